@@ -1,0 +1,1 @@
+"""What a network costs, by arithmetic, for one network or for arrays of candidates."""

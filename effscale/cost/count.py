@@ -1,0 +1,170 @@
+"""Counting: MACs, params and activations, by arithmetic on the layers.
+
+Exact: plain Python ints for one network; int64 for arrays of candidates, where a count
+that would not fit is an error, never a wrapped number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, assert_never
+
+from effscale.arrays import Int, is_array
+from effscale.cost.visits import Visit, walk
+from effscale.errors import CountError
+from effscale.network.layers import (
+    Act,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    Network,
+    Norm,
+    Part,
+    Pool,
+    Shape,
+)
+from effscale.network.staged import network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from effscale.spec.models import Spec
+
+INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one image costs: ints, or int64 arrays with one entry for each candidate."""
+
+    #: Multiply-accumulates of convolutions and linear layers; no bias, no batch norm,
+    #: no activation, no pooling. The "FLOPS" of the EfficientNet paper.
+    macs: Int = 0
+    #: Trainable parameters: batch norm's scale and shift, not its running statistics.
+    params: Int = 0
+    #: Output elements of convolutions and linear layers.
+    activations: Int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.macs + other.macs,
+            self.params + other.params,
+            self.activations + other.activations,
+        )
+
+    def __mul__(self, times: Int) -> Cost:
+        return Cost(self.macs * times, self.params * times, self.activations * times)
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """A part of a network, the shapes of its feature maps, and its cost."""
+
+    part: Part
+    input: Shape
+    output: Shape
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One leaf of a network, and its cost."""
+
+    visit: Visit
+    cost: Cost
+
+
+def count(spec: Spec) -> Cost:
+    """What the network of `spec` costs; arrays in the spec give arrays.
+
+    Raises:
+        CountError: if a candidate's count does not fit into 64 bits.
+    """
+    return total(network(spec))
+
+
+def total(net: Network) -> Cost:
+    """What `net` costs, all parts together.
+
+    Raises:
+        CountError: if a candidate's count does not fit into 64 bits.
+    """
+    cost = _sum(net)
+    if any(is_array(each) for each in vars(cost).values()):
+        _guard(net)
+    return cost
+
+
+def part_costs(net: Network) -> list[PartCost]:
+    """The cost of each part, in order."""
+    costs, shape = [], net.image
+    for part in net.parts:
+        steps: list[Visit] = []
+        before, shape = shape, walk(part.layer, shape, part.path, steps)
+        cost = sum(map(leaf_cost, steps), Cost())
+        costs.append(PartCost(part, before, shape, cost))
+    return costs
+
+
+def layer_costs(net: Network) -> list[LayerCost]:
+    """The cost of every leaf of a network of plain ints, each copy for itself."""
+    steps: list[Visit] = []
+    shape = net.image
+    for part in net.parts:
+        shape = walk(part.layer, shape, part.path, steps, unroll=True)
+    return [LayerCost(step, leaf_cost(step)) for step in steps]
+
+
+def leaf_cost(step: Visit) -> Cost:
+    """The cost of the leaves that one visit stands for."""
+    out = step.output
+    match step.leaf:
+        case Conv(c_in, c_out, kernel, _, groups, bias):
+            weights = kernel**2 * (c_in // groups) * c_out
+            params = weights + c_out * bias
+            cost = Cost(weights * out.positions, params, out.elements)
+        case Linear(c_in, c_out):
+            cost = Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
+        case Norm(channels):
+            cost = Cost(params=2 * channels)
+        case Pool() | Act() | Flatten() | Dropout():
+            return Cost()
+        case _:
+            assert_never(step.leaf)
+    return cost * step.times
+
+
+def _sum(net: Network) -> Cost:
+    return sum((each.cost for each in part_costs(net)), Cost())
+
+
+def _guard(net: Network) -> None:
+    """Raise unless each candidate's exact count fits into an int64.
+
+    Costs grow with every number, so the network of all maxima bounds them all. Only
+    where that bound is too high is each candidate counted in Python ints. (Sums and
+    products that wrapped on the way are right again once the result fits.)
+    """
+    bound = _sum(_map(net, lambda array: int(array.max())))
+    if max(int(each) for each in vars(bound).values()) <= INT64_MAX:
+        return
+    exact = _sum(_map(net, lambda array: array.astype(object)))
+    for name, counts in vars(exact).items():
+        highest = counts.max() if is_array(counts) else counts
+        if highest > INT64_MAX:
+            raise CountError(f"{name}: expected at most 2^63 - 1, counted {highest}")
+
+
+def _map(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+    """`value`, a tree of layers, with each array in it converted."""
+    if is_array(value):
+        return convert(value)
+    if isinstance(value, Shape):
+        return Shape(*(_map(each, convert) for each in value))
+    if isinstance(value, tuple):
+        return tuple(_map(each, convert) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {f.name: _map(getattr(value, f.name), convert) for f in fields(value)}
+        return replace(value, **named)
+    return value

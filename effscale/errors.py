@@ -1,0 +1,62 @@
+"""What can go wrong by the user's hand: each error is one clear line a fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class EffscaleError(Exception):
+    """A mistake that its message explains; the command line exits 1 on it."""
+
+
+class LayerError(EffscaleError, ValueError):
+    """A layer or network that cannot exist, refused where it would be made."""
+
+
+class ScaleError(EffscaleError, ValueError):
+    """Multipliers or options that lead to no network."""
+
+
+class CountError(EffscaleError, OverflowError):
+    """A candidate whose exact count does not fit into a 64-bit integer."""
+
+
+class MeasureError(EffscaleError, RuntimeError):
+    """A network that the counter cannot measure, or measures incompletely."""
+
+
+class OutputError(EffscaleError, OSError):
+    """A file that cannot be written as asked."""
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing wrong with a spec, and where: lines and columns count from 1."""
+
+    path: str
+    line: int
+    column: int
+    place: str  #: a path that one could evaluate, `stages[2].kernel`; may be empty
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+        return ": ".join(filter(None, (where, self.place, self.message)))
+
+
+class SpecError(EffscaleError, ValueError):
+    """Everything that is wrong with one spec, one line a fault, in file order."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = faults
+
+
+def did_you_mean(word: object, known: list[str]) -> str:
+    """`; did you mean 'kernel'?` if exactly one known word is close, else nothing."""
+    import difflib
+
+    if not isinstance(word, str):
+        return ""
+    close = difflib.get_close_matches(word, known, n=2, cutoff=0.7)
+    return f"; did you mean {close[0]!r}?" if len(close) == 1 else ""

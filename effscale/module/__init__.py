@@ -1,0 +1,1 @@
+"""Networks as torch modules: the only room that imports torch."""

@@ -1,0 +1,115 @@
+"""torch's own flop formulas, asked for every operator that a run dispatches.
+
+`torch.utils.flop_counter.FlopCounterMode` has the formulas too, but skips in silence
+what it has no formula for, and imports torch._dynamo at its first operator, a second
+before anything is counted. This mode asks the same registry and lists what it skips.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
+_aten = torch.ops.aten
+_ELEMENTWISE = {
+    getattr(_aten, name)
+    for name in "add sub mul div silu sigmoid relu hardtanh hardswish gelu".split()
+}
+
+
+def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    """What the operator returns.
+
+    On meta, the kernels of some operators are Python and import sympy and torch._dynamo,
+    which takes longer than all the counting. Where the shape of the result is as well
+    known from kernels in C++, it is taken from those.
+    """
+    if not args or not isinstance(args[0], torch.Tensor) or not args[0].is_meta:
+        return func(*args, **kwargs)
+    x = args[0]
+    if func is _aten.convolution.default and not args[6]:
+        weight, (stride, padding, dilation) = args[1], args[3:6]
+        window = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+        sides = zip(x.shape[2:], padding, window, stride, strict=True)
+        moved = [x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides]
+        return x.new_empty(x.shape[0], weight.shape[0], *moved)
+    if func is _aten.native_batch_norm.default and not args[5]:
+        return x.new_empty(x.shape), *x.new_empty(2, 0).unbind()
+    if func.overloadpacket in _ELEMENTWISE:
+        tensors = [each for each in args if isinstance(each, torch.Tensor)]
+        return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
+    if func is _aten.addmm.default:
+        return x.new_empty(args[1].shape[0], args[2].shape[1])
+    if func is _aten.mean.dim and args[2:] == (True,):
+        pooled = {dim % x.dim() for dim in args[1]}
+        return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
+    return func(*args, **kwargs)
+
+
+class FlopRegistry(TorchDispatchMode):
+    """Counts within its context; `module` says which submodule an operator is in."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.flops: Counter[str] = Counter()  #: by operator, 2 × MACs
+        self.free: Counter[str] = Counter()  #: calls of operators without a formula
+        self.modules: Counter[str] = Counter()  #: flops by path, "" being the whole
+        self.activations = 0  #: output elements of operators with a formula
+        self._module = module
+        self._path: list[str] = []
+        self._hooks: list[RemovableHandle] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing here is compiled, and to say so would import the compiler."""
+        return False
+
+    def __enter__(self) -> FlopRegistry:
+        for path, each in self._module.named_modules():
+            self._hooks.append(each.register_forward_pre_hook(self._entering(path)))
+            self._hooks.append(each.register_forward_hook(self._leaving))
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        for hook in self._hooks:
+            hook.remove()
+
+    def _entering(self, path: str) -> Any:  # noqa: ANN401 - a hook
+        def enter(_module: nn.Module, _inputs: object) -> None:
+            self._path.append(path)
+
+        return enter
+
+    def _leaving(self, _module: nn.Module, _inputs: object, _output: object) -> None:
+        self._path.pop()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401 - an operator
+        types: Any,  # noqa: ANN401, ARG002
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - what the operator returns
+        kwargs = kwargs or {}
+        name = func.overloadpacket.__name__
+        out = _result(func, args, kwargs)
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is None:
+            self.free[name] += 1
+            return out
+        flops = formula(*args, **kwargs, out_val=out)
+        self.flops[name] += flops
+        self.activations += out.numel()
+        for path in dict.fromkeys(["", *self._path]):
+            self.modules[path] += flops
+        return out

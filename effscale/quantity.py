@@ -1,0 +1,54 @@
+"""Quantities as people write them: `1.5G` read to an exact number, and back."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+#: Factor of each SI letter. `B` is 10⁹ in papers and tools; it is read, never written.
+SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kMGBT]?)\s*")
+_LETTERS = ("", "k", "M", "G", "T", "P", "E")
+
+
+def parse(text: str) -> int:
+    """The whole number that `text` states, `"5.29M"` → 5290000.
+
+    Raises:
+        ValueError: if `text` is no number with an optional k, M, G, B or T, or
+            states a fraction of one.
+    """
+    match = _QUANTITY.fullmatch(text)
+    number = Decimal(match[1]) * SCALES[match[2]] if match else Decimal("NaN")
+    if not number.is_finite() or number != number.to_integral_value():
+        raise ValueError(f"expected a quantity such as 1.5G or 400M, got {text!r}")
+    return int(number)
+
+
+def agrees(text: str, exact: int) -> bool:
+    """Whether `exact`, rounded or cut as `text` is, reads as `text` does.
+
+    Papers do both: EfficientNet-B3 has 10.7 M parameters without its classifier and
+    is printed as 10 M.
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected a quantity such as 1.5G or 400M, got {text!r}")
+    places = len(match[1].partition(".")[2])
+    unit = Decimal(SCALES[match[2]]).scaleb(-places)
+    return -unit / 2 <= exact - Decimal(match[1]) * SCALES[match[2]] < unit
+
+
+def human(number: float, digits: int = 3) -> str:
+    """`number` to three significant digits with its SI letter: 385814752 → `386 M`."""
+    if number == 0:
+        return "0"
+    mantissa, exponent = f"{abs(number):.{digits - 1}e}".split("e")
+    group = min(max(int(exponent) // 3, 0), len(_LETTERS) - 1)
+    power = int(exponent) - 3 * group
+    if group == 0 and isinstance(number, int):
+        return str(number)
+    decimals = max(digits - 1 - power, 0)
+    sign = "-" if number < 0 else ""
+    scaled = Decimal(mantissa).scaleb(power)
+    return f"{sign}{scaled:.{decimals}f} {_LETTERS[group]}".rstrip()

@@ -1,0 +1,112 @@
+"""The rules that turn a scaled number into one that a network can have.
+
+Each works on plain numbers and on arrays alike; a multiplier of exactly 1 changes
+nothing, whatever the number was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+from effscale.arrays import Int, Real, ceil, every, floor, maximum, where
+from effscale.errors import ScaleError
+from effscale.spec.models import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Rounding
+
+Rule = Callable[[Int, Real], Int]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How channels, repeats and sides of the image follow their multiplier."""
+
+    channels: Rule
+    repeats: Rule
+    resolution: Rule
+
+    @classmethod
+    def of(cls, rounding: Rounding) -> Rules:
+        """The rules that a spec's `rounding` states."""
+        divisor, loss = rounding.channel_divisor, rounding.max_channel_loss
+        multiple, nearest = rounding.resolution_multiple, rounding.repeats == "round"
+        return cls(
+            channels=lambda c, w: round_channels(c, w, divisor, max_loss=loss),
+            repeats=lambda n, d: round_repeats(n, d, nearest=nearest),
+            resolution=lambda side, r: round_resolution(side, r, multiple),
+        )
+
+
+def exactly(number: Int, multiplier: Real) -> Int:
+    """The product as a fraction, nothing rounded: a network on paper only."""
+    return cast("int", number * Fraction(cast("float", multiplier)))
+
+
+#: Nothing rounded at all.
+EXACT = Rules(exactly, exactly, exactly)
+
+
+def round_channels(
+    channels: Int, width_multiplier: Real, divisor: int = 8, *, max_loss: float = 0.1
+) -> Int:
+    """`channels` times `width_multiplier`, as a multiple of `divisor`.
+
+    Rounds to the nearest multiple, halves up, at least `divisor`; goes one multiple up
+    where rounding down would lose more than `max_loss` of the channels.
+
+    Raises:
+        ScaleError: above 2^20 channels.
+    Source: `round_filters`, tpu/models/official/efficientnet/efficientnet_model.py:106.
+    """
+    exact = channels * width_multiplier
+    _limit("channels", exact, MAX_CHANNELS)
+    nearest = maximum(divisor, floor(exact + divisor / 2) // divisor * divisor)
+    short = nearest < (1 - max_loss) * exact
+    rounded = where(short, nearest + divisor, nearest)
+    return _unless_identity(width_multiplier, channels, rounded)
+
+
+def round_repeats(
+    repeats: Int, depth_multiplier: Real, *, nearest: bool = False
+) -> Int:
+    """`repeats` times `depth_multiplier`, up to the next whole number, at least 1.
+
+    Float noise is not rounded up: ceil(round(d·n, 9)). With `nearest`, to the nearest,
+    halves up.
+
+    Raises:
+        ScaleError: above 10,000 repeats.
+    Source: `round_repeats`, tpu/models/official/efficientnet/efficientnet_model.py:125.
+    """
+    exact = repeats * depth_multiplier
+    _limit("repeats", exact, MAX_REPEATS)
+    rounded = floor(exact + 0.5) if nearest else ceil(exact)
+    return _unless_identity(depth_multiplier, repeats, maximum(1, rounded))
+
+
+def round_resolution(side: Int, resolution_multiplier: Real, multiple: int = 8) -> Int:
+    """`side` times `resolution_multiplier` in pixels, to the nearest `multiple`.
+
+    Halves go up; at least one `multiple`.
+
+    Raises:
+        ScaleError: above 2^16 pixels.
+    """
+    exact = side * resolution_multiplier
+    _limit("resolution", exact, MAX_RESOLUTION)
+    rounded = maximum(multiple, floor(exact / multiple + 0.5) * multiple)
+    return _unless_identity(resolution_multiplier, side, rounded)
+
+
+def _limit(what: str, exact: Any, highest: int) -> None:  # noqa: ANN401
+    if not every(exact <= highest):
+        raise ScaleError(f"{what}: expected at most {highest} after scaling, got more")
+
+
+def _unless_identity(multiplier: Real, before: Int, after: Int) -> Int:
+    result: Int = where(multiplier == 1, before, after)
+    return result

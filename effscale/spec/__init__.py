@@ -1,0 +1,1 @@
+"""What a YAML file says: models, loading with line and column, dumping, built-ins."""

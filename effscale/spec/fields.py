@@ -1,0 +1,170 @@
+"""The kinds of value a spec holds, each with the words that say what is expected.
+
+A field's kind checks it strictly (`true` is no number, `3.0` no whole one), and any
+failure reads `expected WHAT`. The same kinds give the JSON Schema its types and ranges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticCustomError, ValidationError, core_schema
+
+from effscale import quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import GetCoreSchemaHandler
+
+    Handler = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value must be; subclasses say it as a pydantic-core schema."""
+
+    @property
+    def expected(self) -> str:
+        """The words after `expected` in a message."""
+        raise NotImplementedError
+
+    def schema(self) -> core_schema.CoreSchema:
+        """What pydantic checks."""
+        raise NotImplementedError
+
+    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
+        """`value` as the schema gives it, or the one error of this kind."""
+        try:
+            return handler(value)
+        except (ValidationError, ValueError):
+            context = {"expected": self.expected}
+            raise PydanticCustomError("kind", "expected {expected}", context) from None
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self.check, self.schema())
+
+
+@dataclass(frozen=True)
+class Whole(Kind):
+    """A whole number of a range."""
+
+    low: int
+    high: int
+
+    @property
+    def expected(self) -> str:
+        """Range included."""
+        return f"a whole number from {self.low} to {self.high}"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """Strict: neither `true` nor `3.0`."""
+        return core_schema.int_schema(strict=True, ge=self.low, le=self.high)
+
+
+@dataclass(frozen=True)
+class Odd(Whole):
+    """An odd whole number: a kernel that has a middle."""
+
+    @property
+    def expected(self) -> str:
+        """Range included."""
+        return f"an odd whole number from {self.low} to {self.high}"
+
+    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
+        """Refuse even numbers as any other mistake."""
+        even = type(value) is int and value % 2 == 0
+        return super().check(None if even else value, handler)
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A finite real number of a range; `above` leaves out the lower bound itself."""
+
+    low: float
+    high: float
+    above: bool = False
+
+    @property
+    def expected(self) -> str:
+        """Range included."""
+        low = f"above {self.low:g} and at most" if self.above else f"from {self.low:g} to"
+        return f"a number {low} {self.high:g}"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """Whole numbers pass, since YAML writes 1.0 as 1 just as well."""
+        low = {"gt": self.low} if self.above else {"ge": self.low}
+        return core_schema.float_schema(
+            strict=True, le=self.high, allow_inf_nan=False, **low
+        )
+
+
+@dataclass(frozen=True)
+class Word(Kind):
+    """A name: letters, digits and `. _ + -`."""
+
+    @property
+    def expected(self) -> str:
+        """What a name may be."""
+        return "a name of letters, digits and . _ + -"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """Short enough for a table."""
+        pattern = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+        return core_schema.str_schema(strict=True, pattern=pattern, max_length=80)
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """A line or more of prose."""
+
+    @property
+    def expected(self) -> str:
+        """Not empty."""
+        return "a text"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """Not empty."""
+        return core_schema.str_schema(strict=True, min_length=1)
+
+
+@dataclass(frozen=True)
+class Rounded(Kind):
+    """A published figure as printed, `5.3M`: its digits say how it was rounded."""
+
+    @property
+    def expected(self) -> str:
+        """With the examples that show the letters."""
+        return "a quantity as printed, such as 5.3M or 0.39B"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """A text, so that 0.70B keeps its zero."""
+        return core_schema.str_schema(strict=True, pattern=r"^[0-9.]+ ?[kMGBT]?$")
+
+    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
+        """Refuse what `quantity.parse` cannot read."""
+
+        def readable(text: Any) -> Any:  # noqa: ANN401
+            quantity.parse(handler(text))
+            return text
+
+        return super().check(value, readable)
+
+
+@dataclass(frozen=True)
+class Choice(Kind):
+    """One word of a few."""
+
+    words: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        """All of them."""
+        return f"one of {', '.join(self.words)}"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """An enumeration in the JSON Schema."""
+        return core_schema.literal_schema(list(self.words))
