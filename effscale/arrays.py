@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 else:  # read by pydantic, which checks the plain number alone
     Int, Real = int, float
 
-__all__ = ["Int", "Real", "ceil", "every", "floor", "is_array", "maximum", "where"]
-
 
 def is_array(value: object) -> bool:
     """Whether `value` holds one entry for each candidate."""
@@ -68,6 +66,17 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:  # noqa: ANN401
 def every(condition: Any) -> bool:  # noqa: ANN401
     """Whether the condition holds for each candidate."""
     return bool(condition.all()) if is_array(condition) else bool(condition)
+
+
+def divides(parts: Any, total: Any) -> bool:  # noqa: ANN401
+    """Whether `parts` divides `total` for each candidate; fractions always divide."""
+    fractions = isinstance(parts, Fraction) or isinstance(total, Fraction)
+    return fractions or every(total % parts == 0)
+
+
+def divided(total: Any, parts: Any) -> Any:  # noqa: ANN401
+    """`total` in so many equal `parts`, which must divide it."""
+    return total / parts if isinstance(total, Fraction) else total // parts
 
 
 def strided(side: Any, stride: int) -> Any:  # noqa: ANN401

@@ -25,6 +25,10 @@ class MeasureError(EffscaleError, RuntimeError):
     """A network that the counter cannot measure, or measures incompletely."""
 
 
+class DisagreementError(EffscaleError):
+    """Count and measurement differ, or a spec's own expected figures and the count."""
+
+
 class OutputError(EffscaleError, OSError):
     """A file that cannot be written as asked."""
 

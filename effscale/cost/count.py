@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
-from effscale.arrays import Int, is_array
+from effscale.arrays import Int, divided, is_array
 from effscale.cost.visits import Visit, walk
 from effscale.errors import CountError
 from effscale.network.layers import (
@@ -121,7 +121,7 @@ def leaf_cost(step: Visit) -> Cost:
     out = step.output
     match step.leaf:
         case Conv(c_in, c_out, kernel, _, groups, bias):
-            weights = kernel**2 * (c_in // groups) * c_out
+            weights = kernel**2 * divided(c_in, groups) * c_out
             params = weights + c_out * bias
             cost = Cost(weights * out.positions, params, out.elements)
         case Linear(c_in, c_out):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from effscale.arrays import Int, every
+from effscale.arrays import Int, divides, every
 from effscale.errors import LayerError
 
 if TYPE_CHECKING:
@@ -56,11 +56,8 @@ class Conv:
             raise LayerError(f"stride: expected at least 1, got {self.stride}")
         if not (every(self.c_in >= 1) and every(self.c_out >= 1)):
             raise LayerError(f"channels: expected at least 1, got {self}")
-        if not (every(self.c_in % self.groups == 0) and self._divides_output()):
+        if not (divides(self.groups, self.c_in) and divides(self.groups, self.c_out)):
             raise LayerError(f"groups: expected a divisor of the channels, got {self}")
-
-    def _divides_output(self) -> bool:
-        return every(self.c_out % self.groups == 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def network(spec: Spec) -> Network:
         Part(
             name="head",
             path="head",
-            operator="Conv 1×1, pool, FC",
+            operator="Conv 1×1, FC",
             kernel=1,
             stride=1,
             channels=head.channels,

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def scale(
-    spec: Spec,
-    multipliers: Multipliers,
-    *,
-    rules: Rules | None = None,
-    name: str | None = None,
+    spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None
 ) -> Spec:
     """`spec` deeper, wider and at a higher resolution, rounded by its own rules.
 
@@ -55,7 +51,6 @@ def scale(
         "stem": spec.stem.model_copy(update=wider(spec.stem)),
         "stages": stages,
         "head": spec.head.model_copy(update=wider(spec.head)),
-        "name": name or spec.name,
     }
     height, width = spec.resolution
     resolution = rules.resolution(height, r), rules.resolution(width, r)
@@ -89,7 +84,7 @@ def variant(spec: Spec, name: str) -> Spec:
     """The published variant `name` of `spec`: its multipliers, resolution, dropout."""
     given = spec.variants[name]
     multipliers = Multipliers(given.depth_multiplier, given.width_multiplier)
-    scaled = scale(spec, multipliers, name=name)
+    scaled = scale(spec, multipliers)
     dropout = spec.head.dropout if given.dropout is None else given.dropout
     head = scaled.head.model_copy(update={"dropout": dropout})
     figures = {"expected": given.expected, "published": given.published}

@@ -1,0 +1,84 @@
+"""Compound scaling calculator and FLOPS profiler for convolutional networks.
+
+    import effscale as es
+    spec = es.load("b0")                        # a built-in name, or a path
+    wider = es.scale(spec, es.compound(phi=4))  # Spec -> Spec
+    es.count(wider).macs                        # an exact int, without torch
+    net = es.build(wider)                       # a torch module, ready to train
+    es.measure(net, wider.resolution).macs      # the same int, by fvcore
+    print(es.dumps(wider))                      # YAML, loads back equal
+
+Names are imported when they are first used, so that what needs no torch loads none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from effscale.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from effscale.cost.count import Cost, count
+    from effscale.errors import EffscaleError, SpecError
+    from effscale.module.build import build
+    from effscale.module.measure import Measurement, measure
+    from effscale.scaling.multipliers import Multipliers, compound, strategy
+    from effscale.scaling.scale import load, scale, variant
+    from effscale.search.explain import explain
+    from effscale.spec.dumping import dumps
+    from effscale.spec.loading import loads
+    from effscale.spec.models import Coefficients, Spec
+
+_HOMES = {
+    "Coefficients": "spec.models",
+    "Cost": "cost.count",
+    "EffscaleError": "errors",
+    "Measurement": "module.measure",
+    "Multipliers": "scaling.multipliers",
+    "Spec": "spec.models",
+    "SpecError": "errors",
+    "build": "module.build",
+    "compound": "scaling.multipliers",
+    "count": "cost.count",
+    "dumps": "spec.dumping",
+    "explain": "search.explain",
+    "load": "scaling.scale",
+    "loads": "spec.loading",
+    "measure": "module.measure",
+    "scale": "scaling.scale",
+    "strategy": "scaling.multipliers",
+    "variant": "scaling.scale",
+}
+
+__all__ = [
+    "Coefficients",
+    "Cost",
+    "EffscaleError",
+    "Measurement",
+    "Multipliers",
+    "Spec",
+    "SpecError",
+    "__version__",
+    "build",
+    "compound",
+    "count",
+    "dumps",
+    "explain",
+    "load",
+    "loads",
+    "measure",
+    "scale",
+    "strategy",
+    "variant",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
+    if name not in _HOMES:
+        raise AttributeError(f"module 'effscale' has no attribute {name!r}")
+    return getattr(import_module(f"effscale.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""`python -m effscale`."""
+
+from effscale.cli import main
+
+main(prog_name="effscale")

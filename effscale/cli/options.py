@@ -1,0 +1,153 @@
+"""Options that commands share, one decorator each, and what is done with them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from effscale.cli.types import RESOLUTION, SpecReference, Target
+from effscale.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from effscale.report.document import Report
+    from effscale.spec.models import Spec
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+FORMATS = ("table", "json", "csv", "markdown")
+_SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
+
+
+def spec_argument(default: str | None = None) -> Callable[[F], F]:
+    """The spec that a command is about."""
+    required = default is None
+    kind = SpecReference()
+    return click.argument("spec", type=kind, required=required, default=default)
+
+
+def output_options(function: F) -> F:
+    """`--format`, `--output`, `--force` and `--units`."""
+    for option in (
+        click.option(
+            "--units",
+            type=click.Choice(["macs", "flops"]),
+            default="macs",
+            help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
+        ),
+        click.option("--force", is_flag=True, help="Replace the output file."),
+        click.option(
+            "--output",
+            type=Target(),
+            help="Write to this file, whole or not at all; its suffix (.json, .csv, "
+            ".md) chooses the format.",
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(FORMATS),
+            help="How to print the answer.  [default: table]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def network_options(function: F) -> F:
+    """`--resolution` and `--classes`."""
+    for option in (
+        click.option(
+            "--classes",
+            type=click.IntRange(1, 2**20),
+            help="Classes of the network instead of the spec's.",
+        ),
+        click.option(
+            "--resolution",
+            type=RESOLUTION,
+            help="Input pixels of SPEC instead of its own, before any scaling.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def measure_option(function: F) -> F:
+    """`--measure`."""
+    return click.option(
+        "--measure",
+        "engine",
+        type=click.Choice(["fvcore", "torch", "none"]),
+        default="fvcore",
+        show_default=True,
+        help="Build the network and check the count: fvcore runs it once, torch counts "
+        "without memory, none leaves torch alone.",
+    )(function)
+
+
+def verbosity(function: F) -> F:
+    """`-q` and `-v`."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+    loud = click.option("-v", "--verbose", is_flag=True, help="Say more, on stderr.")
+    return quiet(loud(function))
+
+
+def read(spec: str, resolution: tuple[int, int] | None, classes: int | None) -> Spec:
+    """The spec that the options ask for.
+
+    Raises:
+        SpecError, ScaleError: if there is none.
+    """
+    from effscale.scaling.scale import at_resolution, load, with_classes
+
+    found = load(spec)
+    if resolution is not None and resolution != found.resolution:
+        found = at_resolution(found, resolution)
+    if classes is not None and classes != found.head.classes:
+        found = with_classes(found, classes)
+    return found
+
+
+def unused(output: Path | None, *, force: bool) -> None:
+    """Refuse a file that is already there, before any work is done for it."""
+    if output is not None and output.exists() and not force:
+        message = f"{str(output)!r} exists; --force replaces it"
+        raise click.BadParameter(message, param_hint="'--output'")
+
+
+def deliver(report: Report, form: str | None, output: Path | None) -> None:
+    """Print the report, or write it to the file."""
+    from effscale.report.render import show, text
+
+    if output is None:
+        show(report, form or "table")  # type: ignore[arg-type]  # click checked it
+        return
+    chosen = form or _SUFFIXES.get(output.suffix, "table")
+    write(output, text(report, chosen))  # type: ignore[arg-type]  # click checked it
+
+
+def write(path: Path, content: str) -> None:
+    """Put `content` into the file at `path`, whole or not at all.
+
+    Raises:
+        OutputError: if the system refuses.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"{path}: cannot be written: {reason}") from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""`effscale profile`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options, proof
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effscale.report.document import Units
+    from effscale.report.profile import By
+
+
+@click.command("profile")
+@options.spec_argument()
+@click.option(
+    "--by",
+    type=click.Choice(["part", "layer", "operator"]),
+    default="part",
+    show_default=True,
+    help="A row for each stage, for each layer, or for each kind of layer.",
+)
+@options.network_options
+@options.measure_option
+@options.output_options
+@options.verbosity
+def command(  # noqa: PLR0913 - options
+    *,
+    spec: str,
+    by: By,
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    units: Units,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Show where the cost of SPEC is.
+
+    SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
+    (see effscale specs). The figures are counted by arithmetic; the same network is
+    built and measured beside them. Exits 1 if the two differ, or if the file expects
+    other figures of itself.
+
+    \b
+      effscale profile b4
+      effscale profile b0 --resolution 480x640 --classes 10
+      effscale profile my.yaml --by layer --measure none --format csv
+    """
+    from effscale.cost.count import count
+    from effscale.report import profile
+
+    options.unused(output, force=force)
+    network = options.read(spec, resolution, classes)
+    cost = count(network)
+    (measured,) = proof.measurements([network], engine, quiet=quiet)
+    report = profile.report(network, cost, by=by, measured=measured, units=units)
+    options.deliver(report, form, output)
+    if verbose:
+        proof.explain([measured])
+    proof.verify([network], [measured])
+    proof.verify_expected(network, int(cost.macs), int(cost.params))

@@ -1,0 +1,84 @@
+"""What commands do about measuring: progress on the way, an error where it differs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.errors import DisagreementError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.module.measure import Measurement
+    from effscale.spec.models import Spec
+
+
+def measurements(
+    specs: Sequence[Spec], engine: str, *, quiet: bool
+) -> list[Measurement | None]:
+    """What `engine` measures of each spec; None for each if it is `none`."""
+    if engine == "none":
+        return [None] * len(specs)
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    look = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    hidden = quiet or not sys.stderr.isatty()
+    measured: list[Measurement | None] = []
+    with Progress(*look, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("loading torch")
+        from effscale.module.proof import measure_spec
+
+        for index, spec in enumerate(specs, start=1):
+            what = f"{engine} measures {spec.name} ({index} of {len(specs)})"
+            progress.update(task, description=what)
+            measured.append(measure_spec(spec, engine))  # type: ignore[arg-type]
+    return measured
+
+
+def explain(measured: Sequence[Measurement | None]) -> None:
+    """Say on stderr what the counter adds, and what it leaves out, by convention."""
+    for each in filter(None, measured[:1]):
+        known = ", ".join(f"{name} {n:,}" for name, n in each.operators.items())
+        free = ", ".join(f"{name} ×{n}" for name, n in each.free.items())
+        click.echo(f"{each.engine}, by operator: {known}", err=True)
+        click.echo(f"{each.engine} leaves out by convention: {free}", err=True)
+
+
+def verify(specs: Sequence[Spec], measured: Sequence[Measurement | None]) -> None:
+    """Raise if any measurement is not the count.
+
+    Raises:
+        DisagreementError: a line for each spec that differs.
+    """
+    pairs = [(s, m) for s, m in zip(specs, measured, strict=True) if m is not None]
+    if not pairs:
+        return
+    from effscale.module.proof import difference
+
+    lines = [line for spec, m in pairs if (line := difference(spec, m))]
+    if lines:
+        raise DisagreementError("\n".join(lines))
+
+
+def verify_expected(spec: Spec, macs: int, params: int) -> None:
+    """Raise if a spec expects other figures of itself than it has.
+
+    Raises:
+        DisagreementError: a line for each figure.
+    """
+    if spec.expected is None:
+        return
+    counted = {"params": params, "macs": macs}
+    lines = [
+        f"{spec.name}: expected.{name}: expected {stated:,} (the file's own figure), "
+        f"counted {counted[name]:,}"
+        for name, stated in spec.expected.model_dump(exclude_none=True).items()
+        if stated != counted[name]
+    ]
+    if lines:
+        raise DisagreementError("\n".join(lines))

@@ -1,0 +1,87 @@
+"""`effscale scale`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options, proof
+from effscale.cli.types import PHIS, STRATEGIES_LIST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effscale.report.document import Units
+
+
+@click.command("scale")
+@options.spec_argument(default="b0")
+@click.option(
+    "--phi",
+    type=PHIS,
+    default="1",
+    show_default=True,
+    help="Compound coefficient: 4, 0,1,2, 0..7 or 0..7:0.5; below 0 scales down.",
+)
+@click.option(
+    "--strategy",
+    type=STRATEGIES_LIST,
+    default="compound",
+    show_default=True,
+    help="How to spend 2^φ: compound, depth, width, resolution, several, or all.",
+)
+@options.network_options
+@options.measure_option
+@options.output_options
+@options.verbosity
+def command(  # noqa: PLR0913 - options
+    *,
+    spec: str,
+    phi: list[float],
+    strategy: list[str],
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    units: Units,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Scale SPEC and show how close each variant lands to its 2^φ budget.
+
+    SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
+    (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's
+    α^φ, β^φ, γ^φ; the single-dimension strategies spend the same budget on one of them.
+
+    \b
+      effscale scale --phi 4
+      effscale scale --phi 0..7 --measure none
+      effscale scale b4 --phi -1 --format json
+      effscale scale --phi 2 --output b0-x4.yaml
+
+    An --output file named .yaml gets the scaled network as a spec of its own (one
+    variant); any other gets the answer.
+    """
+    from effscale.report import scaling
+    from effscale.report.resolved import resolved
+    from effscale.scaling.family import family
+
+    options.unused(output, force=force)
+    baseline = options.read(spec, resolution, classes)
+    variants = family(baseline, phi, strategy)
+    as_spec = output is not None and output.suffix in {".yaml", ".yml"}
+    if as_spec and len(variants) > 1:
+        message = f"expected one variant to write, got {len(variants)}"
+        raise click.BadParameter(message, param_hint="'--output'")
+    specs = [baseline, *(each.spec for each in variants)]
+    measured = proof.measurements(specs, engine, quiet=quiet)
+    report = scaling.report(baseline, variants, measured=measured, units=units)
+    options.deliver(report, form, None if as_spec else output)
+    if as_spec and output is not None:
+        options.write(output, resolved(baseline, variants[0]))
+    if verbose:
+        proof.explain(measured)
+    proof.verify(specs, measured)

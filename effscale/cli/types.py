@@ -1,0 +1,125 @@
+"""Option values: text to data, or click's own usage error."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_PHI, MAX_VALUES = 50, 1000
+
+
+class Parsed(click.ParamType):
+    """A type whose parser raises ValueError with what was expected."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self.parse = name, parse
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - text, or a value already
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        """`value` parsed."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except (ValueError, InvalidOperation) as error:
+            expected = str(error) if isinstance(error, ValueError) else "a number"
+            self.fail(f"expected {expected}, got {value!r}", param, ctx)
+
+
+def phis(text: str) -> list[float]:
+    """`4`, `0,1,2`, `0..7` or `0..7:0.5`: exact steps, both ends included."""
+    values = [phi for piece in text.split(",") for phi in _range(piece.strip())]
+    return [int(phi) if phi == phi.to_integral_value() else float(phi) for phi in values]
+
+
+def _range(text: str) -> list[Decimal]:
+    first, dots, rest = text.partition("..")
+    if not dots:
+        return [_phi(first)]
+    last, _, step = rest.partition(":")
+    low, high, by = _phi(first), _phi(last), Decimal(step or 1)
+    if not by.is_finite() or by <= 0:
+        raise ValueError("a step above 0")
+    if high < low:
+        raise ValueError("a range that rises, such as 0..7")
+    if (high - low) / by >= MAX_VALUES:
+        raise ValueError(f"at most {MAX_VALUES} values")
+    return [low + k * by for k in range(int((high - low) / by) + 1)]
+
+
+def _phi(text: str) -> Decimal:
+    phi = Decimal(text)
+    if not (phi.is_finite() and abs(phi) <= MAX_PHI):
+        raise ValueError(f"numbers from -{MAX_PHI} to {MAX_PHI}")
+    return phi
+
+
+def resolution(text: str) -> tuple[int, int]:
+    """`224` or `480x640`: (height, width) in pixels."""
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:[xX×]([1-9]\d{0,4}))?", text.strip())
+    if match is None:
+        raise ValueError("N or HxW in whole pixels, such as 224 or 480x640")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def strategies(text: str) -> list[str]:
+    """`compound,depth` or `all`, in that order."""
+    from effscale.scaling.multipliers import STRATEGIES
+
+    names = list(STRATEGIES) if text == "all" else text.split(",")
+    for name in names:
+        if name not in STRATEGIES:
+            raise ValueError(f"all or names out of {', '.join(STRATEGIES)}")
+    return list(dict.fromkeys(names))
+
+
+class SpecReference(click.ParamType):
+    """A spec: a file, `-`, or a built-in name; completed from both."""
+
+    name = "spec"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Built-in names that fit, then whatever files do."""
+        del ctx, param
+        from effscale.spec.builtin import names
+
+        found = [CompletionItem(n) for n in names() if n.startswith(incomplete)]
+        return [*found, CompletionItem(incomplete, type="file")]
+
+
+class Target(click.Path):
+    """A file to write: in a folder that is there."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        """`value` as a path whose folder exists."""
+        path = Path(super().convert(value, param, ctx))
+        if not path.parent.is_dir():
+            self.fail(f"expected a folder, found none at {str(path.parent)!r}", param, ctx)
+        return path
+
+
+PHIS = Parsed("phi", phis)
+RESOLUTION = Parsed("N|HxW", resolution)
+STRATEGIES_LIST = Parsed("names", strategies)

@@ -1,0 +1,107 @@
+"""What a command answers: plain data, and how its tables are laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from effscale.quantity import human
+
+Row: TypeAlias = Mapping[str, Any]
+Format = Literal["table", "json", "csv", "markdown"]
+Units = Literal["macs", "flops"]
+
+#: A deviation below this is none: (2^½)² is 2.0000000000000004.
+FLOAT_NOISE = 1e-9
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, the row's key (dotted to reach into it), how it is shown."""
+
+    title: str
+    key: str
+    show: Callable[[Any], str] = str
+    justify: Literal["left", "right"] = "right"
+    style: Callable[[Any], str] = lambda _value: ""
+    wraps: bool = False
+
+    def cell(self, row: Row) -> str:
+        """The text of this column in `row`; nothing for a value that is not there."""
+        value = self.value(row)
+        return "" if value is None else self.show(value)
+
+    def value(self, row: Row) -> Any:  # noqa: ANN401 - plain data
+        """The value of this column in `row`; a column without a key has it all."""
+        if not self.key:
+            return row
+        value: Any = row
+        for key in self.key.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table: rows under columns, with a title, and a total that stands apart."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    title: str = ""
+    total: Row | None = None
+    emphasis: Callable[[Row], str] = lambda _row: ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A command's answer; `data` is its JSON, exact and stable."""
+
+    data: Mapping[str, Any]
+    sections: Sequence[Section]
+    heading: Sequence[tuple[str, str]] = ()  #: label and text, line by line
+    notes: Sequence[str] = ()
+    #: What a CSV holds: the first section's rows, flat.
+    records: Sequence[Row] = field(default_factory=list)
+
+
+def unit_of(units: Units) -> tuple[str, int]:
+    """What a column of MACs is called in `units`, and what each MAC counts for."""
+    return ("FLOPs", 2) if units == "flops" else ("MACs", 1)
+
+
+def quantity(value: float) -> str:
+    """Three digits and an SI letter."""
+    return human(value)
+
+
+def percent(value: float) -> str:
+    """A share with one decimal: 0.1234 → `12.3 %`."""
+    return f"{100 * value:.1f} %"
+
+
+def signed_percent(value: float) -> str:
+    """A deviation with its sign, 0.0238 → `+2.4 %`; just `0` where there is none."""
+    return f"{100 * value:+.1f} %" if abs(value) > FLOAT_NOISE else "0"
+
+
+def multiplier(value: float) -> str:
+    """A factor on depth, width or resolution: 2.0736 → `2.07`."""
+    return f"{value:#.3g}"
+
+
+def multiple(value: float) -> str:
+    """A cost over another, or a budget: 16.38, 16, 0.6598."""
+    return f"{value:.4g}"
+
+
+def sides(value: Sequence[int]) -> str:
+    """A feature map or image: one number for a square, height×width otherwise."""
+    height, width = value
+    return str(height) if height == width else f"{height}×{width}"
+
+
+def change(value: Sequence[Any]) -> str:
+    """Before and after: `4→9`, or the one number where nothing changed."""
+    before, after = value
+    return str(after) if before == after else f"{before}→{after}"

@@ -1,0 +1,29 @@
+"""A scaled network as a spec of its own, which says where it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.cost.count import count
+from effscale.spec.dumping import dumps
+from effscale.spec.models import Expected
+from effscale.version import VERSION
+
+if TYPE_CHECKING:
+    from effscale.scaling.family import Variant
+    from effscale.spec.models import Spec
+
+
+def resolved(baseline: Spec, variant: Variant) -> str:
+    """YAML of the scaled spec, its multipliers in a comment, its exact figures in it."""
+    cost, m, c = count(variant.spec), variant.multipliers, baseline.coefficients
+    expected = Expected(params=int(cost.params), macs=int(cost.macs))
+    spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
+    comment = (
+        f"{variant.spec.name}: {baseline.name} scaled by effscale {VERSION}\n"
+        f"{variant.strategy}, phi {variant.phi:g}, alpha {c.alpha:g}, "
+        f"beta {c.beta:g}, gamma {c.gamma:g}\n"
+        f"depth_multiplier {m.depth!r}, width_multiplier {m.width!r}, "
+        f"resolution_multiplier {m.resolution!r}"
+    )
+    return dumps(spec, comment)

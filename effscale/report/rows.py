@@ -1,0 +1,75 @@
+"""Counts and measurements as rows of plain data, under the keys that JSON promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from effscale.version import VERSION
+
+if TYPE_CHECKING:
+    from effscale.cost.count import Cost, LayerCost, PartCost
+    from effscale.module.measure import Measurement
+    from effscale.network.layers import Shape
+
+Data = dict[str, Any]
+
+
+def envelope(command: str, spec: str | None = None) -> Data:
+    """What every command's object begins with."""
+    named = {} if spec is None else {"spec": spec}
+    return {"effscale": VERSION, "command": command, **named}
+
+
+def costs(cost: Cost) -> Data:
+    """Params, MACs and activations, as plain ints."""
+    return {
+        "params": int(cost.params),
+        "macs": int(cost.macs),
+        "activations": int(cost.activations),
+    }
+
+
+def measured(measurement: Measurement | None) -> Data | None:
+    """What the counter measured, or None where nothing was."""
+    if measurement is None:
+        return None
+    return {"engine": measurement.engine, **costs(measurement)}
+
+
+def agrees(cost: Cost, measurement: Measurement | None) -> bool:
+    """Whether nothing was measured, or just what was counted."""
+    return measurement is None or costs(cost) == costs(measurement)
+
+
+def part_row(each: PartCost, whole: Cost) -> Data:
+    """A part of a network: what it is, and its share of the MACs."""
+    return {
+        "part": each.part.name,
+        "operator": each.part.operator,
+        "kernel": each.part.kernel,
+        "stride": each.part.stride,
+        "input": size(each.input),
+        "output": size(each.output),
+        "channels": int(each.part.channels),
+        "repeats": int(each.part.repeats),
+        **costs(each.cost),
+        "share": int(each.cost.macs) / max(int(whole.macs), 1),
+    }
+
+
+def layer_row(each: LayerCost, whole: Cost, kind: str) -> Data:
+    """A leaf of a network, by the path it has in the built module."""
+    return {
+        "layer": each.visit.path,
+        "operator": kind,
+        "input": size(each.visit.input),
+        "output": size(each.visit.output),
+        "channels": int(each.visit.output.channels),
+        **costs(each.cost),
+        "share": int(each.cost.macs) / max(int(whole.macs), 1),
+    }
+
+
+def size(shape: Shape) -> list[int]:
+    """Height and width of a feature map."""
+    return [int(shape.height), int(shape.width)]

@@ -1,0 +1,278 @@
+"""The answer of `scale`: variants beside their baseline, and why they miss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from effscale.cost.count import Cost, count, part_costs
+from effscale.network.staged import network
+from effscale.report import rows
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    change,
+    multiple,
+    multiplier,
+    percent,
+    quantity,
+    sides,
+    signed_percent,
+    unit_of,
+)
+from effscale.search.explain import REASONS, explain
+from effscale.search.hints import Hint, hint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Units
+    from effscale.report.rows import Data
+    from effscale.scaling.family import Variant
+    from effscale.spec.models import Spec
+
+#: A deviation within the first is good, within the second fair.
+GOOD, FAIR = 0.05, 0.15
+
+
+def report(
+    baseline: Spec,
+    variants: Sequence[Variant],
+    *,
+    measured: Sequence[Measurement | None],
+    units: Units = "macs",
+) -> Report:
+    """Baseline and variants: the table, and for a single variant all of its story.
+
+    `measured` has an entry for the baseline, then one for each variant.
+    """
+    base = count(baseline)
+    first = _row(baseline.name, "baseline", 0.0, baseline, base, base, measured[0])
+    scaled = [
+        _variant_row(baseline, base, each, measurement)
+        for each, measurement in zip(variants, measured[1:], strict=True)
+    ]
+    given = baseline.coefficients
+    named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
+    found = hint(baseline, variants[0].spec) if len(variants) == 1 else None
+    table = Section(_columns(units), [first, *scaled], emphasis=_emphasis)
+    single = len(variants) == 1
+    return Report(
+        data={
+            **rows.envelope("scale", baseline.name),
+            "coefficients": {**named, "product": given.product},
+            "rows": [first, *scaled],
+            "hint": None if found is None else _sentence(found),
+        },
+        sections=[table, *(_story(scaled[0], units) if single else _reasons(scaled))],
+        heading=_heading(baseline, base, variants, units),
+        notes=[*_marks(measured), *([] if found is None else [_sentence(found)])],
+        records=[first, *scaled],
+    )
+
+
+def _row(  # noqa: PLR0913 - a row of the contract
+    name: str,
+    strategy: str,
+    phi: float,
+    spec: Spec,
+    cost: Cost,
+    base: Cost,
+    measurement: Measurement | None,
+) -> Data:
+    ratio, budget = int(cost.macs) / int(base.macs), float(2.0**phi)
+    return {
+        "name": name,
+        "strategy": strategy,
+        "phi": phi,
+        "depth_multiplier": 1.0,
+        "width_multiplier": 1.0,
+        "resolution_multiplier": 1.0,
+        "resolution": [int(side) for side in spec.resolution],
+        **rows.costs(cost),
+        "ratio": ratio,
+        "budget": budget,
+        "deviation": ratio / budget - 1,
+        "measured": rows.measured(measurement),
+        "agrees": rows.agrees(cost, measurement),
+        "stages": None,
+        "explain": None,
+    }
+
+
+def _variant_row(
+    baseline: Spec, base: Cost, each: Variant, measurement: Measurement | None
+) -> Data:
+    spec, cost, given = each.spec, count(each.spec), each.multipliers
+    row = _row(spec.name, each.strategy, each.phi, spec, cost, base, measurement)
+    factors = explain(baseline, given, each.budget)
+    row["depth_multiplier"] = float(given.depth)
+    row["width_multiplier"] = float(given.width)
+    row["resolution_multiplier"] = float(given.resolution)
+    row["stages"] = _stages(baseline, spec, cost)
+    row["explain"] = [
+        {"factor": f.name, "value": float(f.value), "reason": f.reason} for f in factors
+    ]
+    return row
+
+
+def _stages(baseline: Spec, scaled: Spec, cost: Cost) -> list[Data]:
+    """The scaled stage table, with what each part was before."""
+    old = part_costs(network(baseline))
+    new = part_costs(network(scaled))
+    table = []
+    for before, after in zip(old, new, strict=True):
+        row = rows.part_row(after, cost)
+        row["channels_before"] = int(before.part.channels)
+        row["repeats_before"] = int(before.part.repeats)
+        row["input_before"] = rows.size(before.input)
+        table.append(row)
+    return table
+
+
+def _heading(
+    baseline: Spec, base: Cost, variants: Sequence[Variant], units: Units
+) -> list[tuple[str, str]]:
+    c = baseline.coefficients
+    unit, factor = unit_of(units)
+    size = "×".join(str(side) for side in baseline.resolution)
+    macs = quantity(factor * int(base.macs))
+    params = quantity(int(base.params))
+    lines = [
+        ("baseline", f"{baseline.name}, {macs} {unit}, {params} params, {size} px"),
+        (
+            "compound",
+            f"α {c.alpha:g}  β {c.beta:g}  γ {c.gamma:g}  α·β²·γ² {c.product:.3f}",
+        ),
+    ]
+    phis = {each.phi for each in variants}
+    if len(phis) == 1:
+        phi = phis.pop()
+        cost = quantity(factor * int(base.macs) * 2.0**phi)
+        ratio = multiple(2.0**phi)
+        text = f"2^{phi:g} = {ratio} × {baseline.name} = {cost} {unit}"
+    else:
+        text = f"2^φ × {baseline.name}"
+    return [*lines, ("budget", text)]
+
+
+def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
+    return "dim" if row["strategy"] == "baseline" else ""
+
+
+def _deviation_style(value: float) -> str:
+    if abs(value) <= GOOD:
+        return "green"
+    return "yellow" if abs(value) <= FAIR else "red"
+
+
+def _columns(units: Units) -> list[Column]:
+    unit, factor = unit_of(units)
+
+    def macs(row: Any) -> str:  # noqa: ANN401 - a row
+        mark = "" if row["measured"] is None else " ✓" if row["agrees"] else " ✗"
+        return quantity(factor * row["macs"]) + mark
+
+    return [
+        Column("variant", "name", justify="left"),
+        Column("d", "depth_multiplier", multiplier),
+        Column("w", "width_multiplier", multiplier),
+        Column("r", "resolution_multiplier", multiplier),
+        Column("input", "resolution", sides),
+        Column("params", "params", quantity),
+        Column(unit, "", macs),
+        Column("ratio", "ratio", multiple),
+        Column("budget", "budget", multiple),
+        Column("off by", "deviation", signed_percent, style=_deviation_style),
+    ]
+
+
+def _story(row: Data, units: Units) -> list[Section]:
+    """A single variant's stages, old → new, and the factors of its deviation."""
+    unit, factor = unit_of(units)
+    stages = [
+        {
+            **part,
+            "channels_change": [part["channels_before"], part["channels"]],
+            "repeats_change": [part["repeats_before"], part["repeats"]],
+            "input_change": [sides(part["input_before"]), sides(part["input"])],
+        }
+        for part in row["stages"]
+    ]
+    columns = [
+        Column("part", "part", justify="left"),
+        Column("operator", "operator", justify="left"),
+        Column("stride", "stride"),
+        Column("channels", "channels_change", change),
+        Column("repeats", "repeats_change", change),
+        Column("input", "input_change", change),
+        Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        Column("share", "share", percent),
+    ]
+    total = {"part": "total", "macs": row["macs"], "share": 1.0}
+    why = [
+        Column("factor", "factor", justify="left"),
+        Column("effect", "value", lambda value: signed_percent(value - 1)),
+        Column("why", "reason", justify="left", wraps=True),
+    ]
+    ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
+    product = row["ratio"] / row["budget"]
+    text = f"ratio {ratio} / budget {budget}"
+    return [
+        Section(columns, stages, f"{row['name']}, stage by stage", total),
+        Section(
+            why,
+            row["explain"],
+            "Why it misses the budget: factors that multiply to the deviation",
+            {"factor": "together", "value": product, "reason": text},
+        ),
+    ]
+
+
+def _reasons(scaled: list[Data]) -> list[Section]:
+    """Several variants' deviations, a factor a column."""
+    matrix = [
+        {
+            "name": row["name"],
+            "deviation": row["deviation"],
+            **{each["factor"]: each["value"] for each in row["explain"]},
+        }
+        for row in scaled
+    ]
+
+    def effect(value: float) -> str:
+        return signed_percent(value - 1)
+
+    titles = ("law", "fixed", "repeats", "channels", "size", "odd maps")
+    columns = [
+        Column("variant", "name", justify="left"),
+        *(
+            Column(title, name, effect)
+            for title, name in zip(titles, REASONS, strict=True)
+        ),
+        Column("off by", "deviation", signed_percent, style=_deviation_style),
+    ]
+    return [Section(columns, matrix, "Why: factors that multiply to the deviation")]
+
+
+def _marks(measured: Sequence[Measurement | None]) -> list[str]:
+    if measured[0] is None:
+        return []
+    return [f"✓ {measured[0].engine} measured the same MACs, params and activations"]
+
+
+def _sentence(found: Hint) -> str:
+    size = sides(found.resolution)
+    cost, saved = quantity(int(found.cost.macs)), percent(abs(found.change))
+    if found.kind == "resolution":
+        return (
+            f"hint: at {size} px it costs {saved} less ({cost} MACs), more than the "
+            "smaller image explains: fewer feature maps are odd"
+        )
+    more = "more" if found.change >= 0 else "less"
+    params = quantity(int(found.cost.params))
+    return (
+        f"hint: the published {found.name} costs {saved} {more} "
+        f"({cost} MACs, {params} params, {size} px)"
+    )

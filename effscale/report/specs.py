@@ -1,0 +1,55 @@
+"""The answer of `specs`: what is built in, counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.cost.count import count
+from effscale.report import rows
+from effscale.report.document import Column, Report, Section, quantity, sides, unit_of
+from effscale.scaling.scale import variant
+from effscale.spec.builtin import builtin
+
+if TYPE_CHECKING:
+    from effscale.report.document import Units
+    from effscale.report.rows import Data
+    from effscale.spec.models import Spec
+
+
+def report(*, units: Units = "macs") -> Report:
+    """Every built-in spec and published variant, with its figures."""
+    table = []
+    for stem, spec in builtin().items():
+        table.append(_row(stem, f"{stem}.yaml", spec))
+        for name in spec.variants:
+            table.append(_row(name, f"{stem}.yaml", variant(spec, name)))
+    unit, factor = unit_of(units)
+    columns = [
+        Column("name", "name", justify="left"),
+        Column("family", "family", justify="left"),
+        Column("input", "resolution", sides),
+        Column("params", "params", quantity),
+        Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        Column("activ.", "activations", quantity),
+        Column("top-1", "top1", lambda value: f"{value:.1f}"),
+        Column("top-5", "top5", lambda value: f"{value:.1f}"),
+    ]
+    return Report(
+        data={**rows.envelope("specs"), "specs": table},
+        sections=[Section(columns, table)],
+        notes=["top-1, top-5: as published, in per cent"],
+        records=table,
+    )
+
+
+def _row(name: str, file: str, spec: Spec) -> Data:
+    published = spec.published
+    return {
+        "name": name,
+        "file": file,
+        "family": spec.family,
+        "resolution": [int(side) for side in spec.resolution],
+        **rows.costs(count(spec)),
+        "top1": published.top1 if published else None,
+        "top5": published.top5 if published else None,
+    }
