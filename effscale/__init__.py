@@ -16,7 +16,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from effscale.version import VERSION as __version__
+from effscale.version import VERSION as __version__  # noqa: N811 - its usual name
 
 if TYPE_CHECKING:
     from effscale.cost.count import Cost, count

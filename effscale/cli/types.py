@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 MAX_PHI, MAX_VALUES = 50, 1000
 
 
-class Parsed(click.ParamType):
+class Parsed(click.ParamType[Any]):
     """A type whose parser raises ValueError with what was expected."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -41,7 +42,9 @@ class Parsed(click.ParamType):
 def phis(text: str) -> list[float]:
     """`4`, `0,1,2`, `0..7` or `0..7:0.5`: exact steps, both ends included."""
     values = [phi for piece in text.split(",") for phi in _range(piece.strip())]
-    return [int(phi) if phi == phi.to_integral_value() else float(phi) for phi in values]
+    return [
+        int(phi) if phi == phi.to_integral_value() else float(phi) for phi in values
+    ]
 
 
 def _range(text: str) -> list[Decimal]:
@@ -85,7 +88,7 @@ def strategies(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-class SpecReference(click.ParamType):
+class SpecReference(click.ParamType[str]):
     """A spec: a file, `-`, or a built-in name; completed from both."""
 
     name = "spec"
@@ -114,9 +117,11 @@ class Target(click.Path):
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401
         """`value` as a path whose folder exists."""
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not path.parent.is_dir():
-            self.fail(f"expected a folder, found none at {str(path.parent)!r}", param, ctx)
+            self.fail(
+                f"expected a folder, found none at {str(path.parent)!r}", param, ctx
+            )
         return path
 
 

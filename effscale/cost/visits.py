@@ -25,6 +25,7 @@ from effscale.network.layers import (
     unrolled,
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A leaf on the way, and how many equal ones the visit stands for."""

@@ -47,7 +47,8 @@ class Gated(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to the same shape; f(x) is (N, C, 1, 1)."""
-        return x * super().forward(x)
+        y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return x * y
 
 
 class Skipping(nn.Sequential):
@@ -60,7 +61,7 @@ class Skipping(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to the same shape."""
-        y: torch.Tensor = super().forward(x)
+        y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         if self.training and self.rate > 0:
             keep = x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(1 - self.rate)
             y = y * keep.div_(1 - self.rate)

@@ -8,7 +8,7 @@ before anything is counted. This mode asks the same registry and lists what it s
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import nn
@@ -19,27 +19,32 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
 _aten = torch.ops.aten
-_ELEMENTWISE = {
-    getattr(_aten, name)
-    for name in "add sub mul div silu sigmoid relu hardtanh hardswish gelu".split()
-}
+_ELEMENTWISE_NAMES = (
+    *("add", "sub", "mul", "div"),
+    *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu"),
+)
+_ELEMENTWISE = {getattr(_aten, name) for name in _ELEMENTWISE_NAMES}
 
 
 def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
     """What the operator returns.
 
-    On meta, the kernels of some operators are Python and import sympy and torch._dynamo,
-    which takes longer than all the counting. Where the shape of the result is as well
-    known from kernels in C++, it is taken from those.
+    On meta, the kernels of some operators are Python and import sympy or
+    torch._dynamo, which takes longer than all the counting. Where the shape of the
+    result is known as well without them, they are not called.
     """
     if not args or not isinstance(args[0], torch.Tensor) or not args[0].is_meta:
         return func(*args, **kwargs)
     x = args[0]
     if func is _aten.convolution.default and not args[6]:
         weight, (stride, padding, dilation) = args[1], args[3:6]
-        window = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+        window = [
+            d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)
+        ]
         sides = zip(x.shape[2:], padding, window, stride, strict=True)
-        moved = [x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides]
+        moved = [
+            x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides
+        ]
         return x.new_empty(x.shape[0], weight.shape[0], *moved)
     if func is _aten.native_batch_norm.default and not args[5]:
         return x.new_empty(x.shape), *x.new_empty(2, 0).unbind()
@@ -58,7 +63,7 @@ class FlopRegistry(TorchDispatchMode):
     """Counts within its context; `module` says which submodule an operator is in."""
 
     def __init__(self, module: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flops: Counter[str] = Counter()  #: by operator, 2 × MACs
         self.free: Counter[str] = Counter()  #: calls of operators without a formula
         self.modules: Counter[str] = Counter()  #: flops by path, "" being the whole
@@ -72,15 +77,15 @@ class FlopRegistry(TorchDispatchMode):
         """No: nothing here is compiled, and to say so would import the compiler."""
         return False
 
-    def __enter__(self) -> FlopRegistry:
+    def __enter__(self) -> Self:
         for path, each in self._module.named_modules():
             self._hooks.append(each.register_forward_pre_hook(self._entering(path)))
             self._hooks.append(each.register_forward_hook(self._leaving))
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
         for hook in self._hooks:
             hook.remove()
 
@@ -96,7 +101,7 @@ class FlopRegistry(TorchDispatchMode):
     def __torch_dispatch__(
         self,
         func: Any,  # noqa: ANN401 - an operator
-        types: Any,  # noqa: ANN401, ARG002
+        types: Any,  # noqa: ANN401
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - what the operator returns

@@ -142,7 +142,8 @@ def _with_activations(handle: Any, outputs: Any) -> Any:  # noqa: ANN401 - fvcor
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
         flops = handle(inputs, results)
         counted = flops if isinstance(flops, Counter) else Counter(linear=flops)
-        return counted + outputs(inputs, results)
+        both_counted: Counter[str] = counted + outputs(inputs, results)
+        return both_counted
 
     return both
 

@@ -68,7 +68,7 @@ def squeezed(c_in: Int, se_ratio: float) -> Int:
 
 
 def squeeze_excite(channels: Int, squeezed: Int, style: Style) -> Gate:
-    """x · sigmoid(expand(act(reduce(pool(x))))), both 1×1 with bias (Hu et al. 2018)."""
+    """x · sigmoid(expand(act(reduce(pool(x))))), 1×1 with bias (Hu et al. 2018)."""
     return Gate(
         seq(
             pool=Pool(),

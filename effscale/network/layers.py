@@ -142,7 +142,7 @@ def seq(**layers: Layer) -> Sequential:
 
 
 def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer]]:
-    """The named layers with each `Repeat` written out: `1`, `2`, … (plain ints only)."""
+    """The named layers, each `Repeat` written out: `1`, `2`, … (plain ints only)."""
     for name, layer in layers:
         if isinstance(layer, Repeat):
             for k in range(int(layer.times)):

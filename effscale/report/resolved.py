@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def resolved(baseline: Spec, variant: Variant) -> str:
-    """YAML of the scaled spec, its multipliers in a comment, its exact figures in it."""
+    """YAML of the scaled spec, with its multipliers in a comment and exact figures."""
     cost, m, c = count(variant.spec), variant.multipliers, baseline.coefficients
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
     spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})

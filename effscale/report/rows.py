@@ -36,9 +36,9 @@ def measured(measurement: Measurement | None) -> Data | None:
     return {"engine": measurement.engine, **costs(measurement)}
 
 
-def agrees(cost: Cost, measurement: Measurement | None) -> bool:
-    """Whether nothing was measured, or just what was counted."""
-    return measurement is None or costs(cost) == costs(measurement)
+def agrees(cost: Cost, measurement: Measurement | None) -> bool | None:
+    """Whether just what was counted was measured; None where nothing was."""
+    return None if measurement is None else costs(cost) == costs(measurement)
 
 
 def part_row(each: PartCost, whole: Cost) -> Data:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.cost.count import Cost, count, part_costs
-from effscale.network.staged import network
+from effscale.cost.count import count
 from effscale.report import rows
 from effscale.report.document import (
     Column,
@@ -20,7 +19,10 @@ from effscale.report.document import (
     signed_percent,
     unit_of,
 )
-from effscale.search.explain import REASONS, explain
+from effscale.report.scaling_rows import variant_row
+from effscale.scaling.family import Variant
+from effscale.scaling.multipliers import Multipliers
+from effscale.search.explain import REASONS
 from effscale.search.hints import Hint, hint
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
     from effscale.report.document import Units
     from effscale.report.rows import Data
-    from effscale.scaling.family import Variant
     from effscale.spec.models import Spec
 
 #: A deviation within the first is good, within the second fair.
@@ -47,94 +48,34 @@ def report(
 
     `measured` has an entry for the baseline, then one for each variant.
     """
-    base = count(baseline)
-    first = _row(baseline.name, "baseline", 0.0, baseline, base, base, measured[0])
-    scaled = [
-        _variant_row(baseline, base, each, measurement)
-        for each, measurement in zip(variants, measured[1:], strict=True)
+    itself = Variant(baseline, "baseline", 0.0, Multipliers())
+    table = [
+        variant_row(baseline, each, measurement)
+        for each, measurement in zip([itself, *variants], measured, strict=True)
     ]
     given = baseline.coefficients
     named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
     found = hint(baseline, variants[0].spec) if len(variants) == 1 else None
-    table = Section(_columns(units), [first, *scaled], emphasis=_emphasis)
     single = len(variants) == 1
+    more = _story(table[1], units) if single else _reasons(table[1:])
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
             "coefficients": {**named, "product": given.product},
-            "rows": [first, *scaled],
+            "rows": table,
             "hint": None if found is None else _sentence(found),
         },
-        sections=[table, *(_story(scaled[0], units) if single else _reasons(scaled))],
-        heading=_heading(baseline, base, variants, units),
+        sections=[Section(_columns(units), table, emphasis=_emphasis), *more],
+        heading=_heading(baseline, variants, units),
         notes=[*_marks(measured), *([] if found is None else [_sentence(found)])],
-        records=[first, *scaled],
+        records=table,
     )
 
 
-def _row(  # noqa: PLR0913 - a row of the contract
-    name: str,
-    strategy: str,
-    phi: float,
-    spec: Spec,
-    cost: Cost,
-    base: Cost,
-    measurement: Measurement | None,
-) -> Data:
-    ratio, budget = int(cost.macs) / int(base.macs), float(2.0**phi)
-    return {
-        "name": name,
-        "strategy": strategy,
-        "phi": phi,
-        "depth_multiplier": 1.0,
-        "width_multiplier": 1.0,
-        "resolution_multiplier": 1.0,
-        "resolution": [int(side) for side in spec.resolution],
-        **rows.costs(cost),
-        "ratio": ratio,
-        "budget": budget,
-        "deviation": ratio / budget - 1,
-        "measured": rows.measured(measurement),
-        "agrees": rows.agrees(cost, measurement),
-        "stages": None,
-        "explain": None,
-    }
-
-
-def _variant_row(
-    baseline: Spec, base: Cost, each: Variant, measurement: Measurement | None
-) -> Data:
-    spec, cost, given = each.spec, count(each.spec), each.multipliers
-    row = _row(spec.name, each.strategy, each.phi, spec, cost, base, measurement)
-    factors = explain(baseline, given, each.budget)
-    row["depth_multiplier"] = float(given.depth)
-    row["width_multiplier"] = float(given.width)
-    row["resolution_multiplier"] = float(given.resolution)
-    row["stages"] = _stages(baseline, spec, cost)
-    row["explain"] = [
-        {"factor": f.name, "value": float(f.value), "reason": f.reason} for f in factors
-    ]
-    return row
-
-
-def _stages(baseline: Spec, scaled: Spec, cost: Cost) -> list[Data]:
-    """The scaled stage table, with what each part was before."""
-    old = part_costs(network(baseline))
-    new = part_costs(network(scaled))
-    table = []
-    for before, after in zip(old, new, strict=True):
-        row = rows.part_row(after, cost)
-        row["channels_before"] = int(before.part.channels)
-        row["repeats_before"] = int(before.part.repeats)
-        row["input_before"] = rows.size(before.input)
-        table.append(row)
-    return table
-
-
 def _heading(
-    baseline: Spec, base: Cost, variants: Sequence[Variant], units: Units
+    baseline: Spec, variants: Sequence[Variant], units: Units
 ) -> list[tuple[str, str]]:
-    c = baseline.coefficients
+    base, c = count(baseline), baseline.coefficients
     unit, factor = unit_of(units)
     size = "×".join(str(side) for side in baseline.resolution)
     macs = quantity(factor * int(base.macs))
@@ -171,7 +112,7 @@ def _columns(units: Units) -> list[Column]:
     unit, factor = unit_of(units)
 
     def macs(row: Any) -> str:  # noqa: ANN401 - a row
-        mark = "" if row["measured"] is None else " ✓" if row["agrees"] else " ✗"
+        mark = {None: "", True: " ✓", False: " ✗"}[row["agrees"]]
         return quantity(factor * row["macs"]) + mark
 
     return [

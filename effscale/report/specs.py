@@ -20,9 +20,9 @@ def report(*, units: Units = "macs") -> Report:
     """Every built-in spec and published variant, with its figures."""
     table = []
     for stem, spec in builtin().items():
-        table.append(_row(stem, f"{stem}.yaml", spec))
-        for name in spec.variants:
-            table.append(_row(name, f"{stem}.yaml", variant(spec, name)))
+        file = f"{stem}.yaml"
+        table.append(_row(stem, file, spec))
+        table += [_row(name, file, variant(spec, name)) for name in spec.variants]
     unit, factor = unit_of(units)
     columns = [
         Column("name", "name", justify="left"),

@@ -43,7 +43,8 @@ class Rules:
 
 def exactly(number: Int, multiplier: Real) -> Int:
     """The product as a fraction, nothing rounded: a network on paper only."""
-    return cast("int", number * Fraction(cast("float", multiplier)))
+    product = cast("int", number) * Fraction(cast("float", multiplier))
+    return cast("int", product)
 
 
 #: Nothing rounded at all.

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-def scale(
-    spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None
-) -> Spec:
+def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
     """`spec` deeper, wider and at a higher resolution, rounded by its own rules.
 
     Stem and head widths scale too; classes and image channels do not. Dropout and
@@ -76,7 +74,7 @@ def with_classes(spec: Spec, classes: int) -> Spec:
 
 def _changed(spec: Spec, **update: object) -> Spec:
     """A copy that is another network, of which the file's figures say nothing."""
-    figures = {"expected": None, "published": None, "variants": {}}
+    figures: dict[str, object] = {"expected": None, "published": None, "variants": {}}
     return spec.model_copy(update={**figures, **update})
 
 

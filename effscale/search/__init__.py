@@ -1,1 +1,1 @@
-"""Questions over several counts: why a variant misses its budget, what would be near."""
+"""Questions over several counts: why a variant misses its budget, what is near."""

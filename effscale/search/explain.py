@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from effscale.cost.count import count
@@ -64,7 +65,7 @@ def explain(spec: Spec, multipliers: Multipliers, budget: float) -> list[Factor]
     values = [
         nominal / Fraction(budget),
         costs[0] / (nominal * smooth_base),
-        *(after / before for before, after in zip(costs, costs[1:], strict=False)),
+        *(after / before for before, after in pairwise(costs)),
         (realised / costs[-1]) / (base / smooth_base),
     ]
     named = zip(REASONS.items(), values, strict=True)

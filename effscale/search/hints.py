@@ -30,7 +30,7 @@ class Hint:
 
 
 def hint(baseline: Spec, scaled: Spec) -> Hint | None:
-    """The one hint that pays most for `scaled`, a variant of `baseline`, if any does."""
+    """The one hint that pays most for `scaled`, a variant of `baseline`, if any."""
     return _smaller_image(scaled) or _published(baseline, scaled)
 
 

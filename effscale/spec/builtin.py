@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from effscale.errors import Fault, SpecError, did_you_mean
 from effscale.spec.loading import load_file
-from effscale.spec.models import Spec
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Spec
 
 _PACKAGE = Path(__file__).parents[1]
 

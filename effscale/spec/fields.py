@@ -91,14 +91,19 @@ class Number(Kind):
     @property
     def expected(self) -> str:
         """Range included."""
-        low = f"above {self.low:g} and at most" if self.above else f"from {self.low:g} to"
+        low = (
+            f"above {self.low:g} and at most" if self.above else f"from {self.low:g} to"
+        )
         return f"a number {low} {self.high:g}"
 
     def schema(self) -> core_schema.CoreSchema:
         """Whole numbers pass, since YAML writes 1.0 as 1 just as well."""
-        low = {"gt": self.low} if self.above else {"ge": self.low}
         return core_schema.float_schema(
-            strict=True, le=self.high, allow_inf_nan=False, **low
+            strict=True,
+            gt=self.low if self.above else None,
+            ge=None if self.above else self.low,
+            le=self.high,
+            allow_inf_nan=False,
         )
 
 

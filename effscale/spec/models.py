@@ -58,7 +58,7 @@ class Model(BaseModel):
 
 
 class Norm(Model):
-    """Batch normalisation, with torch's meaning of momentum (TensorFlow's is 1 − it)."""
+    """Batch normalisation; momentum as torch means it (TensorFlow's is 1 − it)."""
 
     eps: Annotated[float, fields.Number(0, 1, above=True)] = 1e-3
     momentum: Share = 0.01

@@ -95,7 +95,7 @@ class _Composer:
         return self.root
 
     def scalar(self, event: yaml.ScalarEvent) -> Node:
-        mark = event.start_mark
+        mark: Any = event.start_mark
         tag = event.tag or self.resolver.resolve(
             yaml.ScalarNode, event.value, event.implicit
         )

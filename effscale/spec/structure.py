@@ -6,6 +6,7 @@ again from a scaled spec, which no schema sees.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every
@@ -45,7 +46,7 @@ def faults(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a file ho
 
 
 def _chain(blocks: list[Any]) -> Iterator[Finding]:
-    for index, (before, stage) in enumerate(zip(blocks, blocks[1:], strict=False)):
+    for index, (before, stage) in enumerate(pairwise(blocks)):
         given, stated = _whole(before, "channels"), _whole(stage, "c_in")
         if given and stated and given != stated:
             what = "stem" if index == 0 else f"stages[{index - 1}]"
