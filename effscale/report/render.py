@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,44 +22,54 @@ UNBOUNDED = 1000
 
 
 def show(report: Report, form: Format, file: TextIO | None = None) -> None:
-    """Print `report` to `file`, standard output by default, as a terminal allows."""
+    """Print `report` to `file`, standard output by default.
+
+    On a terminal in its colours and width; elsewhere as wide as it needs to be.
+    """
     out = file or sys.stdout
-    match form:
-        case "json":
-            json.dump(report.data, out, indent=2, ensure_ascii=False, allow_nan=False)
-            out.write("\n")
-        case "csv":
-            _csv(report, out)
-        case "markdown":
-            console = Console(file=out, width=UNBOUNDED, color_system=None)
-            for section in report.sections:
-                console.print(_table(section, markdown=True))
-        case "table":
-            _print(report, out)
+    if form == "table" and (out.isatty() or os.environ.get("FORCE_COLOR")):
+        width = None if out.isatty() else UNBOUNDED
+        _print(report, Console(file=out, width=width, highlight=False))
+    else:
+        out.write(text(report, form))
 
 
 def text(report: Report, form: Format) -> str:
-    """What `show` prints, without colour, as wide as it needs to be."""
-    buffer = io.StringIO()
-    show(report, form, buffer)
-    return buffer.getvalue()
+    """What `show` prints, without colour, nothing folded or cut."""
+    match form:
+        case "json":
+            answer = report.data
+            return (
+                json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            )
+        case "csv":
+            return _csv(report)
+        case "markdown" | "table":
+            out = io.StringIO()
+            forced = Console(file=out, width=UNBOUNDED, color_system=None)
+            _print(report, forced, markdown=form == "markdown")
+            lines = (line.rstrip() for line in out.getvalue().splitlines())
+            return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n")) + "\n"
 
 
-def _print(report: Report, out: TextIO) -> None:
-    wide = None if out.isatty() else UNBOUNDED
-    console = Console(file=out, width=wide, highlight=False, emoji=False)
-    label_width = max((len(label) for label, _ in report.heading), default=0)
+def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
+    width = max((len(label) for label, _ in report.heading), default=0)
     for label, line in report.heading:
-        head = Text(f"{label:<{label_width}}  ", style="bold")
+        head = f"- {label}: " if markdown else Text(f"{label:<{width}}  ", style="bold")
         console.print(Text.assemble(head, line), soft_wrap=True)
     for section in report.sections:
         console.print()
         if section.title:
             console.print(Text(section.title, style="bold"), soft_wrap=True)
-        console.print(_fitting(section, console))
-    for index, note in enumerate(report.notes):
-        if index == 0:
+        if section.title and markdown:
             console.print()
+        whole = markdown or console.width == UNBOUNDED
+        table = (
+            _table(section, markdown=markdown) if whole else _fitting(section, console)
+        )
+        console.print(table)
+    for note in report.notes:
+        console.print()
         console.print(Text(note))
 
 
@@ -105,13 +117,15 @@ def _cell(column: Column, row: Row) -> Text:
     return Text(column.cell(row), style=column.style(column.value(row)))
 
 
-def _csv(report: Report, out: TextIO) -> None:
+def _csv(report: Report) -> str:
     import csv
 
     records = [_flat(row) for row in report.records]
-    writer = csv.DictWriter(out, list(records[0]) if records else [], restval="")
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(records[0]) if records else [])
     writer.writeheader()
     writer.writerows(records)
+    return out.getvalue()
 
 
 def _flat(row: Row) -> dict[str, Any]:

@@ -67,8 +67,8 @@ def report(
         },
         sections=[Section(_columns(units), table, emphasis=_emphasis), *more],
         heading=_heading(baseline, variants, units),
-        notes=[*_marks(measured), *([] if found is None else [_sentence(found)])],
-        records=table,
+        notes=[*_marks(table), *([] if found is None else [_sentence(found)])],
+        records=[{**row, "measured": _measured_macs(row)} for row in table],
     )
 
 
@@ -197,10 +197,16 @@ def _reasons(scaled: list[Data]) -> list[Section]:
     return [Section(columns, matrix, "Why: factors that multiply to the deviation")]
 
 
-def _marks(measured: Sequence[Measurement | None]) -> list[str]:
-    if measured[0] is None:
+def _measured_macs(row: Data) -> int | None:
+    """One figure for a CSV's cell."""
+    return row["measured"]["macs"] if row["measured"] else None
+
+
+def _marks(table: Sequence[Data]) -> list[str]:
+    if not all(row["agrees"] for row in table):
         return []
-    return [f"✓ {measured[0].engine} measured the same MACs, params and activations"]
+    engine = table[0]["measured"]["engine"]
+    return [f"✓ {engine} measured the same MACs, params and activations"]
 
 
 def _sentence(found: Hint) -> str:

@@ -29,7 +29,7 @@ def variant_row(
     return {
         "name": variant.spec.name,
         "strategy": variant.strategy,
-        "phi": variant.phi,
+        "phi": float(variant.phi),
         "depth_multiplier": float(given.depth),
         "width_multiplier": float(given.width),
         "resolution_multiplier": float(given.resolution),
