@@ -1,0 +1,1 @@
+"""Tests mirror the package: a file a module, in the same order."""

@@ -26,9 +26,9 @@ _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
 
 def spec_argument(default: str | None = None) -> Callable[[F], F]:
     """The spec that a command is about."""
-    required = default is None
-    kind = SpecReference()
-    return click.argument("spec", type=kind, required=required, default=default)
+    if default is None:
+        return click.argument("spec", type=SpecReference())
+    return click.argument("spec", type=SpecReference(), default=default)
 
 
 def output_options(function: F) -> F:
@@ -64,11 +64,13 @@ def network_options(function: F) -> F:
         click.option(
             "--classes",
             type=click.IntRange(1, 2**20),
+            metavar="N",
             help="Classes of the network instead of the spec's.",
         ),
         click.option(
             "--resolution",
             type=RESOLUTION,
+            metavar="N|HxW",
             help="Input pixels of SPEC instead of its own, before any scaling.",
         ),
     ):

@@ -50,7 +50,7 @@ def command(  # noqa: PLR0913 - options
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Scale SPEC and show how close each variant lands to its 2^φ budget.
+    """Scale SPEC, and show how close it lands to 2^φ.
 
     SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
     (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's

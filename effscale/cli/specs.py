@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def command(
     *, form: str | None, output: Path | None, force: bool, units: Units
 ) -> None:
-    """List what is built in: baselines and their published variants, counted.
+    """List what is built in, counted.
 
-    Each name is a SPEC: effscale profile b4, effscale scale b3 --phi 1.
+    Baselines, and their published variants below them. Each name is a SPEC:
+    effscale profile b4, effscale scale b3 --phi 1.
     """
     from effscale.report import specs
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from effscale.quantity import human
 
 Row: TypeAlias = Mapping[str, Any]
+Show: TypeAlias = Callable[[Any], str]
 Format = Literal["table", "json", "csv", "markdown"]
 Units = Literal["macs", "flops"]
 
@@ -18,13 +19,13 @@ FLOAT_NOISE = 1e-9
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, the row's key (dotted to reach into it), how it is shown."""
+    """A column: its title, the row's key, and how the value is shown."""
 
     title: str
     key: str
-    show: Callable[[Any], str] = str
+    show: Show = str
     justify: Literal["left", "right"] = "right"
-    style: Callable[[Any], str] = lambda _value: ""
+    style: Show = lambda _value: ""
     wraps: bool = False
 
     def cell(self, row: Row) -> str:
@@ -36,10 +37,7 @@ class Column:
         """The value of this column in `row`; a column without a key has it all."""
         if not self.key:
             return row
-        value: Any = row
-        for key in self.key.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value
+        return row.get(self.key)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
-from effscale.arrays import Int, Real, ceil, every, floor, maximum, where
+from effscale.arrays import Int, Real, ceil, every, floor, is_array, maximum, where
 from effscale.errors import ScaleError
 from effscale.spec.models import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
@@ -105,7 +105,9 @@ def round_resolution(side: Int, resolution_multiplier: Real, multiple: int = 8) 
 
 def _limit(what: str, exact: Any, highest: int) -> None:  # noqa: ANN401
     if not every(exact <= highest):
-        raise ScaleError(f"{what}: expected at most {highest} after scaling, got more")
+        found = exact.max() if is_array(exact) else exact
+        message = f"expected at most {highest} after scaling, got {found:.6g}"
+        raise ScaleError(f"{what}: {message}")
 
 
 def _unless_identity(multiplier: Real, before: Int, after: Int) -> Int:

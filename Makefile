@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
+	$(BIN)/effscale scale --phi 4
+
+test: lint types ## set up what is missing and run every check and test
+	$(BIN)/pytest
+
+quick: $(INSTALLED) ## the tests that need no torch
+	$(BIN)/pytest -m "not torch"
+
+lint: $(INSTALLED) ## ruff: format and rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## rewrite the code as ruff formats it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+cov: $(INSTALLED) ## branch coverage
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+snapshots: $(INSTALLED) ## rewrite what commands are expected to print; read the diff
+	$(BIN)/pytest tests/cli --snapshot-update
+
+docs: $(INSTALLED) ## rewrite the output shown in README.md; read the diff
+	$(BIN)/python tests/readme.py
+
+bench: $(INSTALLED) ## ratios, each measured side by side in one run
+	$(BIN)/python benchmarks/ratios.py
+
+wheel: $(INSTALLED) ## build dist/*.whl
+	$(BIN)/python -m build --wheel
+
+clean: ## remove everything that make has made
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+.PHONY: help run test quick lint types format cov snapshots docs bench wheel clean

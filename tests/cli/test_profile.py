@@ -1,0 +1,139 @@
+"""`effscale profile`, as its users see it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+import effscale as es
+from effscale.module import proof
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syrupy.assertion import SnapshotAssertion
+
+    from tests.conftest import Run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["b0"],
+        ["b4", "--units", "flops"],
+        ["b0", "--by", "layer"],
+        ["b0", "--by", "operator"],
+        ["b0", "--resolution", "33x65", "--classes", "10", "--format", "markdown"],
+        ["b0", "--format", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_prints(run: Run, snapshot: SnapshotAssertion, arguments: list[str]) -> None:
+    result = run("profile", "--measure", "none", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == snapshot
+
+
+@pytest.mark.torch
+def test_measures_by_default(run: Run) -> None:
+    result = run("profile", "b0", "-v")
+    assert result.exit_code == 0
+    assert "measured  the same ✓, by fvcore" in result.stdout
+    assert result.stderr.splitlines() == [
+        (
+            "fvcore, by operator: conv 384,534,752, batch_norm 13,475,392, "
+            "adaptive_avg_pool2d 2,369,248, linear 1,280,000"
+        ),
+        (
+            "fvcore leaves out by convention: aten::silu ×49, aten::sigmoid ×16, "
+            "aten::mul ×16, aten::add ×9"
+        ),
+    ]
+
+
+@pytest.mark.parametrize("by", ["part", "layer", "operator"])
+def test_every_table_adds_up_to_the_total(run: Run, by: str) -> None:
+    options = ("--by", by, "--measure", "none", "--format", "json")
+    data = json.loads(run("profile", "b2", *options).stdout)
+    rows = data[f"{by}s"]
+    for figure in ("params", "macs", "activations"):
+        assert sum(row[figure] for row in rows) == data["totals"][figure]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+
+
+def test_json_is_the_contract(run: Run) -> None:
+    result = run("profile", "b0", "--measure", "none", "--format", "json")
+    data = json.loads(result.stdout)
+    assert data["totals"] == {
+        "params": 5288548,
+        "macs": 385814752,
+        "activations": 6748036,
+    }
+    assert set(data["parts"][0]) >= {
+        *("part", "operator", "input", "output", "channels", "repeats"),
+        *("params", "macs", "activations", "share"),
+    }
+    assert data["measured"] is None
+    assert data["conventions"] == {
+        "paper": 385814752,
+        "fvcore": 401659392,
+        "torch": 771629504,
+    }
+
+
+def test_reads_standard_input(run: Run) -> None:
+    text = es.dumps(es.load("b0"))
+    result = run("profile", "-", "--measure", "none", text=text)
+    assert result.exit_code == 0
+    assert "385,814,752 MACs" in result.stdout
+    broken = run("profile", "-", "--measure", "none", text="name: [")
+    assert broken.exit_code == 1
+    assert broken.stderr.startswith("<stdin>:2:1: not YAML: ")
+
+
+def test_a_file_that_expects_other_figures_exits_1(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "off.yaml"
+    path.write_text(es.dumps(es.load("b0")).replace("385814752", "385814753"), "utf-8")
+    result = run("profile", str(path), "--measure", "none")
+    assert result.exit_code == 1
+    assert "385,814,752 MACs" in result.stdout
+    assert result.stderr == (
+        "b0: expected.macs: expected 385,814,753 (the file's own figure), "
+        "counted 385,814,752\n"
+    )
+
+
+@pytest.mark.torch
+def test_a_measurement_that_differs_exits_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = proof.measure_spec(es.load("b1"), "torch")
+    monkeypatch.setattr(proof, "measure_spec", lambda *_: other)
+    result = run("profile", "b0", "--measure", "torch")
+    assert result.exit_code == 1
+    assert "measured  686,802,832 MACs ✗, by torch" in result.stdout
+    assert result.stderr == (
+        "b0: counted 385,814,752 macs but torch measured 686,802,832; "
+        "first difference in stem\n"
+    )
+
+
+@pytest.mark.torch
+def test_a_network_larger_than_memory_is_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "vast.yaml"
+    text = es.dumps(es.load("b0")).replace("channels: 320", "channels: 1000000")
+    path.write_text(text.replace("channels: 1280", "channels: 1000000"), "utf-8")
+    result = run("profile", str(path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("b0: running it once takes about 4.0")
+    assert result.stderr.endswith("; --measure torch needs none\n")
+    counted = run("profile", str(path), "--measure", "torch")
+    assert "measured  the same ✓, by torch" in counted.stdout
+
+
+def test_needs_a_spec(run: Run) -> None:
+    result = run("profile")
+    assert result.exit_code == 2
+    assert "Missing argument" in result.stderr

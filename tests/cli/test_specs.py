@@ -1,0 +1,34 @@
+"""`effscale specs`, as its users see it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+    from tests.conftest import Run
+
+
+def test_prints(run: Run, snapshot: SnapshotAssertion) -> None:
+    result = run("specs")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == snapshot
+
+
+def test_json_is_the_contract(run: Run) -> None:
+    data = json.loads(run("specs", "--format", "json").stdout)
+    names = [row["name"] for row in data["specs"]]
+    assert names == ["b0", *(f"b{n}" for n in range(1, 9)), "l2"]
+    assert data["specs"][4] == {
+        "name": "b4",
+        "file": "b0.yaml",
+        "family": "efficientnet",
+        "resolution": [380, 380],
+        "params": 19341616,
+        "macs": 4393771024,
+        "activations": 49489032,
+        "top1": 82.9,
+        "top5": 96.4,
+    }

@@ -1,0 +1,103 @@
+"""One report in four formats, and in terminals of every width."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from effscale.cost.count import Cost, count
+from effscale.report import profile, render, scaling
+from effscale.scaling.family import family
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+    import effscale as es
+    from effscale.report.document import Report
+
+
+class Terminal(io.StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def profiled(b0: es.Spec) -> Report:
+    cost = count(b0)
+    assert isinstance(cost, Cost)
+    return profile.report(b0, cost)
+
+
+@pytest.fixture
+def scaled(b0: es.Spec) -> Report:
+    variants = family(b0, [4])
+    return scaling.report(b0, variants, measured=[None, None])
+
+
+def on_terminal(report: Report, width: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in (("COLUMNS", str(width)), ("LINES", "50"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    file = Terminal()
+    render.show(report, "table", file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_fits_the_terminal(
+    scaled: Report,
+    profiled: Report,
+    width: int,
+    snapshot: SnapshotAssertion,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = on_terminal(scaled, width, monkeypatch)
+    shown += on_terminal(profiled, width, monkeypatch)
+    plain = Console(file=io.StringIO(), width=width).render_str(shown).plain
+    rules = [line for line in plain.splitlines() if "─" in line]
+    assert max(map(len, rules)) <= width
+    assert shown == snapshot
+
+
+def test_nothing_is_cut_at_80_columns(
+    scaled: Report, profiled: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for report in (scaled, profiled):
+        shown = on_terminal(report, 80, monkeypatch)
+        for section in report.sections:
+            for row in section.rows:
+                for column in section.columns:
+                    assert column.cell(row) in shown
+
+
+def test_off_a_terminal_lines_are_as_long_as_they_are(profiled: Report) -> None:
+    lines = render.text(profiled, "table").splitlines()
+    assert max(map(len, lines)) == 88
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_json_is_the_data(profiled: Report) -> None:
+    assert json.loads(render.text(profiled, "json")) == profiled.data
+
+
+def test_csv_has_a_row_a_record(profiled: Report) -> None:
+    rows = list(csv.DictReader(io.StringIO(render.text(profiled, "csv"))))
+    assert len(rows) == len(profiled.records) == 9
+    assert sum(int(row["macs"]) for row in rows) == 385814752
+
+
+def test_markdown_tables_are_tables(profiled: Report) -> None:
+    lines = render.text(profiled, "markdown").splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 2 + 9 + 1
+    assert {line.count("|") for line in table} == {11}
+    assert set(table[1]) == {"|", "-"}
+    assert table[-1].startswith("| total ")

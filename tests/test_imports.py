@@ -1,0 +1,99 @@
+"""Arrows point one way, and torch is loaded by those alone who need it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "effscale"
+#: Each room may import those before it, and the files that lie beside the rooms.
+ROOMS = (
+    *("spec", "network", "scaling", "cost"),
+    *("module", "search", "report", "cli"),
+)
+BESIDE = {"arrays", "errors", "quantity", "version"}
+TORCH = {"torch", "fvcore"}
+SHOWS = {"rich", "matplotlib", "jinja2"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files() -> list[Path]:
+    return [path for room in ROOMS for path in sorted((PACKAGE / room).glob("*.py"))]
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
+
+
+def test_every_folder_is_a_room() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    assert folders - {"__pycache__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    "path", files(), ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
+def test_arrows_point_one_way(path: Path) -> None:
+    allowed = set(ROOMS[: ROOMS.index(path.parent.name) + 1]) | BESIDE
+    ours = {
+        name.split(".")[1] for name in imports(path) if name.startswith("effscale.")
+    }
+    assert ours <= allowed
+
+
+@pytest.mark.parametrize(
+    "path", files(), ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
+def test_heavy_libraries_have_one_home_each(path: Path) -> None:
+    others = {name.split(".")[0] for name in imports(path)}
+    assert path.parent.name == "module" or not others & TORCH
+    assert path.parent.name in {"report", "cli"} or not others & SHOWS
+
+
+def test_files_are_read_in_one_sitting() -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files()}
+    assert {path: n for path, n in lengths.items() if n > 250} == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["specs"],
+        ["profile", "b0", "--measure", "none"],
+        ["scale", "--phi", "0..2", "--measure", "none"],
+        ["scale", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_loads_no_torch(arguments: list[str]) -> None:
+    """Nor numpy, which only arrays of candidates need."""
+    code = (
+        "import sys; from effscale.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: code = stop.code\n"
+        "heavy = {'torch', 'fvcore', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(code or ', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

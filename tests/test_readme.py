@@ -1,0 +1,52 @@
+"""README.md says what is true: its output, its examples, its files."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import effscale as es
+from tests import readme
+
+TEXT = readme.README.read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.mark.torch
+def test_shows_what_its_commands_print() -> None:
+    assert len(readme.commands(TEXT)) >= 4
+    assert readme.refreshed(TEXT) == TEXT
+
+
+@pytest.mark.torch
+def test_python_examples_run_and_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    scope: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(block, scope)  # noqa: S102 - our own page
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == printed[1] == "6319727088"
+
+
+def test_the_language_in_one_screen_is_the_language() -> None:
+    required, optional, _ = blocks("yaml")
+    spec = es.loads(required + optional)
+    cost = es.count(spec)
+    assert spec.expected is not None
+    assert (cost.params, cost.macs) == (spec.expected.params, spec.expected.macs)
+    defaults = es.loads(required)
+    for name in ("image_channels", "norm", "stochastic_depth", "rounding"):
+        assert getattr(spec, name) == getattr(defaults, name)
+    assert spec.coefficients == defaults.coefficients
+
+
+def test_names_every_activation() -> None:
+    assert "# silu, relu, relu6, hard_swish, gelu" in TEXT
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", TEXT))
+def test_links_to_files_that_are_there(path: str) -> None:
+    assert (readme.README.parent / path).exists()
