@@ -27,16 +27,18 @@ else:  # read by pydantic, which checks the plain number alone
     Int, Real = int, float
 
 
+#: CPython has one object for each, so that `is` tells them from arrays at no cost.
+ZERO, ONE = 0, 1
+
+
 def is_array(value: object) -> bool:
     """Whether `value` holds one entry for each candidate."""
     return hasattr(value, "__array_namespace__")
 
 
 def floor(value: Any) -> Any:  # noqa: ANN401 - int in, int out; array in, array out
-    """The whole number at or below; int64 for arrays."""
-    if is_array(value):
-        return (value // 1).astype("int64")
-    return math.floor(value)
+    """The whole number at or below a number that is not negative; int64 for arrays."""
+    return value.astype("int64") if is_array(value) else math.floor(value)
 
 
 def ceil(value: Any, digits: int = 9) -> Any:  # noqa: ANN401
@@ -47,6 +49,13 @@ def ceil(value: Any, digits: int = 9) -> Any:  # noqa: ANN401
     if is_array(value):
         return -((-value.round(digits)) // 1).astype("int64")
     return math.ceil(round(value, digits))
+
+
+def nearest(value: Any, *, ties: str = "up") -> Any:  # noqa: ANN401
+    """The nearest whole number; halves go up, or to the even neighbour."""
+    if ties == "up":
+        return floor(value + 0.5)
+    return value.round().astype("int64") if is_array(value) else round(value)
 
 
 def maximum(low: int, value: Any) -> Any:  # noqa: ANN401
@@ -63,6 +72,18 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:  # noqa: ANN401
     return then if condition else otherwise
 
 
+def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
+    """The sum; adding a plain 0 to an array makes no new array."""
+    if b is ZERO:
+        return a
+    return b if a is ZERO else a + b
+
+
+def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
+    """Whether no candidate's value is below `low`."""
+    return bool((value.min() if is_array(value) else value) >= low)
+
+
 def every(condition: Any) -> bool:  # noqa: ANN401
     """Whether the condition holds for each candidate."""
     return bool(condition.all()) if is_array(condition) else bool(condition)
@@ -70,12 +91,15 @@ def every(condition: Any) -> bool:  # noqa: ANN401
 
 def divides(parts: Any, total: Any) -> bool:  # noqa: ANN401
     """Whether `parts` divides `total` for each candidate; fractions always divide."""
-    fractions = isinstance(parts, Fraction) or isinstance(total, Fraction)
-    return fractions or every(total % parts == 0)
+    if parts is total or parts is ONE or isinstance(total, Fraction):
+        return True
+    return every(total % parts == 0)
 
 
 def divided(total: Any, parts: Any) -> Any:  # noqa: ANN401
     """`total` in so many equal `parts`, which must divide it."""
+    if parts is total or parts is ONE:
+        return ONE if parts is total else total
     return total / parts if isinstance(total, Fraction) else total // parts
 
 
@@ -84,4 +108,6 @@ def strided(side: Any, stride: int) -> Any:  # noqa: ANN401
 
     A fraction stays a fraction: a feature map that is never rounded to whole pixels.
     """
+    if stride == 1:
+        return side
     return side / stride if isinstance(side, Fraction) else -(-side // stride)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     type=STRATEGIES_LIST,
     default="compound",
     show_default=True,
-    help="How to spend 2^φ: compound, depth, width, resolution, several, or all.",
+    help="How to spend 2^φ: compound, depth, width, resolution (or all four); dw, dr, "
+    "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas.",
 )
 @options.network_options
 @options.measure_option
@@ -54,7 +55,7 @@ def command(  # noqa: PLR0913 - options
 
     SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
     (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's
-    α^φ, β^φ, γ^φ; the single-dimension strategies spend the same budget on one of them.
+    α^φ, β^φ, γ^φ; other strategies share the same budget among them differently.
 
     \b
       effscale scale --phi 4

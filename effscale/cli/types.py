@@ -78,13 +78,17 @@ def resolution(text: str) -> tuple[int, int]:
 
 
 def strategies(text: str) -> list[str]:
-    """`compound,depth` or `all`, in that order."""
-    from effscale.scaling.multipliers import STRATEGIES
+    """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` for the paper's four."""
+    from effscale.errors import ScaleError
+    from effscale.scaling.multipliers import SINGLE, shares
 
-    names = list(STRATEGIES) if text == "all" else text.split(",")
+    names = list(SINGLE) if text == "all" else text.split(",")
     for name in names:
-        if name not in STRATEGIES:
-            raise ValueError(f"all or names out of {', '.join(STRATEGIES)}")
+        try:
+            _ = name == "compound" or shares(name)
+        except ScaleError as error:
+            message = str(error).removeprefix("strategy: expected ")
+            raise ValueError(f"all, or {message.partition(', got ')[0]}") from None
     return list(dict.fromkeys(names))
 
 

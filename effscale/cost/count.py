@@ -6,10 +6,11 @@ that would not fit is an error, never a wrapped number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, assert_never
 
-from effscale.arrays import Int, divided, is_array
+from effscale.arrays import Int, divided, is_array, plus
 from effscale.cost.visits import Visit, walk
 from effscale.errors import CountError
 from effscale.network.layers import (
@@ -25,6 +26,7 @@ from effscale.network.layers import (
     Shape,
 )
 from effscale.network.staged import network
+from effscale.spec.models import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +50,9 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            self.macs + other.macs,
-            self.params + other.params,
-            self.activations + other.activations,
+            plus(self.macs, other.macs),
+            plus(self.params, other.params),
+            plus(self.activations, other.activations),
         )
 
     def __mul__(self, times: Int) -> Cost:
@@ -81,18 +83,9 @@ def count(spec: Spec) -> Cost:
     Raises:
         CountError: if a candidate's count does not fit into 64 bits.
     """
-    return total(network(spec))
-
-
-def total(net: Network) -> Cost:
-    """What `net` costs, all parts together.
-
-    Raises:
-        CountError: if a candidate's count does not fit into 64 bits.
-    """
-    cost = _sum(net)
+    cost = _total(spec)
     if any(is_array(each) for each in vars(cost).values()):
-        _guard(net)
+        _guard(spec)
     return cost
 
 
@@ -102,9 +95,22 @@ def part_costs(net: Network) -> list[PartCost]:
     for part in net.parts:
         steps: list[Visit] = []
         before, shape = shape, walk(part.layer, shape, part.path, steps)
-        cost = sum(map(leaf_cost, steps), Cost())
-        costs.append(PartCost(part, before, shape, cost))
+        costs.append(PartCost(part, before, shape, _together(steps)))
     return costs
+
+
+def _together(steps: list[Visit]) -> Cost:
+    """The cost of all visits; equal numbers of copies are multiplied by once.
+
+    Copies are counted in arrays as large as all candidates together, costs of a single
+    copy in arrays that know of no depth: the fewer products of the two, the better.
+    """
+    cost = Cost()
+    for _, group in groupby(steps, key=lambda step: id(step.times)):
+        copies = list(group)
+        once = sum(map(leaf_cost, copies), Cost())
+        cost += once * copies[0].times
+    return cost
 
 
 def layer_costs(net: Network) -> list[LayerCost]:
@@ -117,54 +123,51 @@ def layer_costs(net: Network) -> list[LayerCost]:
 
 
 def leaf_cost(step: Visit) -> Cost:
-    """The cost of the leaves that one visit stands for."""
+    """The cost of one of the leaves that a visit stands for."""
     out = step.output
     match step.leaf:
         case Conv(c_in, c_out, kernel, _, groups, bias):
             weights = kernel**2 * divided(c_in, groups) * c_out
-            params = weights + c_out * bias
-            cost = Cost(weights * out.positions, params, out.elements)
+            params = weights + c_out if bias else weights
+            return Cost(weights * out.positions, params, out.elements)
         case Linear(c_in, c_out):
-            cost = Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
+            return Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
         case Norm(channels):
-            cost = Cost(params=2 * channels)
+            return Cost(params=2 * channels)
         case Pool() | Act() | Flatten() | Dropout():
             return Cost()
         case _:
             assert_never(step.leaf)
-    return cost * step.times
 
 
-def _sum(net: Network) -> Cost:
-    return sum((each.cost for each in part_costs(net)), Cost())
+def _total(spec: Spec) -> Cost:
+    return sum((each.cost for each in part_costs(network(spec))), Cost())
 
 
-def _guard(net: Network) -> None:
+def _guard(spec: Spec) -> None:
     """Raise unless each candidate's exact count fits into an int64.
 
     Costs grow with every number, so the network of all maxima bounds them all. Only
     where that bound is too high is each candidate counted in Python ints. (Sums and
     products that wrapped on the way are right again once the result fits.)
     """
-    bound = _sum(_map(net, lambda array: int(array.max())))
+    bound = _total(_converted(spec, lambda array: int(array.max())))
     if max(int(each) for each in vars(bound).values()) <= INT64_MAX:
         return
-    exact = _sum(_map(net, lambda array: array.astype(object)))
+    exact = _total(_converted(spec, lambda array: array.astype(object)))
     for name, counts in vars(exact).items():
         highest = counts.max() if is_array(counts) else counts
         if highest > INT64_MAX:
             raise CountError(f"{name}: expected at most 2^63 - 1, counted {highest}")
 
 
-def _map(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-    """`value`, a tree of layers, with each array in it converted."""
+def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+    """`value`, a spec or what is in it, with each array converted."""
     if is_array(value):
         return convert(value)
-    if isinstance(value, Shape):
-        return Shape(*(_map(each, convert) for each in value))
     if isinstance(value, tuple):
-        return tuple(_map(each, convert) for each in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        named = {f.name: _map(getattr(value, f.name), convert) for f in fields(value)}
-        return replace(value, **named)
+        return tuple(_converted(each, convert) for each in value)
+    if isinstance(value, Model):
+        parts = {name: _converted(each, convert) for name, each in value}
+        return value.model_copy(update=parts)
     return value

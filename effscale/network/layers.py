@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from effscale.arrays import Int, divides, every
+from effscale.arrays import Int, at_least, divides
 from effscale.errors import LayerError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Shape(NamedTuple):
     @property
     def elements(self) -> Int:
         """Channels × height × width."""
-        return self.channels * self.height * self.width
+        return self.channels * self.positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Conv:
             raise LayerError(f"kernel: expected an odd number, got {self.kernel}")
         if self.stride < 1:
             raise LayerError(f"stride: expected at least 1, got {self.stride}")
-        if not (every(self.c_in >= 1) and every(self.c_out >= 1)):
+        if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
             raise LayerError(f"channels: expected at least 1, got {self}")
         if not (divides(self.groups, self.c_in) and divides(self.groups, self.c_out)):
             raise LayerError(f"groups: expected a divisor of the channels, got {self}")
@@ -176,5 +176,5 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse an image without pixels."""
-        if not every(self.image.elements >= 1):
+        if not at_least(1, self.image.elements):
             raise LayerError(f"image: expected at least one pixel, got {self.image}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import Real, is_array
+from effscale.arrays import Real, every, is_array
 from effscale.errors import ScaleError
 from effscale.spec.models import Coefficients
 
@@ -16,14 +17,25 @@ if TYPE_CHECKING:
 #: |φ| beyond which no network is left: 2^φ is then 10^15 times the baseline's cost.
 MAX_PHI = 50.0
 
-#: Shares of the growth that depth, width² and resolution² take: the exponents of 2^φ.
-#: Single dimensions as in Tan & Le 2019, tables 3 and 7.
+#: How the growth s is shared: the exponents of d = s^e_d, w² = s^e_w, r² = s^e_r.
+#: Single dimensions as in Tan & Le 2019, tables 3 and 7; their pairs, and all three
+#: alike (`dwr`), as in Dollár, Singh & Girshick 2021 (arXiv:2103.06877), table 2.
 SHARES: Mapping[str, tuple[float, float, float]] = {
     "depth": (1, 0, 0),
     "width": (0, 1, 0),
     "resolution": (0, 0, 1),
+    "dw": (1 / 2, 1 / 2, 0),
+    "dr": (1 / 2, 0, 1 / 2),
+    "wr": (0, 1 / 2, 1 / 2),
+    "dwr": (1 / 3, 1 / 3, 1 / 3),
 }
-STRATEGIES = ("compound", *SHARES)
+#: The paper's own four; `all` on the command line.
+SINGLE = ("compound", "depth", "width", "resolution")
+STRATEGIES = ("compound", *SHARES, "fast")
+FAST_ALPHA = 0.8
+
+_FAST = re.compile(r"fast(?::(0|1|0?\.\d+|1\.0+))?")
+_WEIGHTS = re.compile(r"(?=.)(?:d(\d+))?_?(?:w(\d+))?_?(?:r(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Multipliers:
         return self.depth * self.width**2 * self.resolution**2
 
 
-def compound(phi: float, coefficients: Coefficients | None = None) -> Multipliers:
+def compound(phi: Real, coefficients: Coefficients | None = None) -> Multipliers:
     """Compound scaling: α^φ, β^φ, γ^φ; EfficientNet's coefficients by default.
 
     Source: Tan & Le 2019, equation 3.
@@ -62,24 +74,52 @@ def compound(phi: float, coefficients: Coefficients | None = None) -> Multiplier
 
 
 def strategy(
-    name: str, phi: float, coefficients: Coefficients | None = None
+    name: str, phi: Real, coefficients: Coefficients | None = None, budget: float = 2.0
 ) -> Multipliers:
-    """The multipliers by which strategy `name` spends 2^φ times the baseline's MACs.
+    """The multipliers by which strategy `name` spends `budget`^φ times the MACs.
+
+    A name of `STRATEGIES`; `fast:0.5` for fast compound scaling with its α; or weights
+    of depth, width and resolution, `d1_w8_r1`. Only `compound` reads `coefficients`,
+    whose own product stands in the budget's place.
 
     Raises:
-        ScaleError: for a name that is not in `STRATEGIES`.
+        ScaleError: for any other name.
     """
     if name == "compound":
         return compound(phi, coefficients)
-    if name not in SHARES:
-        listed = ", ".join(STRATEGIES)
-        raise ScaleError(f"strategy: expected one of {listed}, got {name!r}")
     _check(phi)
-    depth, width, resolution = SHARES[name]
+    depth, width, resolution = shares(name)
     growth = phi * depth, phi * width / 2, phi * resolution / 2
-    return Multipliers(*(2.0**exponent for exponent in growth))
+    return Multipliers(*(budget**exponent for exponent in growth))
 
 
-def _check(phi: float) -> None:
-    if not is_array(phi) and not abs(phi) <= MAX_PHI:
+def shares(name: str) -> tuple[float, float, float]:
+    """The exponents of strategy `name`: e_d, e_w, e_r, which add up to 1.
+
+    Fast compound scaling has e_w = α and shares the rest alike: MACs grow by s,
+    activations only by s^(1 − α/2). Weights are shares of their sum, as in
+    pycls/models/scaler.py:17-46.
+
+    Raises:
+        ScaleError: if there is no such strategy, or its weights are all 0.
+    """
+    if name in SHARES:
+        return SHARES[name]
+    if match := _FAST.fullmatch(name):
+        alpha = float(match[1] or FAST_ALPHA)
+        return (1 - alpha) / 2, alpha, (1 - alpha) / 2
+    match = _WEIGHTS.fullmatch(name)
+    weights = [int(each or 0) for each in match.groups()] if match else []
+    if not any(weights):
+        listed = ", ".join(STRATEGIES)
+        raise ScaleError(
+            f"strategy: expected one of {listed}, fast:ALPHA, or weights such as "
+            f"d1_w8_r1, got {name!r}"
+        )
+    depth, width, resolution = (each / sum(weights) for each in weights)
+    return depth, width, resolution
+
+
+def _check(phi: Any) -> None:  # noqa: ANN401 - a number, or an array
+    if not every(abs(phi) <= MAX_PHI):
         raise ScaleError(f"phi: expected from -{MAX_PHI:g} to {MAX_PHI:g}, got {phi!r}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
-from effscale.arrays import Int, Real, ceil, every, floor, is_array, maximum, where
+from effscale.arrays import Int, Real, ceil, every, is_array, maximum, nearest, where
 from effscale.errors import ScaleError
 from effscale.spec.models import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
@@ -33,11 +33,14 @@ class Rules:
     def of(cls, rounding: Rounding) -> Rules:
         """The rules that a spec's `rounding` states."""
         divisor, loss = rounding.channel_divisor, rounding.max_channel_loss
-        multiple, nearest = rounding.resolution_multiple, rounding.repeats == "round"
+        multiple, ties = rounding.resolution_multiple, rounding.ties
+        up = rounding.repeats == "ceil"
         return cls(
-            channels=lambda c, w: round_channels(c, w, divisor, max_loss=loss),
-            repeats=lambda n, d: round_repeats(n, d, nearest=nearest),
-            resolution=lambda side, r: round_resolution(side, r, multiple),
+            channels=lambda c, w: round_channels(
+                c, w, divisor, max_loss=loss, ties=ties
+            ),
+            repeats=lambda n, d: round_repeats(n, d, up=up),
+            resolution=lambda side, r: round_resolution(side, r, multiple, ties=ties),
         )
 
 
@@ -52,12 +55,17 @@ EXACT = Rules(exactly, exactly, exactly)
 
 
 def round_channels(
-    channels: Int, width_multiplier: Real, divisor: int = 8, *, max_loss: float = 0.1
+    channels: Int,
+    width_multiplier: Real,
+    divisor: int = 8,
+    *,
+    max_loss: float = 0.1,
+    ties: str = "up",
 ) -> Int:
     """`channels` times `width_multiplier`, as a multiple of `divisor`.
 
-    Rounds to the nearest multiple, halves up, at least `divisor`; goes one multiple up
-    where rounding down would lose more than `max_loss` of the channels.
+    Rounds to the nearest multiple, at least `divisor`; goes one multiple up where
+    rounding down would lose more than `max_loss` of the channels.
 
     Raises:
         ScaleError: above 2^20 channels.
@@ -65,19 +73,18 @@ def round_channels(
     """
     exact = channels * width_multiplier
     _limit("channels", exact, MAX_CHANNELS)
-    nearest = maximum(divisor, floor(exact + divisor / 2) // divisor * divisor)
-    short = nearest < (1 - max_loss) * exact
-    rounded = where(short, nearest + divisor, nearest)
-    return _unless_identity(width_multiplier, channels, rounded)
+    near = maximum(divisor, nearest(exact / divisor, ties=ties) * divisor)
+    short = near < (1 - max_loss) * exact
+    return _unless_identity(
+        width_multiplier, channels, where(short, near + divisor, near)
+    )
 
 
-def round_repeats(
-    repeats: Int, depth_multiplier: Real, *, nearest: bool = False
-) -> Int:
+def round_repeats(repeats: Int, depth_multiplier: Real, *, up: bool = True) -> Int:
     """`repeats` times `depth_multiplier`, up to the next whole number, at least 1.
 
-    Float noise is not rounded up: ceil(round(d·n, 9)). With `nearest`, to the nearest,
-    halves up.
+    Float noise is not rounded up: ceil(round(d·n, 9)). Where not `up`, to the nearest,
+    halves to even.
 
     Raises:
         ScaleError: above 10,000 repeats.
@@ -85,21 +92,23 @@ def round_repeats(
     """
     exact = repeats * depth_multiplier
     _limit("repeats", exact, MAX_REPEATS)
-    rounded = floor(exact + 0.5) if nearest else ceil(exact)
+    rounded = ceil(exact) if up else nearest(exact, ties="even")
     return _unless_identity(depth_multiplier, repeats, maximum(1, rounded))
 
 
-def round_resolution(side: Int, resolution_multiplier: Real, multiple: int = 8) -> Int:
+def round_resolution(
+    side: Int, resolution_multiplier: Real, multiple: int = 8, *, ties: str = "up"
+) -> Int:
     """`side` times `resolution_multiplier` in pixels, to the nearest `multiple`.
 
-    Halves go up; at least one `multiple`.
+    At least one `multiple`.
 
     Raises:
         ScaleError: above 2^16 pixels.
     """
     exact = side * resolution_multiplier
     _limit("resolution", exact, MAX_RESOLUTION)
-    rounded = maximum(multiple, floor(exact / multiple + 0.5) * multiple)
+    rounded = maximum(multiple, nearest(exact / multiple, ties=ties) * multiple)
     return _unless_identity(resolution_multiplier, side, rounded)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 from effscale.arrays import Int
 from effscale.spec import fields
@@ -22,6 +23,7 @@ MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION = 2**20, 10_000, 2**16
 
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu"]
 RepeatsRule = Literal["ceil", "round"]
+TiesRule = Literal["up", "even"]
 
 Channels = Annotated[Int, fields.Whole(1, MAX_CHANNELS)]
 Repeats = Annotated[Int, fields.Whole(1, MAX_REPEATS)]
@@ -96,16 +98,46 @@ class Head(Model):
 
 
 class Rounding(Model):
-    """How a scaled number becomes one that a network can have."""
+    """How a scaled number becomes one that a network can have.
+
+    A file names a policy, `rounding: pycls`, or writes what differs from the
+    `efficientnet` policy.
+    """
 
     #: Channels are a multiple of this.
     channel_divisor: Annotated[int, fields.Whole(1, 1024)] = 8
     #: Rounding channels down may lose at most this share of them.
     max_channel_loss: Share = 0.1
-    #: Repeats go up to the next whole number, or to the nearest.
+    #: Where channels or pixels lie halfway between two multiples.
+    ties: Annotated[TiesRule, fields.Choice(("up", "even"))] = "up"
+    #: Repeats go up to the next whole number, or to the nearest (halves to even).
     repeats: Annotated[RepeatsRule, fields.Choice(("ceil", "round"))] = "ceil"
     #: Height and width are a multiple of this.
     resolution_multiple: Annotated[int, fields.Whole(1, 1024)] = 8
+
+
+#: What well-known implementations do, by name: where each differs from the first.
+POLICIES: dict[str, Rounding] = {
+    # tpu/models/official/efficientnet/efficientnet_model.py:106-130
+    "efficientnet": Rounding(),
+    # automl/efficientnetv2/effnetv2_model.py:84-95: no rule of the tenth
+    "efficientnetv2": Rounding(max_channel_loss=1.0),
+    # pycls/models/scaler.py: Python's round everywhere, pixels to a multiple of 4
+    "pycls": Rounding(
+        max_channel_loss=1.0, ties="even", repeats="round", resolution_multiple=4
+    ),
+    # timm/models/_efficientnet_builder.py:232-267, depth_trunc="round"
+    "timm": Rounding(repeats="round"),
+}
+
+
+def _policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
+    if not isinstance(value, str):
+        return value
+    if value not in POLICIES:
+        expected = f"one of {', '.join(POLICIES)}, or keys and values"
+        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
+    return POLICIES[value]
 
 
 class Coefficients(Model):
@@ -166,7 +198,7 @@ class Spec(Model):
     stem: Stem
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     head: Head
-    rounding: Rounding = Rounding()
+    rounding: Annotated[Rounding, BeforeValidator(_policy)] = Rounding()
     coefficients: Coefficients = Coefficients()
     expected: Expected | None = None
     published: Published | None = None
