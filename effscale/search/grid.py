@@ -1,0 +1,160 @@
+"""Step 1 of compound scaling: every (α, β, γ) of a grid that meets a budget.
+
+The three axes stay axes while counting: channels know only of β, sides only of γ,
+repeats only of α, and arrays of these shapes broadcast in the few sums that see all
+three. The grid is walked in slabs of α, so that memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from effscale.cost.count import count
+from effscale.errors import ScaleError
+from effscale.scaling.scale import scale
+from effscale.search.candidates import Candidates, counted, multipliers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from decimal import Decimal
+
+    from effscale.arrays import IntArray, RealArray
+    from effscale.spec.models import Spec
+
+Constraint = Literal["nominal", "realised"]
+
+MAX_POINTS = 10**9
+#: Points counted at once: a slab's arrays stay within tens of megabytes.
+SLAB = 2**20
+#: Float noise at the edge of a tolerance.
+EDGE = 1e-12
+
+
+def axis(low: Decimal, high: Decimal, step: Decimal) -> RealArray:
+    """`low`, `low + step`, … up to `high`: each the float nearest to its decimal.
+
+    No step is accumulated: 1.2 is the literal, never 1.2000000000000002.
+
+    Raises:
+        ScaleError: if the step is not above 0, or the range is empty.
+    """
+    if not step > 0:
+        raise ScaleError(f"step: expected a number above 0, got {step}")
+    if not 0 < low <= high:
+        raise ScaleError(
+            f"range: expected LOW:HIGH with 0 < LOW <= HIGH, got {low}:{high}"
+        )
+    exponent = min(int(each.as_tuple().exponent) for each in (low, step, high))
+    scale_by = 10 ** max(-exponent, 0)
+    first, stride, last = (int(each * scale_by) for each in (low, step, high))
+    ticks: IntArray = np.arange(first, last + 1, stride, dtype=np.int64)
+    values: RealArray = ticks / scale_by
+    return values
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The points to look at, and what makes one of them feasible."""
+
+    alpha: RealArray
+    beta: RealArray
+    gamma: RealArray
+    budget: float = 2.0
+    tolerance: float = 0.05  #: relative, of the budget
+    constraint: Constraint = "nominal"
+    phis: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        """Refuse what no search can answer."""
+        if not 1 <= self.budget < float("inf"):
+            raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
+        if self.points > MAX_POINTS:
+            raise ScaleError(
+                f"grid: expected at most {MAX_POINTS:,} points, got {self.points:,}; "
+                "a larger --step or narrower ranges have fewer"
+            )
+
+    @property
+    def points(self) -> int:
+        """How many (α, β, γ) there are."""
+        return len(self.alpha) * len(self.beta) * len(self.gamma)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search found."""
+
+    enumerated: int
+    feasible: int  #: points; several may be one network
+    candidates: Candidates
+
+
+def search(
+    spec: Spec, grid: Grid, advance: Callable[[int], None] = lambda _points: None
+) -> Answer:
+    """Every feasible point of `grid`, counted exactly; `advance` hears of progress.
+
+    Raises:
+        ScaleError: if no point is feasible, naming the nearest and what admits it.
+    """
+    found = []
+    nearest: tuple[float, tuple[float, ...]] = (float("inf"), ())
+    base = int(count(spec).macs)
+    for alpha in _slabs(grid):
+        axes = alpha[:, None, None], grid.beta[:, None], grid.gamma
+        over = _over_budget(spec, base, grid, axes)
+        distance = np.abs(over)
+        inside = np.nonzero(distance <= grid.tolerance + EDGE)
+        found.append(_points(axes, inside))
+        if not inside[0].size:
+            at = np.unravel_index(distance.argmin(), distance.shape)
+            point = tuple(float(each) for each in _points(axes, at))
+            nearest = min(nearest, (float(distance[at]), point))
+        advance(distance.size)
+    alpha, beta, gamma = (np.concatenate(each) for each in zip(*found, strict=True))
+    if not len(alpha):
+        raise _infeasible(grid, *nearest)
+    candidates = counted(spec, (alpha, beta, gamma), grid.budget, grid.phis)
+    return Answer(grid.points, len(alpha), candidates)
+
+
+def _slabs(grid: Grid) -> Iterator[RealArray]:
+    rows = max(1, SLAB // (len(grid.beta) * len(grid.gamma)))
+    for start in range(0, len(grid.alpha), rows):
+        yield grid.alpha[start : start + rows]
+
+
+def _over_budget(spec: Spec, base: int, grid: Grid, axes: Sequence[RealArray]) -> Any:  # noqa: ANN401
+    """Cost over budget − 1 of each point: nominal, or realised at the grid's φ."""
+    alpha, beta, gamma = axes
+    if grid.constraint == "nominal":
+        return alpha * beta**2 * gamma**2 / grid.budget - 1
+    logs = [
+        np.log(_macs(spec, axes, phi) / base / grid.budget**phi) for phi in grid.phis
+    ]
+    if len(logs) == 1:
+        return np.expm1(logs[0])
+    return np.sqrt(sum(log**2 for log in logs) / len(logs))
+
+
+def _macs(spec: Spec, axes: Sequence[RealArray], phi: float) -> Any:  # noqa: ANN401
+    return count(scale(spec, multipliers(axes, phi))).macs
+
+
+def _points(axes: Sequence[RealArray], at: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    alpha, beta, gamma = axes
+    return alpha[at[0], 0, 0], beta[at[1], 0], gamma[at[2]]
+
+
+def _infeasible(grid: Grid, distance: float, point: tuple[float, ...]) -> ScaleError:
+    alpha, beta, gamma = point
+    low, high = (grid.budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
+    admits = np.ceil(distance * 1000) / 1000
+    return ScaleError(
+        f"no coefficients cost {low:.4g} to {high:.4g} times the baseline "
+        f"({grid.constraint}); nearest is alpha {alpha:g}, beta {beta:g}, gamma "
+        f"{gamma:g}, off by {distance:.1%}; try --tolerance {admits:g}"
+    )
