@@ -78,17 +78,23 @@ def network_options(function: F) -> F:
     return function
 
 
-def measure_option(function: F) -> F:
+def measure_option(default: str = "fvcore") -> Callable[[F], F]:
     """`--measure`."""
     return click.option(
         "--measure",
         "engine",
         type=click.Choice(["fvcore", "torch", "none"]),
-        default="fvcore",
+        default=default,
         show_default=True,
         help="Build the network and check the count: fvcore runs it once, torch counts "
         "without memory, none leaves torch alone.",
-    )(function)
+    )
+
+
+def plot_option(what: str) -> Callable[[F], F]:
+    """`--plot`."""
+    help_text = f"Draw {what}, to a .png or .svg file (needs effscale[plot])."
+    return click.option("--plot", type=Target(), help=help_text)
 
 
 def verbosity(function: F) -> F:
@@ -114,11 +120,21 @@ def read(spec: str, resolution: tuple[int, int] | None, classes: int | None) -> 
     return found
 
 
-def unused(output: Path | None, *, force: bool) -> None:
+def unused(output: Path | None, *, force: bool, option: str = "--output") -> None:
     """Refuse a file that is already there, before any work is done for it."""
     if output is not None and output.exists() and not force:
         message = f"{str(output)!r} exists; --force replaces it"
-        raise click.BadParameter(message, param_hint="'--output'")
+        raise click.BadParameter(message, param_hint=f"'{option}'")
+
+
+def drawable(plot: Path | None, *, force: bool) -> str:
+    """The format of the picture to draw, before any work is done for it."""
+    if plot is None:
+        return ""
+    from effscale.report.plots import form
+
+    unused(plot, force=force, option="--plot")
+    return form(plot)
 
 
 def deliver(report: Report, form: str | None, output: Path | None) -> None:
@@ -132,7 +148,7 @@ def deliver(report: Report, form: str | None, output: Path | None) -> None:
     write(output, text(report, chosen))  # type: ignore[arg-type]  # click checked it
 
 
-def write(path: Path, content: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Put `content` into the file at `path`, whole or not at all.
 
     Raises:
@@ -141,8 +157,8 @@ def write(path: Path, content: str) -> None:
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help="A row for each stage, for each layer, or for each kind of layer.",
 )
 @options.network_options
-@options.measure_option
+@options.measure_option()
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options

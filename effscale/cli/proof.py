@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -22,21 +21,16 @@ def measurements(
     """What `engine` measures of each spec; None for each if it is `none`."""
     if engine == "none":
         return [None] * len(specs)
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from effscale.cli.progress import Bar
 
-    console = Console(stderr=True)
-    look = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    hidden = quiet or not sys.stderr.isatty()
     measured: list[Measurement | None] = []
-    with Progress(*look, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("loading torch")
+    with Bar(len(specs), quiet=quiet) as bar:
         from effscale.module.proof import measure_spec
 
-        for index, spec in enumerate(specs, start=1):
-            what = f"{engine} measures {spec.name} ({index} of {len(specs)})"
-            progress.update(task, description=what)
+        for spec in specs:
+            bar.advance(0, f"{engine} measures {spec.name}")
             measured.append(measure_spec(spec, engine))  # type: ignore[arg-type]
+            bar.advance(1, f"{engine} measured {spec.name}")
     return measured
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas.",
 )
 @options.network_options
-@options.measure_option
+@options.measure_option()
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options

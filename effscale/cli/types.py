@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_PHI, MAX_VALUES = 50, 1000
+MAX_NUMBER, MAX_DIGITS = 1000, 9
 
 
 class Parsed(click.ParamType[Any]):
@@ -92,6 +93,38 @@ def strategies(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def budget(text: str) -> float:
+    """A multiple of the baseline's cost: a number from 1 up."""
+    value = float(text)
+    if not 1 <= value < MAX_NUMBER:
+        raise ValueError(f"a number from 1 to {MAX_NUMBER}")
+    return value
+
+
+def interval(text: str) -> tuple[Decimal, Decimal]:
+    """`1:1.42`, or `1` for that one value."""
+    low, colon, high = text.partition(":")
+    return _positive(low), _positive(high if colon else low)
+
+
+def steps(text: str) -> tuple[Decimal, Decimal, Decimal]:
+    """`0.05` for all coefficients, or one for each: `0.1,0.05,0.05`."""
+    values = [_positive(each) for each in text.split(",")]
+    if len(values) not in {1, 3}:
+        raise ValueError("one step, or one for each of alpha, beta, gamma")
+    alpha, beta, gamma = values * 3 if len(values) == 1 else values
+    return alpha, beta, gamma
+
+
+def _positive(text: str) -> Decimal:
+    value = Decimal(text.strip())
+    if not (value.is_finite() and 0 < value < MAX_NUMBER):
+        raise ValueError(f"numbers above 0 and below {MAX_NUMBER}")
+    if int(value.as_tuple().exponent) < -MAX_DIGITS:
+        raise ValueError(f"at most {MAX_DIGITS} decimals")
+    return value
+
+
 class SpecReference(click.ParamType[str]):
     """A spec: a file, `-`, or a built-in name; completed from both."""
 
@@ -130,5 +163,8 @@ class Target(click.Path):
 
 
 PHIS = Parsed("phi", phis)
+BUDGET = Parsed("N", budget)
+INTERVAL = Parsed("LOW:HIGH", interval)
+STEPS = Parsed("step", steps)
 RESOLUTION = Parsed("N|HxW", resolution)
 STRATEGIES_LIST = Parsed("names", strategies)

@@ -15,6 +15,8 @@ Units = Literal["macs", "flops"]
 
 #: A deviation below this is none: (2^½)² is 2.0000000000000004.
 FLOAT_NOISE = 1e-9
+#: A deviation within the first is good, within the second fair.
+GOOD, FAIR = 0.05, 0.15
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ def percent(value: float) -> str:
 def signed_percent(value: float) -> str:
     """A deviation with its sign, 0.0238 → `+2.4 %`; just `0` where there is none."""
     return f"{100 * value:+.1f} %" if abs(value) > FLOAT_NOISE else "0"
+
+
+def deviation_style(value: float) -> str:
+    """The colour of a deviation."""
+    if abs(value) <= GOOD:
+        return "green"
+    return "yellow" if abs(value) <= FAIR else "red"
 
 
 def multiplier(value: float) -> str:

@@ -11,6 +11,7 @@ from effscale.report.document import (
     Report,
     Section,
     change,
+    deviation_style,
     multiple,
     multiplier,
     percent,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
-
-#: A deviation within the first is good, within the second fair.
-GOOD, FAIR = 0.05, 0.15
 
 
 def report(
@@ -102,12 +100,6 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
     return "dim" if row["strategy"] == "baseline" else ""
 
 
-def _deviation_style(value: float) -> str:
-    if abs(value) <= GOOD:
-        return "green"
-    return "yellow" if abs(value) <= FAIR else "red"
-
-
 def _columns(units: Units) -> list[Column]:
     unit, factor = unit_of(units)
 
@@ -125,7 +117,7 @@ def _columns(units: Units) -> list[Column]:
         Column(unit, "", macs),
         Column("ratio", "ratio", multiple),
         Column("budget", "budget", multiple),
-        Column("off by", "deviation", signed_percent, style=_deviation_style),
+        Column("off by", "deviation", signed_percent, style=deviation_style),
     ]
 
 
@@ -192,7 +184,7 @@ def _reasons(scaled: list[Data]) -> list[Section]:
             Column(title, name, effect)
             for title, name in zip(titles, REASONS, strict=True)
         ),
-        Column("off by", "deviation", signed_percent, style=_deviation_style),
+        Column("off by", "deviation", signed_percent, style=deviation_style),
     ]
     return [Section(columns, matrix, "Why: factors that multiply to the deviation")]
 

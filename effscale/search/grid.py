@@ -154,7 +154,7 @@ def _infeasible(grid: Grid, distance: float, point: tuple[float, ...]) -> ScaleE
     low, high = (grid.budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
     admits = np.ceil(distance * 1000) / 1000
     return ScaleError(
-        f"no coefficients cost {low:.4g} to {high:.4g} times the baseline "
+        f"no coefficients cost {low:.6g} to {high:.6g} times the baseline "
         f"({grid.constraint}); nearest is alpha {alpha:g}, beta {beta:g}, gamma "
         f"{gamma:g}, off by {distance:.1%}; try --tolerance {admits:g}"
     )

@@ -1,0 +1,173 @@
+"""The answer of `grid`: coefficients that meet a budget, best first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from effscale.report import rows
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    deviation_style,
+    multiple,
+    quantity,
+    sides,
+    signed_percent,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Row, Units
+    from effscale.report.rows import Data
+    from effscale.search.candidates import Candidates
+    from effscale.search.grid import Answer, Grid
+    from effscale.spec.models import Spec
+
+#: Orders that one may ask for: best first, each with what to sort by.
+SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
+
+
+def best_first(candidates: Candidates, by: str) -> Candidates:
+    """The candidates sorted: smallest deviation, or smallest figure, first."""
+    keys: dict[str, Any] = {
+        "deviation": np.abs(candidates.deviation),
+        "tracking": candidates.tracking,
+        "params": candidates.cost.params,
+        "activations": candidates.cost.activations,
+        "macs": candidates.cost.macs,
+        "resolution": candidates.height * candidates.width,
+    }
+    ties: tuple[Any, ...] = candidates.gamma, candidates.beta, candidates.alpha
+    return candidates.take(np.lexsort((*ties, np.abs(candidates.deviation), keys[by])))
+
+
+def candidate_rows(spec: Spec, candidates: Candidates, phi: float) -> list[Data]:
+    """A row for each candidate, in order, as plain Python numbers."""
+    own = spec.coefficients
+    columns = {
+        "alpha": candidates.alpha,
+        "beta": candidates.beta,
+        "gamma": candidates.gamma,
+        "product": candidates.product,
+        "depth_multiplier": candidates.alpha**phi,
+        "width_multiplier": candidates.beta**phi,
+        "resolution_multiplier": candidates.gamma**phi,
+        "resolution": np.stack([candidates.height, candidates.width], axis=1),
+        "params": candidates.cost.params,
+        "macs": candidates.cost.macs,
+        "activations": candidates.cost.activations,
+        "ratio": candidates.ratio,
+        "deviation": candidates.deviation,
+        "tracking": candidates.tracking,
+        "points": candidates.same,
+        "pareto": candidates.pareto,
+    }
+    lists = [np.asarray(column).tolist() for column in columns.values()]
+    table = [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+    for row in table:
+        point = row["alpha"], row["beta"], row["gamma"]
+        row["own"] = point == (own.alpha, own.beta, own.gamma)
+    return table
+
+
+def report(  # noqa: PLR0913 - what a search was, and what it found
+    spec: Spec,
+    grid: Grid,
+    answer: Answer,
+    table: list[Data],
+    *,
+    top: int,
+    measured: Sequence[Measurement | None] = (),
+    units: Units = "macs",
+) -> Report:
+    """The feasible networks; `top` of them shown, all of them in JSON and CSV.
+
+    `measured` has an entry for each of the first rows, as far as it goes.
+    """
+    budget = grid.budget ** grid.phis[0]
+    for index, row in enumerate(table):
+        found = measured[index] if index < len(measured) else None
+        row["budget"] = budget
+        row["measured"] = rows.measured(found)
+    shown = [*table[:top], *(row for row in table[top:] if row["own"])]
+    family = len(grid.phis) > 1
+    more = [f"{len(table) - top} more networks: --top {len(table)}, or --format csv"]
+    return Report(
+        data={
+            **rows.envelope("grid", spec.name),
+            "enumerated": answer.enumerated,
+            "feasible": answer.feasible,
+            "networks": len(table),
+            "candidates": table,
+        },
+        sections=[Section(_columns(units, family=family), shown, emphasis=_emphasis)],
+        heading=_heading(spec, grid, answer, len(table)),
+        notes=[_legend(family=family), *(more if len(table) > top else [])],
+        records=[{**row, "measured": _macs(row)} for row in table],
+    )
+
+
+def _macs(row: Data) -> int | None:
+    return row["measured"]["macs"] if row["measured"] else None
+
+
+def _heading(
+    spec: Spec, grid: Grid, answer: Answer, networks: int
+) -> list[tuple[str, str]]:
+    low, high = grid.phis[0], grid.phis[-1]
+    phis = f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}"
+    what = "α·β²·γ²" if grid.constraint == "nominal" else "realised MACs"
+    within = f"{grid.tolerance:.4g}".rstrip("0").rstrip(".")
+    percent = f"{100 * float(within):g} %"
+    budget = f"{grid.budget:g} × {spec.name} per φ, by {what} within {percent}, {phis}"
+    found = (
+        f"{answer.enumerated:,} points, {answer.feasible:,} feasible, "
+        f"{networks:,} networks"
+    )
+    return [("budget", budget), ("grid", found)]
+
+
+def _columns(units: Units, *, family: bool) -> list[Column]:
+    unit, factor = unit_of(units)
+
+    def macs(row: Data) -> str:
+        same = row["measured"] and row["measured"]["macs"] == row["macs"]
+        mark = "" if not row["measured"] else " ✓" if same else " ✗"
+        return quantity(factor * row["macs"]) + mark
+
+    def marks(row: Data) -> str:
+        return "".join(
+            mark for key, mark in (("own", "★"), ("pareto", "◆")) if row[key]
+        )
+
+    tracking = Column("rms", "tracking", lambda value: f"{100 * value:.1f} %")
+    return [
+        Column("", "", marks, justify="left"),
+        Column("α", "alpha", multiple),
+        Column("β", "beta", multiple),
+        Column("γ", "gamma", multiple),
+        Column("product", "product", lambda value: f"{value:.3f}"),
+        Column("input", "resolution", sides),
+        Column("params", "params", quantity),
+        Column(unit, "", macs),
+        Column("activ.", "activations", quantity),
+        Column("ratio", "ratio", multiple),
+        Column("off by", "deviation", signed_percent, style=deviation_style),
+        *([tracking] if family else []),
+        Column("points", "points"),
+    ]
+
+
+def _emphasis(row: Row) -> str:
+    return "bold" if row["own"] else ""
+
+
+def _legend(*, family: bool) -> str:
+    text = "★ the spec's own coefficients  ◆ on the front of params against activations"
+    return f"{text}  rms: of log(ratio / budget) over φ" if family else text
