@@ -29,6 +29,10 @@ class DisagreementError(EffscaleError):
     """Count and measurement differ, or a spec's own expected figures and the count."""
 
 
+class UnreachableError(EffscaleError):
+    """No variant is within the tolerance of what was asked for."""
+
+
 class OutputError(EffscaleError, OSError):
     """A file that cannot be written as asked."""
 

@@ -14,7 +14,7 @@ from effscale.errors import EffscaleError
 from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
-COMMANDS = ("scale", "grid", "profile", "specs")
+COMMANDS = ("scale", "grid", "fit", "profile", "specs")
 
 FAULT, INTERRUPTED = 3, 130
 

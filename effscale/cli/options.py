@@ -127,6 +127,16 @@ def unused(output: Path | None, *, force: bool, option: str = "--output") -> Non
         raise click.BadParameter(message, param_hint=f"'{option}'")
 
 
+def wants_spec(output: Path | None, *, count: int) -> bool:
+    """Whether the output file is to be a spec, which takes just one variant."""
+    if output is None or output.suffix not in {".yaml", ".yml"}:
+        return False
+    if count != 1:
+        message = f"expected one variant to write, got {count}"
+        raise click.BadParameter(message, param_hint="'--output'")
+    return True
+
+
 def drawable(plot: Path | None, *, force: bool) -> str:
     """The format of the picture to draw, before any work is done for it."""
     if plot is None:

@@ -73,10 +73,7 @@ def command(  # noqa: PLR0913 - options
     options.unused(output, force=force)
     baseline = options.read(spec, resolution, classes)
     variants = family(baseline, phi, strategy)
-    as_spec = output is not None and output.suffix in {".yaml", ".yml"}
-    if as_spec and len(variants) > 1:
-        message = f"expected one variant to write, got {len(variants)}"
-        raise click.BadParameter(message, param_hint="'--output'")
+    as_spec = options.wants_spec(output, count=len(variants))
     specs = [baseline, *(each.spec for each in variants)]
     measured = proof.measurements(specs, engine, quiet=quiet)
     report = scaling.report(baseline, variants, measured=measured, units=units)

@@ -101,6 +101,24 @@ def budget(text: str) -> float:
     return value
 
 
+def quantities(text: str) -> list[int]:
+    """`1.5G`, or several with commas."""
+    return [quantity(each) for each in text.split(",")]
+
+
+def quantity(text: str) -> int:
+    """`8M`: a whole number above 0."""
+    from effscale.quantity import parse
+
+    try:
+        number = parse(text)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise ValueError("a quantity such as 1.5G or 400M")
+    return number
+
+
 def interval(text: str) -> tuple[Decimal, Decimal]:
     """`1:1.42`, or `1` for that one value."""
     low, colon, high = text.partition(":")
@@ -164,6 +182,8 @@ class Target(click.Path):
 
 PHIS = Parsed("phi", phis)
 BUDGET = Parsed("N", budget)
+QUANTITY = Parsed("N", quantity)
+QUANTITIES = Parsed("N[,N…]", quantities)
 INTERVAL = Parsed("LOW:HIGH", interval)
 STEPS = Parsed("step", steps)
 RESOLUTION = Parsed("N|HxW", resolution)

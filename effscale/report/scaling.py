@@ -46,7 +46,7 @@ def report(
 
     `measured` has an entry for the baseline, then one for each variant.
     """
-    itself = Variant(baseline, "baseline", 0.0, Multipliers())
+    itself = Variant(baseline, "baseline", 0.0, Multipliers(), 1.0)
     table = [
         variant_row(baseline, each, measurement)
         for each, measurement in zip([itself, *variants], measured, strict=True)
@@ -55,7 +55,7 @@ def report(
     named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
     found = hint(baseline, variants[0].spec) if len(variants) == 1 else None
     single = len(variants) == 1
-    more = _story(table[1], units) if single else _reasons(table[1:])
+    more = _story(table[1], units) if single else reasons(table[1:])
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
@@ -85,12 +85,11 @@ def _heading(
             f"α {c.alpha:g}  β {c.beta:g}  γ {c.gamma:g}  α·β²·γ² {c.product:.3f}",
         ),
     ]
-    phis = {each.phi for each in variants}
-    if len(phis) == 1:
-        phi = phis.pop()
-        cost = quantity(factor * int(base.macs) * 2.0**phi)
-        ratio = multiple(2.0**phi)
-        text = f"2^{phi:g} = {ratio} × {baseline.name} = {cost} {unit}"
+    budgets = {(each.phi, each.budget) for each in variants}
+    if len(budgets) == 1:
+        phi, budget = budgets.pop()
+        cost = quantity(factor * int(base.macs) * budget)
+        text = f"2^{phi:g} = {multiple(budget)} × {baseline.name} = {cost} {unit}"
     else:
         text = f"2^φ × {baseline.name}"
     return [*lines, ("budget", text)]
@@ -163,7 +162,7 @@ def _story(row: Data, units: Units) -> list[Section]:
     ]
 
 
-def _reasons(scaled: list[Data]) -> list[Section]:
+def reasons(scaled: list[Data]) -> list[Section]:
     """Several variants' deviations, a factor a column."""
     matrix = [
         {

@@ -29,7 +29,7 @@ def variant_row(
     return {
         "name": variant.spec.name,
         "strategy": variant.strategy,
-        "phi": float(variant.phi),
+        "phi": None if variant.phi is None else float(variant.phi),
         "depth_multiplier": float(given.depth),
         "width_multiplier": float(given.width),
         "resolution_multiplier": float(given.resolution),

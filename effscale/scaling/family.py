@@ -17,23 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variant:
-    """A baseline scaled by `strategy` for 2^φ times its cost."""
+    """A scaled network, how it came about, and what it is meant to cost."""
 
     spec: Spec
     strategy: str
-    phi: float
+    phi: float | None  #: None where no φ gives these multipliers
     multipliers: Multipliers
-
-    @property
-    def budget(self) -> float:
-        """The cost it is meant to have, as a multiple of the baseline's MACs: 2^φ."""
-        return float(2.0**self.phi)
+    budget: float  #: as a multiple of the baseline's MACs
 
 
 def family(
     baseline: Spec, phis: Sequence[float], strategies: Sequence[str] = ("compound",)
 ) -> list[Variant]:
-    """A variant for each φ and strategy; named `b0-phi4` or `b0-depth-phi4`.
+    """A variant of budget 2^φ for each φ and strategy: `b0-phi4`, `b0-depth-phi4`.
 
     Raises:
         ScaleError: if a variant would leave the range of what a network can be.
@@ -46,4 +42,4 @@ def _variant(baseline: Spec, phi: float, name: str) -> Variant:
     parts = [baseline.name, *([] if name == "compound" else [name]), f"phi{phi:g}"]
     scaled = scale(baseline, multipliers)
     called = scaled.model_copy(update={"name": "-".join(parts)})
-    return Variant(called, name, phi, multipliers)
+    return Variant(called, name, phi, multipliers, float(2.0**phi))

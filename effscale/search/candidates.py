@@ -98,7 +98,7 @@ def _chunk(
     for phi in phis:
         scaled = scale(spec, multipliers(points, phi))
         cost = count(scaled)
-        networks.append(_signature(scaled, size))
+        networks.append(signature(scaled, size))
         ratio = cost.macs / base
         logs.append(np.log(ratio / budget**phi))
         if not table:
@@ -110,11 +110,9 @@ def _chunk(
     return {**table, "network": np.concatenate(networks, axis=1)}
 
 
-def _signature(spec: Spec, size: int) -> IntArray:
+def signature(spec: Spec, size: int) -> IntArray:
     """A row for each candidate that says which network it is."""
-    columns = [spec.stem.channels, spec.head.channels, *spec.resolution]
-    for stage in spec.stages:
-        columns += [stage.channels, stage.repeats]
+    columns = [*spec.channels, *spec.repeats, *spec.resolution]
     return np.stack([np.broadcast_to(np.asarray(c), size) for c in columns], axis=1)
 
 

@@ -212,6 +212,17 @@ class Spec(Model):
             stride *= stage.stride
         return stride
 
+    @property
+    def channels(self) -> list[Int]:
+        """Every width that scales: stem, stages, head."""
+        stages = [stage.channels for stage in self.stages]
+        return [self.stem.channels, *stages, self.head.channels]
+
+    @property
+    def repeats(self) -> list[Int]:
+        """Every depth that scales: repeats by stage."""
+        return [stage.repeats for stage in self.stages]
+
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """The fields that differ from their defaults, for a readable print."""
         for name in type(self).model_fields:

@@ -1,0 +1,214 @@
+"""`effscale fit`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options, proof
+from effscale.cli.progress import Bar
+from effscale.cli.types import QUANTITIES, QUANTITY, STRATEGIES_LIST
+from effscale.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from effscale.cli.options import F
+    from effscale.report.document import Units
+    from effscale.search.fit import Found, Limits
+    from effscale.spec.models import Spec
+
+
+def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
+    kind = click.FloatRange(0)
+    return click.option(name, type=kind, default=default, metavar="X", help=text)
+
+
+@click.command("fit")
+@options.spec_argument(default="b0")
+@click.option(
+    "--macs",
+    type=QUANTITIES,
+    required=True,
+    help="The cost to meet: 1.5G; several with commas give a family.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 10),
+    default=0.05,
+    show_default=True,
+    help="How far from the cost a variant may be, relative to it.",
+)
+@click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
+@click.option(
+    "--strategy",
+    type=STRATEGIES_LIST,
+    default="compound",
+    show_default=True,
+    help="The ray to search, as in effscale scale.",
+)
+@click.option("--params", type=QUANTITY, help="At most so many parameters: 8M.")
+@click.option("--activations", type=QUANTITY, help="At most so many activations: 20M.")
+@click.option(
+    "--max-resolution", type=click.IntRange(1), metavar="N", help="In pixels."
+)
+@click.option("--min-depth", type=click.FloatRange(0), default=0.0, metavar="D")
+@click.option("--max-depth", type=click.FloatRange(0), default=math.inf, metavar="D")
+@click.option("--min-width", type=click.FloatRange(0), default=0.0, metavar="W")
+@click.option("--max-width", type=click.FloatRange(0), default=math.inf, metavar="W")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Rows of the Pareto front in the table.",
+)
+@options.network_options
+@options.measure_option(default="none")
+@options.output_options
+@options.verbosity
+def command(  # noqa: PLR0913 - options
+    *,
+    spec: str,
+    macs: list[int],
+    tolerance: float,
+    free: bool,
+    strategy: list[str],
+    params: int | None,
+    activations: int | None,
+    max_resolution: int | None,
+    min_depth: float,
+    max_depth: float,
+    min_width: float,
+    max_width: float,
+    top: int,
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    units: Units,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Find the variant that costs what one can pay.
+
+    The inverse of scale. Rounding makes the reachable networks finitely many, so the
+    answer is exact: the φ whose network is nearest to the cost (any φ of the interval
+    gives the same one), the nearest below and the nearest above. With --free, every
+    distinct network within bounds is counted: the nearest, the one closest to the ray,
+    and the Pareto front of params against activations. Exits 1 if nothing is within
+    the tolerance.
+
+    \b
+      effscale fit --macs 1.5G
+      effscale fit --macs 1.5G --free --params 8M --activations 20M
+      effscale fit --macs 0.4G,0.7G,1G,1.8G,4.4G,10G,19G,37G
+      effscale fit --macs 600M --output small.yaml
+
+    An --output file named .yaml gets the nearest network as a spec of its own.
+    """
+    from effscale.report import fit as report
+    from effscale.report.resolved import resolved
+    from effscale.search.fit import Limits
+
+    options.unused(output, force=force)
+    as_spec = options.wants_spec(output, count=len(macs))
+    if len(strategy) > 1 or (free and (len(macs) > 1 or strategy != ["compound"])):
+        raise click.UsageError("--free and --strategy take one ray and one cost")
+    baseline = options.read(spec, resolution, classes)
+    limits = Limits(
+        params=params,
+        activations=activations,
+        max_resolution=max_resolution,
+        min_depth=min_depth,
+        max_depth=max_depth,
+        min_width=min_width,
+        max_width=max_width,
+    )
+    if free:
+        found, searched = _off_ray(baseline, macs[0], limits, tolerance, quiet=quiet)
+    else:
+        found, searched = _on_ray(baseline, macs, limits, strategy[0])
+    specs = [each.variant.spec for each in found]
+    measured = proof.measurements(specs, engine, quiet=quiet)
+    shown = report.report(
+        baseline,
+        found,
+        asked=_asked(macs, tolerance),
+        searched=searched,
+        measured=measured,
+        units=units,
+        top=top,
+    )
+    options.deliver(shown, form, None if as_spec else output)
+    _within(found, macs, tolerance)
+    if as_spec and output is not None:
+        options.write(output, resolved(baseline, found[0].variant))
+    if verbose:
+        proof.explain(measured)
+    proof.verify(specs, measured)
+
+
+def _on_ray(
+    baseline: Spec, macs: list[int], limits: Limits, strategy: str
+) -> tuple[list[Found], str]:
+    from effscale.search.fit import on_ray, ray
+
+    path = ray(baseline, max(macs), limits, strategy)
+    found = [each for target in macs for each in on_ray(path, target)]
+    if len(macs) > 1:
+        found = [each for each in found if each.role == "nearest"]
+    low, high = path.phi[0], path.end[-1]
+    text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
+    return found, text
+
+
+def _off_ray(
+    baseline: Spec, macs: int, limits: Limits, tolerance: float, *, quiet: bool
+) -> tuple[list[Found], str]:
+    from effscale.search.free import off_ray
+
+    with Bar(1.0, quiet=quiet) as bar:
+        answer = off_ray(
+            baseline,
+            macs,
+            limits,
+            tolerance,
+            lambda share: bar.advance(share, "counting"),
+        )
+    text = f"{answer.enumerated:,} networks off the ray, {answer.within:,} within it"
+    return answer.found, text
+
+
+def _asked(macs: list[int], tolerance: float) -> str:
+    from effscale.quantity import human
+
+    targets = ", ".join(human(each) for each in macs)
+    return f"{targets} MACs within {100 * tolerance:g} %"
+
+
+def _within(found: list[Found], macs: list[int], tolerance: float) -> None:
+    """Raise if a target has nothing within tolerance, the nearest named."""
+    from effscale.quantity import human
+
+    lines = []
+    for target in macs:
+        mine = [each for each in found if each.target == target]
+        if any(abs(each.deviation) <= tolerance for each in mine):
+            continue
+        near = ", ".join(
+            f"{human(int(each.cost.macs), 4)} ({each.deviation:+.1%})"
+            for each in mine
+            if each.role not in {"closest", "front"}
+        )
+        what = f"nearest: {near}" if near else "the limits leave none"
+        lines.append(
+            f"no variant costs {human(target)} within {100 * tolerance:g} %; {what}"
+        )
+    if lines:
+        raise UnreachableError("\n".join(lines))

@@ -1,0 +1,127 @@
+"""The answer of `fit`: the variants that meet a cost, or come nearest to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.quantity import human
+from effscale.report import rows
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    deviation_style,
+    multiplier,
+    quantity,
+    sides,
+    signed_percent,
+    unit_of,
+)
+from effscale.report.scaling import reasons
+from effscale.report.scaling_rows import variant_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Row, Units
+    from effscale.report.rows import Data
+    from effscale.search.fit import Found
+    from effscale.spec.models import Spec
+
+
+def report(  # noqa: PLR0913 - what was asked, and what was found
+    spec: Spec,
+    found: Sequence[Found],
+    *,
+    asked: str,
+    searched: str,
+    measured: Sequence[Measurement | None],
+    units: Units = "macs",
+    top: int = 10,
+) -> Report:
+    """Each network found, its role beside it; of the front, `top` in the table."""
+    table = [
+        _row(spec, each, measurement)
+        for each, measurement in zip(found, measured, strict=True)
+    ]
+    front = [row for row in table if row["role"] == "front"]
+    others = [row for row in table if row["role"] != "front"]
+    chosen = [row for row in others if row["role"] == "nearest"]
+    columns = _columns(units, others)
+    sections = [Section(columns, others, emphasis=_emphasis)]
+    notes = []
+    if front:
+        title = "Pareto front within the tolerance: params against activations"
+        sections.append(Section(_columns(units, front), _spread(front, top), title))
+        if len(front) > top:
+            notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
+    sections += reasons(chosen)
+    return Report(
+        data={**rows.envelope("fit", spec.name), "rows": table},
+        sections=sections,
+        heading=[("target", asked), ("searched", searched)],
+        notes=notes,
+        records=[{**row, "measured": _macs(row)} for row in table],
+    )
+
+
+def _row(spec: Spec, found: Found, measurement: Measurement | None) -> Data:
+    row = variant_row(spec, found.variant, measurement)
+    interval = None if found.interval is None else list(found.interval)
+    return {"role": found.role, "target": found.target, **row, "interval": interval}
+
+
+def _macs(row: Data) -> int | None:
+    return row["measured"]["macs"] if row["measured"] else None
+
+
+def _spread(front: list[Data], top: int) -> list[Data]:
+    """At most `top` of the front, evenly spread along it, both ends among them."""
+    if len(front) <= top:
+        return front
+    last = len(front) - 1
+    picked = [round(k * last / max(top - 1, 1)) for k in range(top)]
+    return [front[index] for index in dict.fromkeys(picked)]
+
+
+def _interval(value: Sequence[float]) -> str:
+    low, high = value
+    return f"{low:.3f} to {high:.3f}"
+
+
+_PHI = [
+    Column("φ", "phi", lambda phi: f"{phi:g}"),
+    Column("same for φ", "interval", _interval),
+]
+
+
+def _columns(units: Units, table: list[Data]) -> list[Column]:
+    several = len({row["target"] for row in table}) > 1
+    ray = any(row["interval"] for row in table)
+    unit, factor = unit_of(units)
+
+    def target(asked: int) -> str:
+        return human(factor * asked)
+
+    def macs(row: Row) -> str:
+        mark = {None: "", True: " ✓", False: " ✗"}[row["agrees"]]
+        return quantity(factor * row["macs"]) + mark
+
+    return [
+        Column("", "role", justify="left"),
+        *([Column("target", "target", target)] if several else []),
+        *(_PHI if ray else []),
+        Column("d", "depth_multiplier", multiplier),
+        Column("w", "width_multiplier", multiplier),
+        Column("r", "resolution_multiplier", multiplier),
+        Column("input", "resolution", sides),
+        Column("params", "params", quantity),
+        Column(unit, "", macs),
+        Column("activ.", "activations", quantity),
+        Column("off by", "deviation", signed_percent, style=deviation_style),
+    ]
+
+
+def _emphasis(row: Row) -> str:
+    return "bold" if row["role"] == "nearest" else ""

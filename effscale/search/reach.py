@@ -1,0 +1,128 @@
+"""Every network that multipliers can reach: rounded numbers change at breakpoints.
+
+Rounding makes the reachable networks finitely many. A rule's result rises in steps as
+its multiplier grows; between two steps of any of a network's numbers nothing changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from effscale.scaling.rounding import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from effscale.arrays import RealArray
+    from effscale.spec.models import Spec
+
+    #: Whole numbers and a parameter, both arrays, to whole numbers.
+    Rounded = Callable[[Any, Any], Any]
+
+
+def breakpoints(
+    rule: Rounded, numbers: Sequence[int], low: float, high: float
+) -> RealArray:
+    """Where, above `low` and up to `high`, any of the numbers changes; sorted.
+
+    Each is exact: the least float at which `rule(number, it)` has reached its value.
+    `rule` must not fall as its parameter rises.
+    """
+    lanes, targets = [], []
+    for number in dict.fromkeys(numbers):
+        ends = np.array([low, high])
+        first, last = (int(each) for each in rule(np.array([number] * 2), ends))
+        lanes.append(np.full(max(last - first, 0), number))
+        targets.append(np.arange(first + 1, last + 1))
+    found: RealArray = _least(
+        rule, np.concatenate(lanes), np.concatenate(targets), low, high
+    )
+    return found
+
+
+def _least(rule: Rounded, numbers: Any, targets: Any, low: float, high: float) -> Any:  # noqa: ANN401
+    """The least parameter at which each number reaches its target, by bisection."""
+    below, reached = np.full(len(numbers), low), np.full(len(numbers), high)
+    while True:
+        middle = below + (reached - below) / 2
+        between = (middle > below) & (middle < reached)
+        if not between.any():
+            result: RealArray = np.unique(reached)
+            return result
+        enough = rule(numbers, middle) >= targets
+        reached = np.where(between & enough, middle, reached)
+        below = np.where(between & ~enough, middle, below)
+
+
+#: An interval as short as this is the guard against float noise at work: just above a
+#: whole multiple the repeats of some stages are rounded up before those of others.
+NOISE = 1e-6
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Intervals of one multiplier, each of which is one distinct set of numbers."""
+
+    start: RealArray
+    end: RealArray  #: not included
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+def axes(spec: Spec, bounds: Sequence[tuple[float, float]]) -> tuple[Axis, Axis, Axis]:
+    """Depth, width and resolution within (low, high) each, one entry a distinct result.
+
+    A network within the bounds is that of just one triple of entries.
+    """
+    rules = Rules.of(spec.rounding)
+    asked = (
+        (rules.repeats, spec.repeats),
+        (rules.channels, spec.channels),
+        (rules.resolution, list(spec.resolution)),
+    )
+    depth, width, resolution = (
+        _axis(rule, [int(each) for each in numbers], *within)
+        for (rule, numbers), within in zip(asked, bounds, strict=True)
+    )
+    return depth, width, resolution
+
+
+def _axis(rule: Rounded, numbers: list[int], low: float, high: float) -> Axis:
+    # At exactly 1 nothing is rounded: a baseline off the divisor has its numbers there
+    # and nowhere else, so that 1 is a point of its own.
+    points = breakpoints(rule, numbers, low, high)
+    ones = np.array([1.0, np.nextafter(1.0, 2.0)])
+    ones = ones[(low <= ones) & (ones <= high)]
+    start = np.unique(np.concatenate(([low], points, ones)))
+    results = np.stack([rule(np.full(len(start), n), start) for n in numbers], axis=1)
+    return distinct(start, high, results, special=1.0)
+
+
+def distinct(start: RealArray, high: float, results: Any, special: float) -> Axis:  # noqa: ANN401
+    """Runs of equal rows of `results`, those that only float noise makes left out."""
+    changed = np.concatenate(([True], np.any(results[1:] != results[:-1], axis=1)))
+    start = start[changed]
+    end = np.append(start[1:], np.nextafter(high, np.inf))
+    kept = (end - start >= NOISE) | (start == special) | (len(start) == 1)
+    return Axis(start[kept], end[kept])
+
+
+def simplest(low: float, high: float) -> float:
+    """The number of fewest decimals from `low` up to, not including, `high`.
+
+    0 and 1, which change nothing, come before all others.
+    """
+    for unchanged in (0.0, 1.0):
+        if low <= unchanged < high:
+            return unchanged
+    for digits in range(17):
+        quantum = Decimal(1).scaleb(-digits)
+        candidate = float(Decimal(low).quantize(quantum, rounding=ROUND_CEILING))
+        if low <= candidate < high:
+            return candidate
+    return low
