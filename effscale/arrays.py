@@ -30,6 +30,10 @@ else:  # read by pydantic, which checks the plain number alone
 #: CPython has one object for each, so that `is` tells them from arrays at no cost.
 ZERO, ONE = 0, 1
 
+#: A number this little above a whole one is that one: ceil(round(x, 9)), said alike
+#: for numbers and arrays, which round differently.
+NOISE = 5e-10
+
 
 def is_array(value: object) -> bool:
     """Whether `value` holds one entry for each candidate."""
@@ -41,14 +45,13 @@ def floor(value: Any) -> Any:  # noqa: ANN401 - int in, int out; array in, array
     return value.astype("int64") if is_array(value) else math.floor(value)
 
 
-def ceil(value: Any, digits: int = 9) -> Any:  # noqa: ANN401
-    """The whole number at or above `value`, once float noise below `digits` is gone.
+def ceil(value: Any) -> Any:  # noqa: ANN401
+    """The whole number at or above `value`, float noise up to half of 1e-9 aside.
 
     (2^½)² is 2.0000000000000004 in floating point and must not become 3.
     """
-    if is_array(value):
-        return -((-value.round(digits)) // 1).astype("int64")
-    return math.ceil(round(value, digits))
+    less = value - NOISE
+    return -((-less) // 1).astype("int64") if is_array(value) else math.ceil(less)
 
 
 def nearest(value: Any, *, ties: str = "up") -> Any:  # noqa: ANN401
@@ -80,7 +83,9 @@ def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
 
 
 def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
-    """Whether no candidate's value is below `low`."""
+    """Whether no candidate's value is below `low`; a fraction need only be above 0."""
+    if isinstance(value, Fraction):
+        return value > 0
     return bool((value.min() if is_array(value) else value) >= low)
 
 

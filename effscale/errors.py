@@ -60,6 +60,16 @@ class SpecError(EffscaleError, ValueError):
         self.faults = faults
 
 
+def short(value: object, width: int = 60) -> str:
+    """`value` by repr, at a length that fits into a line."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python prints
+        size = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
+        text = f"{type(value).__name__}{size}"
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def did_you_mean(word: object, known: list[str]) -> str:
     """`; did you mean 'kernel'?` if exactly one known word is close, else nothing."""
     import difflib

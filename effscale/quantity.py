@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 
 #: Factor of each SI letter. `B` is 10⁹ in papers and tools; it is read, never written.
 SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
@@ -19,8 +20,8 @@ def parse(text: str) -> int:
             states a fraction of one.
     """
     match = _QUANTITY.fullmatch(text)
-    number = Decimal(match[1]) * SCALES[match[2]] if match else Decimal("NaN")
-    if not number.is_finite() or number != number.to_integral_value():
+    number = Fraction(match[1]) * SCALES[match[2]] if match else None
+    if number is None or number.denominator != 1:
         raise ValueError(f"expected a quantity such as 1.5G or 400M, got {text!r}")
     return int(number)
 

@@ -83,10 +83,15 @@ def count(spec: Spec) -> Cost:
     Raises:
         CountError: if a candidate's count does not fit into 64 bits.
     """
-    cost = _total(spec)
+    cost = total(network(spec))
     if any(is_array(each) for each in vars(cost).values()):
         _guard(spec)
     return cost
+
+
+def total(net: Network) -> Cost:
+    """What `net` costs, all parts together; arrays unguarded, unlike `count`."""
+    return sum((each.cost for each in part_costs(net)), Cost())
 
 
 def part_costs(net: Network) -> list[PartCost]:
@@ -140,10 +145,6 @@ def leaf_cost(step: Visit) -> Cost:
             assert_never(step.leaf)
 
 
-def _total(spec: Spec) -> Cost:
-    return sum((each.cost for each in part_costs(network(spec))), Cost())
-
-
 def _guard(spec: Spec) -> None:
     """Raise unless each candidate's exact count fits into an int64.
 
@@ -151,10 +152,10 @@ def _guard(spec: Spec) -> None:
     where that bound is too high is each candidate counted in Python ints. (Sums and
     products that wrapped on the way are right again once the result fits.)
     """
-    bound = _total(_converted(spec, lambda array: int(array.max())))
+    bound = total(network(_converted(spec, lambda array: int(array.max()))))
     if max(int(each) for each in vars(bound).values()) <= INT64_MAX:
         return
-    exact = _total(_converted(spec, lambda array: array.astype(object)))
+    exact = total(network(_converted(spec, lambda array: array.astype(object))))
     for name, counts in vars(exact).items():
         highest = counts.max() if is_array(counts) else counts
         if highest > INT64_MAX:

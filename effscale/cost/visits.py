@@ -57,9 +57,15 @@ def walk(  # noqa: PLR0913 - a tree walk carries its state
             for name, child in unrolled(layers) if unroll else layers:
                 where = f"{path}.{name}"
                 out = walk(child, out, where, steps, times=times, unroll=unroll)
+            if isinstance(layer, Residual):
+                _keeps(shape, out, path)
+            elif isinstance(layer, Gate):
+                _same(out.channels, shape, path)
             return out if isinstance(layer, Sequential) else shape
         case Repeat(body, copies):
-            return walk(body, shape, path, steps, times=times * copies)
+            out = walk(body, shape, path, steps, times=times * copies)
+            _keeps(shape, out, path)
+            return shape
         case _:
             out = output(layer, shape, path)
             steps.append(Visit(path, layer, times, shape, out))
@@ -89,6 +95,13 @@ def output(leaf: Leaf, shape: Shape, path: str) -> Shape:
             return shape
         case _:
             assert_never(leaf)
+
+
+def _keeps(before: Shape, after: Shape, path: str) -> None:
+    _same(after.channels, before, path)
+    for ours, theirs in zip(before[1:], after[1:], strict=True):
+        if ours is not theirs and not every(ours == theirs):
+            raise LayerError(f"{path}: expected to keep {before}, gives {after}")
 
 
 def _same(channels: Int, shape: Shape, path: str) -> None:

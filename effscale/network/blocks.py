@@ -105,7 +105,9 @@ def repeated(c_in: Int, stage: Stage, style: Style) -> Sequential:
     """A stage: the first block has the stride and the change of width."""
     first = mbconv(c_in, stage.stride, stage, style)
     rest = mbconv(stage.channels, 1, stage, style)
-    return Sequential((("0", first), ("1", Repeat(rest, stage.repeats - 1))))
+    return Sequential(
+        (("0", first), ("1", Repeat(rest, maximum(0, stage.repeats - 1))))
+    )
 
 
 def classifier(c_in: Int, head: Head, style: Style) -> Sequential:

@@ -56,6 +56,8 @@ class Conv:
             raise LayerError(f"stride: expected at least 1, got {self.stride}")
         if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
             raise LayerError(f"channels: expected at least 1, got {self}")
+        if not at_least(1, self.groups):
+            raise LayerError(f"groups: expected a divisor of the channels, got {self}")
         if not (divides(self.groups, self.c_in) and divides(self.groups, self.c_out)):
             raise LayerError(f"groups: expected a divisor of the channels, got {self}")
 
@@ -176,5 +178,5 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse an image without pixels."""
-        if not at_least(1, self.image.elements):
+        if not all(at_least(1, each) for each in self.image):
             raise LayerError(f"image: expected at least one pixel, got {self.image}")

@@ -49,7 +49,9 @@ class Multipliers:
     def __post_init__(self) -> None:
         """Refuse what scales to nothing."""
         for name, value in vars(self).items():
-            if not is_array(value) and not (value > 0 and math.isfinite(value)):
+            if getattr(value, "ndim", None) == 0:  # numpy's numbers are numbers
+                object.__setattr__(self, name, float(value))
+            if not (every(value > 0) and every(value < math.inf)):
                 raise ScaleError(f"{name}: expected a number above 0, got {value!r}")
 
     @property

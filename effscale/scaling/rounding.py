@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
-from effscale.arrays import Int, Real, ceil, every, is_array, maximum, nearest, where
+from effscale.arrays import (
+    NOISE,
+    Int,
+    Real,
+    ceil,
+    every,
+    is_array,
+    maximum,
+    nearest,
+    where,
+)
 from effscale.errors import ScaleError
 from effscale.spec.models import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
@@ -108,8 +118,10 @@ def round_resolution(
     """
     exact = side * resolution_multiplier
     _limit("resolution", exact, MAX_RESOLUTION)
-    rounded = maximum(multiple, nearest(exact / multiple, ties=ties) * multiple)
-    return _unless_identity(resolution_multiplier, side, rounded)
+    # 360 × 0.7 is 251.99999999999997, and half-way between two multiples of 8.
+    noise = NOISE if ties == "up" else 0.0
+    rounded = nearest(exact / multiple + noise, ties=ties) * multiple
+    return _unless_identity(resolution_multiplier, side, maximum(multiple, rounded))
 
 
 def _limit(what: str, exact: Any, highest: int) -> None:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from effscale.errors import ScaleError
@@ -62,7 +63,8 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
         ScaleError: if a side is below the network's total stride.
     """
     for side in resolution:
-        if fault := too_small(side, spec.total_stride):
+        on_paper = isinstance(side, Fraction)
+        if not on_paper and (fault := too_small(side, spec.total_stride)):
             raise ScaleError(f"resolution: {fault}")
     return _changed(spec, resolution=resolution)
 

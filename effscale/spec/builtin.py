@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effscale.errors import Fault, SpecError, did_you_mean
+from effscale.errors import Fault, SpecError, did_you_mean, short
 from effscale.spec.loading import load_file
 
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ def find(reference: str) -> tuple[Spec, str | None]:
     name = aliases.get(base, base)
     if name in known:
         spec, inner = known[name]
-    elif _is_file(base) or Path(base).exists():
+    elif _is_file(base) or os.path.exists(base):  # noqa: PTH110 - never raises
         spec, inner = load_file(base), None
     else:
         hint = did_you_mean(base, list(known))
         message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
-        raise SpecError((Fault(repr(base), 0, 0, "", message),))
+        raise SpecError((Fault(short(base), 0, 0, "", message),))
     if not at:
         return spec, inner
     if inner is not None or variant not in spec.variants:
@@ -65,7 +66,7 @@ def find(reference: str) -> tuple[Spec, str | None]:
         hint = did_you_mean(variant, known_variants)
         listed = ", ".join(known_variants) or "none"
         message = f"expected a variant of {base} ({listed}), got {variant!r}{hint}"
-        raise SpecError((Fault(repr(reference), 0, 0, "", message),))
+        raise SpecError((Fault(short(reference), 0, 0, "", message),))
     return spec, variant
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from effscale.errors import Fault, SpecError, did_you_mean
+from effscale.errors import Fault, SpecError, did_you_mean, short
 from effscale.spec import structure
 from effscale.spec.models import Spec
 from effscale.spec.nodes import MAX_BYTES, Node, Place, compose
@@ -25,7 +26,8 @@ def load_file(path: Path | str) -> Spec:
     Raises:
         SpecError: with each thing that is wrong, in the order of the file.
     """
-    return loads(_read(path), str(path) if str(path) != "-" else "<stdin>")
+    name = "<stdin>" if str(path) == "-" else str(path)
+    return loads(_read(path, name), name)
 
 
 def loads(text: str, path: str = "<text>") -> Spec:
@@ -37,7 +39,7 @@ def loads(text: str, path: str = "<text>") -> Spec:
     root, faults = compose(text, path)
     if root is None:
         faults = faults or [Fault(path, 1, 1, "", "expected a spec, found nothing")]
-        raise SpecError(tuple(faults))
+        raise SpecError(tuple(sorted(faults)))
     data = root.plain()
     spec: Spec | None = None
     try:
@@ -56,19 +58,19 @@ def dotted(place: Place) -> str:
     """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
     text = ""
     for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
+        text += f".{step}" if plain else f"[{short(step)}]"
     return text.removeprefix(".")
 
 
-def _read(path: Path | str) -> str:
+def _read(path: Path | str, name: str) -> str:
     """The text at `path`, or the fault that keeps it from being read."""
-    name = "<stdin>" if str(path) == "-" else str(path)
 
     def refuse(message: str) -> SpecError:
         return SpecError((Fault(name, 0, 0, "", message),))
 
     try:
-        if name == "<stdin>":
+        if str(path) == "-":
             raw = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with Path(path).open("rb") as file:
@@ -97,9 +99,11 @@ def _schema_faults(error: ValidationError, root: Node, path: str) -> Iterator[Fa
             continue
         if detail["type"] == "too_short" and detail["input"]:
             continue  # pydantic counts only the items that are right
+        of_key = place[-1:] == ("[key]",)
         unknown = detail["type"] == "extra_forbidden"
-        node = root.at(place, key=unknown)
-        where = place[:-1] if unknown else place
+        place = place[:-1] if of_key else place
+        node = root.at(place, key=unknown or of_key)
+        where = place[:-1] if unknown or of_key else _stated(place, root)
         message = _wording(detail, place)
         yield Fault(path, node.line, node.column, dotted(where), message)
     for place, keys in missing.items():
@@ -108,12 +112,20 @@ def _schema_faults(error: ValidationError, root: Node, path: str) -> Iterator[Fa
         yield Fault(path, node.line, node.column, dotted(place), message)
 
 
+def _stated(place: Place, root: Node) -> Place:
+    """`place`, less an index into a pair that the file writes as one number."""
+    *outer, last = place or ("",)
+    value = root.at(tuple(outer)).value
+    inside = isinstance(value, list) and last in range(len(value))
+    return tuple(outer) if isinstance(last, int) and not inside else place
+
+
 def _wording(detail: ErrorDetails, place: Place) -> str:
-    found = _short(detail["input"])
+    found = short(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
             hint = did_you_mean(place[-1], _known_keys(place[:-1]))
-            return f"unknown key {place[-1]!r}{hint}"
+            return f"unknown key {short(place[-1])}{hint}"
         case "kind":
             expected = str(detail["ctx"]["expected"])
             words = expected.removeprefix("one of ").split(", ")
@@ -132,18 +144,15 @@ def _wording(detail: ErrorDetails, place: Place) -> str:
             return f"{detail['msg'].lower()}, got {found}"
 
 
-def _short(value: object) -> str:
-    """`value` by repr, as YAML's reader saw it, at a length that fits a line."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
-
-
 def _known_keys(place: Place) -> list[str]:
     """The keys that the model at `place` has, by walking the models themselves."""
     model: type[BaseModel] = Spec
-    for step in place:
-        if step in model.model_fields:  # else an index, or a variant's name
-            model = _model_in(model.model_fields[str(step)].annotation)
+    steps = iter(place)
+    for step in steps:
+        annotation = model.model_fields[str(step)].annotation
+        model = _model_in(annotation)
+        if model is not annotation:
+            next(steps, None)  # an index, or a variant's name
     return list(model.model_fields)
 
 

@@ -12,11 +12,14 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from effscale.errors import Fault
+from effscale.errors import Fault, short
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
 Place: TypeAlias = tuple[str | int, ...]
+#: Kinds of scalar that are read as something, and those that stay the text they are.
+SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -29,6 +32,7 @@ class Node:
     column: int  #: from 1
     keys: dict[str, Node] = field(default_factory=dict)  #: a mapping's keys themselves
     size: int = 1  #: values in it, aliases written out
+    depth: int = 1  #: levels of it, aliases written out
 
     def plain(self) -> Any:  # noqa: ANN401 - what YAML can say
         """The same as Python data."""
@@ -100,13 +104,16 @@ class _Composer:
             yaml.ScalarNode, event.value, event.implicit
         )
         value: Any = event.value
-        if tag not in {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:str"}:
+        kind = tag.removeprefix("tag:yaml.org,2002:")
+        if kind in SCALARS:
             try:
                 node = yaml.ScalarNode(tag, event.value)
                 value = self.resolver.construct_object(node)
-            except (yaml.YAMLError, ValueError, KeyError):
-                message = f"expected a plain value, got {event.value[:40]!r} as {tag!r}"
-                self.faults.append(self.fault(mark, message))
+            except (ValueError, LookupError, OverflowError):
+                kind = "unread"
+        if kind not in SCALARS | TEXTS:
+            message = f"expected a plain value, got {short(value, 42)} as {tag!r}"
+            self.faults.append(self.fault(mark, message))
         return Node(value, mark.line + 1, mark.column + 1)
 
     def start(self, event: Any) -> None:  # noqa: ANN401
@@ -119,10 +126,15 @@ class _Composer:
 
     def end(self, event: Any) -> None:  # noqa: ANN401
         node, _, anchor = self.open.pop()
-        children = node.value.values() if node.keys else node.value
+        mapping = isinstance(node.value, dict)
+        children = list(node.value.values() if mapping else node.value)
         node.size = 1 + sum(child.size for child in children)
+        node.depth = 1 + max((child.depth for child in children), default=0)
         if node.size > MAX_VALUES:
             message = f"expected at most {MAX_VALUES} values, aliases written out"
+            raise Unreadable(self.fault(event.start_mark, message))
+        if node.depth > MAX_DEPTH:
+            message = f"expected at most {MAX_DEPTH} levels, aliases written out"
             raise Unreadable(self.fault(event.start_mark, message))
         self.add(node, event, anchor)
 
@@ -145,13 +157,11 @@ class _Composer:
 
     def enter(self, parent: Node, key: Node, node: Node) -> None:
         if not isinstance(key.value, str):
-            message = f"expected a word as key, got {key.plain()!r:.60}"
+            message = f"expected a word as key, got {short(key.plain())}"
             self.faults.append(Fault(self.path, key.line, key.column, "", message))
         elif key.value in parent.keys:
-            message = (
-                f"duplicate key {key.value!r}, first on line "
-                f"{parent.keys[key.value].line}"
-            )
+            first = parent.keys[key.value].line
+            message = f"duplicate key {short(key.value)}, first on line {first}"
             self.faults.append(Fault(self.path, key.line, key.column, "", message))
         else:
             parent.keys[key.value], parent.value[key.value] = key, node
@@ -170,7 +180,14 @@ def compose(text: str, path: str) -> tuple[Node | None, list[Fault]]:
         fault = composer.fault(mark, f"not YAML: {context}{error.problem}")
         return None, [*composer.faults, fault]
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        fault = Fault(path, line, column, "", f"not YAML: {error.reason}")
-        return None, [*composer.faults, fault]
+        # The parser in C counts bytes.
+        before = text.encode()[: error.position].decode(errors="replace")
+        return None, [*composer.faults, _no_yaml(path, before, str(error.reason))]
+    except UnicodeEncodeError as error:
+        before = text[: error.start]
+        return None, [*composer.faults, _no_yaml(path, before, error.reason)]
+
+
+def _no_yaml(path: str, before: str, reason: str) -> Fault:
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return Fault(path, line, column, "", f"not YAML: {reason}")

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every
+from effscale.spec.models import MAX_RESOLUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,8 @@ def faults(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a file ho
     yield from _chain(blocks)
     total = 1
     for block in blocks:
-        total *= _whole(block, "stride") or 1
+        stride = _whole(block, "stride") or 1
+        total = min(total * stride, 10 * MAX_RESOLUTION)
     yield from _resolution(data.get("resolution"), ("resolution",), total)
     variants = data.get("variants")
     for name, variant in (variants if isinstance(variants, dict) else {}).items():
