@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options, proof
-from effscale.cli.types import PHIS, STRATEGIES_LIST
+from effscale.cli.types import PHIS, STRATEGIES_LIST, SWEEP
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.report.document import Units
+    from effscale.report.document import Report, Units
+    from effscale.search.sweep import Dimension
+    from effscale.spec.models import Spec
 
 
 @click.command("scale")
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
     help="How to spend 2^φ: compound, depth, width, resolution (or all four); dw, dr, "
     "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas.",
 )
+@click.option(
+    "--sweep",
+    type=SWEEP,
+    help="Show cost along one dimension instead: resolution=200..320 in pixels, "
+    "depth=1..2 or width=1..2 as multipliers.",
+)
+@options.plot_option("the sweep")
 @options.network_options
 @options.measure_option()
 @options.output_options
@@ -41,6 +50,8 @@ def command(  # noqa: PLR0913 - options
     spec: str,
     phi: list[float],
     strategy: list[str],
+    sweep: tuple[Dimension, float, float] | None,
+    plot: Path | None,
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
@@ -62,6 +73,7 @@ def command(  # noqa: PLR0913 - options
       effscale scale --phi 0..7 --measure none
       effscale scale b4 --phi -1 --format json
       effscale scale --phi 2 --output b0-x4.yaml
+      effscale scale b0 --sweep resolution=200..320
 
     An --output file named .yaml gets the scaled network as a spec of its own (one
     variant); any other gets the answer.
@@ -71,7 +83,16 @@ def command(  # noqa: PLR0913 - options
     from effscale.scaling.family import family
 
     options.unused(output, force=force)
+    picture = options.drawable(plot, force=force)
     baseline = options.read(spec, resolution, classes)
+    if sweep is not None:
+        answer, image = _swept(baseline, sweep, units, picture)
+        options.deliver(answer, form, output)
+        if plot is not None:
+            options.write(plot, image)
+        return
+    if plot is not None:
+        raise click.UsageError("--plot draws a --sweep")
     variants = family(baseline, phi, strategy)
     as_spec = options.wants_spec(output, count=len(variants))
     specs = [baseline, *(each.spec for each in variants)]
@@ -83,3 +104,23 @@ def command(  # noqa: PLR0913 - options
     if verbose:
         proof.explain(measured)
     proof.verify(specs, measured)
+
+
+def _swept(
+    baseline: Spec,
+    asked: tuple[Dimension, float, float],
+    units: Units,
+    picture: str,
+) -> tuple[Report, bytes]:
+    from effscale.cost.count import count
+    from effscale.report import sweep as report
+    from effscale.search.sweep import sweep
+
+    steps = sweep(baseline, *asked)
+    base = int(count(baseline).macs)
+    answer = report.report(baseline, asked[0], steps, base, units=units)
+    if not picture:
+        return answer, b""
+    from effscale.report import plots
+
+    return answer, plots.sweep(asked[0], steps, picture)

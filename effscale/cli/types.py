@@ -134,13 +134,22 @@ def steps(text: str) -> tuple[Decimal, Decimal, Decimal]:
     return alpha, beta, gamma
 
 
-def _positive(text: str) -> Decimal:
+def _positive(text: str, limit: int = MAX_NUMBER) -> Decimal:
     value = Decimal(text.strip())
-    if not (value.is_finite() and 0 < value < MAX_NUMBER):
-        raise ValueError(f"numbers above 0 and below {MAX_NUMBER}")
+    if not (value.is_finite() and 0 < value < limit):
+        raise ValueError(f"numbers above 0 and below {limit}")
     if int(value.as_tuple().exponent) < -MAX_DIGITS:
         raise ValueError(f"at most {MAX_DIGITS} decimals")
     return value
+
+
+def sweep(text: str) -> tuple[str, float, float]:
+    """`resolution=200..320`: a dimension, and where from and to."""
+    dimension, _, ends = text.partition("=")
+    low, _, high = ends.partition("..")
+    if dimension not in {"depth", "width", "resolution"} or not high:
+        raise ValueError("depth, width or resolution as resolution=200..320")
+    return dimension, float(_positive(low, 2**16)), float(_positive(high, 2**16))
 
 
 class SpecReference(click.ParamType[str]):
@@ -181,6 +190,7 @@ class Target(click.Path):
 
 
 PHIS = Parsed("phi", phis)
+SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 BUDGET = Parsed("N", budget)
 QUANTITY = Parsed("N", quantity)
 QUANTITIES = Parsed("N[,N…]", quantities)

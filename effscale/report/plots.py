@@ -7,14 +7,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from effscale.errors import OutputError
+from effscale.quantity import human
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from effscale.search.candidates import Candidates
     from effscale.search.grid import Grid
+    from effscale.search.sweep import Step
 
 FORMATS = ("png", "svg")
 
@@ -58,6 +61,31 @@ def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     right.set_xlabel("β (width)")
     right.set_ylabel("γ (resolution)")
     right.set_title("feasible networks", fontsize=10)
+    return _bytes(figure, kind)
+
+
+def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
+    """MACs along one dimension as a staircase, cliffs marked."""
+    figure = _figure(9, 4.6)
+    axes = figure.subplots()
+    whole = dimension == "resolution"
+    edges = [each.low - 0.5 * whole for each in steps]
+    edges.append(steps[-1].high + 0.5 * whole)
+    macs = [int(each.cost.macs) for each in steps]
+    axes.stairs(macs, edges, baseline=None, color="C0", lw=1.6)
+    for each in steps:
+        if each.is_cliff:
+            label = f"{each.low:g}  {each.rise:+.0%}"
+            point = each.low - 0.5 * whole, int(each.cost.macs)
+            axes.annotate(
+                label, point, xytext=(-4, 2), textcoords="offset points",
+                ha="right", fontsize=8, color="C3",
+            )  # fmt: skip
+    axes.set_xlabel("pixels" if whole else f"{dimension} multiplier")
+    axes.set_ylabel("MACs")
+    axes.yaxis.set_major_formatter(lambda value, _at: human(value))
+    axes.grid(visible=True, color="0.9", lw=0.6)
+    axes.set_axisbelow(True)
     return _bytes(figure, kind)
 
 

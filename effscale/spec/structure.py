@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import every
+from effscale.arrays import every, is_array
 from effscale.spec.models import MAX_RESOLUTION
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def too_small(side: Any, total_stride: int) -> str | None:  # noqa: ANN401
     """What is wrong with an image side that the network would halve below a pixel."""
     if every(side >= total_stride):
         return None
-    return f"expected at least {total_stride} (the network's total stride), got {side}"
+    least = side.min() if is_array(side) else side
+    return f"expected at least {total_stride} (the network's total stride), got {least}"
 
 
 def faults(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a file holds

@@ -1,0 +1,119 @@
+"""The answer of `scale --sweep`: the staircase, as a plot of characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.report import rows
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    multiple,
+    quantity,
+    signed_percent,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.report.document import Row, Units
+    from effscale.report.rows import Data
+    from effscale.search.sweep import Dimension, Step
+    from effscale.spec.models import Spec
+
+#: Characters of the longest bar.
+BAR = 24
+
+
+def report(
+    spec: Spec,
+    dimension: Dimension,
+    steps: Sequence[Step],
+    base: int,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """Each step with its cost as a bar, cliffs and sizes free of waste marked."""
+    table = [_row(dimension, each, base) for each in steps]
+    _, factor = unit_of(units)
+    unit = unit_of(units)[0]
+    highest = max((row["macs"] for row in table), default=1)
+    columns = [
+        Column(_title(dimension), "", lambda row: _range(dimension, row)),
+        Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        Column("", "macs", lambda macs: _bar(macs / highest), justify="left"),
+        Column("ratio", "ratio", multiple),
+        Column("step", "rise", lambda rise: signed_percent(rise) if rise else ""),
+        *_dimension_columns(dimension),
+        Column("", "", _mark, justify="left"),
+    ]
+    return Report(
+        data={
+            **rows.envelope("scale", spec.name),
+            "sweep": dimension,
+            "steps": table,
+        },
+        sections=[Section(columns, table, emphasis=_emphasis)],
+        heading=[("baseline", f"{spec.name}, {quantity(factor * base)} {unit}")],
+        notes=[_legend(dimension)],
+        records=table,
+    )
+
+
+def _row(dimension: Dimension, step: Step, base: int) -> Data:
+    whole = dimension == "resolution"
+    return {
+        "from": int(step.low) if whole else float(step.low),
+        "to": int(step.high) if whole else float(step.high),
+        **rows.costs(step.cost),
+        "ratio": int(step.cost.macs) / base,
+        "rise": step.rise,
+        "cliff": step.is_cliff,
+        "waste": step.waste,
+    }
+
+
+def _dimension_columns(dimension: Dimension) -> list[Column]:
+    if dimension == "resolution":
+        return [Column("waste", "waste", signed_percent)]
+    return [Column("params", "params", quantity)]
+
+
+def _title(dimension: Dimension) -> str:
+    return "pixels" if dimension == "resolution" else dimension
+
+
+def _range(dimension: Dimension, row: Row) -> str:
+    if dimension == "resolution":
+        low, high = row["from"], row["to"]
+        return str(low) if low == high else f"{low}-{high}"
+    low, high = f"{row['from']:.4g}", f"{row['to']:.4g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _bar(share: float) -> str:
+    """Whole blocks, and one of an eighth to seven."""
+    eighths = round(share * BAR * 8)
+    return "█" * (eighths // 8) + "▏▎▍▌▋▊▉"[: eighths % 8][-1:]
+
+
+def _free(row: Row) -> bool:
+    return row["waste"] is not None and abs(row["waste"]) < 5e-4  # noqa: PLR2004
+
+
+def _mark(row: Row) -> str:
+    return "cliff" if row["cliff"] else "free" if _free(row) else ""
+
+
+def _emphasis(row: Row) -> str:
+    return "bold" if row["cliff"] or _free(row) else ""
+
+
+def _legend(dimension: Dimension) -> str:
+    cliff = "cliff: 5 % or more above the step before"
+    if dimension != "resolution":
+        return cliff
+    waste = "waste: MACs of maps that strides round up, at the step's last size"
+    return f"{cliff}  free: none wasted  {waste}"

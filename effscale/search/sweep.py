@@ -1,0 +1,110 @@
+"""Cost along one dimension: a staircase, of which rounding makes every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from effscale.cost.count import Cost, count
+from effscale.errors import ScaleError
+from effscale.scaling.multipliers import Multipliers
+from effscale.scaling.scale import at_resolution, scale
+from effscale.search.reach import axes
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Spec
+
+Dimension = Literal["depth", "width", "resolution"]
+DIMENSIONS: tuple[Dimension, ...] = ("depth", "width", "resolution")
+
+#: A step this much dearer than the one before it is a cliff.
+CLIFF = 0.05
+MAX_SIZES = 5000
+
+
+@dataclass(frozen=True)
+class Step:
+    """Values of the dimension that give one and the same cost."""
+
+    low: float  #: the first of them
+    high: float  #: pixels: the last of them; multipliers: the first that is not
+    cost: Cost
+    rise: float  #: MACs over those of the step before, − 1; 0 for the first
+    #: Pixels only: MACs over those of maps that no stride rounds up, − 1, at `high`.
+    waste: float | None = None
+
+    @property
+    def is_cliff(self) -> bool:
+        """Whether one more pixel, or a little more, cost much more."""
+        return self.rise >= CLIFF
+
+
+def sweep(spec: Spec, dimension: Dimension, low: float, high: float) -> list[Step]:
+    """The steps of cost from `low` to `high`: pixels, or multipliers of depth or width.
+
+    Pixels are those of the height; the width keeps its proportion to it. Nothing is
+    rounded to the spec's multiple: the question is what each size would cost.
+
+    Raises:
+        ScaleError: if the range is empty, too long, or leaves what a network can be.
+    """
+    if not 0 < low <= high:
+        raise ScaleError(
+            f"{dimension}: expected 0 < LOW <= HIGH, got {low:g}..{high:g}"
+        )
+    if dimension == "resolution":
+        return _sizes(spec, int(low), int(high))
+    unchanged = (1.0, 1.0)
+    bounds = [(low, high) if each == dimension else unchanged for each in DIMENSIONS]
+    axis = axes(spec, bounds)[DIMENSIONS.index(dimension)]
+    cost = count(scale(spec, Multipliers(**{dimension: axis.start})))
+    return _steps(axis.start, np.minimum(axis.end, high), cost)
+
+
+def _sizes(spec: Spec, low: int, high: int) -> list[Step]:
+    if high - low >= MAX_SIZES:
+        raise ScaleError(f"resolution: expected at most {MAX_SIZES} sizes")
+    height = np.arange(low, high + 1)
+    ratio = int(spec.resolution[1]) / int(spec.resolution[0])
+    width = height if ratio == 1 else np.rint(height * ratio).astype(np.int64)
+    cost = count(at_resolution(spec, (height, width)))
+    macs: Any = cost.macs
+    last = np.append(np.nonzero(np.diff(macs))[0], len(macs) - 1)
+    first = np.concatenate(([0], last[:-1] + 1))
+    picked = Cost(*(np.broadcast_to(c, len(macs))[last] for c in vars(cost).values()))
+    smooth = _smooth(spec, height[last], width[last])
+    waste = picked.macs / smooth - 1
+    return _steps(height[first], height[last], picked, waste)
+
+
+def _smooth(spec: Spec, height: Any, width: Any) -> Any:  # noqa: ANN401
+    """MACs if feature maps could have parts of pixels, which no stride rounds up.
+
+    MACs are then linear in the area: two sizes that all strides divide give the line.
+    """
+    side = spec.total_stride
+    small, large = (
+        int(count(at_resolution(spec, (height, side))).macs)
+        for height in (side, 2 * side)
+    )
+    return small + (large - small) * (height * width / side**2 - 1)
+
+
+def _steps(low: Any, high: Any, cost: Cost, waste: Any = None) -> list[Step]:  # noqa: ANN401
+    size = len(low)
+    columns = [np.broadcast_to(each, size).tolist() for each in vars(cost).values()]
+    macs = np.array(columns[0], dtype=float)
+    rises = np.concatenate(([0.0], macs[1:] / macs[:-1] - 1)).tolist()
+    wastes = [None] * size if waste is None else waste.tolist()
+    return [
+        Step(*ends, Cost(*figures), rise, wasted)
+        for ends, figures, rise, wasted in zip(
+            zip(low.tolist(), high.tolist(), strict=True),
+            zip(*columns, strict=True),
+            rises,
+            wastes,
+            strict=True,
+        )
+    ]
