@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 Interval = tuple[Decimal, Decimal]
 
+#: Which of α, β, γ a strategy varies.
+DIMENSIONS = {
+    "depth": (True, False, False),
+    "width": (False, True, False),
+    "resolution": (False, False, True),
+    "dw": (True, True, False),
+    "dr": (True, False, True),
+    "wr": (False, True, True),
+}
+
 
 @click.command("grid")
 @options.spec_argument(default="b0")
@@ -53,6 +63,13 @@ Interval = tuple[Decimal, Decimal]
     default="0.05",
     show_default=True,
     help="Step of the grid; one for each coefficient with commas.",
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["compound", *DIMENSIONS]),
+    default="compound",
+    show_default=True,
+    help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
 )
 @click.option("--alpha", type=INTERVAL, help="Depth per φ.  [default: 1:BUDGET]")
 @click.option("--beta", type=INTERVAL, help="Width per φ.  [default: 1:√BUDGET]")
@@ -90,6 +107,7 @@ def command(  # noqa: PLR0913 - options
     tolerance: float,
     constraint: Constraint,
     step: tuple[Decimal, Decimal, Decimal],
+    strategy: str,
     alpha: Interval | None,
     beta: Interval | None,
     gamma: Interval | None,
@@ -125,7 +143,7 @@ def command(  # noqa: PLR0913 - options
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)
     baseline = options.read(spec, resolution, classes)
-    ranges = _ranges(budget, alpha, beta, gamma)
+    ranges = _ranges(budget, strategy, alpha, beta, gamma)
     alphas, betas, gammas = (
         search.axis(*each, by) for each, by in zip(ranges, step, strict=True)
     )
@@ -157,12 +175,13 @@ def command(  # noqa: PLR0913 - options
     proof.verify(specs, measured)
 
 
-def _ranges(budget: float, *given: Interval | None) -> list[Interval]:
+def _ranges(budget: float, strategy: str, *given: Interval | None) -> list[Interval]:
     """The ranges asked for; by default all that can be feasible, at two decimals."""
     root = math.ceil(100 * math.sqrt(budget)) / 100
+    varied = DIMENSIONS.get(strategy, (True, True, True))
     return [
-        each or (Decimal(1), Decimal(str(high)))
-        for each, high in zip(given, (budget, root, root), strict=True)
+        each or (Decimal(1), Decimal(str(high)) if varies else Decimal(1))
+        for each, high, varies in zip(given, (budget, root, root), varied, strict=True)
     ]
 
 

@@ -39,7 +39,8 @@ def family(
 
 def _variant(baseline: Spec, phi: float, name: str) -> Variant:
     multipliers = strategy(name, phi, baseline.coefficients)
-    parts = [baseline.name, *([] if name == "compound" else [name]), f"phi{phi:g}"]
+    short = [] if name == "compound" else [name.replace(":", "")]
+    parts = [baseline.name, *short, f"phi{phi:g}"]
     scaled = scale(baseline, multipliers)
     called = scaled.model_copy(update={"name": "-".join(parts)})
     return Variant(called, name, phi, multipliers, float(2.0**phi))
