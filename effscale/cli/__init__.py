@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -38,6 +39,9 @@ class Program(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run, and exit: 0 good, 1 wrong, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # φ and × for those who can read
+                stream.reconfigure(errors="replace")
         try:
             sys.exit(super().main(*args, **extra) or 0)
         except click.ClickException as error:
@@ -51,7 +55,9 @@ class Program(click.Group):
             sys.exit(1)
         except OSError as error:
             if error.errno != errno.EPIPE:
-                _fault(error)
+                where = f"{error.filename}: " if error.filename else ""
+                click.echo(f"{where}{(error.strerror or str(error)).lower()}", err=True)
+                sys.exit(1)
             # The reader has gone (`| head -1`); so has the point of saying more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)

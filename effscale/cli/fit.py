@@ -53,12 +53,15 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
 @click.option("--params", type=QUANTITY, help="At most so many parameters: 8M.")
 @click.option("--activations", type=QUANTITY, help="At most so many activations: 20M.")
 @click.option(
-    "--max-resolution", type=click.IntRange(1), metavar="N", help="In pixels."
+    "--max-resolution",
+    type=click.IntRange(1),
+    metavar="N",
+    help="At most so many pixels on the longer side.",
 )
-@click.option("--min-depth", type=click.FloatRange(0), default=0.0, metavar="D")
-@click.option("--max-depth", type=click.FloatRange(0), default=math.inf, metavar="D")
-@click.option("--min-width", type=click.FloatRange(0), default=0.0, metavar="W")
-@click.option("--max-width", type=click.FloatRange(0), default=math.inf, metavar="W")
+@_multiplier("--min-depth", 0.0, "Depth multiplier, at least.")
+@_multiplier("--max-depth", math.inf, "Depth multiplier, at most.")
+@_multiplier("--min-width", 0.0, "Width multiplier, at least.")
+@_multiplier("--max-width", math.inf, "Width multiplier, at most.")
 @click.option(
     "--top",
     type=click.IntRange(1),

@@ -78,11 +78,8 @@ def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
         ),
         (
             OSError(errno.ENOSPC, "No space left on device"),
-            3,
-            (
-                "effscale 0.1.0: a fault of ours, please report it: OSError: "
-                "[Errno 28] No space left on device (effscale --traceback … shows where)\n"
-            ),
+            1,
+            "no space left on device\n",
         ),
     ],
     ids=lambda value: type(value).__name__,
