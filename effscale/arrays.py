@@ -85,7 +85,7 @@ def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
 def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
     """Whether no candidate's value is below `low`; a fraction need only be above 0."""
     if isinstance(value, Fraction):
-        return value > 0
+        return value > 0 or value >= low
     return bool((value.min() if is_array(value) else value) >= low)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,11 @@ from effscale import arrays
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REALS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5)
+REALS = st.lists(st.floats(0, 1e6), min_size=1, max_size=5)
+EVEN = partial(arrays.nearest, ties="even")
+RULES = pytest.mark.parametrize(
+    "rule", [arrays.floor, arrays.ceil, arrays.nearest, EVEN]
+)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +37,8 @@ def test_tells_arrays_from_numbers(value: object, *, expected: bool) -> None:
     assert arrays.is_array(value) is expected
 
 
-@pytest.mark.parametrize("rule", [arrays.floor, arrays.ceil])
-@settings(max_examples=50, deadline=None)
+@RULES
+@settings(max_examples=25, deadline=None)
 @given(values=REALS)
 def test_each_entry_rounds_as_the_number_does(
     rule: Callable[[Any], Any], values: list[float]
@@ -43,7 +48,7 @@ def test_each_entry_rounds_as_the_number_does(
     assert together.tolist() == [rule(value) for value in values]
 
 
-@pytest.mark.parametrize("rule", [arrays.floor, arrays.ceil])
+@RULES
 @pytest.mark.parametrize("value", [2, 2.5, Fraction(5, 2)])
 def test_rounded_numbers_are_plain_ints(
     rule: Callable[[Any], Any],
@@ -54,7 +59,7 @@ def test_rounded_numbers_are_plain_ints(
 
 @pytest.mark.parametrize(
     ("value", "below", "above"),
-    [(2.0, 2, 2), (2.1, 2, 3), (-2.1, -3, -2), (Fraction(7, 2), 3, 4)],
+    [(2.0, 2, 2), (2.1, 2, 3), (0.0, 0, 0), (Fraction(7, 2), 3, 4)],
 )
 def test_floor_and_ceil(value: float, below: int, above: int) -> None:
     assert (arrays.floor(value), arrays.ceil(value)) == (below, above)
@@ -79,6 +84,18 @@ def test_arrays_draw_the_line_of_noise_where_numbers_do(edge: float) -> None:
     assert arrays.ceil(np.array([edge])).tolist() == [arrays.ceil(edge)]
 
 
+@pytest.mark.parametrize(
+    ("value", "up", "even"),
+    [(0.5, 1, 0), (1.5, 2, 2), (2.5, 3, 2), (2.4, 2, 2), (2.6, 3, 3), (3.0, 3, 3)],
+)
+def test_halves_go_up_or_to_the_even_neighbour(
+    value: float, up: int, even: int
+) -> None:
+    assert (arrays.nearest(value), EVEN(value)) == (up, even)
+    assert arrays.nearest(np.array([value])).tolist() == [up]
+    assert EVEN(np.array([value])).tolist() == [even]
+
+
 def test_maximum_is_a_lower_bound() -> None:
     assert [arrays.maximum(3, value) for value in (2, 3, 4)] == [3, 3, 4]
     assert arrays.maximum(3, np.array([2, 3, 4])).tolist() == [3, 3, 4]
@@ -92,6 +109,36 @@ def test_where_chooses(*, condition: bool, chosen: str) -> None:
 def test_where_chooses_for_each_candidate() -> None:
     chosen = arrays.where(np.array([True, False]), np.array([1, 2]), np.array([3, 4]))
     assert chosen.tolist() == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "total"), [(0, 0, 0), (0, 3, 3), (3, 0, 3), (2, 3, 5)]
+)
+def test_plus_adds(a: int, b: int, total: int) -> None:
+    assert arrays.plus(a, b) == total
+    for one, other in ((np.array([a]), b), (a, np.array([b]))):
+        assert np.asarray(arrays.plus(one, other)).tolist() == [total]
+
+
+def test_adding_nothing_makes_no_array() -> None:
+    values = np.array([1, 2])
+    assert arrays.plus(values, 0) is values
+    assert arrays.plus(0, values) is values
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, True),
+        (2, False),
+        (np.array([3, 9]), True),
+        (np.array([9, 2]), False),
+        (Fraction(1, 2), True),  # on paper, a network may have half a channel
+        (Fraction(0), False),
+    ],
+)
+def test_at_least_means_all_candidates(value: object, *, expected: bool) -> None:
+    assert arrays.at_least(3, value) is expected
 
 
 @pytest.mark.parametrize(
@@ -114,8 +161,11 @@ def test_every_means_all_candidates(condition: object, *, expected: bool) -> Non
         (4, 6, False),
         (3, np.array([3, 6]), True),
         (3, np.array([3, 7]), False),
-        (Fraction(4), 6, True),
+        (Fraction(4), Fraction(6), True),
         (4, Fraction(6), True),
+        (1, np.array([3, 7]), True),
+        (np.array([3, 6]), np.array([6, 6]), True),
+        (np.array([3, 4]), np.array([6, 6]), False),
     ],
 )
 def test_divides(parts: object, total: object, *, expected: bool) -> None:
@@ -124,12 +174,24 @@ def test_divides(parts: object, total: object, *, expected: bool) -> None:
 
 @pytest.mark.parametrize(
     ("total", "parts", "share"),
-    [(6, 3, 2), (Fraction(6), Fraction(4), Fraction(3, 2)), (Fraction(1), 2, 0.5)],
+    [
+        (6, 3, 2),
+        (6, 1, 6),
+        (6, 6, 1),
+        (Fraction(6), Fraction(4), Fraction(3, 2)),
+        (Fraction(1), 2, Fraction(1, 2)),
+    ],
 )
 def test_divided(total: object, parts: object, share: object) -> None:
     found = arrays.divided(total, parts)
     assert found == share
-    assert type(found) is type(total)
+    assert type(found) is type(share)
+
+
+def test_equal_parts_are_one_of_each() -> None:
+    width = np.array([8, 16])
+    assert np.asarray(arrays.divided(width, width)).max() == 1
+    assert arrays.divided(width, np.array([4, 2])).tolist() == [2, 8]
 
 
 @given(side=st.integers(1, 300), stride=st.integers(1, 8))

@@ -60,7 +60,7 @@ def walk(  # noqa: PLR0913 - a tree walk carries its state
             if isinstance(layer, Residual):
                 _keeps(shape, out, path)
             elif isinstance(layer, Gate):
-                _same(out.channels, shape, path)
+                _same(shape.channels, out, path)
             return out if isinstance(layer, Sequential) else shape
         case Repeat(body, copies):
             out = walk(body, shape, path, steps, times=times * copies)
@@ -98,7 +98,7 @@ def output(leaf: Leaf, shape: Shape, path: str) -> Shape:
 
 
 def _keeps(before: Shape, after: Shape, path: str) -> None:
-    _same(after.channels, before, path)
+    _same(before.channels, after, path)
     for ours, theirs in zip(before[1:], after[1:], strict=True):
         if ours is not theirs and not every(ours == theirs):
             raise LayerError(f"{path}: expected to keep {before}, gives {after}")

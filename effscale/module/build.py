@@ -99,7 +99,8 @@ def build(
 
 
 def _assemble(net: Network) -> nn.Sequential:
-    if any(is_array(part.channels) or is_array(part.repeats) for part in net.parts):
+    numbers = [n for part in net.parts for n in (part.channels, part.repeats)]
+    if any(map(is_array, (*net.image, *numbers))):
         raise LayerError("build: expected one network, got arrays of candidates")
     children: OrderedDict[str, nn.Module] = OrderedDict()
     for part in net.parts:

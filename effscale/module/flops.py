@@ -36,11 +36,10 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  #
     if not args or not isinstance(args[0], torch.Tensor) or not args[0].is_meta:
         return func(*args, **kwargs)
     x = args[0]
-    if func is _aten.convolution.default and not args[6]:
+    if func is _aten.convolution.default and _fits(x, args):
         weight, (stride, padding, dilation) = args[1], args[3:6]
-        window = [
-            d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)
-        ]
+        spans = zip(dilation, weight.shape[2:], strict=True)
+        window = [d * (k - 1) + 1 for d, k in spans]
         sides = zip(x.shape[2:], padding, window, stride, strict=True)
         moved = [
             x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides
@@ -50,13 +49,21 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  #
         return x.new_empty(x.shape), *x.new_empty(2, 0).unbind()
     if func.overloadpacket in _ELEMENTWISE:
         tensors = [each for each in args if isinstance(each, torch.Tensor)]
-        return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
-    if func is _aten.addmm.default:
+        if x.is_floating_point() and {each.dtype for each in tensors} == {x.dtype}:
+            return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
+    if func is _aten.addmm.default and args[1].shape[1] == args[2].shape[0]:
         return x.new_empty(args[1].shape[0], args[2].shape[1])
-    if func is _aten.mean.dim and args[2:] == (True,):
+    if func is _aten.mean.dim and args[2:] == (True,) and args[1]:
         pooled = {dim % x.dim() for dim in args[1]}
         return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
     return func(*args, **kwargs)
+
+
+def _fits(x: torch.Tensor, convolution: tuple[Any, ...]) -> bool:
+    """Whether it is no transposed convolution, and `x` has the channels it takes."""
+    weight, transposed, groups = convolution[1], convolution[6], convolution[8]
+    known = not transposed and x.dim() == weight.dim()
+    return known and x.shape[1] == weight.shape[1] * groups
 
 
 class FlopRegistry(TorchDispatchMode):

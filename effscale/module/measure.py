@@ -6,6 +6,7 @@ torch's flop registry is asked on the meta device, where nothing is computed or 
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from contextlib import contextmanager
@@ -21,11 +22,15 @@ from effscale.errors import MeasureError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from effscale.arrays import Int
+
 Engine = Literal["fvcore", "torch"]
 
 #: Operators that multiply matrices or convolve: skipping one would be a wrong count.
 _MULTIPLIES = re.compile(
-    r"conv|mm$|matmul|bmm|mv$|dot|linear(?!_)|einsum|attention|lstm|gru|rnn|bilinear$"
+    r"(aten::)?_*(.*conv.*|(add|b|addb|baddb)?mm|matmul|(add)?mv|v?dot|inner|outer|linear"
+    r"|einsum|tensordot|.*attention.*|(lstm|gru|rnn)(_.*)?|bilinear|trilinear"
+    r"|(linalg_)?matrix_(power|exp)|linalg_(inv.*|solve.*|multi_dot)|cdist.*)"
 )
 _COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum")
 
@@ -48,7 +53,7 @@ class Measurement(Cost):
 
 def measure(
     module: nn.Module,
-    resolution: int | tuple[int, int],
+    resolution: Int | tuple[Int, Int],
     *,
     engine: Engine = "fvcore",
     image_channels: int = 3,
@@ -60,17 +65,15 @@ def measure(
     left as it was: mode, hooks, gradients, statistics.
 
     Raises:
-        MeasureError: if an operator that multiplies would have been skipped, or the
-            engine cannot run the module where it is.
+        MeasureError: if an operator that multiplies would have been skipped, if the
+            resolution is none, or if fvcore is asked to run a module on meta.
     """
-    height, width = (resolution,) * 2 if isinstance(resolution, int) else resolution
-    first = next(module.parameters(), torch.empty(0))
-    shape = (1, image_channels, int(height), int(width))
-    image = torch.zeros(shape, dtype=first.dtype, device=first.device)
+    shape = (1, image_channels, *_sides(resolution))
+    run = _by_torch if engine == "torch" else _by_fvcore
     with torch.no_grad(), _as_it_was(module):
         module.eval()
-        counted = _by_torch(module, image) if engine == "torch" else _fv(module, image)
-    skipped = [name for name in counted.free if _MULTIPLIES.search(name)]
+        counted = run(module, shape)
+    skipped = [name for name in counted.free if _MULTIPLIES.fullmatch(name)]
     if skipped:
         names = ", ".join(skipped)
         raise MeasureError(f"{engine} cannot count {names}: the MACs would be wrong")
@@ -95,14 +98,34 @@ def _as_it_was(module: nn.Module) -> Iterator[None]:
                 getattr(each, kind).update(entries)
 
 
+def _sides(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
+    pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
+    try:
+        height, width = (operator.index(each) for each in pair)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        message = f"expected pixels, or height and width, got {resolution!r}"
+        raise MeasureError(f"resolution: {message}")
+    return height, width
+
+
+def _like(module: nn.Module) -> torch.Tensor:
+    """A parameter whose dtype and device an image must have."""
+    parameters = (each for each in module.parameters() if each.is_floating_point())
+    return next(parameters, torch.empty(0))
+
+
 def _params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def _fv(module: nn.Module, image: torch.Tensor) -> Measurement:
+def _by_fvcore(module: nn.Module, shape: tuple[int, ...]) -> Measurement:
     """fvcore's figures: its `conv` and `linear` (and products) are MACs already."""
-    if image.is_meta:
+    like = _like(module)
+    if like.is_meta:
         raise MeasureError("fvcore runs the network and cannot on meta; try torch")
+    image = torch.zeros(shape, dtype=like.dtype, device=like.device)
     import warnings
 
     with warnings.catch_warnings():
@@ -115,10 +138,9 @@ def _fv(module: nn.Module, image: torch.Tensor) -> Measurement:
         outputs = generic_activation_jit("activations")
         for name, handle in _DEFAULT_SUPPORTED_OPS.items():
             if name.removeprefix("aten::").lstrip("_") in (*_COUNTED, "convolution"):
-                analysis.set_op_handle(name, _with_activations(handle, outputs))
+                analysis.set_op_handle(name, _with_outputs(name, handle, outputs))
         analysis.unsupported_ops_warnings(enabled=False)
         analysis.uncalled_modules_warnings(enabled=False)
-        analysis.tracer_warnings("none")
         by_module = analysis.by_module_and_operator()
     operators = {name: int(flops) for name, flops in by_module[""].items()}
     activations = operators.pop("activations", 0)
@@ -136,11 +158,15 @@ def _fv(module: nn.Module, image: torch.Tensor) -> Measurement:
     )
 
 
-def _with_activations(handle: Any, outputs: Any) -> Any:  # noqa: ANN401 - fvcore's
-    """fvcore's handle for an operator, which counts the operator's outputs too."""
+def _with_outputs(name: str, handle: Any, outputs: Any) -> Any:  # noqa: ANN401 - fvcore's
+    """fvcore's handle for operator `name`, which counts the operator's outputs too."""
 
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
-        flops = handle(inputs, results)
+        try:
+            flops = handle(inputs, results)
+        except (AssertionError, IndexError, NotImplementedError, TypeError):
+            message = f"fvcore cannot count {name}: the MACs would be wrong"
+            raise MeasureError(message) from None
         counted = flops if isinstance(flops, Counter) else Counter(linear=flops)
         both_counted: Counter[str] = counted + outputs(inputs, results)
         return both_counted
@@ -148,13 +174,15 @@ def _with_activations(handle: Any, outputs: Any) -> Any:  # noqa: ANN401 - fvcor
     return both
 
 
-def _by_torch(module: nn.Module, image: torch.Tensor) -> Measurement:
+def _by_torch(module: nn.Module, shape: tuple[int, ...]) -> Measurement:
     """The figures of torch's flop registry, which are 2 × MACs."""
     from effscale.module.flops import FlopRegistry
 
-    twin = module if image.is_meta else _on_meta(module)
+    like = _like(module)
+    twin = module if like.is_meta else _on_meta(module)
+    image = torch.empty(shape, dtype=like.dtype, device="meta")
     with FlopRegistry(twin) as registry:
-        twin(image.to("meta"))
+        twin(image)
     return Measurement(
         macs=sum(registry.flops.values()) // 2,
         params=_params(module),

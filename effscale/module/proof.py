@@ -31,12 +31,8 @@ def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:
         _refuse_too_large(network(spec))
     device = "meta" if engine == "torch" else "cpu"
     module = build(spec, init=False, device=device)
-    return measure(
-        module,
-        (int(spec.resolution[0]), int(spec.resolution[1])),
-        engine=engine,
-        image_channels=int(spec.image_channels),
-    )
+    channels = int(spec.image_channels)
+    return measure(module, spec.resolution, engine=engine, image_channels=channels)
 
 
 def difference(spec: Spec, measured: Measurement) -> str | None:

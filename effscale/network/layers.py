@@ -70,6 +70,11 @@ class Norm:
     eps: float
     momentum: float
 
+    def __post_init__(self) -> None:
+        """Refuse what no batch norm can be."""
+        if not at_least(1, self.channels):
+            raise LayerError(f"channels: expected at least 1, got {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -102,6 +107,11 @@ class Linear:
     c_in: Int
     c_out: Int
 
+    def __post_init__(self) -> None:
+        """Refuse what no matrix can be."""
+        if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
+            raise LayerError(f"channels: expected at least 1, got {self}")
+
 
 Leaf: TypeAlias = Conv | Norm | Act | Pool | Flatten | Dropout | Linear
 
@@ -133,6 +143,11 @@ class Repeat:
 
     layer: Layer
     times: Int
+
+    def __post_init__(self) -> None:
+        """Refuse fewer than no copies."""
+        if not at_least(0, self.times):
+            raise LayerError(f"times: expected at least 0, got {self.times}")
 
 
 Layer: TypeAlias = Leaf | Sequential | Gate | Residual | Repeat

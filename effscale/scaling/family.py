@@ -40,7 +40,7 @@ def family(
 def _variant(baseline: Spec, phi: float, name: str) -> Variant:
     multipliers = strategy(name, phi, baseline.coefficients)
     short = [] if name == "compound" else [name.replace(":", "")]
-    parts = [baseline.name, *short, f"phi{phi:g}"]
+    parts = [baseline.name, *short, f"phi{phi:.12g}"]
     scaled = scale(baseline, multipliers)
     called = scaled.model_copy(update={"name": "-".join(parts)})
     return Variant(called, name, phi, multipliers, float(2.0**phi))

@@ -35,7 +35,7 @@ STRATEGIES = ("compound", *SHARES, "fast")
 FAST_ALPHA = 0.8
 
 _FAST = re.compile(r"fast(?::(0|1|0?\.\d+|1\.0+))?")
-_WEIGHTS = re.compile(r"(?=.)(?:d(\d+))?_?(?:w(\d+))?_?(?:r(\d+))?")
+_WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:r(\d+))?")
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ def round_repeats(repeats: Int, depth_multiplier: Real, *, up: bool = True) -> I
     exact = repeats * depth_multiplier
     _limit("repeats", exact, MAX_REPEATS)
     rounded = ceil(exact) if up else nearest(exact, ties="even")
-    return _unless_identity(depth_multiplier, repeats, maximum(1, rounded))
+    result: Int = maximum(1, rounded)
+    return result
 
 
 def round_resolution(

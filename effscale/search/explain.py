@@ -28,7 +28,7 @@ class Factor:
 #: Every factor, in the order in which they are applied.
 REASONS = {
     "coefficients": "d·w²·r² of the multipliers over the budget",
-    "fixed parts": "image, classes, depthwise, squeeze: not by d·w²·r²",
+    "fixed parts": "image, classes, depthwise, first blocks: not d·w²·r²",
     "repeats": "rounded to whole blocks",
     "channels": "rounded to a multiple of the divisor",
     "resolution": "rounded to a multiple in pixels",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost, count
-from effscale.errors import ScaleError
+from effscale.errors import CountError, ScaleError
 from effscale.scaling.family import Variant
 from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
 from effscale.scaling.rounding import Rules
@@ -18,6 +18,8 @@ from effscale.search.candidates import signature
 from effscale.search.reach import breakpoints, distinct, simplest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from effscale.arrays import RealArray
     from effscale.spec.models import Spec
 
@@ -36,9 +38,7 @@ class Limits:
 
     def admit(self, multipliers: Multipliers, sides: Any, cost: Cost) -> Any:  # noqa: ANN401
         """Which candidates are within every limit: an array of booleans."""
-        d, w = multipliers.depth, multipliers.width
-        within = (self.min_depth <= d) & (d <= self.max_depth)
-        within = within & (self.min_width <= w) & (w <= self.max_width)
+        within = self.reached(multipliers) & ~np.asarray(self.passed(multipliers))
         if self.params is not None:
             within = within & (cost.params <= self.params)
         if self.activations is not None:
@@ -46,6 +46,14 @@ class Limits:
         if self.max_resolution is not None:
             within = within & (np.maximum(*sides) <= self.max_resolution)
         return within
+
+    def reached(self, given: Multipliers) -> Any:  # noqa: ANN401
+        """Whether depth and width are as large as asked for."""
+        return (given.depth >= self.min_depth) & (given.width >= self.min_width)
+
+    def passed(self, given: Multipliers) -> Any:  # noqa: ANN401
+        """Whether depth or width is larger than asked for."""
+        return (given.depth > self.max_depth) | (given.width > self.max_width)
 
 
 @dataclass(frozen=True)
@@ -112,16 +120,16 @@ def ray(
     rising = strategy(name, 1.0, spec.coefficients)
     if min(vars(rising).values()) < 1:
         raise ScaleError("coefficients: expected at least 1 each, to search along φ")
-    low, high = _bracket(spec, name, highest)
-    start = _phis(spec, name, low, high)
-    every = scale(spec, strategy(name, start, spec.coefficients))
-    runs = distinct(start, high, signature(every, len(start)), special=0.0)
-    phi = runs.start
-    given = strategy(name, phi, spec.coefficients)
+    limits = limits or Limits()
+    low, high = _within(spec, name, highest, limits)
+    phi = _phis(spec, name, low, high)
+    every = scale(spec, strategy(name, phi, spec.coefficients))
+    runs = distinct(phi, high, signature(every, len(phi)), special=0.0)
+    given = strategy(name, runs.start, spec.coefficients)
     scaled = scale(spec, given)
-    cost = spread(count(scaled), len(phi))
-    admitted = (limits or Limits()).admit(given, scaled.resolution, cost)
-    return Ray(spec, name, phi, runs.end, cost, np.broadcast_to(admitted, len(phi)))
+    cost = spread(count(scaled), len(runs))
+    admitted = limits.admit(given, scaled.resolution, cost)
+    return Ray(spec, name, runs.start, runs.end, cost, admitted & (low <= high))
 
 
 def spread(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
@@ -134,14 +142,14 @@ def on_ray(path: Ray, target: int) -> list[Found]:
 
     Empty if the limits admit none.
     """
-    macs = path.cost.macs
+    macs: Any = path.cost.macs
     below = np.nonzero(path.admitted & (macs <= target))[0]
     above = np.nonzero(path.admitted & (macs > target))[0]
     found = []
     if len(below):
-        found.append(path.at(int(below[-1]), "below", target))
+        found.append(path.at(int(below[macs[below].argmax()]), "below", target))
     if len(above):
-        found.append(path.at(int(above[0]), "above", target))
+        found.append(path.at(int(above[macs[above].argmin()]), "above", target))
     return nearest_first(found)
 
 
@@ -151,39 +159,56 @@ def nearest_first(sides: list[Found]) -> list[Found]:
     return [replace(each, role="nearest") for each in sides[:1]] + sides[1:]
 
 
-def _bracket(spec: Spec, name: str, highest: int) -> tuple[float, float]:
-    """The least φ that leaves a network, and one whose network costs over `highest`."""
-    low = _edge(spec, name, -MAX_PHI)
-    high = 1.0
-    while high < MAX_PHI:
-        macs = _macs(spec, name, high)
-        if macs is None:
-            return low, _edge(spec, name, high)
-        if macs > highest:
-            return low, high
-        high += 1.0
-    return low, MAX_PHI
+def _within(spec: Spec, name: str, highest: int, limits: Limits) -> tuple[float, float]:
+    """The φ to look at, low and high; nothing is, if low > high.
+
+    From the least that leaves a network and is within limits, to one above 0 that costs
+    over `highest`, or to the last within limits.
+    """
+
+    def given(phi: float) -> Multipliers:
+        return strategy(name, np.array([phi]), spec.coefficients)
+
+    low, high = _edge(spec, name, -MAX_PHI), _edge(spec, name, MAX_PHI)
+    low = _least(lambda phi: bool(limits.reached(given(phi))), low, high)
+    for phi in np.arange(max(math.ceil(min(low, MAX_PHI)), 0) + 1.0, high):
+        if (_macs(spec, name, phi) or 0) > highest:
+            high = float(phi)
+            break
+    past = _least(lambda phi: bool(limits.passed(given(phi))), low, high)
+    return low, high if past > high else float(np.nextafter(past, -np.inf))
+
+
+def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """The least φ at which a condition holds, as it does ever after; or infinity."""
+    if holds(low):
+        return low
+    if not holds(high):
+        return math.inf
+    while low < (middle := low + (high - low) / 2) < high:
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def _edge(spec: Spec, name: str, outside: float) -> float:
     """The φ nearest to `outside` that leaves a network, 0 being one that does."""
+    inside = 0.0
     if _macs(spec, name, outside) is not None:
         return outside
-    inside = 0.0
-    while True:
-        middle = inside + (outside - inside) / 2
-        if middle in {inside, outside}:
-            return inside
+    while (middle := inside + (outside - inside) / 2) not in {inside, outside}:
         if _macs(spec, name, middle) is None:
             outside = middle
         else:
             inside = middle
+    return inside
 
 
 def _macs(spec: Spec, name: str, phi: float) -> int | None:
+    """MACs at φ as arrays have them: numpy's powers may differ in the last digit."""
     try:
-        return int(count(scale(spec, strategy(name, phi, spec.coefficients))).macs)
-    except ScaleError:
+        scaled = scale(spec, strategy(name, np.array([phi]), spec.coefficients))
+        return int(np.max(count(scaled).macs))
+    except (ScaleError, CountError):
         return None
 
 
@@ -191,19 +216,24 @@ def _phis(spec: Spec, name: str, low: float, high: float) -> RealArray:
     """Where the network changes along φ, `low` first."""
     rules = Rules.of(spec.rounding)
     numbers = {
-        "depth": spec.repeats,
-        "width": spec.channels,
-        "resolution": list(spec.resolution),
+        "depth": (rules.repeats, spec.repeats),
+        "width": (rules.channels, spec.channels),
+        "resolution": (rules.resolution, list(spec.resolution)),
     }
-    by_name = {"depth": rules.repeats, "width": rules.channels}
-    points = []
-    for dimension, given in numbers.items():
-        rule = by_name.get(dimension, rules.resolution)
+    points = [np.array([low])]
+    for dimension, (rule, given) in numbers.items():
 
-        def along(n: Any, phi: Any, rule: Any = rule, of: str = dimension) -> Any:  # noqa: ANN401
-            return rule(n, getattr(strategy(name, phi, spec.coefficients), of))
+        def value(phi: Any, of: str = dimension) -> Any:  # noqa: ANN401
+            return getattr(strategy(name, phi, spec.coefficients), of)
 
-        points.append(breakpoints(along, [int(n) for n in given], low, high))
-    zero = [0.0, np.nextafter(0.0, 1.0)] if low <= 0 < high else []
-    result: RealArray = np.unique(np.concatenate(([low], zero, *points)))
+        def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
+            return rule(number, value(phi))
+
+        def about_1(_: Any, phi: Any, value: Any = value) -> Any:  # noqa: ANN401
+            return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
+
+        # At exactly 1 nothing is rounded, and just before and after it all is.
+        points.append(breakpoints(about_1, [0], low, high))
+        points.append(breakpoints(rounded, [int(n) for n in given], low, high))
+    result: RealArray = np.unique(np.concatenate(points))
     return result

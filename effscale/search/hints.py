@@ -64,7 +64,7 @@ def _published(baseline: Spec, spec: Spec) -> Hint | None:
         relative = variant(baseline, name)
         cost = count(relative)
         change = int(cost.macs) / macs - 1
-        if abs(change) <= CLOSE:
+        if abs(change) <= CLOSE and name != spec.name:
             sides = int(relative.resolution[0]), int(relative.resolution[1])
             found = Hint("published", name, sides, cost, change)
             near.append((abs(math.log1p(change)), found))

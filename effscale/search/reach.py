@@ -104,12 +104,20 @@ def _axis(rule: Rounded, numbers: list[int], low: float, high: float) -> Axis:
 
 
 def distinct(start: RealArray, high: float, results: Any, special: float) -> Axis:  # noqa: ANN401
-    """Runs of equal rows of `results`, those that only float noise makes left out."""
+    """Each row of `results` once, and where it holds; what only noise makes left out.
+
+    Around the special point, where nothing is rounded, a row may come back; its first
+    interval stands for both.
+    """
     changed = np.concatenate(([True], np.any(results[1:] != results[:-1], axis=1)))
-    start = start[changed]
+    start, results = start[changed], results[changed]
     end = np.append(start[1:], np.nextafter(high, np.inf))
-    kept = (end - start >= NOISE) | (start == special) | (len(start) == 1)
-    return Axis(start[kept], end[kept])
+    kept = (end - start >= NOISE) | ((start <= special) & (special < end))
+    kept[[0, -1]] = True  # what the bounds cut short is no noise
+    start, end, results = start[kept], end[kept], results[kept]
+    _, first = np.unique(results, axis=0, return_index=True)
+    first.sort()
+    return Axis(start[first], end[first])
 
 
 def simplest(low: float, high: float) -> float:
@@ -122,7 +130,7 @@ def simplest(low: float, high: float) -> float:
             return unchanged
     for digits in range(17):
         quantum = Decimal(1).scaleb(-digits)
-        candidate = float(Decimal(low).quantize(quantum, rounding=ROUND_CEILING))
+        candidate = float(Decimal(repr(low)).quantize(quantum, rounding=ROUND_CEILING))
         if low <= candidate < high:
             return candidate
     return low

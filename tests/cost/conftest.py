@@ -1,0 +1,29 @@
+"""A network small enough to count by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from effscale.spec.models import Head, Spec, Stage, Stem
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Spec:
+    """A stem to 3×2 positions of 4 channels, one block that keeps them, a head."""
+    stage = Stage(
+        block="mbconv",
+        kernel=3,
+        stride=1,
+        expand_ratio=1,
+        channels=4,
+        repeats=1,
+        se_ratio=0.25,
+    )
+    return Spec(
+        name="tiny",
+        resolution=(5, 4),
+        image_channels=2,
+        stem=Stem(kernel=3, stride=2, channels=4),
+        stages=(stage,),
+        head=Head(channels=8, classes=3),
+    )

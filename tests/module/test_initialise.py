@@ -1,0 +1,102 @@
+"""Weights as the reference draws them, or zeros."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import effscale as es
+from effscale.module.initialise import initialise, materialise
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Sequential:
+    """B0 with weights."""
+    torch.manual_seed(0)
+    return es.build(es.load("b0"))
+
+
+def test_a_module_on_meta_becomes_zeros_of_the_same_kind() -> None:
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Conv2d(2, 3, 1).double(), nn.BatchNorm2d(3))
+    before = {name: (t.shape, t.dtype) for name, t in module.state_dict().items()}
+    trainable = [name for name, _ in module.named_parameters()]
+    materialise(module, "cpu")
+    after = module.state_dict()
+    assert {name: (t.shape, t.dtype) for name, t in after.items()} == before
+    assert all(each.device.type == "cpu" for each in after.values())
+    assert not any(each.any() for each in after.values())
+    assert [name for name, _ in module.named_parameters()] == trainable
+
+
+def test_without_weights_all_is_zero(b0: es.Spec) -> None:
+    net = es.build(b0, init=False)
+    assert not any(each.any() for each in net.state_dict().values())
+
+
+def test_convolutions_are_normal_with_variance_2_over_fan_out(
+    net: nn.Sequential,
+) -> None:
+    # conv_kernel_initializer of tpu/models/official/efficientnet/efficientnet_model.py:
+    # k²·c_out, where a depthwise kernel's c_out is 1.
+    for name, conv in net.named_modules():
+        if not isinstance(conv, nn.Conv2d):
+            continue
+        k, c_out, groups = conv.kernel_size[0], conv.out_channels, conv.groups
+        weight = conv.weight.detach().double() / math.sqrt(2 / (k * k * c_out / groups))
+        n = weight.numel()
+        # A mean has the standard error 1/√n, a variance √(2/n), a kurtosis √(24/n).
+        assert weight.mean().abs() < 5 / math.sqrt(n), name
+        assert abs(weight.var() - 1) < 5 * math.sqrt(2 / n), name
+        if n > 2000:
+            assert abs((weight**4).mean() / weight.var() ** 2 - 3) < 0.5, name
+
+
+def test_linear_layers_are_uniform_up_to_1_over_root_c_out(net: nn.Sequential) -> None:
+    # dense_kernel_initializer of the same file.
+    weight = net.get_submodule("head.classifier").weight
+    assert isinstance(weight, nn.Parameter)
+    bound = 1 / math.sqrt(1000)
+    assert 0.9999 * bound < weight.max().item() <= bound
+    assert -0.9999 * bound > weight.min().item() >= -bound
+    assert weight.var().item() == pytest.approx(bound**2 / 3, rel=0.01)
+
+
+def test_biases_are_zero(net: nn.Sequential) -> None:
+    biased = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    biases = [m.bias for m in biased if m.bias is not None]
+    assert len(biases) == 16 * 2 + 1  # two in each squeeze-and-excitation, the logits
+    assert not any(bias.any() for bias in biases)
+
+
+def test_batch_norms_are_the_identity(net: nn.Sequential) -> None:
+    for name, norm in net.named_modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            fresh = nn.BatchNorm2d(norm.num_features).state_dict()
+            for key, tensor in norm.state_dict().items():
+                assert torch.equal(tensor, fresh[key]), f"{name}.{key}"
+
+
+def test_a_seed_gives_the_same_weights_again(b0: es.Spec, net: nn.Sequential) -> None:
+    torch.manual_seed(0)
+    again = es.build(b0).state_dict()
+    assert all(
+        torch.equal(each, again[name]) for name, each in net.state_dict().items()
+    )
+    torch.manual_seed(1)
+    other = es.build(b0).state_dict()["stem.conv.weight"]
+    assert not torch.equal(other, again["stem.conv.weight"])
+
+
+def test_what_was_there_before_does_not_matter() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Linear(2, 1))
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, 7)
+    initialise(module)
+    assert not any((parameter == 7).any() for parameter in module.parameters())
+    assert all(parameter.requires_grad for parameter in module.parameters())

@@ -1,0 +1,171 @@
+"""Tests of `effscale.scaling.scale`: Spec to Spec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import effscale as es
+from effscale.errors import ScaleError
+from effscale.scaling.rounding import EXACT
+from effscale.scaling.scale import at_resolution, with_classes
+from effscale.spec.models import Published
+from tests.strategies import specs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=specs())
+def test_phi_zero_is_the_spec_itself(spec: es.Spec) -> None:
+    assert es.scale(spec, es.compound(0)) is spec
+
+
+def test_stem_stages_and_head_grow_wider(b0: es.Spec) -> None:
+    wide = es.scale(b0, es.Multipliers(width=2.0))
+    assert wide.stem.channels == 64
+    widths = [stage.channels for stage in wide.stages]
+    assert widths == [32, 48, 80, 160, 224, 384, 640]
+    assert wide.head.channels == 2560
+    assert [stage.repeats for stage in wide.stages] == [1, 2, 2, 3, 3, 4, 1]
+    assert wide.resolution == (224, 224)
+
+
+def test_every_stage_grows_deeper(b0: es.Spec) -> None:
+    deep = es.scale(b0, es.Multipliers(depth=1.1))
+    assert [stage.repeats for stage in deep.stages] == [2, 3, 3, 4, 4, 5, 2]
+    assert (deep.stem, deep.head) == (b0.stem, b0.head)
+
+
+def test_height_and_width_of_the_image_grow_each(b0: es.Spec) -> None:
+    wide = b0.model_copy(update={"resolution": (224, 448)})
+    # 257.6 and 515.2
+    assert es.scale(wide, es.Multipliers(resolution=1.15)).resolution == (256, 512)
+
+
+def test_all_else_stays(b0: es.Spec) -> None:
+    scaled = es.scale(b0, es.compound(3))
+    assert (scaled.image_channels, scaled.head.classes) == (3, 1000)
+    assert (scaled.head.dropout, scaled.stochastic_depth) == (0.2, 0.2)
+    assert [(each.kernel, each.stride, each.se_ratio) for each in scaled.stages] == [
+        (each.kernel, each.stride, each.se_ratio) for each in b0.stages
+    ]
+    assert (scaled.name, scaled.rounding) == (b0.name, b0.rounding)
+
+
+def test_figures_and_variants_speak_of_the_baseline_alone(b0: es.Spec) -> None:
+    assert b0.expected
+    assert b0.published
+    assert b0.variants
+    for other in (
+        es.scale(b0, es.compound(1)),
+        at_resolution(b0, (256, 256)),
+        with_classes(b0, 10),
+    ):
+        assert (other.expected, other.published, other.variants) == (None, None, {})
+
+
+def test_stated_input_channels_do_not_outlive_scaling(b0: es.Spec) -> None:
+    first = b0.stages[0].model_copy(update={"c_in": 32})
+    stated = b0.model_copy(update={"stages": (first, *b0.stages[1:])})
+    assert es.scale(stated, es.Multipliers(width=2)).stages[0].c_in is None
+
+
+def test_a_scaled_spec_is_a_legal_file(b0: es.Spec) -> None:
+    scaled = es.scale(b0, es.compound(-1))
+    assert es.loads(es.dumps(scaled)) == scaled
+
+
+def test_other_rules_may_be_asked_for(b0: es.Spec) -> None:
+    scaled = es.scale(b0, es.Multipliers(depth=1.5, width=1.5), rules=EXACT)
+    assert (scaled.stages[0].repeats, scaled.stages[1].channels) == (1.5, 36)
+
+
+def test_arrays_of_multipliers_give_a_spec_of_arrays(b0: es.Spec) -> None:
+    depth, width = np.array([1.0, 1.1]), np.array([2.0, 1.0])
+    scaled = es.scale(b0, es.Multipliers(depth, width, np.array([1.0, 1.15])))
+    assert np.asarray(scaled.stem.channels).tolist() == [64, 32]
+    assert np.asarray(scaled.stages[0].repeats).tolist() == [1, 2]
+    assert np.asarray(scaled.resolution[0]).tolist() == [224, 256]
+
+
+def test_a_number_of_numpy_s_gives_one_network(b0: es.Spec) -> None:
+    scaled = es.scale(b0, es.Multipliers(*np.array([1.1, 1.2, 1.3])))
+    assert type(scaled.stem.channels) is int
+    assert scaled == es.scale(b0, es.Multipliers(1.1, 1.2, 1.3))
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "message"),
+    [
+        (
+            es.Multipliers(resolution=0.1),
+            "resolution: expected at least 32 (the network's total stride), got 24",
+        ),
+        (
+            es.Multipliers(width=1000),
+            "channels: expected at most 1048576 after scaling, got 1.28e+06",
+        ),
+    ],
+)
+def test_what_leads_to_no_network_is_refused(
+    b0: es.Spec, multipliers: es.Multipliers, message: str
+) -> None:
+    with pytest.raises(ScaleError) as caught:
+        es.scale(b0, multipliers)
+    assert str(caught.value) == message
+
+
+def test_an_image_may_have_any_size_that_the_strides_leave_a_pixel_of(
+    b0: es.Spec,
+) -> None:
+    assert at_resolution(b0, (32, 33)).resolution == (32, 33)
+    with pytest.raises(ScaleError) as caught:
+        at_resolution(b0, (32, 31))
+    assert str(caught.value) == (
+        "resolution: expected at least 32 (the network's total stride), got 31"
+    )
+
+
+def test_classes_change_the_classifier_alone(b0: es.Spec) -> None:
+    few = with_classes(b0, 10)
+    assert few.head == b0.head.model_copy(update={"classes": 10})
+    assert (few.stages, few.resolution) == (b0.stages, b0.resolution)
+    # a weight for each of 1280 channels, and a bias, for each of 990 classes
+    assert es.count(b0).params - es.count(few).params == 990 * 1281
+
+
+def test_a_variant_has_its_own_multipliers_size_dropout_and_figures(
+    b0: es.Spec,
+) -> None:
+    b2, given = es.variant(b0, "b2"), b0.variants["b2"]
+    assert (b2.name, b2.resolution, b2.head.dropout) == ("b2", (260, 260), 0.3)
+    assert (b2.stem.channels, b2.head.channels) == (32, 1408)
+    assert [stage.repeats for stage in b2.stages] == [2, 3, 3, 4, 4, 5, 2]
+    assert (b2.expected, b2.published) == (given.expected, given.published)
+    assert b2.variants == {}
+
+
+def test_a_variant_that_says_no_dropout_keeps_the_baseline_s(b0: es.Spec) -> None:
+    plain = b0.variants["b1"].model_copy(
+        update={"dropout": None, "published": Published(top1=1.0)}
+    )
+    found = es.variant(b0.model_copy(update={"variants": {"b1": plain}}), "b1")
+    assert found.head.dropout == b0.head.dropout
+    assert found.published == Published(top1=1.0)
+
+
+@pytest.mark.parametrize("reference", ["b4", "b0@b4", "efficientnet-b4"])
+def test_a_published_variant_is_a_name(b0: es.Spec, reference: str) -> None:
+    assert es.load(reference) == es.variant(b0, "b4")
+
+
+def test_a_file_s_variant_is_a_name_too(b0: es.Spec, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(es.dumps(b0))
+    assert es.load(path) == b0
+    assert es.load(f"{path}@b4") == es.variant(b0, "b4")

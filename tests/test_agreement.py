@@ -1,0 +1,91 @@
+"""Three ways to know a cost, and one figure: the reason to trust any of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+import effscale as es
+from effscale.cost.conventions import conventions
+from effscale.cost.count import part_costs
+from effscale.module.measure import Engine
+from effscale.module.proof import difference, measure_spec
+from effscale.network.staged import network
+from tests.module import reference
+from tests.strategies import specs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.torch
+
+engines = pytest.mark.parametrize("engine", get_args(Engine))
+FIGURES = ("macs", "params", "activations")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a busy machine take ten times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def figures(cost: es.Cost) -> list[int]:
+    found = [getattr(cost, name) for name in FIGURES]
+    assert [type(each) for each in found] == [int] * 3
+    return found
+
+
+@engines
+@pytest.mark.parametrize("name", ["b0", "b1", "b2", "b3", "b4"])
+def test_published_networks_measure_what_we_count(name: str, engine: Engine) -> None:
+    spec = es.load(name)
+    measured = measure_spec(spec, engine)
+    assert figures(measured) == figures(es.count(spec))
+    assert difference(spec, measured) is None
+    for part in part_costs(network(spec)):
+        assert measured.modules[part.part.path] == part.cost.macs
+
+
+@pytest.mark.parametrize("name", ["b5", "b6", "b7", "b8", "l2"])
+def test_those_too_large_to_run_are_measured_on_meta(name: str) -> None:
+    spec = es.load(name)
+    assert figures(measure_spec(spec, "torch")) == figures(es.count(spec))
+
+
+@pytest.mark.parametrize("phi", [-1, 0.5, 1, 2, 3.7])
+def test_scaled_networks_measure_what_we_count(b0: es.Spec, phi: float) -> None:
+    spec = es.scale(b0, es.compound(phi))
+    assert figures(measure_spec(spec, "torch")) == figures(es.count(spec))
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=specs())
+def test_any_small_network_measures_what_we_count(spec: es.Spec) -> None:
+    counted = es.count(spec)
+    by_fvcore, by_torch = measure_spec(spec, "fvcore"), measure_spec(spec, "torch")
+    assert figures(by_fvcore) == figures(by_torch) == figures(counted)
+    for part in part_costs(network(spec)):
+        path, macs = part.part.path, part.cost.macs
+        assert by_fvcore.modules[path] == by_torch.modules[path] == macs
+    numbers = conventions(network(spec))
+    assert sum(by_fvcore.operators.values()) == numbers["fvcore"]
+    assert sum(by_torch.operators.values()) == numbers["torch"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=specs())
+def test_the_reference_measures_what_we_count(spec: es.Spec) -> None:
+    height, width = map(int, spec.resolution)
+    measured = es.measure(
+        reference.of(spec),
+        (height, width),
+        engine="torch",
+        image_channels=int(spec.image_channels),
+    )
+    assert figures(measured) == figures(es.count(spec))
