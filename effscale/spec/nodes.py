@@ -32,7 +32,7 @@ class Node:
     column: int  #: from 1
     keys: dict[str, Node] = field(default_factory=dict)  #: a mapping's keys themselves
     size: int = 1  #: values in it, aliases written out
-    depth: int = 1  #: levels of it, aliases written out
+    depth: int = 0  #: levels of lists and mappings, aliases written out
 
     def plain(self) -> Any:  # noqa: ANN401 - what YAML can say
         """The same as Python data."""

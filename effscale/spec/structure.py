@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every, is_array
-from effscale.spec.models import MAX_RESOLUTION
+from effscale.spec.models import MAX_CHANNELS, MAX_RESOLUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,5 +65,6 @@ def _resolution(value: Any, place: Place, total: int) -> Iterator[Finding]:  # n
 
 
 def _whole(block: Any, key: str) -> int | None:  # noqa: ANN401
+    """The number there, unless it is out of all range, which the schema says."""
     value = block.get(key) if isinstance(block, dict) else None
-    return value if type(value) is int and value > 0 else None
+    return value if type(value) is int and 0 < value <= MAX_CHANNELS else None

@@ -1,0 +1,158 @@
+"""Tests of `effscale.spec.builtin`: built-in specs, and what a reference means."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from effscale.errors import SpecError, short
+from effscale.spec import builtin
+from effscale.spec.builtin import find, folder, names
+from effscale.spec.dumping import dumps
+from effscale.spec.loading import load_file
+
+if TYPE_CHECKING:
+    import effscale as es
+
+VARIANTS = ["b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "l2"]
+LISTED = ", ".join(VARIANTS)
+
+
+def message(reference: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        find(reference)
+    return str(caught.value)
+
+
+def test_specs_lie_beside_the_package_or_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "effscale"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(builtin, "_PACKAGE", package)
+    assert folder() == tmp_path / "site" / "specs"
+    (package / "specs").mkdir()
+    assert folder() == package / "specs"
+
+
+def test_every_file_in_the_folder_is_built_in() -> None:
+    files = sorted(folder().glob("*.yaml"))
+    assert files
+    assert list(builtin.builtin()) == [path.stem for path in files]
+    for path in files:
+        assert builtin.builtin()[path.stem] == load_file(path)
+
+
+def test_names_are_of_specs_and_of_their_variants(b0: es.Spec) -> None:
+    known = names()
+    assert known["b0"] == (b0, None)
+    for name in VARIANTS:
+        assert known[name] == (b0, name)
+    count = sum(1 + len(spec.variants) for spec in builtin.builtin().values())
+    assert len(known) == count  # no name means two things
+
+
+@pytest.mark.parametrize(
+    ("reference", "variant"),
+    [
+        ("b0", None),
+        ("efficientnet-b0", None),
+        ("b4", "b4"),
+        ("efficientnet-b4", "b4"),
+        ("b0@b4", "b4"),
+        ("efficientnet-b0@l2", "l2"),
+    ],
+)
+def test_a_name_is_of_a_spec_or_a_variant(
+    b0: es.Spec, reference: str, variant: str | None
+) -> None:
+    assert find(reference) == (b0, variant)
+
+
+@pytest.mark.parametrize("name", ["net.yaml", "net.yml", "folder/net", "./net", "net"])
+@pytest.mark.parametrize("variant", [None, "b3"])
+def test_a_file_is_read_and_its_variants_have_names(
+    b0: es.Spec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    variant: str | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path(name).write_text(dumps(b0), encoding="utf-8")
+    assert find(f"{name}@{variant}" if variant else name) == (b0, variant)
+
+
+def test_a_built_in_name_comes_before_a_file_of_that_name(
+    b0: es.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b0").write_text("other", encoding="utf-8")
+    assert find("b0") == (b0, None)
+    assert message("./b0") == "./b0:1:1: expected keys and values, got 'other'"
+
+
+def test_standard_input_has_variants_too(
+    b0: es.Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for reference, variant in (("-", None), ("-@b2", "b2")):
+        text = io.TextIOWrapper(io.BytesIO(dumps(b0).encode()))
+        monkeypatch.setattr(sys, "stdin", text)
+        assert find(reference) == (b0, variant)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ("b00", "; did you mean 'b0'?"),
+        ("colour", "; see effscale specs"),
+        ("a\0b", "; see effscale specs"),
+        ("x" * 5000, "; see effscale specs"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_a_hint(reference: str, hint: str) -> None:
+    expected = f"{short(reference)}: expected a file or a built-in spec{hint}"
+    assert message(reference) == expected
+
+
+@pytest.mark.parametrize("name", ["absent.yaml", "absent/b0", "absent.yml"])
+def test_what_looks_like_a_file_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = f"{name}: cannot be read: no such file or directory"
+    assert message(name) == expected
+    assert message(f"{name}@b1") == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("b0@b9", f"a variant of b0 ({LISTED}), got 'b9'"),
+        ("b0@", f"a variant of b0 ({LISTED}), got ''"),
+        ("efficientnet-b0@b", f"a variant of efficientnet-b0 ({LISTED}), got 'b'"),
+        ("b4@b1", "a variant of b4 (none), got 'b1'"),
+        ("b4@b4", "a variant of b4 (none), got 'b4'"),
+        ("-@b1", "a variant of - (large), got 'b1'"),
+        ("-@larg", "a variant of - (large), got 'larg'; did you mean 'large'?"),
+    ],
+)
+def test_an_unknown_variant_is_refused_with_those_there_are(
+    b0: es.Spec, monkeypatch: pytest.MonkeyPatch, reference: str, expected: str
+) -> None:
+    spec = b0.model_copy(update={"variants": {"large": b0.variants["b1"]}})
+    text = io.TextIOWrapper(io.BytesIO(dumps(spec).encode()))
+    monkeypatch.setattr(sys, "stdin", text)
+    assert message(reference) == f"{reference!r}: expected {expected}"
+
+
+def test_a_file_is_read_without_the_built_in_specs(
+    b0: es.Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(builtin, "names")
+    assert find(str(folder() / "b0.yaml@b1")) == (b0, "b1")

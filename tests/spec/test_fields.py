@@ -1,0 +1,131 @@
+"""Tests of `effscale.spec.fields`: what each kind of value takes, and its words."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from effscale.spec.fields import (
+    Choice,
+    Kind,
+    Number,
+    Odd,
+    Rounded,
+    Text,
+    Whole,
+    Word,
+)
+
+TINY = math.ulp(0.0)
+SHARE, MULTIPLIER = Number(0, 1), Number(0, 100, above=True)
+
+
+def adapter(kind: Kind) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[Any, kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Whole(1, 8), [1, 2, 8]),
+        (Whole(0, 2**200), [0, 2**200]),
+        (Odd(1, 31), [1, 3, 31]),
+        (SHARE, [0, 0.0, 0.25, 1, 1.0]),
+        (MULTIPLIER, [TINY, 1, 100, 100.0]),
+        (Word(), ["b0", "B", "7", "EfficientNet-B0_v1.1+se", "x" * 80]),
+        (Text(), ["x", " ", "two\nlines", "Tan & Le 2019: φ"]),
+        (Rounded(), ["5.3M", "0.70B", "12M", "1k", "2T", "7", "5.3 M", ".5k", "007"]),
+        (Choice(("ceil", "round")), ["ceil", "round"]),
+    ],
+)
+def test_what_is_of_the_kind_passes_as_it_is(kind: Kind, values: list[object]) -> None:
+    assert [adapter(kind).validate_python(value) for value in values] == values
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Whole(1, 8), [0, 9, -1, True, False, 1.0, 2.5, math.nan, "3", None, [], {}]),
+        (Odd(1, 31), [0, 2, 4, 30, -1, 33, True, 3.0, "3", None, [3]]),
+        (SHARE, [-TINY, 1.0000000000000002, 2, -1, 10**400]),
+        (SHARE, [True, False, "0.5", None, [], {}, math.nan, math.inf, -math.inf]),
+        (MULTIPLIER, [0, 0.0, -TINY, 100.00000000000001, math.inf, True, "1"]),
+        (Word(), ["", "-b0", ".b", "b 0", "b/0", "b@0", "b\n", "é", "x" * 81]),
+        (Word(), [5, 1.5, True, None, b"b0", ["b0"]]),
+        (Text(), ["", 3, True, None, b"x", ["x"]]),
+        (Rounded(), ["", "M", ".", ".M", "1.2.3M", "5.3m", "5.3G ", "5.3  M", "-1M"]),
+        (Rounded(), ["0.5", "1.0005k", "1e6", "5.3M\n", "٣M", 5300000, 0.39, None]),
+        (Choice(("ceil", "round")), ["", "Ceil", "ceil ", "floor", 1, True, None, []]),
+    ],
+)
+def test_what_is_not_of_the_kind_is_one_error_in_its_words(
+    kind: Kind, values: list[object]
+) -> None:
+    for value in values:
+        with pytest.raises(ValidationError) as caught:
+            adapter(kind).validate_python(value)
+        (detail,) = caught.value.errors()
+        found = detail["type"], detail["msg"]
+        assert found == ("kind", f"expected {kind.expected}")
+        assert detail["input"] is value
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Whole(1, 8), "a whole number from 1 to 8"),
+        (Odd(1, 31), "an odd whole number from 1 to 31"),
+        (Number(0, 1), "a number from 0 to 1"),
+        (Number(0.0, 100.0), "a number from 0 to 100"),
+        (Number(0.5, 2.25), "a number from 0.5 to 2.25"),
+        (MULTIPLIER, "a number above 0 and at most 100"),
+        (Word(), "a name of letters, digits and . _ + -"),
+        (Text(), "a text"),
+        (Rounded(), "a quantity as printed, such as 5.3M or 0.39B"),
+        (Choice(("mbconv",)), "one of mbconv"),
+        (Choice(("ceil", "round")), "one of ceil, round"),
+    ],
+)
+def test_the_words_name_kind_and_range(kind: Kind, words: str) -> None:
+    assert kind.expected == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema"),
+    [
+        (Whole(1, 8), {"type": "integer", "minimum": 1, "maximum": 8}),
+        (Odd(1, 31), {"type": "integer", "minimum": 1, "maximum": 31}),
+        (SHARE, {"type": "number", "minimum": 0, "maximum": 1}),
+        (MULTIPLIER, {"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
+        (
+            Word(),
+            {
+                "type": "string",
+                "pattern": "^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+                "maxLength": 80,
+            },
+        ),
+        (Text(), {"type": "string", "minLength": 1}),
+        (Rounded(), {"type": "string", "pattern": "^[0-9.]+ ?[kMGBT]?$"}),
+        (Choice(("ceil", "round")), {"type": "string", "enum": ["ceil", "round"]}),
+    ],
+)
+def test_the_json_schema_has_types_and_ranges(
+    kind: Kind, schema: dict[str, object]
+) -> None:
+    assert adapter(kind).json_schema() == schema
+
+
+def test_a_whole_number_becomes_a_real_one_where_that_is_the_kind() -> None:
+    assert type(adapter(SHARE).validate_python(1)) is float
+    assert type(adapter(Whole(1, 8)).validate_python(1)) is int
+
+
+def test_a_kind_says_its_words_and_its_schema() -> None:
+    with pytest.raises(NotImplementedError):
+        _ = Kind().expected
+    with pytest.raises(NotImplementedError):
+        Kind().schema()
