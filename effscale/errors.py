@@ -63,11 +63,25 @@ class SpecError(EffscaleError, ValueError):
 def short(value: object, width: int = 60) -> str:
     """`value` by repr, at a length that fits into a line."""
     try:
-        text = repr(value)
+        text = repr(_cut(value, width))
     except ValueError:  # an int of more digits than Python prints
         size = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         text = f"{type(value).__name__}{size}"
     return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def _cut(value: object, width: int) -> object:
+    """`value` without what could not be shown in so many characters anyway."""
+    match value:
+        case str():
+            return value[:width]
+        case list():
+            return [_cut(each, width) for each in value[:width]]
+        case dict():
+            some = list(value.items())[:width]
+            return {_cut(key, width): _cut(each, width) for key, each in some}
+        case _:
+            return value
 
 
 def did_you_mean(word: object, known: list[str]) -> str:

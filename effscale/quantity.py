@@ -8,7 +8,7 @@ from fractions import Fraction
 
 #: Factor of each SI letter. `B` is 10⁹ in papers and tools; it is read, never written.
 SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kMGBT]?)\s*")
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kMGBT]?)\s*", re.ASCII)
 _LETTERS = ("", "k", "M", "G", "T", "P", "E")
 
 

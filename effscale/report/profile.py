@@ -9,6 +9,7 @@ from effscale.cost.conventions import conventions
 from effscale.cost.count import layer_costs, part_costs
 from effscale.network.names import kind
 from effscale.network.staged import network
+from effscale.quantity import agrees
 from effscale.report import rows
 from effscale.report.document import (
     Column,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from effscale.network.layers import Network
     from effscale.report.document import Units
     from effscale.report.rows import Data
-    from effscale.spec.models import Spec
+    from effscale.spec.models import Published, Spec
 
 By = Literal["part", "layer", "operator"]
 
@@ -135,8 +136,23 @@ def _heading(
         ("network", f"{spec.name}, {spec.image_channels}×{size} px, one image"),
         ("counted", f"{counted}, {int(cost.activations):,} activations"),
     ]
+    if spec.published is not None:
+        lines += _published(spec.published, cost)
     if measured is not None:
         same = rows.agrees(cost, measured)
         figure = "the same ✓" if same else f"{int(measured.macs):,} MACs ✗"
         lines.append(("measured", f"{figure}, by {measured.engine}"))
     return lines
+
+
+def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
+    """What the source printed; ≠ where that is not our figure, rounded or cut."""
+    pairs = ((printed.macs, "MACs", cost.macs), (printed.params, "params", cost.params))
+    figures = [
+        f"{text} {name}" + ("" if agrees(text, int(ours)) else " ≠")
+        for text, name, ours in pairs
+        if text is not None
+    ]
+    accuracies = (("top-1", printed.top1), ("top-5", printed.top5))
+    figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
+    return [("published", ", ".join(figures))]

@@ -47,13 +47,14 @@ def find(reference: str) -> tuple[Spec, str | None]:
     Raises:
         SpecError: if there is no such name, file or variant, or the file is wrong.
     """
-    base, at, variant = reference.partition("@")
+    whole = _is_file(reference) and os.path.exists(reference)  # noqa: PTH110
+    base, at, variant = (reference, "", "") if whole else reference.partition("@")
     known = names() if not _is_file(base) else {}
     aliases = {f"{spec.family}-{name}": name for name, (spec, _) in known.items()}
     name = aliases.get(base, base)
     if name in known:
         spec, inner = known[name]
-    elif _is_file(base) or os.path.exists(base):  # noqa: PTH110 - never raises
+    elif (base and _is_file(base)) or os.path.exists(base):  # noqa: PTH110 - raises nothing
         spec, inner = load_file(base), None
     else:
         hint = did_you_mean(base, list(known))

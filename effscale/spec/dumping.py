@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from effscale.spec.nodes import EXPONENT
+
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes texts with characters that YAML would read as line breaks."""
+    """Quotes texts that would be read as something else: line breaks, 1e-3."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -20,6 +22,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_implicit_resolver(*EXPONENT)
 
 
 def dumps(spec: Spec, comment: str = "") -> str:

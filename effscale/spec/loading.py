@@ -138,7 +138,7 @@ def _wording(detail: ErrorDetails, place: Place) -> str:
             return f"expected a list, got {found}"
         case "too_long" | "missing":
             return f"expected two sides, height and width, got {found}"
-        case "model_type" | "dict_type" | "model_attributes_type":
+        case "model_type" | "dict_type":
             return f"expected keys and values, got {found}"
         case _:
             return f"{detail['msg'].lower()}, got {found}"

@@ -7,6 +7,7 @@ would come to if they were written out.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -19,6 +20,9 @@ MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 Place: TypeAlias = tuple[str | int, ...]
 #: Kinds of scalar that are read as something, and those that stay the text they are.
 SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
+
+#: Characters of a number; reading one of base 60 takes their square.
+MAX_NUMBER = 10_000
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -63,13 +67,26 @@ class Unreadable(Exception):  # noqa: N818 - a stop on the way, never seen by ca
         self.fault = fault
 
 
+class _Resolver(yaml.SafeLoader):
+    """PyYAML's kinds, and numbers such as 1e-3, which it would leave texts."""
+
+
+#: What `add_implicit_resolver` takes: a tag, its pattern, and how it may begin.
+EXPONENT = (
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"),
+    list("-+0123456789"),
+)
+_Resolver.add_implicit_resolver(*EXPONENT)
+
+
 class _Composer:
     """Events to nodes, without recursion, so that no nesting overflows the stack."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.faults: list[Fault] = []
-        self.resolver = yaml.SafeLoader("")
+        self.resolver: Any = _Resolver("")
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Node, Node | None, str | None]] = []  # node, key, anchor
         self.root: Node | None = None
@@ -105,7 +122,7 @@ class _Composer:
         )
         value: Any = event.value
         kind = tag.removeprefix("tag:yaml.org,2002:")
-        if kind in SCALARS:
+        if kind in SCALARS and len(event.value) <= MAX_NUMBER:
             try:
                 node = yaml.ScalarNode(tag, event.value)
                 value = self.resolver.construct_object(node)

@@ -167,7 +167,7 @@ def test_several_variants_are_no_one_spec(run: Run, tmp_path: Path) -> None:
         (["--phi", "0..7:0"], 2, "expected a step above 0, got '0..7:0'"),
         (["--phi", "7..0"], 2, "expected a range that rises, such as 0..7"),
         (["--phi", "0..7:0.00001"], 2, "expected at most 1000 values"),
-        (["--strategy", "deep"], 2, "expected all or names out of compound, depth"),
+        (["--strategy", "deep"], 2, "expected all, or one of compound, depth"),
         (["--resolution", "0"], 2, "expected N or HxW in whole pixels"),
         (["--resolution", "224x"], 2, "expected N or HxW in whole pixels"),
         (

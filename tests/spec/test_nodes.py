@@ -166,3 +166,17 @@ def test_a_number_too_long_to_print_is_no_key_either() -> None:
     assert str(fault) == f"b0.yaml:2:3: {message}"
     assert root is not None
     assert root.plain() == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "+1e-3", "1.e-3", "10e-4", "0.001"])
+def test_numbers_are_written_as_people_write_them(text: str) -> None:
+    root, faults = compose(text, "b0.yaml")
+    assert root is not None
+    assert (root.plain(), faults) == (0.001, [])
+
+
+def test_a_number_of_absurd_length_is_a_text() -> None:
+    root, faults = compose("1:00" + ":00" * 5000, "b0.yaml")
+    assert root is not None
+    assert isinstance(root.plain(), str)
+    assert faults == []
