@@ -95,9 +95,13 @@ def strategies(text: str) -> list[str]:
 
 def budget(text: str) -> float:
     """A multiple of the baseline's cost: a number from 1 up."""
-    value = float(text)
-    if not 1 <= value < MAX_NUMBER:
-        raise ValueError(f"a number from 1 to {MAX_NUMBER}")
+    expected = f"a number from 1 to {MAX_NUMBER}"
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not 1 <= value <= MAX_NUMBER:
+        raise ValueError(expected)
     return value
 
 

@@ -123,8 +123,7 @@ def _heading(
     low, high = grid.phis[0], grid.phis[-1]
     phis = f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}"
     what = "α·β²·γ²" if grid.constraint == "nominal" else "realised MACs"
-    within = f"{grid.tolerance:.4g}".rstrip("0").rstrip(".")
-    percent = f"{100 * float(within):g} %"
+    percent = f"{100 * grid.tolerance:g} %"
     budget = f"{grid.budget:g} × {spec.name} per φ, by {what} within {percent}, {phis}"
     found = (
         f"{answer.enumerated:,} points, {answer.feasible:,} feasible, "

@@ -14,7 +14,7 @@ from effscale.spec.structure import too_small
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.arrays import Int
+    from effscale.arrays import Int, Real
     from effscale.spec.models import Spec
 
 
@@ -67,6 +67,13 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
         if not on_paper and (fault := too_small(side, spec.total_stride)):
             raise ScaleError(f"resolution: {fault}")
     return _changed(spec, resolution=resolution)
+
+
+def leaves_an_image(spec: Spec, resolution_multiplier: Real) -> Any:  # noqa: ANN401
+    """Whether the rounded image is as large as the network's total stride asks for."""
+    rule, least = Rules.of(spec.rounding).resolution, spec.total_stride
+    height, width = (rule(side, resolution_multiplier) for side in spec.resolution)
+    return (height >= least) & (width >= least)
 
 
 def with_classes(spec: Spec, classes: int) -> Spec:

@@ -11,17 +11,16 @@ import numpy as np
 from effscale.cost.count import count
 from effscale.errors import ScaleError
 from effscale.scaling.multipliers import Multipliers
-from effscale.scaling.scale import scale
+from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.candidates import pareto_front
 from effscale.search.fit import Found, Limits, named, nearest_first, spread
 from effscale.search.grid import MAX_POINTS, SLAB
-from effscale.search.reach import axes, simplest
+from effscale.search.reach import Axis, axes, simplest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from effscale.arrays import RealArray
-    from effscale.search.reach import Axis
     from effscale.spec.models import Spec
 
 #: How far beyond the target's own multiple (and short of 1) each dimension may go.
@@ -50,14 +49,13 @@ def bounds(spec: Spec, target: int, limits: Limits) -> Bounds:
     multiple = target / int(count(spec).macs)
     low, high = min(1.0, multiple) / SLACK, max(1.0, multiple) * SLACK
     root_low, root_high = math.sqrt(low), math.sqrt(high)
-    least = spec.total_stride / min(int(side) for side in spec.resolution)
     most = math.inf
     if limits.max_resolution is not None:
         most = limits.max_resolution / max(int(side) for side in spec.resolution)
     found = (
         (limits.min_depth or low, min(limits.max_depth, high)),
         (limits.min_width or root_low, min(limits.max_width, root_high)),
-        (max(root_low, least), min(most, root_high)),
+        (root_low, min(most, root_high)),
     )
     names = ("depth", "width", "resolution")
     for name, (first, last) in zip(names, found, strict=True):
@@ -85,7 +83,11 @@ def off_ray(
     Raises:
         ScaleError: if there are more than 10^9 networks to look at.
     """
-    reachable = axes(spec, bounds(spec, target, limits))
+    depth, width, sides = axes(spec, bounds(spec, target, limits))
+    images = leaves_an_image(spec, sides.start)
+    if not images.any():
+        raise ScaleError("resolution: no multiplier within the limits leaves an image")
+    reachable = depth, width, Axis(sides.start[images], sides.end[images])
     enumerated = math.prod(map(len, reachable))
     if enumerated > MAX_POINTS:
         raise ScaleError(
@@ -167,13 +169,11 @@ class _Search:
 
         0 if the ray itself passes through the network.
         """
-        shaped = [
-            (ends[rows, None, None], ends[:, None], ends)[dimension]
-            for interval in zip(*self.phis, strict=True)
-            for dimension, ends in enumerate(interval)
-        ]
-        low = np.maximum(np.maximum(shaped[0], shaped[1]), shaped[2])
-        high = np.minimum(np.minimum(shaped[3], shaped[4]), shaped[5])
+        (d_low, d_high), (w_low, w_high), (r_low, r_high) = self.phis
+        depth = d_low[rows, None, None], d_high[rows, None, None]
+        width = w_low[:, None], w_high[:, None]
+        low = np.maximum(np.maximum(depth[0], width[0]), r_low)
+        high = np.minimum(np.minimum(depth[1], width[1]), r_high)
         return np.maximum(low - high, 0)
 
     def _keep(self, role: str, badness: Any, rows: Any) -> None:  # noqa: ANN401

@@ -14,7 +14,7 @@ import numpy as np
 
 from effscale.cost.count import count
 from effscale.errors import ScaleError
-from effscale.scaling.scale import scale
+from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.candidates import Candidates, counted, multipliers
 
 if TYPE_CHECKING:
@@ -47,12 +47,16 @@ def axis(low: Decimal, high: Decimal, step: Decimal) -> RealArray:
         raise ScaleError(
             f"range: expected LOW:HIGH with 0 < LOW <= HIGH, got {low}:{high}"
         )
+    values = int((high - low) / step) + 1
+    if values > MAX_POINTS:
+        message = f"expected at most {MAX_POINTS:,} values, got {values:,}"
+        raise ScaleError(f"range: {message}")
     exponent = min(int(each.as_tuple().exponent) for each in (low, step, high))
     scale_by = 10 ** max(-exponent, 0)
     first, stride, last = (int(each * scale_by) for each in (low, step, high))
     ticks: IntArray = np.arange(first, last + 1, stride, dtype=np.int64)
-    values: RealArray = ticks / scale_by
-    return values
+    result: RealArray = ticks / scale_by
+    return result
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,13 @@ def search(
     found = []
     nearest: tuple[float, tuple[float, ...]] = (float("inf"), ())
     base = int(count(spec).macs)
+    gamma = grid.gamma
+    for phi in grid.phis:  # a smaller image may be none at all
+        gamma = gamma[leaves_an_image(spec, gamma**phi)]
+    if not len(gamma):
+        raise ScaleError("resolution: no gamma of the grid leaves an image")
     for alpha in _slabs(grid):
-        axes = alpha[:, None, None], grid.beta[:, None], grid.gamma
+        axes = alpha[:, None, None], grid.beta[:, None], gamma
         over = _over_budget(spec, base, grid, axes)
         distance = np.abs(over)
         inside = np.nonzero(distance <= grid.tolerance + EDGE)
@@ -113,7 +122,7 @@ def search(
             at = np.unravel_index(distance.argmin(), distance.shape)
             point = tuple(float(each) for each in _points(axes, at))
             nearest = min(nearest, (float(distance[at]), point))
-        advance(distance.size)
+        advance(len(alpha) * len(grid.beta) * len(grid.gamma))
     alpha, beta, gamma = (np.concatenate(each) for each in zip(*found, strict=True))
     if not len(alpha):
         raise _infeasible(grid, *nearest)
@@ -151,7 +160,9 @@ def _points(axes: Sequence[RealArray], at: Any) -> tuple[Any, ...]:  # noqa: ANN
 
 def _infeasible(grid: Grid, distance: float, point: tuple[float, ...]) -> ScaleError:
     alpha, beta, gamma = point
-    low, high = (grid.budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
+    realised = grid.constraint == "realised"
+    budget = grid.budget ** (grid.phis[0] if realised else 1)
+    low, high = (budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
     admits = np.ceil(distance * 1000) / 1000
     return ScaleError(
         f"no coefficients cost {low:.6g} to {high:.6g} times the baseline "
