@@ -9,7 +9,7 @@ import click
 
 from effscale.cli import options, proof
 from effscale.cli.progress import Bar
-from effscale.cli.types import QUANTITIES, QUANTITY, STRATEGIES_LIST
+from effscale.cli.types import QUANTITIES, QUANTITY, STRATEGIES_LIST, Range
 from effscale.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
-    kind = click.FloatRange(0)
+    kind = Range(0)
     return click.option(name, type=kind, default=default, metavar="X", help=text)
 
 
@@ -37,7 +37,7 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 10),
+    type=Range(0, 1000),
     default=0.05,
     show_default=True,
     help="How far from the cost a variant may be, relative to it.",

@@ -11,7 +11,7 @@ import click
 
 from effscale.cli import options, proof
 from effscale.cli.progress import Bar
-from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
+from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS, Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ DIMENSIONS = {
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 10),
+    type=Range(0, 1000),
     default=0.05,
     show_default=True,
     help="How far from the budget a point may be, relative to it.",
@@ -144,9 +144,7 @@ def command(  # noqa: PLR0913 - options
     picture = options.drawable(plot, force=force)
     baseline = options.read(spec, resolution, classes)
     ranges = _ranges(budget, strategy, alpha, beta, gamma)
-    alphas, betas, gammas = (
-        search.axis(*each, by) for each, by in zip(ranges, step, strict=True)
-    )
+    alphas, betas, gammas = search.axes(ranges, step)
     asked = search.Grid(
         alphas,
         betas,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from decimal import Decimal, InvalidOperation
@@ -125,8 +126,11 @@ def quantity(text: str) -> int:
 
 def interval(text: str) -> tuple[Decimal, Decimal]:
     """`1:1.42`, or `1` for that one value."""
-    low, colon, high = text.partition(":")
-    return _positive(low), _positive(high if colon else low)
+    first, colon, last = text.partition(":")
+    low, high = _positive(first), _positive(last if colon else first)
+    if high < low:
+        raise ValueError("a range that rises, such as 1:1.42")
+    return low, high
 
 
 def steps(text: str) -> tuple[Decimal, Decimal, Decimal]:
@@ -154,6 +158,22 @@ def sweep(text: str) -> tuple[str, float, float]:
     if dimension not in {"depth", "width", "resolution"} or not high:
         raise ValueError("depth, width or resolution as resolution=200..320")
     return dimension, float(_positive(low, 2**16)), float(_positive(high, 2**16))
+
+
+class Range(click.FloatRange):
+    """A number of a range: `nan` is in none."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - text, or a number already
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """`value` as a number."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"expected a number, got {value!r}", param, ctx)
+        return number
 
 
 class SpecReference(click.ParamType[str]):

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost, count
-from effscale.errors import CountError, ScaleError
+from effscale.errors import ScaleError
 from effscale.scaling.family import Variant
-from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
-from effscale.scaling.rounding import Rules
+from effscale.scaling.multipliers import Multipliers, strategy
 from effscale.scaling.scale import scale
 from effscale.search.candidates import signature
-from effscale.search.reach import breakpoints, distinct, simplest
+from effscale.search.ray import changes, span
+from effscale.search.reach import distinct, simplest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from effscale.arrays import RealArray
     from effscale.spec.models import Spec
 
@@ -121,15 +119,17 @@ def ray(
     if min(vars(rising).values()) < 1:
         raise ScaleError("coefficients: expected at least 1 each, to search along φ")
     limits = limits or Limits()
-    low, high = _within(spec, name, highest, limits)
-    phi = _phis(spec, name, low, high)
+    low, high = span(spec, name, highest, limits.reached, limits.passed)
+    empty = low > high
+    low, high = (0.0, 0.0) if empty else (low, high)
+    phi = changes(spec, name, low, high)
     every = scale(spec, strategy(name, phi, spec.coefficients))
     runs = distinct(phi, high, signature(every, len(phi)), special=0.0)
     given = strategy(name, runs.start, spec.coefficients)
     scaled = scale(spec, given)
     cost = spread(count(scaled), len(runs))
     admitted = limits.admit(given, scaled.resolution, cost)
-    return Ray(spec, name, runs.start, runs.end, cost, admitted & (low <= high))
+    return Ray(spec, name, runs.start, runs.end, cost, admitted & (not empty))
 
 
 def spread(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
@@ -157,83 +157,3 @@ def nearest_first(sides: list[Found]) -> list[Found]:
     """The nearest, called so, and the one on the other side of the target."""
     sides = sorted(sides, key=lambda each: abs(each.deviation))
     return [replace(each, role="nearest") for each in sides[:1]] + sides[1:]
-
-
-def _within(spec: Spec, name: str, highest: int, limits: Limits) -> tuple[float, float]:
-    """The φ to look at, low and high; nothing is, if low > high.
-
-    From the least that leaves a network and is within limits, to one above 0 that costs
-    over `highest`, or to the last within limits.
-    """
-
-    def given(phi: float) -> Multipliers:
-        return strategy(name, np.array([phi]), spec.coefficients)
-
-    low, high = _edge(spec, name, -MAX_PHI), _edge(spec, name, MAX_PHI)
-    low = _least(lambda phi: bool(limits.reached(given(phi))), low, high)
-    for phi in np.arange(max(math.ceil(min(low, MAX_PHI)), 0) + 1.0, high):
-        if (_macs(spec, name, phi) or 0) > highest:
-            high = float(phi)
-            break
-    past = _least(lambda phi: bool(limits.passed(given(phi))), low, high)
-    return low, high if past > high else float(np.nextafter(past, -np.inf))
-
-
-def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The least φ at which a condition holds, as it does ever after; or infinity."""
-    if holds(low):
-        return low
-    if not holds(high):
-        return math.inf
-    while low < (middle := low + (high - low) / 2) < high:
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
-
-
-def _edge(spec: Spec, name: str, outside: float) -> float:
-    """The φ nearest to `outside` that leaves a network, 0 being one that does."""
-    inside = 0.0
-    if _macs(spec, name, outside) is not None:
-        return outside
-    while (middle := inside + (outside - inside) / 2) not in {inside, outside}:
-        if _macs(spec, name, middle) is None:
-            outside = middle
-        else:
-            inside = middle
-    return inside
-
-
-def _macs(spec: Spec, name: str, phi: float) -> int | None:
-    """MACs at φ as arrays have them: numpy's powers may differ in the last digit."""
-    try:
-        scaled = scale(spec, strategy(name, np.array([phi]), spec.coefficients))
-        return int(np.max(count(scaled).macs))
-    except (ScaleError, CountError):
-        return None
-
-
-def _phis(spec: Spec, name: str, low: float, high: float) -> RealArray:
-    """Where the network changes along φ, `low` first."""
-    rules = Rules.of(spec.rounding)
-    numbers = {
-        "depth": (rules.repeats, spec.repeats),
-        "width": (rules.channels, spec.channels),
-        "resolution": (rules.resolution, list(spec.resolution)),
-    }
-    points = [np.array([low])]
-    for dimension, (rule, given) in numbers.items():
-
-        def value(phi: Any, of: str = dimension) -> Any:  # noqa: ANN401
-            return getattr(strategy(name, phi, spec.coefficients), of)
-
-        def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
-            return rule(number, value(phi))
-
-        def about_1(_: Any, phi: Any, value: Any = value) -> Any:  # noqa: ANN401
-            return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
-
-        # At exactly 1 nothing is rounded, and just before and after it all is.
-        points.append(breakpoints(about_1, [0], low, high))
-        points.append(breakpoints(rounded, [int(n) for n in given], low, high))
-    result: RealArray = np.unique(np.concatenate(points))
-    return result

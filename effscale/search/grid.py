@@ -7,6 +7,7 @@ three. The grid is walked in slabs of α, so that memory does not grow with it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,30 +34,50 @@ SLAB = 2**20
 EDGE = 1e-12
 
 
+def axes(
+    ranges: Sequence[tuple[Decimal, Decimal]], steps: Sequence[Decimal]
+) -> list[RealArray]:
+    """An axis for each range and step, once they are few enough points together.
+
+    Raises:
+        ScaleError: as `axis` does, and for more than 10^9 points.
+    """
+    given = list(zip(ranges, steps, strict=True))
+    _limit(math.prod(_values(low, high, step) for (low, high), step in given))
+    return [axis(low, high, step) for (low, high), step in given]
+
+
 def axis(low: Decimal, high: Decimal, step: Decimal) -> RealArray:
     """`low`, `low + step`, … up to `high`: each the float nearest to its decimal.
 
     No step is accumulated: 1.2 is the literal, never 1.2000000000000002.
 
     Raises:
-        ScaleError: if the step is not above 0, or the range is empty.
+        ScaleError: if the step is not above 0, or the range is empty or too long.
     """
-    if not step > 0:
-        raise ScaleError(f"step: expected a number above 0, got {step}")
-    if not 0 < low <= high:
-        raise ScaleError(
-            f"range: expected LOW:HIGH with 0 < LOW <= HIGH, got {low}:{high}"
-        )
-    values = int((high - low) / step) + 1
-    if values > MAX_POINTS:
-        message = f"expected at most {MAX_POINTS:,} values, got {values:,}"
-        raise ScaleError(f"range: {message}")
+    _limit(_values(low, high, step))
     exponent = min(int(each.as_tuple().exponent) for each in (low, step, high))
     scale_by = 10 ** max(-exponent, 0)
     first, stride, last = (int(each * scale_by) for each in (low, step, high))
     ticks: IntArray = np.arange(first, last + 1, stride, dtype=np.int64)
     result: RealArray = ticks / scale_by
     return result
+
+
+def _values(low: Decimal, high: Decimal, step: Decimal) -> int:
+    if not step > 0:
+        raise ScaleError(f"step: expected a number above 0, got {step}")
+    if not 0 < low <= high:
+        raise ScaleError(f"range: expected 0 < LOW <= HIGH, got {low}:{high}")
+    return int((high - low) / step) + 1
+
+
+def _limit(points: int) -> None:
+    if points > MAX_POINTS:
+        raise ScaleError(
+            f"grid: expected at most {MAX_POINTS:,} points, got {points:,}; "
+            "a larger --step or narrower ranges have fewer"
+        )
 
 
 @dataclass(frozen=True)
@@ -75,11 +96,7 @@ class Grid:
         """Refuse what no search can answer."""
         if not 1 <= self.budget < float("inf"):
             raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
-        if self.points > MAX_POINTS:
-            raise ScaleError(
-                f"grid: expected at most {MAX_POINTS:,} points, got {self.points:,}; "
-                "a larger --step or narrower ranges have fewer"
-            )
+        _limit(self.points)
 
     @property
     def points(self) -> int:
