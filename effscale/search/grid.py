@@ -68,7 +68,9 @@ def _values(low: Decimal, high: Decimal, step: Decimal) -> int:
     if not step > 0:
         raise ScaleError(f"step: expected a number above 0, got {step}")
     if not 0 < low <= high:
-        raise ScaleError(f"range: expected 0 < LOW <= HIGH, got {low}:{high}")
+        raise ScaleError(
+            f"range: expected LOW:HIGH with 0 < LOW <= HIGH, got {low}:{high}"
+        )
     return int((high - low) / step) + 1
 
 

@@ -1,0 +1,323 @@
+"""`effscale fit`, as its users see it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import effscale as es
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syrupy.assertion import SnapshotAssertion
+
+    from tests.conftest import Run
+
+KEYS = {
+    *("name", "strategy", "phi", "depth_multiplier", "width_multiplier"),
+    *("resolution_multiplier", "resolution", "params", "macs", "activations"),
+    *("ratio", "budget", "deviation", "measured"),
+}
+#: Few networks off the ray: quick to count.
+NARROW = ("--free", "--min-depth", "1", "--max-depth", "1.2", "--max-width", "1.1")
+
+
+def rows(run: Run, *arguments: str) -> list[dict[str, Any]]:
+    result = run("fit", *arguments, "--format", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    data = json.loads(result.stdout)
+    assert list(data)[:3] == ["effscale", "command", "spec"]
+    found: list[dict[str, Any]] = data["rows"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--macs", "1.5G"],
+        ["--macs", "1.5G", "--free", "--top", "4"],
+        ["--macs", "0.4G,0.7G,1G,1.8G,4.4G,10G,19G,37G"],
+        ["b1", "--macs", "500M", "--strategy", "wr", "--units", "flops"],
+        ["--macs", "910M", "--resolution", "192x256", "--format", "markdown"],
+        ["--macs", "1G", *NARROW, "--format", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_prints(run: Run, snapshot: SnapshotAssertion, arguments: list[str]) -> None:
+    result = run("fit", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == snapshot
+
+
+def check(row: dict[str, Any], target: int) -> None:
+    """A row's figures agree with each other, and with the network that it names."""
+    names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
+    scaled = es.scale(es.load("b0"), es.Multipliers(*(row[name] for name in names)))
+    cost = es.count(scaled)
+    assert (row["macs"], row["params"]) == (cost.macs, cost.params)
+    assert row["activations"] == cost.activations
+    assert row["resolution"] == list(scaled.resolution)
+    assert row["ratio"] == row["macs"] / 385814752
+    assert row["budget"] == target / 385814752
+    assert row["deviation"] == pytest.approx(row["macs"] / target - 1, abs=1e-12)
+    assert row["measured"] is None
+
+
+def test_json_is_the_contract(run: Run) -> None:
+    found = rows(run, "--macs", "1.5G")
+    assert [row["role"] for row in found] == ["nearest", "above"]
+    for row in found:
+        assert set(row) >= KEYS
+        check(row, 1_500_000_000)
+        assert row["strategy"] == "compound"
+        low, high = row["interval"]
+        assert low <= row["phi"] < high
+    assert found[0]["macs"] < 1_500_000_000 < found[1]["macs"]
+
+
+def test_json_off_the_ray(run: Run) -> None:
+    found = rows(run, "--macs", "1G", *NARROW)
+    roles = [row["role"] for row in found]
+    assert roles[0] == "nearest"
+    assert roles.count("closest") == 1
+    assert roles.count("front") >= 2
+    for row in found:
+        assert set(row) >= KEYS
+        check(row, 10**9)
+        assert (row["strategy"], row["phi"], row["interval"]) == ("free", None, None)
+        assert row["depth_multiplier"] <= 1.2
+        assert row["width_multiplier"] <= 1.1
+    front = [row for row in found if row["role"] == "front"]
+    assert [row["params"] for row in front] == sorted(row["params"] for row in front)
+    activations = [row["activations"] for row in front]
+    assert activations == sorted(activations, reverse=True)
+
+
+def test_the_baseline_s_own_cost_is_the_baseline(run: Run) -> None:
+    nearest = rows(run, "--macs", "385814752")[0]
+    assert (nearest["phi"], nearest["deviation"]) == (0, 0)
+    assert (nearest["macs"], nearest["params"]) == (385814752, 5288548)
+    free = rows(run, "--macs", "385814752", *NARROW)
+    closest = next(row for row in free if row["role"] == "closest")
+    assert (closest["macs"], closest["params"]) == (385814752, 5288548)
+
+
+def test_a_family_has_a_row_for_each_cost(run: Run) -> None:
+    targets = [400_000_000, 1_000_000_000, 4_400_000_000]
+    found = rows(run, "--macs", "0.4G,1G,4.4G")
+    assert [row["target"] for row in found] == targets
+    assert {row["role"] for row in found} == {"nearest"}
+    for row, target in zip(found, targets, strict=True):
+        check(row, target)
+
+
+def test_csv_has_exact_integers(run: Run) -> None:
+    result = run("fit", "--macs", "1.5G", "--format", "csv")
+    nearest, above = csv.DictReader(io.StringIO(result.stdout))
+    assert (nearest["role"], above["role"]) == ("nearest", "above")
+    assert (nearest["macs"], nearest["resolution"]) == ("1491392208", "280x280")
+    assert nearest["target"] == "1500000000"
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "comment"),
+    [
+        ([], "b0-phi1.67", "# compound, phi 1.67, alpha 1.2, beta 1.1, gamma 1.15"),
+        ([*NARROW, "--max-resolution", "400"], "b0-d1", "# free, "),
+    ],
+    ids=["ray", "free"],
+)
+def test_output_writes_the_nearest_as_a_spec(
+    run: Run, tmp_path: Path, more: list[str], name: str, comment: str
+) -> None:
+    path = tmp_path / "small.yaml"
+    result = run("fit", "--macs", "1.5G", *more, "--output", str(path))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == run("fit", "--macs", "1.5G", *more).stdout
+    nearest = rows(run, "--macs", "1.5G", *more)[0]
+    spec = es.load(path)
+    cost = es.count(spec)
+    assert (cost.macs, cost.params) == (nearest["macs"], nearest["params"])
+    assert spec.expected is not None
+    assert (spec.expected.macs, spec.expected.params) == (cost.macs, cost.params)
+    assert spec.name == nearest["name"]
+    assert spec.name.startswith(name)
+    assert path.read_text("utf-8").splitlines()[1].startswith(comment)
+
+
+def test_another_output_file_gets_the_answer(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    result = run("fit", "--macs", "1.5G", "--output", str(path))
+    assert (result.exit_code, result.output) == (0, "")
+    assert json.loads(path.read_text("utf-8"))["rows"] == rows(run, "--macs", "1.5G")
+    refused = run("fit", "--macs", "1.5G", "--output", str(path))
+    assert refused.exit_code == 2
+    assert refused.stderr.splitlines()[-1] == (
+        f"Error: Invalid value for '--output': {str(path)!r} exists; "
+        "--force replaces it"
+    )
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"params": "8M"},
+        {"activations": "15M"},
+        {"max-resolution": "271"},
+        {"min-depth": "1.4"},
+        {"max-depth": "1.355"},
+        {"min-width": "1.2"},
+        {"max-width": "1.1"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("free", [[], ["--free"]], ids=["ray", "free"])
+def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
+    ((name, value),) = limits.items()
+    more = ["--max-depth", "1.4"] if free and name != "max-depth" else []
+    result = run(
+        *("fit", "--macs", "1.5G", "--tolerance", "0.9", "--format", "json"),
+        *(f"--{name}", value, *free, *more),
+    )
+    assert result.exit_code == 0
+    side, _, dimension = name.partition("-")
+    limit = float(value.replace("M", "e6"))
+    for row in json.loads(result.stdout)["rows"]:
+        found = {
+            "resolution": max(row["resolution"]),
+            "depth": row["depth_multiplier"],
+            "width": row["width_multiplier"],
+        }.get(dimension, row.get(name))
+        assert found >= limit if side == "min" else found <= limit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["--macs", "390M", "--tolerance", "0.01"],
+            (
+                "no variant costs 390 M within 1 %; nearest: 385.8 M (-1.1%), "
+                "569.7 M (+46.1%)"
+            ),
+        ),
+        (
+            ["--macs", "1G", "--max-resolution", "224"],
+            "no variant costs 1.00 G within 5 %; nearest: 569.9 M (-43.0%)",
+        ),
+        (
+            ["--macs", "1G", "--min-depth", "2", "--max-depth", "1"],
+            "no variant costs 1.00 G within 5 %; the limits leave none",
+        ),
+        (
+            ["--macs", "1G", "--params", "1M", *NARROW],
+            "no variant costs 1.00 G within 5 %; the limits leave none",
+        ),
+    ],
+    ids=str,
+)
+def test_nothing_within_tolerance_exits_1_in_one_line(
+    run: Run, arguments: list[str], line: str
+) -> None:
+    result = run("fit", *arguments)
+    assert (result.exit_code, result.stderr) == (1, f"{line}\n")
+    assert result.stdout.startswith("target ")
+    printed = run("fit", *arguments, "--format", "json")
+    near = [row["macs"] for row in json.loads(printed.stdout)["rows"]]
+    assert len(near) == line.count("(")
+
+
+def test_nothing_within_tolerance_is_no_spec_to_write(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    result = run(
+        *("fit", "--macs", "390M", "--tolerance", "0.01", "--output", str(path))
+    )
+    assert result.exit_code == 1
+    assert not path.exists()
+
+
+def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
+    result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--tolerance", "0.01")
+    assert result.exit_code == 1
+    assert [line.partition(" within ")[0] for line in result.stderr.splitlines()] == [
+        "no variant costs 300 M",
+        "no variant costs 390 M",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "Error: Missing option '--macs'."),
+        (["--macs", "lots"], 2, "'--macs': expected a quantity such as 1.5G or 400M"),
+        (["--macs", "0"], 2, "'--macs': expected a quantity such as 1.5G or 400M"),
+        (["--macs", "1G,"], 2, "'--macs': expected a quantity such as 1.5G or 400M"),
+        (["--tolerance", "1001"], 2, "'--tolerance': 1001.0 is not in the range"),
+        (["--tolerance", "nan"], 2, "'--tolerance': "),
+        (["--strategy", "deep"], 2, "'--strategy': expected all, or one of compound"),
+        (["--params", "x"], 2, "'--params': expected a quantity such as 1.5G or 400M"),
+        (["--activations", "0"], 2, "'--activations': expected a quantity such as"),
+        (["--max-resolution", "0"], 2, "'--max-resolution': 0 is not in the range"),
+        (["--min-depth", "-1"], 2, "'--min-depth': -1.0 is not in the range"),
+        (["--max-depth", "x"], 2, "'--max-depth': 'x' is not a valid float"),
+        (["--min-width", "-1"], 2, "'--min-width': -1.0 is not in the range"),
+        (["--max-width", "nan"], 2, "'--max-width': "),
+        (["--top", "0"], 2, "'--top': 0 is not in the range"),
+        (["--resolution", "x"], 2, "'--resolution': expected N or HxW in whole pixels"),
+        (["--classes", "x"], 2, "'--classes': 'x' is not a valid integer range"),
+        (["--measure", "yes"], 2, "'--measure': 'yes' is not one of"),
+        (["--format", "xml"], 2, "'--format': 'xml' is not one of"),
+        (["--output", "no/x"], 2, "'--output': expected a folder, found none at 'no'"),
+        (
+            ["--macs", "1G,2G", "--output", "x.yaml"],
+            2,
+            "'--output': expected one variant to write, got 2",
+        ),
+        (
+            ["--strategy", "all"],
+            2,
+            "Error: --free and --strategy take one ray and one cost",
+        ),
+        (
+            ["--free", "--strategy", "depth"],
+            2,
+            "Error: --free and --strategy take one ray and one cost",
+        ),
+        (
+            ["--free", "--macs", "1G,2G"],
+            2,
+            "Error: --free and --strategy take one ray and one cost",
+        ),
+        (
+            ["--free", "--min-depth", "9"],
+            1,
+            "depth: no multiplier from 9 to 3.24 to look at",
+        ),
+        (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_clear_line(
+    run: Run, arguments: list[str], code: int, message: str
+) -> None:
+    given = ["--macs", "1G"] if arguments and "--macs" not in arguments else []
+    result = run("fit", *given, *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    line = result.stderr.splitlines()[-1]
+    assert line.removeprefix("Error: Invalid value for ").startswith(message)
+    assert len(result.stderr.splitlines()) == (1 if code == 1 else 4)
+
+
+@pytest.mark.torch
+def test_measures_what_it_finds(run: Run) -> None:
+    found = rows(run, "--macs", "1G", "--measure", "torch")
+    assert len(found) == 2
+    for row in found:
+        figures = {key: row[key] for key in ("params", "macs", "activations")}
+        assert row["measured"] == {"engine": "torch", **figures}
+        assert row["agrees"] is True

@@ -1,0 +1,329 @@
+"""`effscale grid`, as its users see it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import effscale as es
+from effscale.report import plots
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syrupy.assertion import SnapshotAssertion
+
+    from tests.conftest import Run
+
+QUICK = ("--step", "0.2", "--tolerance", "0.1")
+
+
+def answer(run: Run, *arguments: str) -> dict[str, Any]:
+    result = run("grid", *arguments, "--format", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    data: dict[str, Any] = json.loads(result.stdout)
+    return data
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--top", "5"],
+        ["--phi", "1..7", "--top", "3"],
+        ["--constraint", "realised", "--step", "0.01", "--top", "5"],
+        ["--strategy", "dr", "--sort", "activations", "--units", "flops"],
+        ["b3", "--budget", "1.5", "--resolution", "224x288", "--top", "3"],
+        [*QUICK, "--top", "2", "--format", "markdown"],
+        [*QUICK, "--format", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_prints(run: Run, snapshot: SnapshotAssertion, arguments: list[str]) -> None:
+    result = run("grid", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == snapshot
+
+
+def test_json_is_the_contract(run: Run) -> None:
+    data = answer(run)
+    assert list(data)[:3] == ["effscale", "command", "spec"]
+    assert (data["command"], data["spec"]) == ("grid", "b0")
+    assert (data["enumerated"], data["feasible"]) == (1701, 109)
+    candidates = data["candidates"]
+    assert len(candidates) == data["networks"]
+    assert sum(row["points"] for row in candidates) == 109
+    for row in candidates:
+        assert set(row) >= {
+            *("alpha", "beta", "gamma", "product", "depth_multiplier"),
+            *("width_multiplier", "resolution_multiplier", "resolution", "params"),
+            *("macs", "activations", "ratio", "budget", "deviation", "pareto"),
+        }
+        product = row["alpha"] * row["beta"] ** 2 * row["gamma"] ** 2
+        assert row["product"] == pytest.approx(product)
+        assert abs(product / 2 - 1) <= 0.05 + 1e-9
+        assert row["ratio"] == row["macs"] / 385814752
+        assert row["budget"] == 2
+        assert row["deviation"] == row["ratio"] / 2 - 1
+    deviations = [abs(row["deviation"]) for row in candidates]
+    assert deviations == sorted(deviations)
+    own = next(row for row in candidates if row["own"])
+    assert (own["alpha"], own["beta"], own["gamma"]) == (1.2, 1.1, 1.15)
+    assert (own["resolution"], own["params"]) == ([256, 256], 9109994)
+    assert own["macs"] == 859853760
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["--sort", "params"], "params"),
+        (["--sort", "activations"], "activations"),
+        (["--sort", "macs"], "macs"),
+        (["--phi", "1,2"], "tracking"),
+        (["--phi", "1", "--sort", "tracking"], "tracking"),
+    ],
+    ids=str,
+)
+def test_sorts(run: Run, arguments: list[str], key: str) -> None:
+    figures = [row[key] for row in answer(run, *QUICK, *arguments)["candidates"]]
+    assert figures == sorted(figures)
+    assert len(figures) > 3
+
+
+def test_a_strategy_varies_its_own_coefficients(run: Run) -> None:
+    data = answer(run, "--strategy", "wr", "--step", "0.1,0.01,0.01")
+    assert data["enumerated"] == 43 * 43
+    assert {row["alpha"] for row in data["candidates"]} == {1}
+    alone = answer(run, "--strategy", "depth", "--tolerance", "0")
+    (row,) = alone["candidates"]
+    assert (row["alpha"], row["beta"], row["gamma"]) == (2, 1, 1)
+
+
+def test_ranges_are_those_asked_for(run: Run) -> None:
+    ranges = ("--alpha", "1.2", "--beta", "1.1", "--gamma", "1.1:1.2")
+    data = answer(run, *ranges, "--step", "0.1,0.1,0.05")
+    assert data["enumerated"] == 3
+    assert {row["gamma"] for row in data["candidates"]} == {1.15, 1.2}
+
+
+def test_csv_has_exact_integers_and_every_network(run: Run) -> None:
+    result = run("grid", "--format", "csv", "--top", "1")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    own = next(row for row in rows if row["own"] == "True")
+    assert (own["macs"], own["resolution"]) == ("859853760", "256x256")
+    assert (own["alpha"], own["beta"], own["gamma"]) == ("1.2", "1.1", "1.15")
+    assert len(rows) == len(answer(run)["candidates"])
+
+
+def test_output_writes_a_file(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "grid.csv"
+    result = run("grid", *QUICK, "--output", str(path))
+    assert (result.exit_code, result.output) == (0, "")
+    assert path.read_text("utf-8") == run("grid", *QUICK, "--format", "csv").stdout
+
+
+def test_verbose_says_how_long_it_took(run: Run) -> None:
+    result = run("grid", *QUICK, "-v")
+    assert result.stderr.startswith("searched 54 points in 0.")
+    assert result.stderr.endswith(" s\n")
+
+
+def test_plots_a_png(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "grid.PNG"
+    result = run("grid", *QUICK, "--plot", str(path))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert result.stdout == run("grid", *QUICK).stdout
+
+
+def test_plots_an_svg_whose_text_is_text(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "grid.svg"
+    path.write_text("mine", "utf-8")
+    refused = run("grid", *QUICK, "--plot", str(path))
+    assert (refused.exit_code, path.read_text("utf-8")) == (2, "mine")
+    assert refused.stderr.splitlines()[-1] == (
+        f"Error: Invalid value for '--plot': {str(path)!r} exists; --force replaces it"
+    )
+    assert run("grid", *QUICK, "--plot", str(path), "--force").exit_code == 0
+    root = ET.fromstring(path.read_bytes())  # noqa: S314 - drawn just now
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "feasible networks" in " ".join(root.itertext())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_plots_nothing_else(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "grid.pdf"
+    result = run("grid", *QUICK, "--plot", str(path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{path}: expected a name that ends in .png or .svg\n"
+    assert not path.exists()
+
+
+def test_without_matplotlib_says_what_to_install(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(plots, "find_spec", lambda _name: None)
+    path = tmp_path / "grid.png"
+    result = run("grid", *QUICK, "--plot", str(path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"{path}: needs matplotlib; pip install 'effscale[plot]' brings it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--budget", "0.9"], 2, "'--budget': expected a number from 1 to 1000"),
+        (["--budget", "two"], 2, "'--budget': expected a number from 1 to 1000"),
+        (["--budget", "nan"], 2, "'--budget': expected a number from 1 to 1000"),
+        (["--tolerance", "-0.1"], 2, "'--tolerance': -0.1 is not in the range"),
+        (["--tolerance", "nan"], 2, "'--tolerance': "),
+        (["--tolerance", "x"], 2, "'--tolerance': 'x' is not a valid float"),
+        (["--constraint", "exact"], 2, "'--constraint': 'exact' is not one of"),
+        (["--step", "0"], 2, "'--step': expected numbers above 0 and below 1000"),
+        (["--step", "1,2"], 2, "'--step': expected one step, or one for each of"),
+        (["--step", "1e-10"], 2, "'--step': expected at most 9 decimals"),
+        (["--strategy", "fast"], 2, "'--strategy': 'fast' is not one of"),
+        (["--alpha", "0:1"], 2, "'--alpha': expected numbers above 0 and below 1000"),
+        (["--alpha", "2:1"], 2, "'--alpha': expected "),
+        (["--beta", "x"], 2, "'--beta': expected a number, got 'x'"),
+        (["--gamma", "1:"], 2, "'--gamma': expected a number, got '1:'"),
+        (["--phi", "51"], 2, "'--phi': expected numbers from -50 to 50, got '51'"),
+        (["--sort", "alpha"], 2, "'--sort': 'alpha' is not one of"),
+        (["--top", "0"], 2, "'--top': 0 is not in the range"),
+        (["--resolution", "0"], 2, "'--resolution': expected N or HxW in whole pixels"),
+        (["--classes", "0"], 2, "'--classes': 0 is not in the range"),
+        (["--measure", "yes"], 2, "'--measure': 'yes' is not one of"),
+        (["--format", "xml"], 2, "'--format': 'xml' is not one of"),
+        (["--units", "gigs"], 2, "'--units': 'gigs' is not one of"),
+        (["--plot", "no/x.png"], 2, "'--plot': expected a folder, found none at 'no'"),
+        (["--output", "no/x"], 2, "'--output': expected a folder, found none at 'no'"),
+        (
+            ["--budget", "900"],
+            1,
+            "grid: expected at most 1,000,000,000 points, got 6,",
+        ),
+        (
+            ["--step", "0.5", "--tolerance", "0.01", "--budget", "2.1"],
+            1,
+            (
+                "no coefficients cost 2.079 to 2.121 times the baseline (nominal); "
+                "nearest is alpha 2, beta 1, gamma 1, off by 4.8%; try --tolerance "
+                "0.048"
+            ),
+        ),
+        (
+            ["--phi", "50"],
+            1,
+            "resolution: expected at most 65536 after scaling, got 4.53576e+09",
+        ),
+        (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_clear_line(
+    run: Run, arguments: list[str], code: int, message: str
+) -> None:
+    result = run("grid", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    line = result.stderr.splitlines()[-1]
+    assert line.removeprefix("Error: Invalid value for ").startswith(message)
+    assert len(result.stderr.splitlines()) == (1 if code == 1 else 4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--step", "0.5", "--tolerance", "0.01", "--budget", "2.1"],
+        ["--alpha", "1.5", "--beta", "1.5", "--gamma", "1.5"],
+        ["--alpha", "100", "--beta", "1", "--gamma", "1"],
+    ],
+    ids=" ".join,
+)
+def test_the_suggested_tolerance_admits_a_network(
+    run: Run, arguments: list[str]
+) -> None:
+    refused = run("grid", *arguments)
+    assert refused.exit_code == 1
+    tolerance = refused.stderr.rpartition("--tolerance ")[2].strip()
+    assert run("grid", *arguments, "--tolerance", tolerance).exit_code == 0
+
+
+@pytest.mark.parametrize("step", ["0.000000001", "0.000000002", "1,0.000000001,1"])
+def test_a_grid_too_fine_for_memory_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.delattr("numpy.arange")  # which would need some gigabytes
+    result = run("grid", "--step", step, "--beta", "1:3")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert ": expected at most 1,000,000,000 " in result.stderr
+
+
+@pytest.mark.parametrize("tolerance", ["0", "10", "1e-9"])
+def test_any_tolerance_is_said_as_it_is(run: Run, tolerance: str) -> None:
+    result = run("grid", "--tolerance", tolerance, "--top", "1")
+    assert result.exit_code == 0
+    assert f" within {100 * float(tolerance):g} %, φ 1\n" in result.stdout
+
+
+LOADED = """
+import sys
+from effscale.cli import main
+sys.argv[1:] = {arguments!r}
+try:
+    main(prog_name="effscale")
+except SystemExit as done:
+    assert not done.code, done.code
+heavy = ("torch", "fvcore", "matplotlib", "pandas")
+print("loaded", [name for name in heavy if name in sys.modules])
+"""
+
+
+def loaded(arguments: list[str]) -> str:
+    """The heavy modules that a command has loaded when it is done."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(arguments=arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [["grid"], ["fit", "--macs", "1G"]], ids=str)
+def test_torch_is_not_loaded(command: list[str]) -> None:
+    assert loaded(command) == "loaded []"
+
+
+@pytest.mark.torch
+def test_measures_the_rows_that_it_shows(run: Run) -> None:
+    data = answer(run, *QUICK, "--top", "2", "--measure", "torch")
+    first, second, *others = data["candidates"]
+    for row in (first, second):
+        figures = {key: row[key] for key in ("params", "macs", "activations")}
+        assert row["measured"] == {"engine": "torch", **figures}
+    assert others
+    assert {row["measured"] for row in others} == {None}
+
+
+@pytest.mark.torch
+def test_a_measurement_that_differs_exits_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from effscale.module import proof
+
+    other = proof.measure_spec(es.load("b1"), "torch")
+    monkeypatch.setattr(proof, "measure_spec", lambda *_: other)
+    arguments = ("--alpha", "2", "--beta", "1", "--gamma", "1")
+    result = run("grid", *arguments, "--measure", "torch")
+    assert result.exit_code == 1
+    assert "782 M ✗" in result.stdout
+    assert result.stderr.startswith("b0: counted 782,")
+    assert "but torch measured 686,802,832; first difference in " in result.stderr

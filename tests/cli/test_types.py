@@ -1,0 +1,178 @@
+"""Tests of `effscale.cli.types`: what options understand, and what they say if not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effscale.cli import types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+D = Decimal
+NUMBER = "a number"
+PHI = "numbers from -50 to 50"
+POSITIVE = "numbers above 0 and below 1000"
+SIZE = "N or HxW in whole pixels, such as 224 or 480x640"
+COST = "a quantity such as 1.5G or 400M"
+BUDGET = "a number from 1 to 1000"
+STRATEGY = (
+    "all, or one of compound, depth, width, resolution, dw, dr, wr, dwr, fast, "
+    "fast:ALPHA, or weights such as d1_w8_r1"
+)
+SWEEP = "depth, width or resolution as resolution=200..320"
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "expected"),
+    [
+        (types.phis, "4", [4]),
+        (types.phis, "0,1, 2.5", [0, 1, 2.5]),
+        (types.phis, "0..3", [0, 1, 2, 3]),
+        (types.phis, "-1..1:0.5", [-1, -0.5, 0, 0.5, 1]),
+        (types.phis, "0..1:0.3", [0, 0.3, 0.6, 0.9]),
+        (types.phis, "50,-50", [50, -50]),
+        (types.resolution, "224", (224, 224)),
+        (types.resolution, " 480x640 ", (480, 640)),
+        (types.resolution, "480X640", (480, 640)),
+        (types.resolution, "480×640", (480, 640)),
+        (types.strategies, "compound", ["compound"]),
+        (types.strategies, "dw,fast:0.5,dw,d1_w8", ["dw", "fast:0.5", "d1_w8"]),
+        (types.strategies, "all", ["compound", "depth", "width", "resolution"]),
+        (types.budget, "1", 1),
+        (types.budget, "2.5", 2.5),
+        (types.budget, "1e3", 1000),
+        (types.quantity, "1.5G", 1_500_000_000),
+        (types.quantity, " 8 M ", 8_000_000),
+        (types.quantities, "400M,1.8B,7", [400_000_000, 1_800_000_000, 7]),
+        (types.interval, "1:1.42", (D(1), D("1.42"))),
+        (types.interval, " 1.2 : 1.3 ", (D("1.2"), D("1.3"))),
+        (types.interval, "1.2", (D("1.2"), D("1.2"))),
+        (types.steps, "0.05", (D("0.05"), D("0.05"), D("0.05"))),
+        (types.steps, "0.1,0.05,1e-9", (D("0.1"), D("0.05"), D("1e-9"))),
+        (types.sweep, "resolution=200..320", ("resolution", 200, 320)),
+        (types.sweep, "depth=1..2.5", ("depth", 1, 2.5)),
+    ],
+)
+def test_reads(parse: Callable[[str], Any], text: str, expected: object) -> None:
+    assert parse(text) == expected
+
+
+def test_phis_are_whole_where_they_can_be() -> None:
+    assert [type(phi) for phi in types.phis("0..1:0.5,2.0")] == [int, float, int, int]
+
+
+@given(st.integers(-50, 40), st.integers(1, 100), st.sampled_from(["1", "0.1", "0.25"]))
+@settings(max_examples=50, deadline=None)
+def test_a_range_steps_exactly(low: int, count: int, step: str) -> None:
+    by = D(step)
+    high = min(low + count * by, D(50))
+    found = types.phis(f"{low}..{high}:{step}")
+    assert found == [float(low + k * by) for k in range(int((high - low) / by) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        (types.PHIS, "", NUMBER),
+        (types.PHIS, "four", NUMBER),
+        (types.PHIS, "1,,2", NUMBER),
+        (types.PHIS, "1..", NUMBER),
+        (types.PHIS, "nan", PHI),
+        (types.PHIS, "-inf", PHI),
+        (types.PHIS, "50.1", PHI),
+        (types.PHIS, "0..51", PHI),
+        (types.PHIS, "0..7:0", "a step above 0"),
+        (types.PHIS, "0..7:-1", "a step above 0"),
+        (types.PHIS, "0..7:nan", "a step above 0"),
+        (types.PHIS, "7..0", "a range that rises, such as 0..7"),
+        (types.PHIS, "0..10:0.01", "at most 1000 values"),
+        (types.RESOLUTION, "0", SIZE),
+        (types.RESOLUTION, "224x", SIZE),
+        (types.RESOLUTION, "224.5", SIZE),
+        (types.RESOLUTION, "1x2x3", SIZE),
+        (types.RESOLUTION, "100000", SIZE),
+        (types.STRATEGIES_LIST, "deep", STRATEGY),
+        (types.STRATEGIES_LIST, "depth,", STRATEGY),
+        (types.STRATEGIES_LIST, "all,depth", STRATEGY),
+        (types.BUDGET, "abc", BUDGET),
+        (types.BUDGET, "", BUDGET),
+        (types.BUDGET, "0.99", BUDGET),
+        (types.BUDGET, "1000.1", BUDGET),
+        (types.BUDGET, "nan", BUDGET),
+        (types.QUANTITY, "1.5X", COST),
+        (types.QUANTITY, "0", COST),
+        (types.QUANTITY, "-1G", COST),
+        (types.QUANTITY, "0.5", COST),
+        (types.QUANTITIES, "1G,", COST),
+        (types.INTERVAL, "", NUMBER),
+        (types.INTERVAL, "1:", NUMBER),
+        (types.INTERVAL, "1:2:3", NUMBER),
+        (types.INTERVAL, "0:1", POSITIVE),
+        (types.INTERVAL, "1:1000", POSITIVE),
+        (types.INTERVAL, "nan", POSITIVE),
+        (types.INTERVAL, "1.0000000001", "at most 9 decimals"),
+        (types.STEPS, "0", POSITIVE),
+        (types.STEPS, "inf", POSITIVE),
+        (types.STEPS, "1e-10", "at most 9 decimals"),
+        (types.STEPS, "1,2", "one step, or one for each of alpha, beta, gamma"),
+        (types.SWEEP, "height=1..2", SWEEP),
+        (types.SWEEP, "depth=1", SWEEP),
+        (types.SWEEP, "depth=a..b", NUMBER),
+    ],
+    ids=lambda value: value.name if isinstance(value, types.Parsed) else None,
+)
+def test_refuses(kind: types.Parsed, text: str, expected: str) -> None:
+    with pytest.raises(click.BadParameter) as caught:
+        kind.convert(text, None, None)
+    assert caught.value.message == f"expected {expected}, got {text!r}"
+
+
+def test_what_is_no_text_is_a_value_already() -> None:
+    assert types.PHIS.convert([1, 2], None, None) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "9" * 5000 + "G", "1e999999"], ids=["digits", "G", "e"]
+)
+@pytest.mark.parametrize(
+    "kind",
+    [types.PHIS, types.BUDGET, types.QUANTITY, types.INTERVAL, types.STEPS],
+    ids=["phi", "budget", "quantity", "interval", "step"],
+)
+def test_numbers_of_absurd_size_are_refused_at_once(
+    kind: types.Parsed, text: str
+) -> None:
+    with pytest.raises(click.BadParameter):
+        kind.convert(text, None, None)
+
+
+def completed(start: str) -> list[tuple[str, str]]:
+    context = click.Context(click.Command("c"))
+    argument = click.Argument(["spec"])
+    found = types.SpecReference().shell_complete(context, argument, start)
+    return [(each.value, each.type) for each in found]
+
+
+def test_specs_complete_to_built_in_names_and_files() -> None:
+    assert completed("b1") == [("b1", "plain"), ("b1", "file")]
+    assert ("b7", "plain") in completed("b")
+    assert completed("specs/b") == [("specs/b", "file")]
+
+
+def test_a_target_is_a_path_in_a_folder_that_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "new.json"
+    assert types.Target().convert(str(there), None, None) == there
+    with pytest.raises(click.BadParameter) as caught:
+        types.Target().convert(str(tmp_path / "no" / "x"), None, None)
+    nowhere = str(tmp_path / "no")
+    assert caught.value.message == f"expected a folder, found none at {nowhere!r}"
+    with pytest.raises(click.BadParameter, match="is a directory"):
+        types.Target().convert(str(tmp_path), None, None)

@@ -1,0 +1,220 @@
+"""Tests of `effscale.search.fit`: the ray's nearest network, against brute force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import effscale as es
+from effscale.errors import ScaleError
+from effscale.search.fit import Limits, on_ray, ray
+from tests.search.drawn import aligned, network, networks, off_multiples
+
+if TYPE_CHECKING:
+    from effscale.search.fit import Found, Ray
+
+few = settings(max_examples=15, deadline=None)
+TARGETS = st.floats(0.2, 5)  #: as multiples of the baseline's MACs
+STRATEGIES = st.sampled_from(["compound", "depth", "wr", "fast", "d1_w8_r1"])
+
+
+def macs(spec: es.Spec, phi: float = 0) -> int:
+    return int(es.count(es.scale(spec, es.compound(phi, spec.coefficients))).macs)
+
+
+def multipliers(path: Ray, phis: Any) -> es.Multipliers:  # noqa: ANN401
+    return es.strategy(path.strategy, phis, path.spec.coefficients)
+
+
+def sampled(path: Ray) -> Any:  # noqa: ANN401 - an array
+    """φ all along the ray and beyond, wherever there is a network."""
+    lowest = max(float(path.phi[0]), -8.0)
+    return np.concatenate((np.linspace(lowest, 6.0, 2001), [0.0]))
+
+
+def distances(path: Ray, target: int, limits: Limits | None = None) -> Any:  # noqa: ANN401
+    """How far from the target the sampled networks within the limits are."""
+    given = multipliers(path, sampled(path))
+    scaled = es.scale(path.spec, given)
+    cost = es.count(scaled)
+    off = np.abs(np.asarray(cost.macs) / target - 1)
+    return off[(limits or Limits()).admit(given, scaled.resolution, cost)]
+
+
+@given(aligned(), TARGETS, STRATEGIES)
+@few
+def test_nothing_on_the_ray_is_nearer(
+    spec: es.Spec, multiple: float, name: str
+) -> None:
+    target = max(int(multiple * macs(spec)), 1)
+    path = ray(spec, target, name=name)
+    found = on_ray(path, target)
+    assert found[0].role == "nearest"
+    assert abs(found[0].deviation) <= distances(path, target).min()
+    if len(found) > 1:
+        one, other = found
+        assert (one.deviation > 0) != (other.deviation > 0)
+        assert other.role == ("above" if other.deviation > 0 else "below")
+
+
+@given(off_multiples(), st.floats(0.5, 2))
+@few
+def test_nothing_is_nearer_where_the_baseline_itself_is_off_the_multiples(
+    spec: es.Spec, multiple: float
+) -> None:
+    # MACs may fall at φ = 0, where alone nothing is rounded
+    target = max(int(multiple * macs(spec)), 1)
+    path = ray(spec, target)
+    nearest = on_ray(path, target)[0]
+    assert abs(nearest.deviation) <= distances(path, target).min()
+
+
+def one_network(path: Ray, found: Found) -> bool:
+    """Whether all φ of the interval give what was found."""
+    assert found.interval is not None
+    low, high = found.interval
+    inside = np.linspace(low, high, 41)[1:-1]
+    return set(networks(path.spec, multipliers(path, inside))) == {
+        network(found.variant.spec)
+    }
+
+
+def is_other(path: Ray, found: Found, phi: float) -> bool:
+    """Whether this φ gives another network than what was found, or none."""
+    try:
+        scaled = es.scale(path.spec, multipliers(path, np.array([phi])))
+    except ScaleError:
+        return True
+    return network_of_one(scaled) != network(found.variant.spec)
+
+
+def network_of_one(spec: es.Spec) -> tuple[int, ...]:
+    numbers = *spec.repeats, *spec.channels, *spec.resolution
+    return tuple(int(np.ravel(each)[0]) for each in numbers)
+
+
+@given(aligned(), TARGETS, STRATEGIES)
+@few
+def test_an_interval_is_all_the_phi_of_a_network(
+    spec: es.Spec, multiple: float, name: str
+) -> None:
+    target = max(int(multiple * macs(spec)), 1)
+    path = ray(spec, target, name=name)
+    for found in on_ray(path, target):
+        assert found.interval is not None
+        low, high = found.interval
+        assert low <= found.variant.phi < high  # type: ignore[operator]
+        assert one_network(path, found)
+        assert is_other(path, found, low - 1e-9) or low == path.phi[0]
+        assert is_other(path, found, high + 1e-9) or high == path.end[-1]
+        alone = es.scale(spec, es.strategy(name, found.variant.phi or 0.0))
+        assert network(alone) == network(found.variant.spec)
+        assert found.cost == es.count(alone)
+
+
+@pytest.mark.parametrize("multiple", [0.05, 1, 16])
+def test_every_network_of_b0_s_ray_is_on_it(b0: es.Spec, multiple: float) -> None:
+    target = int(multiple * macs(b0))
+    path = ray(b0, target)
+    within = np.linspace(path.phi[0], path.end[-1] - 1e-9, 2001)
+    reached = set(networks(b0, multipliers(path, within)))
+    listed = networks(b0, multipliers(path, (path.phi + path.end) / 2))
+    assert reached <= set(listed)
+    assert len(set(listed)) == len(listed)
+    assert path.cost.macs[-1] > target  # type: ignore[index]
+
+
+def test_the_baseline_s_own_cost_is_the_baseline(b0: es.Spec) -> None:
+    nearest, above = on_ray(ray(b0, 385814752), 385814752)
+    assert (nearest.variant.phi, nearest.deviation) == (0, 0)
+    assert network(nearest.variant.spec) == network(b0)
+    assert nearest.variant.spec.name == "b0-phi0"
+    assert (above.role, int(above.cost.macs) > 385814752) == ("above", True)
+
+
+def test_what_no_network_reaches_has_one_side(b0: es.Spec) -> None:
+    (smallest,) = on_ray(ray(b0, 1), 1)
+    assert smallest.role == "nearest"
+    # depth cannot fall below a block a stage
+    assert smallest.variant.spec.resolution == (32, 32)
+    assert set(smallest.variant.spec.repeats) == {1}
+
+
+LIMITS = [
+    Limits(params=8_000_000),
+    Limits(activations=15_000_000),
+    Limits(max_resolution=271),
+    Limits(min_depth=1.355),
+    Limits(max_depth=1.355),
+    Limits(min_width=1.1733, max_width=1.18),
+    Limits(max_width=1.173),
+    Limits(min_depth=2.9),
+    Limits(min_depth=1.3, max_depth=1.3),
+    Limits(min_depth=1.3, max_resolution=280, params=12_000_000),
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_limits_hold_in_what_is_found(b0: es.Spec, limits: Limits) -> None:
+    path = ray(b0, 1_500_000_000, limits)
+    found = on_ray(path, 1_500_000_000)
+    for each in found:
+        given, sides = each.variant.multipliers, each.variant.spec.resolution
+        assert limits.admit(given, sides, each.cost)
+    nearest = abs(found[0].deviation)
+    assert nearest <= distances(path, 1_500_000_000, limits).min()
+
+
+def test_a_limit_beyond_the_target_is_still_reached(b0: es.Spec) -> None:
+    # φ = 2.02 is just deep enough, and 0.6 % above
+    target, limits = macs(b0, 2) - 1, Limits(min_depth=1.445)
+    found = on_ray(ray(b0, target, limits), target)
+    assert [each.role for each in found] == ["nearest"]
+    assert 0 < found[0].deviation < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("compound", Limits(min_depth=2, max_depth=1)),
+        ("compound", Limits(min_depth=1000)),
+        ("compound", Limits(max_resolution=24)),
+        ("depth", Limits(min_width=1.1)),
+        ("width", Limits(max_depth=0.5)),
+    ],
+)
+def test_limits_that_nothing_meets_leave_nothing(
+    b0: es.Spec, name: str, limits: Limits
+) -> None:
+    assert on_ray(ray(b0, 10**9, limits, name), 10**9) == []
+
+
+def test_limits_admit_what_is_just_on_them() -> None:
+    cost = es.Cost(macs=7, params=8, activations=9)
+    exact = Limits(8, 9, 30, 1.5, 1.5, 2.5, 2.5)
+    assert exact.admit(es.Multipliers(1.5, 2.5), (20, 30), cost)
+    for name, wrong in {
+        "params": 7,
+        "activations": 8,
+        "max_resolution": 29,
+        "min_depth": 1.6,
+        "max_depth": 1.4,
+        "min_width": 2.6,
+        "max_width": 2.4,
+    }.items():
+        strict = Limits(**{**vars(exact), name: wrong})
+        assert not strict.admit(es.Multipliers(1.5, 2.5), (20, 30), cost)
+
+
+def test_a_ray_needs_multipliers_that_rise(b0: es.Spec) -> None:
+    falling = es.Coefficients(alpha=1.5, beta=0.9, gamma=1.2)
+    spec = b0.model_copy(update={"coefficients": falling})
+    with pytest.raises(ScaleError) as caught:
+        ray(spec, 10**9)
+    assert str(caught.value) == (
+        "coefficients: expected at least 1 each, to search along φ"
+    )
