@@ -12,8 +12,8 @@ run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
 test: lint types ## set up what is missing and run every check and test
 	$(BIN)/pytest
 
-quick: $(INSTALLED) ## the tests that need no torch
-	$(BIN)/pytest -m "not torch"
+quick: $(INSTALLED) ## the tests that need no torch and take no time
+	$(BIN)/pytest -m "not torch and not slow"
 
 lint: $(INSTALLED) ## ruff: format and rules
 	$(BIN)/ruff format --check .

@@ -69,6 +69,7 @@ def test_files_are_read_in_one_sitting() -> None:
     assert {path: n for path, n in lengths.items() if n > 250} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--step", "0.2", "--tolerance", "0.1")
 
 

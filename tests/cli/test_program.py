@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = [sys.executable, "-m", "effscale"]
 
 

@@ -14,6 +14,8 @@ from effscale.cli.progress import PATIENCE, Bar
 if TYPE_CHECKING:
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 
 class Screen(io.StringIO):
     """Standard error, being a terminal or not."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "sweep", ["resolution=216..262", "depth=1..2", "width=1..1.03"]

@@ -16,6 +16,8 @@ from effscale.search.free import off_ray
 if TYPE_CHECKING:
     from effscale.report.document import Report
 
+pytestmark = pytest.mark.slow
+
 KEYS = [
     *("role", "target", "name", "strategy", "phi", "depth_multiplier"),
     *("width_multiplier", "resolution_multiplier", "resolution", "params", "macs"),

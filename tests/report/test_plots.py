@@ -17,6 +17,8 @@ from effscale.search.sweep import sweep
 if TYPE_CHECKING:
     import effscale as es
 
+pytestmark = pytest.mark.slow
+
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 

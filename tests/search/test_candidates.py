@@ -16,6 +16,8 @@ from effscale.search import candidates
 from effscale.search.candidates import counted, pareto_front, signature
 from tests.search.drawn import aligned, network
 
+pytestmark = pytest.mark.slow
+
 few = settings(max_examples=15, deadline=None)
 COEFFICIENTS = st.tuples(*[st.sampled_from([1.0, 1.04, 1.1, 1.15, 1.2, 1.25])] * 3)
 POINTS = st.lists(COEFFICIENTS, min_size=1, max_size=12, unique=True)

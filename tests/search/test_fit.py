@@ -17,6 +17,8 @@ from tests.search.drawn import aligned, network, networks, off_multiples
 if TYPE_CHECKING:
     from effscale.search.fit import Found, Ray
 
+pytestmark = pytest.mark.slow
+
 few = settings(max_examples=15, deadline=None)
 TARGETS = st.floats(0.2, 5)  #: as multiples of the baseline's MACs
 STRATEGIES = st.sampled_from(["compound", "depth", "wr", "fast", "d1_w8_r1"])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from effscale.search.fit import Found
     from effscale.search.free import Free
 
+pytestmark = pytest.mark.slow
+
 DIMENSIONS = ("depth", "width", "resolution")
 
 

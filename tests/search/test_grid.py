@@ -22,6 +22,8 @@ from tests.strategies import specs
 if TYPE_CHECKING:
     from effscale.search.grid import Answer, Constraint
 
+pytestmark = pytest.mark.slow
+
 few = settings(max_examples=15, deadline=None)
 DECIMALS = st.integers(0, 5).flatmap(
     lambda places: st.integers(1, 10**places * 3).map(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from effscale.search.reach import Axis, Rounded
     from effscale.spec.models import Rounding, Spec
 
+pytestmark = pytest.mark.slow
+
 some = settings(max_examples=25, deadline=None)
 few = settings(max_examples=15, deadline=None)
 NUMBERS = st.lists(st.integers(1, 40), min_size=1, max_size=4)
