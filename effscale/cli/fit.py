@@ -35,13 +35,7 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     required=True,
     help="The cost to meet: 1.5G; several with commas give a family.",
 )
-@click.option(
-    "--tolerance",
-    type=Range(0, 1000),
-    default=0.05,
-    show_default=True,
-    help="How far from the cost a variant may be, relative to it.",
-)
+@options.tolerance_option
 @click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
 @click.option(
     "--strategy",

@@ -11,7 +11,7 @@ import click
 
 from effscale.cli import options, proof
 from effscale.cli.progress import Bar
-from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS, Range
+from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,13 +43,7 @@ DIMENSIONS = {
     show_default=True,
     help="Cost of one φ, as a multiple of the baseline's MACs.",
 )
-@click.option(
-    "--tolerance",
-    type=Range(0, 1000),
-    default=0.05,
-    show_default=True,
-    help="How far from the budget a point may be, relative to it.",
-)
+@options.tolerance_option
 @click.option(
     "--constraint",
     type=click.Choice(["nominal", "realised"]),

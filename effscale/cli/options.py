@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from effscale.cli.types import RESOLUTION, SpecReference, Target
+from effscale.cli.types import RESOLUTION, Range, SpecReference, Target
 from effscale.errors import OutputError
 
 if TYPE_CHECKING:
@@ -89,6 +89,17 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
         help="Build the network and check the count: fvcore runs it once, torch counts "
         "without memory, none leaves torch alone.",
     )
+
+
+def tolerance_option(function: F) -> F:
+    """`--tolerance`."""
+    return click.option(
+        "--tolerance",
+        type=Range(0, 1000),
+        default=0.05,
+        show_default=True,
+        help="How far from what was asked a cost may be, relative to it.",
+    )(function)
 
 
 def plot_option(what: str) -> Callable[[F], F]:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.quantity import human
-from effscale.report import rows
+from effscale.report import columns, rows
 from effscale.report.document import (
     Column,
     Report,
     Section,
-    deviation_style,
-    multiplier,
-    quantity,
-    sides,
-    signed_percent,
     unit_of,
 )
 from effscale.report.scaling import reasons
@@ -48,8 +43,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     front = [row for row in table if row["role"] == "front"]
     others = [row for row in table if row["role"] != "front"]
     chosen = [row for row in others if row["role"] == "nearest"]
-    columns = _columns(units, others)
-    sections = [Section(columns, others, emphasis=_emphasis)]
+    sections = [Section(_columns(units, others), others, emphasis=_emphasis)]
     notes = []
     if front:
         title = "Pareto front within the tolerance: params against activations"
@@ -62,7 +56,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         sections=sections,
         heading=[("target", asked), ("searched", searched)],
         notes=notes,
-        records=[{**row, "measured": _macs(row)} for row in table],
+        records=[rows.flat(row) for row in table],
     )
 
 
@@ -70,10 +64,6 @@ def _row(spec: Spec, found: Found, measurement: Measurement | None) -> Data:
     row = variant_row(spec, found.variant, measurement)
     interval = None if found.interval is None else list(found.interval)
     return {"role": found.role, "target": found.target, **row, "interval": interval}
-
-
-def _macs(row: Data) -> int | None:
-    return row["measured"]["macs"] if row["measured"] else None
 
 
 def _spread(front: list[Data], top: int) -> list[Data]:
@@ -99,27 +89,19 @@ _PHI = [
 def _columns(units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
     ray = any(row["interval"] for row in table)
-    unit, factor = unit_of(units)
+    _, factor = unit_of(units)
 
     def target(asked: int) -> str:
         return human(factor * asked)
-
-    def macs(row: Row) -> str:
-        mark = {None: "", True: " ✓", False: " ✗"}[row["agrees"]]
-        return quantity(factor * row["macs"]) + mark
 
     return [
         Column("", "role", justify="left"),
         *([Column("target", "target", target)] if several else []),
         *(_PHI if ray else []),
-        Column("d", "depth_multiplier", multiplier),
-        Column("w", "width_multiplier", multiplier),
-        Column("r", "resolution_multiplier", multiplier),
-        Column("input", "resolution", sides),
-        Column("params", "params", quantity),
-        Column(unit, "", macs),
-        Column("activ.", "activations", quantity),
-        Column("off by", "deviation", signed_percent, style=deviation_style),
+        *columns.MULTIPLIERS,
+        *columns.costs(units),
+        columns.ACTIVATIONS,
+        columns.OFF_BY,
     ]
 
 

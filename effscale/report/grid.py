@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from effscale.report import rows
+from effscale.report import columns, rows
 from effscale.report.document import (
     Column,
     Report,
     Section,
-    deviation_style,
     multiple,
-    quantity,
-    sides,
-    signed_percent,
-    unit_of,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +45,7 @@ def best_first(candidates: Candidates, by: str) -> Candidates:
 def candidate_rows(spec: Spec, candidates: Candidates, phi: float) -> list[Data]:
     """A row for each candidate, in order, as plain Python numbers."""
     own = spec.coefficients
-    columns = {
+    figures = {
         "alpha": candidates.alpha,
         "beta": candidates.beta,
         "gamma": candidates.gamma,
@@ -68,8 +63,8 @@ def candidate_rows(spec: Spec, candidates: Candidates, phi: float) -> list[Data]
         "points": candidates.same,
         "pareto": candidates.pareto,
     }
-    lists = [np.asarray(column).tolist() for column in columns.values()]
-    table = [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+    lists = [np.asarray(column).tolist() for column in figures.values()]
+    table = [dict(zip(figures, row, strict=True)) for row in zip(*lists, strict=True)]
     for row in table:
         point = row["alpha"], row["beta"], row["gamma"]
         row["own"] = point == (own.alpha, own.beta, own.gamma)
@@ -95,6 +90,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
         found = measured[index] if index < len(measured) else None
         row["budget"] = budget
         row["measured"] = rows.measured(found)
+        row["agrees"] = None if found is None else found.macs == row["macs"]
     shown = [*table[:top], *(row for row in table[top:] if row["own"])]
     family = len(grid.phis) > 1
     more = [f"{len(table) - top} more networks: --top {len(table)}, or --format csv"]
@@ -109,12 +105,8 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
         sections=[Section(_columns(units, family=family), shown, emphasis=_emphasis)],
         heading=_heading(spec, grid, answer, len(table)),
         notes=[_legend(family=family), *(more if len(table) > top else [])],
-        records=[{**row, "measured": _macs(row)} for row in table],
+        records=[rows.flat(row) for row in table],
     )
-
-
-def _macs(row: Data) -> int | None:
-    return row["measured"]["macs"] if row["measured"] else None
 
 
 def _heading(
@@ -133,13 +125,6 @@ def _heading(
 
 
 def _columns(units: Units, *, family: bool) -> list[Column]:
-    unit, factor = unit_of(units)
-
-    def macs(row: Data) -> str:
-        same = row["measured"] and row["measured"]["macs"] == row["macs"]
-        mark = "" if not row["measured"] else " ✓" if same else " ✗"
-        return quantity(factor * row["macs"]) + mark
-
     def marks(row: Data) -> str:
         return "".join(
             mark for key, mark in (("own", "★"), ("pareto", "◆")) if row[key]
@@ -152,12 +137,10 @@ def _columns(units: Units, *, family: bool) -> list[Column]:
         Column("β", "beta", multiple),
         Column("γ", "gamma", multiple),
         Column("product", "product", lambda value: f"{value:.3f}"),
-        Column("input", "resolution", sides),
-        Column("params", "params", quantity),
-        Column(unit, "", macs),
-        Column("activ.", "activations", quantity),
+        *columns.costs(units),
+        columns.ACTIVATIONS,
         Column("ratio", "ratio", multiple),
-        Column("off by", "deviation", signed_percent, style=deviation_style),
+        columns.OFF_BY,
         *([tracking] if family else []),
         Column("points", "points"),
     ]

@@ -36,6 +36,12 @@ def measured(measurement: Measurement | None) -> Data | None:
     return {"engine": measurement.engine, **costs(measurement)}
 
 
+def flat(row: Data) -> Data:
+    """A row for a CSV: the measured MACs in one cell."""
+    found = row["measured"]
+    return {**row, "measured": found["macs"] if found else None}
+
+
 def agrees(cost: Cost, measurement: Measurement | None) -> bool | None:
     """Whether just what was counted was measured; None where nothing was."""
     return None if measurement is None else costs(cost) == costs(measurement)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count
-from effscale.report import rows
+from effscale.report import columns, rows
 from effscale.report.document import (
     Column,
     Report,
     Section,
     change,
-    deviation_style,
     multiple,
-    multiplier,
     percent,
     quantity,
     sides,
@@ -66,7 +64,7 @@ def report(
         sections=[Section(_columns(units), table, emphasis=_emphasis), *more],
         heading=_heading(baseline, variants, units),
         notes=[*_marks(table), *([] if found is None else [_sentence(found)])],
-        records=[{**row, "measured": _measured_macs(row)} for row in table],
+        records=[rows.flat(row) for row in table],
     )
 
 
@@ -100,23 +98,13 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
 
 
 def _columns(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
-
-    def macs(row: Any) -> str:  # noqa: ANN401 - a row
-        mark = {None: "", True: " ✓", False: " ✗"}[row["agrees"]]
-        return quantity(factor * row["macs"]) + mark
-
     return [
         Column("variant", "name", justify="left"),
-        Column("d", "depth_multiplier", multiplier),
-        Column("w", "width_multiplier", multiplier),
-        Column("r", "resolution_multiplier", multiplier),
-        Column("input", "resolution", sides),
-        Column("params", "params", quantity),
-        Column(unit, "", macs),
+        *columns.MULTIPLIERS,
+        *columns.costs(units),
         Column("ratio", "ratio", multiple),
         Column("budget", "budget", multiple),
-        Column("off by", "deviation", signed_percent, style=deviation_style),
+        columns.OFF_BY,
     ]
 
 
@@ -132,7 +120,7 @@ def _story(row: Data, units: Units) -> list[Section]:
         }
         for part in row["stages"]
     ]
-    columns = [
+    parts = [
         Column("part", "part", justify="left"),
         Column("operator", "operator", justify="left"),
         Column("stride", "stride"),
@@ -152,7 +140,7 @@ def _story(row: Data, units: Units) -> list[Section]:
     product = row["ratio"] / row["budget"]
     text = f"ratio {ratio} / budget {budget}"
     return [
-        Section(columns, stages, f"{row['name']}, stage by stage", total),
+        Section(parts, stages, f"{row['name']}, stage by stage", total),
         Section(
             why,
             row["explain"],
@@ -177,20 +165,15 @@ def reasons(scaled: list[Data]) -> list[Section]:
         return signed_percent(value - 1)
 
     titles = ("law", "fixed", "repeats", "channels", "size", "odd maps")
-    columns = [
+    effects = [
         Column("variant", "name", justify="left"),
         *(
             Column(title, name, effect)
             for title, name in zip(titles, REASONS, strict=True)
         ),
-        Column("off by", "deviation", signed_percent, style=deviation_style),
+        columns.OFF_BY,
     ]
-    return [Section(columns, matrix, "Why: factors that multiply to the deviation")]
-
-
-def _measured_macs(row: Data) -> int | None:
-    """One figure for a CSV's cell."""
-    return row["measured"]["macs"] if row["measured"] else None
+    return [Section(effects, matrix, "Why: factors that multiply to the deviation")]
 
 
 def _marks(table: Sequence[Data]) -> list[str]:

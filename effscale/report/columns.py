@@ -1,0 +1,43 @@
+"""Columns that several answers have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.report.document import (
+    Column,
+    deviation_style,
+    multiplier,
+    quantity,
+    sides,
+    signed_percent,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from effscale.report.document import Row, Units
+
+#: How a network was scaled.
+MULTIPLIERS = [
+    Column("d", "depth_multiplier", multiplier),
+    Column("w", "width_multiplier", multiplier),
+    Column("r", "resolution_multiplier", multiplier),
+]
+ACTIVATIONS = Column("activ.", "activations", quantity)
+OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
+
+_MARKS = {None: "", True: " ✓", False: " ✗"}
+
+
+def costs(units: Units) -> list[Column]:
+    """Image, params and MACs, marked where they were measured."""
+    unit, factor = unit_of(units)
+
+    def macs(row: Row) -> str:
+        return quantity(factor * row["macs"]) + _MARKS[row["agrees"]]
+
+    return [
+        Column("input", "resolution", sides),
+        Column("params", "params", quantity),
+        Column(unit, "", macs),
+    ]
