@@ -186,7 +186,7 @@ def test_without_matplotlib_says_what_to_install(
         (["--budget", "two"], 2, "'--budget': expected a number from 1 to 1000"),
         (["--budget", "nan"], 2, "'--budget': expected a number from 1 to 1000"),
         (["--tolerance", "-0.1"], 2, "'--tolerance': -0.1 is not in the range"),
-        (["--tolerance", "nan"], 2, "'--tolerance': "),
+        (["--tolerance", "nan"], 2, "'--tolerance': expected a number, got 'nan'"),
         (["--tolerance", "x"], 2, "'--tolerance': 'x' is not a valid float"),
         (["--constraint", "exact"], 2, "'--constraint': 'exact' is not one of"),
         (["--step", "0"], 2, "'--step': expected numbers above 0 and below 1000"),

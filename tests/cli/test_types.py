@@ -118,6 +118,7 @@ def test_a_range_steps_exactly(low: int, count: int, step: str) -> None:
         (types.INTERVAL, "0:1", POSITIVE),
         (types.INTERVAL, "1:1000", POSITIVE),
         (types.INTERVAL, "nan", POSITIVE),
+        (types.INTERVAL, "2:1", "a range that rises, such as 1:1.42"),
         (types.INTERVAL, "1.0000000001", "at most 9 decimals"),
         (types.STEPS, "0", POSITIVE),
         (types.STEPS, "inf", POSITIVE),
@@ -152,6 +153,29 @@ def test_numbers_of_absurd_size_are_refused_at_once(
 ) -> None:
     with pytest.raises(click.BadParameter):
         kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("0.5", None),
+        ("0", None),
+        ("2", None),
+        (1, None),
+        ("nan", "expected a number, got 'nan'"),
+        ("2.1", "2.1 is not in the range 0<=x<=2."),
+        ("inf", "inf is not in the range 0<=x<=2."),
+        ("x", "'x' is not a valid float range."),
+    ],
+)
+def test_a_number_of_a_range(value: Any, wrong: str | None) -> None:  # noqa: ANN401
+    kind = types.Range(0, 2)
+    if wrong is None:
+        assert kind.convert(value, None, None) == float(value)
+        return
+    with pytest.raises(click.BadParameter) as caught:
+        kind.convert(value, None, None)
+    assert caught.value.message == wrong
 
 
 def completed(start: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Small random networks whose own numbers are what their rounding rules would give."""
+"""Small networks to search: random ones, and one of two stages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.spec.models import Rounding, Spec
+from effscale.spec.models import Head, Rounding, Spec, Stage, Stem
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -62,6 +62,29 @@ def off_multiples(draw: DrawFn) -> Spec:
     spec = draw(specs())
     sides = [draw(st.integers(3, 9)) * spec.total_stride + 1 for _ in range(2)]
     return spec.model_copy(update={"resolution": tuple(sides)})
+
+
+def tiny(resolution: tuple[int, int] = (24, 40), stride: int = 2) -> Spec:
+    """Two stages of few channels, the stem and the second of them with the stride."""
+
+    def stage(stride: int, channels: int, repeats: int) -> Stage:
+        return Stage(
+            block="mbconv",
+            kernel=3,
+            stride=stride,
+            expand_ratio=2,
+            channels=channels,
+            repeats=repeats,
+            se_ratio=0.25,
+        )
+
+    return Spec(
+        name="tiny",
+        resolution=resolution,
+        stem=Stem(kernel=3, stride=stride, channels=8),
+        stages=(stage(1, 8, 1), stage(stride, 16, 2)),
+        head=Head(channels=16, classes=5),
+    )
 
 
 def network(spec: Spec) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.search.fit import Limits, on_ray, ray
-from tests.search.drawn import aligned, network, networks, off_multiples
+from tests.search.drawn import aligned, network, networks, off_multiples, tiny
 
 if TYPE_CHECKING:
     from effscale.search.fit import Found, Ray
@@ -136,6 +136,15 @@ def test_the_baseline_s_own_cost_is_the_baseline(b0: es.Spec) -> None:
     assert network(nearest.variant.spec) == network(b0)
     assert nearest.variant.spec.name == "b0-phi0"
     assert (above.role, int(above.cost.macs) > 385814752) == ("above", True)
+
+
+def test_a_baseline_between_images_too_small_is_no_end_of_the_ray() -> None:
+    # a total stride of 9, and 9 pixels: at φ of 0.1 or 1 they would round to 8, which
+    # leave no image, but at φ of 3 to 16
+    spec = tiny((9, 9), 3)
+    target = macs(spec, 3)
+    nearest = on_ray(ray(spec, target), target)[0]
+    assert abs(nearest.deviation) <= 0.1
 
 
 def test_what_no_network_reaches_has_one_side(b0: es.Spec) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from effscale.search import free
 from effscale.search.fit import Limits, on_ray, ray
 from effscale.search.free import bounds, off_ray
 from effscale.search.reach import axes
-from effscale.spec.models import Head, Rounding, Spec, Stage, Stem
-from tests.search.drawn import network
+from effscale.spec.models import Rounding, Spec
+from tests.search.drawn import network, tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 DIMENSIONS = ("depth", "width", "resolution")
-
-
-def tiny(resolution: tuple[int, int] = (24, 40), **more: Any) -> Spec:  # noqa: ANN401
-    """Two stages of few channels: some hundreds of networks in all."""
-    stages = [
-        Stage(
-            block="mbconv", kernel=3, stride=stride, expand_ratio=2, channels=channels,
-            repeats=repeats, se_ratio=0.25,
-        )
-        for stride, channels, repeats in ((1, 8, 1), (2, 16, 2))
-    ]  # fmt: skip
-    named = {"name": "tiny", "resolution": resolution, "stages": tuple(stages)}
-    stem, head = Stem(kernel=3, stride=2, channels=8), Head(channels=16, classes=5)
-    return Spec(**{**named, "stem": stem, "head": head, **more})
 
 
 def every(spec: Spec, target: int, limits: Limits) -> dict[tuple[int, ...], es.Cost]:
@@ -220,15 +206,7 @@ def test_a_stride_that_is_no_multiple_of_the_pixels_is_no_obstacle(
     share: float,
 ) -> None:
     # total stride 9, sides to a multiple of 8: 9 px, the least, would round to 8
-    spec = tiny((72, 72), stem=Stem(kernel=3, stride=3, channels=8))
-    spec = spec.model_copy(
-        update={
-            "stages": tuple(
-                each.model_copy(update={"stride": stride})
-                for each, stride in zip(spec.stages, (1, 3), strict=True)
-            )
-        }
-    )
+    spec = tiny((72, 72), 3)
     wanted = int(share * es.count(spec).macs)
     assert off_ray(spec, wanted, Limits(), 0.5).found[0].role == "nearest"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.search import grid
-from effscale.search.grid import Grid, axis, search
+from effscale.search.grid import Grid, axes, axis, search
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -95,6 +95,18 @@ def test_a_range_of_too_many_values_is_refused_before_it_is_made(
         "grid: expected at most 1,000,000,000 points, got 1,000,000,001; "
         "a larger --step or narrower ranges have fewer"
     )
+
+
+def test_axes_are_refused_together_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two, fine = Decimal(1), Decimal(2), Decimal("0.001")
+    values = axes([(one, two), (one, one), (two, two)], [fine, fine, fine])
+    assert [len(each) for each in values] == [1001, 1, 1]
+    assert values[2].tolist() == [2]
+    monkeypatch.delattr(np, "arange")
+    with pytest.raises(ScaleError, match=r"points, got 1,003,003,001; "):
+        axes([(one, two)] * 3, [fine] * 3)
 
 
 @pytest.mark.parametrize("budget", [0.999, 0, -2, float("inf"), float("nan")])
