@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -183,7 +184,7 @@ def _searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Ans
     start = time.perf_counter()
     with Bar(asked.points, quiet=quiet) as bar:
         answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
-    if verbose:
+    if verbose or (sys.stderr.isatty() and not quiet):
         seconds = time.perf_counter() - start
         click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
     return answer
