@@ -50,13 +50,13 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         sections.append(Section(_columns(units, front), _spread(front, top), title))
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
-    sections += reasons(chosen)
+    sections += reasons(chosen) if chosen else []
     return Report(
         data={**rows.envelope("fit", spec.name), "rows": table},
         sections=sections,
         heading=[("target", asked), ("searched", searched)],
         notes=notes,
-        records=[rows.flat(row) for row in table],
+        records=[_flat(row) for row in table],
     )
 
 
@@ -64,6 +64,14 @@ def _row(spec: Spec, found: Found, measurement: Measurement | None) -> Data:
     row = variant_row(spec, found.variant, measurement)
     interval = None if found.interval is None else list(found.interval)
     return {"role": found.role, "target": found.target, **row, "interval": interval}
+
+
+def _flat(row: Data) -> Data:
+    """A row for a CSV, the interval in two cells."""
+    low, high = row["interval"] or (None, None)
+    flat = {**rows.flat(row), "phi_from": low, "phi_to": high}
+    del flat["interval"]
+    return flat
 
 
 def _spread(front: list[Data], top: int) -> list[Data]:

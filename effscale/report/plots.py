@@ -43,7 +43,9 @@ def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     budget = asked.budget ** asked.phis[0]
     nominal = found.product ** asked.phis[0]
-    low, high = (budget * (1 + sign * asked.tolerance) for sign in (-1, 1))
+    ends = [1 - asked.tolerance, 1 + asked.tolerance]
+    power = asked.phis[0] if asked.constraint == "nominal" else 1
+    low, high = (budget * end**power for end in ends)
     left.axhspan(low, high, color="C0", alpha=0.12, lw=0, label="within the budget")
     reach = min(nominal.min(), found.ratio.min()), max(nominal.max(), found.ratio.max())
     left.plot(reach, reach, color="0.6", lw=1, label="realised = nominal")

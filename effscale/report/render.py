@@ -121,8 +121,10 @@ def _csv(report: Report) -> str:
     import csv
 
     records = [_flat(row) for row in report.records]
+    if not records:
+        return ""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(records[0]) if records else [])
+    writer = csv.DictWriter(out, list(records[0]))
     writer.writeheader()
     writer.writerows(records)
     return out.getvalue()

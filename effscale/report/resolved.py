@@ -19,11 +19,13 @@ def resolved(baseline: Spec, variant: Variant) -> str:
     cost, m, c = count(variant.spec), variant.multipliers, baseline.coefficients
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
     spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
-    phi = "" if variant.phi is None else f"phi {variant.phi:g}, "
+    how = variant.strategy
+    how += "" if variant.phi is None else f", phi {variant.phi:g}"
+    if how.startswith("compound"):
+        how += f", alpha {c.alpha:g}, beta {c.beta:g}, gamma {c.gamma:g}"
     comment = (
         f"{variant.spec.name}: {baseline.name} scaled by effscale {VERSION}\n"
-        f"{variant.strategy}, {phi}alpha {c.alpha:g}, beta {c.beta:g}, "
-        f"gamma {c.gamma:g}\n"
+        f"{how}\n"
         f"depth_multiplier {m.depth!r}, width_multiplier {m.width!r}, "
         f"resolution_multiplier {m.resolution!r}"
     )

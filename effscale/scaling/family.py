@@ -39,8 +39,12 @@ def family(
 
 def _variant(baseline: Spec, phi: float, name: str) -> Variant:
     multipliers = strategy(name, phi, baseline.coefficients)
-    short = [] if name == "compound" else [name.replace(":", "")]
-    parts = [baseline.name, *short, f"phi{phi:.12g}"]
     scaled = scale(baseline, multipliers)
-    called = scaled.model_copy(update={"name": "-".join(parts)})
-    return Variant(called, name, phi, multipliers, float(2.0**phi))
+    named = scaled.model_copy(update={"name": called(baseline, name, phi)})
+    return Variant(named, name, phi, multipliers, float(2.0**phi))
+
+
+def called(baseline: Spec, strategy: str, phi: float) -> str:
+    """What a variant is called: `b0-phi4`, `b0-depth-phi4`."""
+    short = [] if strategy == "compound" else [strategy.replace(":", "")]
+    return "-".join([baseline.name, *short, f"phi{phi:.12g}"])

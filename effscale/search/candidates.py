@@ -40,7 +40,7 @@ class Candidates:
     deviation: RealArray
     tracking: RealArray
     same: IntArray  #: how many feasible points are this network
-    pareto: Any  #: no other has fewer params and fewer activations
+    pareto: Any  #: no other is as good in params and activations, and better in one
 
     def __len__(self) -> int:
         return len(self.alpha)

@@ -10,12 +10,11 @@ import numpy as np
 
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
-from effscale.scaling.family import Variant
+from effscale.scaling.family import Variant, called
 from effscale.scaling.multipliers import Multipliers, strategy
-from effscale.scaling.scale import scale
-from effscale.search.candidates import signature
+from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.ray import changes, span
-from effscale.search.reach import distinct, simplest
+from effscale.search.reach import Axis, distinct, simplest
 
 if TYPE_CHECKING:
     from effscale.arrays import RealArray
@@ -85,7 +84,7 @@ class Ray:
         """The network with this index."""
         low, high = float(self.phi[index]), float(self.end[index])
         phi = simplest(low, high)
-        name = f"{self.spec.name}-phi{phi:g}"
+        name = called(self.spec, self.strategy, phi)
         given = strategy(self.strategy, phi, self.spec.coefficients)
         variant = named(self.spec, name, self.strategy, phi, given, target)
         return Found(role, variant, count(variant.spec), target, (low, high))
@@ -122,9 +121,10 @@ def ray(
     low, high = span(spec, name, highest, limits.reached, limits.passed)
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
-    phi = changes(spec, name, low, high)
-    every = scale(spec, strategy(name, phi, spec.coefficients))
-    runs = distinct(phi, high, signature(every, len(phi)), special=0.0)
+    runs = distinct(*changes(spec, name, low, high), high, special=0.0)
+    image = strategy(name, runs.start, spec.coefficients).resolution
+    exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
+    runs = Axis(runs.start[exists], runs.end[exists])
     given = strategy(name, runs.start, spec.coefficients)
     scaled = scale(spec, given)
     cost = spread(count(scaled), len(runs))

@@ -11,14 +11,14 @@ from effscale.cost.count import count
 from effscale.errors import CountError, ScaleError
 from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
 from effscale.scaling.rounding import Rules
-from effscale.scaling.scale import scale
+from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.reach import breakpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from effscale.arrays import RealArray
+    from effscale.arrays import IntArray, RealArray
     from effscale.spec.models import Spec
 
     Condition: TypeAlias = Callable[[Multipliers], Any]
@@ -29,7 +29,7 @@ def span(
 ) -> tuple[float, float]:
     """The φ of strategy `name` to look at, low and high; none is, if low > high.
 
-    From the least φ that leaves a network and has `reached` the lower limits, to one
+    From the least φ that has `reached` the lower limits, to one
     above 0 that costs over `highest`, or to the last that has not `passed` the upper
     limits. Both conditions hold ever after they first do.
     """
@@ -39,31 +39,20 @@ def span(
         return strategy(name, np.array([phi]), spec.coefficients)
 
     def macs(phi: float) -> float:
-        """Those at φ; infinity beyond 64 bits, NaN where there is no network."""
+        """Those at φ: 0 where the image is too small, infinity beyond what fits."""
         try:
+            if not leaves_an_image(spec, given(phi).resolution):
+                return 0.0
             return float(np.max(count(scale(spec, given(phi))).macs))
-        except CountError:
+        except (CountError, ScaleError):
             return math.inf
-        except ScaleError:
-            return math.nan
 
-    def exists(phi: float) -> bool:
-        try:
-            scale(spec, given(phi))
-        except ScaleError:
-            return False
-        return True
-
-    def fits(phi: float) -> bool:
-        return macs(phi) < math.inf
-
-    low = _last(exists, 0.0, -MAX_PHI)
-    high = MAX_PHI
+    low, high = -MAX_PHI, MAX_PHI
     for phi in np.arange(1.0, MAX_PHI):
-        if not fits(phi) or (bool(reached(given(phi))) and macs(phi) > highest):
+        if macs(phi) == math.inf or (reached(given(phi)) and macs(phi) > highest):
             high = float(phi)
             break
-    high = _last(fits, 0.0, high)
+    high = _last(lambda phi: macs(phi) < math.inf, 0.0, high)
     low = _least(lambda phi: bool(reached(given(phi))), low, high)
     past = _least(lambda phi: bool(passed(given(phi))), min(low, high), high)
     return low, high if past > high else float(np.nextafter(past, -np.inf))
@@ -90,15 +79,20 @@ def _last(holds: Callable[[float], bool], inside: float, outside: float) -> floa
     return inside
 
 
-def changes(spec: Spec, name: str, low: float, high: float) -> RealArray:
-    """Where the network changes along φ, `low` first."""
+def changes(
+    spec: Spec, name: str, low: float, high: float
+) -> tuple[RealArray, IntArray]:
+    """Where the network changes along φ, `low` first, and its numbers from there on.
+
+    The numbers of one φ are a row; some may be of images that are too small.
+    """
     rules = Rules.of(spec.rounding)
     numbers = {
         "depth": (rules.repeats, spec.repeats),
         "width": (rules.channels, spec.channels),
         "resolution": (rules.resolution, list(spec.resolution)),
     }
-    points = [np.array([low])]
+    points, rounders = [np.array([low])], []
     for dimension, (rule, given) in numbers.items():
 
         def value(phi: Any, of: str = dimension) -> Any:  # noqa: ANN401
@@ -113,5 +107,7 @@ def changes(spec: Spec, name: str, low: float, high: float) -> RealArray:
         # At exactly 1 nothing is rounded, and just before and after it all is.
         points.append(breakpoints(about_1, [0], low, high))
         points.append(breakpoints(rounded, [int(n) for n in given], low, high))
-    result: RealArray = np.unique(np.concatenate(points))
-    return result
+        rounders += [(rounded, int(number)) for number in given]
+    phi: RealArray = np.unique(np.concatenate(points))
+    columns = [rule(np.full(len(phi), number), phi) for rule, number in rounders]
+    return phi, np.stack(columns, axis=1)

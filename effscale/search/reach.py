@@ -100,10 +100,10 @@ def _axis(rule: Rounded, numbers: list[int], low: float, high: float) -> Axis:
     ones = ones[(low <= ones) & (ones <= high)]
     start = np.unique(np.concatenate(([low], points, ones)))
     results = np.stack([rule(np.full(len(start), n), start) for n in numbers], axis=1)
-    return distinct(start, high, results, special=1.0)
+    return distinct(start, results, high, special=1.0)
 
 
-def distinct(start: RealArray, high: float, results: Any, special: float) -> Axis:  # noqa: ANN401
+def distinct(start: RealArray, results: Any, high: float, *, special: float) -> Axis:  # noqa: ANN401
     """Each row of `results` once, and where it holds; what only noise makes left out.
 
     Around the special point, where nothing is rounded, a row may come back; its first

@@ -130,7 +130,7 @@ def test_csv_has_exact_integers(run: Run) -> None:
     ("more", "name", "comment"),
     [
         ([], "b0-phi1.67", "# compound, phi 1.67, alpha 1.2, beta 1.1, gamma 1.15"),
-        ([*NARROW, "--max-resolution", "400"], "b0-d1", "# free, "),
+        ([*NARROW, "--max-resolution", "400"], "b0-d1", "# free"),
     ],
     ids=["ray", "free"],
 )
