@@ -135,12 +135,12 @@ def leaf_cost(step: Visit) -> Cost:
             weights = kernel**2 * divided(c_in, groups) * c_out
             params = weights + c_out if bias else weights
             return Cost(weights * out.positions, params, out.elements)
-        case Linear(c_in, c_out):
-            return Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
         case Norm(channels):
             return Cost(params=2 * channels)
-        case Pool() | Act() | Flatten() | Dropout():
+        case Act() | Pool() | Flatten() | Dropout():
             return Cost()
+        case Linear(c_in, c_out):
+            return Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
         case _:
             assert_never(step.leaf)
 

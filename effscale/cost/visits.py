@@ -83,16 +83,16 @@ def output(leaf: Leaf, shape: Shape, path: str) -> Shape:
             _same(c_in, shape, path)
             height, width = strided(shape.height, stride), strided(shape.width, stride)
             return Shape(c_out, height, width)
-        case Linear(c_in, c_out):
-            _same(c_in, shape, path)
-            return Shape(c_out, 1, 1)
-        case Pool():
-            return Shape(shape.channels, 1, 1)
         case Norm(channels):
             _same(channels, shape, path)
             return shape
         case Act() | Flatten() | Dropout():
             return shape
+        case Pool():
+            return Shape(shape.channels, 1, 1)
+        case Linear(c_in, c_out):
+            _same(c_in, shape, path)
+            return Shape(c_out, 1, 1)
         case _:
             assert_never(leaf)
 
