@@ -29,7 +29,7 @@ from effscale.network.staged import network
 from effscale.spec.models import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from effscale.spec.models import Spec
 
@@ -91,7 +91,12 @@ def count(spec: Spec) -> Cost:
 
 def total(net: Network) -> Cost:
     """What `net` costs, all parts together; arrays unguarded, unlike `count`."""
-    return sum((each.cost for each in part_costs(net)), Cost())
+    return whole(part_costs(net))
+
+
+def whole(parts: Iterable[PartCost]) -> Cost:
+    """The cost of these parts together."""
+    return sum((each.cost for each in parts), Cost())
 
 
 def part_costs(net: Network) -> list[PartCost]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from effscale.cost.count import Cost, layer_costs, part_costs
+from effscale.cost.count import layer_costs, part_costs, whole
 from effscale.errors import MeasureError
 from effscale.module.build import build
 from effscale.module.measure import Engine, Measurement, measure
@@ -41,7 +41,7 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
     They never should: a difference is a fault of effscale.
     """
     parts = part_costs(network(spec))
-    counted = sum((each.cost for each in parts), Cost())
+    counted = whole(parts)
     for figure in ("macs", "params", "activations"):
         ours, theirs = getattr(counted, figure), getattr(measured, figure)
         if ours != theirs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.cost.count import Cost, count, part_costs
+from effscale.cost.count import count, part_costs, whole
 from effscale.network.staged import network
 from effscale.report import rows
 from effscale.search.explain import explain
@@ -52,7 +52,7 @@ def _stages(baseline: Spec, scaled: Spec) -> list[Data]:
     """The scaled stage table, with what each part was before."""
     old = part_costs(network(baseline))
     new = part_costs(network(scaled))
-    cost = sum((each.cost for each in new), Cost())
+    cost = whole(new)
     table = []
     for before, after in zip(old, new, strict=True):
         row = rows.part_row(after, cost)

@@ -93,7 +93,7 @@ def round_channels(
 def round_repeats(repeats: Int, depth_multiplier: Real, *, up: bool = True) -> Int:
     """`repeats` times `depth_multiplier`, up to the next whole number, at least 1.
 
-    Float noise is not rounded up: ceil(round(d·n, 9)). Where not `up`, to the nearest,
+    Float noise is not rounded up (`arrays.ceil`). Where not `up`, to the nearest,
     halves to even.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How far a strategy's ray goes: the φ that leave a network, within limits."""
+"""A strategy's ray: how far it goes within limits, and where its network changes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def span(
 ) -> tuple[float, float]:
     """The φ of strategy `name` to look at, low and high; none is, if low > high.
 
-    From the least φ that has `reached` the lower limits, to one
-    above 0 that costs over `highest`, or to the last that has not `passed` the upper
-    limits. Both conditions hold ever after they first do.
+    From the least φ that has `reached` the lower limits, to one above 0 that costs over
+    `highest`, or to the last that has not `passed` the upper limits. Both conditions
+    hold ever after they first do.
     """
 
     def given(phi: float) -> Multipliers:

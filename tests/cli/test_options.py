@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from effscale.cli import options
+from effscale.cli import grid, options, types
 from effscale.errors import OutputError, ScaleError, SpecError
 from effscale.report import plots
 from effscale.report.document import Column, Report, Section
+from effscale.report.grid import SORTS
+from effscale.scaling.multipliers import MAX_PHI, SHARES
 from tests.search.drawn import network
 
 if TYPE_CHECKING:
@@ -173,3 +175,12 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: cannot be written: no such file or directory"
     )
+
+
+def test_what_the_command_line_says_without_importing_is_what_is_meant() -> None:
+    sort = next(each for each in grid.command.params if each.name == "sort")
+    assert isinstance(sort.type, click.Choice)
+    assert tuple(sort.type.choices) == SORTS
+    assert types.MAX_PHI == MAX_PHI
+    varied = {name: tuple(map(bool, shares)) for name, shares in SHARES.items()}
+    assert varied == {**grid.DIMENSIONS, "dwr": (True, True, True)}
