@@ -61,7 +61,22 @@ def nearest(value: Any, *, ties: str = "up") -> Any:  # noqa: ANN401
     return value.round().astype("int64") if is_array(value) else round(value)
 
 
-def maximum(low: int, value: Any) -> Any:  # noqa: ANN401
+def multiple(
+    exact: Any,  # noqa: ANN401
+    divisor: int,
+    *,
+    max_loss: float = 0.1,
+    ties: str = "up",
+) -> Any:  # noqa: ANN401
+    """The nearest multiple of `divisor`, at least one; never `max_loss` of it below.
+
+    Source: `round_filters`, tpu/models/official/efficientnet/efficientnet_model.py:106.
+    """
+    near = maximum(divisor, nearest(exact / divisor, ties=ties) * divisor)
+    return where(near < (1 - max_loss) * exact, near + divisor, near)
+
+
+def maximum(low: Any, value: Any) -> Any:  # noqa: ANN401
     """`value`, but at least `low`."""
     return value.clip(low) if is_array(value) else max(low, value)
 
@@ -82,6 +97,18 @@ def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
     return b if a is ZERO else a + b
 
 
+def between(before: Any, after: Any, there: Any) -> Any:  # noqa: ANN401
+    """`after` where `there` is 1, `before` where it is 0; on paper, as much between."""
+    if there is ONE or before is after:
+        return after
+    return before + (after - before) * there
+
+
+def clipped(value: Any) -> Any:  # noqa: ANN401
+    """`value`, but at least 0 and at most 1."""
+    return value.clip(0, 1) if is_array(value) else max(0, min(1, value))
+
+
 def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
     """Whether no candidate's value is below `low`; a fraction need only be above 0."""
     if isinstance(value, Fraction):
@@ -92,6 +119,14 @@ def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
 def every(condition: Any) -> bool:  # noqa: ANN401
     """Whether the condition holds for each candidate."""
     return bool(condition.all()) if is_array(condition) else bool(condition)
+
+
+def first(where: Any, *values: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """These values of the first candidate for which the condition holds."""
+    if not is_array(where):
+        return values
+    index = int(where.argmax())
+    return tuple((value + 0 * where).flat[index] for value in values)
 
 
 def divides(parts: Any, total: Any) -> bool:  # noqa: ANN401
@@ -116,3 +151,13 @@ def strided(side: Any, stride: int) -> Any:  # noqa: ANN401
     if stride == 1:
         return side
     return side / stride if isinstance(side, Fraction) else -(-side // stride)
+
+
+def valid(side: Any, kernel: int, stride: int) -> Any:  # noqa: ANN401
+    """Positions of a kernel that lies within `side` whole; a fraction stays one."""
+    more = (
+        (side - kernel) / stride
+        if isinstance(side, Fraction)
+        else (side - kernel) // stride
+    )
+    return more + 1

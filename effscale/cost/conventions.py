@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import layer_costs
-from effscale.network.layers import Norm, Pool
+from effscale.network.leaves import GlobalPool, Norm
 
 if TYPE_CHECKING:
     from effscale.network.layers import Network
@@ -24,6 +24,6 @@ def conventions(net: Network) -> dict[str, int]:
         macs += int(each.cost.macs)
         if isinstance(each.visit.leaf, Norm):
             norm += 2 * int(each.visit.output.elements)
-        elif isinstance(each.visit.leaf, Pool):
+        elif isinstance(each.visit.leaf, GlobalPool):
             pool += int(each.visit.input.elements)
     return {"paper": macs, "fvcore": macs + norm + pool, "torch": 2 * macs}

@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from effscale.arrays import Int, divided, is_array, plus
 from effscale.cost.visits import Visit, walk
-from effscale.errors import CountError
-from effscale.network.layers import (
+from effscale.errors import CountError, LayerError
+from effscale.network.leaves import (
     Act,
     Conv,
     Dropout,
     Flatten,
+    GlobalPool,
     Linear,
-    Network,
     Norm,
-    Part,
     Pool,
     Shape,
+    Shift,
 )
 from effscale.network.staged import network
-from effscale.spec.models import Model
+from effscale.spec.base import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from effscale.network.layers import Flow, Network, Part
     from effscale.spec.models import Spec
 
 INT64_MAX = 2**63 - 1
@@ -101,12 +102,18 @@ def whole(parts: Iterable[PartCost]) -> Cost:
 
 def part_costs(net: Network) -> list[PartCost]:
     """The cost of each part, in order."""
-    costs, shape = [], net.image
+    costs: list[PartCost] = []
+    flow: Flow = net.image
     for part in net.parts:
-        steps: list[Visit] = []
-        before, shape = shape, walk(part.layer, shape, part.path, steps)
-        costs.append(PartCost(part, before, shape, _together(steps)))
+        before = newest(flow)
+        visits, flow = walk(part.layer, flow, part.path)
+        costs.append(PartCost(part, before, newest(flow), _together(visits)))
     return costs
+
+
+def newest(flow: Flow) -> Shape:
+    """The feature map that a part puts out; cells hand on that before it as well."""
+    return flow if isinstance(flow, Shape) else flow[0]
 
 
 def _together(steps: list[Visit]) -> Cost:
@@ -125,11 +132,12 @@ def _together(steps: list[Visit]) -> Cost:
 
 def layer_costs(net: Network) -> list[LayerCost]:
     """The cost of every leaf of a network of plain ints, each copy for itself."""
-    steps: list[Visit] = []
-    shape = net.image
+    costs: list[LayerCost] = []
+    flow: Flow = net.image
     for part in net.parts:
-        shape = walk(part.layer, shape, part.path, steps, unroll=True)
-    return [LayerCost(step, leaf_cost(step)) for step in steps]
+        visits, flow = walk(part.layer, flow, part.path, unroll=True)
+        costs += [LayerCost(visit, leaf_cost(visit)) for visit in visits]
+    return costs
 
 
 def leaf_cost(step: Visit) -> Cost:
@@ -137,12 +145,14 @@ def leaf_cost(step: Visit) -> Cost:
     out = step.output
     match step.leaf:
         case Conv(c_in, c_out, kernel, _, groups, bias):
-            weights = kernel**2 * divided(c_in, groups) * c_out
+            area = kernel[0] * kernel[1]
+            weights = area * divided(c_in, groups) * c_out
             params = weights + c_out if bias else weights
+            params = 0 if step.tied else params
             return Cost(weights * out.positions, params, out.elements)
         case Norm(channels):
             return Cost(params=2 * channels)
-        case Act() | Pool() | Flatten() | Dropout():
+        case Pool() | GlobalPool() | Shift() | Act() | Flatten() | Dropout():
             return Cost()
         case Linear(c_in, c_out):
             return Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
@@ -157,7 +167,10 @@ def _guard(spec: Spec) -> None:
     where that bound is too high is each candidate counted in Python ints. (Sums and
     products that wrapped on the way are right again once the result fits.)
     """
-    bound = total(network(_converted(spec, lambda array: int(array.max()))))
+    try:
+        bound = total(network(_converted(spec, lambda array: int(array.max()))))
+    except LayerError:  # the widest groups need not divide the most channels
+        bound = Cost(INT64_MAX + 1)
     if max(int(each) for each in vars(bound).values()) <= INT64_MAX:
         return
     exact = total(network(_converted(spec, lambda array: array.astype(object))))
@@ -173,6 +186,8 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN40
         return convert(value)
     if isinstance(value, tuple):
         return tuple(_converted(each, convert) for each in value)
+    if isinstance(value, dict):
+        return {name: _converted(each, convert) for name, each in value.items()}
     if isinstance(value, Model):
         parts = {name: _converted(each, convert) for name, each in value}
         return value.model_copy(update=parts)

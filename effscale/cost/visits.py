@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING
 
-from effscale.arrays import Int, every, strided
+from effscale.arrays import ONE, Int
+from effscale.cost.shapes import (
+    all_of,
+    either,
+    keeps,
+    merged,
+    only,
+    output,
+    same_channels,
+)
 from effscale.errors import LayerError
 from effscale.network.layers import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
     Gate,
+    Graph,
     Layer,
-    Leaf,
-    Linear,
-    Norm,
-    Pool,
+    Maybe,
     Repeat,
     Residual,
     Sequential,
-    Shape,
     unrolled,
 )
+from effscale.network.leaves import Conv, Leaf, Shape
+
+if TYPE_CHECKING:
+    from effscale.network.layers import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,75 +41,101 @@ class Visit:
     times: Int
     input: Shape
     output: Shape
+    tied: bool = False  #: its weights are those of an earlier visit
 
 
-def walk(  # noqa: PLR0913 - a tree walk carries its state
-    layer: Layer,
-    shape: Shape,
-    path: str,
-    steps: list[Visit],
-    *,
-    times: Int = 1,
-    unroll: bool = False,
-) -> Shape:
-    """Append every leaf of `layer` to `steps`, in order; return the output's shape.
+def walk(
+    part: Sequential, flow: Flow, path: str, *, unroll: bool = False
+) -> tuple[list[Visit], Flow]:
+    """Every leaf of a part, block by block in order; and what the part puts out.
 
     Equal copies are one visit with their number in `times`, which may be an array and
     may be 0; with `unroll` (plain ints only) each is a visit with a path of its own.
-    """
-    match layer:
-        case Sequential(layers) | Gate(layers) | Residual(layers):
-            out = shape
-            for name, child in unrolled(layers) if unroll else layers:
-                where = f"{path}.{name}"
-                out = walk(child, out, where, steps, times=times, unroll=unroll)
-            if isinstance(layer, Residual):
-                _keeps(shape, out, path)
-            elif isinstance(layer, Gate):
-                _same(shape.channels, out, path)
-            return out if isinstance(layer, Sequential) else shape
-        case Repeat(body, copies):
-            out = walk(body, shape, path, steps, times=times * copies)
-            _keeps(shape, out, path)
-            return shape
-        case _:
-            out = output(layer, shape, path)
-            steps.append(Visit(path, layer, times, shape, out))
-            return out
-
-
-def output(leaf: Leaf, shape: Shape, path: str) -> Shape:
-    """What `leaf` makes of a feature map of this shape.
 
     Raises:
-        LayerError: if the feature map has other channels than the leaf takes.
+        LayerError: if a layer cannot take the feature map that reaches it.
     """
-    match leaf:
-        case Conv(c_in, c_out, _, stride):
-            _same(c_in, shape, path)
-            height, width = strided(shape.height, stride), strided(shape.width, stride)
-            return Shape(c_out, height, width)
-        case Norm(channels):
-            _same(channels, shape, path)
-            return shape
-        case Act() | Flatten() | Dropout():
-            return shape
-        case Pool():
-            return Shape(shape.channels, 1, 1)
-        case Linear(c_in, c_out):
-            _same(c_in, shape, path)
-            return Shape(c_out, 1, 1)
-        case _:
-            assert_never(leaf)
+    found = _Walk(unroll, [])
+    for name, block in unrolled(part.layers) if unroll else part.layers:
+        flow = found.through(block, flow, f"{path}.{name}", ONE, set())
+    return found.visits, flow
 
 
-def _keeps(before: Shape, after: Shape, path: str) -> None:
-    _same(before.channels, after, path)
-    for ours, theirs in zip(before[1:], after[1:], strict=True):
-        if ours is not theirs and not every(ours == theirs):
-            raise LayerError(f"{path}: expected to keep {before}, gives {after}")
+@dataclass
+class _Walk:
+    """The visits so far."""
 
+    unroll: bool
+    visits: list[Visit]
 
-def _same(channels: Int, shape: Shape, path: str) -> None:
-    if channels is not shape.channels and not every(channels == shape.channels):
-        raise LayerError(f"{path}: expected {channels} channels, got {shape.channels}")
+    def through(
+        self, layer: Layer, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Flow:
+        """The output of `layer`, each of its leaves visited.
+
+        `shared` are the names of the block's weights that are counted already.
+        """
+        match layer:
+            case Sequential(layers):
+                return self._chain(layers, flow, path, times, shared)
+            case Gate(layers):
+                shape = only(flow, path)
+                gate = only(self._chain(layers, flow, path, times, shared), path)
+                same_channels(shape.channels, gate, path)
+                return flow
+            case Residual(layers, shortcut):
+                made = only(self._chain(layers, flow, path, times, shared), path)
+                aside = f"{path}.shortcut"
+                beside = self._chain(shortcut, flow, aside, times, shared)
+                keeps(only(beside, aside), made, path)
+                return made
+            case Repeat(body, copies):
+                last = self.through(body, flow, path, times * copies, set())
+                for before, copy in zip(all_of(flow), all_of(last), strict=True):
+                    keeps(before, copy, path, copies)
+                return flow
+            case Maybe(body, there):
+                if there is ONE:
+                    return self.through(body, flow, path, times, shared)
+                if isinstance(there, int) and not there:
+                    return flow
+                after = self.through(body, flow, path, times * there, shared)
+                return either(flow, after, there)
+            case Graph():
+                return self._graph(layer, flow, path, times, shared)
+            case _:
+                shape = only(flow, path)
+                out = output(layer, shape, path)
+                tied = isinstance(layer, Conv) and layer.shared in shared
+                if isinstance(layer, Conv) and layer.shared is not None:
+                    shared.add(layer.shared)
+                self.visits.append(Visit(path, layer, times, shape, out, tied))
+                return out
+
+    def _chain(
+        self,
+        layers: tuple[tuple[str, Layer], ...],
+        flow: Flow,
+        path: str,
+        times: Int,
+        shared: set[str],
+    ) -> Flow:
+        for name, layer in unrolled(layers) if self.unroll else layers:
+            flow = self.through(layer, flow, f"{path}.{name}", times, shared)
+        return flow
+
+    def _graph(
+        self, graph: Graph, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Flow:
+        maps = list(all_of(flow))
+        if len(maps) != graph.inputs:
+            found = f"expected {graph.inputs} feature maps, got {len(maps)}"
+            raise LayerError(f"{path}: {found}")
+        for node in graph.nodes:
+            where = f"{path}.{node.name}"
+            read = merged([maps[k] for k in node.reads], node.merge, where)
+            maps.append(
+                only(self.through(node.layer, read, where, times, shared), where)
+            )
+        outputs = tuple(maps[k] for k in graph.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs

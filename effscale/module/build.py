@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import torch
 from torch import nn
 
 from effscale.arrays import is_array
 from effscale.errors import LayerError
+from effscale.module.combine import Gated, Shifted, Skipping, Wired
 from effscale.module.initialise import initialise, materialise
 from effscale.network.layers import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
     Gate,
+    Graph,
     Layer,
-    Linear,
+    Maybe,
     Network,
-    Norm,
-    Pool,
     Repeat,
     Residual,
     Sequential,
     unrolled,
+)
+from effscale.network.leaves import (
+    Act,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Norm,
+    Pool,
+    Shift,
 )
 from effscale.network.staged import network
 
@@ -38,38 +45,10 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu6": nn.ReLU6,
     "hard_swish": nn.Hardswish,
     "gelu": nn.GELU,
+    "none": nn.Identity,
     "sigmoid": nn.Sigmoid,
+    "hard_sigmoid": nn.Hardsigmoid,
 }
-
-
-class Gated(nn.Sequential):
-    """x · f(x), f being the children in order."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) to the same shape; f(x) is (N, C, 1, 1)."""
-        y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return x * y
-
-
-class Skipping(nn.Sequential):
-    """x + f(x), f being the children in order; in training f is dropped at `rate`.
-
-    Stochastic depth (Huang et al. 2016) by image: what stays is scaled by 1/(1 − rate).
-    """
-
-    rate: float = 0.0
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) to the same shape."""
-        y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        if self.training and self.rate > 0:
-            keep = x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(1 - self.rate)
-            y = y * keep.div_(1 - self.rate)
-        return x + y
-
-    def extra_repr(self) -> str:
-        """The rate, where there is one."""
-        return f"rate={self.rate:.3f}"
 
 
 def build(
@@ -106,32 +85,45 @@ def _assemble(net: Network) -> nn.Sequential:
     for part in net.parts:
         group, _, index = part.path.partition(".")
         if not index:
-            children[group] = module_of(part.layer)
+            children[group] = _part(part.layer)
             continue
         outer = children.setdefault(group, nn.Sequential())
-        outer.add_module(index, module_of(part.layer))
+        outer.add_module(index, _part(part.layer))
     return nn.Sequential(children)
 
 
-def module_of(layer: Layer) -> nn.Module:
-    """`layer` as torch has it."""
+def _part(layer: Sequential) -> nn.Sequential:
+    """A part, block by block: weights are shared within a block alone."""
+    blocks = unrolled(layer.layers)
+    return nn.Sequential(
+        OrderedDict((name, module_of(block, {})) for name, block in blocks)
+    )
+
+
+#: Convolutions of one block that share their weights, by name.
+Shared: TypeAlias = dict[str, nn.Module]
+
+
+def module_of(layer: Layer, shared: Shared) -> nn.Module:
+    """`layer` as torch has it; `shared` has what its block has made to be shared."""
     match layer:
-        case Conv(c_in, c_out, kernel, stride, groups, bias):
-            return nn.Conv2d(
-                int(c_in),
-                int(c_out),
-                kernel,
-                stride,
-                padding=kernel // 2,
-                groups=int(groups),
-                bias=bias,
-            )
+        case Conv(shared=str() as name) if name in shared:
+            return shared[name]
+        case Conv():
+            conv = _conv(layer)
+            if layer.shared is not None:
+                shared[layer.shared] = conv
+            return conv
         case Norm(channels, eps, momentum):
             return nn.BatchNorm2d(int(channels), eps, momentum)
         case Act(kind):
             return ACTIVATIONS[kind]()
         case Pool():
+            return _pool(layer)
+        case GlobalPool():
             return nn.AdaptiveAvgPool2d(1)
+        case Shift():
+            return Shifted()
         case Flatten():
             return nn.Flatten()
         case Dropout(rate):
@@ -139,19 +131,54 @@ def module_of(layer: Layer) -> nn.Module:
         case Linear(c_in, c_out):
             return nn.Linear(int(c_in), int(c_out))
         case Sequential(layers):
-            return nn.Sequential(_modules(layers))
+            return nn.Sequential(_modules(layers, shared))
         case Gate(layers):
-            return Gated(_modules(layers))
-        case Residual(layers):
-            return Skipping(_modules(layers))
-        case Repeat():
-            return nn.Sequential(_modules((("0", layer),)))
+            return Gated(_modules(layers, shared))
+        case Residual(layers, shortcut, scale):
+            beside = _modules(shortcut, shared)
+            other = nn.Sequential(beside) if beside else None
+            return Skipping(_modules(layers, shared), other, scale)
+        case Graph(nodes=nodes):
+            named = tuple((node.name, node.layer) for node in nodes)
+            return Wired(layer, _modules(named, shared))
+        case Repeat() | Maybe():
+            return nn.Sequential(_modules((("0", layer),), shared))
         case _:
             assert_never(layer)
 
 
-def _modules(layers: tuple[tuple[str, Layer], ...]) -> OrderedDict[str, nn.Module]:
-    return OrderedDict((name, module_of(layer)) for name, layer in unrolled(layers))
+def _conv(conv: Conv) -> nn.Conv2d:
+    same = conv.padding == "same"
+    return nn.Conv2d(
+        int(conv.c_in),
+        int(conv.c_out),
+        conv.kernel,
+        conv.stride,
+        padding=(conv.kernel[0] // 2, conv.kernel[1] // 2) if same else 0,
+        groups=int(conv.groups),
+        bias=conv.bias,
+    )
+
+
+def _pool(pool: Pool) -> nn.Module:
+    """torch's pool; a kernel that is its own stride is padded at the end alone."""
+    apart = pool.kernel == pool.stride
+    same = pool.padding == "same"
+    padding = (pool.kernel[0] // 2, pool.kernel[1] // 2) if same and not apart else 0
+    ceil = same and apart
+    if pool.kind == "max":
+        return nn.MaxPool2d(pool.kernel, pool.stride, padding, ceil_mode=ceil)
+    return nn.AvgPool2d(
+        pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
+    )
+
+
+def _modules(
+    layers: tuple[tuple[str, Layer], ...], shared: Shared
+) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(
+        (name, module_of(layer, shared)) for name, layer in unrolled(layers)
+    )
 
 
 def _stochastic_depth(module: nn.Sequential, rate: float) -> None:
@@ -162,5 +189,6 @@ def _stochastic_depth(module: nn.Sequential, rate: float) -> None:
     stages = module.get_submodule("stages").children()
     blocks = [block for stage in stages for block in stage.children()]
     for index, block in enumerate(blocks):
-        if isinstance(block, Skipping):
-            block.rate = rate * index / len(blocks)
+        for each in block.modules():
+            if isinstance(each, Skipping):
+                each.rate = rate * index / len(blocks)

@@ -1,123 +1,169 @@
-"""Blocks, each written once."""
+"""Blocks of stages, each written once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.arrays import Int, every, floor, maximum
+from effscale.arrays import Int, divided, every, floor, maximum, where
 from effscale.network.layers import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
-    Gate,
+    IDENTITY,
+    Graph,
     Layer,
-    Linear,
-    Norm,
-    Pool,
-    Repeat,
+    Maybe,
+    Node,
     Residual,
-    Sequential,
     seq,
 )
+from effscale.network.leaves import Conv, Pool
+from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
+from effscale.spec.base import of_block
 
 if TYPE_CHECKING:
-    from effscale.spec.models import Head, Spec, Stage
-
-
-@dataclass(frozen=True)
-class Style:
-    """What all blocks of a network share."""
-
-    activation: str
-    eps: float
-    momentum: float
-
-    @classmethod
-    def of(cls, spec: Spec) -> Style:
-        """The style that `spec` asks for."""
-        return cls(spec.activation, spec.norm.eps, spec.norm.momentum)
-
-    def norm(self, channels: Int) -> Norm:
-        """Batch norm as this network has it."""
-        return Norm(channels, self.eps, self.momentum)
-
-    def act(self) -> Act:
-        """The activation of this network."""
-        return Act(self.activation)
-
-
-def conv_norm(conv: Conv, style: Style) -> Sequential:
-    """Convolution and batch norm."""
-    return seq(conv=conv, norm=style.norm(conv.c_out))
-
-
-def conv_norm_act(conv: Conv, style: Style) -> Sequential:
-    """Convolution, batch norm, activation."""
-    return seq(conv=conv, norm=style.norm(conv.c_out), act=style.act())
-
-
-def squeezed(c_in: Int, se_ratio: float) -> Int:
-    """Squeezed width: `se_ratio` of the block's *input*, cut to whole channels, ≥ 1.
-
-    Source: MBConvBlock._build, tpu/models/official/efficientnet/efficientnet_model.py.
-    """
-    width: Int = maximum(1, floor(c_in * se_ratio))
-    return width
-
-
-def squeeze_excite(channels: Int, squeezed: Int, style: Style) -> Gate:
-    """x · sigmoid(expand(act(reduce(pool(x))))), 1×1 with bias (Hu et al. 2018)."""
-    return Gate(
-        seq(
-            pool=Pool(),
-            reduce=Conv(channels, squeezed, bias=True),
-            act=style.act(),
-            expand=Conv(squeezed, channels, bias=True),
-            gate=Act("sigmoid"),
-        ).layers
+    from effscale.spec.lines import (
+        Basic,
+        Bottleneck,
+        Dense,
+        MBConv,
+        Separable,
+        Transition,
     )
 
 
-def mbconv(c_in: Int, stride: int, stage: Stage, style: Style) -> Layer:
+def square(side: int) -> tuple[int, int]:
+    """As many rows as columns."""
+    return side, side
+
+
+def mbconv(line: MBConv, style: Style, c_in: Int, stride: int, index: int) -> Layer:
     """Mobile inverted bottleneck with squeeze-and-excitation (Tan & Le 2019, table 1).
 
     Expand 1×1 (left out at expand ratio 1), depthwise k×k, squeeze-and-excitation,
-    project 1×1 without activation; a skip where stride and width allow it.
+    project 1×1 without activation; a skip where stride and width allow it. Fused, the
+    expansion is k×k and has the stride, and without one the block is a k×k convolution
+    (automl/efficientnetv2/effnetv2_model.py:272-390).
     """
-    c_mid = c_in * stage.expand_ratio
-    depthwise = Conv(c_mid, c_mid, stage.kernel, stride, groups=c_mid)
+    c_mid = (
+        c_in * line.expand_ratio if line.expand_ratio else of_block(line.c_mid, index)
+    )
+    fused, expands = line.block == "fused_mbconv", line.expand_ratio != 1
+    window = square(line.kernel), square(stride)
+    act = line.activation
     layers: dict[str, Layer] = {}
-    if stage.expand_ratio > 1:
-        layers["expand"] = conv_norm_act(Conv(c_in, c_mid), style)
-    layers["depthwise"] = conv_norm_act(depthwise, style)
-    if stage.se_ratio:
-        c_se = squeezed(c_in, stage.se_ratio)
-        layers["se"] = squeeze_excite(c_mid, c_se, style)
-    layers["project"] = conv_norm(Conv(c_mid, stage.channels), style)
+    if expands:
+        expand = Conv(c_in, c_mid, *window) if fused else Conv(c_in, c_mid)
+        layers["expand"] = conv_norm_act(expand, style, act)
+    if not fused:
+        depthwise = Conv(c_mid, c_mid, *window, groups=c_mid)
+        layers["depthwise"] = conv_norm_act(depthwise, style, act)
+    if line.se_ratio and style.squeeze.at == "middle":
+        layers["se"] = squeeze_excite(c_mid, c_in, line.se_ratio, style, act)
+    if fused and not expands:
+        layers["conv"] = conv_norm_act(Conv(c_in, line.channels, *window), style, act)
+    else:
+        layers["project"] = conv_norm(Conv(c_mid, line.channels), style)
+    if line.se_ratio and style.squeeze.at == "output":
+        layers["se"] = squeeze_excite(line.channels, c_in, line.se_ratio, style, act)
     # A skip is free, so candidates that disagree about it still cost the same.
-    skip = stride == 1 and every(c_in == stage.channels)
+    skip = stride == 1 and every(c_in == line.channels)
     return Residual(seq(**layers).layers) if skip else seq(**layers)
 
 
-def repeated(c_in: Int, stage: Stage, style: Style) -> Sequential:
-    """A stage: the first block has the stride and the change of width."""
-    first = mbconv(c_in, stage.stride, stage, style)
-    rest = mbconv(stage.channels, 1, stage, style)
-    return Sequential(
-        (("0", first), ("1", Repeat(rest, maximum(0, stage.repeats - 1))))
+def separable(line: Separable, style: Style, c_in: Int, stride: int, _: int) -> Layer:
+    """Depthwise k×k and pointwise 1×1 (Howard et al. 2017, table 1)."""
+    window = square(line.kernel), square(stride)
+    depthwise = Conv(c_in, c_in, *window, groups=c_in)
+    return seq(
+        depthwise=conv_norm_act(depthwise, style, line.activation),
+        pointwise=conv_norm_act(Conv(c_in, line.channels), style, line.activation),
     )
 
 
-def classifier(c_in: Int, head: Head, style: Style) -> Sequential:
-    """1×1 convolution, batch norm, activation, pooling, dropout, linear."""
+def basic(line: Basic, style: Style, c_in: Int, stride: int, _: int) -> Layer:
+    """Two k×k convolutions and a shortcut (He et al. 2015, figure 5, left)."""
+    kernel, c_out = square(line.kernel), line.channels
+    layers: dict[str, Layer] = {
+        "conv1": conv_norm_act(
+            Conv(c_in, c_out, kernel, square(stride)), style, line.activation
+        ),
+        "conv2": conv_norm(Conv(c_out, c_out, kernel), style),
+    }
+    if line.se_ratio:
+        layers["se"] = squeeze_excite(
+            c_out, c_in, line.se_ratio, style, line.activation
+        )
+    return _shortcut(c_in, c_out, stride, 1, layers, style, line.activation)
+
+
+def bottleneck(line: Bottleneck, style: Style, c_in: Int, stride: int, _: int) -> Layer:
+    """1×1, k×k with the stride, 1×1, and a shortcut (He et al. 2015, figure 5, right).
+
+    The k×k convolution may be in groups (ResNeXt, RegNet); the stride is on it, not on
+    the first 1×1 (torchvision's ResNet, "v1.5").
+    """
+    act, c_out = line.activation, line.channels
+    c_mid = c_out if line.c_mid is None else line.c_mid
+    groups = 1 if line.group_width is None else divided(c_mid, line.group_width)
+    c_first = c_mid
+    if line.reduce_ratio < 1:  # cut to whole groups
+        c_first = groups * maximum(1, floor(c_mid * line.reduce_ratio / groups))
+    middle = Conv(c_first, c_mid, square(line.kernel), square(stride), groups)
+    layers: dict[str, Layer] = {
+        "conv1": conv_norm_act(Conv(c_in, c_first), style, act),
+        "conv2": conv_norm_act(middle, style, act),
+    }
+    inside = style.squeeze.at == "middle"
+    if line.se_ratio and inside:
+        layers["se"] = squeeze_excite(c_mid, c_in, line.se_ratio, style, act)
+    layers["conv3"] = conv_norm(Conv(c_mid, c_out), style)
+    if line.se_ratio and not inside:
+        layers["se"] = squeeze_excite(c_out, c_in, line.se_ratio, style, act)
+    return _shortcut(c_in, c_out, stride, line.shortcut_kernel, layers, style, act)
+
+
+def _shortcut(  # noqa: PLR0913, PLR0917 - what the two residual blocks share
+    c_in: Int,
+    c_out: Int,
+    stride: int,
+    kernel: int,
+    layers: dict[str, Layer],
+    style: Style,
+    activation: str | None,
+) -> Layer:
+    """The layers, a shortcut beside them, an activation after both.
+
+    The shortcut is a convolution where the feature map changes.
+    """
+    projection = conv_norm(Conv(c_in, c_out, square(kernel), square(stride)), style)
+    changes = 1 if stride > 1 else where(c_in != c_out, 1, 0)
+    same = stride == 1 and c_in is c_out  # the blocks after the first
+    shortcut = () if same else (("projection", Maybe(projection, changes)),)
+    residual = Residual(seq(**layers).layers, shortcut)
+    return seq(residual=residual, act=style.act(activation))
+
+
+def dense(line: Dense, style: Style, c_in: Int) -> Layer:
+    """What comes in, and `growth` channels made of it (Huang et al. 2016, equation 2).
+
+    Norm and activation come before each convolution, 1×1 and k×k.
+    """
+    c_mid = line.growth * line.bottleneck_ratio
+    made = seq(
+        norm1=style.norm(c_in),
+        act1=style.act(),
+        conv1=Conv(c_in, c_mid),
+        norm2=style.norm(c_mid),
+        act2=style.act(),
+        conv2=Conv(c_mid, line.growth, square(line.kernel)),
+    )
+    nodes = Node("made", (0,), made), Node("all", (0, 1), IDENTITY, merge="concat")
+    return Graph(1, nodes, (2,))
+
+
+def transition(line: Transition, style: Style, c_in: Int) -> Layer:
+    """Norm, activation, 1×1 to fewer channels, the mean of 2×2 (Huang et al. 2016)."""
     return seq(
-        conv=Conv(c_in, head.channels),
-        norm=style.norm(head.channels),
+        norm=style.norm(c_in),
         act=style.act(),
-        pool=Pool(),
-        flatten=Flatten(),
-        dropout=Dropout(head.dropout),
-        classifier=Linear(head.channels, head.classes),
+        conv=Conv(c_in, line.c_out(c_in)),
+        pool=Pool("avg", *line.window),
     )

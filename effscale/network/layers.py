@@ -1,119 +1,28 @@
-"""The vocabulary: what networks are made of, as data.
+"""Layers: the leaves, and the six ways to combine them.
 
-Seven leaves and four ways to combine them. A block is written once in these words
-(`network.blocks`) and read by whoever needs it: `cost` counts it, `module` builds it.
-Numbers of type `Int` may be arrays, one entry for each candidate.
+A block is written once in these words (`network.blocks`, `steps`, `cells`) and read by
+whoever needs it: `cost` counts it, `module` builds it. Numbers of type `Int` may be
+arrays, one entry for each candidate.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from effscale.arrays import Int, at_least, divides
+from effscale.arrays import Int, at_least
 from effscale.errors import LayerError
+from effscale.network.leaves import Leaf, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.spec.models import Activation
+    from effscale.network.leaves import Window
 
+Merge: TypeAlias = Literal["sum", "concat"]
 
-class Shape(NamedTuple):
-    """A feature map of one image; height and width are 1 once it is a vector."""
-
-    channels: Int
-    height: Int
-    width: Int
-
-    @property
-    def positions(self) -> Int:
-        """Height × width."""
-        return self.height * self.width
-
-    @property
-    def elements(self) -> Int:
-        """Channels × height × width."""
-        return self.channels * self.positions
-
-
-@dataclass(frozen=True, slots=True)
-class Conv:
-    """Square odd kernel, padded so that stride 1 keeps the size of the feature map."""
-
-    c_in: Int
-    c_out: Int
-    kernel: int = 1
-    stride: int = 1
-    groups: Int = 1
-    bias: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what no convolution can be."""
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise LayerError(f"kernel: expected an odd number, got {self.kernel}")
-        if self.stride < 1:
-            raise LayerError(f"stride: expected at least 1, got {self.stride}")
-        if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
-            raise LayerError(f"channels: expected at least 1, got {self}")
-        if not at_least(1, self.groups):
-            raise LayerError(f"groups: expected a divisor of the channels, got {self}")
-        if not (divides(self.groups, self.c_in) and divides(self.groups, self.c_out)):
-            raise LayerError(f"groups: expected a divisor of the channels, got {self}")
-
-
-@dataclass(frozen=True, slots=True)
-class Norm:
-    """Batch normalisation with scale and shift."""
-
-    channels: Int
-    eps: float
-    momentum: float
-
-    def __post_init__(self) -> None:
-        """Refuse what no batch norm can be."""
-        if not at_least(1, self.channels):
-            raise LayerError(f"channels: expected at least 1, got {self}")
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """An activation function, elementwise."""
-
-    kind: Activation | str
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Global average pooling: one position is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flatten:
-    """A feature map of one position as a vector."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dropout:
-    """Elements dropped in training, at this rate."""
-
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """A matrix and a bias."""
-
-    c_in: Int
-    c_out: Int
-
-    def __post_init__(self) -> None:
-        """Refuse what no matrix can be."""
-        if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
-            raise LayerError(f"channels: expected at least 1, got {self}")
-
-
-Leaf: TypeAlias = Conv | Norm | Act | Pool | Flatten | Dropout | Linear
+#: What layers hand on: one feature map, or the several that a graph reads.
+Flow: TypeAlias = Shape | tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +41,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """x + f(x), f being the layers in order; f may be skipped in training."""
+    """shortcut(x) + scale · f(x); no layers as shortcut are x itself.
+
+    f, the layers in order, may be skipped in training.
+    """
 
     layers: tuple[tuple[str, Layer], ...]
+    shortcut: tuple[tuple[str, Layer], ...] = ()
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +64,51 @@ class Repeat:
             raise LayerError(f"times: expected at least 0, got {self.times}")
 
 
-Layer: TypeAlias = Leaf | Sequential | Gate | Residual | Repeat
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A layer that is there (1) or not (0), so that candidates may differ in it."""
+
+    layer: Layer
+    there: Int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a graph makes of some of its feature maps: merged, then sent through."""
+
+    name: str
+    reads: tuple[int, ...]
+    layer: Layer
+    merge: Merge = "sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in order, each reading feature maps by number: inputs first, then nodes.
+
+    Takes and gives one feature map, or several.
+    """
+
+    inputs: int
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse to read what is not there yet."""
+        known = self.inputs
+        for node in (*self.nodes, Node("outputs", self.outputs, IDENTITY)):
+            if not node.reads or not all(0 <= each < known for each in node.reads):
+                found = list(node.reads)
+                raise LayerError(
+                    f"{node.name}: expected maps below {known}, got {found}"
+                )
+            known += 1
+
+
+Layer: TypeAlias = Leaf | Sequential | Gate | Residual | Repeat | Maybe | Graph
+
+#: The layer that changes nothing.
+IDENTITY = Sequential(())
 
 
 def seq(**layers: Layer) -> Sequential:
@@ -159,11 +117,14 @@ def seq(**layers: Layer) -> Sequential:
 
 
 def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer]]:
-    """The named layers, each `Repeat` written out: `1`, `2`, … (plain ints only)."""
+    """The named layers that are there, each `Repeat` written out (plain ints only)."""
     for name, layer in layers:
         if isinstance(layer, Repeat):
             for k in range(int(layer.times)):
                 yield str(int(name) + k), layer.layer
+        elif isinstance(layer, Maybe):
+            if layer.there:
+                yield name, layer.layer
         else:
             yield name, layer
 
@@ -175,8 +136,8 @@ class Part:
     name: str  #: for people: `stage 3`
     path: str  #: where it is in the built module: `stages.2`
     operator: str  #: in the papers' notation: `MBConv6 5×5`
-    kernel: int
-    stride: int
+    kernel: Window
+    stride: Window
     channels: Int  #: output channels
     repeats: Int
     layer: Sequential

@@ -1,14 +1,26 @@
-"""What people call a leaf."""
+"""What people call a leaf, and the operator of a part, in the papers' notation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
 from effscale.arrays import every
-from effscale.network.layers import Act, Conv, Dropout, Flatten, Linear, Norm, Pool
+from effscale.network.leaves import (
+    Act,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Norm,
+    Pool,
+    Shift,
+)
+from effscale.spec import lines, steps
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Leaf
+    from effscale.network.leaves import Leaf, Window
+    from effscale.spec.models import Head
 
 
 def kind(leaf: Leaf) -> str:
@@ -17,13 +29,17 @@ def kind(leaf: Leaf) -> str:
         case Conv(c_in, c_out, kernel, _, groups):
             depthwise = every(groups == c_in) and every(c_out == c_in)
             name = "depthwise" if depthwise and every(c_in > 1) else "conv"
-            return f"{name} {kernel}×{kernel}"
+            return f"{name} {size(kernel)}"
         case Norm():
             return "batch norm"
         case Act(name):
             return name
-        case Pool():
+        case Pool(which, kernel):
+            return f"{which} pool {size(kernel)}"
+        case GlobalPool():
             return "global pool"
+        case Shift():
+            return "shift"
         case Flatten():
             return "flatten"
         case Dropout():
@@ -32,3 +48,47 @@ def kind(leaf: Leaf) -> str:
             return "linear"
         case _:
             assert_never(leaf)
+
+
+def size(kernel: Window) -> str:
+    """Rows × columns."""
+    return f"{kernel[0]}×{kernel[1]}"
+
+
+#: Blocks by the name that papers print, where it is not the word of the spec.
+NAMES = {
+    "mbconv": "MBConv",
+    "fused_mbconv": "Fused-MBConv",
+    "separable": "Separable",
+    "basic": "Basic",
+    "bottleneck": "Bottleneck",
+    "conv": "Conv",
+    "depthwise": "Depthwise",
+    "dense": "Dense",
+    "transition": "Transition",
+    "max_pool": "MaxPool",
+    "avg_pool": "AvgPool",
+}
+
+
+def operator(line: steps.Line) -> str:
+    """A line's operator in the papers' notation: `MBConv6 5×5`, `cell normal`."""
+    name = NAMES.get(line.block, line.block)
+    match line:
+        case lines.MBConv(expand_ratio=int() as ratio):
+            return f"{name}{ratio} {size(line.window[0])}"
+        case lines.CellStage(cell=cell):
+            return f"cell {cell}"
+        case lines.Dense(growth=growth):
+            return f"{name} +{growth}"
+        case lines.Block() | steps.Conv() | steps.Depthwise() | steps.Pool():
+            return f"{name} {size(line.window[0])}"
+        case _:
+            return name
+
+
+def head_operator(head: Head) -> str:
+    """What a head does before its pooling, and that it classifies."""
+    conv = [] if head.channels is None else ["Conv 1×1"]
+    hidden = [] if head.hidden is None else ["FC"]
+    return ", ".join([*map(operator, head.layers), *conv, *hidden, "FC"])

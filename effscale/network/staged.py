@@ -1,14 +1,30 @@
-"""A spec's stages as a network: stem, stages, head."""
+"""A spec as a network: stem, stages, head."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.network.blocks import Style, classifier, conv_norm_act, repeated
-from effscale.network.layers import Conv, Network, Part, Shape
+from effscale.errors import LayerError
+from effscale.network.cells import Ends
+from effscale.network.layers import Graph, Layer, Network, Part, Sequential
+from effscale.network.leaves import (
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Shape,
+)
+from effscale.network.names import head_operator, operator
+from effscale.network.stages import stage
+from effscale.network.steps import chain
+from effscale.network.style import Style
+from effscale.spec.lines import CellStage
 
 if TYPE_CHECKING:
-    from effscale.spec.models import Spec, Stage
+    from effscale.arrays import Int
+    from effscale.spec.models import Head, Spec
+    from effscale.spec.steps import Line
 
 
 def network(spec: Spec) -> Network:
@@ -17,49 +33,75 @@ def network(spec: Spec) -> Network:
     Built module paths follow the parts: `stem.conv`, `stages.2.0.expand.conv` (third
     stage, first block), `head.classifier`.
     """
-    style, stem, head = Style.of(spec), spec.stem, spec.head
-    conv = Conv(spec.image_channels, stem.channels, stem.kernel, stem.stride)
-    parts = [
-        Part(
-            name="stem",
-            path="stem",
-            operator=f"Conv {stem.kernel}×{stem.kernel}",
-            kernel=stem.kernel,
-            stride=stem.stride,
-            channels=stem.channels,
-            repeats=1,
-            layer=conv_norm_act(conv, style),
-        )
-    ]
-    for index, stage in enumerate(spec.stages):
-        parts.append(
-            Part(
-                name=f"stage {index + 1}",
-                path=f"stages.{index}",
-                operator=operator(stage),
-                kernel=stage.kernel,
-                stride=stage.stride,
-                channels=stage.channels,
-                repeats=stage.repeats,
-                layer=repeated(parts[-1].channels, stage, style),
-            )
-        )
-    parts.append(
-        Part(
-            name="head",
-            path="head",
-            operator="Conv 1×1, FC",
-            kernel=1,
-            stride=1,
-            channels=head.channels,
-            repeats=1,
-            layer=classifier(parts[-1].channels, head, style),
-        )
-    )
+    style = Style.of(spec)
+    layer, c_out = chain(spec.stem, spec.image_channels, style)
+    parts = [_part("stem", "stem", spec.stem, layer, c_out)]
+    ends = Ends(c_out)
+    for index, line in enumerate(spec.stages):
+        before = ends if isinstance(line, CellStage) else Ends(ends.newest)
+        try:
+            layer, after = stage(line, before, spec, style)
+        except LayerError as error:
+            raise LayerError(f"stages[{index}]: {error}") from None
+        layer = _newest(ends, before, layer)
+        name, path = f"stage {index + 1}", f"stages.{index}"
+        parts.append(_part(name, path, (line,), layer, after.newest))
+        ends = after
+    layer, c_out = classifier(spec.head, ends.newest, style)
+    layer = _newest(ends, Ends(ends.newest), layer)
+    words, square = head_operator(spec.head), (1, 1)
+    head = Part("head", "head", words, square, square, c_out, 1, layer)
     image = Shape(spec.image_channels, *spec.resolution)
-    return Network(spec.name, image, tuple(parts), spec.stochastic_depth)
+    return Network(spec.name, image, (*parts, head), spec.stochastic_depth)
 
 
-def operator(stage: Stage) -> str:
-    """A stage's operator in the papers' notation: `MBConv6 5×5`."""
-    return f"MBConv{stage.expand_ratio} {stage.kernel}×{stage.kernel}"
+def _part(
+    name: str, path: str, lines: tuple[Line, ...], layer: Sequential, c_out: Int
+) -> Part:
+    """A row of a report; kernel and stride are those of its first line."""
+    first = lines[0]
+    kernel, stride, _ = first.window
+    repeats = getattr(first, "repeats", None)
+    return Part(
+        name=name,
+        path=path,
+        operator=", ".join(map(operator, lines)),
+        kernel=kernel,
+        stride=stride,
+        channels=c_out,
+        repeats=1 if repeats is None else repeats,
+        layer=layer,
+    )
+
+
+def _newest(before: Ends, wanted: Ends, layer: Sequential) -> Sequential:
+    """`layer` on the newest output alone, where cells have handed on two."""
+    if before.older is None or wanted.older is not None:
+        return layer
+    newest = Graph(2, (), (0,))
+    return Sequential((("newest", newest), *layer.layers))
+
+
+def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
+    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear.
+
+    Returns the layer, and the channels that are pooled.
+    """
+    layers: dict[str, Layer] = {}
+    if head.layers:
+        layers["layers"], c_in = chain(head.layers, c_in, style)
+    if head.channels is not None:
+        layers["conv"] = Conv(c_in, head.channels)
+        layers["norm"] = style.norm(head.channels)
+        layers["act"] = style.act()
+        c_in = head.channels
+    c_pooled = c_in
+    layers["pool"] = GlobalPool()
+    layers["flatten"] = Flatten()
+    if head.hidden is not None:
+        layers["hidden"] = Linear(c_in, head.hidden)
+        layers["hidden_act"] = style.act()
+        c_in = head.hidden
+    layers["dropout"] = Dropout(head.dropout)
+    layers["classifier"] = Linear(c_in, head.classes)
+    return Sequential(tuple(layers.items())), c_pooled

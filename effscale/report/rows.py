@@ -9,7 +9,7 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from effscale.cost.count import Cost, LayerCost, PartCost
     from effscale.module.measure import Measurement
-    from effscale.network.layers import Shape
+    from effscale.network.leaves import Shape, Window
 
 Data = dict[str, Any]
 
@@ -52,8 +52,8 @@ def part_row(each: PartCost, whole: Cost) -> Data:
     return {
         "part": each.part.name,
         "operator": each.part.operator,
-        "kernel": each.part.kernel,
-        "stride": each.part.stride,
+        "kernel": window(each.part.kernel),
+        "stride": window(each.part.stride),
         "input": size(each.input),
         "output": size(each.output),
         "channels": int(each.part.channels),
@@ -74,6 +74,11 @@ def layer_row(each: LayerCost, whole: Cost, kind: str) -> Data:
         **costs(each.cost),
         "share": int(each.cost.macs) / max(int(whole.macs), 1),
     }
+
+
+def window(sides: Window) -> int | list[int]:
+    """A kernel or a stride: one number for a square, or rows and columns."""
+    return sides[0] if sides[0] == sides[1] else list(sides)
 
 
 def size(shape: Shape) -> list[int]:

@@ -35,20 +35,24 @@ STRATEGIES = ("compound", *SHARES, "fast")
 FAST_ALPHA = 0.8
 
 _FAST = re.compile(r"fast(?::(0|1|0?\.\d+|1\.0+))?")
-_WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:r(\d+))?")
+_WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?")
 
 
 @dataclass(frozen=True)
 class Multipliers:
-    """Factors d, w, r on repeats, channels and sides; arrays hold many candidates."""
+    """Factors d, w, r on repeats, channels and sides; arrays hold many candidates.
+
+    The channels of a group follow the width, or have a factor of their own.
+    """
 
     depth: Real = 1.0
     width: Real = 1.0
     resolution: Real = 1.0
+    group_width: Real | None = None
 
     def __post_init__(self) -> None:
         """Refuse what scales to nothing."""
-        for name, value in vars(self).items():
+        for name, value in self.given.items():
             if getattr(value, "ndim", None) == 0:  # numpy's numbers are numbers
                 object.__setattr__(self, name, float(value))
             if not (every(value > 0) and every(value < math.inf)):
@@ -57,7 +61,17 @@ class Multipliers:
     @property
     def is_identity(self) -> bool:
         """Whether each is a plain 1: nothing changes, whatever the rounding rules."""
-        return all(not is_array(value) and value == 1 for value in vars(self).values())
+        return all(not is_array(each) and each == 1 for each in self.given.values())
+
+    @property
+    def given(self) -> dict[str, Real]:
+        """Those that are factors of their own."""
+        return {name: each for name, each in vars(self).items() if each is not None}
+
+    @property
+    def groups(self) -> Real:
+        """The factor on the channels of a group."""
+        return self.width if self.group_width is None else self.group_width
 
     @property
     def nominal(self) -> Real:
@@ -91,7 +105,9 @@ def strategy(
         return compound(phi, coefficients)
     _check(phi)
     depth, width, resolution = shares(name)
-    growth = phi * depth, phi * width / 2, phi * resolution / 2
+    growth = [phi * depth, phi * width / 2, phi * resolution / 2]
+    if (group := group_share(name)) is not None:
+        growth.append(phi * group / 2)
     return Multipliers(*(budget**exponent for exponent in growth))
 
 
@@ -110,16 +126,35 @@ def shares(name: str) -> tuple[float, float, float]:
     if match := _FAST.fullmatch(name):
         alpha = float(match[1] or FAST_ALPHA)
         return (1 - alpha) / 2, alpha, (1 - alpha) / 2
+    depth, width, _, resolution = _weights(name)
+    total = depth + width + resolution
+    return depth / total, width / total, resolution / total
+
+
+def group_share(name: str) -> float | None:
+    """e_g of weights, beside the others' sum; None where groups follow the width.
+
+    Weights say all there is: without `g` the channels of a group stay.
+    """
+    if name in SHARES or _FAST.fullmatch(name):
+        return None
+    depth, width, group, resolution = _weights(name)
+    return group / (depth + width + resolution)
+
+
+def _weights(name: str) -> tuple[int, int, int, int]:
+    """Depth, width, group width, resolution of weights such as d1_w8_g8_r1."""
     match = _WEIGHTS.fullmatch(name)
-    weights = [int(each or 0) for each in match.groups()] if match else []
-    if not any(weights):
+    depth, width, group, resolution = (
+        int(each or 0) for each in (match.groups() if match else (0, 0, 0, 0))
+    )
+    if not depth + width + resolution:
         listed = ", ".join(STRATEGIES)
         raise ScaleError(
             f"strategy: expected one of {listed}, fast:ALPHA, or weights such as "
             f"d1_w8_r1, got {name!r}"
         )
-    depth, width, resolution = (each / sum(weights) for each in weights)
-    return depth, width, resolution
+    return depth, width, group, resolution
 
 
 def _check(phi: Any) -> None:  # noqa: ANN401 - a number, or an array

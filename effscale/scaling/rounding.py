@@ -19,23 +19,25 @@ from effscale.arrays import (
     every,
     is_array,
     maximum,
+    multiple,
     nearest,
     where,
 )
 from effscale.errors import ScaleError
-from effscale.spec.models import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
+from effscale.spec.base import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
 if TYPE_CHECKING:
-    from effscale.spec.models import Rounding
+    from effscale.spec.rounding import Rounding
 
 Rule = Callable[[Int, Real], Int]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How channels, repeats and sides of the image follow their multiplier."""
+    """How channels, groups, repeats and the image's sides follow their multiplier."""
 
     channels: Rule
+    group_width: Rule
     repeats: Rule
     resolution: Rule
 
@@ -49,6 +51,7 @@ class Rules:
             channels=lambda c, w: round_channels(
                 c, w, divisor, max_loss=loss, ties=ties
             ),
+            group_width=round_group_width,
             repeats=lambda n, d: round_repeats(n, d, up=up),
             resolution=lambda side, r: round_resolution(side, r, multiple, ties=ties),
         )
@@ -61,7 +64,7 @@ def exactly(number: Int, multiplier: Real) -> Int:
 
 
 #: Nothing rounded at all.
-EXACT = Rules(exactly, exactly, exactly)
+EXACT = Rules(exactly, exactly, exactly, exactly)
 
 
 def round_channels(
@@ -83,11 +86,35 @@ def round_channels(
     """
     exact = channels * width_multiplier
     _limit("channels", exact, MAX_CHANNELS)
-    near = maximum(divisor, nearest(exact / divisor, ties=ties) * divisor)
-    short = near < (1 - max_loss) * exact
-    return _unless_identity(
-        width_multiplier, channels, where(short, near + divisor, near)
-    )
+    rounded = multiple(exact, divisor, max_loss=max_loss, ties=ties)
+    return _unless_identity(width_multiplier, channels, rounded)
+
+
+def round_group_width(group_width: Int, multiplier: Real) -> Int:
+    """`group_width` times its multiplier: 1, 2, 4, or a multiple of 8.
+
+    Source: pycls/models/scaler.py:84-90.
+    """
+    exact = group_width * multiplier
+    _limit("group_width", exact, MAX_CHANNELS)
+    near = maximum(1, nearest(exact, ties="even"))
+    eights = nearest(near / 8, ties="even") * 8
+    rounded = where(near <= 2, near, where(near <= 5, 4, maximum(8, eights)))  # noqa: PLR2004
+    return _unless_identity(multiplier, group_width, rounded)
+
+
+def in_groups(channels: Int, group_width: Int) -> tuple[Int, Int]:
+    """`channels` as the nearest multiple of a group's, at least one; and the group's.
+
+    No group is wider than all channels. On paper, in fractions, both stay as they are.
+
+    Source: `adjust_block_compatibility`, pycls/models/blocks.py:215-226.
+    """
+    if any(isinstance(each, Fraction) for each in (channels, group_width)):
+        return channels, group_width
+    group = where(group_width < channels, group_width, channels)
+    groups = maximum(1, nearest(channels / group, ties="even"))
+    return groups * group, group
 
 
 def round_repeats(repeats: Int, depth_multiplier: Real, *, up: bool = True) -> Int:

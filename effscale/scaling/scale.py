@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
+from effscale.arrays import is_array, maximum
 from effscale.errors import ScaleError
+from effscale.scaling.dimensions import ROLES, changed, numbers
 from effscale.scaling.multipliers import Multipliers
-from effscale.scaling.rounding import Rules
+from effscale.scaling.rounding import Rules, in_groups
 from effscale.spec import builtin
-from effscale.spec.structure import too_small
+from effscale.spec.lines import Bottleneck
+from effscale.spec.nodes import dotted
+from effscale.spec.sizes import least_sides, too_small
+from effscale.spec.structure import faults
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.arrays import Int, Real
+    from effscale.scaling.dimensions import Role
     from effscale.spec.models import Spec
+    from effscale.spec.steps import Line
 
 
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
@@ -31,29 +38,54 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     if multipliers.is_identity:
         return spec
     rules = rules or Rules.of(spec.rounding)
-    d, w, r = multipliers.depth, multipliers.width, multipliers.resolution
+    _check_scales(spec, multipliers)
 
-    def wider(layer: Any) -> dict[str, Int]:  # noqa: ANN401 - stem, stage or head
-        return {"channels": rules.channels(layer.channels, w)}
+    def change(role: Role, number: Int) -> Int:
+        match role:
+            case "channels":
+                return rules.channels(number, multipliers.width)
+            case "grown":
+                grown: Int = maximum(number, rules.channels(number, multipliers.width))
+                return grown
+            case "group_width":
+                return rules.group_width(number, multipliers.groups)
+            case "repeats":
+                return rules.repeats(number, multipliers.depth)
+            case _:
+                assert_never(role)
 
-    stages = tuple(
-        stage.model_copy(
-            update={
-                **wider(stage),
-                "c_in": None,
-                "repeats": rules.repeats(stage.repeats, d),
-            }
-        )
-        for stage in spec.stages
-    )
-    update = {
-        "stem": spec.stem.model_copy(update=wider(spec.stem)),
-        "stages": stages,
-        "head": spec.head.model_copy(update=wider(spec.head)),
-    }
+    scaled = spec.model_copy(update=changed(spec, change))
+    stages = tuple(map(_compatible, scaled.stages))
     height, width = spec.resolution
+    r = multipliers.resolution
     resolution = rules.resolution(height, r), rules.resolution(width, r)
-    return at_resolution(spec.model_copy(update=update), resolution)
+    sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
+    if all(type(number) is int for number in (*numbers(sized, *ROLES), *resolution)):
+        for place, message in faults(sized):
+            raise ScaleError(f"{spec.name} scaled: {dotted(place)}: {message}")
+    return sized
+
+
+def _compatible(line: Line) -> Line:
+    """A bottleneck whose inner channels are whole groups."""
+    if not isinstance(line, Bottleneck) or line.group_width is None:
+        return line
+    inner = "channels" if line.c_mid is None else "c_mid"
+    channels, group = in_groups(getattr(line, inner), line.group_width)
+    return line.model_copy(update={inner: channels, "group_width": group})
+
+
+def _check_scales(spec: Spec, multipliers: Multipliers) -> None:
+    """Refuse a multiplier that nothing in the network follows."""
+    roles: dict[str, tuple[Role, ...]] = {
+        "depth": ("repeats",),
+        "width": ("channels", "grown"),
+    }
+    for dimension, followers in roles.items():
+        value = getattr(multipliers, dimension)
+        if (is_array(value) or value != 1) and not numbers(spec, *followers):
+            what = "stage that repeats" if dimension == "depth" else "width that scales"
+            raise ScaleError(f"{dimension}: {spec.name} has no {what}")
 
 
 def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
@@ -62,18 +94,18 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     Raises:
         ScaleError: if a side is below the network's total stride.
     """
-    for side in resolution:
-        on_paper = isinstance(side, Fraction)
-        if not on_paper and (fault := too_small(side, spec.total_stride)):
-            raise ScaleError(f"resolution: {fault}")
+    on_paper = any(isinstance(side, Fraction) for side in resolution)
+    if not on_paper and (found := too_small(spec, resolution)):
+        raise ScaleError(f"resolution: {found[0][1]}")
     return _changed(spec, resolution=resolution)
 
 
 def leaves_an_image(spec: Spec, resolution_multiplier: Real) -> Any:  # noqa: ANN401
     """Whether the rounded image is as large as the network's total stride asks for."""
-    rule, least = Rules.of(spec.rounding).resolution, spec.total_stride
+    rule = Rules.of(spec.rounding).resolution
     height, width = (rule(side, resolution_multiplier) for side in spec.resolution)
-    return (height >= least) & (width >= least)
+    rows, columns = least_sides(spec)
+    return (height >= rows) & (width >= columns)
 
 
 def with_classes(spec: Spec, classes: int) -> Spec:
@@ -91,10 +123,19 @@ def variant(spec: Spec, name: str) -> Spec:
     """The published variant `name` of `spec`: its multipliers, resolution, dropout."""
     given = spec.variants[name]
     multipliers = Multipliers(given.depth_multiplier, given.width_multiplier)
-    scaled = scale(spec, multipliers)
+    rounding = given.rounding or spec.rounding
+    scaled = scale(spec.model_copy(update={"rounding": rounding}), multipliers)
+    if given.repeats is not None:
+        own = iter(given.repeats)
+        update = changed(scaled, lambda role, n: next(own) if role == "repeats" else n)
+        scaled = scaled.model_copy(update=update)
     dropout = spec.head.dropout if given.dropout is None else given.dropout
     head = scaled.head.model_copy(update={"dropout": dropout})
-    figures = {"expected": given.expected, "published": given.published}
+    figures: dict[str, object] = {
+        "family": given.family or spec.family,
+        "expected": given.expected,
+        "published": given.published,
+    }
     resized = at_resolution(scaled, given.resolution)
     return resized.model_copy(update={"name": name, "head": head, **figures})
 

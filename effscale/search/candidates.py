@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost, count
+from effscale.scaling.dimensions import ROLES, numbers
 from effscale.scaling.multipliers import Multipliers
 from effscale.scaling.scale import scale
 
@@ -112,7 +113,7 @@ def _chunk(
 
 def signature(spec: Spec, size: int) -> IntArray:
     """A row for each candidate that says which network it is."""
-    columns = [*spec.channels, *spec.repeats, *spec.resolution]
+    columns = [*numbers(spec, *ROLES), *spec.resolution]
     return np.stack([np.broadcast_to(np.asarray(c), size) for c in columns], axis=1)
 
 

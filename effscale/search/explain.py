@@ -53,13 +53,14 @@ def explain(spec: Spec, multipliers: Multipliers, budget: float) -> list[Factor]
     """
     rules = Rules.of(spec.rounding)
     nominal = Fraction(1)
-    for value, power in zip(vars(multipliers).values(), (1, 2, 2), strict=True):
-        nominal *= Fraction(value) ** power
+    for dimension, power in (("depth", 1), ("width", 2), ("resolution", 2)):
+        nominal *= Fraction(getattr(multipliers, dimension)) ** power
     base = Fraction(int(count(spec).macs))
     smooth_base = _macs(_smooth(spec))
     steps = [EXACT]
-    for name in ("repeats", "channels", "resolution"):
-        steps.append(replace(steps[-1], **{name: getattr(rules, name)}))
+    for names in (("repeats",), ("channels", "group_width"), ("resolution",)):
+        rounded = {name: getattr(rules, name) for name in names}
+        steps.append(replace(steps[-1], **rounded))
     costs = [_macs(_smooth(scale(spec, multipliers, rules=each))) for each in steps]
     realised = Fraction(int(count(scale(spec, multipliers)).macs))
     values = [

@@ -115,7 +115,7 @@ def ray(
         ScaleError: if a multiplier would fall as φ rises.
     """
     rising = strategy(name, 1.0, spec.coefficients)
-    if min(vars(rising).values()) < 1:
+    if min(rising.given.values()) < 1:
         raise ScaleError("coefficients: expected at least 1 each, to search along φ")
     limits = limits or Limits()
     low, high = span(spec, name, highest, limits.reached, limits.passed)

@@ -211,7 +211,7 @@ class _Search:
             for axis, index in zip(self.axes, at, strict=True)
         )
         given = Multipliers(*picked)
-        d, w, r = (f"{each:.4g}" for each in vars(given).values())
+        d, w, r = (f"{each:.4g}" for each in given.given.values())
         name = f"{self.spec.name}-d{d}-w{w}-r{r}"
         variant = named(self.spec, name, "free", None, given, self.target)
         return Found(role, variant, count(variant.spec), self.target)

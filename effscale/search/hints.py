@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from effscale.cost.count import Cost, count
 from effscale.scaling.scale import at_resolution, variant
+from effscale.spec.sizes import too_small
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -45,7 +46,7 @@ def _smaller_image(spec: Spec) -> Hint | None:
     macs, best, best_gain = int(count(spec).macs), None, WORTH
     for less in range(step, int(min(height, width) * SMALLER) + 1, step):
         smaller = height - less, width - less
-        if min(smaller) < spec.total_stride:
+        if too_small(spec, smaller):
             break
         cost = count(at_resolution(spec, smaller))
         ratio = int(cost.macs) / macs

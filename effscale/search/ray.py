@@ -10,9 +10,8 @@ import numpy as np
 from effscale.cost.count import count
 from effscale.errors import CountError, ScaleError
 from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
-from effscale.scaling.rounding import Rules
 from effscale.scaling.scale import leaves_an_image, scale
-from effscale.search.reach import breakpoints
+from effscale.search.reach import breakpoints, rounded_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,16 +85,10 @@ def changes(
 
     The numbers of one φ are a row; some may be of images that are too small.
     """
-    rules = Rules.of(spec.rounding)
-    numbers = {
-        "depth": (rules.repeats, spec.repeats),
-        "width": (rules.channels, spec.channels),
-        "resolution": (rules.resolution, list(spec.resolution)),
-    }
     points, rounders = [np.array([low])], []
-    for dimension, (rule, given) in numbers.items():
+    for follows, rule, given in rounded_numbers(spec):
 
-        def value(phi: Any, of: str = dimension) -> Any:  # noqa: ANN401
+        def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
             return getattr(strategy(name, phi, spec.coefficients), of)
 
         def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
@@ -106,8 +99,8 @@ def changes(
 
         # At exactly 1 nothing is rounded, and just before and after it all is.
         points.append(breakpoints(about_1, [0], low, high))
-        points.append(breakpoints(rounded, [int(n) for n in given], low, high))
-        rounders += [(rounded, int(number)) for number in given]
+        points.append(breakpoints(rounded, given, low, high))
+        rounders += [(rounded, number) for number in given]
     phi: RealArray = np.unique(np.concatenate(points))
     columns = [rule(np.full(len(phi), number), phi) for rule, number in rounders]
     return phi, np.stack(columns, axis=1)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from effscale.scaling.dimensions import numbers
 from effscale.scaling.rounding import Rules
 
 if TYPE_CHECKING:
@@ -79,28 +80,62 @@ def axes(spec: Spec, bounds: Sequence[tuple[float, float]]) -> tuple[Axis, Axis,
 
     A network within the bounds is that of just one triple of entries.
     """
-    rules = Rules.of(spec.rounding)
-    asked = (
-        (rules.repeats, spec.repeats),
-        (rules.channels, spec.channels),
-        (rules.resolution, list(spec.resolution)),
-    )
+    rounded = rounded_numbers(spec)
     depth, width, resolution = (
-        _axis(rule, [int(each) for each in numbers], *within)
-        for (rule, numbers), within in zip(asked, bounds, strict=True)
+        _axis(
+            [(each.rule, each.numbers) for each in rounded if each.follows in names],
+            *ends,
+        )
+        for names, ends in zip(FOLLOWED, bounds, strict=True)
     )
     return depth, width, resolution
 
 
-def _axis(rule: Rounded, numbers: list[int], low: float, high: float) -> Axis:
+#: The multipliers by dimension; of channels of a group, that of the width.
+FOLLOWED = ({"depth"}, {"width", "groups"}, {"resolution"})
+
+
+class Numbers(NamedTuple):
+    """Numbers of a spec that follow a multiplier by one rule."""
+
+    follows: str  #: the attribute of `Multipliers`
+    rule: Rounded
+    numbers: list[int]
+
+
+def rounded_numbers(spec: Spec) -> list[Numbers]:
+    """All numbers of `spec` that scale, each once for a rule."""
+    rules = Rules.of(spec.rounding)
+
+    def grown(number: Any, multiplier: Any) -> Any:  # noqa: ANN401
+        return np.maximum(number, rules.channels(number, multiplier))
+
+    asked: list[tuple[str, Rounded, list[Any]]] = [
+        ("depth", rules.repeats, numbers(spec, "repeats")),
+        ("width", rules.channels, numbers(spec, "channels")),
+        ("width", grown, numbers(spec, "grown")),
+        ("groups", rules.group_width, numbers(spec, "group_width")),
+        ("resolution", rules.resolution, list(spec.resolution)),
+    ]
+    return [
+        Numbers(name, rule, [int(number) for number in dict.fromkeys(found)])
+        for name, rule, found in asked
+        if found
+    ]
+
+
+def _axis(asked: list[tuple[Rounded, list[int]]], low: float, high: float) -> Axis:
+    """The intervals from `low` to `high`; where nothing follows, 1 is all there is."""
+    if not asked:
+        return Axis(np.array([1.0]), np.array([np.nextafter(1.0, 2.0)]))
     # At exactly 1 nothing is rounded: a baseline off the divisor has its numbers there
     # and nowhere else, so that 1 is a point of its own.
-    points = breakpoints(rule, numbers, low, high)
+    points = [breakpoints(rule, numbers, low, high) for rule, numbers in asked]
     ones = np.array([1.0, np.nextafter(1.0, 2.0)])
     ones = ones[(low <= ones) & (ones <= high)]
-    start = np.unique(np.concatenate(([low], points, ones)))
-    results = np.stack([rule(np.full(len(start), n), start) for n in numbers], axis=1)
-    return distinct(start, results, high, special=1.0)
+    start = np.unique(np.concatenate(([low], *points, ones)))
+    columns = [rule(np.full(len(start), n), start) for rule, ns in asked for n in ns]
+    return distinct(start, np.stack(columns, axis=1), high, special=1.0)
 
 
 def distinct(start: RealArray, results: Any, high: float, *, special: float) -> Axis:  # noqa: ANN401

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from effscale.errors import ScaleError
 from effscale.scaling.multipliers import Multipliers
 from effscale.scaling.scale import at_resolution, scale
 from effscale.search.reach import axes
+from effscale.spec.sizes import least_sides
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -82,14 +84,18 @@ def _sizes(spec: Spec, low: int, high: int) -> list[Step]:
 def _smooth(spec: Spec, height: Any, width: Any) -> Any:  # noqa: ANN401
     """MACs if feature maps could have parts of pixels, which no stride rounds up.
 
-    MACs are then linear in the area: two sizes that all strides divide give the line.
+    MACs are then linear in the height and in the width: four sizes give all others.
     """
-    side = spec.total_stride
-    small, large = (
-        int(count(at_resolution(spec, (height, side))).macs)
-        for height in (side, 2 * side)
-    )
-    return small + (large - small) * (height * width / side**2 - 1)
+    rows, columns = least_sides(spec)
+
+    def macs(high: int, wide: int) -> float:
+        size: Any = Fraction(rows * high), Fraction(columns * wide)
+        return float(cast("Fraction", count(at_resolution(spec, size)).macs))
+
+    corner, up, right, both = macs(1, 1), macs(2, 1), macs(1, 2), macs(2, 2)
+    y, x = height / rows - 1, width / columns - 1
+    twisted = both - up - right + corner
+    return corner + (up - corner) * y + (right - corner) * x + twisted * x * y
 
 
 def _steps(low: Any, high: Any, cost: Cost, waste: Any = None) -> list[Step]:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 _PACKAGE = Path(__file__).parents[1]
+_VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
+_FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
 
 
 def folder() -> Path:
@@ -23,19 +26,39 @@ def folder() -> Path:
 
 
 @cache
+def files() -> dict[str, Path]:
+    """The built-in files by their name without suffix, sorted."""
+    return {path.stem: path for path in sorted(folder().glob("*.yaml"))}
+
+
+@cache
+def spec(stem: str) -> Spec:
+    """The built-in spec of that file."""
+    return load_file(files()[stem])
+
+
 def builtin() -> dict[str, Spec]:
-    """The built-in specs by file name without suffix, sorted."""
-    return {path.stem: load_file(path) for path in sorted(folder().glob("*.yaml"))}
+    """The built-in specs by file, sorted."""
+    return {stem: spec(stem) for stem in files()}
 
 
-def names() -> dict[str, tuple[Spec, str | None]]:
-    """Every name that needs no file: of a spec, and of each of its variants."""
-    found: dict[str, tuple[Spec, str | None]] = {}
-    for stem, spec in builtin().items():
-        entries = [(stem, None), *((name, name) for name in spec.variants)]
-        for name, variant in entries:
-            found[name] = (spec, variant)
-    return found
+@cache
+def names() -> dict[str, tuple[str, str | None]]:
+    """Every name that needs no file: of a built-in file, or of a variant in one.
+
+    Looked up in the texts, since one network is wanted where dozens are built in: the
+    files write a variant's name in a line of its own, and `variants` last.
+    """
+    found: dict[str, tuple[str, str | None]] = {}
+    families: dict[str, tuple[str, str | None]] = {}
+    for stem, path in files().items():
+        text = path.read_text(encoding="utf-8")
+        variants = _VARIANT.findall(text.partition("\nvariants:\n")[2])
+        own = {stem: (stem, None), **{name: (stem, name) for name in variants}}
+        found.update(own)
+        if family := _FAMILY.search(text):
+            families.update({f"{family[1]}-{name}": each for name, each in own.items()})
+    return {**families, **found}
 
 
 def find(reference: str) -> tuple[Spec, str | None]:
@@ -49,26 +72,26 @@ def find(reference: str) -> tuple[Spec, str | None]:
     """
     whole = _is_file(reference) and os.path.exists(reference)  # noqa: PTH110
     base, at, variant = (reference, "", "") if whole else reference.partition("@")
-    known = names() if not _is_file(base) else {}
-    aliases = {f"{spec.family}-{name}": name for name, (spec, _) in known.items()}
-    name = aliases.get(base, base)
-    if name in known:
-        spec, inner = known[name]
+    if not _is_file(base) and base in files():
+        found, inner = spec(base), None
+    elif not _is_file(base) and base in names():
+        stem, inner = names()[base]
+        found = spec(stem)
     elif (base and _is_file(base)) or os.path.exists(base):  # noqa: PTH110 - raises nothing
-        spec, inner = load_file(base), None
+        found, inner = load_file(base), None
     else:
-        hint = did_you_mean(base, list(known))
+        hint = did_you_mean(base, list(names()))
         message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
         raise SpecError((Fault(short(base), 0, 0, "", message),))
     if not at:
-        return spec, inner
-    if inner is not None or variant not in spec.variants:
-        known_variants = [] if inner else list(spec.variants)
+        return found, inner
+    if inner is not None or variant not in found.variants:
+        known_variants = [] if inner else list(found.variants)
         hint = did_you_mean(variant, known_variants)
         listed = ", ".join(known_variants) or "none"
         message = f"expected a variant of {base} ({listed}), got {variant!r}{hint}"
         raise SpecError((Fault(short(reference), 0, 0, "", message),))
-    return spec, variant
+    return found, variant
 
 
 def _is_file(base: str) -> bool:

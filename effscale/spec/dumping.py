@@ -31,8 +31,11 @@ def dumps(spec: Spec, comment: str = "") -> str:
     Defaults are written out, so that the file says the same to every version.
     """
     data = spec.model_dump(exclude_none=True)
-    if not spec.variants:
-        del data["variants"]
+    for name in ("blocks", "cells", "variants"):
+        if not data[name]:
+            del data[name]
+    if not spec.head.layers:
+        del data["head"]["layers"]
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     text: str = yaml.dump(
         data,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from effscale.errors import Fault, SpecError, did_you_mean, short
 from effscale.spec import structure
+from effscale.spec.lines import STAGES
 from effscale.spec.models import Spec
-from effscale.spec.nodes import MAX_BYTES, Node, Place, compose
+from effscale.spec.nodes import MAX_BYTES, Node, Place, compose, dotted
+from effscale.spec.references import references
+from effscale.spec.steps import Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic_core import ErrorDetails
+
+
+#: The classes of lines, which pydantic names on the way to a fault.
+KINDS = {kind.__name__ for kind in STAGES.values()} | {Use.__name__}
 
 
 def load_file(path: Path | str) -> Spec:
@@ -41,26 +47,23 @@ def loads(text: str, path: str = "<text>") -> Spec:
         faults = faults or [Fault(path, 1, 1, "", "expected a spec, found nothing")]
         raise SpecError(tuple(sorted(faults)))
     data = root.plain()
+    unknown = list(references(data))
+    findings = list(unknown)
     spec: Spec | None = None
     try:
         spec = Spec.model_validate(data)
     except ValidationError as error:
-        faults += _schema_faults(error, root, path)
-    for place, message in structure.faults(data):
+        lines = [place[:-1] for place, _ in unknown]
+        faults += _schema_faults(error, root, path, lines)
+    else:
+        findings += [] if unknown else structure.faults(spec)
+    for found, message in findings:
+        place = _stated(found, root)
         node = root.at(place)
         faults.append(Fault(path, node.line, node.column, dotted(place), message))
     if spec is None or faults:
         raise SpecError(tuple(sorted(set(faults))))
     return spec
-
-
-def dotted(place: Place) -> str:
-    """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
-    text = ""
-    for step in place:
-        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
-        text += f".{step}" if plain else f"[{short(step)}]"
-    return text.removeprefix(".")
 
 
 def _read(path: Path | str, name: str) -> str:
@@ -89,23 +92,35 @@ def _read(path: Path | str, name: str) -> str:
         raise refuse(f"expected UTF-8 text, found byte {byte:#04x} in it") from None
 
 
-def _schema_faults(error: ValidationError, root: Node, path: str) -> Iterator[Fault]:
-    """pydantic's errors in our words, at the place in the file they speak of."""
+def _schema_faults(
+    error: ValidationError, root: Node, path: str, unknown: list[Place]
+) -> Iterator[Fault]:
+    """pydantic's errors in our words, at the place in the file they speak of.
+
+    Of lines whose block is unknown nothing else is said.
+    """
     missing: dict[Place, list[str]] = {}
     for detail in error.errors(include_url=False):
-        place = detail["loc"]
-        if detail["type"] == "missing" and isinstance(place[-1], str):
-            missing.setdefault(place[:-1], []).append(place[-1])
+        place = _stated(detail["loc"], root)
+        if any(place[: len(line)] == line for line in unknown):
+            continue
+        if detail["type"] == "missing" and isinstance(detail["loc"][-1], str):
+            missing.setdefault(place[:-1], []).append(str(place[-1]))
+            continue
+        if detail["type"] == "union_tag_not_found" and isinstance(
+            detail["input"], dict
+        ):
+            missing.setdefault(place, []).append("block")
             continue
         if detail["type"] == "too_short" and detail["input"]:
             continue  # pydantic counts only the items that are right
         of_key = place[-1:] == ("[key]",)
-        unknown = detail["type"] == "extra_forbidden"
+        key = of_key or detail["type"] == "extra_forbidden"
         place = place[:-1] if of_key else place
-        node = root.at(place, key=unknown or of_key)
-        where = place[:-1] if unknown or of_key else _stated(place, root)
-        message = _wording(detail, place)
-        yield Fault(path, node.line, node.column, dotted(where), message)
+        node = root.at(place, key=key)
+        message = _wording(detail, place, root)
+        where = dotted(place[:-1] if key else place)
+        yield Fault(path, node.line, node.column, where, message)
     for place, keys in missing.items():
         node = root.at(place)
         message = f"missing {', '.join(keys)}"
@@ -113,18 +128,31 @@ def _schema_faults(error: ValidationError, root: Node, path: str) -> Iterator[Fa
 
 
 def _stated(place: Place, root: Node) -> Place:
-    """`place`, less an index into a pair that the file writes as one number."""
-    *outer, last = place or ("",)
-    value = root.at(tuple(outer)).value
-    inside = isinstance(value, list) and last in range(len(value))
-    return tuple(outer) if isinstance(last, int) and not inside else place
+    """`place` as the file has it: less what only the models know of.
+
+    That is the class of a line, and an index into what the file writes as one.
+    """
+    found: list[str | int] = []
+    node: Node | None = root
+    for step in place:
+        value = None if node is None else node.value
+        if isinstance(value, dict) and step in value:
+            node = value[step]
+        elif isinstance(value, list) and step in range(len(value)):
+            node = value[int(step)]
+        elif isinstance(step, int) or step in KINDS:
+            continue
+        else:
+            node = None
+        found.append(step)
+    return tuple(found)
 
 
-def _wording(detail: ErrorDetails, place: Place) -> str:
+def _wording(detail: ErrorDetails, place: Place, root: Node) -> str:
     found = short(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
-            hint = did_you_mean(place[-1], _known_keys(place[:-1]))
+            hint = did_you_mean(place[-1], _known_keys(place[:-1], root))
             return f"unknown key {short(place[-1])}{hint}"
         case "kind":
             expected = str(detail["ctx"]["expected"])
@@ -133,31 +161,54 @@ def _wording(detail: ErrorDetails, place: Place) -> str:
                 detail["input"], words if expected.startswith("one of ") else []
             )
         case "too_short":
-            return "expected at least one, found none"
+            least = detail["ctx"]["min_length"]
+            count = "one" if least == 1 else str(least)
+            return f"expected at least {count}, found none"
         case "tuple_type":
-            return f"expected a list, got {found}"
+            what = "a line or a list of lines" if place == ("stem",) else "a list"
+            return f"expected {what}, got {found}"
         case "too_long" | "missing":
-            return f"expected two sides, height and width, got {found}"
-        case "model_type" | "dict_type":
+            return f"expected {_two(place)}, got {found}"
+        case (
+            "model_type" | "dict_type" | "model_attributes_type" | "union_tag_not_found"
+        ):
             return f"expected keys and values, got {found}"
         case _:
             return f"{detail['msg'].lower()}, got {found}"
 
 
-def _known_keys(place: Place) -> list[str]:
+def _two(place: Place) -> str:
+    """What a list of two holds."""
+    cell = "nodes" in place
+    return "an operator and a state" if cell else "two sides, height and width"
+
+
+def _known_keys(place: Place, root: Node) -> list[str]:
     """The keys that the model at `place` has, by walking the models themselves."""
-    model: type[BaseModel] = Spec
-    steps = iter(place)
-    for step in steps:
-        annotation = model.model_fields[str(step)].annotation
-        model = _model_in(annotation)
-        if model is not annotation:
-            next(steps, None)  # an index, or a variant's name
+    model, node = Spec, root
+    steps = list(place)
+    while steps:
+        annotation = model.model_fields[str(steps[0])].annotation
+        node = node.at((steps.pop(0),))
+        if get_origin(annotation) is dict:
+            node = node.at((steps.pop(0),))
+        while steps and isinstance(steps[0], int):
+            node = node.at((steps.pop(0),))
+        model = _model_in(annotation, node.plain())
     return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> Any:  # noqa: ANN401
-    """The model that an annotation such as `tuple[Stage, ...] | None` holds."""
+def _model_in(annotation: Any, value: Any) -> Any:  # noqa: ANN401
+    """The model that an annotation, `tuple[Stage, ...] | None`, means by `value`."""
+    models = list(_models(annotation))
+    if len(models) > 1:
+        block = value.get("block", "conv") if isinstance(value, dict) else "conv"
+        return STAGES.get(block, Use)
+    return models[0]
+
+
+def _models(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models(each)

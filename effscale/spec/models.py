@@ -9,54 +9,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from effscale.arrays import Int
 from effscale.spec import fields
+from effscale.spec.base import (
+    MAX_CHANNELS,
+    ActivationName,
+    Channels,
+    Count,
+    GateName,
+    Model,
+    Multiplier,
+    Name,
+    Percent,
+    Quantity,
+    Repeats,
+    Resolution,
+    Share,
+    Text,
+)
+from effscale.spec.lines import Cell, Stage
+from effscale.spec.rounding import Rounding, policy
+from effscale.spec.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
-MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION = 2**20, 10_000, 2**16
-
-Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu"]
-RepeatsRule = Literal["ceil", "round"]
-TiesRule = Literal["up", "even"]
-
-Channels = Annotated[Int, fields.Whole(1, MAX_CHANNELS)]
-Repeats = Annotated[Int, fields.Whole(1, MAX_REPEATS)]
-Side = Annotated[Int, fields.Whole(1, MAX_RESOLUTION)]
-Kernel = Annotated[int, fields.Odd(1, 31)]
-Stride = Annotated[int, fields.Whole(1, 8)]
-Share = Annotated[float, fields.Number(0, 1)]
-Multiplier = Annotated[float, fields.Number(0, 100, above=True)]
-Percent = Annotated[float, fields.Number(0, 100)]
-Name = Annotated[str, fields.Word()]
-Text = Annotated[str, fields.Text()]
-Quantity = Annotated[str, fields.Rounded()]
-Count = Annotated[int, fields.Whole(0, 2**200)]
+Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
-def _pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
-    return (value, value) if isinstance(value, int | float | str) else value
+def _list(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
+    return [value] if isinstance(value, dict) else value
 
 
-def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
-    return value[0] if value[0] == value[1] else list(value)
-
-
-#: (height, width) in pixels; a file writes one number for a square.
-Resolution = Annotated[
-    tuple[Side, Side], BeforeValidator(_pair), PlainSerializer(_side_or_pair)
-]
-
-
-class Model(BaseModel):
-    """Frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
+    written = [step.model_dump(exclude_none=True) for step in steps]
+    return written[0] if len(written) == 1 else written
 
 
 class Norm(Model):
@@ -66,78 +54,35 @@ class Norm(Model):
     momentum: Share = 0.01
 
 
-class Stem(Model):
-    """Convolution, batch norm, activation: what the image meets first."""
+class Squeeze(Model):
+    """Squeeze-and-excitation, the same in all blocks that have an `se_ratio`.
 
-    kernel: Kernel
-    stride: Stride
-    channels: Channels
+    EfficientNet's by default: within the block, the ratio of the block's input.
+    """
 
-
-class Stage(Model):
-    """Blocks of one width; only the first has the stride."""
-
-    block: Annotated[str, fields.Choice(("mbconv",))]
-    kernel: Kernel
-    stride: Stride
-    expand_ratio: Annotated[int, fields.Whole(1, 64)]
-    #: Input channels, where a file cares to state them; checked, never needed.
-    c_in: Channels | None = None
-    channels: Channels
-    repeats: Repeats
-    #: Squeezed width / block input width; 0 is no squeeze-and-excitation.
-    se_ratio: Share = 0.0
+    #: What the ratio is of: the block's input, or what is gated.
+    of: Annotated[Literal["input", "gated"], fields.Choice(("input", "gated"))] = (
+        "input"
+    )
+    #: What is gated: the widest map within the block, or what the block puts out.
+    at: Annotated[Literal["middle", "output"], fields.Choice(("middle", "output"))] = (
+        "middle"
+    )
+    #: The squeezed width is a multiple of this; 1 cuts it to whole channels.
+    divisor: Annotated[int, fields.Whole(1, 1024)] = 1
+    activation: ActivationName | None = None
+    gate: GateName = "sigmoid"
 
 
 class Head(Model):
-    """1×1 convolution, batch norm, activation, pooling, dropout, linear."""
+    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
 
-    channels: Channels
+    layers: tuple[Step, ...] = ()
+    channels: Channels | None = None
+    #: Width of a linear layer and an activation before the last one.
+    hidden: Channels | None = None
     classes: Annotated[int, fields.Whole(1, MAX_CHANNELS)] = 1000
     dropout: Share = 0.0
-
-
-class Rounding(Model):
-    """How a scaled number becomes one that a network can have.
-
-    A file names a policy, `rounding: pycls`, or writes what differs from the
-    `efficientnet` policy.
-    """
-
-    #: Channels are a multiple of this.
-    channel_divisor: Annotated[int, fields.Whole(1, 1024)] = 8
-    #: Rounding channels down may lose at most this share of them.
-    max_channel_loss: Share = 0.1
-    #: Where channels or pixels lie halfway between two multiples.
-    ties: Annotated[TiesRule, fields.Choice(("up", "even"))] = "up"
-    #: Repeats go up to the next whole number, or to the nearest (halves to even).
-    repeats: Annotated[RepeatsRule, fields.Choice(("ceil", "round"))] = "ceil"
-    #: Height and width are a multiple of this.
-    resolution_multiple: Annotated[int, fields.Whole(1, 1024)] = 8
-
-
-#: What well-known implementations do, by name: where each differs from the first.
-POLICIES: dict[str, Rounding] = {
-    # tpu/models/official/efficientnet/efficientnet_model.py:106-130
-    "efficientnet": Rounding(),
-    # automl/efficientnetv2/effnetv2_model.py:84-95: no rule of the tenth
-    "efficientnetv2": Rounding(max_channel_loss=1.0),
-    # pycls/models/scaler.py: Python's round everywhere, pixels to a multiple of 4
-    "pycls": Rounding(
-        max_channel_loss=1.0, ties="even", repeats="round", resolution_multiple=4
-    ),
-    # timm/models/_efficientnet_builder.py:232-267, depth_trunc="round"
-    "timm": Rounding(repeats="round"),
-}
-
-
-def _policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
-    if not isinstance(value, str):
-        return value
-    if value not in POLICIES:
-        expected = f"one of {', '.join(POLICIES)}, or keys and values"
-        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
-    return POLICIES[value]
 
 
 class Coefficients(Model):
@@ -168,17 +113,23 @@ class Published(Model):
     top1: Percent | None = None
     top5: Percent | None = None
     source: Text | None = None
+    #: Why a printed figure is not the counted one, where it is not.
+    note: Text | None = None
 
 
 class Variant(Model):
     """A published relative: multipliers rounded by hand, and its own resolution."""
 
+    family: Name | None = None  #: that of the spec, if left out
     depth_multiplier: Multiplier = 1.0
     width_multiplier: Multiplier = 1.0
     resolution: Resolution
     dropout: Share | None = None
     expected: Expected | None = None
     published: Published | None = None
+    #: Repeats of each stage that has some, where no multiplier gives them.
+    repeats: tuple[Repeats, ...] | None = None
+    rounding: Annotated[Rounding | None, BeforeValidator(policy)] = None
 
 
 class Spec(Model):
@@ -189,39 +140,23 @@ class Spec(Model):
     source: Text | None = None
     resolution: Resolution
     image_channels: Channels = 3
-    activation: Annotated[
-        Activation, fields.Choice(("silu", "relu", "relu6", "hard_swish", "gelu"))
-    ] = "silu"
+    activation: ActivationName = "silu"
     norm: Norm = Norm()
+    squeeze_excite: Squeeze = Squeeze()
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
-    stem: Stem
+    #: Blocks that the file defines; one may use those above it.
+    blocks: dict[Name, Steps] = Field(default={})
+    #: Small graphs that stages of cells are wired by.
+    cells: dict[Name, Cell] = Field(default={})
+    stem: Annotated[Steps, BeforeValidator(_list), PlainSerializer(_one_or_list)]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     head: Head
-    rounding: Annotated[Rounding, BeforeValidator(_policy)] = Rounding()
+    rounding: Annotated[Rounding, BeforeValidator(policy)] = Rounding()
     coefficients: Coefficients = Coefficients()
     expected: Expected | None = None
     published: Published | None = None
-    variants: dict[Name, Variant] = {}
-
-    @property
-    def total_stride(self) -> int:
-        """Pixels of the image to one position of the last feature map."""
-        stride = self.stem.stride
-        for stage in self.stages:
-            stride *= stage.stride
-        return stride
-
-    @property
-    def channels(self) -> list[Int]:
-        """Every width that scales: stem, stages, head."""
-        stages = [stage.channels for stage in self.stages]
-        return [self.stem.channels, *stages, self.head.channels]
-
-    @property
-    def repeats(self) -> list[Int]:
-        """Every depth that scales: repeats by stage."""
-        return [stage.repeats for stage in self.stages]
+    variants: dict[Name, Variant] = Field(default={})
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """The fields that differ from their defaults, for a readable print."""

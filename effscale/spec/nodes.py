@@ -59,6 +59,15 @@ class Node:
         return word if key else node
 
 
+def dotted(place: Place) -> str:
+    """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
+    text = ""
+    for step in place:
+        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
+        text += f".{step}" if plain else f"[{short(step)}]"
+    return text.removeprefix(".")
+
+
 class Unreadable(Exception):  # noqa: N818 - a stop on the way, never seen by callers
     """The text cannot be read further; carries the fault."""
 

@@ -1,70 +1,240 @@
-"""What a spec's numbers must be to each other: stages that can follow one another.
-
-Read from plain data, so that these faults are found beside those of the schema, and
-again from a scaled spec, which no schema sees.
-"""
+"""What a spec's lines must be to each other, so that one can follow another."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from effscale.arrays import every, is_array
-from effscale.spec.models import MAX_CHANNELS, MAX_RESOLUTION
+from effscale.spec.base import of_block
+from effscale.spec.lines import Bottleneck, CellStage, Dense, MBConv, Transition
+from effscale.spec.nodes import dotted
+from effscale.spec.sizes import too_small
+from effscale.spec.steps import Branches, Conv, Depthwise, Pool, Residual, Use
+from effscale.spec.used import expanded, kinds_of_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
+    from effscale.spec.models import Spec
     from effscale.spec.nodes import Place
+    from effscale.spec.steps import Line
 
-#: Place in the file, and what is wrong there.
-Finding = tuple["Place", str]
-
-
-def too_small(side: Any, total_stride: int) -> str | None:  # noqa: ANN401
-    """What is wrong with an image side that the network would halve below a pixel."""
-    if every(side >= total_stride):
-        return None
-    least = side.min() if is_array(side) else side
-    return f"expected at least {total_stride} (the network's total stride), got {least}"
+    #: Place in the file, and what is wrong there.
+    Finding: TypeAlias = tuple[Place, str]
+    #: Finds as it goes, and gives the feature map that comes out.
+    Through: TypeAlias = Generator["Finding", None, "Map"]
 
 
-def faults(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a file holds
-    """Stages that cannot follow the one before them, resolutions too small."""
-    if not isinstance(data, dict):
+class Map(NamedTuple):
+    """A feature map: channels, height, width."""
+
+    channels: int
+    height: int
+    width: int
+
+
+def faults(spec: Spec) -> Iterator[Finding]:
+    """Lines that cannot follow the one before them, resolutions too small."""
+    sizes: dict[Place, Any] = {("resolution",): spec.resolution}
+    for name, variant in spec.variants.items():
+        sizes["variants", name, "resolution"] = variant.resolution
+        yield from _overrides(spec, name)
+    for place, resolution in sizes.items():
+        for axis, message in too_small(spec, resolution):
+            yield (*place, axis), message
+    if too_small(spec, spec.resolution):
         return
-    stages = data.get("stages")
-    blocks = [data.get("stem"), *(stages if isinstance(stages, list) else [])]
-    yield from _chain(blocks)
-    total = 1
-    for block in blocks:
-        stride = _whole(block, "stride") or 1
-        total = min(total * stride, 10 * MAX_RESOLUTION)
-    yield from _resolution(data.get("resolution"), ("resolution",), total)
-    variants = data.get("variants")
-    for name, variant in (variants if isinstance(variants, dict) else {}).items():
-        if isinstance(variant, dict):
-            place = ("variants", name, "resolution")
-            yield from _resolution(variant.get("resolution"), place, total)
+    here = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
+    reader = _Reader(spec, stated=True)
+    for place, lines in (("stem",), spec.stem), (("stages",), spec.stages):
+        here = yield from reader.through(lines, here, place)
+    yield from reader.through(spec.head.layers, here, ("head", "layers"))
 
 
-def _chain(blocks: list[Any]) -> Iterator[Finding]:
-    for index, (before, stage) in enumerate(pairwise(blocks)):
-        given, stated = _whole(before, "channels"), _whole(stage, "c_in")
-        if given and stated and given != stated:
-            what = "stem" if index == 0 else f"stages[{index - 1}]"
-            message = f"expected {given} (the channels of {what}), got {stated}"
-            yield ("stages", index, "c_in"), message
+def _overrides(spec: Spec, name: str) -> Iterator[Finding]:
+    """A variant's own list of repeats has one for each stage that repeats."""
+    given = spec.variants[name].repeats
+    stages = [
+        each for each in spec.stages if getattr(each, "repeats", None) is not None
+    ]
+    if given is not None and len(given) != len(stages):
+        message = f"expected {len(stages)}, one for each stage with repeats, got"
+        yield ("variants", name, "repeats"), f"{message} {len(given)}"
 
 
-def _resolution(value: Any, place: Place, total: int) -> Iterator[Finding]:  # noqa: ANN401
-    sides = value if isinstance(value, list) else [value]
-    for index, side in enumerate(sides):
-        if type(side) is int and side > 0 and (message := too_small(side, total)):
-            yield (*place, index) if isinstance(value, list) else place, message
+@dataclass(frozen=True)
+class _Reader:
+    """Follows lines; `unstated` are the channels of convolutions that state none."""
+
+    spec: Spec
+    stated: bool = False
+    unstated: int | None = None
+
+    def through(self, lines: Sequence[Line], here: Map, place: Place) -> Through:
+        """What `lines` make of a feature map; where they could not, what is wrong."""
+        for index, line in enumerate(lines):
+            at = (*place, index)
+            yield from _own(self.spec, line, here, at, stated=self.stated)
+            here = yield from self.after(line, here, at)
+        return here
+
+    def after(self, line: Line, here: Map, at: Place) -> Through:
+        """What one line makes of a feature map."""
+        match line:
+            case Branches():
+                return (yield from self.branches(line, here, at))
+            case Residual():
+                return (yield from self.residual(line, here, at))
+            case Use():
+                return (yield from self.used(line, here, at))
+            case Dense() | Transition():
+                channels = int(line.c_out(here.channels))
+            case CellStage():
+                states = self.spec.cells[line.cell].concat
+                channels = int(line.channels) * len(states)
+            case Conv():
+                channels = int(line.of(self.unstated or here.channels))
+            case _:
+                own = of_block(getattr(line, "channels", None), 0)
+                channels = here.channels if own is None else int(own)
+        kernel, stride, padding = line.window
+        sides = []
+        for n, k, s in zip(here[1:], kernel, stride, strict=True):
+            sides.append((n - k) // s + 1 if padding == "valid" else -(-n // s))
+        return Map(channels, *sides)
+
+    def branches(self, line: Branches, here: Map, at: Place) -> Through:
+        """Branches of one size; for a sum, of as many channels."""
+        inside = replace(self, stated=False)
+        ends: list[Map] = []
+        for k, branch in enumerate(line.branches):
+            where = (*at, "branches", k)
+            ends.append((yield from inside.through(branch, here, where)))
+        first, like = ends[0], slice(0 if line.block == "sum" else 1, None)
+        for k, end in enumerate(ends[1:], 1):
+            if end[like] != first[like]:
+                message = f"expected {_said(first, like)}, gives {_said(end, like)}"
+                yield (*at, "branches", k), message
+        if line.block == "sum":
+            return first
+        return first._replace(channels=sum(end.channels for end in ends))
+
+    def residual(self, line: Residual, here: Map, at: Place) -> Through:
+        """Layers that put out what the shortcut does."""
+        inside = replace(self, stated=False, unstated=here.channels)
+        out = yield from inside.through(line.layers, here, (*at, "layers"))
+        aside = replace(self, stated=False)
+        beside = yield from aside.through(line.shortcut, here, (*at, "shortcut"))
+        if out != beside:
+            whole = slice(None)
+            message = f"expected {_said(beside, whole)} (the shortcut's), gives"
+            yield (*at, "layers"), f"{message} {_said(out, whole)}"
+        return out
+
+    def used(self, line: Use, here: Map, at: Place) -> Through:
+        """The file's own block, each of a stage's that differs."""
+        inside, before = replace(self, stated=False), here
+        kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
+        if line.repeats is None and kinds > 1:
+            yield at, f"missing repeats, as block {line.block} has widths for {kinds}"
+        blocks = 1 if line.repeats is None else min(kinds + 1, int(line.repeats))
+        for index in range(blocks):
+            steps = expanded(line, self.spec.blocks, index)
+            found = inside.through(steps, here, ())
+            here = yield from _within(line.block, found, at)
+        if line.repeats is not None and here[1:] != before[1:]:
+            message = "expected none, as the block does not keep the size, got"
+            yield (*at, "repeats"), f"{message} {line.repeats}"
+        return here
 
 
-def _whole(block: Any, key: str) -> int | None:  # noqa: ANN401
-    """The number there, unless it is out of all range, which the schema says."""
-    value = block.get(key) if isinstance(block, dict) else None
-    return value if type(value) is int and 0 < value <= MAX_CHANNELS else None
+def _own(
+    spec: Spec, line: Line, here: Map, at: Place, *, stated: bool
+) -> Iterator[Finding]:
+    """What is wrong with a line where it stands."""
+    given = getattr(line, "c_in", None)
+    if given not in {None, here.channels}:
+        before = "image" if at == ("stem", 0) else "line before"
+        message = (
+            f"expected {here.channels} (the channels of the {before}), got {given}"
+        )
+        yield (*at, "c_in"), message
+    match line:
+        case MBConv(expand_ratio=None, c_mid=None):
+            yield at, "missing expand_ratio or c_mid"
+        case MBConv(expand_ratio=int(), c_mid=c_mid) if c_mid is not None:
+            yield (*at, "c_mid"), "expected expand_ratio or c_mid, got both"
+        case MBConv(c_mid=c_mid) if c_mid == here.channels:
+            message = f"expected other than the {c_mid} channels that come in"
+            yield (*at, "c_mid"), f"{message}; expand_ratio: 1 leaves the expansion out"
+        case Conv() | Depthwise() | Pool() if _off_centre(line):
+            found = "×".join(map(str, line.window[0]))
+            yield (*at, "kernel"), f"expected odd sides, or padding: valid, got {found}"
+        case Conv(channels=None) if stated:
+            yield at, "missing channels"
+        case Conv(channels=tuple()):
+            yield (
+                (*at, "channels"),
+                "expected one width, as nothing repeats, got a list",
+            )
+        case Conv():
+            for channels in (
+                here.channels,
+                of_block(line.channels, 0) or here.channels,
+            ):
+                if channels % line.groups:
+                    message = (
+                        f"expected a divisor of {channels} channels, got {line.groups}"
+                    )
+                    yield (*at, "groups"), message
+        case Bottleneck(group_width=int() as width):
+            inside = line.c_mid or line.channels
+            if inside % width:
+                message = f"expected a divisor of {inside} channels inside, got {width}"
+                yield (*at, "group_width"), message
+        case CellStage():
+            yield from _cell(spec, line.cell)
+        case _:
+            pass
+
+
+def _off_centre(line: Line) -> bool:
+    """Whether no padding of a position more or less would centre the kernel.
+
+    Windows that do not overlap need none but at the end.
+    """
+    kernel, stride, padding = line.window
+    even = any(side % 2 == 0 for side in kernel)
+    return (
+        padding == "same" and even and not (isinstance(line, Pool) and kernel == stride)
+    )
+
+
+def _cell(spec: Spec, name: str) -> Iterator[Finding]:
+    """States that a cell reads before they are there."""
+    cell, known = spec.cells[name], 2
+    for index, node in enumerate(cell.nodes):
+        for k, (_, state) in enumerate(node):
+            if state >= known:
+                message = f"expected a state below {known}, got {state}"
+                yield ("cells", name, "nodes", index, k, 1), message
+        known += 1
+    for k, state in enumerate(cell.concat):
+        if state >= known:
+            message = f"expected a state below {known}, got {state}"
+            yield ("cells", name, "concat", k), message
+
+
+def _within(block: str, through: Through, at: Place) -> Through:
+    """The findings of a used block, at the line that uses it."""
+    while True:
+        try:
+            place, message = next(through)
+        except StopIteration as end:
+            return cast("Map", end.value)
+        yield at, f"block {block}: {dotted(place)}: {message}"
+
+
+def _said(end: Map, same: slice) -> str:
+    words = [f"{end.channels} channels", f"{end.height}×{end.width} px"]
+    return " of ".join(words[same])

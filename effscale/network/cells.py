@@ -1,0 +1,115 @@
+"""Cells: small graphs that read the two outputs before them (Zoph et al. 2017).
+
+The mechanics that NASNet-A, PNASNet and AmoebaNet share, as their released code has
+them: tpu/models/official/amoeba_net/network_utils.py:121-511 and TensorFlow's
+research/slim/nets/nasnet/nasnet_utils.py. State 0 is the newest output by a 1×1
+convolution; state 1 the one before it, at the size and width of the cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from effscale.arrays import between, where
+from effscale.network.layers import IDENTITY, Graph, Layer, Maybe, Node, seq
+from effscale.network.operators import conv_norm_after_act, operator, reduction
+
+if TYPE_CHECKING:
+    from effscale.arrays import Int
+    from effscale.network.style import Style
+    from effscale.spec.lines import Cell
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What the next cell finds: channels of the newest output and of the one before.
+
+    `larger` is 1 where the one before is twice the size; `older` is None before the
+    first cell, which takes the newest for both.
+    """
+
+    newest: Int
+    older: Int | None = None
+    larger: Int = 0
+
+    def or_after(self, found: Ends, there: Int) -> Ends:
+        """These ends, or those found after a block where it is there."""
+        newest = between(self.newest, found.newest, there)
+        if self.older is None or found.older is None:
+            return Ends(newest, found.older, found.larger)
+        older = between(self.older, found.older, there)
+        return Ends(newest, older, between(self.larger, found.larger, there))
+
+
+class State(NamedTuple):
+    """A feature map of a cell: its number in the graph, its channels, its size."""
+
+    number: int
+    channels: Int
+    at_input_size: bool
+
+
+def after(wiring: Cell, channels: Int, stride: int, ends: Ends) -> Ends:
+    """What the next cell finds after one whose nodes have these channels."""
+    return Ends(channels * len(wiring.concat), ends.newest, int(stride > 1))
+
+
+def cell(wiring: Cell, channels: Int, stride: int, ends: Ends, style: Style) -> Graph:
+    """One cell; hands on its output, and what was the newest before it.
+
+    Operators stride only where they read state 0 or 1. States that are put out at the
+    size of the input are reduced first.
+    """
+    inputs = 1 if ends.older is None else 2
+    nodes = [Node("state0", (0,), conv_norm_after_act(ends.newest, channels, style))]
+    nodes.append(Node("state1", (inputs - 1,), _older(ends, channels, style)))
+    raw = ends.older is None  # nothing has made it as wide as the cell
+    states = [
+        State(inputs, channels, at_input_size=True),
+        State(inputs + 1, ends.newest if raw else channels, at_input_size=True),
+    ]
+
+    def add(node: Node) -> int:
+        nodes.append(node)
+        return inputs + len(nodes) - 1
+
+    for number, reads in enumerate(wiring.nodes, 2):
+        ins = []
+        for k, (name, index) in enumerate(reads):
+            state = states[index]
+            step = stride if state.at_input_size else 1
+            layer = operator(name, state.channels, channels, step, style)
+            ins.append(add(Node(f"state{number}_{k}", (state.number,), layer)))
+        total = add(Node(f"state{number}", tuple(ins), IDENTITY))
+        states.append(State(total, channels, at_input_size=False))
+    put_out = []
+    for index in wiring.concat:
+        state = states[index]
+        out = state.number
+        if state.at_input_size and (stride > 1 or state.channels is not channels):
+            layer = _put_out(state.channels, channels, stride, style)
+            out = add(Node(f"out{index}", (state.number,), layer))
+        put_out.append(out)
+    output = add(Node("concat", tuple(put_out), IDENTITY, merge="concat"))
+    return Graph(inputs, tuple(nodes), (output, 0))
+
+
+def _older(ends: Ends, channels: Int, style: Style) -> Layer:
+    """State 1: halved where it is larger, 1×1 where its width is another."""
+    if ends.older is None:
+        return IDENTITY
+    halved = between(ends.older, channels, ends.larger)
+    unlike = where(halved != channels, 1, 0)
+    return seq(
+        halve=Maybe(reduction(ends.older, channels, style, act=True), ends.larger),
+        fit=Maybe(conv_norm_after_act(halved, channels, style), unlike),
+    )
+
+
+def _put_out(c_in: Int, c_out: Int, stride: int, style: Style) -> Layer:
+    """What makes an input-sized state as large and wide as the others put out."""
+    if stride > 1:
+        return reduction(c_in, c_out, style, act=False)
+    unlike = where(c_in != c_out, 1, 0)
+    return seq(fit=Maybe(conv_norm_after_act(c_in, c_out, style), unlike))

@@ -1,0 +1,160 @@
+"""The leaves of a network: what makes one feature map of one.
+
+Numbers of type `Int` may be arrays, one entry for each candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from effscale.arrays import Int, at_least, divides, first
+from effscale.errors import LayerError
+
+if TYPE_CHECKING:
+    from effscale.spec.base import Padding, PoolKind
+
+
+class Shape(NamedTuple):
+    """A feature map of one image; height and width are 1 once it is a vector."""
+
+    channels: Int
+    height: Int
+    width: Int
+
+    @property
+    def positions(self) -> Int:
+        """Height × width."""
+        return self.height * self.width
+
+    @property
+    def elements(self) -> Int:
+        """Channels × height × width."""
+        return self.channels * self.positions
+
+
+#: Rows and columns: of a kernel, of a stride.
+Window: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution; `same` padding makes ceil(side / stride) of an odd kernel's side.
+
+    Convolutions of one block that are `shared` by one name have the same weights.
+    """
+
+    c_in: Int
+    c_out: Int
+    kernel: Window = (1, 1)
+    stride: Window = (1, 1)
+    groups: Int = 1
+    bias: bool = False
+    padding: Padding = "same"
+    shared: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no convolution can be."""
+        _check_window(self.kernel, self.stride)
+        if self.padding == "same" and any(side % 2 == 0 for side in self.kernel):
+            found = f"{self.kernel[0]}×{self.kernel[1]}"
+            raise LayerError(
+                f"kernel: expected odd sides for same padding, got {found}"
+            )
+        if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
+            raise LayerError(f"channels: expected at least 1, got {self}")
+        if not at_least(1, self.groups):
+            raise LayerError(f"groups: expected at least 1, got {self.groups}")
+        for channels in (self.c_in, self.c_out):
+            if not divides(self.groups, channels):
+                wrong = (channels % self.groups) != 0
+                several, groups = first(wrong, channels, self.groups)
+                expected = f"expected a divisor of {several} channels"
+                raise LayerError(f"groups: {expected}, got {groups}")
+
+
+def _check_window(kernel: Window, stride: Window) -> None:
+    for name, window in (("kernel", kernel), ("stride", stride)):
+        if min(window) < 1:
+            raise LayerError(f"{name}: expected at least 1, got {window}")
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Batch normalisation with scale and shift."""
+
+    channels: Int
+    eps: float
+    momentum: float
+
+    def __post_init__(self) -> None:
+        """Refuse what no batch norm can be."""
+        if not at_least(1, self.channels):
+            raise LayerError(f"channels: expected at least 1, got {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An activation function, elementwise."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The maximum or the mean of each window; the mean leaves out the padding."""
+
+    kind: PoolKind
+    kernel: Window
+    stride: Window
+    padding: Padding = "same"
+
+    def __post_init__(self) -> None:
+        """Refuse windows that no padding centres."""
+        _check_window(self.kernel, self.stride)
+        even = any(side % 2 == 0 for side in self.kernel)
+        if self.padding == "same" and even and self.kernel != self.stride:
+            raise LayerError(
+                "kernel: expected odd sides for same padding, or the stride's own, "
+                f"got {self.kernel[0]}×{self.kernel[1]}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool:
+    """The mean of all positions: one is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The feature map moved up and left by a position, zeros moved in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """A feature map of one position as a vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Elements dropped in training, at this rate."""
+
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A matrix and a bias."""
+
+    c_in: Int
+    c_out: Int
+
+    def __post_init__(self) -> None:
+        """Refuse what no matrix can be."""
+        if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
+            raise LayerError(f"channels: expected at least 1, got {self}")
+
+
+Leaf: TypeAlias = (
+    Conv | Norm | Act | Pool | GlobalPool | Shift | Flatten | Dropout | Linear
+)

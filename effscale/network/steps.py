@@ -1,0 +1,113 @@
+"""Steps as layers, and the channels that come out of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from effscale.errors import LayerError
+from effscale.network.layers import IDENTITY, Graph, Layer, Node, Residual, Sequential
+from effscale.network.leaves import Conv, Pool
+from effscale.network.style import squeeze_excite
+from effscale.spec import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.arrays import Int
+    from effscale.network.style import Style
+    from effscale.spec.base import PoolKind
+
+    #: A layer, and the channels that come out of it.
+    Made: TypeAlias = tuple[Layer, Int]
+
+
+def chain(
+    lines: Sequence[steps.Line], c_in: Int, style: Style, unstated: Int | None = None
+) -> tuple[Sequential, Int]:
+    """The steps one after the other, named by their number unless it is only one.
+
+    `unstated` are the channels of convolutions that state none: those that come into
+    the residual around them, or else into themselves.
+    """
+    layers: list[tuple[str, Layer]] = []
+    for index, line in enumerate(lines):
+        layer, c_in = step(line, c_in, style, unstated)
+        layers.append((str(index), layer))
+    if len(layers) == 1 and isinstance(layers[0][1], Sequential):
+        return layers[0][1], c_in
+    return Sequential(tuple(layers)), c_in
+
+
+def step(
+    line: steps.Line, c_in: Int, style: Style, unstated: Int | None = None
+) -> Made:
+    """One step, of a block already written out (`spec.used.expanded`)."""
+    match line:
+        case steps.Conv():
+            return _conv(line, c_in, style, unstated)
+        case steps.Depthwise():
+            conv = Conv(
+                c_in, c_in, line.kernel, line.stride, c_in, padding=line.padding
+            )
+            return _finished(conv, line, style), c_in
+        case steps.Pool():
+            kind: PoolKind = "max" if line.block == "max_pool" else "avg"
+            return Pool(kind, *line.window), c_in
+        case steps.Normalise():
+            return style.norm(c_in), c_in
+        case steps.Activate():
+            return style.act(line.activation), c_in
+        case steps.SqueezeExcite():
+            return squeeze_excite(c_in, c_in, line.se_ratio, style, None), c_in
+        case steps.Branches():
+            return _branches(line, c_in, style, unstated)
+        case steps.Residual():
+            body, c_out = chain(line.layers, c_in, style, unstated=c_in)
+            beside, _ = chain(line.shortcut, c_in, style, unstated)
+            return Residual(body.layers, beside.layers, line.scale), c_out
+        case _:
+            raise LayerError(f"expected a step, got {line.block}")
+
+
+def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Made:
+    c_out = line.of(c_in if unstated is None else unstated)
+    conv = Conv(
+        c_in,
+        c_out,
+        line.kernel,
+        line.stride,
+        line.groups,
+        bias=line.bias,
+        padding=line.padding,
+        shared=line.shared,
+    )
+    return _finished(conv, line, style), c_out
+
+
+def _finished(
+    conv: Conv, line: steps.Conv | steps.Depthwise, style: Style
+) -> Sequential:
+    """A convolution with what its line asks for after it."""
+    layers: list[tuple[str, Layer]] = [("conv", conv)]
+    if line.norm:
+        layers.append(("norm", style.norm(conv.c_out)))
+    if (line.activation or style.activation) != "none":
+        layers.append(("act", style.act(line.activation)))
+    return Sequential(tuple(layers))
+
+
+def _branches(
+    line: steps.Branches, c_in: Int, style: Style, unstated: Int | None
+) -> Made:
+    """Branches of one feature map, summed or put one after the other."""
+    nodes, widths = [], []
+    for index, branch in enumerate(line.branches):
+        layer, c_out = chain(branch, c_in, style, unstated)
+        nodes.append(Node(f"branch{index}", (0,), layer))
+        widths.append(c_out)
+    ends = tuple(range(1, len(nodes) + 1))
+    if line.block == "sum":
+        nodes.append(Node("sum", ends, IDENTITY))
+        return Graph(1, tuple(nodes), (len(nodes),)), widths[0]
+    nodes.append(Node("concat", ends, IDENTITY, merge="concat"))
+    return Graph(1, tuple(nodes), (len(nodes),)), sum(widths)

@@ -1,0 +1,210 @@
+"""Lines of stages: blocks that repeat, the first with the stride; and what steps are.
+
+A row of a paper's table is a line of the file. The widths are of the network at its
+own size; `channels` are what a block puts out, `c_mid` what it has inside.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from effscale.arrays import Int, floor
+from effscale.spec import fields
+from effscale.spec.base import (
+    ActivationName,
+    Channels,
+    Kernel,
+    Model,
+    Name,
+    Padding,
+    Repeats,
+    Share,
+    Stride,
+    Widths,
+    Window,
+)
+from effscale.spec.steps import (
+    STEPS,
+    Activate,
+    Branches,
+    Conv,
+    Depthwise,
+    Line,
+    Normalise,
+    Pool,
+    Residual,
+    SqueezeExcite,
+    Use,
+)
+
+
+class Block(Line):
+    """What the blocks of one stage share."""
+
+    kernel: Kernel
+    stride: Stride
+    #: Input channels, where a file cares to state them; checked, never needed.
+    c_in: Channels | None = None
+    channels: Channels
+    repeats: Repeats
+    activation: ActivationName | None = None
+
+
+class MBConv(Block):
+    """Mobile inverted bottleneck: expand, depthwise, squeeze and excite, project.
+
+    `fused_mbconv` expands by the k×k convolution itself, without a depthwise one.
+    The expanded width is given by ratio, or in channels for each block.
+    """
+
+    block: Literal["mbconv", "fused_mbconv"]
+    #: Expanded width / block input width; 1 leaves the expansion out.
+    expand_ratio: Annotated[int, fields.Whole(1, 64)] | None = None
+    c_mid: Widths | None = None
+    #: Squeezed width, as a share of the spec's choice; 0 is no squeeze-and-excitation.
+    se_ratio: Share = 0.0
+
+
+class Separable(Block):
+    """Depthwise k×k and pointwise 1×1, each with batch norm and activation."""
+
+    block: Literal["separable"]
+
+
+class Basic(Block):
+    """Two k×k convolutions and a shortcut."""
+
+    block: Literal["basic"]
+    se_ratio: Share = 0.0
+
+
+class Bottleneck(Block):
+    """1×1, k×k (with the stride, in groups), 1×1, and a shortcut."""
+
+    block: Literal["bottleneck"]
+    kernel: Kernel = 3
+    #: Channels inside; those of the block if left out.
+    c_mid: Channels | None = None
+    #: Channels of a group of the k×k convolution; one group if left out.
+    group_width: Channels | None = None
+    #: Width of the first 1×1 convolution / that of the k×k.
+    reduce_ratio: Annotated[float, fields.Number(0, 1, above=True)] = 1.0
+    #: Kernel of the shortcut of blocks that change size or width.
+    shortcut_kernel: Kernel = 1
+    se_ratio: Share = 0.0
+
+
+class Dense(Line):
+    """Norm, 1×1, norm, k×k, whose channels are added to those that came in."""
+
+    block: Literal["dense"]
+    kernel: Kernel = 3
+    #: Channels that each block adds.
+    growth: Channels
+    #: Width of the 1×1 convolution / growth.
+    bottleneck_ratio: Annotated[int, fields.Whole(1, 64)] = 4
+    repeats: Repeats
+
+    def c_out(self, c_in: Int) -> Int:
+        """The channels that come in, and `growth` from each block."""
+        return c_in + self.growth * self.repeats
+
+
+class Transition(Line):
+    """Norm, 1×1 to a share of the channels, mean of 2×2: between dense stages."""
+
+    block: Literal["transition"]
+    compression: Annotated[float, fields.Number(0, 1, above=True)] = 0.5
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        """The pool's."""
+        return (2, 2), (2, 2), "valid"
+
+    def c_out(self, c_in: Int) -> Int:
+        """`compression` of the channels, cut to whole ones."""
+        found: Int = floor(c_in * self.compression)
+        return found
+
+
+class CellStage(Line):
+    """Cells, each of the two outputs before it, as the file's `cells` wire them."""
+
+    block: Literal["cell"]
+    cell: Name
+    stride: Annotated[int, fields.Whole(1, 2)] = 1
+    #: Of each node; a cell puts out as many times that as it concatenates states.
+    channels: Channels
+    #: Left out, it is one at any depth.
+    repeats: Repeats | None = None
+
+
+#: What a node does with a state, k×k: `sep` is depthwise and pointwise, twice;
+#: `conv_3x3` and `conv_1x7_7x1` go by way of a quarter of the channels.
+OPERATORS = (
+    "identity",
+    *("conv_1x1", "conv_3x3", "conv_1x3_3x1", "conv_1x7_7x1"),
+    *("sep_3x3", "sep_5x5", "sep_7x7"),
+    *("max_pool_2x2", "max_pool_3x3", "avg_pool_2x2", "avg_pool_3x3"),
+)
+State = Annotated[int, fields.Whole(0, 100)]
+Operation = tuple[Annotated[str, fields.Choice(OPERATORS)], State]
+
+
+class Cell(Model):
+    """A small graph: state 0 is the newest output, 1 the one before, nodes follow.
+
+    A node is the sum of operators, each on a state; `concat` lists the states that
+    are put out, one after the other.
+    """
+
+    nodes: Annotated[
+        tuple[Annotated[tuple[Operation, ...], Field(min_length=1)], ...],
+        Field(min_length=1),
+    ]
+    concat: Annotated[tuple[State, ...], Field(min_length=1)]
+
+
+STAGES: dict[str, type[Line]] = {
+    "mbconv": MBConv,
+    "fused_mbconv": MBConv,
+    "separable": Separable,
+    "basic": Basic,
+    "bottleneck": Bottleneck,
+    "dense": Dense,
+    "transition": Transition,
+    "cell": CellStage,
+    **STEPS,
+}
+
+
+def stage_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, or a line
+    """The class of a stage's line, by name; None where it has no block."""
+    block = value.get("block") if isinstance(value, dict) else None
+    block = getattr(value, "block", block)
+    if not isinstance(block, str):
+        return None
+    return STAGES.get(block, Use).__name__
+
+
+Stage = Annotated[
+    Annotated[MBConv, Tag("MBConv")]
+    | Annotated[Separable, Tag("Separable")]
+    | Annotated[Basic, Tag("Basic")]
+    | Annotated[Bottleneck, Tag("Bottleneck")]
+    | Annotated[Dense, Tag("Dense")]
+    | Annotated[Transition, Tag("Transition")]
+    | Annotated[CellStage, Tag("CellStage")]
+    | Annotated[Conv, Tag("Conv")]
+    | Annotated[Depthwise, Tag("Depthwise")]
+    | Annotated[Pool, Tag("Pool")]
+    | Annotated[Normalise, Tag("Normalise")]
+    | Annotated[Activate, Tag("Activate")]
+    | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
+    | Annotated[Branches, Tag("Branches")]
+    | Annotated[Residual, Tag("Residual")]
+    | Annotated[Use, Tag("Use")],
+    Discriminator(stage_kind),
+]

@@ -1,0 +1,72 @@
+"""Blocks and cells that lines name: those of the language, and those of the file.
+
+Read from plain data: of a line whose block is unknown, no schema can say more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from effscale.errors import did_you_mean, short
+from effscale.spec.lines import STAGES
+from effscale.spec.steps import STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from effscale.spec.nodes import Place
+    from effscale.spec.structure import Finding
+
+
+def references(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a file holds
+    """Lines that name a block or a cell which there is not."""
+    if not isinstance(data, dict):
+        return
+    own: list[str] = []
+    for name, steps in _dict(data.get("blocks")).items():
+        if name in STAGES:
+            message = f"expected a name that no block has, got {short(name)}"
+            yield ("blocks", name), message
+        yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
+        own.append(name)
+    steps_of = {
+        ("stem",): data.get("stem"),
+        ("head", "layers"): _dict(data.get("head")).get("layers"),
+    }
+    for place, steps in steps_of.items():
+        yield from _unknown(steps, place, (*STEPS, *own))
+    yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
+    yield from _cells(data.get("stages"), _dict(data.get("cells")))
+
+
+def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Finding]:  # noqa: ANN401
+    for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
+        at = (*place, index) if isinstance(lines, list) else place
+        fields = _dict(line)
+        block = fields.get("block", "conv")
+        if block not in known:
+            message = f"expected one of {', '.join(known)}, got {short(block)}"
+            yield (*at, "block"), message + did_you_mean(block, list(known))
+        for key in ("layers", "shortcut"):
+            yield from _unknown(fields.get(key, []), (*at, key), _steps(known))
+        branches = fields.get("branches")
+        for k, branch in enumerate(branches if isinstance(branches, list) else []):
+            yield from _unknown(branch, (*at, "branches", k), _steps(known))
+
+
+def _steps(known: Iterable[str]) -> list[str]:
+    """What may stand within a step: no stages."""
+    return [name for name in known if name in STEPS or name not in STAGES]
+
+
+def _cells(stages: Any, cells: dict[str, Any]) -> Iterator[Finding]:  # noqa: ANN401
+    for index, line in enumerate(stages if isinstance(stages, list) else []):
+        cell = _dict(line).get("cell")
+        if isinstance(cell, str) and cell not in cells:
+            listed = ", ".join(cells) or "none"
+            message = f"expected one of the file's cells ({listed}), got {short(cell)}"
+            yield ("stages", index, "cell"), message + did_you_mean(cell, list(cells))
+
+
+def _dict(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    return value if isinstance(value, dict) else {}

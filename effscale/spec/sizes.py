@@ -1,0 +1,66 @@
+"""How small an image may be for a network's strides and kernels."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from effscale.arrays import every, is_array
+from effscale.spec.base import MAX_RESOLUTION
+from effscale.spec.steps import Branches, Residual, Use
+from effscale.spec.used import expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.spec.models import Spec
+from effscale.spec.steps import Line
+
+
+def least_sides(spec: Spec) -> tuple[int, int]:
+    """Height and width that an image needs, so that each stride divides what it meets.
+
+    The product of all strides where nothing is padded less than `same`.
+    """
+    lines = (*spec.stem, *spec.stages, *spec.head.layers)
+    return _needed(spec, lines, 0, 1), _needed(spec, lines, 1, 1)
+
+
+def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
+    """The side that `lines` need to put out one of `need`."""
+    for line in reversed(lines):
+        match line:
+            case Branches():
+                need = max(_needed(spec, each, axis, need) for each in line.branches)
+            case Residual():
+                both = (line.layers, line.shortcut)
+                need = max(_needed(spec, each, axis, need) for each in both)
+            case Use():
+                need = _needed(spec, expanded(line, spec.blocks), axis, need)
+            case _:
+                kernel, stride, padding = line.window
+                valid = padding == "valid"
+                more = kernel[axis] if valid else stride[axis]
+                need = _capped((need - 1) * stride[axis] + more)
+    return need
+
+
+def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:
+    """The sides that the network cannot take, and what is wrong with each."""
+    found: list[tuple[int, str]] = []
+    for axis, (side, least) in enumerate(
+        zip(resolution, least_sides(spec), strict=True)
+    ):
+        if not every(side >= least):
+            got = side.min() if is_array(side) else side
+            lines = (*spec.stem, *spec.stages)
+            strides = prod(line.window[1][axis] for line in lines)
+            why = "total stride" if least == _capped(strides) else "kernels and strides"
+            message = f"expected at least {least} (the network's {why}), got {got}"
+            found.append((axis, message))
+    return found
+
+
+def _capped(side: int) -> int:
+    """`side`, but not so large that it takes long to multiply or to print."""
+    return min(side, 10 * MAX_RESOLUTION)

@@ -1,0 +1,195 @@
+"""Steps: lines that stand for one layer or for branches of some, anywhere in a network.
+
+A step without `block` is a convolution. Numbers of a step are those of the network at
+its own size; only those of `channels` scale.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+)
+
+from effscale.arrays import Int, floor, maximum
+from effscale.spec import fields
+from effscale.spec.base import (
+    ActivationName,
+    Channels,
+    Model,
+    Multiplier,
+    Name,
+    Padding,
+    PaddingName,
+    Repeats,
+    Share,
+    Widths,
+    Window,
+    of_block,
+)
+
+SQUARE = (1, 1)
+
+
+class Line(Model):
+    """A line of a network: what it is made of, by the name of its `block`."""
+
+    block: str
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        """Kernel, stride and padding by which the feature map shrinks."""
+        kernel, stride = (
+            (each, each) if isinstance(each, int) else each
+            for each in (getattr(self, "kernel", 1), getattr(self, "stride", 1))
+        )
+        return kernel, stride, getattr(self, "padding", "same")
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """What a file need not say is not written."""
+        fields, written = type(self).model_fields, serialize(self)
+        unsaid = [
+            name
+            for name in written
+            if name != "block" and getattr(self, name) == fields[name].default
+        ]
+        return {name: each for name, each in written.items() if name not in unsaid}
+
+
+class Conv(Line):
+    """Convolution, batch norm, activation."""
+
+    block: Literal["conv"] = "conv"
+    kernel: Window
+    stride: Window = SQUARE
+    padding: PaddingName = "same"
+    #: Left out, those of the line that uses the block it is in; or those that come into
+    #: the residual around it, or into itself.
+    channels: Widths | None = None
+    #: What share it has of the channels that it does not state.
+    ratio: Annotated[float, fields.Number(0, 64, above=True)] = 1.0
+    groups: Channels = 1
+    bias: bool = False
+    norm: bool = True
+    activation: ActivationName | None = None
+    #: Convolutions of one block with the same name share their weights.
+    shared: Name | None = None
+
+    def of(self, unstated: Int) -> Int:
+        """The channels it puts out where the ones it does not state are these."""
+        if self.channels is not None:
+            own: Int = of_block(self.channels, 0)
+            return own
+        shared: Int = maximum(1, floor(unstated * self.ratio))
+        return unstated if self.ratio == 1 else shared
+
+
+class Depthwise(Line):
+    """Convolution of each channel by itself, batch norm, activation."""
+
+    block: Literal["depthwise"]
+    kernel: Window
+    stride: Window = SQUARE
+    padding: PaddingName = "same"
+    norm: bool = True
+    activation: ActivationName | None = None
+
+
+class Pool(Line):
+    """Maximum or mean of windows."""
+
+    block: Literal["max_pool", "avg_pool"]
+    kernel: Window
+    stride: Window = SQUARE
+    padding: PaddingName = "same"
+
+
+class Normalise(Line):
+    """Batch norm alone."""
+
+    block: Literal["norm"]
+
+
+class Activate(Line):
+    """An activation alone; the network's own, if it names none."""
+
+    block: Literal["activation"]
+    activation: ActivationName | None = None
+
+
+class SqueezeExcite(Line):
+    """Squeeze-and-excitation alone, as the spec's `squeeze_excite` says."""
+
+    block: Literal["squeeze_excite"]
+    se_ratio: Annotated[Share, Field(gt=0)]
+
+
+class Branches(Line):
+    """Branches side by side: their channels one after the other, or their sum."""
+
+    block: Literal["concat", "sum"]
+    branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=2)]
+
+
+class Residual(Line):
+    """shortcut(x) + scale · layers(x); without shortcut, x itself."""
+
+    block: Literal["residual"]
+    layers: Annotated[tuple[Step, ...], Field(min_length=1)]
+    shortcut: tuple[Step, ...] = ()
+    scale: Multiplier = 1.0
+
+
+class Use(Line):
+    """A block that the file itself defines, under `blocks`."""
+
+    block: Name
+    #: Of its convolutions that state none.
+    channels: Channels | None = None
+    #: Blocks in a stage; left out, it is one at any depth.
+    repeats: Repeats | None = None
+
+
+STEPS: dict[str, type[Line]] = {
+    "conv": Conv,
+    "depthwise": Depthwise,
+    "max_pool": Pool,
+    "avg_pool": Pool,
+    "norm": Normalise,
+    "activation": Activate,
+    "squeeze_excite": SqueezeExcite,
+    "concat": Branches,
+    "sum": Branches,
+    "residual": Residual,
+}
+
+
+def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
+    """The class of a step, by name; a block of the file's own where none is."""
+    block = value.get("block", "conv") if isinstance(value, dict) else None
+    block = getattr(value, "block", block)
+    known = STEPS.get(block) if isinstance(block, str) else Use
+    return (known or Use).__name__
+
+
+Step = Annotated[
+    Annotated[Conv, Tag("Conv")]
+    | Annotated[Depthwise, Tag("Depthwise")]
+    | Annotated[Pool, Tag("Pool")]
+    | Annotated[Normalise, Tag("Normalise")]
+    | Annotated[Activate, Tag("Activate")]
+    | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
+    | Annotated[Branches, Tag("Branches")]
+    | Annotated[Residual, Tag("Residual")]
+    | Annotated[Use, Tag("Use")],
+    Discriminator(step_kind),
+]
+
+for _model in (Branches, Residual):
+    _model.model_rebuild()
