@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from effscale.cli.types import RESOLUTION, Range, SpecReference, Target
+from effscale.cli.references import SpecReference
+from effscale.cli.types import RESOLUTION, Range, Target
 from effscale.errors import OutputError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.references import FAMILY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,16 +16,22 @@ if TYPE_CHECKING:
 
 
 @click.command("specs")
+@click.argument("families", metavar="[FAMILY...]", nargs=-1, type=FAMILY)
 @options.output_options
 def command(
-    *, form: str | None, output: Path | None, force: bool, units: Units
+    *,
+    families: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    units: Units,
 ) -> None:
-    """List what is built in, counted.
+    """List what is built in, counted; or those of each FAMILY.
 
-    Baselines, and their published variants below them. Each name is a SPEC:
-    effscale profile b4, effscale scale b3 --phi 1.
+    Families in turn, each from its cheapest network to its dearest. Each name is a
+    SPEC: effscale profile b4, effscale scale resnet50 --phi 1.
     """
     from effscale.report import specs
 
     options.unused(output, force=force)
-    options.deliver(specs.report(units=units), form, output)
+    options.deliver(specs.report(families, units=units), form, output)

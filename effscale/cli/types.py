@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,22 +173,6 @@ class Range(click.FloatRange):
         if math.isnan(number):
             self.fail(f"expected a number, got {value!r}", param, ctx)
         return number
-
-
-class SpecReference(click.ParamType[str]):
-    """A spec: a file, `-`, or a built-in name; completed from both."""
-
-    name = "spec"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Built-in names that fit, then whatever files do."""
-        del ctx, param
-        from effscale.spec.builtin import names
-
-        found = [CompletionItem(n) for n in names() if n.startswith(incomplete)]
-        return [*found, CompletionItem(incomplete, type="file")]
 
 
 class Target(click.Path):

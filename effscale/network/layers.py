@@ -136,7 +136,7 @@ class Part:
     name: str  #: for people: `stage 3`
     path: str  #: where it is in the built module: `stages.2`
     operator: str  #: in the papers' notation: `MBConv6 5×5`
-    kernel: Window
+    kernel: Window | None  #: None of a block that is made of several
     stride: Window
     channels: Int  #: output channels
     repeats: Int

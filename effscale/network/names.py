@@ -19,6 +19,8 @@ from effscale.network.leaves import (
 from effscale.spec import lines, steps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.network.leaves import Leaf, Window
     from effscale.spec.models import Head
 
@@ -85,6 +87,12 @@ def operator(line: steps.Line) -> str:
             return f"{name} {size(line.window[0])}"
         case _:
             return name
+
+
+def operators(several: Sequence[steps.Line]) -> str:
+    """The operators of several lines; of more than two, the first and the last."""
+    names = [operator(each) for each in several]
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]} … {names[-1]}"  # noqa: PLR2004
 
 
 def head_operator(head: Head) -> str:

@@ -15,11 +15,12 @@ from effscale.network.leaves import (
     Linear,
     Shape,
 )
-from effscale.network.names import head_operator, operator
+from effscale.network.names import head_operator, operators
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
 from effscale.spec.lines import CellStage
+from effscale.spec.sizes import strides
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
@@ -35,7 +36,7 @@ def network(spec: Spec) -> Network:
     """
     style = Style.of(spec)
     layer, c_out = chain(spec.stem, spec.image_channels, style)
-    parts = [_part("stem", "stem", spec.stem, layer, c_out)]
+    parts = [_part(spec, "stem", "stem", spec.stem, layer, c_out)]
     ends = Ends(c_out)
     for index, line in enumerate(spec.stages):
         before = ends if isinstance(line, CellStage) else Ends(ends.newest)
@@ -45,7 +46,7 @@ def network(spec: Spec) -> Network:
             raise LayerError(f"stages[{index}]: {error}") from None
         layer = _newest(ends, before, layer)
         name, path = f"stage {index + 1}", f"stages.{index}"
-        parts.append(_part(name, path, (line,), layer, after.newest))
+        parts.append(_part(spec, name, path, (line,), layer, after.newest))
         ends = after
     layer, c_out = classifier(spec.head, ends.newest, style)
     layer = _newest(ends, Ends(ends.newest), layer)
@@ -55,19 +56,23 @@ def network(spec: Spec) -> Network:
     return Network(spec.name, image, (*parts, head), spec.stochastic_depth)
 
 
-def _part(
-    name: str, path: str, lines: tuple[Line, ...], layer: Sequential, c_out: Int
+def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
+    spec: Spec,
+    name: str,
+    path: str,
+    lines: tuple[Line, ...],
+    layer: Sequential,
+    c_out: Int,
 ) -> Part:
-    """A row of a report; kernel and stride are those of its first line."""
+    """A row of a report; its kernel is that of its first line, if that has one."""
     first = lines[0]
-    kernel, stride, _ = first.window
     repeats = getattr(first, "repeats", None)
     return Part(
         name=name,
         path=path,
-        operator=", ".join(map(operator, lines)),
-        kernel=kernel,
-        stride=stride,
+        operator=operators(lines),
+        kernel=first.window[0] if hasattr(first, "kernel") else None,
+        stride=strides(spec, lines),
         channels=c_out,
         repeats=1 if repeats is None else repeats,
         layer=layer,

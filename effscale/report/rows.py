@@ -76,8 +76,10 @@ def layer_row(each: LayerCost, whole: Cost, kind: str) -> Data:
     }
 
 
-def window(sides: Window) -> int | list[int]:
+def window(sides: Window | None) -> int | list[int] | None:
     """A kernel or a stride: one number for a square, or rows and columns."""
+    if sides is None:
+        return None
     return sides[0] if sides[0] == sides[1] else list(sides)
 
 

@@ -11,18 +11,22 @@ from effscale.scaling.scale import variant
 from effscale.spec.builtin import builtin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
 
 
-def report(*, units: Units = "macs") -> Report:
-    """Every built-in spec and published variant, with its figures."""
+def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
+    """Built-in specs and their published variants, family by family, cheapest first."""
     table = []
     for stem, spec in builtin().items():
         file = f"{stem}.yaml"
         table.append(_row(stem, file, spec))
         table += [_row(name, file, variant(spec, name)) for name in spec.variants]
+    table = [row for row in table if not families or row["family"] in families]
+    table.sort(key=lambda row: (row["family"] or "", row["macs"]))
     unit, factor = unit_of(units)
     columns = [
         Column("name", "name", justify="left"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
+_FAMILIES = re.compile(r"\bfamily: ([\w.+-]+)")
 
 
 def folder() -> Path:
@@ -50,15 +51,32 @@ def names() -> dict[str, tuple[str, str | None]]:
     files write a variant's name in a line of its own, and `variants` last.
     """
     found: dict[str, tuple[str, str | None]] = {}
-    families: dict[str, tuple[str, str | None]] = {}
     for stem, path in files().items():
-        text = path.read_text(encoding="utf-8")
-        variants = _VARIANT.findall(text.partition("\nvariants:\n")[2])
-        own = {stem: (stem, None), **{name: (stem, name) for name in variants}}
-        found.update(own)
-        if family := _FAMILY.search(text):
-            families.update({f"{family[1]}-{name}": each for name, each in own.items()})
-    return {**families, **found}
+        variants = _VARIANT.findall(_text(path).partition("\nvariants:\n")[2])
+        found.update({stem: (stem, None), **{name: (stem, name) for name in variants}})
+    return found
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    """Names with the family of their file before them: `efficientnet-b4` is `b4`."""
+    family = {stem: _FAMILY.search(_text(path)) for stem, path in files().items()}
+    return {
+        f"{found[1]}-{name}": name
+        for name, (stem, _) in names().items()
+        if (found := family[stem]) and found[1] not in name
+    }
+
+
+@cache
+def families() -> list[str]:
+    """The families of the built-in networks, sorted; variants may have their own."""
+    texts = map(_text, files().values())
+    return sorted({each for text in texts for each in _FAMILIES.findall(text)})
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def find(reference: str) -> tuple[Spec, str | None]:
@@ -72,10 +90,11 @@ def find(reference: str) -> tuple[Spec, str | None]:
     """
     whole = _is_file(reference) and os.path.exists(reference)  # noqa: PTH110
     base, at, variant = (reference, "", "") if whole else reference.partition("@")
-    if not _is_file(base) and base in files():
-        found, inner = spec(base), None
-    elif not _is_file(base) and base in names():
-        stem, inner = names()[base]
+    name = base if _is_file(base) or base in files() else _aliases().get(base, base)
+    if not _is_file(base) and name in files():
+        found, inner = spec(name), None
+    elif not _is_file(base) and name in names():
+        stem, inner = names()[name]
         found = spec(stem)
     elif (base and _is_file(base)) or os.path.exists(base):  # noqa: PTH110 - raises nothing
         found, inner = load_file(base), None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every, is_array
@@ -45,6 +44,26 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     return need
 
 
+def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
+    """Rows and columns of what goes in to one of what comes out; branches agree."""
+    return _stride(spec, lines, 0), _stride(spec, lines, 1)
+
+
+def _stride(spec: Spec, lines: Sequence[Line], axis: int) -> int:
+    total = 1
+    for line in lines:
+        match line:
+            case Branches():
+                total *= _stride(spec, line.branches[0], axis)
+            case Residual():
+                total *= _stride(spec, line.layers, axis)
+            case Use():
+                total *= _stride(spec, expanded(line, spec.blocks), axis)
+            case _:
+                total *= line.window[1][axis]
+    return total
+
+
 def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:
     """The sides that the network cannot take, and what is wrong with each."""
     found: list[tuple[int, str]] = []
@@ -53,9 +72,9 @@ def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:
     ):
         if not every(side >= least):
             got = side.min() if is_array(side) else side
-            lines = (*spec.stem, *spec.stages)
-            strides = prod(line.window[1][axis] for line in lines)
-            why = "total stride" if least == _capped(strides) else "kernels and strides"
+            lines = (*spec.stem, *spec.stages, *spec.head.layers)
+            even = least == _capped(_stride(spec, lines, axis))
+            why = "total stride" if even else "kernels and strides"
             message = f"expected at least {least} (the network's {why}), got {got}"
             found.append((axis, message))
     return found
