@@ -15,6 +15,8 @@ from effscale.report.document import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.report.document import Row, Units
 
 #: How a network was scaled.
@@ -26,7 +28,8 @@ MULTIPLIERS = [
 ACTIVATIONS = Column("activ.", "activations", quantity)
 OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
 
-_MARKS = {None: "", True: " ✓", False: " ✗"}
+#: Behind MACs that were measured: whether the same was.
+MARKS = {None: "", True: " ✓", False: " ✗"}
 
 
 def costs(units: Units) -> list[Column]:
@@ -34,10 +37,18 @@ def costs(units: Units) -> list[Column]:
     unit, factor = unit_of(units)
 
     def macs(row: Row) -> str:
-        return quantity(factor * row["macs"]) + _MARKS[row["agrees"]]
+        return quantity(factor * row["macs"]) + MARKS[row["agrees"]]
 
     return [
         Column("input", "resolution", sides),
         Column("params", "params", quantity),
         Column(unit, "", macs),
     ]
+
+
+def agreement(table: Sequence[Row]) -> list[str]:
+    """The note on rows that were measured, where each is the counted one."""
+    if not all(row["agrees"] for row in table):
+        return []
+    engine = table[0]["measured"]["engine"]
+    return [f"✓ {engine} measured the same MACs, params and activations"]

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import io
+import math
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.errors import OutputError
 from effscale.quantity import human
+from effscale.report.labels import Box, Dot, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from effscale.search.candidates import Candidates
+    from effscale.search.compare import Axis, Point
     from effscale.search.grid import Grid
     from effscale.search.sweep import Step
 
 FORMATS = ("png", "svg")
+DPI = 144
+#: Costs this many times apart are drawn on a logarithmic axis.
+FAR = 8
+#: Marks of families beyond the colours that one tells apart.
+_MARKERS = "os^Dv<>P"
+#: Points of a label's type, and pixels around it that nothing else is written in.
+SMALL, _GAP = 7.5, 1.5
 
 
 def form(path: Path) -> str:
@@ -91,11 +102,112 @@ def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     return _bytes(figure, kind)
 
 
+def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
+    """Published accuracy against a cost, as in the EfficientNet paper's figures 1, 5.
+
+    Raises:
+        OutputError: if no accuracy is published of any network.
+    """
+    return _bytes(accuracy_figure(points, x), kind)
+
+
+def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
+    """The figure of `accuracy`: families joined by lines, every point named.
+
+    The line of a family runs from the least accurate network to the most.
+
+    Raises:
+        OutputError: if there is no point.
+    """
+    from matplotlib.ticker import LogLocator
+
+    if not points:
+        raise OutputError("--plot: no accuracy is published of any of these networks")
+    many = min(len(points) / 40, 1)
+    figure = _figure(8 + 6 * many, 5.4 + 4.6 * many)
+    axes = figure.subplots()
+    families: dict[str, list[Point]] = {}
+    for point in sorted(points, key=lambda each: (each.top1, each.cost(x))):
+        families.setdefault(point.family or point.name, []).append(point)
+    labels: list[_Label] = []
+    for index, members in enumerate(families.values()):
+        colour, marker = f"C{index % 10}", _MARKERS[index // 10 % len(_MARKERS)]
+        at = [(point.cost(x), point.top1) for point in members]
+        axes.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=4.5, lw=1.2)
+        names = [point.name for point in members]
+        labels += map(_Label, names, at, [None, *at], [colour] * len(at))
+    costs = [point.cost(x) for point in points]
+    digits = 3
+    if max(costs) > FAR * min(costs) > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        digits = 1
+    axes.margins(0.08)
+    axes.set_xlabel("MACs of one image" if x == "macs" else "params")
+    axes.set_ylabel("published top-1 accuracy, %")
+    axes.xaxis.set_major_formatter(lambda value, _at: human(value, digits))
+    axes.xaxis.set_minor_formatter(lambda _value, _at: "")
+    axes.grid(visible=True, color="0.9", lw=0.6)
+    axes.set_axisbelow(True)
+    _write(figure, axes, labels)
+    return figure
+
+
+class _Label(NamedTuple):
+    """A point's name, where the point is, the one before it on its line, its colour."""
+
+    name: str
+    at: Dot
+    before: Dot | None
+    colour: str
+
+
+def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
+    """Write each name where there is room, with a line to its point if that is far."""
+    figure.draw_without_rendering()  # settles where the axes are
+
+    def pixels(at: Dot) -> Dot:
+        x, y = axes.transData.transform(at)
+        return float(x), float(y)
+
+    dots = [pixels(each.at) for each in labels]
+    lines = [
+        (pixels(each.before), dot)
+        for each, dot in zip(labels, dots, strict=True)
+        if each.before is not None
+    ]
+    sizes = []
+    for each in labels:
+        text = axes.text(0, 0, each.name, fontsize=SMALL)
+        extent = text.get_window_extent()
+        sizes.append((extent.width + 2 * _GAP, extent.height + 2 * _GAP))
+        text.remove()
+    frame = Box(*map(float, axes.get_window_extent().padded(-4).extents))
+    point = figure.dpi / 72
+    marker = 3.5 * point
+    places = place(dots, sizes, frame, lines, marker)
+    for each, dot, box in zip(labels, dots, places, strict=True):
+        if box is None:
+            continue
+        far = math.dist(box.nearest(dot), dot) > 3 * marker
+        line = {"arrowstyle": "-", "lw": 0.5, "color": "0.6", "shrinkA": 0}
+        label = axes.annotate(
+            each.name,
+            each.at,
+            ((box.left + _GAP - dot[0]) / point, (box.bottom + _GAP - dot[1]) / point),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=each.colour,
+            arrowprops=line if far else None,
+        )
+        label.set_in_layout(False)
+
+
 def _figure(width: float, height: float) -> Figure:
     """A figure of its own, in inches: no state of pyplot's is touched."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
     figure.patch.set_facecolor("white")
     return figure
 
@@ -107,5 +219,5 @@ def _bytes(figure: Figure, kind: str) -> bytes:
     # Text stays text in SVG, and the same figure gives the same file.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "effscale"}):
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(out, format=kind, dpi=144, metadata=metadata)
+        figure.savefig(out, format=kind, dpi=DPI, metadata=metadata)
     return out.getvalue()

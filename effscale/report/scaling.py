@@ -63,7 +63,10 @@ def report(
         },
         sections=[Section(_columns(units), table, emphasis=_emphasis), *more],
         heading=_heading(baseline, variants, units),
-        notes=[*_marks(table), *([] if found is None else [_sentence(found)])],
+        notes=[
+            *columns.agreement(table),
+            *([] if found is None else [_sentence(found)]),
+        ],
         records=[rows.flat(row) for row in table],
     )
 
@@ -174,13 +177,6 @@ def reasons(scaled: list[Data]) -> list[Section]:
         columns.OFF_BY,
     ]
     return [Section(effects, matrix, "Why: factors that multiply to the deviation")]
-
-
-def _marks(table: Sequence[Data]) -> list[str]:
-    if not all(row["agrees"] for row in table):
-        return []
-    engine = table[0]["measured"]["engine"]
-    return [f"✓ {engine} measured the same MACs, params and activations"]
 
 
 def _sentence(found: Hint) -> str:

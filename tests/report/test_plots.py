@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
+import effscale as es
 from effscale.errors import OutputError
 from effscale.report import plots
+from effscale.search import compare, printed
 from effscale.search.grid import Grid, search
 from effscale.search.sweep import sweep
+from effscale.spec import builtin
 
 if TYPE_CHECKING:
-    import effscale as es
+    from collections.abc import Callable
+
+    from effscale.search.compare import Axis, Point
 
 pytestmark = pytest.mark.slow
 
@@ -77,3 +84,66 @@ def test_a_sweep_is_a_staircase_and_the_same_each_time(b0: es.Spec) -> None:
     assert {"pixels", "MACs"} <= texts(svg)
     assert any(each.endswith("%") for each in texts(svg))
     assert plots.sweep("resolution", steps, "svg") == svg
+
+
+def points(*references: str) -> list[Point]:
+    names = compare.expanded(references)
+    return compare.points(compare.entries(names, [es.load(each) for each in names]))
+
+
+#: All that is built in, the paper's tables, and few networks.
+PLOTTED: dict[str, Callable[[], list[Point]]] = {
+    "all": lambda: points(*builtin.names()),
+    "two families": lambda: points("efficientnet", "resnet"),
+    "one": lambda: points("b0"),
+    **{name: lambda name=name: printed.table(name).points for name in printed.TABLES},  # type: ignore[misc]
+}
+
+
+@pytest.mark.parametrize("x", ["macs", "params"])
+@pytest.mark.parametrize("name", PLOTTED)
+def test_no_two_labels_collide(name: str, x: Axis) -> None:
+    found = PLOTTED[name]()
+    figure = plots.accuracy_figure(found, x)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    boxes = {text.get_text(): Text.get_window_extent(text) for text in axes.texts}
+    assert set(boxes) == {point.name for point in found}  # none is left out
+    within = axes.get_window_extent()
+    for one, other in combinations(boxes.values(), 2):
+        assert not (
+            one.x0 < other.x1 and other.x0 < one.x1
+            and one.y0 < other.y1 and other.y0 < one.y1
+        )  # fmt: skip
+    for box in boxes.values():
+        assert within.x0 <= box.x0 < box.x1 <= within.x1
+        assert within.y0 <= box.y0 < box.y1 <= within.y1
+
+
+def test_families_are_joined_from_the_least_accurate_on() -> None:
+    found = points("resnet", "xception")
+    axes = plots.accuracy_figure(list(reversed(found)), "macs").axes[0]
+    lines = [np.asarray(line.get_ydata()).tolist() for line in axes.get_lines()]
+    assert lines == [[69.758, 73.314, 76.0, 77.374, 77.8], [79.0]]
+
+
+def test_far_costs_are_on_a_logarithmic_axis() -> None:
+    scales = {
+        names: plots.accuracy_figure(points(*names), "macs").axes[0].get_xscale()
+        for names in [("b0", "b1"), ("b0", "b7"), ("b0",)]
+    }
+    assert scales == {("b0", "b1"): "linear", ("b0", "b7"): "log", ("b0",): "linear"}
+
+
+def test_accuracy_is_drawn_the_same_each_time() -> None:
+    svg = plots.accuracy(points("b0", "b4"), "params", "svg")
+    assert {"b0", "b4", "params", "published top-1 accuracy, %"} <= texts(svg)
+    assert plots.accuracy(points("b0", "b4"), "params", "svg") == svg
+
+
+def test_without_an_accuracy_nothing_is_drawn() -> None:
+    with pytest.raises(OutputError) as caught:
+        plots.accuracy([], "macs", "png")
+    assert str(caught.value) == (
+        "--plot: no accuracy is published of any of these networks"
+    )

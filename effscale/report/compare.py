@@ -1,0 +1,167 @@
+"""The answer of `compare`: networks side by side, and what is printed of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.report import columns, rows
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    quantity,
+    sides,
+    unit_of,
+)
+from effscale.report.footnotes import Footnotes, marked
+from effscale.search.compare import CHEAPEST, marks, rivals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.cost.count import Cost
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Row, Units
+    from effscale.report.rows import Data
+    from effscale.scaling.multipliers import Multipliers
+    from effscale.search.compare import Entry
+    from effscale.spec.models import Spec
+
+_WORDS = {"params": "params", "macs": "MACs"}
+#: Of a published figure that is not ours.
+UNEXPLAINED = "the source gives no reason"
+
+
+def report(
+    compared: Sequence[Entry],
+    *,
+    to: str | None = None,
+    measured: Sequence[Measurement | None],
+    units: Units = "macs",
+) -> Report:
+    """The networks side by side; ratios to the first, to `to`, or to their rivals."""
+    notes = Footnotes()
+    beside = rivals(compared, to)
+    triples = zip(compared, beside, measured, strict=True)
+    table = [_row(each, rival, found, notes) for each, rival, found in triples]
+    return Report(
+        data={**rows.envelope("compare", compared[0].name), "rows": table},
+        sections=[
+            Section(_columns(table, to, units), table),
+            *notes.section("Where another figure is published", "published"),
+        ],
+        notes=_notes(compared, to, table),
+        records=[rows.flat(row) for row in table],
+    )
+
+
+def network_row(
+    name: str,
+    spec: Spec,
+    cost: Cost,
+    multipliers: Multipliers | None,
+    measurement: Measurement | None = None,
+) -> Data:
+    """The keys that a row of every comparison begins with; no φ made the network."""
+    given = multipliers
+    return {
+        "name": name,
+        "strategy": None,
+        "phi": None,
+        "depth_multiplier": None if given is None else float(given.depth),
+        "width_multiplier": None if given is None else float(given.width),
+        "resolution_multiplier": None if given is None else float(given.resolution),
+        "resolution": [int(side) for side in spec.resolution],
+        **rows.costs(cost),
+        "ratio": None,
+        "budget": None,
+        "deviation": None,
+        "measured": rows.measured(measurement),
+        "agrees": rows.agrees(cost, measurement),
+    }
+
+
+def ratios(cost: Cost, other: Cost) -> Data:
+    """MACs and params as multiples of another network's."""
+    return {
+        "ratio": int(cost.macs) / max(int(other.macs), 1),
+        "params_ratio": int(cost.params) / max(int(other.params), 1),
+    }
+
+
+def times(value: float) -> str:
+    """A ratio to three digits, large ones whole: 0.0167, 4.74, 1233."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def _row(
+    entry: Entry,
+    rival: Entry | None,
+    measurement: Measurement | None,
+    notes: Footnotes,
+) -> Data:
+    printed = entry.spec.published
+    beginning = network_row(
+        entry.name, entry.spec, entry.cost, entry.multipliers, measurement
+    )
+    text = (printed.note if printed else None) or UNEXPLAINED
+    found = {
+        mark.figure: notes.mark(
+            text, f"{entry.name} {mark.printed} {_WORDS[mark.figure]}"
+        )
+        for mark in marks(entry)
+    }
+    none = {"ratio": None, "params_ratio": None}
+    return {
+        **beginning,
+        **(none if rival is None else ratios(entry.cost, rival.cost)),
+        "to": None if rival is None else rival.name,
+        "spec": entry.reference,
+        "family": entry.spec.family,
+        "top1": printed.top1 if printed else None,
+        "top5": printed.top5 if printed else None,
+        "published": printed.model_dump() if printed else None,
+        "marks": found,
+    }
+
+
+def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column]:
+    unit, factor = unit_of(units)
+
+    def cost(key: str, times: int = 1) -> Column:
+        def show(row: Row) -> str:
+            mark = [row["marks"][key]] if key in row["marks"] else []
+            agrees = columns.MARKS[row["agrees"]] if key == "macs" else ""
+            return marked(mark, quantity(times * row[key]) + agrees)
+
+        return Column(unit if key == "macs" else key, "", show)
+
+    rival = [Column("to", "to", justify="left")] if to == CHEAPEST else []
+    accuracies = [
+        Column(title, key, lambda value: f"{value:.1f}")
+        for title, key in (("top-1", "top1"), ("top-5", "top5"))
+        if any(row[key] is not None for row in table)
+    ]
+    return [
+        Column("network", "name", justify="left"),
+        Column("input", "resolution", sides),
+        cost("params"),
+        Column("×", "params_ratio", times),
+        cost("macs", factor),
+        Column("×", "ratio", times),
+        *rival,
+        columns.ACTIVATIONS,
+        *accuracies,
+    ]
+
+
+def _notes(
+    compared: Sequence[Entry], to: str | None, table: Sequence[Data]
+) -> list[str]:
+    if to == CHEAPEST:
+        text = "×: as a multiple of the cheapest network here that is as accurate"
+    else:
+        text = f"×: as a multiple of {table[0]['to']}"
+    accurate = any(each.top1 is not None for each in compared)
+    text += "; top-1, top-5: as published, in per cent" if accurate else ""
+    return [text, *columns.agreement(table)]
