@@ -15,7 +15,7 @@ from effscale.errors import EffscaleError
 from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
-COMMANDS = ("scale", "grid", "fit", "profile", "specs")
+COMMANDS = ("scale", "grid", "fit", "profile", "compare", "specs")
 
 FAULT, INTERRUPTED = 3, 130
 
@@ -115,6 +115,7 @@ def main() -> None:
       effscale scale --phi 2 --strategy all
       effscale profile b4                where a published network's cost is
       effscale profile my.yaml           where your own one's is
+      effscale compare b4 resnet152      networks side by side
       effscale specs                     what is built in
 
     MACs are multiply-accumulates of convolution and linear layers, one image: the

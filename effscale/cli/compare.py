@@ -1,0 +1,200 @@
+"""`effscale compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options, proof
+from effscale.cli.references import SpecReference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Report, Units
+    from effscale.search.compare import Axis, Entry
+    from effscale.search.printed import Table
+
+#: The paper's tables, by name; `effscale.search.printed` has them.
+TABLES = ("efficientnet-2", "efficientnet-3", "efficientnet-7")
+
+
+@click.command("compare")
+@click.argument("specs", type=SpecReference(), nargs=-1, metavar="[SPEC]...")
+@click.option(
+    "--to",
+    metavar="NAME|cheapest",
+    help="What the ratios are to: one of the networks, or for each of them the "
+    "cheapest that is at least as accurate.  [default: the first]",
+)
+@click.option(
+    "--parts/--no-parts",
+    default=None,
+    help="What changed from one SPEC to another, part by part.  [default: if two files "
+    "or two networks of the same name are compared]",
+)
+@click.option(
+    "--table",
+    "printed",
+    type=click.Choice(TABLES),
+    help="A table of the EfficientNet paper instead, with ours beside each cell.",
+)
+@options.plot_option("published accuracy against cost")
+@click.option(
+    "--x",
+    type=click.Choice(["params", "macs"]),
+    default="macs",
+    show_default=True,
+    help="The cost that --plot draws.",
+)
+@options.network_options
+@options.measure_option(default="none")
+@options.output_options
+@options.verbosity
+def command(  # noqa: PLR0913 - options
+    *,
+    specs: tuple[str, ...],
+    to: str | None,
+    parts: bool | None,
+    printed: str | None,
+    plot: Path | None,
+    x: Axis,
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    units: Units,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Show networks side by side, or what changed from one to the other.
+
+    A SPEC is a file (my.yaml, my.yaml@variant), - for standard input, a built-in name,
+    or a family of them (see effscale specs). Params, MACs and their ratios are counted;
+    accuracies are as published, and a published cost that is not the counted one,
+    rounded, is marked.
+
+    \b
+      effscale compare b4 resnet50 densenet169
+      effscale compare efficientnet resnet regnety --to cheapest
+      effscale compare efficientnet tinynet mobilenetv3 --plot accuracy.png
+      effscale compare old.yaml new.yaml --format markdown
+      effscale compare --table efficientnet-2
+
+    Of two files, or two networks of the same name, it shows the parts that changed; the
+    parts are matched in order, so that an inserted stage is one change.
+    """
+    from effscale.search.compare import points
+
+    options.unused(output, force=force)
+    picture = options.drawable(plot, force=force)
+    table = None
+    if printed is not None:
+        _alone(
+            specs,
+            to,
+            parts=parts,
+            changed=bool(resolution or classes or units == "flops"),
+        )
+        table = _table(printed)
+        networks = [row.spec for row in table.rows]
+        drawn = table.points
+    else:
+        compared = _compared(specs, resolution, classes)
+        networks = [each.spec for each in compared]
+        drawn = points(compared)
+        parts = _apart(compared, to, parts=parts)
+        _known(to, compared)
+    image = b""
+    if picture:
+        from effscale.report import plots
+
+        image = plots.accuracy(drawn, x, picture)
+    measured = proof.measurements(networks, engine, quiet=quiet)
+    if table is not None:
+        from effscale.report.printed import report
+
+        answer = report(table, measured=measured)
+    else:
+        answer = _answer(compared, to, measured, units, parts=bool(parts))
+    options.deliver(answer, form, output)
+    if plot is not None:
+        options.write(plot, image)
+    if verbose:
+        proof.explain(measured)
+    proof.verify(networks, measured)
+
+
+def _table(name: str) -> Table:
+    from effscale.search.printed import table
+
+    return table(name)
+
+
+def _alone(
+    specs: Sequence[str], to: str | None, *, parts: bool | None, changed: bool
+) -> None:
+    """Refuse what a paper's table leaves no room for."""
+    if specs or to or parts or changed:
+        raise click.UsageError(
+            "--table is compared with nothing else: it takes no SPEC, --to, --parts, "
+            "--resolution, --classes or --units"
+        )
+
+
+def _compared(
+    specs: Sequence[str], resolution: tuple[int, int] | None, classes: int | None
+) -> list[Entry]:
+    """The networks that are named, families taken apart."""
+    from effscale.search.compare import entries, expanded
+
+    if not specs:
+        raise click.UsageError("Missing argument '[SPEC]...', or --table.")
+    if sum(each.partition("@")[0] == "-" for each in specs) > 1:
+        raise click.UsageError("- is read once: name a file for the other network")
+    names = expanded(specs)
+    return entries(names, [options.read(each, resolution, classes) for each in names])
+
+
+def _apart(compared: Sequence[Entry], to: str | None, *, parts: bool | None) -> bool:
+    """Whether to show what changed, part by part."""
+    from effscale.search.compare import versions
+
+    if parts and len(compared) != 2:  # noqa: PLR2004 - one and the other
+        message = f"--parts compares two networks, got {len(compared)}"
+        raise click.UsageError(message)
+    if parts and to:
+        raise click.UsageError("--to is for networks side by side, not for --parts")
+    return versions(compared) and not to if parts is None else parts
+
+
+def _known(to: str | None, compared: Sequence[Entry]) -> None:
+    """Refuse a network to compare with that is not there."""
+    from effscale.search.compare import CHEAPEST
+
+    names = dict.fromkeys(name for each in compared for name in each.names)
+    if to is not None and to not in {CHEAPEST, *names}:
+        listed = ", ".join([*dict.fromkeys(each.name for each in compared), CHEAPEST])
+        message = f"expected one of {listed}, got {to!r}"
+        raise click.BadParameter(message, param_hint="'--to'")
+
+
+def _answer(
+    compared: Sequence[Entry],
+    to: str | None,
+    measured: Sequence[Measurement | None],
+    units: Units,
+    *,
+    parts: bool,
+) -> Report:
+    from effscale.report import compare
+    from effscale.report import parts as changed
+
+    if parts:
+        return changed.report(*compared, measured=measured, units=units)
+    return compare.report(compared, to=to, measured=measured, units=units)
