@@ -62,8 +62,16 @@ def cell(wiring: Cell, channels: Int, stride: int, ends: Ends, style: Style) -> 
     size of the input are reduced first.
     """
     inputs = 1 if ends.older is None else 2
-    nodes = [Node("state0", (0,), conv_norm_after_act(ends.newest, channels, style))]
-    nodes.append(Node("state1", (inputs - 1,), _older(ends, channels, style)))
+    read = {state for node in wiring.nodes for _, state in node} | {*wiring.concat}
+    newest = conv_norm_after_act(ends.newest, channels, style)
+    nodes = [
+        Node("state0", (0,), newest if 0 in read else IDENTITY),
+        Node(
+            "state1",
+            (inputs - 1,),
+            _older(ends, channels, style) if 1 in read else IDENTITY,
+        ),
+    ]
     raw = ends.older is None  # nothing has made it as wide as the cell
     states = [
         State(inputs, channels, at_input_size=True),

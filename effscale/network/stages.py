@@ -6,13 +6,12 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from effscale.arrays import ONE, Int, clipped, is_array, maximum
+from effscale.arrays import ONE, Int, clipped, every, is_array, maximum
 from effscale.network import blocks
 from effscale.network.cells import Ends, after, cell
 from effscale.network.layers import Layer, Maybe, Repeat, Sequential
 from effscale.network.steps import chain, step
 from effscale.spec import lines
-from effscale.spec.base import MAX_REPEATS
 from effscale.spec.steps import Line, Use
 from effscale.spec.used import expanded, kinds_of_block
 
@@ -50,20 +49,20 @@ def repeated(
 ) -> tuple[Sequential, Ends]:
     """The first block, with the stride; as many as differ; one repeated after them.
 
-    Candidates that have fewer blocks than differ do without the later ones.
+    The first `kinds` blocks differ, and any that does not put out what it takes in.
+    Candidates that have fewer blocks do without the later ones.
     """
     layer, ends = make(ends, stride, 0)
     layers: list[tuple[str, Layer]] = [("0", layer)]
-    deepest = _deepest(repeats)
-    for index in range(1, min(kinds, deepest)):
-        there = clipped(repeats - index)
+    for index in range(1, _deepest(repeats)):
         layer, found = make(ends, 1, index)
+        alike = (found.newest == ends.newest) | (repeats <= index)
+        if index >= kinds and every(alike):
+            layers.append((str(index), Repeat(layer, maximum(0, repeats - index))))
+            break
+        there = clipped(repeats - index)
         layers.append((str(index), layer if there is ONE else Maybe(layer, there)))
         ends = ends.or_after(found, there)
-    if deepest > kinds:
-        layer, _ = make(ends, 1, kinds)
-        times = maximum(0, repeats - kinds)
-        layers.append((str(kinds), Repeat(layer, times)))
     return Sequential(tuple(layers)), ends
 
 
@@ -84,7 +83,7 @@ def _makes(line: Line, spec: Spec, style: Style) -> tuple[Make, int]:
         case lines.Bottleneck():
             return _alike(partial(blocks.bottleneck, line, style), line), 1
         case lines.Dense():
-            return _growing(line, style), MAX_REPEATS
+            return _growing(line, style), 1
         case lines.Transition():
             return _transition(line, style), 1
         case lines.CellStage():

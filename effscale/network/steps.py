@@ -9,6 +9,7 @@ from effscale.network.layers import IDENTITY, Graph, Layer, Node, Residual, Sequ
 from effscale.network.leaves import Conv, Pool
 from effscale.network.style import squeeze_excite
 from effscale.spec import steps
+from effscale.spec.used import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def chain(
 def step(
     line: steps.Line, c_in: Int, style: Style, unstated: Int | None = None
 ) -> Made:
-    """One step, of a block already written out (`spec.used.expanded`)."""
+    """One step, and the channels that come out of it."""
     match line:
         case steps.Conv():
             return _conv(line, c_in, style, unstated)
@@ -65,6 +66,8 @@ def step(
             body, c_out = chain(line.layers, c_in, style, unstated=c_in)
             beside, _ = chain(line.shortcut, c_in, style, unstated)
             return Residual(body.layers, beside.layers, line.scale), c_out
+        case steps.Use():
+            return chain(expanded(line, style.blocks), c_in, style, unstated)
         case _:
             raise LayerError(f"expected a step, got {line.block}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from effscale.arrays import Int, floor, maximum, multiple
@@ -10,7 +10,10 @@ from effscale.network.layers import Gate, Layer, Sequential, seq
 from effscale.network.leaves import Act, Conv, GlobalPool, Norm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from effscale.spec.models import Spec, Squeeze
+    from effscale.spec.steps import Line
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,16 @@ class Style:
     eps: float
     momentum: float
     squeeze: Squeeze
+    #: Blocks that the file defines, by name.
+    blocks: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: Spec) -> Style:
         """The style that `spec` asks for."""
         norm = spec.norm
-        return cls(spec.activation, norm.eps, norm.momentum, spec.squeeze_excite)
+        return cls(
+            spec.activation, norm.eps, norm.momentum, spec.squeeze_excite, spec.blocks
+        )
 
     def norm(self, channels: Int) -> Norm:
         """Batch norm as this network has it."""

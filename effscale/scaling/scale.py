@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, assert_never
 
-from effscale.arrays import is_array, maximum
+from effscale.arrays import every, maximum
 from effscale.errors import ScaleError
 from effscale.scaling.dimensions import ROLES, changed, numbers
 from effscale.scaling.multipliers import Multipliers
@@ -83,7 +83,7 @@ def _check_scales(spec: Spec, multipliers: Multipliers) -> None:
     }
     for dimension, followers in roles.items():
         value = getattr(multipliers, dimension)
-        if (is_array(value) or value != 1) and not numbers(spec, *followers):
+        if not every(value == 1) and not numbers(spec, *followers):
             what = "stage that repeats" if dimension == "depth" else "width that scales"
             raise ScaleError(f"{dimension}: {spec.name} has no {what}")
 

@@ -28,7 +28,8 @@ _Dumper.add_implicit_resolver(*EXPONENT)
 def dumps(spec: Spec, comment: str = "") -> str:
     """YAML text of a spec of plain numbers, below `comment` (lines without `#`).
 
-    Defaults are written out, so that the file says the same to every version.
+    Defaults are written out, so that the file says the same to every version; those of
+    lines, which would bury what a line says, are not.
     """
     data = spec.model_dump(exclude_none=True)
     for name in ("blocks", "cells", "variants"):

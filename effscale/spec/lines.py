@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from effscale.arrays import Int, floor
+from effscale.arrays import Int, floor, maximum
 from effscale.spec import fields
 from effscale.spec.base import (
     ActivationName,
@@ -124,8 +124,8 @@ class Transition(Line):
         return (2, 2), (2, 2), "valid"
 
     def c_out(self, c_in: Int) -> Int:
-        """`compression` of the channels, cut to whole ones."""
-        found: Int = floor(c_in * self.compression)
+        """`compression` of the channels, cut to whole ones, at least one."""
+        found: Int = maximum(1, floor(c_in * self.compression))
         return found
 
 

@@ -1,4 +1,4 @@
-"""How small an image may be for a network's strides and kernels."""
+"""What strides and kernels ask of a feature map, and of the image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every, is_array
 from effscale.spec.base import MAX_RESOLUTION
-from effscale.spec.steps import Branches, Residual, Use
+from effscale.spec.steps import Branches, Pool, Residual, Use
 from effscale.spec.used import expanded
 
 if TYPE_CHECKING:
@@ -62,6 +62,18 @@ def _stride(spec: Spec, lines: Sequence[Line], axis: int) -> int:
             case _:
                 total *= line.window[1][axis]
     return total
+
+
+def off_centre(line: Line) -> bool:
+    """Whether no padding of a position more or less would centre the kernel.
+
+    Windows that do not overlap need none but at the end.
+    """
+    kernel, stride, padding = line.window
+    even = any(side % 2 == 0 for side in kernel)
+    return (
+        padding == "same" and even and not (isinstance(line, Pool) and kernel == stride)
+    )
 
 
 def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:

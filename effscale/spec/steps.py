@@ -35,6 +35,21 @@ from effscale.spec.base import (
 
 SQUARE = (1, 1)
 
+#: Keys of a line as papers order the columns of their tables.
+_ORDER = (
+    *("block", "cell", "kernel", "stride", "padding", "expand_ratio", "growth"),
+    *(
+        "bottleneck_ratio",
+        "compression",
+        "c_in",
+        "reduce_ratio",
+        "c_mid",
+        "group_width",
+    ),
+    *("channels", "ratio", "groups", "repeats", "se_ratio", "shortcut_kernel", "bias"),
+    *("norm", "activation", "shared", "scale", "branches", "layers", "shortcut"),
+)
+
 
 class Line(Model):
     """A line of a network: what it is made of, by the name of its `block`."""
@@ -59,7 +74,8 @@ class Line(Model):
             for name in written
             if name != "block" and getattr(self, name) == fields[name].default
         ]
-        return {name: each for name, each in written.items() if name not in unsaid}
+        order = sorted(set(written) - set(unsaid), key=_ORDER.index)
+        return {name: written[name] for name in order}
 
 
 class Conv(Line):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from effscale.spec.base import of_block
+from effscale.spec.cells import cell_faults
 from effscale.spec.lines import Bottleneck, CellStage, Dense, MBConv, Transition
 from effscale.spec.nodes import dotted
-from effscale.spec.sizes import too_small
+from effscale.spec.sizes import off_centre, too_small
 from effscale.spec.steps import Branches, Conv, Depthwise, Pool, Residual, Use
 from effscale.spec.used import expanded, kinds_of_block
 
@@ -69,6 +70,8 @@ class _Reader:
     spec: Spec
     stated: bool = False
     unstated: int | None = None
+    #: Convolutions of the block whose weights are shared, by name; None outside one.
+    shared: dict[str, tuple[object, ...]] | None = None
 
     def through(self, lines: Sequence[Line], here: Map, place: Place) -> Through:
         """What `lines` make of a feature map; where they could not, what is wrong."""
@@ -94,6 +97,7 @@ class _Reader:
                 channels = int(line.channels) * len(states)
             case Conv():
                 channels = int(line.of(self.unstated or here.channels))
+                yield from self.convolved(line, here.channels, channels, at)
             case _:
                 own = of_block(getattr(line, "channels", None), 0)
                 channels = here.channels if own is None else int(own)
@@ -102,6 +106,35 @@ class _Reader:
         for n, k, s in zip(here[1:], kernel, stride, strict=True):
             sides.append((n - k) // s + 1 if padding == "valid" else -(-n // s))
         return Map(channels, *sides)
+
+    def convolved(
+        self, line: Conv, c_in: int, c_out: int, at: Place
+    ) -> Iterator[Finding]:
+        """Groups that divide the channels; weights that are shared by equals."""
+        for channels in dict.fromkeys((c_in, c_out)):
+            if channels % line.groups:
+                message = (
+                    f"expected a divisor of {channels} channels, got {line.groups}"
+                )
+                yield (*at, "groups"), message
+        if line.shared is None:
+            return
+        if self.shared is None:
+            message = "expected none outside the file's own blocks in stages, got"
+            yield (*at, "shared"), f"{message} {line.shared!r}"
+            return
+        weights = (
+            c_in,
+            c_out,
+            line.kernel,
+            line.stride,
+            line.groups,
+            line.bias,
+            line.padding,
+        )
+        if self.shared.setdefault(line.shared, weights) != weights:
+            message = "expected a convolution like the first of that name, got"
+            yield (*at, "shared"), f"{message} {line.shared!r}"
 
     def branches(self, line: Branches, here: Map, at: Place) -> Through:
         """Branches of one size; for a sum, of as many channels."""
@@ -133,15 +166,21 @@ class _Reader:
 
     def used(self, line: Use, here: Map, at: Place) -> Through:
         """The file's own block, each of a stage's that differs."""
-        inside, before = replace(self, stated=False), here
+        before = here
         kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
         if line.repeats is None and kinds > 1:
             yield at, f"missing repeats, as block {line.block} has widths for {kinds}"
-        blocks = 1 if line.repeats is None else min(kinds + 1, int(line.repeats))
-        for index in range(blocks):
+        for index in range(1 if line.repeats is None else int(line.repeats)):
+            of_stage = self.stated and at[0] == "stages"
+            shared: dict[str, tuple[object, ...]] | None = (
+                {} if of_stage else self.shared
+            )
+            inside = replace(self, stated=False, shared=shared)
             steps = expanded(line, self.spec.blocks, index)
-            found = inside.through(steps, here, ())
+            last, found = here, inside.through(steps, here, ())
             here = yield from _within(line.block, found, at)
+            if index >= kinds and here == last:
+                break  # all further ones are like it
         if line.repeats is not None and here[1:] != before[1:]:
             message = "expected none, as the block does not keep the size, got"
             yield (*at, "repeats"), f"{message} {line.repeats}"
@@ -167,7 +206,7 @@ def _own(
         case MBConv(c_mid=c_mid) if c_mid == here.channels:
             message = f"expected other than the {c_mid} channels that come in"
             yield (*at, "c_mid"), f"{message}; expand_ratio: 1 leaves the expansion out"
-        case Conv() | Depthwise() | Pool() if _off_centre(line):
+        case Conv() | Depthwise() | Pool() if off_centre(line):
             found = "×".join(map(str, line.window[0]))
             yield (*at, "kernel"), f"expected odd sides, or padding: valid, got {found}"
         case Conv(channels=None) if stated:
@@ -177,52 +216,15 @@ def _own(
                 (*at, "channels"),
                 "expected one width, as nothing repeats, got a list",
             )
-        case Conv():
-            for channels in (
-                here.channels,
-                of_block(line.channels, 0) or here.channels,
-            ):
-                if channels % line.groups:
-                    message = (
-                        f"expected a divisor of {channels} channels, got {line.groups}"
-                    )
-                    yield (*at, "groups"), message
         case Bottleneck(group_width=int() as width):
             inside = line.c_mid or line.channels
             if inside % width:
                 message = f"expected a divisor of {inside} channels inside, got {width}"
                 yield (*at, "group_width"), message
         case CellStage():
-            yield from _cell(spec, line.cell)
+            yield from cell_faults(spec, line, at)
         case _:
             pass
-
-
-def _off_centre(line: Line) -> bool:
-    """Whether no padding of a position more or less would centre the kernel.
-
-    Windows that do not overlap need none but at the end.
-    """
-    kernel, stride, padding = line.window
-    even = any(side % 2 == 0 for side in kernel)
-    return (
-        padding == "same" and even and not (isinstance(line, Pool) and kernel == stride)
-    )
-
-
-def _cell(spec: Spec, name: str) -> Iterator[Finding]:
-    """States that a cell reads before they are there."""
-    cell, known = spec.cells[name], 2
-    for index, node in enumerate(cell.nodes):
-        for k, (_, state) in enumerate(node):
-            if state >= known:
-                message = f"expected a state below {known}, got {state}"
-                yield ("cells", name, "nodes", index, k, 1), message
-        known += 1
-    for k, state in enumerate(cell.concat):
-        if state >= known:
-            message = f"expected a state below {known}, got {state}"
-            yield ("cells", name, "concat", k), message
 
 
 def _within(block: str, through: Through, at: Place) -> Through:
