@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options, proof
-from effscale.cli.references import SpecReference
+from effscale.cli.references import FAMILY, SpecReference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from click.shell_completion import CompletionItem
 
     from effscale.module.measure import Measurement
     from effscale.report.document import Report, Units
@@ -22,8 +24,21 @@ if TYPE_CHECKING:
 TABLES = ("efficientnet-2", "efficientnet-3", "efficientnet-7")
 
 
+class SpecOrFamily(SpecReference):
+    """A spec, or a family of those that are built in; completed from all of them."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Families that fit, then what any spec is completed from."""
+        specs = super().shell_complete(ctx, param, incomplete)
+        known = {item.value for item in specs}
+        families = FAMILY.shell_complete(ctx, param, incomplete)
+        return [*(item for item in families if item.value not in known), *specs]
+
+
 @click.command("compare")
-@click.argument("specs", type=SpecReference(), nargs=-1, metavar="[SPEC]...")
+@click.argument("specs", type=SpecOrFamily(), nargs=-1, metavar="[SPEC]...")
 @click.option(
     "--to",
     metavar="NAME|cheapest",

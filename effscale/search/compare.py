@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from effscale.cost.count import Cost, count
@@ -90,7 +91,8 @@ def entries(references: Sequence[str], specs: Sequence[Spec]) -> list[Entry]:
 
 def _multipliers(reference: str, spec: Spec) -> Multipliers | None:
     """What made a variant of its file's network; None for any other network."""
-    if reference.startswith("-") or not (built_in(reference, spec) or "@" in reference):
+    file, at, _ = reference.partition("@")
+    if not built_in(reference, spec) and not (at and Path(file).is_file()):
         return None
     baseline, name = builtin.find(reference)
     given = baseline.variants[name] if name else None

@@ -173,6 +173,30 @@ def aligned(
     The pairing with the most likeness in all; None stands for what has no pair. An
     inserted item leaves all the others with theirs.
     """
+    first = _common(old, new)
+    last = _common(old[first:][::-1], new[first:][::-1])
+    rows, columns = len(old) - last, len(new) - last
+    inner = _best(old[first:rows], new[first:columns], likeness)
+    return [
+        *((k, k) for k in range(first)),
+        *(
+            (None if i is None else first + i, None if j is None else first + j)
+            for i, j in inner
+        ),
+        *((rows + k, columns + k) for k in range(last)),
+    ]
+
+
+def _common(old: Sequence[T], new: Sequence[T]) -> int:
+    """How many both begin with: those are each other's in any best pairing."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((k for k, (a, b) in pairs if a != b), min(len(old), len(new)))
+
+
+def _best(
+    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
+) -> list[tuple[int | None, int | None]]:
+    """The pairing with the most likeness, by dynamic programming from the ends."""
     rows, columns = len(old), len(new)
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     paired = [[0.0] * columns for _ in range(rows)]

@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 import effscale as es
@@ -227,3 +228,14 @@ def test_an_unknown_network_is_refused(run: Run) -> None:
 
 def test_the_tables_named_are_those_that_there_are() -> None:
     assert compare.TABLES == printed.TABLES
+
+
+def test_specs_complete_to_families_too() -> None:
+    context = click.Context(compare.command)
+    argument = compare.command.params[0]
+    kind = compare.SpecOrFamily()
+    found = [each.value for each in kind.shell_complete(context, argument, "mobilenet")]
+    assert found == [
+        *("mobilenetv3", "mobilenetv1", "mobilenetv2"),
+        *("mobilenetv3-large", "mobilenetv3-small", "mobilenet"),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ import effscale as es
 from effscale.scaling.multipliers import Multipliers
 from effscale.search import compare
 from effscale.search.compare import Entry, Mark, Point
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Table 2 of Tan & Le 2019: each network under the EfficientNet that the paper sets
 #: it against.
@@ -56,6 +60,17 @@ def test_variants_have_their_multipliers(
 ) -> None:
     (entry,) = entries(reference)
     assert entry.multipliers == multipliers
+
+
+def test_variants_of_a_file_have_theirs(b0: es.Spec, tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(es.dumps(b0), "utf-8")
+    (entry,) = entries(f"{path}@b1")
+    assert entry.multipliers == Multipliers(1.1, 1.0, 240 / 224)
+    assert entries(str(path))[0].multipliers is None
+    # what is neither built in nor a file is not looked up again
+    (other,) = compare.entries(["HEAD@{1}:b0.yaml"], [b0])
+    assert other.multipliers is None
 
 
 def test_multipliers_that_differ_by_side_are_none() -> None:

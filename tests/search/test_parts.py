@@ -50,6 +50,23 @@ def test_alignment_keeps_order_and_leaves_nothing_out(
     assert all(old[i] == new[j] for i, j in pairs if i is not None and j is not None)
 
 
+def longest(old: list[str], new: list[str]) -> int:
+    """The length of the longest common subsequence, by its definition."""
+    if not old or not new:
+        return 0
+    if old[0] == new[0]:
+        return 1 + longest(old[1:], new[1:])
+    return max(longest(old[1:], new), longest(old, new[1:]))
+
+
+@given(words, words)
+def test_alignment_has_as_many_pairs_as_there_can_be(
+    old: list[str], new: list[str]
+) -> None:
+    pairs = [pair for pair in parts.aligned(old, new, same) if None not in pair]
+    assert len(pairs) == longest(old, new)
+
+
 @given(words, st.integers(0, 6), st.sampled_from("xyz"))
 def test_an_insertion_leaves_all_others_with_theirs(
     old: list[str], at: int, word: str
