@@ -123,6 +123,9 @@ def command(  # noqa: PLR0913 - options
         compared = _compared(specs, resolution, classes)
         networks = [each.spec for each in compared]
         drawn = points(compared)
+        bare = [each.name for each in compared if each.top1 is None]
+        if picture and drawn and bare and not quiet:
+            click.echo(f"not drawn, no accuracy published: {', '.join(bare)}", err=True)
         parts = _apart(compared, to, parts=parts)
         _known(to, compared)
     image = b""

@@ -183,6 +183,16 @@ def test_draws_what_is_compared(run: Run, tmp_path: Path) -> None:
     assert ">ResNet-50 by width<" in picture.read_text("utf-8")
 
 
+def test_says_what_is_not_drawn(run: Run, b0: es.Spec, tmp_path: Path) -> None:
+    path = tmp_path / "bare.yaml"
+    bare = b0.model_copy(update={"name": "bare", "published": None})
+    path.write_text(es.dumps(bare), "utf-8")
+    options = ("--plot", str(tmp_path / "a.svg"), "--force")
+    shown = run("compare", "b0", str(path), *options)
+    assert shown.stderr == "not drawn, no accuracy published: bare\n"
+    assert run("compare", "b0", str(path), *options, "-q").stderr == ""
+
+
 def test_nothing_to_draw_writes_nothing(run: Run, tmp_path: Path) -> None:
     picture, answer = tmp_path / "a.png", tmp_path / "a.json"
     files = ("--plot", str(picture), "--output", str(answer))
