@@ -168,6 +168,7 @@ def test_reads_standard_input_once(run: Run) -> None:
     assert "- is read once: name a file for the other network" in twice.stderr
 
 
+@pytest.mark.slow
 def test_draws_what_is_compared(run: Run, tmp_path: Path) -> None:
     picture = tmp_path / "a.svg"
     options = ("--plot", str(picture), "--x", "params")
@@ -183,6 +184,7 @@ def test_draws_what_is_compared(run: Run, tmp_path: Path) -> None:
     assert ">ResNet-50 by width<" in picture.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_says_what_is_not_drawn(run: Run, b0: es.Spec, tmp_path: Path) -> None:
     path = tmp_path / "bare.yaml"
     bare = b0.model_copy(update={"name": "bare", "published": None})
