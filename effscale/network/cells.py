@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from effscale.arrays import between, where
+from effscale.arrays import ZERO, between, where
 from effscale.network.layers import IDENTITY, Graph, Layer, Maybe, Node, seq
 from effscale.network.operators import conv_norm_after_act, operator, reduction
 
@@ -107,12 +107,14 @@ def _older(ends: Ends, channels: Int, style: Style) -> Layer:
     """State 1: halved where it is larger, 1×1 where its width is another."""
     if ends.older is None:
         return IDENTITY
+    layers: dict[str, Layer] = {}
+    if ends.larger is not ZERO:
+        halve = reduction(ends.older, channels, style, act=True)
+        layers["halve"] = Maybe(halve, ends.larger)
     halved = between(ends.older, channels, ends.larger)
-    unlike = where(halved != channels, 1, 0)
-    return seq(
-        halve=Maybe(reduction(ends.older, channels, style, act=True), ends.larger),
-        fit=Maybe(conv_norm_after_act(halved, channels, style), unlike),
-    )
+    fit = conv_norm_after_act(halved, channels, style)
+    layers["fit"] = Maybe(fit, where(halved != channels, 1, 0))
+    return seq(**layers)
 
 
 def _put_out(c_in: Int, c_out: Int, stride: int, style: Style) -> Layer:

@@ -32,6 +32,7 @@ Percent = Annotated[float, fields.Number(0, 100)]
 Name = Annotated[str, fields.Word()]
 Text = Annotated[str, fields.Text()]
 Quantity = Annotated[str, fields.Rounded()]
+Flag = Annotated[bool, fields.Flag()]
 Count = Annotated[int, fields.Whole(0, 2**200)]
 
 

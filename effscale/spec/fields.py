@@ -154,6 +154,20 @@ class Number(Kind):
 
 
 @dataclass(frozen=True)
+class Flag(Kind):
+    """True or false, and no word or number that could mean either."""
+
+    @property
+    def expected(self) -> str:
+        """As YAML writes them."""
+        return "true or false"
+
+    def schema(self) -> core_schema.CoreSchema:
+        """Strict."""
+        return core_schema.bool_schema(strict=True)
+
+
+@dataclass(frozen=True)
 class Word(Kind):
     """A name: letters, digits and `. _ + -`."""
 

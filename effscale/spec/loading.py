@@ -112,7 +112,8 @@ def _schema_faults(
         ):
             missing.setdefault(place, []).append("block")
             continue
-        if detail["type"] == "too_short" and detail["input"]:
+        short_of = detail.get("ctx", {}).get("min_length", 0)
+        if detail["type"] == "too_short" and len(detail["input"]) >= short_of:
             continue  # pydantic counts only the items that are right
         of_key = place[-1:] == ("[key]",)
         key = of_key or detail["type"] == "extra_forbidden"
@@ -163,7 +164,8 @@ def _wording(detail: ErrorDetails, place: Place, root: Node) -> str:
         case "too_short":
             least = detail["ctx"]["min_length"]
             count = "one" if least == 1 else str(least)
-            return f"expected at least {count}, found none"
+            several = len(detail["input"])
+            return f"expected at least {count}, found {several or 'none'}"
         case "tuple_type":
             what = "a line or a list of lines" if place == ("stem",) else "a list"
             return f"expected {what}, got {found}"

@@ -21,13 +21,13 @@ from effscale.spec import fields
 from effscale.spec.base import (
     ActivationName,
     Channels,
+    Flag,
     Model,
     Multiplier,
     Name,
     Padding,
     PaddingName,
     Repeats,
-    Share,
     Widths,
     Window,
     of_block,
@@ -91,8 +91,8 @@ class Conv(Line):
     #: What share it has of the channels that it does not state.
     ratio: Annotated[float, fields.Number(0, 64, above=True)] = 1.0
     groups: Channels = 1
-    bias: bool = False
-    norm: bool = True
+    bias: Flag = False
+    norm: Flag = True
     activation: ActivationName | None = None
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
@@ -113,7 +113,7 @@ class Depthwise(Line):
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
-    norm: bool = True
+    norm: Flag = True
     activation: ActivationName | None = None
 
 
@@ -143,7 +143,7 @@ class SqueezeExcite(Line):
     """Squeeze-and-excitation alone, as the spec's `squeeze_excite` says."""
 
     block: Literal["squeeze_excite"]
-    se_ratio: Annotated[Share, Field(gt=0)]
+    se_ratio: Annotated[float, fields.Number(0, 1, above=True)]
 
 
 class Branches(Line):
