@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 import effscale as es
+from effscale.spec.base import Activation
+from effscale.spec.lines import OPERATORS, STAGES
 from tests import readme
 
 TEXT = readme.README.read_text("utf-8")
@@ -32,7 +35,8 @@ def test_python_examples_run_and_agree(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_language_in_one_screen_is_the_language() -> None:
-    required, optional, _ = blocks("yaml")
+    required = next(each for each in blocks("yaml") if "name: tiny" in each)
+    optional = next(each for each in blocks("yaml") if "image_channels" in each)
     spec = es.loads(required + optional)
     cost = es.count(spec)
     assert spec.expected is not None
@@ -43,8 +47,19 @@ def test_the_language_in_one_screen_is_the_language() -> None:
     assert spec.coefficients == defaults.coefficients
 
 
-def test_names_every_activation() -> None:
-    assert "# silu, relu, relu6, hard_swish, gelu" in TEXT
+def test_the_example_of_cells_is_a_network_with_the_rest() -> None:
+    cells = next(each for each in blocks("yaml") if each.startswith("cells:"))
+    rest = "name: x\nresolution: 32\nstem: {kernel: 3, channels: 16}\nhead: {}\n"
+    spec = es.loads(rest + cells)
+    assert es.count(spec).params > 0
+
+
+def test_names_every_activation_block_and_operator() -> None:
+    assert f"# {', '.join(get_args(Activation))}" in TEXT
+    for name in (*STAGES, *OPERATORS):
+        generic = name.replace("5x5", "3x3").replace("7x7", "3x3").replace("2x2", "3x3")
+        if name not in {"conv", "conv_1x3_3x1"}:
+            assert f"`{generic}`" in TEXT
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", TEXT))

@@ -30,7 +30,7 @@ PROGRAM = [sys.executable, "-m", "effscale"]
 
 
 def broken(error: BaseException) -> object:
-    def raises(**_options: object) -> None:
+    def raises(*_arguments: object, **_options: object) -> None:
         raise error
 
     return raises

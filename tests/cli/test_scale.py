@@ -202,7 +202,8 @@ def test_several_variants_are_no_one_spec(run: Run, tmp_path: Path) -> None:
             1,
             (
                 "'b0@b44': expected a variant of b0 (b1, b2, b3, b4, b5, b6, b7, "
-                "b8, l2), got 'b44'"
+                "b8, l2, tinynet-a, tinynet-b, tinynet-c, tinynet-d, tinynet-e), "
+                "got 'b44'; did you mean 'b4'?"
             ),
         ),
         (["."], 1, ".: expected a file, found a folder"),

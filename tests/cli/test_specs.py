@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from effscale.spec.builtin import builtin
+
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
@@ -19,9 +21,17 @@ def test_prints(run: Run, snapshot: SnapshotAssertion) -> None:
 
 def test_json_is_the_contract(run: Run) -> None:
     data = json.loads(run("specs", "--format", "json").stdout)
-    names = [row["name"] for row in data["specs"]]
-    assert names == ["b0", *(f"b{n}" for n in range(1, 9)), "l2"]
-    assert data["specs"][4] == {
+    rows = {row["name"]: row for row in data["specs"]}
+    assert len(rows) == len(data["specs"])
+    files = builtin().items()
+    assert rows.keys() == {
+        name for stem, each in files for name in (stem, *each.variants)
+    }
+    assert {name for name, row in rows.items() if row["file"] == "b0.yaml"} >= {
+        *(f"b{n}" for n in range(9)),
+        "l2",
+    }
+    assert rows["b4"] == {
         "name": "b4",
         "file": "b0.yaml",
         "family": "efficientnet",

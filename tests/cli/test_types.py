@@ -178,19 +178,6 @@ def test_a_number_of_a_range(value: Any, wrong: str | None) -> None:  # noqa: AN
     assert caught.value.message == wrong
 
 
-def completed(start: str) -> list[tuple[str, str]]:
-    context = click.Context(click.Command("c"))
-    argument = click.Argument(["spec"])
-    found = types.SpecReference().shell_complete(context, argument, start)
-    return [(each.value, each.type) for each in found]
-
-
-def test_specs_complete_to_built_in_names_and_files() -> None:
-    assert completed("b1") == [("b1", "plain"), ("b1", "file")]
-    assert ("b7", "plain") in completed("b")
-    assert completed("specs/b") == [("specs/b", "file")]
-
-
 def test_a_target_is_a_path_in_a_folder_that_is_there(tmp_path: Path) -> None:
     there = tmp_path / "new.json"
     assert types.Target().convert(str(there), None, None) == there
