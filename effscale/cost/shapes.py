@@ -107,7 +107,7 @@ def _windows(leaf: Conv | Pool, shape: Shape, path: str) -> tuple[Int, Int]:
     height, width = (valid(side, kernel, stride) for side, kernel, stride in sides)
     if not (at_least(1, height) and at_least(1, width)):
         kernel = f"{leaf.kernel[0]}×{leaf.kernel[1]}"
-        raise LayerError(f"{path}: expected at least {kernel} px, got {shape}")
+        raise LayerError(f"{path}: expected at least {kernel} px, got {_said(shape)}")
     return height, width
 
 

@@ -30,6 +30,8 @@ def cell_faults(spec: Spec, line: CellStage, at: Place) -> Iterator[Finding]:
                 yield (*where, 0), f"{message} {operator!r}"
     for k, state in enumerate(cell.concat):
         yield from _known(state, len(cell.nodes) + 2, (*place, "concat", k))
+        if state in cell.concat[:k]:
+            yield (*place, "concat", k), f"expected each state once, got {state} again"
     for state in range(2, len(cell.nodes) + 2):
         if state not in read:
             message = f"expected state {state} to be read or put out, found neither"
