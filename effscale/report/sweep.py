@@ -39,6 +39,7 @@ def report(
     table = [_row(dimension, each, base) for each in steps]
     _, factor = unit_of(units)
     unit = unit_of(units)[0]
+    wasted = any(row["waste"] is not None for row in table)
     highest = max((row["macs"] for row in table), default=1)
     columns = [
         Column(_title(dimension), "", lambda row: _range(dimension, row)),
@@ -46,7 +47,7 @@ def report(
         Column("", "macs", lambda macs: _bar(macs / highest), justify="left"),
         Column("ratio", "ratio", multiple),
         Column("step", "rise", lambda rise: signed_percent(rise) if rise else ""),
-        *_dimension_columns(dimension),
+        *_dimension_columns(dimension, wasted=wasted),
         Column("", "", _mark, justify="left"),
     ]
     return Report(
@@ -57,7 +58,7 @@ def report(
         },
         sections=[Section(columns, table, emphasis=_emphasis)],
         heading=[("baseline", f"{spec.name}, {quantity(factor * base)} {unit}")],
-        notes=[_legend(dimension)],
+        notes=[_legend(wasted=wasted)],
         records=table,
     )
 
@@ -75,9 +76,9 @@ def _row(dimension: Dimension, step: Step, base: int) -> Data:
     }
 
 
-def _dimension_columns(dimension: Dimension) -> list[Column]:
+def _dimension_columns(dimension: Dimension, *, wasted: bool) -> list[Column]:
     if dimension == "resolution":
-        return [Column("waste", "waste", signed_percent)]
+        return [Column("waste", "waste", signed_percent)] if wasted else []
     return [Column("params", "params", quantity)]
 
 
@@ -111,9 +112,9 @@ def _emphasis(row: Row) -> str:
     return "bold" if row["cliff"] or _free(row) else ""
 
 
-def _legend(dimension: Dimension) -> str:
+def _legend(*, wasted: bool) -> str:
     cliff = "cliff: 5 % or more above the step before"
-    if dimension != "resolution":
+    if not wasted:
         return cliff
     waste = "waste: MACs of maps that strides round up, at the step's last size"
     return f"{cliff}  free: none wasted  {waste}"

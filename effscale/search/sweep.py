@@ -13,7 +13,7 @@ from effscale.errors import ScaleError
 from effscale.scaling.multipliers import Multipliers
 from effscale.scaling.scale import at_resolution, scale
 from effscale.search.reach import axes
-from effscale.spec.sizes import least_sides
+from effscale.spec.sizes import least_sides, pads_all
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -34,7 +34,8 @@ class Step:
     high: float  #: pixels: the last of them; multipliers: the first that is not
     cost: Cost
     rise: float  #: MACs over those of the step before, − 1; 0 for the first
-    #: Pixels only: MACs over those of maps that no stride rounds up, − 1, at `high`.
+    #: Pixels only: MACs over those of maps that no stride rounds up, − 1, at `high`;
+    #: None as well of networks that leave pixels out, whose maps are rounded down.
     waste: float | None = None
 
     @property
@@ -76,8 +77,9 @@ def _sizes(spec: Spec, low: int, high: int) -> list[Step]:
     last = np.append(np.nonzero(np.diff(macs))[0], len(macs) - 1)
     first = np.concatenate(([0], last[:-1] + 1))
     picked = Cost(*(np.broadcast_to(c, len(macs))[last] for c in vars(cost).values()))
-    smooth = _smooth(spec, height[last], width[last])
-    waste = picked.macs / smooth - 1
+    waste = None
+    if pads_all(spec):
+        waste = picked.macs / _smooth(spec, height[last], width[last]) - 1
     return _steps(height[first], height[last], picked, waste)
 
 

@@ -49,6 +49,12 @@ def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
     return _stride(spec, lines, 0), _stride(spec, lines, 1)
 
 
+def pads_all(spec: Spec) -> bool:
+    """Whether every line pads as `same`, so that sides are only ever rounded up."""
+    lines = (*spec.stem, *spec.stages, *spec.head.layers)
+    return least_sides(spec) == strides(spec, lines)
+
+
 def _stride(spec: Spec, lines: Sequence[Line], axis: int) -> int:
     total = 1
     for line in lines:
