@@ -154,6 +154,8 @@ def _wording(detail: ErrorDetails, place: Place, root: Node) -> str:
     match detail["type"]:
         case "extra_forbidden":
             hint = did_you_mean(place[-1], _known_keys(place[:-1], root))
+            if place[-1] == "repeats":
+                hint = "; a step is one at any depth, a block under blocks repeats"
             return f"unknown key {short(place[-1])}{hint}"
         case "kind":
             expected = str(detail["ctx"]["expected"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from effscale.spec.base import of_block
-from effscale.spec.cells import cell_faults
+from effscale.spec.cells import cell_faults, cells_follow, meeting
 from effscale.spec.lines import Bottleneck, CellStage, Dense, MBConv, Transition
 from effscale.spec.nodes import dotted
 from effscale.spec.sizes import off_centre, too_small
@@ -75,10 +75,13 @@ class _Reader:
 
     def through(self, lines: Sequence[Line], here: Map, place: Place) -> Through:
         """What `lines` make of a feature map; where they could not, what is wrong."""
+        older = here
         for index, line in enumerate(lines):
             at = (*place, index)
             yield from _own(self.spec, line, here, at, stated=self.stated)
-            here = yield from self.after(line, here, at)
+            if isinstance(line, CellStage) and index > 0:
+                yield from meeting(lines[index - 1], older[1:], here[1:], at)
+            older, here = here, (yield from self.after(line, here, at))
         return here
 
     def after(self, line: Line, here: Map, at: Place) -> Through:
@@ -170,17 +173,20 @@ class _Reader:
         kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
         if line.repeats is None and kinds > 1:
             yield at, f"missing repeats, as block {line.block} has widths for {kinds}"
+        of_stage = self.stated and at[0] == "stages"
+        shared: dict[str, tuple[object, ...]] | None = {} if of_stage else self.shared
         for index in range(1 if line.repeats is None else int(line.repeats)):
-            of_stage = self.stated and at[0] == "stages"
-            shared: dict[str, tuple[object, ...]] | None = (
-                {} if of_stage else self.shared
-            )
+            if of_stage:
+                shared = {}  # weights are of one block
             inside = replace(self, stated=False, shared=shared)
             steps = expanded(line, self.spec.blocks, index)
             last, found = here, inside.through(steps, here, ())
             here = yield from _within(line.block, found, at)
             if index >= kinds and here == last:
                 break  # all further ones are like it
+        if of_stage and shared and cells_follow(self.spec.stages, int(at[1])):
+            message = "expected a block without shared weights before a cell, got"
+            yield (*at, "block"), f"{message} {line.block!r}"
         if line.repeats is not None and here[1:] != before[1:]:
             message = "expected none, as the block does not keep the size, got"
             yield (*at, "repeats"), f"{message} {line.repeats}"
