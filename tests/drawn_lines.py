@@ -43,6 +43,7 @@ def convs(draw: DrawFn, channels: int | None = None) -> Data:
     line |= {} if channels is None else {"channels": channels}
     if draw(FLAGS):
         line |= {"norm": draw(FLAGS), "bias": draw(FLAGS)}
+        line["dilation"] = draw(st.integers(1, 3))
     if draw(FLAGS):
         line["activation"] = draw(ACTIVATIONS)
     return line
@@ -56,7 +57,8 @@ def keeping(draw: DrawFn) -> Data:
         case "conv":
             return {**draw(convs()), "groups": draw(st.sampled_from([1, 2]))}
         case "depthwise":
-            return {"block": "depthwise", "kernel": draw(WINDOWS)}
+            dilation = draw(st.integers(1, 2))
+            return {"block": "depthwise", "kernel": draw(WINDOWS), "dilation": dilation}
         case "pool":
             block = draw(st.sampled_from(["max_pool", "avg_pool"]))
             return {"block": block, "kernel": draw(WINDOWS)}

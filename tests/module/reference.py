@@ -164,7 +164,8 @@ def of(spec: Spec) -> EfficientNet:
     """The network that a spec states."""
     (stem,) = spec.stem
     assert isinstance(stem, Conv)
-    assert isinstance(first := stem.channels, int)
+    first = stem.channels
+    assert isinstance(first, int)
     assert spec.head.channels is not None
     stages = [stage for stage in spec.stages if isinstance(stage, Stage)]
     assert len(stages) == len(spec.stages)

@@ -59,7 +59,7 @@ def test_impossible_channels_are_refused(c_in: int, c_out: int) -> None:
     assert message(lambda: Conv(c_in, c_out)) == (
         f"channels: expected at least 1, got Conv(c_in={c_in}, c_out={c_out}, "
         "kernel=(1, 1), stride=(1, 1), groups=1, bias=False, padding='same', "
-        "shared=None)"
+        "shared=None, dilation=1)"
     )
     found = f"Linear(c_in={c_in}, c_out={c_out})"
     expected = f"channels: expected at least 1, got {found}"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
+from effscale.scaling.dimensions import numbers
 from effscale.search import grid
 from effscale.search.grid import Grid, axes, axis, search
 from tests.strategies import specs
@@ -183,6 +184,7 @@ def realised(spec: es.Spec, asked: Grid) -> list[tuple[float, float, float]]:
 def test_realised_cost_is_that_of_each_network(
     spec: es.Spec, phis: tuple[float, ...], tolerance: float
 ) -> None:
+    assume(numbers(spec, "repeats"))  # else nothing follows α
     asked = cube(1, 1.2, 1.5, tolerance=tolerance, constraint="realised", phis=phis)
     feasible = realised(spec, asked)
     if not feasible:
