@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from effscale.spec.lines import CellStage
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
+    from effscale.spec.node import Place
     from effscale.spec.structure import Finding
 
 

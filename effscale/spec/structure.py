@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from effscale.spec.base import of_block
 from effscale.spec.cells import cell_faults
 from effscale.spec.lines import Bottleneck, CellStage, Dense, MBConv, Transition
-from effscale.spec.nodes import dotted
+from effscale.spec.node import dotted
 from effscale.spec.sizes import off_centre, too_small
 from effscale.spec.steps import Branches, Conv, Depthwise, Pool, Residual, Use
 from effscale.spec.used import expanded, kinds_of_block
+from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
+    from effscale.spec.node import Place
     from effscale.spec.steps import Line
 
-    #: Place in the file, and what is wrong there.
-    Finding: TypeAlias = tuple[Place, str]
+    #: Place in the file, and what is wrong there; with its rule where it has its own.
+    Finding: TypeAlias = tuple[Place, str] | Wrong
     #: Finds as it goes, and gives the feature map that comes out.
     Through: TypeAlias = Generator["Finding", None, "Map"]
 
@@ -41,8 +42,8 @@ def faults(spec: Spec) -> Iterator[Finding]:
         sizes["variants", name, "resolution"] = variant.resolution
         yield from _overrides(spec, name)
     for place, resolution in sizes.items():
-        for axis, message in too_small(spec, resolution):
-            yield (*place, axis), message
+        for axis, message, least in too_small(spec, resolution):
+            yield Wrong((*place, axis), message, "EFF203", "", str(least))
     if too_small(spec, spec.resolution):
         return
     here = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
@@ -169,7 +170,8 @@ class _Reader:
         before = here
         kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
         if line.repeats is None and kinds > 1:
-            yield at, f"missing repeats, as block {line.block} has widths for {kinds}"
+            message = f"missing repeats, as block {line.block} has widths for {kinds}"
+            yield Wrong(at, message, "EFF101")
         for index in range(1 if line.repeats is None else int(line.repeats)):
             of_stage = self.stated and at[0] == "stages"
             shared: dict[str, tuple[object, ...]] | None = (
@@ -197,10 +199,10 @@ def _own(
         message = (
             f"expected {here.channels} (the channels of the {before}), got {given}"
         )
-        yield (*at, "c_in"), message
+        yield Wrong((*at, "c_in"), message, "EFF205", "", str(here.channels))
     match line:
         case MBConv(expand_ratio=None, c_mid=None):
-            yield at, "missing expand_ratio or c_mid"
+            yield Wrong(at, "missing expand_ratio or c_mid", "EFF101")
         case MBConv(expand_ratio=int(), c_mid=c_mid) if c_mid is not None:
             yield (*at, "c_mid"), "expected expand_ratio or c_mid, got both"
         case MBConv(c_mid=c_mid) if c_mid == here.channels:
@@ -208,9 +210,10 @@ def _own(
             yield (*at, "c_mid"), f"{message}; expand_ratio: 1 leaves the expansion out"
         case Conv() | Depthwise() | Pool() if off_centre(line):
             found = "×".join(map(str, line.window[0]))
-            yield (*at, "kernel"), f"expected odd sides, or padding: valid, got {found}"
+            message = f"expected odd sides, or padding: valid, got {found}"
+            yield Wrong((*at, "kernel"), message, "EFF202")
         case Conv(channels=None) if stated:
-            yield at, "missing channels"
+            yield Wrong(at, "missing channels", "EFF101")
         case Conv(channels=tuple()):
             yield (
                 (*at, "channels"),
@@ -231,10 +234,11 @@ def _within(block: str, through: Through, at: Place) -> Through:
     """The findings of a used block, at the line that uses it."""
     while True:
         try:
-            place, message = next(through)
+            found = Wrong(*next(through))
         except StopIteration as end:
             return cast("Map", end.value)
-        yield at, f"block {block}: {dotted(place)}: {message}"
+        message = f"block {block}: {dotted(found.place)}: {found.message}"
+        yield Wrong(at, message, found.code)
 
 
 def _said(end: Map, same: slice) -> str:
