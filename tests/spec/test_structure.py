@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from effscale.spec.structure import faults, too_small
 
 if TYPE_CHECKING:
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
 
 KEYS = ["stem", "stages", "variants", "resolution", "stride", "channels", "c_in", "b1"]
 ANYTHING = st.recursive(
@@ -76,7 +76,7 @@ def test_each_side_is_held_against_the_total_stride(
     variants = {"b1": {"resolution": resolution}, "b2": {"resolution": 32}}
     found = list(faults(network(resolution, variants=variants)))
     starts: list[Place] = [("resolution",), ("variants", "b1", "resolution")]
-    assert [place for place, *_ in found] == [
+    assert [place for place, _ in found] == [
         (*start, *place) for start in starts for place in places
     ]
     side = resolution[places[0][0]] if places[0] else resolution
@@ -91,19 +91,9 @@ def test_stated_input_channels_are_those_of_the_block_before() -> None:
     for stage, c_in in zip(data["stages"], (16, 8, 16), strict=True):
         stage["c_in"] = c_in
     assert list(faults(data)) == [
-        (
-            ("stages", 0, "c_in"),
-            "expected 8 (the channels of stem), got 16",
-            "EFF205",
-            8,
-        ),
-        *(
-            (("stages", index, "c_in"), f"expected {message}", "EFF205", channels)
-            for index, channels, message in (
-                (1, 16, "16 (the channels of stages[0]), got 8"),
-                (2, 24, "24 (the channels of stages[1]), got 16"),
-            )
-        ),
+        (("stages", 0, "c_in"), "expected 8 (the channels of stem), got 16"),
+        (("stages", 1, "c_in"), "expected 16 (the channels of stages[0]), got 8"),
+        (("stages", 2, "c_in"), "expected 24 (the channels of stages[1]), got 16"),
     ]
 
 
@@ -118,11 +108,9 @@ def test_what_the_schema_refuses_is_not_refused_again(value: object) -> None:
 @settings(max_examples=40, deadline=None)
 @given(ANYTHING)
 def test_no_data_is_too_odd_to_look_at(data: object) -> None:
-    for place, message, code, instead in faults(data):
+    for place, message in faults(data):
         assert place
         assert message.startswith("expected ")
-        assert code in {"EFF203", "EFF205"}
-        assert instead > 0
 
 
 @pytest.mark.parametrize("key", ["c_in", "channels"])
@@ -131,11 +119,10 @@ def test_a_width_too_long_to_print_is_no_surprise(key: str) -> None:
     data["stages"][1].update({"c_in": 16, key: 16**5000})
     data["stages"][2].update(c_in=24)
     place = ("stages", 1 if key == "c_in" else 2, "c_in")
-    assert {found for found, *_ in faults(data)} <= {place}
+    assert {found for found, _ in faults(data)} <= {place}
 
 
 def test_a_total_stride_too_long_to_print_is_too_much_too() -> None:
     stages = [{"stride": 8, "channels": 8}] * 5000
     message = "expected at least 655360 (the network's total stride), got 32"
-    found = list(faults(network(stages=stages)))
-    assert found == [(("resolution",), message, "EFF203", 655360)]
+    assert list(faults(network(stages=stages))) == [(("resolution",), message)]
