@@ -82,6 +82,9 @@ def test_files_are_read_in_one_sitting() -> None:
         ["compare", "b0", "b1", "--parts"],
         ["compare", "--table", "efficientnet-3"],
         ["scale", "--help"],
+        ["check", str(PACKAGE.parent / "specs")],
+        ["rule", "--all"],
+        ["schema"],
     ],
     ids=" ".join,
 )
