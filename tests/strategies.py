@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
-from effscale.spec.models import Activation, Head, Spec, Stage, Stem
+from effscale.spec.base import Activation, Gate
+from effscale.spec.lines import MBConv
+from effscale.spec.models import Head, Spec, Squeeze
+from effscale.spec.sizes import least_sides
+from effscale.spec.steps import Conv
+from effscale.spec.structure import faults
+from tests.drawn_lines import files
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 KERNELS = st.sampled_from([1, 3, 5, 7])
 STRIDES = st.integers(1, 3)
+ACTIVATIONS = st.sampled_from([each for each in get_args(Activation) if each != "none"])
 
 
 @st.composite
-def stages(draw: DrawFn) -> Stage:
+def mbconvs(draw: DrawFn) -> MBConv:
     """A stage of few and narrow blocks."""
-    return Stage(
+    return MBConv(
         block="mbconv",
         kernel=draw(KERNELS),
         stride=draw(STRIDES),
@@ -30,13 +38,16 @@ def stages(draw: DrawFn) -> Stage:
 
 
 @st.composite
-def specs(draw: DrawFn) -> Spec:
-    """A network of one to three stages for an image of any shape that it can take."""
-    stem = Stem(
-        kernel=draw(KERNELS), stride=draw(STRIDES), channels=draw(st.integers(1, 8))
+def mobiles(draw: DrawFn) -> Spec:
+    """A convolution, one to three stages of MBConv, for an image of any shape."""
+    kernel, stride = draw(KERNELS), draw(STRIDES)
+    stem = Conv(
+        kernel=(kernel, kernel),
+        stride=(stride, stride),
+        channels=draw(st.integers(1, 8)),
     )
-    drawn = tuple(draw(st.lists(stages(), min_size=1, max_size=3)))
-    total = stem.stride
+    drawn = tuple(draw(st.lists(mbconvs(), min_size=1, max_size=3)))
+    total = stride
     for stage in drawn:
         total *= stage.stride
     sides = st.integers(total, max(48, total + 8))
@@ -44,8 +55,8 @@ def specs(draw: DrawFn) -> Spec:
         name="drawn",
         resolution=(draw(sides), draw(sides)),
         image_channels=draw(st.integers(1, 4)),
-        activation=draw(st.sampled_from(get_args(Activation))),
-        stem=stem,
+        activation=draw(ACTIVATIONS),
+        stem=(stem,),
         stages=drawn,
         head=Head(
             channels=draw(st.integers(1, 16)),
@@ -54,3 +65,34 @@ def specs(draw: DrawFn) -> Spec:
         ),
         stochastic_depth=draw(st.floats(0, 0.5)),
     )
+
+
+def squeezes() -> st.SearchStrategy[Squeeze]:
+    """Any choice of squeeze-and-excitation."""
+    return st.builds(
+        Squeeze,
+        of=st.sampled_from(["input", "gated"]),
+        at=st.sampled_from(["middle", "output"]),
+        divisor=st.sampled_from([1, 4]),
+        activation=st.none() | ACTIVATIONS,
+        gate=st.sampled_from(get_args(Gate)),
+    )
+
+
+@st.composite
+def specs(draw: DrawFn) -> Spec:
+    """A network of every kind of line, for an image of any shape that it can take."""
+    data = {**draw(files()), "name": "drawn", "resolution": 1}
+    data["image_channels"] = draw(st.integers(1, 4))
+    spec = Spec.model_validate(data)
+    sides = [draw(st.integers(n, max(24, n + 8))) for n in least_sides(spec)]
+    found = spec.model_copy(
+        update={
+            "resolution": tuple(sides),
+            "activation": draw(ACTIVATIONS),
+            "squeeze_excite": draw(squeezes()),
+            "stochastic_depth": draw(st.floats(0, 0.5)),
+        }
+    )
+    assume(not list(faults(found)))  # a cell after a line that it cannot follow
+    return found

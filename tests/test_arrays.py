@@ -203,3 +203,72 @@ def test_a_stride_visits_its_positions(side: int, stride: int) -> None:
 
 def test_a_fraction_of_a_side_is_never_rounded_up() -> None:
     assert arrays.strided(Fraction(7), 2) == Fraction(7, 2)
+
+
+@given(
+    side=st.integers(1, 300),
+    kernel=st.integers(1, 31),
+    stride=st.integers(1, 8),
+)
+def test_a_kernel_of_valid_padding_lies_within_the_side(
+    side: int, kernel: int, stride: int
+) -> None:
+    starts = [start for start in range(0, side, stride) if start + kernel <= side]
+    if starts:
+        assert arrays.valid(side, kernel, stride) == len(starts)
+        assert arrays.valid(np.array([side]), kernel, stride).tolist() == [len(starts)]
+
+
+def test_a_fraction_of_a_side_holds_a_fraction_of_kernels() -> None:
+    assert arrays.valid(Fraction(8), 3, 2) == Fraction(7, 2)
+    assert arrays.valid(Fraction(7), 3, 2) == arrays.valid(7, 3, 2) == 3
+
+
+@pytest.mark.parametrize(
+    ("exact", "divisor", "found"),
+    [  # make_divisible of MobileNet's code (8, 0.9), and below a multiple
+        *((0.3, 8, 8), (7, 8, 8), (11, 8, 16), (12, 8, 16), (19.2, 8, 24)),
+        *((20, 8, 24), (17.7, 8, 16), (17.8, 8, 24), (100, 8, 104), (5.5, 1, 6)),
+    ],
+)
+def test_a_multiple_is_the_nearest_that_loses_little(
+    exact: float, divisor: int, found: int
+) -> None:
+    assert arrays.multiple(exact, divisor) == found
+    several = arrays.multiple(np.array([exact, 8.0]), divisor)
+    assert several.tolist() == [found, 8]
+
+
+def test_a_multiple_may_lose_anything_or_meet_ties_evenly() -> None:
+    assert arrays.multiple(19.2, 8, max_loss=1.0) == 16
+    assert arrays.multiple(20, 8, max_loss=1.0, ties="even") == 16
+    assert arrays.multiple(28, 8, max_loss=1.0, ties="even") == 32
+    found = arrays.multiple(np.array([20.0, 28.0]), 8, max_loss=1.0, ties="even")
+    assert found.tolist() == [16, 32]
+
+
+@pytest.mark.parametrize(("value", "found"), [(-3, 0), (0, 0), (1, 1), (5, 1)])
+def test_what_is_clipped_is_between_0_and_1(value: int, found: int) -> None:
+    assert arrays.clipped(value) == found
+    assert arrays.clipped(np.array([value])).tolist() == [found]
+
+
+def test_a_clipped_fraction_between_stays_one() -> None:
+    assert arrays.clipped(Fraction(1, 3)) == Fraction(1, 3)
+    assert arrays.clipped(Fraction(4, 3)) == 1
+
+
+def test_between_two_is_either_or_on_paper_a_part_of_the_way() -> None:
+    assert arrays.between(3, 8, 0) == 3
+    assert arrays.between(3, 8, 1) == 8
+    assert arrays.between(3, 8, Fraction(1, 5)) == 4
+    there = np.array([0, 1, 1])
+    assert arrays.between(3, 8, there).tolist() == [3, 8, 8]
+    found = arrays.between(np.array([3, 4, 5]), np.array([6, 7, 8]), there)
+    assert found.tolist() == [3, 7, 8]
+
+
+def test_between_two_of_one_kind_makes_no_new_array() -> None:
+    width = np.array([8, 16])
+    assert arrays.between(width, width, np.array([0, 1])) is width
+    assert arrays.between(3, width, arrays.ONE) is width

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.spec.models import POLICIES
+from effscale.spec.rounding import POLICIES
+from tests.parts import stages, stem
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -85,8 +86,8 @@ def test_strategies_cost_what_pycls_s_do(b0: Spec, name: str) -> None:
 def test_fast_scaling_has_pycls_s_stages(b0: Spec) -> None:
     policy = b0.model_copy(update={"rounding": POLICIES["pycls"]})
     scaled = es.scale(policy, es.strategy("fast", 2))
-    assert (scaled.stem.channels, scaled.head.channels) == (56, 2232)
-    widths = [stage.channels for stage in scaled.stages]
+    assert (stem(scaled).channels, scaled.head.channels) == (56, 2232)
+    widths = [stage.channels for stage in stages(scaled)]
     assert widths == [24, 40, 72, 136, 192, 336, 560]
-    assert [stage.repeats for stage in scaled.stages] == [1, 2, 2, 3, 3, 5, 1]
+    assert [stage.repeats for stage in stages(scaled)] == [1, 2, 2, 3, 3, 5, 1]
     assert es.count(scaled) == es.Cost(1381104800, 15824374, 13328046)

@@ -103,10 +103,10 @@ def _windows(leaf: Conv | Pool, shape: Shape, path: str) -> tuple[Int, Int]:
     rows, columns = leaf.stride
     if leaf.padding == "same":
         return strided(shape.height, rows), strided(shape.width, columns)
-    sides = zip(shape[1:], leaf.kernel, leaf.stride, strict=True)
+    sides = zip(shape[1:], leaf.reach, leaf.stride, strict=True)
     height, width = (valid(side, kernel, stride) for side, kernel, stride in sides)
     if not (at_least(1, height) and at_least(1, width)):
-        kernel = f"{leaf.kernel[0]}×{leaf.kernel[1]}"
+        kernel = f"{leaf.reach[0]}×{leaf.reach[1]}"
         raise LayerError(f"{path}: expected at least {kernel} px, got {_said(shape)}")
     return height, width
 
@@ -116,7 +116,9 @@ def keeps(before: Shape, after: Shape, path: str, copies: Int = ONE) -> None:
     same_channels(before.channels, after, path, copies)
     for ours, theirs in zip(before[1:], after[1:], strict=True):
         if ours is not theirs and not every((ours == theirs) | (copies == 0)):
-            raise LayerError(f"{path}: expected {_said(before)}, got {_said(after)}")
+            wrong = (ours != theirs) & (copies != 0)
+            expected, got = (Shape(*first(wrong, *each)) for each in (before, after))
+            raise LayerError(f"{path}: expected {_said(expected)}, got {_said(got)}")
 
 
 def same_channels(channels: Int, shape: Shape, path: str, copies: Int = ONE) -> None:

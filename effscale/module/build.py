@@ -154,7 +154,8 @@ def _conv(conv: Conv) -> nn.Conv2d:
         int(conv.c_out),
         conv.kernel,
         conv.stride,
-        padding=(conv.kernel[0] // 2, conv.kernel[1] // 2) if same else 0,
+        padding=(conv.reach[0] // 2, conv.reach[1] // 2) if same else 0,
+        dilation=conv.dilation,
         groups=int(conv.groups),
         bias=conv.bias,
     )

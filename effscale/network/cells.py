@@ -69,7 +69,7 @@ def cell(wiring: Cell, channels: Int, stride: int, ends: Ends, style: Style) -> 
         Node(
             "state1",
             (inputs - 1,),
-            _older(ends, channels, style) if 1 in read else IDENTITY,
+            _older(wiring, ends, channels, style) if 1 in read else IDENTITY,
         ),
     ]
     raw = ends.older is None  # nothing has made it as wide as the cell
@@ -103,7 +103,7 @@ def cell(wiring: Cell, channels: Int, stride: int, ends: Ends, style: Style) -> 
     return Graph(inputs, tuple(nodes), (output, 0))
 
 
-def _older(ends: Ends, channels: Int, style: Style) -> Layer:
+def _older(wiring: Cell, ends: Ends, channels: Int, style: Style) -> Layer:
     """State 1: halved where it is larger, 1×1 where its width is another."""
     if ends.older is None:
         return IDENTITY
@@ -113,7 +113,8 @@ def _older(ends: Ends, channels: Int, style: Style) -> Layer:
         layers["halve"] = Maybe(halve, ends.larger)
     halved = between(ends.older, channels, ends.larger)
     fit = conv_norm_after_act(halved, channels, style)
-    layers["fit"] = Maybe(fit, where(halved != channels, 1, 0))
+    unlike = where(halved != channels, 1, 0)
+    layers["fit"] = Maybe(fit, 1 - ends.larger if wiring.fit == "always" else unlike)
     return seq(**layers)
 
 

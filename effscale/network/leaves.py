@@ -52,6 +52,7 @@ class Conv:
     bias: bool = False
     padding: Padding = "same"
     shared: str | None = None
+    dilation: int = 1  #: positions from one element of the kernel to the next
 
     def __post_init__(self) -> None:
         """Refuse what no convolution can be."""
@@ -71,6 +72,12 @@ class Conv:
                 several, groups = first(wrong, channels, self.groups)
                 expected = f"expected a divisor of {several} channels"
                 raise LayerError(f"groups: {expected}, got {groups}")
+
+    @property
+    def reach(self) -> Window:
+        """Rows and columns that the kernel spans."""
+        rows, columns = self.kernel
+        return self.dilation * (rows - 1) + 1, self.dilation * (columns - 1) + 1
 
 
 def _check_window(kernel: Window, stride: Window) -> None:
@@ -108,6 +115,11 @@ class Pool:
     kernel: Window
     stride: Window
     padding: Padding = "same"
+
+    @property
+    def reach(self) -> Window:
+        """Rows and columns of the window."""
+        return self.kernel
 
     def __post_init__(self) -> None:
         """Refuse windows that no padding centres."""

@@ -17,6 +17,7 @@ from effscale.network.leaves import (
     Shift,
 )
 from effscale.spec import lines, steps
+from effscale.spec.base import pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,13 +79,13 @@ def operator(line: steps.Line) -> str:
     name = NAMES.get(line.block, line.block)
     match line:
         case lines.MBConv(expand_ratio=int() as ratio):
-            return f"{name}{ratio} {size(line.window[0])}"
+            return f"{name}{ratio} {size(pair(line.kernel))}"
         case lines.CellStage(cell=cell):
             return f"cell {cell}"
         case lines.Dense(growth=growth):
             return f"{name} +{growth}"
         case lines.Block() | steps.Conv() | steps.Depthwise() | steps.Pool():
-            return f"{name} {size(line.window[0])}"
+            return f"{name} {size(pair(line.kernel))}"
         case _:
             return name
 

@@ -47,6 +47,8 @@ def operator(name: str, c_in: Int, c_out: Int, stride: int, style: Style) -> Lay
             return _identity(c_in, c_out, stride, style)
         case "sep", [kernel]:
             return _separable(kernel, c_in, c_out, stride, style)
+        case "dil", [kernel]:
+            return _dilated(kernel, c_in, c_out, stride, style)
         case "conv", [(1, 1)]:
             return conv_norm_after_act(c_in, c_out, style, stride=(stride, stride))
         case "conv", _:
@@ -83,6 +85,16 @@ def _separable(
         layers[f"pointwise{index}"] = Conv(width, c_out)
         layers[f"norm{index}"] = style.norm(c_out)
     return seq(**layers)
+
+
+def _dilated(kernel: Window, c_in: Int, c_out: Int, stride: int, style: Style) -> Layer:
+    """Depthwise, every second position left out, and pointwise (Liu et al. 2018)."""
+    return seq(
+        act=style.act(),
+        depthwise=Conv(c_in, c_in, kernel, (stride, stride), c_in, dilation=2),
+        pointwise=Conv(c_in, c_out),
+        norm=style.norm(c_out),
+    )
 
 
 def _bottleneck(

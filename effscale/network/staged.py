@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from effscale.errors import LayerError
 from effscale.network.cells import Ends
-from effscale.network.layers import Graph, Layer, Network, Part, Sequential
+from effscale.network.layers import Graph, Layer, Network, Node, Part, Sequential
 from effscale.network.leaves import (
     Conv,
     Dropout,
@@ -19,6 +19,8 @@ from effscale.network.names import head_operator, operators
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
+from effscale.spec.base import pair
+from effscale.spec.cells import cells_follow
 from effscale.spec.lines import CellStage
 from effscale.spec.sizes import strides
 
@@ -44,6 +46,10 @@ def network(spec: Spec) -> Network:
             layer, after = stage(line, before, spec, style)
         except LayerError as error:
             raise LayerError(f"stages[{index}]: {error}") from None
+        if after.older is None and cells_follow(spec.stages, index):
+            halves = strides(spec, (line,)) != (1, 1)
+            after = Ends(after.newest, ends.newest, int(halves))
+            layer = _with_input(layer)
         layer = _newest(ends, before, layer)
         name, path = f"stage {index + 1}", f"stages.{index}"
         parts.append(_part(spec, name, path, (line,), layer, after.newest))
@@ -71,12 +77,18 @@ def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
         name=name,
         path=path,
         operator=operators(lines),
-        kernel=first.window[0] if hasattr(first, "kernel") else None,
+        kernel=pair(getattr(first, "kernel", None)),
         stride=strides(spec, lines),
         channels=c_out,
         repeats=1 if repeats is None else repeats,
         layer=layer,
     )
+
+
+def _with_input(layer: Sequential) -> Sequential:
+    """`layer`, which hands on what it took in as well: a cell reads both."""
+    both = Graph(1, (Node("blocks", (0,), layer),), (1, 0))
+    return Sequential((("both", both),))
 
 
 def _newest(before: Ends, wanted: Ends, layer: Sequential) -> Sequential:

@@ -48,7 +48,13 @@ def step(
             return _conv(line, c_in, style, unstated)
         case steps.Depthwise():
             conv = Conv(
-                c_in, c_in, line.kernel, line.stride, c_in, padding=line.padding
+                c_in,
+                c_in,
+                line.kernel,
+                line.stride,
+                c_in,
+                padding=line.padding,
+                dilation=line.dilation,
             )
             return _finished(conv, line, style), c_in
         case steps.Pool():
@@ -83,6 +89,7 @@ def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Ma
         bias=line.bias,
         padding=line.padding,
         shared=line.shared,
+        dilation=line.dilation,
     )
     return _finished(conv, line, style), c_out
 

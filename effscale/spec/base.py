@@ -41,6 +41,11 @@ def _pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves
     return (value, value) if isinstance(value, int | float | str) else value
 
 
+def pair(value: Any) -> Any:  # noqa: ANN401 - a number, or two
+    """Rows and columns of what may be given as one number for both."""
+    return (value, value) if isinstance(value, int) else value
+
+
 def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
     return value[0] if value[0] == value[1] else list(value)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from effscale.spec.lines import CellStage
 
-    from effscale.spec.lines import CellStage
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from effscale.spec.models import Spec
     from effscale.spec.node import Place
+    from effscale.spec.steps import Line
     from effscale.spec.structure import Finding
 
 
@@ -36,6 +38,22 @@ def cell_faults(spec: Spec, line: CellStage, at: Place) -> Iterator[Finding]:
         if state not in read:
             message = f"expected state {state} to be read or put out, found neither"
             yield (*place, "nodes", state - 2), message
+
+
+def cells_follow(stages: Sequence[Line], index: int) -> bool:
+    """Whether the stage after number `index` is one of cells."""
+    return any(isinstance(line, CellStage) for line in stages[index + 1 : index + 2])
+
+
+def meeting(
+    before: Line, older: tuple[int, ...], newest: tuple[int, ...], at: Place
+) -> Iterator[Finding]:
+    """What a cell cannot make of the line before it, whose input it reads as well."""
+    if isinstance(before, CellStage):
+        return
+    if newest not in (older, tuple(-(-side // 2) for side in older)):
+        sizes = " to ".join(f"{height}×{width} px" for height, width in (older, newest))
+        yield at, f"expected a line before the cell that keeps or halves, got {sizes}"
 
 
 def _known(state: int, known: int, place: Place) -> Iterator[Finding]:

@@ -141,12 +141,13 @@ class CellStage(Line):
     repeats: Repeats | None = None
 
 
-#: What a node does with a state, k×k: `sep` is depthwise and pointwise, twice;
+#: What a node does with a state, k×k: `sep` is depthwise and pointwise, twice; `dil`
+#: the same once, dilated by 2;
 #: `conv_3x3` and `conv_1x7_7x1` go by way of a quarter of the channels.
 OPERATORS = (
     "identity",
     *("conv_1x1", "conv_3x3", "conv_1x3_3x1", "conv_1x7_7x1"),
-    *("sep_3x3", "sep_5x5", "sep_7x7"),
+    *("sep_3x3", "sep_5x5", "sep_7x7", "dil_3x3", "dil_5x5"),
     *("max_pool_2x2", "max_pool_3x3", "avg_pool_2x2", "avg_pool_3x3"),
 )
 State = Annotated[int, fields.Whole(0, 100)]
@@ -160,6 +161,11 @@ class Cell(Model):
     are put out, one after the other.
     """
 
+    #: Whether state 1 goes through a 1×1 convolution even where it is of the right size
+    #: and width already (DARTS) or not (NASNet).
+    fit: Annotated[Literal["needed", "always"], fields.Choice(("needed", "always"))] = (
+        "needed"
+    )
     nodes: Annotated[
         tuple[Annotated[tuple[Operation, ...], Field(min_length=1)], ...],
         Field(min_length=1),

@@ -167,7 +167,11 @@ def _wording(
     match detail["type"]:
         case "extra_forbidden":
             known = _known_keys(place[:-1], root)
-            return f"unknown key {short(place[-1])}", "EFF102", (place[-1], known)
+            message = f"unknown key {short(place[-1])}"
+            if place[-1] == "repeats" and place[0] in {"stages", "blocks"}:
+                only = "it is one at any depth; only blocks of a file repeat"
+                return f"{message}; {only}", "EFF102", NO_WORDS
+            return message, "EFF102", (place[-1], known)
         case "kind":
             expected = str(detail["ctx"]["expected"])
             words = expected.removeprefix("one of ").split(", ")

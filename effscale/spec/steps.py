@@ -31,9 +31,11 @@ from effscale.spec.base import (
     Widths,
     Window,
     of_block,
+    pair,
 )
 
 SQUARE = (1, 1)
+Dilation = Annotated[int, fields.Whole(1, 16)]
 
 #: Keys of a line as papers order the columns of their tables.
 _ORDER = (
@@ -46,7 +48,16 @@ _ORDER = (
         "c_mid",
         "group_width",
     ),
-    *("channels", "ratio", "groups", "repeats", "se_ratio", "shortcut_kernel", "bias"),
+    *(
+        "channels",
+        "ratio",
+        "groups",
+        "dilation",
+        "repeats",
+        "se_ratio",
+        "shortcut_kernel",
+        "bias",
+    ),
     *("norm", "activation", "shared", "scale", "branches", "layers", "shortcut"),
 )
 
@@ -58,12 +69,11 @@ class Line(Model):
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
-        """Kernel, stride and padding by which the feature map shrinks."""
-        kernel, stride = (
-            (each, each) if isinstance(each, int) else each
-            for each in (getattr(self, "kernel", 1), getattr(self, "stride", 1))
-        )
-        return kernel, stride, getattr(self, "padding", "same")
+        """Rows and columns seen, stride, padding: by which a feature map shrinks."""
+        rows, columns = pair(getattr(self, "kernel", 1))
+        step = getattr(self, "dilation", 1)
+        seen = step * (rows - 1) + 1, step * (columns - 1) + 1
+        return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
@@ -91,6 +101,7 @@ class Conv(Line):
     #: What share it has of the channels that it does not state.
     ratio: Annotated[float, fields.Number(0, 64, above=True)] = 1.0
     groups: Channels = 1
+    dilation: Dilation = 1
     bias: Flag = False
     norm: Flag = True
     activation: ActivationName | None = None
@@ -113,6 +124,7 @@ class Depthwise(Line):
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
+    dilation: Dilation = 1
     norm: Flag = True
     activation: ActivationName | None = None
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from effscale.spec.base import of_block
-from effscale.spec.cells import cell_faults
-from effscale.spec.lines import Bottleneck, CellStage, Dense, MBConv, Transition
+from effscale.spec.cells import cells_follow, meeting
+from effscale.spec.line_faults import line_faults
+from effscale.spec.lines import CellStage, Dense, Transition
 from effscale.spec.node import dotted
-from effscale.spec.sizes import off_centre, too_small
-from effscale.spec.steps import Branches, Conv, Depthwise, Pool, Residual, Use
+from effscale.spec.sizes import too_small
+from effscale.spec.steps import Branches, Conv, Residual, Use
 from effscale.spec.used import expanded, kinds_of_block
 from effscale.spec.wrong import Wrong
 
@@ -76,10 +77,13 @@ class _Reader:
 
     def through(self, lines: Sequence[Line], here: Map, place: Place) -> Through:
         """What `lines` make of a feature map; where they could not, what is wrong."""
+        older = here
         for index, line in enumerate(lines):
             at = (*place, index)
-            yield from _own(self.spec, line, here, at, stated=self.stated)
-            here = yield from self.after(line, here, at)
+            yield from line_faults(self.spec, line, here, at, stated=self.stated)
+            if isinstance(line, CellStage) and index > 0:
+                yield from meeting(lines[index - 1], older[1:], here[1:], at)
+            older, here = here, (yield from self.after(line, here, at))
         return here
 
     def after(self, line: Line, here: Map, at: Place) -> Through:
@@ -172,62 +176,24 @@ class _Reader:
         if line.repeats is None and kinds > 1:
             message = f"missing repeats, as block {line.block} has widths for {kinds}"
             yield Wrong(at, message, "EFF101")
+        of_stage = self.stated and at[0] == "stages"
+        shared: dict[str, tuple[object, ...]] | None = {} if of_stage else self.shared
         for index in range(1 if line.repeats is None else int(line.repeats)):
-            of_stage = self.stated and at[0] == "stages"
-            shared: dict[str, tuple[object, ...]] | None = (
-                {} if of_stage else self.shared
-            )
+            if of_stage:
+                shared = {}  # weights are of one block
             inside = replace(self, stated=False, shared=shared)
             steps = expanded(line, self.spec.blocks, index)
             last, found = here, inside.through(steps, here, ())
             here = yield from _within(line.block, found, at)
             if index >= kinds and here == last:
                 break  # all further ones are like it
+        if of_stage and shared and cells_follow(self.spec.stages, int(at[1])):
+            message = "expected a block without shared weights before a cell, got"
+            yield (*at, "block"), f"{message} {line.block!r}"
         if line.repeats is not None and here[1:] != before[1:]:
             message = "expected none, as the block does not keep the size, got"
             yield (*at, "repeats"), f"{message} {line.repeats}"
         return here
-
-
-def _own(
-    spec: Spec, line: Line, here: Map, at: Place, *, stated: bool
-) -> Iterator[Finding]:
-    """What is wrong with a line where it stands."""
-    given = getattr(line, "c_in", None)
-    if given not in {None, here.channels}:
-        before = "image" if at == ("stem", 0) else "line before"
-        message = (
-            f"expected {here.channels} (the channels of the {before}), got {given}"
-        )
-        yield Wrong((*at, "c_in"), message, "EFF205", "", str(here.channels))
-    match line:
-        case MBConv(expand_ratio=None, c_mid=None):
-            yield Wrong(at, "missing expand_ratio or c_mid", "EFF101")
-        case MBConv(expand_ratio=int(), c_mid=c_mid) if c_mid is not None:
-            yield (*at, "c_mid"), "expected expand_ratio or c_mid, got both"
-        case MBConv(c_mid=c_mid) if c_mid == here.channels:
-            message = f"expected other than the {c_mid} channels that come in"
-            yield (*at, "c_mid"), f"{message}; expand_ratio: 1 leaves the expansion out"
-        case Conv() | Depthwise() | Pool() if off_centre(line):
-            found = "×".join(map(str, line.window[0]))
-            message = f"expected odd sides, or padding: valid, got {found}"
-            yield Wrong((*at, "kernel"), message, "EFF202")
-        case Conv(channels=None) if stated:
-            yield Wrong(at, "missing channels", "EFF101")
-        case Conv(channels=tuple()):
-            yield (
-                (*at, "channels"),
-                "expected one width, as nothing repeats, got a list",
-            )
-        case Bottleneck(group_width=int() as width):
-            inside = line.c_mid or line.channels
-            if inside % width:
-                message = f"expected a divisor of {inside} channels inside, got {width}"
-                yield (*at, "group_width"), message
-        case CellStage():
-            yield from cell_faults(spec, line, at)
-        case _:
-            pass
 
 
 def _within(block: str, through: Through, at: Place) -> Through:

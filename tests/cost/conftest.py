@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from effscale.spec.models import Head, Spec, Stage, Stem
+from effscale.spec.lines import MBConv
+from effscale.spec.models import Head, Spec
+from effscale.spec.steps import Conv
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Spec:
     """A stem to 3×2 positions of 4 channels, one block that keeps them, a head."""
-    stage = Stage(
+    stage = MBConv(
         block="mbconv",
         kernel=3,
         stride=1,
@@ -23,7 +25,7 @@ def tiny() -> Spec:
         name="tiny",
         resolution=(5, 4),
         image_channels=2,
-        stem=Stem(kernel=3, stride=2, channels=4),
+        stem=(Conv(kernel=(3, 3), stride=(2, 2), channels=4),),
         stages=(stage,),
         head=Head(channels=8, classes=3),
     )

@@ -7,45 +7,55 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from effscale.cost.visits import Visit, output, walk
+from effscale.cost.shapes import output
+from effscale.cost.visits import Visit, walk
 from effscale.errors import LayerError
 from effscale.network.layers import (
+    IDENTITY,
+    Gate,
+    Graph,
+    Maybe,
+    Node,
+    Repeat,
+    Residual,
+    Sequential,
+    seq,
+)
+from effscale.network.leaves import (
     Act,
     Conv,
     Dropout,
     Flatten,
-    Gate,
+    GlobalPool,
     Linear,
     Norm,
     Pool,
-    Repeat,
-    Residual,
-    Sequential,
     Shape,
-    seq,
+    Shift,
 )
 from effscale.network.staged import network
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Layer, Leaf
+    from effscale.network.layers import Flow, Layer, Merge
+    from effscale.network.leaves import Leaf
     from effscale.spec.models import Spec
 
 NORM = Norm(4, 1e-3, 0.01)
 STAGE = Sequential((("0", Act("relu")), ("1", Repeat(seq(conv=Conv(4, 4)), 3))))
 
 
-def visits(layer: Layer, *, unroll: bool = False) -> list[tuple[str, int]]:
-    """Path and number of each visit of a 4-channel image's way through `layer`."""
-    steps: list[Visit] = []
-    walk(layer, Shape(4, 6, 6), "net", steps, unroll=unroll)
+def visits(part: Sequential, *, unroll: bool = False) -> list[tuple[str, int]]:
+    """Path and number of each visit of a 4-channel image's way through `part`."""
+    steps, _ = walk(part, Shape(4, 6, 6), "net", unroll=unroll)
     return [(step.path, int(step.times)) for step in steps]
 
 
 def test_a_walk_meets_every_leaf_in_order(tiny: Spec) -> None:
     net, steps = network(tiny), list[Visit]()
-    shape = net.image
+    flow: Flow = net.image
     for part in net.parts:
-        shape = walk(part.layer, shape, part.path, steps)
+        visits, flow = walk(part.layer, flow, part.path)
+        steps += visits
     leaves = {
         "stem": ["conv", "norm", "act"],
         "stages.0.0": [
@@ -57,24 +67,23 @@ def test_a_walk_meets_every_leaf_in_order(tiny: Spec) -> None:
     }
     expected = [f"{part}.{leaf}" for part, found in leaves.items() for leaf in found]
     assert [step.path for step in steps if step.times] == expected
-    assert shape == Shape(3, 1, 1)
+    assert flow == Shape(3, 1, 1)
 
 
 def test_each_visit_begins_where_the_last_ended() -> None:
-    steps: list[Visit] = []
-    first, second = Conv(4, 8, 3, 2), Conv(8, 2, stride=3)
+    first, second = Conv(4, 8, (3, 3), (2, 2)), Conv(8, 2, stride=(3, 3))
     image, middle, end = Shape(4, 5, 7), Shape(8, 3, 4), Shape(2, 1, 2)
-    assert walk(seq(a=first, b=second), image, "net", steps) == end
-    assert steps == [
+    steps = [
         Visit("net.a", first, 1, image, middle),
         Visit("net.b", second, 1, middle, end),
     ]
+    assert walk(seq(a=first, b=second), image, "net") == (steps, end)
 
 
 def test_equal_copies_are_one_visit() -> None:
     assert visits(STAGE) == [("net.0", 1), ("net.1.conv", 3)]
-    assert visits(Repeat(STAGE, 2)) == [("net.0", 2), ("net.1.conv", 6)]
-    assert visits(Repeat(Act("relu"), 0)) == [("net", 0)]
+    assert visits(seq(a=Repeat(STAGE, 2))) == [("net.a.0", 2), ("net.a.1.conv", 6)]
+    assert visits(seq(a=Repeat(Act("relu"), 0))) == [("net.a", 0)]
 
 
 def test_unrolled_copies_have_paths_of_their_own() -> None:
@@ -85,14 +94,15 @@ def test_unrolled_copies_have_paths_of_their_own() -> None:
 
 
 def test_candidates_may_repeat_differently() -> None:
-    steps: list[Visit] = []
-    walk(Repeat(Act("relu"), np.array([0, 3])), Shape(4, 6, 6), "net", steps)
+    stage = seq(**{"0": Repeat(Act("relu"), np.array([0, 3]))})
+    steps, _ = walk(stage, Shape(4, 6, 6), "net")
     assert [np.asarray(step.times).tolist() for step in steps] == [[0, 3]]
 
 
 def test_a_gate_keeps_the_shape_of_what_it_gates() -> None:
-    layer = Gate((("pool", Pool()), ("conv", Conv(4, 4))))
-    assert walk(layer, Shape(4, 6, 6), "net", []) == Shape(4, 6, 6)
+    layer = Gate((("pool", GlobalPool()), ("conv", Conv(4, 4))))
+    _, flow = walk(seq(se=layer), Shape(4, 6, 6), "net")
+    assert flow == Shape(4, 6, 6)
 
 
 @pytest.mark.parametrize(
@@ -105,33 +115,40 @@ def test_a_gate_keeps_the_shape_of_what_it_gates() -> None:
 )
 def test_what_must_keep_the_channels_and_does_not_is_refused(layer: Layer) -> None:
     with pytest.raises(LayerError) as caught:
-        visits(layer)
-    assert str(caught.value) == "net: expected 4 channels, got 8"
+        visits(seq(a=layer))
+    assert str(caught.value) == "net.a: expected 4 channels, got 8"
 
 
 @pytest.mark.parametrize(
     "layer",
     [
-        Residual((("conv", Conv(4, 4, 3, stride=2)),)),
-        Repeat(Conv(4, 4, 3, stride=2), 2),
+        Residual((("conv", Conv(4, 4, (3, 3), (2, 2))),)),
+        Repeat(Conv(4, 4, (3, 3), (2, 2)), 2),
     ],
 )
 def test_what_must_keep_the_size_and_does_not_is_refused(layer: Layer) -> None:
     with pytest.raises(LayerError) as caught:
-        visits(layer)
-    before, after = Shape(4, 6, 6), Shape(4, 3, 3)
-    assert str(caught.value) == f"net: expected to keep {before}, gives {after}"
+        visits(seq(a=layer))
+    words = "net.a: expected 4 channels of 6×6 px, got 4 channels of 3×3 px"
+    assert str(caught.value) == words
 
 
 @pytest.mark.parametrize(
     ("leaf", "expected"),
     [
         (Conv(4, 8), Shape(8, 5, 7)),
-        (Conv(4, 8, 5), Shape(8, 5, 7)),
-        (Conv(4, 8, 3, stride=2), Shape(8, 3, 4)),
-        (Conv(4, 8, 3, stride=6), Shape(8, 1, 2)),
+        (Conv(4, 8, (5, 5)), Shape(8, 5, 7)),
+        (Conv(4, 8, (3, 3), (2, 2)), Shape(8, 3, 4)),
+        (Conv(4, 8, (3, 3), (6, 6)), Shape(8, 1, 2)),
         (Linear(4, 10), Shape(10, 1, 1)),
-        (Pool(), Shape(4, 1, 1)),
+        (Conv(4, 8, (1, 5), (1, 2)), Shape(8, 5, 4)),
+        (Conv(4, 8, (3, 2), padding="valid"), Shape(8, 3, 6)),
+        (Conv(4, 8, (5, 7), (2, 2), padding="valid"), Shape(8, 1, 1)),
+        (Pool("max", (3, 3), (2, 2)), Shape(4, 3, 4)),
+        (Pool("avg", (2, 2), (2, 2)), Shape(4, 3, 4)),
+        (Pool("avg", (2, 2), (2, 2), "valid"), Shape(4, 2, 3)),
+        (Shift(), Shape(4, 5, 7)),
+        (GlobalPool(), Shape(4, 1, 1)),
         (NORM, Shape(4, 5, 7)),
         (Act("relu"), Shape(4, 5, 7)),
         (Flatten(), Shape(4, 5, 7)),
@@ -154,4 +171,89 @@ def test_one_candidate_of_other_channels_is_refused() -> None:
     assert output(leaf, Shape(np.array([4, 8]), 5, 7), "net") == Shape(8, 5, 7)
     with pytest.raises(LayerError) as caught:
         output(leaf, Shape(np.array([4, 9]), 5, 7), "net")
-    assert str(caught.value) == "net: expected [4 8] channels, got [4 9]"
+    assert str(caught.value) == "net: expected 8 channels, got 9"
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [Conv(4, 8, (6, 1), padding="valid"), Pool("max", (1, 8), (1, 1), "valid")],
+)
+def test_a_feature_map_smaller_than_a_kernel_is_refused(leaf: Leaf) -> None:
+    assert isinstance(leaf, Conv | Pool)
+    rows, columns = leaf.kernel
+    with pytest.raises(LayerError) as caught:
+        output(leaf, Shape(4, 5, 7), "net")
+    words = f"net: expected at least {rows}×{columns} px, got 4 channels of 5×7 px"
+    assert str(caught.value) == words
+
+
+WIDER, SAME = Conv(4, 8), Conv(4, 4)
+
+
+def merging(merge: Merge, *layers: Layer) -> Graph:
+    """Branches of one feature map, merged."""
+    nodes = [Node(f"way{k}", (0,), layer) for k, layer in enumerate(layers)]
+    reads = tuple(range(1, len(nodes) + 1))
+    nodes.append(Node("all", reads, IDENTITY, merge))
+    return Graph(1, tuple(nodes), (len(nodes),))
+
+
+def test_a_graph_s_nodes_are_visited_in_order_by_name() -> None:
+    part = seq(a=merging("concat", WIDER, IDENTITY, seq(b=SAME)))
+    assert visits(part) == [("net.a.way0", 1), ("net.a.way2.b", 1)]
+    assert walk(part, Shape(4, 6, 6), "net")[1] == Shape(16, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (merging("sum", SAME, WIDER), "net.a.all: expected 4 channels, got 8"),
+        (
+            merging("concat", SAME, Conv(4, 8, (3, 3), (2, 2))),
+            "net.a.all: expected 4 channels of 6×6 px, got 4 channels of 3×3 px",
+        ),
+        (
+            Graph(2, (), (0,)),
+            "net.a: expected 2 feature maps, got 1",
+        ),
+        (
+            Sequential((("two", Graph(1, (), (0, 0))), ("one", SAME))),
+            "net.a.one: expected one feature map, got 2",
+        ),
+    ],
+)
+def test_maps_that_cannot_be_merged_are_refused(graph: Layer, message: str) -> None:
+    with pytest.raises(LayerError) as caught:
+        visits(seq(a=graph))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("there", "found"), [(0, Shape(4, 6, 6)), (1, Shape(8, 3, 3))])
+def test_what_may_be_is_walked_where_it_is(there: int, found: Shape) -> None:
+    half = Maybe(Conv(4, 8, (3, 3), (2, 2)), there)
+    steps, flow = walk(seq(a=half), Shape(4, 6, 6), "net")
+    assert flow == found
+    assert sum(int(step.times) for step in steps) == there
+
+
+def test_candidates_may_have_it_or_not() -> None:
+    half = Maybe(Conv(4, 8, (3, 3), (2, 2)), np.array([0, 1]))
+    steps, flow = walk(seq(a=half), Shape(4, 6, 6), "net")
+    assert isinstance(flow, Shape)
+    assert [np.asarray(each).tolist() for each in flow] == [[4, 8], [6, 3], [6, 3]]
+    assert np.asarray(steps[0].times).tolist() == [0, 1]
+
+
+def test_a_residual_s_shortcut_is_walked_after_its_layers() -> None:
+    layer = Residual((("body", WIDER),), (("beside", WIDER),))
+    assert visits(seq(a=layer)) == [("net.a.body", 1), ("net.a.shortcut.beside", 1)]
+
+
+def test_weights_are_tied_within_a_block_alone() -> None:
+    conv = Conv(4, 4, shared="w")
+    block = seq(first=conv, second=seq(third=conv), other=Conv(4, 4, shared="v"))
+    part = Sequential((("0", block), ("1", Repeat(block, 2))))
+    steps, _ = walk(part, Shape(4, 6, 6), "net")
+    assert [step.tied for step in steps] == [False, True, False] * 2
+    every, _ = walk(part, Shape(4, 6, 6), "net", unroll=True)
+    assert [step.tied for step in every] == [False, True, False] * 3

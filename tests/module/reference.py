@@ -13,6 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
+from effscale.spec.lines import MBConv as Stage
+from effscale.spec.steps import Conv
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -159,19 +162,25 @@ def b0() -> EfficientNet:
 
 def of(spec: Spec) -> EfficientNet:
     """The network that a spec states."""
+    (stem,) = spec.stem
+    assert isinstance(stem, Conv)
+    assert isinstance(first := stem.channels, int)
+    assert spec.head.channels is not None
+    stages = [stage for stage in spec.stages if isinstance(stage, Stage)]
+    assert len(stages) == len(spec.stages)
     return EfficientNet(
         (
             Row(
-                expand=stage.expand_ratio,
+                expand=stage.expand_ratio or 0,
                 kernel=stage.kernel,
                 stride=stage.stride,
                 channels=int(stage.channels),
                 layers=int(stage.repeats),
                 se_ratio=stage.se_ratio,
             )
-            for stage in spec.stages
+            for stage in stages
         ),
-        first=(spec.stem.kernel, spec.stem.stride, int(spec.stem.channels)),
+        first=(stem.kernel[0], stem.stride[0], first),
         last=int(spec.head.channels),
         classes=spec.head.classes,
         image_channels=int(spec.image_channels),

@@ -12,51 +12,27 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 import effscale as es
 from effscale.errors import LayerError
-from effscale.module.build import ACTIVATIONS, Gated, Skipping, build, module_of
-from effscale.network import layers
+from effscale.module.build import ACTIVATIONS, build, module_of
+from effscale.network import layers, leaves
 from effscale.network.layers import seq
-from effscale.spec.models import Activation
+from effscale.spec.base import Activation, Gate
 from tests.module.reference import FUNCTIONS
 
 if TYPE_CHECKING:
     from effscale.network.layers import Layer
+    from tests.module.reference import Function
 
 pytestmark = pytest.mark.torch
 
+GATES: dict[str, Function] = {"sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid}
 
-@pytest.mark.parametrize("kind", [*get_args(Activation), "sigmoid"])
+
+@pytest.mark.parametrize("kind", [*get_args(Activation), *get_args(Gate)])
 def test_every_activation_of_a_spec_is_built(kind: str) -> None:
-    function = {**FUNCTIONS, "sigmoid": torch.sigmoid}[kind]
+    functions: dict[str, Function] = {**FUNCTIONS, **GATES, "none": torch.clone}
+    function = functions[kind]
     x = torch.linspace(-8, 8, 99)
     assert torch.equal(ACTIVATIONS[kind]()(x), function(x))
-
-
-def test_a_gate_multiplies_and_a_skip_adds() -> None:
-    x = torch.tensor([1.0, -2.0])
-    assert torch.equal(Gated(nn.ReLU(), nn.Sigmoid())(x), x * F.relu(x).sigmoid())
-    assert torch.equal(Skipping(nn.ReLU(), nn.Sigmoid())(x), x + F.relu(x).sigmoid())
-
-
-def test_a_dropped_image_keeps_its_skip_and_the_mean_stays() -> None:
-    torch.manual_seed(0)
-    skipping = Skipping(nn.Identity())
-    skipping.rate = 0.25
-    out = skipping(torch.ones(4000, 2, 3, 3))
-    # Alike in all of an image: 1 where f is dropped, else 1 + 1/(1 − 0.25).
-    assert torch.equal(out, out[:, :1, :1, :1].expand_as(out))
-    assert sorted(out.unique().tolist()) == [1, pytest.approx(1 + 4 / 3)]
-    # The share dropped has a standard error of √(0.25·0.75/4000) < 0.007.
-    dropped = (out[:, 0, 0, 0] == 1).double().mean().item()
-    assert dropped == pytest.approx(0.25, abs=0.03)
-    assert out.mean().item() == pytest.approx(2, abs=0.05)
-
-
-def test_nothing_is_dropped_in_eval_mode_or_at_rate_0() -> None:
-    x = torch.ones(100, 1, 1, 1)
-    skipping = Skipping(nn.Identity())
-    assert torch.equal(skipping(x), x + x)
-    skipping.rate = 0.9
-    assert torch.equal(skipping.eval()(x), x + x)
 
 
 @pytest.mark.parametrize("name", ["b0", "b1"])
@@ -100,38 +76,41 @@ def test_candidates_in_arrays_are_no_network(b0: es.Spec, dimension: str) -> Non
     ("layer", "printed"),
     [
         (
-            layers.Conv(4, 6, kernel=5, stride=2, groups=2, bias=True),
+            leaves.Conv(4, 6, (5, 5), (2, 2), groups=2, bias=True),
             "Conv2d(4, 6, kernel_size=(5, 5), stride=(2, 2), padding=(2, 2), groups=2)",
         ),
         (
-            layers.Conv(4, 6),
+            leaves.Conv(4, 6),
             "Conv2d(4, 6, kernel_size=(1, 1), stride=(1, 1), bias=False)",
         ),
-        (layers.Act("relu6"), "ReLU6()"),
-        (layers.Pool(), "AdaptiveAvgPool2d(output_size=1)"),
-        (layers.Flatten(), "Flatten(start_dim=1, end_dim=-1)"),
-        (layers.Dropout(0.5), "Dropout(p=0.5, inplace=False)"),
-        (layers.Linear(4, 6), "Linear(in_features=4, out_features=6, bias=True)"),
+        (leaves.Act("relu6"), "ReLU6()"),
+        (leaves.GlobalPool(), "AdaptiveAvgPool2d(output_size=1)"),
+        (leaves.Flatten(), "Flatten(start_dim=1, end_dim=-1)"),
+        (leaves.Dropout(0.5), "Dropout(p=0.5, inplace=False)"),
+        (leaves.Linear(4, 6), "Linear(in_features=4, out_features=6, bias=True)"),
     ],
 )
 def test_a_leaf_is_what_torch_calls_it(layer: Layer, printed: str) -> None:
-    assert repr(module_of(layer)) == printed
+    assert repr(module_of(layer, {})) == printed
 
 
 @pytest.mark.parametrize(
     ("layer", "names"),
     [
-        (seq(a=layers.Flatten(), b=layers.Pool()), ["a", "b"]),
-        (layers.Gate((("f", layers.Flatten()),)), ["f"]),
-        (layers.Repeat(layers.Pool(), 3), ["0", "1", "2"]),
-        (layers.Repeat(layers.Pool(), 0), []),
+        (seq(a=leaves.Flatten(), b=leaves.GlobalPool()), ["a", "b"]),
+        (layers.Gate((("f", leaves.Flatten()),)), ["f"]),
+        (layers.Repeat(leaves.GlobalPool(), 3), ["0", "1", "2"]),
+        (layers.Repeat(leaves.GlobalPool(), 0), []),
         (
             layers.Sequential(
-                (("0", layers.Pool()), ("1", layers.Repeat(layers.Pool(), 2)))
+                (
+                    ("0", leaves.GlobalPool()),
+                    ("1", layers.Repeat(leaves.GlobalPool(), 2)),
+                )
             ),
             ["0", "1", "2"],
         ),
     ],
 )
 def test_a_combination_has_its_layers_by_name(layer: Layer, names: list[str]) -> None:
-    assert [name for name, _ in module_of(layer).named_children()] == names
+    assert [name for name, _ in module_of(layer, {}).named_children()] == names

@@ -11,7 +11,7 @@ from torch import nn
 
 import effscale as es
 from tests.module import reference
-from tests.strategies import specs
+from tests.strategies import mobiles
 
 if TYPE_CHECKING:
     from effscale.module.measure import Engine
@@ -95,7 +95,7 @@ def test_b0_of_the_paper_measures_what_we_count(b0: es.Spec, engine: Engine) -> 
 
 
 @settings(max_examples=15, deadline=None)
-@given(spec=specs())
+@given(spec=mobiles())
 def test_any_small_network_has_the_outputs_of_the_reference(spec: es.Spec) -> None:
     torch.manual_seed(0)
     theirs = reference.of(spec)

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 import effscale as es
-from effscale.module.build import Skipping
+from effscale.module.combine import Skipping
 from tests.module import reference
 
 pytestmark = pytest.mark.torch
@@ -106,8 +106,8 @@ def test_stochastic_depth_grows_block_by_block_over_the_whole_net(
 
 
 def test_the_first_block_is_never_dropped(b0: es.Spec) -> None:
-    stem = b0.stem.model_copy(update={"channels": 16})  # as wide as the first block
-    net = es.build(b0.model_copy(update={"stem": stem}), device="meta")
+    conv = b0.stem[0].model_copy(update={"channels": 16})  # as wide as the first block
+    net = es.build(b0.model_copy(update={"stem": (conv,)}), device="meta")
     first, *_ = blocks(net)
     assert isinstance(first, Skipping)
     assert first.rate == 0

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pytest
 
-from effscale.network.blocks import (
-    Style,
-    classifier,
-    conv_norm,
-    conv_norm_act,
-    mbconv,
-    repeated,
-    squeeze_excite,
-    squeezed,
-)
-from effscale.network.layers import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
-    Gate,
-    Linear,
-    Norm,
-    Pool,
-    Repeat,
-    Residual,
-    Sequential,
-    seq,
-)
-from effscale.spec.models import Head, Stage
+from effscale.network import blocks
+from effscale.network.layers import Layer, Residual, Sequential, seq
+from effscale.network.leaves import Conv
+from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
+from effscale.spec.lines import MBConv
+from effscale.spec.models import Squeeze
 
-if TYPE_CHECKING:
-    import effscale as es
-
-STYLE = Style("silu", 1e-3, 0.01)
+STYLE = Style("silu", 1e-3, 0.01, Squeeze())
 
 
-def stage(**changes: object) -> Stage:
+def stage(**changes: object) -> MBConv:
     """The second stage of EfficientNet-B0, with changes."""
     base = {
         "block": "mbconv",
@@ -50,52 +28,20 @@ def stage(**changes: object) -> Stage:
         "repeats": 2,
         "se_ratio": 0.25,
     }
-    return Stage.model_validate({**base, **changes})
+    return MBConv.model_validate({**base, **changes})
 
 
-def test_a_style_is_the_spec_s(b0: es.Spec) -> None:
-    # efficientnet_builder.py:187-188: epsilon 1e-3, momentum 0.99 as TensorFlow says it
-    assert Style.of(b0) == STYLE
-    assert STYLE.norm(8) == Norm(8, eps=1e-3, momentum=0.01)
-    assert STYLE.act() == Act("silu")
-
-
-def test_batch_norm_is_as_wide_as_its_convolution() -> None:
-    conv, norm = Conv(3, 8), Norm(8, 1e-3, 0.01)
-    assert conv_norm(conv, STYLE) == seq(conv=conv, norm=norm)
-    assert conv_norm_act(conv, STYLE) == seq(conv=conv, norm=norm, act=Act("silu"))
-
-
-@pytest.mark.parametrize(
-    ("c_in", "se_ratio", "width"),
-    [(32, 0.25, 8), (18, 0.25, 4), (19, 0.25, 4), (3, 0.25, 1), (112, 0.25, 28)],
-)
-def test_the_squeezed_width_is_cut_to_whole_channels(
-    c_in: int, se_ratio: float, width: int
-) -> None:
-    # efficientnet_model.py:297: max(1, int(input_filters * se_ratio))
-    assert squeezed(c_in, se_ratio) == width
-    assert squeezed(np.array([c_in]), se_ratio) == np.array([width])
-
-
-def test_squeeze_and_excite_has_biases_and_ends_in_a_sigmoid() -> None:
-    assert squeeze_excite(96, 4, STYLE) == Gate(
-        (
-            ("pool", Pool()),
-            ("reduce", Conv(96, 4, bias=True)),
-            ("act", Act("silu")),
-            ("expand", Conv(4, 96, bias=True)),
-            ("gate", Act("sigmoid")),
-        )
-    )
+def mbconv(c_in: Any, stride: int, line: MBConv, style: Style = STYLE) -> Layer:  # noqa: ANN401
+    """The first block of a stage."""
+    return blocks.mbconv(line, style, c_in, stride, 0)
 
 
 def test_mbconv_expands_filters_squeezes_and_projects() -> None:
-    depthwise = Conv(96, 96, kernel=3, stride=2, groups=96)
-    assert mbconv(16, 2, stage(), STYLE) == seq(
+    depthwise = Conv(96, 96, (3, 3), (2, 2), groups=96)
+    assert mbconv(16, 2, stage()) == seq(
         expand=conv_norm_act(Conv(16, 96), STYLE),
         depthwise=conv_norm_act(depthwise, STYLE),
-        se=squeeze_excite(96, 4, STYLE),  # a quarter of the block's input, 16
+        se=squeeze_excite(96, 16, 0.25, STYLE, None),  # of the block's input, 16
         project=conv_norm(Conv(96, 24), STYLE),
     )
 
@@ -111,7 +57,7 @@ def test_mbconv_expands_filters_squeezes_and_projects() -> None:
 def test_mbconv_leaves_out_what_is_not_asked_for(
     changes: dict[str, float], names: list[str]
 ) -> None:
-    block = mbconv(16, 2, stage(**changes), STYLE)
+    block = mbconv(16, 2, stage(**changes))
     assert isinstance(block, Sequential)
     assert [name for name, _ in block.layers] == names
 
@@ -123,7 +69,7 @@ def test_mbconv_leaves_out_what_is_not_asked_for(
 def test_mbconv_skips_where_stride_and_width_allow(
     c_in: int, stride: int, *, skips: bool
 ) -> None:
-    block = mbconv(c_in, stride, stage(), STYLE)
+    block = mbconv(c_in, stride, stage())
     assert isinstance(block, Residual if skips else Sequential)
 
 
@@ -131,25 +77,5 @@ def test_mbconv_skips_where_stride_and_width_allow(
 def test_candidates_skip_together_or_not_at_all(
     widths: list[int], *, skips: bool
 ) -> None:
-    block = mbconv(np.array(widths), 1, stage(), STYLE)
+    block = mbconv(np.array(widths), 1, stage())
     assert isinstance(block, Residual if skips else Sequential)
-
-
-def test_only_the_first_block_has_the_stride_and_the_change_of_width() -> None:
-    asked = stage(repeats=5)
-    first, rest = mbconv(16, 2, asked, STYLE), mbconv(24, 1, asked, STYLE)
-    expected = Sequential((("0", first), ("1", Repeat(rest, 4))))
-    assert repeated(16, asked, STYLE) == expected
-
-
-def test_the_head_is_convolution_pooling_and_classifier() -> None:
-    head = Head(channels=1280, classes=10, dropout=0.2)
-    assert classifier(320, head, STYLE) == seq(
-        conv=Conv(320, 1280),
-        norm=Norm(1280, 1e-3, 0.01),
-        act=Act("silu"),
-        pool=Pool(),
-        flatten=Flatten(),
-        dropout=Dropout(0.2),
-        classifier=Linear(1280, 10),
-    )

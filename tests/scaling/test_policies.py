@@ -7,9 +7,11 @@ from hypothesis import given, settings
 
 import effscale as es
 from effscale.cost.count import layer_costs
-from effscale.network.layers import Conv, Linear
+from effscale.network.leaves import Conv, Linear
 from effscale.network.staged import network
-from effscale.spec.models import POLICIES
+from effscale.scaling.dimensions import numbers
+from effscale.spec.rounding import POLICIES
+from tests.parts import stages, stem
 from tests.strategies import specs
 
 SPEC = """\
@@ -25,6 +27,12 @@ rounding: {rounding}
 
 def small(rounding: str) -> es.Spec:
     return es.loads(SPEC.format(rounding=rounding))
+
+
+def thrice(rounding: str) -> es.Spec:
+    """The same with three such stages."""
+    spec = small(rounding)
+    return spec.model_copy(update={"stages": spec.stages * 3})
 
 
 # pycls/models/scaler.py run on configs/dds_baselines/effnet/EN-B0_dds_8gpu.yaml with
@@ -80,17 +88,24 @@ def test_pycls_s_baseline(b0: es.Spec) -> None:
 def test_efficientnetv2_drops_the_rule_of_the_tenth() -> None:
     # 16 × 1.2 = 19.2 is nearest to 16, which is more than a tenth less
     wider = es.Multipliers(width=1.2)
-    assert es.scale(small("efficientnet"), wider).stem.channels == 24
-    assert es.scale(small("efficientnetv2"), wider).stem.channels == 16
-    assert es.scale(small("timm"), wider).stem.channels == 24
+    assert stem(es.scale(small("efficientnet"), wider)).channels == 24
+    assert stem(es.scale(small("efficientnetv2"), wider)).channels == 16
+    assert stem(es.scale(small("timm"), wider)).channels == 24
 
 
 def test_timm_rounds_depth_to_the_nearest() -> None:
-    deeper = es.Multipliers(depth=1.1)
     found = {
-        policy: es.scale(small(policy), deeper).stages[0].repeats for policy in POLICIES
+        policy: numbers(es.scale(thrice(policy), es.Multipliers(depth=1.1)), "repeats")
+        for policy in POLICIES
     }
-    assert found == {"efficientnet": 4, "efficientnetv2": 4, "pycls": 3, "timm": 3}
+    assert found == {
+        "efficientnet": [4, 4, 4],
+        "efficientnetv2": [4, 4, 4],
+        "pycls": [3, 3, 3],
+        "timm": [3, 3, 3],
+        "lite": [4],  # the first and the last stage keep theirs
+        "tinynet": [3, 3, 3],
+    }
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,7 @@ def test_ties_go_up_or_to_the_even_neighbour(
 ) -> None:
     spec = small(f"{{ties: {ties}, max_channel_loss: 1}}")
     scaled = es.scale(spec, es.Multipliers(width=width, resolution=resolution))
-    layer = scaled.stages[0] if width == 1.5 else scaled.head
+    layer = stages(scaled)[0] if width == 1.5 else scaled.head
     assert (layer.channels, scaled.resolution) == (channels, (side, side))
 
 
@@ -147,5 +162,5 @@ def test_no_other_name_is_a_policy(wrong: str, hint: str) -> None:
         small(wrong)
     assert str(caught.value) == (
         "<text>:7:11: rounding: expected one of efficientnet, efficientnetv2, pycls, "
-        f"timm, or keys and values, got {wrong!r}{hint}"
+        f"timm, lite, tinynet, or keys and values, got {wrong!r}{hint}"
     )

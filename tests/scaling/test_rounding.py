@@ -20,7 +20,7 @@ from effscale.scaling.rounding import (
     round_repeats,
     round_resolution,
 )
-from effscale.spec.models import POLICIES, Rounding
+from effscale.spec.rounding import POLICIES, Rounding
 
 if TYPE_CHECKING:
     from effscale.scaling.rounding import Rule
@@ -60,6 +60,8 @@ def test_a_spec_s_rounding_chooses_the_rules() -> None:
         ("efficientnetv2", (16, 48, 40), (4, 6), 256),
         ("pycls", (16, 48, 32), (3, 6), 256),
         ("timm", (24, 48, 40), (3, 6), 256),
+        ("lite", (24, 48, 40), (4, 6), 256),
+        ("tinynet", (24, 48, 40), (3, 6), 256),
     ],
 )
 def test_policies_round_as_the_implementations_they_name(

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 
 import effscale as es
 from effscale.errors import ScaleError
+from effscale.scaling.dimensions import numbers
 from effscale.scaling.rounding import EXACT
 from effscale.scaling.scale import at_resolution, with_classes
-from effscale.spec.models import Published
+from effscale.spec.models import Published, Variant
+from effscale.spec.rounding import POLICIES
+from tests.parts import stages, stem
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -27,17 +30,17 @@ def test_phi_zero_is_the_spec_itself(spec: es.Spec) -> None:
 
 def test_stem_stages_and_head_grow_wider(b0: es.Spec) -> None:
     wide = es.scale(b0, es.Multipliers(width=2.0))
-    assert wide.stem.channels == 64
-    widths = [stage.channels for stage in wide.stages]
+    assert stem(wide).channels == 64
+    widths = [stage.channels for stage in stages(wide)]
     assert widths == [32, 48, 80, 160, 224, 384, 640]
     assert wide.head.channels == 2560
-    assert [stage.repeats for stage in wide.stages] == [1, 2, 2, 3, 3, 4, 1]
+    assert [stage.repeats for stage in stages(wide)] == [1, 2, 2, 3, 3, 4, 1]
     assert wide.resolution == (224, 224)
 
 
 def test_every_stage_grows_deeper(b0: es.Spec) -> None:
     deep = es.scale(b0, es.Multipliers(depth=1.1))
-    assert [stage.repeats for stage in deep.stages] == [2, 3, 3, 4, 4, 5, 2]
+    assert [stage.repeats for stage in stages(deep)] == [2, 3, 3, 4, 4, 5, 2]
     assert (deep.stem, deep.head) == (b0.stem, b0.head)
 
 
@@ -51,8 +54,8 @@ def test_all_else_stays(b0: es.Spec) -> None:
     scaled = es.scale(b0, es.compound(3))
     assert (scaled.image_channels, scaled.head.classes) == (3, 1000)
     assert (scaled.head.dropout, scaled.stochastic_depth) == (0.2, 0.2)
-    assert [(each.kernel, each.stride, each.se_ratio) for each in scaled.stages] == [
-        (each.kernel, each.stride, each.se_ratio) for each in b0.stages
+    assert [(each.kernel, each.stride, each.se_ratio) for each in stages(scaled)] == [
+        (each.kernel, each.stride, each.se_ratio) for each in stages(b0)
     ]
     assert (scaled.name, scaled.rounding) == (b0.name, b0.rounding)
 
@@ -72,7 +75,7 @@ def test_figures_and_variants_speak_of_the_baseline_alone(b0: es.Spec) -> None:
 def test_stated_input_channels_do_not_outlive_scaling(b0: es.Spec) -> None:
     first = b0.stages[0].model_copy(update={"c_in": 32})
     stated = b0.model_copy(update={"stages": (first, *b0.stages[1:])})
-    assert es.scale(stated, es.Multipliers(width=2)).stages[0].c_in is None
+    assert stages(es.scale(stated, es.Multipliers(width=2)))[0].c_in is None
 
 
 def test_a_scaled_spec_is_a_legal_file(b0: es.Spec) -> None:
@@ -82,20 +85,20 @@ def test_a_scaled_spec_is_a_legal_file(b0: es.Spec) -> None:
 
 def test_other_rules_may_be_asked_for(b0: es.Spec) -> None:
     scaled = es.scale(b0, es.Multipliers(depth=1.5, width=1.5), rules=EXACT)
-    assert (scaled.stages[0].repeats, scaled.stages[1].channels) == (1.5, 36)
+    assert (stages(scaled)[0].repeats, stages(scaled)[1].channels) == (1.5, 36)
 
 
 def test_arrays_of_multipliers_give_a_spec_of_arrays(b0: es.Spec) -> None:
     depth, width = np.array([1.0, 1.1]), np.array([2.0, 1.0])
     scaled = es.scale(b0, es.Multipliers(depth, width, np.array([1.0, 1.15])))
-    assert np.asarray(scaled.stem.channels).tolist() == [64, 32]
-    assert np.asarray(scaled.stages[0].repeats).tolist() == [1, 2]
+    assert np.asarray(stem(scaled).channels).tolist() == [64, 32]
+    assert np.asarray(stages(scaled)[0].repeats).tolist() == [1, 2]
     assert np.asarray(scaled.resolution[0]).tolist() == [224, 256]
 
 
 def test_a_number_of_numpy_s_gives_one_network(b0: es.Spec) -> None:
     scaled = es.scale(b0, es.Multipliers(*np.array([1.1, 1.2, 1.3])))
-    assert type(scaled.stem.channels) is int
+    assert type(stem(scaled).channels) is int
     assert scaled == es.scale(b0, es.Multipliers(1.1, 1.2, 1.3))
 
 
@@ -144,8 +147,8 @@ def test_a_variant_has_its_own_multipliers_size_dropout_and_figures(
 ) -> None:
     b2, given = es.variant(b0, "b2"), b0.variants["b2"]
     assert (b2.name, b2.resolution, b2.head.dropout) == ("b2", (260, 260), 0.3)
-    assert (b2.stem.channels, b2.head.channels) == (32, 1408)
-    assert [stage.repeats for stage in b2.stages] == [2, 3, 3, 4, 4, 5, 2]
+    assert (stem(b2).channels, b2.head.channels) == (32, 1408)
+    assert [stage.repeats for stage in stages(b2)] == [2, 3, 3, 4, 4, 5, 2]
     assert (b2.expected, b2.published) == (given.expected, given.published)
     assert b2.variants == {}
 
@@ -157,6 +160,58 @@ def test_a_variant_that_says_no_dropout_keeps_the_baseline_s(b0: es.Spec) -> Non
     found = es.variant(b0.model_copy(update={"variants": {"b1": plain}}), "b1")
     assert found.head.dropout == b0.head.dropout
     assert found.published == Published(top1=1.0)
+
+
+def test_a_variant_may_state_repeats_and_rounding_of_its_own(b0: es.Spec) -> None:
+    given = Variant(
+        resolution=(192, 192),
+        family="mine",
+        width_multiplier=1.1,
+        repeats=(1, 1, 2, 2, 3, 3, 1),
+        rounding=POLICIES["tinynet"],
+    )
+    found = es.variant(b0.model_copy(update={"variants": {"v": given}}), "v")
+    assert numbers(found, "repeats") == [1, 1, 2, 2, 3, 3, 1]
+    assert (found.family, found.rounding) == ("mine", POLICIES["tinynet"])
+    # the stem is fixed; 24 · 1.1 = 26.4 is 24; the head grows
+    assert (found.stem, found.head.channels) == (b0.stem, 1408)
+    assert numbers(found, "channels")[:3] == [16, 24, 48]
+
+
+def test_what_a_scaled_network_could_not_be_is_said() -> None:
+    spec = es.loads(
+        "name: n\nresolution: 32\nstem: {kernel: 3, channels: 12}\nhead: {}\nstages:\n"
+        "  - {block: conv, kernel: 3, channels: 12, groups: 3}\n"
+    )
+    with pytest.raises(ScaleError) as caught:
+        es.scale(spec, es.Multipliers(width=2.0 / 3))
+    assert str(caught.value) == (
+        "n scaled: stages[0].groups: expected a divisor of 8 channels, got 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dimension", "stages", "rounding", "message"),
+    [
+        ("depth", "{block: norm}", "{}", "depth: n has no stage that repeats"),
+        (
+            "width",
+            "{block: norm}",
+            "{stem: fixed}",
+            "width: n has no width that scales",
+        ),
+    ],
+)
+def test_a_multiplier_that_nothing_follows_is_refused(
+    dimension: str, stages: str, rounding: str, message: str
+) -> None:
+    spec = es.loads(
+        "name: n\nresolution: 32\nstem: {kernel: 3, channels: 8}\nhead: {}\n"
+        f"stages: [{stages}]\nrounding: {rounding}\n"
+    )
+    with pytest.raises(ScaleError) as caught:
+        es.scale(spec, es.Multipliers(**{dimension: 2.0}))
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("reference", ["b4", "b0@b4", "efficientnet-b4"])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.spec.models import Head, Rounding, Spec, Stage, Stem
-from tests.strategies import specs
+from effscale.scaling.dimensions import changed, numbers
+from effscale.spec.lines import MBConv
+from effscale.spec.models import Head, Spec
+from effscale.spec.rounding import Rounding
+from effscale.spec.sizes import least_sides
+from effscale.spec.steps import Conv
+from tests.strategies import mobiles
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -32,43 +37,36 @@ def roundings() -> st.SearchStrategy[Rounding]:
 @st.composite
 def aligned(draw: DrawFn) -> Spec:
     """A network with channels and sides on the multiples that its rounding makes."""
-    spec, rounding = draw(specs()), draw(roundings())
+    spec, rounding = draw(mobiles()), draw(roundings())
     divisor, multiple = rounding.channel_divisor, rounding.resolution_multiple
 
     def up(number: int, to: int) -> int:
         return -(-number // to) * to
 
-    stages = [
-        each.model_copy(update={"channels": up(int(each.channels), divisor)})
-        for each in spec.stages
-    ]
-    stem = {"channels": up(int(spec.stem.channels), divisor)}
-    head = {"channels": up(int(spec.head.channels), divisor)}
-    least = spec.total_stride
-    height, width = (up(max(int(s), 2 * least), multiple) for s in spec.resolution)
-    update = {
-        "resolution": (height, width),
-        "stem": spec.stem.model_copy(update=stem),
-        "stages": tuple(stages),
-        "head": spec.head.model_copy(update=head),
-        "rounding": rounding,
-    }
-    return spec.model_copy(update=update)
+    update = changed(
+        spec, lambda role, n: up(int(n), divisor) if role == "channels" else n
+    )
+    height, width = (
+        up(max(int(side), 2 * least), multiple)
+        for side, least in zip(spec.resolution, least_sides(spec), strict=True)
+    )
+    own = {"resolution": (height, width), "rounding": rounding}
+    return spec.model_copy(update={**update, **own})
 
 
 @st.composite
 def off_multiples(draw: DrawFn) -> Spec:
     """A network whose own numbers are on no multiple: no rule made them."""
-    spec = draw(specs())
-    sides = [draw(st.integers(3, 9)) * spec.total_stride + 1 for _ in range(2)]
+    spec = draw(mobiles())
+    sides = [draw(st.integers(3, 9)) * least + 1 for least in least_sides(spec)]
     return spec.model_copy(update={"resolution": tuple(sides)})
 
 
 def tiny(resolution: tuple[int, int] = (24, 40), stride: int = 2) -> Spec:
     """Two stages of few channels, the stem and the second of them with the stride."""
 
-    def stage(stride: int, channels: int, repeats: int) -> Stage:
-        return Stage(
+    def stage(stride: int, channels: int, repeats: int) -> MBConv:
+        return MBConv(
             block="mbconv",
             kernel=3,
             stride=stride,
@@ -81,21 +79,25 @@ def tiny(resolution: tuple[int, int] = (24, 40), stride: int = 2) -> Spec:
     return Spec(
         name="tiny",
         resolution=resolution,
-        stem=Stem(kernel=3, stride=stride, channels=8),
+        stem=(Conv(kernel=(3, 3), stride=(stride, stride), channels=8),),
         stages=(stage(1, 8, 1), stage(stride, 16, 2)),
         head=Head(channels=16, classes=5),
     )
 
 
+def scaling(spec: Spec) -> list[Any]:
+    """Every number of `spec` that scales: repeats, channels, sides."""
+    widths = numbers(spec, "channels", "grown", "group_width")
+    return [*numbers(spec, "repeats"), *widths, *spec.resolution]
+
+
 def network(spec: Spec) -> tuple[int, ...]:
     """Every number of `spec` that scales: repeats, channels, sides."""
-    numbers = *spec.repeats, *spec.channels, *spec.resolution
-    return tuple(int(number) for number in numbers)
+    return tuple(int(number) for number in scaling(spec))
 
 
 def networks(spec: Spec, multipliers: Multipliers) -> list[tuple[int, ...]]:
     """The network of each entry of these arrays of multipliers."""
     scaled = es.scale(spec, multipliers)
-    columns = *scaled.repeats, *scaled.channels, *scaled.resolution
-    rows = np.stack(np.broadcast_arrays(*columns), axis=1)
+    rows = np.stack(np.broadcast_arrays(*scaling(scaled)), axis=1)
     return [tuple(row) for row in rows.tolist()]

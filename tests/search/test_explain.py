@@ -14,7 +14,9 @@ import effscale as es
 from effscale.errors import ScaleError
 from effscale.scaling.multipliers import STRATEGIES, strategy
 from effscale.search.explain import REASONS, explain
-from effscale.spec.models import Head, Spec, Stage, Stem
+from effscale.spec.lines import MBConv
+from effscale.spec.models import Head, Spec
+from effscale.spec.steps import Conv
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -103,13 +105,13 @@ def test_at_phi_zero_nothing_misses(spec: Spec) -> None:
 
 
 def test_odd_sides_and_channels_are_no_reason_by_themselves() -> None:
-    stage = Stage(
+    stage = MBConv(
         block="mbconv", kernel=3, stride=2, expand_ratio=3, channels=13, repeats=2
     )
     spec = Spec(
         name="odd",
         resolution=(61, 47),
-        stem=Stem(kernel=3, stride=2, channels=11),
+        stem=(Conv(kernel=(3, 3), stride=(2, 2), channels=11),),
         stages=(stage,),
         head=Head(channels=101, classes=7),
     )

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
+from effscale.scaling.dimensions import numbers
 from effscale.search.fit import Limits, on_ray, ray
-from tests.search.drawn import aligned, network, networks, off_multiples, tiny
+from tests.search.drawn import (
+    aligned,
+    network,
+    networks,
+    off_multiples,
+    scaling,
+    tiny,
+)
 
 if TYPE_CHECKING:
     from effscale.search.fit import Found, Ray
@@ -95,8 +103,7 @@ def is_other(path: Ray, found: Found, phi: float) -> bool:
 
 
 def network_of_one(spec: es.Spec) -> tuple[int, ...]:
-    numbers = *spec.repeats, *spec.channels, *spec.resolution
-    return tuple(int(np.ravel(each)[0]) for each in numbers)
+    return tuple(int(np.ravel(each)[0]) for each in scaling(spec))
 
 
 @given(aligned(), TARGETS, STRATEGIES)
@@ -152,7 +159,7 @@ def test_what_no_network_reaches_has_one_side(b0: es.Spec) -> None:
     assert smallest.role == "nearest"
     # depth cannot fall below a block a stage
     assert smallest.variant.spec.resolution == (32, 32)
-    assert set(smallest.variant.spec.repeats) == {1}
+    assert set(numbers(smallest.variant.spec, "repeats")) == {1}
 
 
 LIMITS = [

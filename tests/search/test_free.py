@@ -16,7 +16,7 @@ from effscale.search import free
 from effscale.search.fit import Limits, on_ray, ray
 from effscale.search.free import bounds, off_ray
 from effscale.search.reach import axes
-from effscale.spec.models import Rounding, Spec
+from effscale.spec.rounding import Rounding
 from tests.search.drawn import network, tiny
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from effscale.search.fit import Found
     from effscale.search.free import Free
+    from effscale.spec.models import Spec
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +121,7 @@ def test_closest_to_the_baseline_s_cost_is_the_baseline(b0: Spec) -> None:
     answer = off_ray(b0, 385814752, narrow, 0.05)
     (closest,) = roles(answer, "closest")
     assert network(closest.variant.spec) == network(b0)
-    assert vars(closest.variant.multipliers) == dict.fromkeys(DIMENSIONS, 1)
+    assert closest.variant.multipliers == es.Multipliers(1.0, 1.0, 1.0)
     nearest = answer.found[0]
     assert (nearest.role, nearest.deviation) == ("nearest", 0)
 

@@ -17,7 +17,8 @@ from tests.search.drawn import aligned, network, networks, roundings
 
 if TYPE_CHECKING:
     from effscale.search.reach import Axis, Rounded
-    from effscale.spec.models import Rounding, Spec
+    from effscale.spec.models import Spec
+    from effscale.spec.rounding import Rounding
 
 pytestmark = pytest.mark.slow
 

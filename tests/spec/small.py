@@ -34,3 +34,14 @@ def spec(place: str = "name", value: object = "small") -> Spec:
     if value is ABSENT:
         del at[last]
     return Spec.model_validate(data)
+
+
+def lines(*stages: str, **more: str) -> Spec:
+    """A spec of these lines, each a text; `more` are the values of other keys.
+
+    Held to the schema alone: its lines may not fit each other.
+    """
+    data: dict[str, Any] = yaml.safe_load(TEXT)
+    data.update({key: yaml.safe_load(value) for key, value in more.items()})
+    data["stages"] = [yaml.safe_load(stage) for stage in stages] or data["stages"]
+    return Spec.model_validate(data)

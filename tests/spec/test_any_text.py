@@ -12,13 +12,19 @@ from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from tests.spec.small import TEXT as SMALL
 
-B0 = (folder() / "b0.yaml").read_text(encoding="utf-8")
+#: Files of every kind of line.
+TEXTS = [
+    (folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    for name in ("b0", "inception-v3", "nasnet-a-large", "polynet", "densenet121")
+]
+B0 = TEXTS[0]
 FRAGMENTS = st.sampled_from(
     [
         *"[]{}:,-?#&*!|>'\"%@`\t\n\r=~<\\φ😀\x00\x85\u2028\ufeff",
         *(": ", "- ", "\n  ", "<<: ", "&a ", "*a", "---\n", "...\n", "%YAML 1.1\n"),
         *("!!int ", "!!float ", "!!str ", "!!map ", "!x ", "null", "true", ".nan"),
         *(".inf", "1e9", "0x", "1:30", "9" * 20, "kernel: 4", "resolution", "b1"),
+        *("block: ", "cell", "concat", "branches: []", "repeats: 2, ", "[[]]", "stem"),
     ]
 )
 EDITS = st.lists(
@@ -54,11 +60,10 @@ def test_any_text_is_a_spec_or_faults(text: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(EDITS)
+@given(st.sampled_from(TEXTS), EDITS)
 def test_any_mutation_of_a_spec_is_a_spec_or_faults(
-    edits: list[tuple[int, int, str]],
+    text: str, edits: list[tuple[int, int, str]]
 ) -> None:
-    text = B0
     for start, length, inserted in edits:
         text = text[:start] + inserted + text[start + length :]
     judge(text)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import effscale as es
 
 VARIANTS = ["b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "l2"]
-LISTED = ", ".join(VARIANTS)
+LISTED = ", ".join(load_file(folder() / "b0.yaml").variants)
 
 
 def message(reference: str) -> str:
@@ -48,12 +48,21 @@ def test_every_file_in_the_folder_is_built_in() -> None:
 
 
 def test_names_are_of_specs_and_of_their_variants(b0: es.Spec) -> None:
-    known = names()
-    assert known["b0"] == (b0, None)
-    for name in VARIANTS:
-        assert known[name] == (b0, name)
-    count = sum(1 + len(spec.variants) for spec in builtin.builtin().values())
-    assert len(known) == count  # no name means two things
+    assert list(b0.variants)[: len(VARIANTS)] == VARIANTS
+    expected: list[tuple[str, tuple[str, str | None]]] = []
+    for stem, spec in builtin.builtin().items():
+        own: list[str | None] = [None, *spec.variants]
+        expected += [(name or stem, (stem, name)) for name in own]
+    known = dict(expected)
+    assert len(known) == len(expected)  # no name means two things
+    assert names() == known
+
+
+def test_families_are_those_of_specs_and_of_their_variants() -> None:
+    found = set()
+    for spec in builtin.builtin().values():
+        found |= {spec.family, *(each.family for each in spec.variants.values())}
+    assert builtin.families() == sorted(each for each in found if each)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from effscale.spec.fields import (
     Kind,
     Number,
     Odd,
+    OneOrEach,
+    Pair,
+    Rounded,
     Text,
     Whole,
     Word,
@@ -51,6 +54,10 @@ def test_what_is_of_the_kind_passes_as_it_is(kind: Kind, values: list[object]) -
     [
         (Whole(1, 8), [0, 9, -1, True, False, 1.0, 2.5, math.nan, "3", None, [], {}]),
         (Odd(1, 31), [0, 2, 4, 30, -1, 33, True, 3.0, "3", None, [3]]),
+        (Pair(1, 31), [0, 32, True, 3.0, "3", None, {}, [], [3], [3, 3, 3]]),
+        (Pair(1, 31), [[0, 3], [3, 32], [True, 3], [3, 3.0], ["3", 3], [[3], 3], (3,)]),
+        (OneOrEach(1, 99), [0, 100, True, 3.0, "3", None, {}, [], ()]),
+        (OneOrEach(1, 99), [[0], [1, 100], [True], [3.0], ["3"], [[3]], [1] * 101]),
         (SHARE, [-TINY, 1.0000000000000002, 2, -1, 10**400]),
         (SHARE, [True, False, "0.5", None, [], {}, math.nan, math.inf, -math.inf]),
         (MULTIPLIER, [0, 0.0, -TINY, 100.00000000000001, math.inf, True, "1"]),
@@ -80,6 +87,11 @@ def test_what_is_not_of_the_kind_is_one_error_in_its_words(
     [
         (Whole(1, 8), "a whole number from 1 to 8"),
         (Odd(1, 31), "an odd whole number from 1 to 31"),
+        (Pair(1, 31), "a whole number from 1 to 31, or [rows, columns]"),
+        (
+            OneOrEach(1, 99),
+            "a whole number from 1 to 99, or a list with one for each block",
+        ),
         (Number(0, 1), "a number from 0 to 1"),
         (Number(0.0, 100.0), "a number from 0 to 100"),
         (Number(0.5, 2.25), "a number from 0.5 to 2.25"),
@@ -107,6 +119,34 @@ def test_the_words_name_kind_and_range(kind: Kind, words: str) -> None:
         (SHARE, {"type": "number", "minimum": 0, "maximum": 1}),
         (MULTIPLIER, {"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
         (
+            Pair(1, 31),
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1, "maximum": 31},
+                    {
+                        "type": "array",
+                        "items": {"type": "integer", "minimum": 1, "maximum": 31},
+                        "minItems": 2,
+                        "maxItems": 2,
+                    },
+                ]
+            },
+        ),
+        (
+            OneOrEach(1, 99),
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1, "maximum": 99},
+                    {
+                        "type": "array",
+                        "items": {"type": "integer", "minimum": 1, "maximum": 99},
+                        "minItems": 1,
+                        "maxItems": 100,
+                    },
+                ]
+            },
+        ),
+        (
             Word(),
             {
                 "type": "string",
@@ -131,6 +171,22 @@ def test_the_json_schema_has_types_and_ranges(
 def test_a_whole_number_becomes_a_real_one_where_that_is_the_kind() -> None:
     assert type(adapter(SHARE).validate_python(1)) is float
     assert type(adapter(Whole(1, 8)).validate_python(1)) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "sides"), [(3, (3, 3)), ([1, 31], (1, 31)), ((5, 2), (5, 2))]
+)
+def test_one_number_is_a_pair_of_it(value: object, sides: tuple[int, int]) -> None:
+    assert adapter(Pair(1, 31)).validate_python(value) == sides
+
+
+@pytest.mark.parametrize(
+    ("value", "widths"), [(3, 3), ([3], (3,)), ([1, 99, 1], (1, 99, 1)), ((2,), (2,))]
+)
+def test_a_list_is_a_tuple_and_a_number_stays_one(
+    value: object, widths: object
+) -> None:
+    assert adapter(OneOrEach(1, 99)).validate_python(value) == widths
 
 
 def test_a_kind_says_its_words_and_its_schema() -> None:

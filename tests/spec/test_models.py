@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from pydantic import ValidationError
 
-from effscale.spec.models import (
-    POLICIES,
-    Coefficients,
-    Norm,
-    Rounding,
-)
+from effscale.spec.lines import MBConv
+from effscale.spec.models import Coefficients, Norm, Squeeze
+from effscale.spec.rounding import POLICIES, Rounding
 from tests.spec.small import spec
-
-if TYPE_CHECKING:
-    import effscale as es
 
 
 def test_defaults_are_the_published_ones() -> None:
@@ -32,7 +24,11 @@ def test_defaults_are_the_published_ones() -> None:
     assert small.coefficients == Coefficients(alpha=1.2, beta=1.1, gamma=1.15)
     assert (small.image_channels, small.activation) == (3, "silu")
     assert (small.head.classes, small.head.dropout) == (1000, 0)
-    assert (small.stages[0].c_in, small.stages[0].se_ratio) == (None, 0)
+    assert isinstance(stage := small.stages[0], MBConv)
+    assert (stage.c_in, stage.se_ratio) == (None, 0)
+    assert small.squeeze_excite == Squeeze(
+        of="input", at="middle", divisor=1, activation=None, gate="sigmoid"
+    )
     assert (small.stochastic_depth, small.variants) == (0, {})
     optional = (small.family, small.source, small.expected, small.published)
     assert optional == (None, None, None, None)
@@ -43,10 +39,13 @@ def test_defaults_are_the_published_ones() -> None:
     [
         # efficientnet_model.py:106-130, effnetv2_model.py:84-95, pycls's scaler.py,
         # timm's _efficientnet_builder.py:232-267.
-        ("efficientnet", (8, 0.1, "up", "ceil", 8)),
-        ("efficientnetv2", (8, 1.0, "up", "ceil", 8)),
-        ("pycls", (8, 1.0, "even", "round", 4)),
-        ("timm", (8, 0.1, "up", "round", 8)),
+        ("efficientnet", (8, 0.1, "up", "ceil", *["scaled"] * 3, 8)),
+        ("efficientnetv2", (8, 1.0, "up", "ceil", *["scaled"] * 3, 8)),
+        ("pycls", (8, 1.0, "even", "round", *["scaled"] * 3, 4)),
+        ("timm", (8, 0.1, "up", "round", *["scaled"] * 3, 8)),
+        # tpu/models/official/efficientnet/lite; timm's efficientnet.py:1188-1208
+        ("lite", (8, 0.1, "up", "ceil", *["fixed"] * 3, 8)),
+        ("tinynet", (8, 0.1, "up", "round", "fixed", "grows", "scaled", 8)),
     ],
 )
 def test_rounding_may_be_a_policy_by_name(
@@ -55,7 +54,7 @@ def test_rounding_may_be_a_policy_by_name(
     rounding = spec("rounding", policy).rounding
     assert tuple(rounding.model_dump().values()) == rules
     assert spec("rounding", rounding.model_dump()).rounding == rounding
-    assert len(POLICIES) == 4
+    assert len(POLICIES) == 6
 
 
 @pytest.mark.parametrize("value", ["keras", "", "Timm"])
@@ -85,11 +84,6 @@ def test_the_product_of_the_coefficients_is_the_law() -> None:
     # 1.2 · 1.1² · 1.15² = 1.92027, which section 3.3 of the paper rounds to 2.
     assert Coefficients().product == pytest.approx(1.92027, rel=1e-12)
     assert Coefficients(alpha=2, beta=3, gamma=5).product == 2 * 9 * 25
-
-
-def test_the_total_stride_is_that_of_the_stem_and_all_stages(b0: es.Spec) -> None:
-    assert b0.total_stride == 32
-    assert spec("stages.0.stride", 3).total_stride == 6
 
 
 def test_what_was_read_stays_as_it_is() -> None:

@@ -1,56 +1,29 @@
-"""Tests of `effscale.spec.structure`: what stages and resolutions are to each other."""
+"""Tests of `effscale.spec.structure`: what lines and resolutions are to each other."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effscale.spec.structure import faults, too_small
+import effscale as es
+from effscale.errors import ScaleError
+from effscale.spec.models import Spec
+from effscale.spec.structure import faults
+from tests.spec.small import lines
+from tests.strategies import specs
 
-if TYPE_CHECKING:
-    from effscale.spec.nodes import Place
-
-KEYS = ["stem", "stages", "variants", "resolution", "stride", "channels", "c_in", "b1"]
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(KEYS),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5)
-    ),
-    max_leaves=20,
-)
+STAGE = "{{block: basic, kernel: 3, stride: 2, channels: {}, repeats: 1}}"
 
 
-def network(resolution: object = 32, **changes: object) -> dict[str, Any]:
+def network(resolution: object = 32, **changes: object) -> Spec:
     """A stem of 8 channels and stride 2, stages of 16, 24 and 24, total stride 16."""
-    stages = [
-        {"stride": 2, "channels": 16},
-        {"stride": 2, "channels": 24},
-        {"stride": 2, "channels": 24},
-    ]
-    stem = {"stride": 2, "channels": 8}
-    return {"resolution": resolution, "stem": stem, "stages": stages, **changes}
-
-
-@pytest.mark.parametrize("side", [16, 17, 1000])
-def test_a_side_of_the_total_stride_or_more_is_right(side: int) -> None:
-    assert too_small(side, 16) is None
-
-
-@pytest.mark.parametrize("side", [15, 1, 0, -16])
-def test_a_side_below_the_total_stride_is_too_small(side: int) -> None:
-    message = f"expected at least 16 (the network's total stride), got {side}"
-    assert too_small(side, 16) == message
-
-
-def test_one_candidate_that_is_too_small_spoils_them_all() -> None:
-    assert too_small(np.array([16, 32]), 16) is None
-    message = "expected at least 16 (the network's total stride), got 14"
-    assert too_small(np.array([16, 15, 14, 32]), 16) == message
+    spec = lines(*map(STAGE.format, (16, 24, 24)))
+    return Spec.model_validate(
+        {**spec.model_dump(), "resolution": resolution, **changes}
+    )
 
 
 @pytest.mark.parametrize("resolution", [16, 32, [16, 16], [64, 16]])
@@ -60,69 +33,149 @@ def test_a_network_that_fits_together_has_no_faults(resolution: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resolution", "places"),
-    [
-        (15, [()]),
-        ([15, 16], [(0,)]),
-        ([16, 15], [(1,)]),
-        ([1, 2], [(0,), (1,)]),
-        ([16, 16, 15], [(2,)]),
-    ],
+    ("resolution", "axes"), [(15, [0, 1]), ([15, 16], [0]), ([16, 15], [1])]
 )
 def test_each_side_is_held_against_the_total_stride(
-    resolution: Any,  # noqa: ANN401 - one side or several
-    places: list[Place],
+    resolution: object, axes: list[int]
 ) -> None:
     variants = {"b1": {"resolution": resolution}, "b2": {"resolution": 32}}
-    found = list(faults(network(resolution, variants=variants)))
-    starts: list[Place] = [("resolution",), ("variants", "b1", "resolution")]
-    assert [place for place, _ in found] == [
-        (*start, *place) for start in starts for place in places
+    message = "expected at least 16 (the network's total stride), got 15"
+    starts: list[tuple[str, ...]] = [("resolution",), ("variants", "b1", "resolution")]
+    assert list(faults(network(resolution, variants=variants))) == [
+        ((*start, axis), message) for start in starts for axis in axes
     ]
-    side = resolution[places[0][0]] if places[0] else resolution
-    assert found[0][1] == too_small(side, 16)
 
 
 def test_stated_input_channels_are_those_of_the_block_before() -> None:
-    data = network()
-    for stage, c_in in zip(data["stages"], (8, 16, 24), strict=True):
-        stage["c_in"] = c_in
-    assert list(faults(data)) == []
-    for stage, c_in in zip(data["stages"], (16, 8, 16), strict=True):
-        stage["c_in"] = c_in
-    assert list(faults(data)) == [
-        (("stages", 0, "c_in"), "expected 8 (the channels of stem), got 16"),
-        (("stages", 1, "c_in"), "expected 16 (the channels of stages[0]), got 8"),
-        (("stages", 2, "c_in"), "expected 24 (the channels of stages[1]), got 16"),
+    def stating(*channels: int) -> Spec:
+        stages: list[Any] = network().model_dump()["stages"]
+        for stage, c_in in zip(stages, channels, strict=True):
+            stage["c_in"] = c_in
+        return network(stages=stages)
+
+    assert list(faults(stating(8, 16, 24))) == []
+    before = "the channels of the line before"
+    assert list(faults(stating(16, 8, 16))) == [
+        (("stages", 0, "c_in"), f"expected 8 ({before}), got 16"),
+        (("stages", 1, "c_in"), f"expected 16 ({before}), got 8"),
+        (("stages", 2, "c_in"), f"expected 24 ({before}), got 16"),
     ]
 
 
-@pytest.mark.parametrize("value", [True, 2.5, "2", None, 0, -2, [True]])
-def test_what_the_schema_refuses_is_not_refused_again(value: object) -> None:
-    data = network(value, stem={"stride": value, "channels": value})
-    data["stages"][0].update(stride=value, c_in=8)
-    data["stages"][1].update(c_in=value)
-    assert list(faults(data)) == []
+def found(*stages: str, **more: str) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong with these stages after a stem of 8 channels at 16×16 px."""
+    return list(faults(lines(*stages, **more)))
+
+
+def test_faults_are_found_in_each_line_however_deep() -> None:
+    steps = (
+        "[{block: concat, branches: [[{kernel: 2, channels: 8}], [{block: residual, "
+        "layers: [{kernel: 1, channels: 8, groups: 3}], "
+        "shortcut: [{block: max_pool, kernel: 4}]}]]}]"
+    )
+    inside = ("branches", 1, 0)
+    expected = [
+        (
+            ("branches", 0, 0, "kernel"),
+            "expected odd sides, or padding: valid, got 2×2",
+        ),
+        (
+            (*inside, "layers", 0, "groups"),
+            "expected a divisor of 8 channels, got 3",
+        ),
+        (
+            (*inside, "shortcut", 0, "kernel"),
+            "expected odd sides, or padding: valid, got 4×4",
+        ),
+    ]
+    head = f"{{layers: {steps}}}"
+    stem = "{kernel: 3, stride: 2, channels: 8}"
+    at = {
+        ("head", "layers", 0): found(head=head),
+        ("stages", 0): found(steps[1:-1]),
+        ("stem", 1): found(stem=f"[{stem}, {steps[1:]}"),
+    }
+    for start, got in at.items():
+        assert got == [((*start, *place), message) for place, message in expected]
+
+
+def test_what_is_wrong_in_a_block_of_the_file_is_said_where_it_is_used() -> None:
+    blocks = "{inner: [{kernel: 2}], own: [{block: norm}, {block: inner}]}"
+    message = "block own: [1].kernel: expected odd sides, or padding: valid, got 2×2"
+    assert found("{block: norm}", "{block: own}", blocks=blocks) == [
+        (("stages", 1), message)
+    ]
+
+
+def test_later_blocks_of_a_stage_are_looked_at_too() -> None:
+    # the first takes 8 channels, the second what the first puts out
+    blocks = (
+        "{own: [{block: depthwise, kernel: 1}, "
+        "{kernel: 1, channels: [12, 9, 8], groups: 4}]}"
+    )
+    messages = {
+        message for _, message in found("{block: own, repeats: 3}", blocks=blocks)
+    }
+    assert messages == {
+        "block own: [1].groups: expected a divisor of 9 channels, got 4"
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{block: dense, growth: 4, repeats: 3}", "20"),
+        ("{block: transition, compression: 0.4}", "3"),
+        ("{block: concat, branches: [[], [{kernel: 1, channels: 5}], []]}", "21"),
+        ("{block: residual, layers: [{kernel: 1, ratio: 0.5}, {kernel: 3}]}", "8"),
+        ("{block: own, channels: 11, repeats: 2}", "22"),
+        ("{block: cell, cell: a, channels: 7}", "14"),
+        ("{block: max_pool, kernel: 3}", "8"),
+        ("{block: separable, kernel: 3, stride: 2, channels: 9, repeats: 2}", "9"),
+    ],
+)
+def test_channels_are_followed_through_each_kind_of_line(
+    line: str, message: str
+) -> None:
+    last = "{block: basic, kernel: 3, stride: 1, channels: 8, c_in: 1, repeats: 1}"
+    place = ("stages", 1, "c_in")
+    said = f"expected {message} (the channels of the line before), got 1"
+    assert found(
+        line,
+        last,
+        blocks="{own: [{kernel: 1}, {block: concat, branches: [[{kernel: 1}], []]}]}",
+        cells="{a: {nodes: [[[identity, 0], [identity, 1]]], concat: [1, 2]}}",
+    ) == [(place, said)]
+
+
+def test_the_image_s_channels_are_those_before_the_first_line() -> None:
+    basic = "{block: basic, kernel: 3, stride: 1, channels: 8, c_in: 1, repeats: 1}"
+    stem = "{kernel: 3, channels: 4, groups: 2}"
+    message = "expected a divisor of 3 channels, got 2"
+    assert found(basic, stem=stem) == [
+        (("stem", 0, "groups"), message),
+        (("stages", 0, "c_in"), "expected 4 (the channels of the line before), got 1"),
+    ]
 
 
 @settings(max_examples=40, deadline=None)
-@given(ANYTHING)
-def test_no_data_is_too_odd_to_look_at(data: object) -> None:
-    for place, message in faults(data):
-        assert place
-        assert message.startswith("expected ")
+@given(spec=specs(), data=st.data())
+def test_what_has_no_faults_can_be_counted(spec: Spec, data: st.DataObject) -> None:
+    """Also where a line is missing, or twice, or before the other."""
+    order = st.lists(st.sampled_from(spec.stages), min_size=1, max_size=4)
+    other = spec.model_copy(update={"stages": tuple(data.draw(order))})
+    if not list(faults(other)):
+        assert es.count(other).params > 0
 
 
-@pytest.mark.parametrize("key", ["c_in", "channels"])
-def test_a_width_too_long_to_print_is_no_surprise(key: str) -> None:
-    data = network()
-    data["stages"][1].update({"c_in": 16, key: 16**5000})
-    data["stages"][2].update(c_in=24)
-    place = ("stages", 1 if key == "c_in" else 2, "c_in")
-    assert {found for found, _ in faults(data)} <= {place}
-
-
-def test_a_total_stride_too_long_to_print_is_too_much_too() -> None:
-    stages = [{"stride": 8, "channels": 8}] * 5000
-    message = "expected at least 655360 (the network's total stride), got 32"
-    assert list(faults(network(stages=stages))) == [(("resolution",), message)]
+@settings(max_examples=40, deadline=None)
+@given(spec=specs(), width=st.floats(0.1, 3), depth=st.floats(0.1, 3))
+def test_what_is_scaled_can_be_counted_or_is_refused(
+    spec: Spec, width: float, depth: float
+) -> None:
+    try:
+        scaled = es.scale(spec, es.Multipliers(width=width, depth=depth))
+    except ScaleError:
+        return
+    assert es.count(scaled).params > 0
+    assert es.loads(es.dumps(scaled)) == scaled

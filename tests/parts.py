@@ -1,0 +1,19 @@
+"""Lines of a spec whose kind a test knows, and the types do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Spec
+
+
+def stem(spec: Spec) -> Any:  # noqa: ANN401 - a line of any kind
+    """The only line of the stem."""
+    (line,) = spec.stem
+    return line
+
+
+def stages(spec: Spec) -> Any:  # noqa: ANN401 - lines of any kind
+    """The lines of the stages."""
+    return spec.stages

@@ -1,0 +1,118 @@
+"""Tests of `effscale.spec.references`: names of blocks and cells that there are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effscale.spec.lines import STAGES
+from effscale.spec.references import references
+from effscale.spec.steps import STEPS
+
+KEYS = [
+    *("stem", "stages", "blocks", "cells", "head", "layers", "shortcut", "branches"),
+    *("block", "cell", "conv", "mbconv", "own"),
+]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(KEYS),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5)
+    ),
+    max_leaves=30,
+)
+OF_STEPS, OF_STAGES = ", ".join(STEPS), ", ".join(STAGES)
+
+
+def data(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A file of one convolution in each place, with changes."""
+    conv = {"kernel": 3}
+    return {"stem": conv, "stages": [{"block": "conv"}], "head": {}, **changes}
+
+
+def test_every_block_of_the_language_may_be_a_stage() -> None:
+    stages = [{"block": name} for name in STAGES]
+    assert list(references(data(stages=stages))) == []
+
+
+@pytest.mark.parametrize("name", sorted(STAGES.keys() - STEPS.keys()))
+def test_blocks_of_stages_are_no_steps(name: str) -> None:
+    message = f"expected one of {OF_STEPS}, got '{name}'"
+    line = {"block": name}
+    wrong: dict[tuple[str | int, ...], dict[str, Any]] = {
+        ("stem", "block"): {"stem": line},
+        ("stem", 1, "block"): {"stem": [{}, line]},
+        ("head", "layers", 0, "block"): {"head": {"layers": [line]}},
+        ("blocks", "own", 0, "block"): {"blocks": {"own": [line]}},
+        ("stages", 0, "branches", 1, 0, "block"): {
+            "stages": [{"block": "sum", "branches": [[], [line]]}]
+        },
+        ("stages", 0, "layers", 0, "shortcut", 0, "block"): {
+            "stages": [
+                {
+                    "block": "residual",
+                    "layers": [{"block": "residual", "shortcut": [line]}],
+                }
+            ]
+        },
+    }
+    for place, changes in wrong.items():
+        ((found, said),) = references(data(**changes))
+        assert found == place
+        assert said.split("; ")[0] == message
+
+
+def test_a_block_of_the_file_is_known_to_those_below_it_and_everywhere_else() -> None:
+    use = {"block": "b"}
+    blocks = {"a": [{}], "b": [{"block": "a"}, {"block": "sum", "branches": [[use]]}]}
+    inside = ("blocks", "b", 1, "branches", 0, 0, "block")
+    found = list(references(data(blocks=blocks, stages=[use], stem=[use])))
+    assert found == [(inside, f"expected one of {OF_STEPS}, a, got 'b'")]
+    above = {"b": [{"block": "a"}], "a": [{}]}
+    found = list(references(data(blocks=above, head={"layers": [{"block": "a"}]})))
+    place = ("blocks", "b", 0, "block")
+    assert found == [(place, f"expected one of {OF_STEPS}, got 'a'")]
+
+
+def test_a_block_is_not_named_as_one_that_there_is() -> None:
+    found = list(references(data(blocks={"cell": [{}], "conv": [{}]})))
+    message = "expected a name that no block has, got"
+    assert found == [
+        (("blocks", "cell"), f"{message} 'cell'"),
+        (("blocks", "conv"), f"{message} 'conv'"),
+    ]
+
+
+def test_an_unknown_block_is_answered_with_those_there_are_and_a_near_one() -> None:
+    found = list(references(data(blocks={"mine": [{}]}, stages=[{"block": "mnie"}])))
+    message = f"expected one of {OF_STAGES}, mine, got 'mnie'; did you mean 'mine'?"
+    assert found == [(("stages", 0, "block"), message)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "listed", "hint"),
+    [
+        ({}, "none", ""),
+        ({"a": {}, "b": {}}, "a, b", ""),
+        ({"normal": {}}, "normal", "; did you mean 'normal'?"),
+    ],
+)
+def test_a_stage_names_a_cell_of_the_file(
+    cells: dict[str, object], listed: str, hint: str
+) -> None:
+    stages = [{"block": "cell", "cell": "norml"}]
+    message = f"expected one of the file's cells ({listed}), got 'norml'{hint}"
+    found = list(references(data(cells=cells, stages=stages)))
+    assert found == [(("stages", 0, "cell"), message)]
+    assert list(references(data(cells={**cells, "norml": {}}, stages=stages))) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANYTHING)
+def test_no_data_is_too_odd_to_look_at(found: object) -> None:
+    for place, message in references(found):
+        assert place
+        assert message.startswith("expected ")
