@@ -169,7 +169,7 @@ def _wording(
             known = _known_keys(place[:-1], root)
             message = f"unknown key {short(place[-1])}"
             if place[-1] == "repeats" and place[0] in {"stages", "blocks"}:
-                only = "it is one at any depth; only blocks of a file repeat"
+                only = "it is one at any depth; a block under blocks repeats"
                 return f"{message}; {only}", "EFF102", NO_WORDS
             return message, "EFF102", (place[-1], known)
         case "kind":
