@@ -9,7 +9,7 @@ help: ## show this list
 run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
 	$(BIN)/effscale scale --phi 4
 
-test: lint types ## set up what is missing and run every check and test
+test: lint types specs ## set up what is missing and run every check and test
 	$(BIN)/pytest
 
 quick: $(INSTALLED) ## the tests that need no torch and take no time
@@ -22,6 +22,9 @@ lint: $(INSTALLED) ## ruff: format and rules
 
 types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
+
+specs: $(INSTALLED) ## check the built-in specs, as CI does
+	$(BIN)/effscale check specs --fail-on warning
 
 format: $(INSTALLED) ## rewrite the code as ruff formats it
 	$(BIN)/ruff format .
@@ -51,4 +54,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types format cov snapshots docs bench wheel clean
+.PHONY: help run test quick lint types specs format cov snapshots docs bench wheel clean

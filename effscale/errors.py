@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Characters of a word that may be a known one misspelt.
+LONGEST_WORD = 80
+#: Likeness of words, from 0 to 1, that makes them close; and that sets one apart.
+CLOSE, CLEARLY = 0.7, 0.1
+
 
 class EffscaleError(Exception):
     """A mistake that its message explains; the command line exits 1 on it."""
@@ -46,10 +51,16 @@ class Fault:
     column: int
     place: str  #: a path that one could evaluate, `stages[2].kernel`; may be empty
     message: str
+    code: str = ""  #: the rule it breaks, `EFF102`
+    suggestion: str = ""  #: the word that was nearly certainly meant
+    end_line: int = 0  #: where the text at fault ends, 0 if that is not known
+    end_column: int = 0  #: just behind its last character
+    instead: str = ""  #: what would do in its place
 
     def __str__(self) -> str:
         where = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        return ": ".join(filter(None, (where, self.place, self.message)))
+        said = self.message + _hint(self.suggestion)
+        return ": ".join(filter(None, (where, self.place, said)))
 
 
 class SpecError(EffscaleError, ValueError):
@@ -85,10 +96,25 @@ def _cut(value: object, width: int) -> object:
 
 
 def did_you_mean(word: object, known: list[str]) -> str:
-    """`; did you mean 'kernel'?` if exactly one known word is close, else nothing."""
-    import difflib
+    """`; did you mean 'kernel'?` if one known word is by far the closest."""
+    return _hint(closest(word, known))
 
-    if not isinstance(word, str):
+
+def closest(word: object, known: list[str]) -> str:
+    """The one known word that is close to `word`; nothing if several might be meant."""
+    from difflib import SequenceMatcher
+
+    if not isinstance(word, str) or len(word) > LONGEST_WORD:
         return ""
-    close = difflib.get_close_matches(word, known, n=2, cutoff=0.7)
-    return f"; did you mean {close[0]!r}?" if len(close) == 1 else ""
+    matcher = SequenceMatcher(b=word.lower())
+    close = [(0.0, ""), (0.0, "")]
+    for each in known:
+        matcher.set_seq1(each.lower())
+        if matcher.real_quick_ratio() >= CLOSE and matcher.quick_ratio() >= CLOSE:
+            close.append((matcher.ratio(), each))
+    (second, _), (first, nearest) = sorted(close)[-2:]
+    return nearest if first >= CLOSE and first - second >= CLEARLY else ""
+
+
+def _hint(word: str) -> str:
+    return f"; did you mean {word!r}?" if word else ""

@@ -11,11 +11,13 @@ import tempfile
 from pathlib import Path
 
 import effscale as es
+from effscale.check.catalogue import RULES
 from effscale.quantity import human
 
 README = Path(__file__).parents[1] / "README.md"
 _CONSOLE = re.compile(r"```console\n\$ (.*)\n((?:.*\n)*?)```\n")
 _FILE = re.compile(r"<!-- file: (.*) -->\n```yaml\n((?:.*\n)*?)```\n")
+_RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _TABLE = re.compile(r"(<!-- b-series:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 
 
@@ -30,11 +32,13 @@ def refreshed(text: str) -> str:
         for match in _FILE.finditer(text):
             Path(folder, match[1]).write_text(match[2], encoding="utf-8")
         text = _CONSOLE.sub(lambda match: _console(match[1], folder), text)
+    text = _RULES.sub(lambda match: match[1] + _rules() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
 
 
 def _console(command: str, folder: str) -> str:
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environment.pop("GITHUB_ACTIONS", None)  # findings would be annotations
     done = subprocess.run(
         [sys.executable, "-m", *shlex.split(command)],
         cwd=folder,
@@ -44,6 +48,16 @@ def _console(command: str, folder: str) -> str:
         check=False,
     )
     return f"```console\n$ {command}\n{done.stdout}{done.stderr}```\n"
+
+
+def _rules() -> str:
+    head = "| rule | | finds | mended by |\n|---|---|---|---|\n"
+    option = {"safe": "`--fix`", "unsafe": "`--unsafe-fixes`", "update": "`--update`"}
+    return head + "".join(
+        f"| {rule.code} | {rule.name} | {rule.what} "
+        f"| {option.get(str(rule.applies), '')} |\n"
+        for rule in RULES.values()
+    )
 
 
 def _b_series() -> str:

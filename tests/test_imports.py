@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
     *("spec", "network", "scaling", "cost"),
-    *("module", "search", "report", "cli"),
+    *("module", "search", "check", "report", "cli"),
 )
 BESIDE = {"arrays", "errors", "quantity", "version"}
 TORCH = {"torch", "fvcore"}
@@ -82,6 +82,9 @@ def test_files_are_read_in_one_sitting() -> None:
         ["compare", "b0", "b1", "--parts"],
         ["compare", "--table", "efficientnet-3"],
         ["scale", "--help"],
+        ["check", str(PACKAGE.parent / "specs")],
+        ["rule", "--all"],
+        ["schema"],
     ],
     ids=" ".join,
 )

@@ -15,7 +15,10 @@ from effscale.errors import EffscaleError
 from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
-COMMANDS = ("scale", "grid", "fit", "profile", "compare", "specs")
+COMMANDS = (
+    *("scale", "grid", "fit", "profile", "compare"),
+    *("check", "rule", "schema", "specs"),
+)
 
 FAULT, INTERRUPTED = 3, 130
 
@@ -116,6 +119,7 @@ def main() -> None:
       effscale profile b4                where a published network's cost is
       effscale profile my.yaml           where your own one's is
       effscale compare b4 resnet152      networks side by side
+      effscale check specs               what is wrong with spec files
       effscale specs                     what is built in
 
     MACs are multiply-accumulates of convolution and linear layers, one image: the

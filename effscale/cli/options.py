@@ -173,17 +173,20 @@ def deliver(report: Report, form: str | None, output: Path | None) -> None:
 def write(path: Path, content: str | bytes) -> None:
     """Put `content` into the file at `path`, whole or not at all.
 
+    A file that is there keeps its permissions; a link stays one.
+
     Raises:
         OutputError: if the system refuses.
     """
-    temporary = None
+    path, temporary = Path(os.path.realpath(path)), None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
         mask = os.umask(0)
         os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
+        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~mask
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

@@ -196,6 +196,20 @@ class Target(click.Path):
         return path
 
 
+def codes(text: str) -> list[str]:
+    """`EFF2,EFF301`: codes of rules, or how they begin."""
+    from effscale.check.catalogue import UnknownRuleError, matching
+
+    found = [each.strip() for each in text.split(",")]
+    try:
+        for each in found:
+            matching(each)
+    except UnknownRuleError:
+        raise ValueError("codes of rules such as EFF2,EFF301") from None
+    return found
+
+
+CODES = Parsed("CODE[,CODE…]", codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 BUDGET = Parsed("N", budget)

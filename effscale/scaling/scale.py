@@ -12,7 +12,7 @@ from effscale.scaling.multipliers import Multipliers
 from effscale.scaling.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.lines import Bottleneck
-from effscale.spec.nodes import dotted
+from effscale.spec.node import dotted
 from effscale.spec.sizes import least_sides, too_small
 from effscale.spec.structure import faults
 
@@ -61,7 +61,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     resolution = rules.resolution(height, r), rules.resolution(width, r)
     sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
     if all(type(number) is int for number in (*numbers(sized, *ROLES), *resolution)):
-        for place, message in faults(sized):
+        for place, message, *_ in faults(sized):
             raise ScaleError(f"{spec.name} scaled: {dotted(place)}: {message}")
     return sized
 
@@ -115,7 +115,8 @@ def with_classes(spec: Spec, classes: int) -> Spec:
 
 def _changed(spec: Spec, **update: object) -> Spec:
     """A copy that is another network, of which the file's figures say nothing."""
-    figures: dict[str, object] = {"expected": None, "published": None, "variants": {}}
+    figures: dict[str, object] = dict.fromkeys(("expected", "published", "budget"))
+    figures["variants"] = {}
     return spec.model_copy(update={**figures, **update})
 
 
@@ -135,6 +136,7 @@ def variant(spec: Spec, name: str) -> Spec:
         "family": given.family or spec.family,
         "expected": given.expected,
         "published": given.published,
+        "budget": given.budget,
     }
     resized = at_resolution(scaled, given.resolution)
     return resized.model_copy(update={"name": name, "head": head, **figures})

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from effscale.arrays import Int
-from effscale.spec import fields
+from effscale.spec import fields, quantities
 
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
@@ -31,7 +31,8 @@ Multiplier = Annotated[float, fields.Number(0, 100, above=True)]
 Percent = Annotated[float, fields.Number(0, 100)]
 Name = Annotated[str, fields.Word()]
 Text = Annotated[str, fields.Text()]
-Quantity = Annotated[str, fields.Rounded()]
+Quantity = Annotated[str, quantities.Rounded()]
+Limit = Annotated[str, quantities.Most()]
 Flag = Annotated[bool, fields.Flag()]
 Count = Annotated[int, fields.Whole(0, 2**200)]
 
@@ -51,7 +52,9 @@ def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
 
 #: (height, width) in pixels; a file writes one number for a square.
 Resolution = Annotated[
-    tuple[Side, Side], BeforeValidator(_pair), PlainSerializer(_side_or_pair)
+    tuple[Side, Side],
+    BeforeValidator(_pair, json_schema_input_type=Side | tuple[Side, Side]),
+    PlainSerializer(_side_or_pair),
 ]
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.
 Window = Annotated[

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import Fault, SpecError, did_you_mean, short
-from effscale.spec.loading import load_file
+from effscale.spec.files import decoded
+from effscale.spec.loading import load_file, loads
+from effscale.spec.revisions import is_revision, parted, read
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -83,19 +85,21 @@ def find(reference: str) -> tuple[Spec, str | None]:
     """The spec that `reference` names, and the variant of it, if it names one.
 
     `b0`, `b4` and `efficientnet-b4` are built in; `my.yaml`, `my.yaml@large`,
-    `b0@b4` and `-` (standard input) are read.
+    `b0@b4` and `-` (standard input) are read, and `HEAD~1:my.yaml` from git.
 
     Raises:
         SpecError: if there is no such name, file or variant, or the file is wrong.
     """
     whole = _is_file(reference) and os.path.exists(reference)  # noqa: PTH110
-    base, at, variant = (reference, "", "") if whole else reference.partition("@")
+    base, at, variant = (reference, "", "") if whole else parted(reference)
     name = base if _is_file(base) or base in files() else _aliases().get(base, base)
     if not _is_file(base) and name in files():
         found, inner = spec(name), None
     elif not _is_file(base) and name in names():
         stem, inner = names()[name]
         found = spec(stem)
+    elif not os.path.exists(base) and is_revision(base):  # noqa: PTH110
+        found, inner = loads(decoded(read(base), base), base), None
     elif (base and _is_file(base)) or os.path.exists(base):  # noqa: PTH110 - raises nothing
         found, inner = load_file(base), None
     else:

@@ -7,16 +7,14 @@ failure reads `expected WHAT`. The same kinds give the JSON Schema its types and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_core import PydanticCustomError, ValidationError, core_schema
-
-from effscale import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
     Handler = Callable[[Any], Any]
 
@@ -25,10 +23,18 @@ if TYPE_CHECKING:
 class Kind:
     """What a value must be; subclasses say it as a pydantic-core schema."""
 
+    #: What a JSON Schema says of such a value beyond what pydantic has it say.
+    keywords: ClassVar[dict[str, Any]] = {}
+
     @property
     def expected(self) -> str:
         """The words after `expected` in a message."""
         raise NotImplementedError
+
+    def rule(self, value: object) -> str:
+        """The rule that this wrong value breaks."""
+        del value
+        return "EFF104"
 
     def schema(self) -> core_schema.CoreSchema:
         """What pydantic checks."""
@@ -39,8 +45,14 @@ class Kind:
         try:
             return handler(value)
         except (ValidationError, ValueError):
-            context = {"expected": self.expected}
+            context = {"expected": self.expected, "code": self.rule(value)}
             raise PydanticCustomError("kind", "expected {expected}", context) from None
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        description = f"{self.expected[0].upper()}{self.expected[1:]}."
+        return {**handler(schema), **self.keywords, "description": description}
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -69,15 +81,28 @@ class Whole(Kind):
 class Odd(Whole):
     """An odd whole number: a kernel that has a middle."""
 
+    keywords: ClassVar[dict[str, Any]] = {"not": {"multipleOf": 2}}
+
     @property
     def expected(self) -> str:
         """Range included."""
         return f"an odd whole number from {self.low} to {self.high}"
 
+    def rule(self, value: object) -> str:
+        """Even kernels have a rule of their own."""
+        return "EFF202" if _even(value) else super().rule(value)
+
     def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
         """Refuse even numbers as any other mistake."""
-        even = type(value) is int and value % 2 == 0
-        return super().check(None if even else value, handler)
+
+        def odd(number: Any) -> Any:  # noqa: ANN401
+            return handler(None if _even(number) else number)
+
+        return super().check(value, odd)
+
+
+def _even(value: object) -> bool:
+    return type(value) is int and value % 2 == 0
 
 
 @dataclass(frozen=True)
@@ -194,29 +219,6 @@ class Text(Kind):
     def schema(self) -> core_schema.CoreSchema:
         """Not empty."""
         return core_schema.str_schema(strict=True, min_length=1)
-
-
-@dataclass(frozen=True)
-class Rounded(Kind):
-    """A published figure as printed, `5.3M`: its digits say how it was rounded."""
-
-    @property
-    def expected(self) -> str:
-        """With the examples that show the letters."""
-        return "a quantity as printed, such as 5.3M or 0.39B"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """A text, so that 0.70B keeps its zero."""
-        return core_schema.str_schema(strict=True, pattern=r"^[0-9.]+ ?[kMGBT]?$")
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """Refuse what `quantity.parse` cannot read."""
-
-        def readable(text: Any) -> Any:  # noqa: ANN401
-            quantity.parse(handler(text))
-            return text
-
-        return super().check(value, readable)
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from effscale.errors import Fault, SpecError, did_you_mean, short
+from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import structure
+from effscale.spec.files import decoded, label, read_bytes
 from effscale.spec.lines import STAGES
 from effscale.spec.models import Spec
-from effscale.spec.nodes import MAX_BYTES, Node, Place, compose, dotted
+from effscale.spec.node import Node, Place, dotted
+from effscale.spec.nodes import compose
 from effscale.spec.references import references
 from effscale.spec.steps import Use
+from effscale.spec.written import too_long
+from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -26,14 +30,29 @@ if TYPE_CHECKING:
 KINDS = {kind.__name__ for kind in STAGES.values()} | {Use.__name__}
 
 
+#: Words compared with those that are known, in one file: a hint costs time.
+MAX_HINTS = 1000
+#: What a value is compared with that is no word.
+NO_WORDS: tuple[object, list[str]] = ("", [])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of a text: its values, its spec if it has one, all its faults."""
+
+    root: Node | None
+    spec: Spec | None
+    faults: tuple[Fault, ...]
+
+
 def load_file(path: Path | str) -> Spec:
     """The spec in the file at `path`; `-` reads standard input.
 
     Raises:
         SpecError: with each thing that is wrong, in the order of the file.
     """
-    name = "<stdin>" if str(path) == "-" else str(path)
-    return loads(_read(path, name), name)
+    name = label(path)
+    return loads(decoded(read_bytes(path), name), name)
 
 
 def loads(text: str, path: str = "<text>") -> Spec:
@@ -42,54 +61,43 @@ def loads(text: str, path: str = "<text>") -> Spec:
     Raises:
         SpecError: with each thing that is wrong, in the order of the text.
     """
+    reading = examine(text, path)
+    if reading.spec is None or reading.faults:
+        raise SpecError(reading.faults)
+    return reading.spec
+
+
+def examine(text: str, path: str = "<text>") -> Reading:
+    """Everything that can be read of `text`; the spec is sound if there is no fault."""
     root, faults = compose(text, path)
     if root is None:
-        faults = faults or [Fault(path, 1, 1, "", "expected a spec, found nothing")]
-        raise SpecError(tuple(sorted(faults)))
+        nothing = Fault(path, 1, 1, "", "expected a spec, found nothing", "EFF008")
+        return Reading(None, None, tuple(sorted(faults or [nothing])))
     data = root.plain()
+    if long := list(too_long(data)):
+        faults += [root.at(each.place).fault(path, "", *each[1:]) for each in long]
+        return Reading(root, None, tuple(sorted(set(faults))))
     unknown = list(references(data))
-    findings = list(unknown)
+    findings: list[structure.Finding] = [*unknown]
     spec: Spec | None = None
     try:
         spec = Spec.model_validate(data)
     except ValidationError as error:
-        lines = [place[:-1] for place, _ in unknown]
+        lines = [found.place[:-1] for found in unknown]
         faults += _schema_faults(error, root, path, lines)
     else:
-        findings += [] if unknown else structure.faults(spec)
-    for found, message in findings:
-        place = _stated(found, root)
-        node = root.at(place)
-        faults.append(Fault(path, node.line, node.column, dotted(place), message))
-    if spec is None or faults:
-        raise SpecError(tuple(sorted(set(faults))))
-    return spec
-
-
-def _read(path: Path | str, name: str) -> str:
-    """The text at `path`, or the fault that keeps it from being read."""
-
-    def refuse(message: str) -> SpecError:
-        return SpecError((Fault(name, 0, 0, "", message),))
-
-    try:
-        if str(path) == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        if unknown:
+            spec = None  # it names what there is not
         else:
-            with Path(path).open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise refuse("expected a file, found a folder") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise refuse(f"cannot be read: {reason.lower()}") from None
-    if len(raw) > MAX_BYTES:
-        raise refuse(f"expected at most {MAX_BYTES:,} bytes, found more")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        byte = raw[error.start]
-        raise refuse(f"expected UTF-8 text, found byte {byte:#04x} in it") from None
+            findings += structure.faults(spec)
+    for found in map(_whole, findings):
+        place = _stated(found.place, root)
+        faults.append(root.at(place).fault(path, dotted(place), *found[1:]))
+    return Reading(root, spec, tuple(sorted(set(faults))))
+
+
+def _whole(found: structure.Finding) -> Wrong:
+    return Wrong(*found)
 
 
 def _schema_faults(
@@ -100,7 +108,7 @@ def _schema_faults(
     Of lines whose block is unknown nothing else is said.
     """
     missing: dict[Place, list[str]] = {}
-    for detail in error.errors(include_url=False):
+    for index, detail in enumerate(error.errors(include_url=False)):
         place = _stated(detail["loc"], root)
         if any(place[: len(line)] == line for line in unknown):
             continue
@@ -119,13 +127,15 @@ def _schema_faults(
         key = of_key or detail["type"] == "extra_forbidden"
         place = place[:-1] if of_key else place
         node = root.at(place, key=key)
-        message = _wording(detail, place, root)
+        message, code, compared = _wording(detail, place, root)
+        close = closest(*compared) if index < MAX_HINTS else ""
+        if key and close in root.at(place[:-1]).keys:
+            close = ""  # the right key is there already
         where = dotted(place[:-1] if key else place)
-        yield Fault(path, node.line, node.column, where, message)
+        yield node.fault(path, where, message, "EFF106" if of_key else code, close)
     for place, keys in missing.items():
-        node = root.at(place)
         message = f"missing {', '.join(keys)}"
-        yield Fault(path, node.line, node.column, dotted(place), message)
+        yield root.at(place).fault(path, dotted(place), message, "EFF101")
 
 
 def _stated(place: Place, root: Node) -> Place:
@@ -149,36 +159,43 @@ def _stated(place: Place, root: Node) -> Place:
     return tuple(found)
 
 
-def _wording(detail: ErrorDetails, place: Place, root: Node) -> str:
+def _wording(
+    detail: ErrorDetails, place: Place, root: Node
+) -> tuple[str, str, tuple[object, list[str]]]:
+    """What to say, the rule that is broken, and the word of which others."""
     found = short(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
-            hint = did_you_mean(place[-1], _known_keys(place[:-1], root))
-            if place[-1] == "repeats":
-                hint = "; a step is one at any depth, a block under blocks repeats"
-            return f"unknown key {short(place[-1])}{hint}"
+            known = _known_keys(place[:-1], root)
+            message = f"unknown key {short(place[-1])}"
+            if place[-1] == "repeats" and place[0] in {"stages", "blocks"}:
+                only = "it is one at any depth; a block under blocks repeats"
+                return f"{message}; {only}", "EFF102", NO_WORDS
+            return message, "EFF102", (place[-1], known)
         case "kind":
             expected = str(detail["ctx"]["expected"])
             words = expected.removeprefix("one of ").split(", ")
-            return f"expected {expected}, got {found}" + did_you_mean(
-                detail["input"], words if expected.startswith("one of ") else []
-            )
+            choice = expected.startswith("one of ")
+            rule = detail["ctx"].get("code", "EFF104")
+            code = "EFF105" if choice else str(rule)
+            close = detail["input"], words if choice else []
+            return f"expected {expected}, got {found}", code, close
         case "too_short":
             least = detail["ctx"]["min_length"]
             count = "one" if least == 1 else str(least)
-            several = len(detail["input"])
-            return f"expected at least {count}, found {several or 'none'}"
+            several = len(detail["input"]) or "none"
+            return f"expected at least {count}, found {several}", "EFF107", NO_WORDS
         case "tuple_type":
             what = "a line or a list of lines" if place == ("stem",) else "a list"
-            return f"expected {what}, got {found}"
+            return f"expected {what}, got {found}", "EFF107", NO_WORDS
         case "too_long" | "missing":
-            return f"expected {_two(place)}, got {found}"
+            return f"expected {_two(place)}, got {found}", "EFF104", NO_WORDS
         case (
             "model_type" | "dict_type" | "model_attributes_type" | "union_tag_not_found"
         ):
-            return f"expected keys and values, got {found}"
+            return f"expected keys and values, got {found}", "EFF107", NO_WORDS
         case _:
-            return f"{detail['msg'].lower()}, got {found}"
+            return f"{detail['msg'].lower()}, got {found}", "EFF104", NO_WORDS
 
 
 def _two(place: Place) -> str:

@@ -18,6 +18,7 @@ from effscale.spec.base import (
     Channels,
     Count,
     GateName,
+    Limit,
     Model,
     Multiplier,
     Name,
@@ -29,7 +30,7 @@ from effscale.spec.base import (
     Text,
 )
 from effscale.spec.lines import Cell, Stage
-from effscale.spec.rounding import Rounding, policy
+from effscale.spec.rounding import Policy, Rounding, policy
 from effscale.spec.steps import Step
 
 if TYPE_CHECKING:
@@ -98,6 +99,14 @@ class Coefficients(Model):
         return self.alpha * self.beta**2 * self.gamma**2
 
 
+class Budget(Model):
+    """What a network may cost at most; `effscale check` holds it to that."""
+
+    macs: Limit | None = None
+    params: Limit | None = None
+    activations: Limit | None = None
+
+
 class Expected(Model):
     """What a file expects of its own network: exact figures."""
 
@@ -127,9 +136,15 @@ class Variant(Model):
     dropout: Share | None = None
     expected: Expected | None = None
     published: Published | None = None
+    budget: Budget | None = None
+    #: The φ it is meant for: its MACs are held to 2^φ times the baseline's.
+    phi: Annotated[float, fields.Number(-50, 50)] | None = None
     #: Repeats of each stage that has some, where no multiplier gives them.
     repeats: tuple[Repeats, ...] | None = None
-    rounding: Annotated[Rounding | None, BeforeValidator(policy)] = None
+    rounding: Annotated[
+        Rounding | None,
+        BeforeValidator(policy, json_schema_input_type=Rounding | Policy | None),
+    ] = None
 
 
 class Spec(Model):
@@ -149,13 +164,22 @@ class Spec(Model):
     blocks: dict[Name, Steps] = Field(default={})
     #: Small graphs that stages of cells are wired by.
     cells: dict[Name, Cell] = Field(default={})
-    stem: Annotated[Steps, BeforeValidator(_list), PlainSerializer(_one_or_list)]
+    stem: Annotated[
+        Steps,
+        BeforeValidator(_list, json_schema_input_type=Step | Steps),
+        PlainSerializer(_one_or_list),
+    ]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     head: Head
-    rounding: Annotated[Rounding, BeforeValidator(policy)] = Rounding()
+    rounding: Annotated[
+        Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)
+    ] = Rounding()
     coefficients: Coefficients = Coefficients()
     expected: Expected | None = None
     published: Published | None = None
+    budget: Budget | None = None
+    #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
+    tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:

@@ -8,64 +8,28 @@ would come to if they were written out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from effscale.errors import Fault, short
+from effscale.spec.node import Node
+
+if TYPE_CHECKING:
+    from effscale.spec.node import Spot
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
-Place: TypeAlias = tuple[str | int, ...]
 #: Kinds of scalar that are read as something, and those that stay the text they are.
 SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
+
+#: Where YAML ends a line.
+BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 #: Characters of a number; reading one of base 60 takes their square.
 MAX_NUMBER = 10_000
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass
-class Node:
-    """A value of the file: a scalar, a list of nodes, or a mapping to nodes."""
-
-    value: Any
-    line: int  #: from 1
-    column: int  #: from 1
-    keys: dict[str, Node] = field(default_factory=dict)  #: a mapping's keys themselves
-    size: int = 1  #: values in it, aliases written out
-    depth: int = 0  #: levels of lists and mappings, aliases written out
-
-    def plain(self) -> Any:  # noqa: ANN401 - what YAML can say
-        """The same as Python data."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-    def at(self, place: Place, *, key: bool = False) -> Node:
-        """The node at `place`, or the nearest that exists; `key`: its key's node."""
-        node, word = self, self
-        for step in place:
-            if isinstance(node.value, dict) and step in node.value:
-                word, node = node.keys[str(step)], node.value[step]
-            elif isinstance(node.value, list) and step in range(len(node.value)):
-                word = node = node.value[int(step)]
-            else:
-                return node
-        return word if key else node
-
-
-def dotted(place: Place) -> str:
-    """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
-    text = ""
-    for step in place:
-        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
-        text += f".{step}" if plain else f"[{short(step)}]"
-    return text.removeprefix(".")
 
 
 class Unreadable(Exception):  # noqa: N818 - a stop on the way, never seen by callers
@@ -99,9 +63,15 @@ class _Composer:
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Node, Node | None, str | None]] = []  # node, key, anchor
         self.root: Node | None = None
+        self.read: Spot = (1, 1, 0)  # the end of the last value
+        self.values = 0
 
-    def fault(self, mark: Any, message: str) -> Fault:  # noqa: ANN401
-        return Fault(self.path, mark.line + 1, mark.column + 1, "", message)
+    def fault(self, at: Any, code: str, message: str) -> Fault:  # noqa: ANN401
+        """A fault of the text from the start to the end of an event, or at a mark."""
+        (line, column, _), end = _spot(getattr(at, "start_mark", at)), (0, 0, 0)
+        if isinstance(at, yaml.ScalarEvent | yaml.AliasEvent):
+            end = _spot(at.end_mark)
+        return Fault(self.path, line, column, "", message, code, "", *end[:2])
 
     def compose(self, text: str) -> Node | None:
         for event in yaml.parse(text, Loader=_Loader):
@@ -111,7 +81,8 @@ class _Composer:
                 case yaml.AliasEvent(anchor=anchor):
                     if anchor not in self.anchors:
                         message = f"expected an anchor &{anchor} above, found none"
-                        raise Unreadable(self.fault(event.start_mark, message))
+                        raise Unreadable(self.fault(event, "EFF005", message))
+                    self.read = _spot(event.end_mark)
                     self.add(self.anchors[anchor], event)
                 case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                     self.start(event)
@@ -119,13 +90,12 @@ class _Composer:
                     self.end(event)
                 case yaml.DocumentStartEvent() if self.root is not None:
                     message = "expected one document, found a second"
-                    raise Unreadable(self.fault(event.start_mark, message))
+                    raise Unreadable(self.fault(event, "EFF006", message))
                 case _:
                     pass
         return self.root
 
     def scalar(self, event: yaml.ScalarEvent) -> Node:
-        mark: Any = event.start_mark
         tag = event.tag or self.resolver.resolve(
             yaml.ScalarNode, event.value, event.implicit
         )
@@ -139,29 +109,45 @@ class _Composer:
                 kind = "unread"
         if kind not in SCALARS | TEXTS:
             message = f"expected a plain value, got {short(value, 42)} as {tag!r}"
-            self.faults.append(self.fault(mark, message))
-        return Node(value, mark.line + 1, mark.column + 1)
+            self.faults.append(self.fault(event, "EFF007", message))
+        self.values += 1
+        if self.values > MAX_VALUES and self.open:  # before the rest is read
+            raise self.too_many(self.open[-1][0])
+        line, column, start = _spot(event.start_mark)
+        self.read = _spot(event.end_mark)
+        return Node(value, line, column, self.read, start)
+
+    def too_many(self, at: Node | Any) -> Unreadable:  # noqa: ANN401
+        message = f"expected at most {MAX_VALUES} values, aliases written out"
+        if isinstance(at, Node):
+            return Unreadable(at.fault(self.path, "", message, "EFF003"))
+        return Unreadable(self.fault(at, "EFF003", message))
 
     def start(self, event: Any) -> None:  # noqa: ANN401
-        mark, mapping = event.start_mark, isinstance(event, yaml.MappingStartEvent)
+        mapping = isinstance(event, yaml.MappingStartEvent)
         if len(self.open) == MAX_DEPTH:
             message = f"expected at most {MAX_DEPTH} levels, found more"
-            raise Unreadable(self.fault(mark, message))
-        node = Node({} if mapping else [], mark.line + 1, mark.column + 1)
+            raise Unreadable(self.fault(event, "EFF003", message))
+        line, column, start = self.read = _spot(event.start_mark)
+        node = Node({} if mapping else [], line, column, self.read, start)
         self.open.append((node, None, event.anchor))
 
     def end(self, event: Any) -> None:  # noqa: ANN401
         node, _, anchor = self.open.pop()
         mapping = isinstance(node.value, dict)
+        if event.end_mark.index > event.start_mark.index:
+            self.read = _spot(
+                event.end_mark
+            )  # ] or }; a block ends with its last value
+        node.end = self.read
         children = list(node.value.values() if mapping else node.value)
         node.size = 1 + sum(child.size for child in children)
         node.depth = 1 + max((child.depth for child in children), default=0)
         if node.size > MAX_VALUES:
-            message = f"expected at most {MAX_VALUES} values, aliases written out"
-            raise Unreadable(self.fault(event.start_mark, message))
+            raise self.too_many(event)
         if node.depth > MAX_DEPTH:
             message = f"expected at most {MAX_DEPTH} levels, aliases written out"
-            raise Unreadable(self.fault(event.start_mark, message))
+            raise Unreadable(self.fault(event, "EFF003", message))
         self.add(node, event, anchor)
 
     def add(self, node: Node, event: Any, anchor: str | None = None) -> None:  # noqa: ANN401
@@ -184,11 +170,11 @@ class _Composer:
     def enter(self, parent: Node, key: Node, node: Node) -> None:
         if not isinstance(key.value, str):
             message = f"expected a word as key, got {short(key.plain())}"
-            self.faults.append(Fault(self.path, key.line, key.column, "", message))
+            self.faults.append(key.fault(self.path, "", message, "EFF106"))
         elif key.value in parent.keys:
             first = parent.keys[key.value].line
             message = f"duplicate key {short(key.value)}, first on line {first}"
-            self.faults.append(Fault(self.path, key.line, key.column, "", message))
+            self.faults.append(key.fault(self.path, "", message, "EFF103"))
         else:
             parent.keys[key.value], parent.value[key.value] = key, node
 
@@ -203,7 +189,8 @@ def compose(text: str, path: str) -> tuple[Node | None, list[Fault]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f"{error.context}: " if error.context else ""
-        fault = composer.fault(mark, f"not YAML: {context}{error.problem}")
+        message = f"not YAML: {context}{error.problem}"
+        fault = composer.fault(mark, "EFF004", message)
         return None, [*composer.faults, fault]
     except yaml.reader.ReaderError as error:
         # The parser in C counts bytes.
@@ -215,5 +202,11 @@ def compose(text: str, path: str) -> tuple[Node | None, list[Fault]]:
 
 
 def _no_yaml(path: str, before: str, reason: str) -> Fault:
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return Fault(path, line, column, "", f"not YAML: {reason}")
+    lines = BREAK.split(before)
+    return Fault(
+        path, len(lines), len(lines[-1]) + 1, "", f"not YAML: {reason}", "EFF004"
+    )
+
+
+def _spot(mark: Any) -> Spot:  # noqa: ANN401 - a mark of PyYAML
+    return mark.line + 1, mark.column + 1, mark.index

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.errors import did_you_mean, short
+from effscale.errors import closest, short
 from effscale.spec.lines import STAGES
 from effscale.spec.steps import STEPS
+from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from effscale.spec.nodes import Place
-    from effscale.spec.structure import Finding
+    from effscale.spec.node import Place
 
 
-def references(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a file holds
+def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file holds
     """Lines that name a block or a cell which there is not."""
     if not isinstance(data, dict):
         return
@@ -26,7 +26,7 @@ def references(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a fil
     for name, steps in _dict(data.get("blocks")).items():
         if name in STAGES:
             message = f"expected a name that no block has, got {short(name)}"
-            yield ("blocks", name), message
+            yield Wrong(("blocks", name), message, "EFF106")
         yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
         own.append(name)
     steps_of = {
@@ -39,14 +39,15 @@ def references(data: Any) -> Iterator[Finding]:  # noqa: ANN401 - whatever a fil
     yield from _cells(data.get("stages"), _dict(data.get("cells")))
 
 
-def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Finding]:  # noqa: ANN401
+def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Wrong]:  # noqa: ANN401
     for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
         at = (*place, index) if isinstance(lines, list) else place
         fields = _dict(line)
         block = fields.get("block", "conv")
         if block not in known:
             message = f"expected one of {', '.join(known)}, got {short(block)}"
-            yield (*at, "block"), message + did_you_mean(block, list(known))
+            close = closest(block, list(known))
+            yield Wrong((*at, "block"), message, "EFF105", close)
         for key in ("layers", "shortcut"):
             yield from _unknown(fields.get(key, []), (*at, key), _steps(known))
         branches = fields.get("branches")
@@ -59,13 +60,14 @@ def _steps(known: Iterable[str]) -> list[str]:
     return [name for name in known if name in STEPS or name not in STAGES]
 
 
-def _cells(stages: Any, cells: dict[str, Any]) -> Iterator[Finding]:  # noqa: ANN401
+def _cells(stages: Any, cells: dict[str, Any]) -> Iterator[Wrong]:  # noqa: ANN401
     for index, line in enumerate(stages if isinstance(stages, list) else []):
         cell = _dict(line).get("cell")
         if isinstance(cell, str) and cell not in cells:
             listed = ", ".join(cells) or "none"
             message = f"expected one of the file's cells ({listed}), got {short(cell)}"
-            yield ("stages", index, "cell"), message + did_you_mean(cell, list(cells))
+            close = closest(cell, list(cells))
+            yield Wrong(("stages", index, "cell"), message, "EFF105", close)
 
 
 def _dict(value: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -59,6 +59,9 @@ POLICIES: dict[str, Rounding] = {
 }
 
 
+Policy = Annotated[str, fields.Choice(tuple(POLICIES))]
+
+
 def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     """The rules of a policy that a file names, or what else it has written."""
     if not isinstance(value, str):

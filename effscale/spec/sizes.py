@@ -82,9 +82,9 @@ def off_centre(line: Line) -> bool:
     )
 
 
-def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:
-    """The sides that the network cannot take, and what is wrong with each."""
-    found: list[tuple[int, str]] = []
+def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str, int]]:
+    """The sides that the network cannot take, what is wrong, and the least it takes."""
+    found: list[tuple[int, str, int]] = []
     for axis, (side, least) in enumerate(
         zip(resolution, least_sides(spec), strict=True)
     ):
@@ -94,7 +94,7 @@ def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:
             even = least == _capped(_stride(spec, lines, axis))
             why = "total stride" if even else "kernels and strides"
             message = f"expected at least {least} (the network's {why}), got {got}"
-            found.append((axis, message))
+            found.append((axis, message, least))
     return found
 
 

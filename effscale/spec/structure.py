@@ -6,22 +6,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from effscale.spec.base import of_block
-from effscale.spec.cells import cell_faults, cells_follow, meeting
-from effscale.spec.lines import Bottleneck, CellStage, Dense, MBConv, Transition
-from effscale.spec.nodes import dotted
-from effscale.spec.sizes import off_centre, too_small
-from effscale.spec.steps import Branches, Conv, Depthwise, Pool, Residual, Use
+from effscale.spec.cells import cells_follow, meeting
+from effscale.spec.line_faults import line_faults
+from effscale.spec.lines import CellStage, Dense, Transition
+from effscale.spec.node import dotted
+from effscale.spec.sizes import too_small
+from effscale.spec.steps import Branches, Conv, Residual, Use
 from effscale.spec.used import expanded, kinds_of_block
+from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
+    from effscale.spec.node import Place
     from effscale.spec.steps import Line
 
-    #: Place in the file, and what is wrong there.
-    Finding: TypeAlias = tuple[Place, str]
+    #: Place in the file, and what is wrong there; with its rule where it has its own.
+    Finding: TypeAlias = tuple[Place, str] | Wrong
     #: Finds as it goes, and gives the feature map that comes out.
     Through: TypeAlias = Generator["Finding", None, "Map"]
 
@@ -41,8 +43,8 @@ def faults(spec: Spec) -> Iterator[Finding]:
         sizes["variants", name, "resolution"] = variant.resolution
         yield from _overrides(spec, name)
     for place, resolution in sizes.items():
-        for axis, message in too_small(spec, resolution):
-            yield (*place, axis), message
+        for axis, message, least in too_small(spec, resolution):
+            yield Wrong((*place, axis), message, "EFF203", "", str(least))
     if too_small(spec, spec.resolution):
         return
     here = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
@@ -78,7 +80,7 @@ class _Reader:
         older = here
         for index, line in enumerate(lines):
             at = (*place, index)
-            yield from _own(self.spec, line, here, at, stated=self.stated)
+            yield from line_faults(self.spec, line, here, at, stated=self.stated)
             if isinstance(line, CellStage) and index > 0:
                 yield from meeting(lines[index - 1], older[1:], here[1:], at)
             older, here = here, (yield from self.after(line, here, at))
@@ -172,7 +174,8 @@ class _Reader:
         before = here
         kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
         if line.repeats is None and kinds > 1:
-            yield at, f"missing repeats, as block {line.block} has widths for {kinds}"
+            message = f"missing repeats, as block {line.block} has widths for {kinds}"
+            yield Wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
         shared: dict[str, tuple[object, ...]] | None = {} if of_stage else self.shared
         for index in range(1 if line.repeats is None else int(line.repeats)):
@@ -193,54 +196,15 @@ class _Reader:
         return here
 
 
-def _own(
-    spec: Spec, line: Line, here: Map, at: Place, *, stated: bool
-) -> Iterator[Finding]:
-    """What is wrong with a line where it stands."""
-    given = getattr(line, "c_in", None)
-    if given not in {None, here.channels}:
-        before = "image" if at == ("stem", 0) else "line before"
-        message = (
-            f"expected {here.channels} (the channels of the {before}), got {given}"
-        )
-        yield (*at, "c_in"), message
-    match line:
-        case MBConv(expand_ratio=None, c_mid=None):
-            yield at, "missing expand_ratio or c_mid"
-        case MBConv(expand_ratio=int(), c_mid=c_mid) if c_mid is not None:
-            yield (*at, "c_mid"), "expected expand_ratio or c_mid, got both"
-        case MBConv(c_mid=c_mid) if c_mid == here.channels:
-            message = f"expected other than the {c_mid} channels that come in"
-            yield (*at, "c_mid"), f"{message}; expand_ratio: 1 leaves the expansion out"
-        case Conv() | Depthwise() | Pool() if off_centre(line):
-            found = "×".join(map(str, line.window[0]))
-            yield (*at, "kernel"), f"expected odd sides, or padding: valid, got {found}"
-        case Conv(channels=None) if stated:
-            yield at, "missing channels"
-        case Conv(channels=tuple()):
-            yield (
-                (*at, "channels"),
-                "expected one width, as nothing repeats, got a list",
-            )
-        case Bottleneck(group_width=int() as width):
-            inside = line.c_mid or line.channels
-            if inside % width:
-                message = f"expected a divisor of {inside} channels inside, got {width}"
-                yield (*at, "group_width"), message
-        case CellStage():
-            yield from cell_faults(spec, line, at)
-        case _:
-            pass
-
-
 def _within(block: str, through: Through, at: Place) -> Through:
     """The findings of a used block, at the line that uses it."""
     while True:
         try:
-            place, message = next(through)
+            found = Wrong(*next(through))
         except StopIteration as end:
             return cast("Map", end.value)
-        yield at, f"block {block}: {dotted(place)}: {message}"
+        message = f"block {block}: {dotted(found.place)}: {found.message}"
+        yield Wrong(at, message, found.code)
 
 
 def _said(end: Map, same: slice) -> str:

@@ -20,6 +20,7 @@ from effscale.spec.fields import (
     Whole,
     Word,
 )
+from effscale.spec.quantities import QUANTITY, Most, Rounded
 
 TINY = math.ulp(0.0)
 SHARE, MULTIPLIER = Number(0, 1), Number(0, 100, above=True)
@@ -40,6 +41,7 @@ def adapter(kind: Kind) -> TypeAdapter[Any]:
         (Word(), ["b0", "B", "7", "EfficientNet-B0_v1.1+se", "x" * 80]),
         (Text(), ["x", " ", "two\nlines", "Tan & Le 2019: φ"]),
         (Rounded(), ["5.3M", "0.70B", "12M", "1k", "2T", "7", "5.3 M", ".5k", "007"]),
+        (Most(), ["<= 400M", "<=5.3M", "<= 7", "<= 1.5 G"]),
         (Choice(("ceil", "round")), ["ceil", "round"]),
     ],
 )
@@ -64,6 +66,7 @@ def test_what_is_of_the_kind_passes_as_it_is(kind: Kind, values: list[object]) -
         (Text(), ["", 3, True, None, b"x", ["x"]]),
         (Rounded(), ["", "M", ".", ".M", "1.2.3M", "5.3m", "5.3G ", "5.3  M", "-1M"]),
         (Rounded(), ["0.5", "1.0005k", "1e6", "5.3M\n", "٣M", 5300000, 0.39, None]),
+        (Most(), ["400M", "< 4M", ">= 4M", "<= ", "<=  4M", "<= 0.5", 4, None, ""]),
         (Choice(("ceil", "round")), ["", "Ceil", "ceil ", "floor", 1, True, None, []]),
     ],
 )
@@ -96,6 +99,7 @@ def test_what_is_not_of_the_kind_is_one_error_in_its_words(
         (Word(), "a name of letters, digits and . _ + -"),
         (Text(), "a text"),
         (Rounded(), "a quantity as printed, such as 5.3M or 0.39B"),
+        (Most(), "a limit such as <= 400M"),
         (Choice(("mbconv",)), "one of mbconv"),
         (Choice(("ceil", "round")), "one of ceil, round"),
     ],
@@ -108,7 +112,10 @@ def test_the_words_name_kind_and_range(kind: Kind, words: str) -> None:
     ("kind", "schema"),
     [
         (Whole(1, 8), {"type": "integer", "minimum": 1, "maximum": 8}),
-        (Odd(1, 31), {"type": "integer", "minimum": 1, "maximum": 31}),
+        (
+            Odd(1, 31),
+            {"type": "integer", "minimum": 1, "maximum": 31, "not": {"multipleOf": 2}},
+        ),
         (SHARE, {"type": "number", "minimum": 0, "maximum": 1}),
         (MULTIPLIER, {"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
         (
@@ -148,14 +155,17 @@ def test_the_words_name_kind_and_range(kind: Kind, words: str) -> None:
             },
         ),
         (Text(), {"type": "string", "minLength": 1}),
-        (Rounded(), {"type": "string", "pattern": "^[0-9.]+ ?[kMGBT]?$"}),
+        (Rounded(), {"type": "string", "pattern": f"^{QUANTITY}$"}),
+        (Most(), {"type": "string", "pattern": f"^<= ?{QUANTITY}$"}),
         (Choice(("ceil", "round")), {"type": "string", "enum": ["ceil", "round"]}),
     ],
 )
 def test_the_json_schema_has_types_and_ranges(
     kind: Kind, schema: dict[str, object]
 ) -> None:
-    assert adapter(kind).json_schema() == schema
+    stated = adapter(kind).json_schema()
+    assert stated.pop("description").lower() == f"{kind.expected.lower()}."
+    assert stated == schema
 
 
 def test_a_whole_number_becomes_a_real_one_where_that_is_the_kind() -> None:

@@ -18,7 +18,7 @@ from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
+    from effscale.spec.node import Place
 
 B0 = (folder() / "b0.yaml").read_text(encoding="utf-8")
 MEBIBYTE = 2**20

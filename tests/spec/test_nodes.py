@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.errors import Fault, short
-from effscale.spec.nodes import Node, Place, compose
+from effscale.errors import short
+from effscale.spec.nodes import compose
+
+if TYPE_CHECKING:
+    from effscale.spec.node import Node, Place
 
 TEXT = """\
 name: &small b0   # a comment
@@ -130,7 +134,8 @@ def test_a_tag_that_its_text_does_not_fit_is_a_fault(
 ) -> None:
     root, faults = compose(text, "b0.yaml")
     message = f"expected a plain value, got {short(value, 42)} as {tag!r}"
-    assert faults == [Fault("b0.yaml", 1, 1, "", message)]
+    assert list(map(str, faults)) == [f"b0.yaml:1:1: {message}"]
+    assert faults[0].code == "EFF007"
     assert root is not None
     assert root.value == value
 

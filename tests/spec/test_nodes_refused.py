@@ -88,3 +88,8 @@ def test_faults_before_the_end_are_kept() -> None:
     root, faults = compose("3: 1\na: *b\n", "b0.yaml")
     assert root is None
     assert [fault.line for fault in faults] == [1, 2]
+
+
+def test_a_carriage_return_alone_ends_a_line_too() -> None:
+    _, (fault,) = compose("a: b\rc: d\r\ne: \x00", "b0.yaml")
+    assert (fault.line, fault.column) == (3, 4)

@@ -1,0 +1,87 @@
+"""Every rule there is, and the choice of some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.check import cost, ignores, order, reading, structure
+from effscale.errors import EffscaleError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from effscale.check.rule import Rule
+
+#: By code, in the order of codes.
+RULES: dict[str, Rule] = {
+    rule.code: rule
+    for rule in (
+        *reading.SYNTAX,
+        ignores.UNUSED,
+        *reading.SCHEMA,
+        order.ORDER,
+        *structure.RULES,
+        *cost.RULES,
+    )
+}
+
+#: What the first digit stands for.
+FAMILIES = {
+    "EFF0": "syntax",
+    "EFF1": "schema",
+    "EFF2": "structure",
+    "EFF3": "cost and budget",
+}
+
+
+class UnknownRuleError(EffscaleError, LookupError):
+    """A code that no rule has or begins with."""
+
+
+def chosen(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> frozenset[str]:
+    """The codes selected, all by default, less those ignored; each may be a prefix.
+
+    As with ruff, the longer of two prefixes wins: `ignore` EFF3 and `select` EFF301
+    leaves EFF301.
+
+    Raises:
+        UnknownRuleError: if no rule has such a code.
+    """
+    wanted = dict.fromkeys(_starts(select), True) or {"EFF": True}
+    wanted |= dict.fromkeys(_starts(ignore), False)
+    longest = sorted(wanted, key=len, reverse=True)
+    return frozenset(
+        code for code in RULES if any(wanted[start] for start in _first(longest, code))
+    )
+
+
+def _starts(prefixes: Iterable[str]) -> list[str]:
+    """How the codes begin that are meant; a rule's name stands for its code."""
+    found = [(prefix, matching(prefix)) for prefix in prefixes]
+    return [
+        prefix if rules[0].code.startswith(prefix) else rules[0].code
+        for prefix, rules in found
+    ]
+
+
+def _first(starts: list[str], code: str) -> list[str]:
+    """The first of the starts that `code` begins with, if there is one."""
+    return [start for start in starts if code.startswith(start)][:1]
+
+
+def matching(prefix: str) -> list[Rule]:
+    """The rules whose code, or name, is `prefix`, or begins with it.
+
+    Raises:
+        UnknownRuleError: if there is none.
+    """
+    found = [
+        rule
+        for code, rule in RULES.items()
+        if prefix and (code.startswith(prefix) or rule.name == prefix)
+    ]
+    if not found:
+        known = [*RULES, *(rule.name for rule in RULES.values())]
+        hint = did_you_mean(prefix, known) or "; see effscale rule --all"
+        raise UnknownRuleError(f"expected a rule's code, got {prefix!r}{hint}")
+    return found

@@ -1,0 +1,111 @@
+"""Mending: edits made in the text, and kept only if they make it better."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from typing import TYPE_CHECKING
+
+from effscale.check.run import check
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from effscale.check.rule import Applies, Edit, Finding
+    from effscale.check.source import Source
+
+#: Findings of one file that are mended one by one; more are mended together or not.
+PATIENCE = 20
+
+Weight = tuple[int, int, int]
+
+
+def fixed(
+    source: Source, enabled: Collection[str], applies: Collection[Applies]
+) -> tuple[Source, int]:
+    """The file with what may be mended mended, and how many findings that were.
+
+    What `applies` says is made, figures last; every step leaves fewer faults that keep
+    the file from loading, or as many and fewer findings. So it ends, and doing it again
+    changes nothing.
+    """
+    done = 0
+    for kinds in ({*applies} - {"update"}, {*applies} & {"update"}):
+        source, count = _mended(source, enabled, kinds)
+        done += count
+    return source, done
+
+
+def _mended(
+    source: Source, enabled: Collection[str], applies: set[Applies]
+) -> tuple[Source, int]:
+    done = 0
+    while True:
+        found = check(source, enabled)
+        wanted = [each for each in found if each.edits and each.applies in applies]
+        better, made = _step(source, found, wanted, enabled)
+        if better is source:
+            return source, done
+        source, done = better, done + made
+
+
+def _step(
+    source: Source,
+    found: list[Finding],
+    wanted: list[Finding],
+    enabled: Collection[str],
+) -> tuple[Source, int]:
+    """A better file than `source`, if these edits, all or each for itself, make one."""
+    weight = _weight(source, found)
+    batches = [_disjoint(wanted)]
+    if len(wanted) <= PATIENCE:
+        batches += [[each] for each in wanted]
+    for batch in filter(None, batches):
+        text = edited(source.text, (edit for each in batch for edit in each.edits))
+        after = source.become(text)
+        safe = all(each.applies == "safe" for each in batch)
+        if text == source.text or (safe and not _same(source, after)):
+            continue
+        if _weight(after, check(after, enabled)) < weight:
+            return after, len(batch)
+    return source, 0
+
+
+def _same(before: Source, after: Source) -> bool:
+    """Whether a file that loads is still the same spec."""
+    return bool(before.faults) or before.spec == after.spec
+
+
+def _weight(source: Source, found: list[Finding]) -> Weight:
+    """How wrong a file is: what keeps it from loading, other findings, its figures.
+
+    Expected figures come last, since a fix that changes the network changes them.
+    """
+    figures = sum(finding.code == "EFF301" for finding in found)
+    return len(source.faults), len(found) - figures, figures
+
+
+def _disjoint(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings whose edits do not touch each other, the first of each conflict."""
+    taken: list[tuple[int, int]] = []
+    kept = []
+    for finding in findings:
+        if not any(_touches(edit, taken) for edit in finding.edits):
+            kept.append(finding)
+            for edit in finding.edits:
+                insort(taken, (edit.start, edit.end))
+    return kept
+
+
+def _touches(edit: Edit, taken: list[tuple[int, int]]) -> bool:
+    """Whether an edit reaches into one of those sorted ones, or up to it."""
+    after = bisect_right(taken, (edit.end, edit.end))
+    return after > 0 and taken[after - 1][1] >= edit.start
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with edits made that do not touch each other."""
+    pieces, at = [], 0
+    for edit in sorted(edits, key=lambda each: each.start):
+        pieces += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*pieces, text[at:]])

@@ -1,0 +1,138 @@
+"""`# effscale: ignore[EFF301]` on a line; EFF009 where there is nothing to ignore."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from effscale.check.rule import Edit, Finding, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from effscale.check.source import Source
+    from effscale.spec.node import Node
+
+UNUSED = Rule(
+    "EFF009",
+    "unused-ignore",
+    "warning",
+    "A comment ignores a rule that finds nothing on its line.",
+    "What it once excused is gone, or it never matched: a code that does not exist, or "
+    "another line than the finding's. Left there, it would hide the next one.",
+    "resolution: 224  # effscale: ignore[EFF206]",
+    "resolution: 224",
+    applies="safe",
+)
+_COMMENT = re.compile(r"[ \t]*#[ \t]*effscale:[ \t]*ignore(?:\[([^\]\n]*)\])?")
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """A comment that asks for silence: its codes, and where it stands."""
+
+    line: int
+    column: int
+    start: int  #: with the blanks before it
+    end: int
+    codes: tuple[str, ...]
+
+    def covers(self, finding: Finding) -> list[str]:
+        """The codes of it that are meant for `finding`, a whole one or its start."""
+        if finding.code.startswith("EFF0"):
+            return []
+        return [code for code in self.codes if code and finding.code.startswith(code)]
+
+
+def ignores(source: Source) -> list[Ignore]:
+    """Every such comment of a file, texts that only look like one left out."""
+    if source.reading.root is None or "effscale:" not in source.text:
+        return []
+    texts = sorted(_texts(source.root))
+    found = []
+    for match in _COMMENT.finditer(source.text):
+        start = match.start() + match[0].index("#")
+        if start == match.start() and source.text[start - 1 : start].strip():
+            continue  # no comment begins right behind a letter
+        within = bisect_right(texts, (start, len(source.text))) - 1
+        if within >= 0 and start < texts[within][1]:
+            continue
+        line, column = source.place(start)
+        codes = tuple(code.strip() for code in (match[1] or "").split(","))
+        found.append(Ignore(line, column, match.start(), match.end(), codes))
+    return found
+
+
+def _texts(root: Node) -> Iterator[tuple[int, int]]:
+    """Where the scalars of a file are."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # an alias: the same node once more
+            continue
+        seen.add(id(node))
+        if isinstance(node.value, dict):
+            waiting += [*node.keys.values(), *node.value.values()]
+        elif isinstance(node.value, list):
+            waiting += node.value
+        else:
+            yield node.start, node.end[2]
+
+
+def applied(
+    source: Source,
+    findings: list[Finding],
+    known: Collection[str],
+    enabled: Collection[str],
+) -> Iterator[Finding]:
+    """The findings that no comment ignores, and comments that ignore none of them.
+
+    Of all `known` codes, those not `enabled` were not looked for, so that they may be
+    ignored for nothing.
+    """
+    comments = ignores(source)
+    by_line: dict[int, list[Ignore]] = {}
+    for comment in comments:
+        by_line.setdefault(comment.line, []).append(comment)
+    used: set[tuple[int, str]] = set()
+    for finding in findings:
+        here = by_line.get(finding.line, [])
+        hits = [(each.start, code) for each in here for code in each.covers(finding)]
+        used.update(hits)
+        if not hits:
+            yield finding
+    unasked = [code for code in known if code not in enabled]
+    for comment in comments:
+        idle = [code for code in comment.codes if (comment.start, code) not in used]
+        idle = [code for code in idle if not _any_begins(unasked, code)]
+        if idle:
+            yield _unused(source, comment, idle)
+
+
+def _any_begins(codes: list[str], start: str) -> bool:
+    return bool(start) and any(code.startswith(start) for code in codes)
+
+
+def _unused(source: Source, comment: Ignore, idle: list[str]) -> Finding:
+    kept = [code for code in comment.codes if code not in idle]
+    text = f"  # effscale: ignore[{', '.join(kept)}]" if kept else ""
+    message = (
+        f"expected a finding of {', '.join(idle)} on this line, found none"
+        if any(idle)
+        else "expected codes to ignore, such as ignore[EFF301], got none"
+    )
+    return Finding(
+        source.path,
+        comment.line,
+        comment.column,
+        comment.line,
+        comment.column + len(source.text[comment.start : comment.end].lstrip(" \t")),
+        UNUSED.code,
+        message,
+        UNUSED.severity,
+        "",
+        (Edit(comment.start, comment.end, text),),
+        UNUSED.applies,
+    )

@@ -1,0 +1,189 @@
+"""A file as rules see it: its text, its values with their places, its spec."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from effscale.cost.count import Cost, PartCost, part_costs, whole
+from effscale.errors import EffscaleError, SpecError
+from effscale.network.staged import network
+from effscale.scaling.scale import variant
+from effscale.spec.base import Model
+from effscale.spec.files import decoded
+from effscale.spec.loading import Reading, examine
+from effscale.spec.node import Node, dotted
+from effscale.spec.nodes import BREAK
+from effscale.spec.written import MAX_LINES, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from effscale.errors import Fault
+    from effscale.spec.models import Spec
+    from effscale.spec.node import Place
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A network of a file, counted."""
+
+    spec: Spec
+    parts: list[PartCost]
+    cost: Cost
+
+    @classmethod
+    def of(cls, spec: Spec) -> Counted:
+        """The network of `spec`.
+
+        Raises:
+            EffscaleError: if there is none.
+        """
+        parts = part_costs(network(spec))
+        return cls(spec, parts, whole(parts))
+
+    @property
+    def is_of_record(self) -> bool:
+        """Whether it is as it was published: it has figures, and costs just that."""
+        expected = self.spec.expected
+        if self.spec.published is None or expected is None:
+            return False
+        figures = int(self.cost.params), int(self.cost.macs)
+        return figures == (expected.params, expected.macs)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's text and what was read of it."""
+
+    path: str  #: as messages have it
+    text: str
+    reading: Reading
+    file: str = ""  #: where it is
+    has_mark: bool = False  #: whether a byte order mark precedes the text
+
+    @classmethod
+    def of(cls, path: str, text: str) -> Source:
+        """What `text`, called `path`, holds."""
+        return cls(path, text, examine(text, path), path)
+
+    @classmethod
+    def of_bytes(cls, path: str, raw: bytes, file: str) -> Source:
+        """What the bytes of a file hold."""
+        try:
+            text = decoded(raw, path)
+        except SpecError as error:
+            return cls.unread(path, error.faults, file)
+        return cls(path, text, examine(text, path), file, raw.startswith(BOM))
+
+    @classmethod
+    def unread(cls, path: str, faults: tuple[Fault, ...], file: str) -> Source:
+        """A file of which no text can be had."""
+        return cls(path, "", Reading(None, None, faults), file)
+
+    def become(self, text: str) -> Source:
+        """The same file with another text."""
+        return replace(self, text=text, reading=examine(text, self.path))
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of the file that has this text."""
+        return (BOM if self.has_mark else b"") + self.text.encode()
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether no text could be had, as from a folder or an image."""
+        return any(not fault.line for fault in self.faults)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What keeps it from loading."""
+        return self.reading.faults
+
+    @property
+    def root(self) -> Node:
+        """Its values; nothing at the beginning where there are none."""
+        return self.reading.root or Node(None, 1, 1, (1, 1, 0))
+
+    @property
+    def spec(self) -> Spec | None:
+        """Its spec, sound where nothing keeps it from loading."""
+        return self.reading.spec
+
+    def called(self, place: Place) -> str:
+        """What messages call a place: `stages[2].kernel`."""
+        return dotted(place)
+
+    @cached_property
+    def networks(self) -> dict[Place, Counted | EffscaleError]:
+        """The baseline and each variant, by where the file states it, or why not."""
+        found: dict[Place, Counted | EffscaleError] = {}
+        spec = self.spec
+        if spec is None or self.faults or not self.is_countable:
+            return found
+        for name in (None, *spec.variants):
+            place: Place = () if name is None else ("variants", name)
+            try:
+                found[place] = Counted.of(variant(spec, name) if name else spec)
+            except EffscaleError as error:
+                found[place] = error
+        return found
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether counting it takes no longer than reading it."""
+        if self.spec is None:
+            return False
+        own = total = lines(self.root.plain())
+        for each in self.spec.variants.values():
+            deeper = max(1, int(each.depth_multiplier))
+            total += own * deeper + sum(int(n) for n in each.repeats or ())
+        return total <= MAX_LINES
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The characters before each line."""
+        return [0, *(match.end() for match in BREAK.finditer(self.text))]
+
+    def offset(self, line: int, column: int) -> int:
+        """The characters before a place of the text."""
+        return self.starts[line - 1] + column - 1
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character."""
+        line = bisect_right(self.starts, offset)
+        return line, offset - self.starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """A line of the text, without its end; empty beyond the last."""
+        if not 0 < number <= len(self.starts):
+            return ""
+        start = self.starts[number - 1]
+        stop = self.starts[number] if number < len(self.starts) else len(self.text)
+        return BREAK.sub("", self.text[start:stop])
+
+    def sections(self) -> Iterator[tuple[Place, Model, Node]]:
+        """Every mapping that the file writes out for a model of its spec."""
+        if self.spec is not None:
+            yield from _sections(self.spec, self.root, ())
+
+
+def _sections(
+    value: object, node: Node, place: Place
+) -> Iterator[tuple[Place, Model, Node]]:
+    if isinstance(value, Model) and isinstance(node.value, dict):
+        yield place, value, node
+        for name, child in node.value.items():
+            yield from _sections(getattr(value, name, None), child, (*place, name))
+    elif isinstance(value, dict) and isinstance(node.value, dict):
+        for name, child in node.value.items():
+            yield from _sections(value.get(name), child, (*place, name))
+    elif isinstance(value, tuple) and len(value) == 1 and isinstance(node.value, dict):
+        yield from _sections(value[0], node, place)  # a line, for a list of it
+    elif isinstance(value, tuple) and isinstance(node.value, list):
+        for index, (each, child) in enumerate(zip(value, node.value, strict=False)):
+            yield from _sections(each, child, (*place, index))

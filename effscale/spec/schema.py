@@ -1,0 +1,60 @@
+"""The JSON Schema of a spec file, in the features that editors know."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from effscale.spec.lines import STAGES
+from effscale.spec.models import Spec
+
+#: Draft 7: what yaml-language-server reads.
+DRAFT = "http://json-schema.org/draft-07/schema#"
+
+
+class _Draft7(GenerateJsonSchema):
+    """pydantic's schema in the words of draft 7."""
+
+    schema_dialect = DRAFT
+
+
+def schema() -> dict[str, Any]:
+    """What a schema can say of a spec file: keys, kinds of value, ranges.
+
+    How numbers must be to each other is beyond it; `effscale check` says that.
+    """
+    found = Spec.model_json_schema(
+        ref_template="#/definitions/{model}", schema_generator=_Draft7
+    )
+    stated = _in_draft_7(found)
+    used = stated["definitions"]["Use"]["properties"]["block"]
+    used["not"] = {"enum": list(STAGES)}  # a block of the file's own
+    head = {"$schema": DRAFT, "title": "effscale spec"}
+    return {**head, **{key: stated[key] for key in stated if key not in head}}
+
+
+def dumped() -> str:
+    """The schema as a file has it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _in_draft_7(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """`value` in the words that later drafts renamed, less titles that say nothing."""
+    if isinstance(value, list):
+        return [_in_draft_7(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _in_draft_7(each) for key, each in value.items()}
+    if isinstance(found.get("title"), str):
+        del found["title"]
+    if "oneOf" in found:  # blocks are told apart by name, which editors need not do
+        found["anyOf"] = found.pop("oneOf")
+        found.pop("discriminator", None)
+    if "$defs" in found:
+        found["definitions"] = found.pop("$defs")
+    if "prefixItems" in found:
+        found["items"] = found.pop("prefixItems")
+        found["additionalItems"] = False
+    return found

@@ -1,0 +1,39 @@
+"""Files that are wrong, each with the findings that it must be answered with.
+
+`# expected: FILE:LINE:COLUMN: MESSAGE [CODE to LINE:COLUMN]`, first in each file. Those
+in `tests/bad` do not load; those in `tests/bad/loads` do, and are wrong all the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from effscale.check.files import read
+
+if TYPE_CHECKING:
+    from effscale.check.rule import Finding
+    from effscale.check.source import Source
+
+FOLDER = Path(__file__).parents[1] / "bad"
+FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.yaml"))
+MARK = "# expected: "
+
+
+def expected(name: str) -> list[str]:
+    """The findings that a file states of itself."""
+    lines = (FOLDER / name).read_text("utf-8").split("\n")
+    return [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
+
+
+def line(finding: Finding) -> str:
+    """A finding as the files state it."""
+    place = f"{Path(finding.path).name}:{finding.line}:{finding.column}"
+    hint = f"; {finding.help}" if finding.help.startswith("did you mean") else ""
+    end = f"[{finding.code} to {finding.end_line}:{finding.end_column}]"
+    return f"{place}: {finding.message}{hint} {end}"
+
+
+def source(name: str) -> Source:
+    """A file of the corpus, as `check` reads it."""
+    return read(str(FOLDER / name))

@@ -1,0 +1,110 @@
+"""Tests of `effscale.spec.schema`: the JSON Schema judges files as loading does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from effscale.spec.builtin import folder
+from effscale.spec.loading import examine
+from effscale.spec.schema import dumped, schema
+from tests.check.corpus import FILES, FOLDER
+from tests.spec.small import TEXT as SMALL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: What loading alone can see: it is lost, or allowed, once YAML has become data.
+BEYOND = {
+    "EFF103": "data has one value for a key",
+    "EFF203": "a schema compares no number with another",
+    "EFF205": "a schema compares no number with another",
+    "EFF208": "a schema compares no line with another",
+    "EFF202": "a kernel may be even without padding, or where pools meet",
+}
+#: Values that are other than JSON's: 3.0 is a whole number there, and NaN is none.
+DIFFERENT = {
+    *("floats_for_whole_numbers.yaml", "value_resolution_float.yaml"),
+    *("value_stage_repeats_float.yaml", "value_rounding_multiple_float.yaml"),
+    *("value_expected_macs_float.yaml", "value_momentum_nan.yaml"),
+    *("not_a_number.yaml", "value_budget_fraction.yaml", "types_of_figures.yaml"),
+    # one of two keys, and one that others may leave out
+    *("missing_expand_ratio_of_a_stage.yaml", "missing_channels_of_stem.yaml"),
+    *("missing_channels_of_a_convolution.yaml", "word_block_used_above_itself.yaml"),
+    "missing_repeats_of_a_block_with_widths.yaml",
+    # names that the file gives itself
+    *("word_cell_close.yaml", "word_cell_far.yaml"),
+}
+JUDGE = jsonschema.Draft7Validator(schema())
+
+
+def test_is_a_schema_of_draft_7() -> None:
+    jsonschema.Draft7Validator.check_schema(schema())
+    assert schema()["$schema"] == "http://json-schema.org/draft-07/schema#"
+    later = {"$defs", "prefixItems", "unevaluatedProperties", "dependentRequired"}
+    assert not later & set(json.dumps(schema()).split('"'))
+
+
+def test_the_file_beside_the_specs_is_current() -> None:
+    path = folder() / "effscale.schema.json"
+    assert path.read_text("utf-8") == dumped()
+
+
+@pytest.mark.parametrize("path", sorted(folder().glob("*.yaml")), ids=str)
+def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
+    text = path.read_text("utf-8")
+    first = "# yaml-language-server: $schema=effscale.schema.json\n"
+    assert text.startswith(first)
+    root = examine(text).root
+    assert root is not None
+    assert list(JUDGE.iter_errors(root.plain())) == []
+
+
+def compared() -> list[str]:
+    """The files of the corpus that are data which JSON could hold alike."""
+    found = []
+    for name in sorted(set(FILES) - DIFFERENT):
+        reading = examine((FOLDER / name).read_bytes().decode("utf-8", "replace"))
+        codes = {fault.code for fault in reading.faults}
+        lost = any(code < "EFF1" or code == "EFF106" for code in codes)
+        if reading.root and not lost and not (codes and codes <= set(BEYOND)):
+            found.append(name)
+    return found
+
+
+def test_most_of_the_corpus_is_compared() -> None:
+    assert len(compared()) >= 200
+
+
+@pytest.mark.parametrize("name", compared())
+def test_judges_a_file_as_loading_does(name: str) -> None:
+    reading = examine((FOLDER / name).read_text("utf-8"))
+    assert reading.root is not None
+    assert JUDGE.is_valid(reading.root.plain()) == (not reading.faults)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "resolution: [32, 48]",
+        "rounding: pycls",
+        "rounding: {ties: even}",
+        "budget: {macs: <= 400M}",
+        "variants: {x: {resolution: 32, phi: -1}}",
+    ],
+)
+def test_what_may_be_written_in_two_ways_may_be_so_in_the_schema(change: str) -> None:
+    key = change.partition(":")[0]
+    lines = [each for each in SMALL.splitlines() if not each.startswith(key)]
+    reading = examine("\n".join([*lines, change]))
+    assert reading.faults == ()
+    assert reading.root is not None
+    assert list(JUDGE.iter_errors(reading.root.plain())) == []
+
+
+def test_says_what_a_value_must_be_where_an_editor_shows_it() -> None:
+    block = schema()["definitions"]["MBConv"]["properties"]
+    assert block["kernel"]["description"] == "An odd whole number from 1 to 31."
