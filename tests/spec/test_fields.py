@@ -15,7 +15,6 @@ from effscale.spec.fields import (
     Odd,
     OneOrEach,
     Pair,
-    Rounded,
     Text,
     Whole,
     Word,

@@ -13,7 +13,7 @@ from effscale.errors import SpecError
 from effscale.spec.builtin import folder
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import load_file, loads
-from effscale.spec.nodes import dotted
+from effscale.spec.node import dotted
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
