@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
 from effscale.spec.sizes import least_sides, too_small
 from tests.spec.small import lines, spec
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Spec
 
 POOL = "{block: max_pool, kernel: 3, stride: 8}"
 VALID = "{{kernel: {kernel}, stride: {stride}, padding: valid, channels: 8}}"
@@ -87,39 +92,42 @@ def test_steps_of_the_head_need_room_too() -> None:
     assert least_sides(lines("{block: norm}", head=head)) == (10, 10)
 
 
+def told(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str]]:
+    """The sides that are too small, and what is wrong with each."""
+    return [(axis, message) for axis, message, _ in too_small(spec, resolution)]
+
+
 @pytest.mark.parametrize("side", [16, 17, 1000])
 def test_a_side_of_the_total_stride_or_more_is_right(side: int) -> None:
-    assert too_small(STRIDES, (side, side)) == []
+    assert told(STRIDES, (side, side)) == []
 
 
 @pytest.mark.parametrize("side", [15, 1, 0, -16])
 def test_a_side_below_the_total_stride_is_too_small(side: int) -> None:
     message = f"expected at least 16 (the network's total stride), got {side}"
-    assert too_small(STRIDES, (side, 16)) == [(0, message)]
-    assert too_small(STRIDES, (16, side)) == [(1, message)]
+    assert told(STRIDES, (side, 16)) == [(0, message)]
+    assert told(STRIDES, (16, side)) == [(1, message)]
 
 
 def test_each_side_that_is_too_small_is_said() -> None:
     words = "expected at least 16 (the network's total stride), got"
-    assert too_small(STRIDES, (2, 1)) == [(0, f"{words} 2"), (1, f"{words} 1")]
+    assert told(STRIDES, (2, 1)) == [(0, f"{words} 2"), (1, f"{words} 1")]
 
 
 def test_what_is_needed_for_kernels_is_said_to_be() -> None:
     message = "expected at least 7 (the network's kernels and strides), got 6"
     found = lines("{block: norm}", stem=VALID.format(kernel=7, stride=2))
-    assert too_small(found, (6, 7)) == [(0, message)]
+    assert told(found, (6, 7)) == [(0, message)]
 
 
 def test_one_candidate_that_is_too_small_spoils_them_all() -> None:
-    assert too_small(STRIDES, (np.array([16, 32]), 16)) == []
+    assert told(STRIDES, (np.array([16, 32]), 16)) == []
     message = "expected at least 16 (the network's total stride), got 14"
     several = np.array([16, 15, 14, 32])
-    assert too_small(STRIDES, (several, 16)) == [(0, message)]
-    assert too_small(STRIDES, (16, several)) == [(1, message)]
+    assert told(STRIDES, (several, 16)) == [(0, message)]
+    assert told(STRIDES, (16, several)) == [(1, message)]
 
 
 def test_a_total_stride_too_long_to_print_is_too_much_too() -> None:
     message = "expected at least 655360 (the network's total stride), got 32"
-    assert too_small(lines(*[POOL] * 5000), (32, 32)) == [
-        (axis, message) for axis in (0, 1)
-    ]
+    assert told(lines(*[POOL] * 5000), (32, 32)) == [(axis, message) for axis in (0, 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,11 @@ from effscale.spec.models import Spec
 from effscale.spec.structure import faults
 from tests.spec.small import lines
 from tests.strategies import specs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from effscale.spec.structure import Finding
 
 STAGE = "{{block: basic, kernel: 3, stride: 2, channels: {}, repeats: 1}}"
 
@@ -29,7 +34,7 @@ def network(resolution: object = 32, **changes: object) -> Spec:
 @pytest.mark.parametrize("resolution", [16, 32, [16, 16], [64, 16]])
 def test_a_network_that_fits_together_has_no_faults(resolution: object) -> None:
     variants = {"b1": {"resolution": resolution}}
-    assert list(faults(network(resolution, variants=variants))) == []
+    assert told(faults(network(resolution, variants=variants))) == []
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ def test_each_side_is_held_against_the_total_stride(
     variants = {"b1": {"resolution": resolution}, "b2": {"resolution": 32}}
     message = "expected at least 16 (the network's total stride), got 15"
     starts: list[tuple[str, ...]] = [("resolution",), ("variants", "b1", "resolution")]
-    assert list(faults(network(resolution, variants=variants))) == [
+    assert told(faults(network(resolution, variants=variants))) == [
         ((*start, axis), message) for start in starts for axis in axes
     ]
 
@@ -53,18 +58,23 @@ def test_stated_input_channels_are_those_of_the_block_before() -> None:
             stage["c_in"] = c_in
         return network(stages=stages)
 
-    assert list(faults(stating(8, 16, 24))) == []
+    assert told(faults(stating(8, 16, 24))) == []
     before = "the channels of the line before"
-    assert list(faults(stating(16, 8, 16))) == [
+    assert told(faults(stating(16, 8, 16))) == [
         (("stages", 0, "c_in"), f"expected 8 ({before}), got 16"),
         (("stages", 1, "c_in"), f"expected 16 ({before}), got 8"),
         (("stages", 2, "c_in"), f"expected 24 ({before}), got 16"),
     ]
 
 
+def told(findings: Iterable[Finding]) -> list[tuple[tuple[str | int, ...], str]]:
+    """Place and message of each."""
+    return [(each[0], each[1]) for each in findings]
+
+
 def found(*stages: str, **more: str) -> list[tuple[tuple[str | int, ...], str]]:
     """What is wrong with these stages after a stem of 8 channels at 16×16 px."""
-    return list(faults(lines(*stages, **more)))
+    return told(faults(lines(*stages, **more)))
 
 
 def test_faults_are_found_in_each_line_however_deep() -> None:
@@ -164,7 +174,7 @@ def test_what_has_no_faults_can_be_counted(spec: Spec, data: st.DataObject) -> N
     """Also where a line is missing, or twice, or before the other."""
     order = st.lists(st.sampled_from(spec.stages), min_size=1, max_size=4)
     other = spec.model_copy(update={"stages": tuple(data.draw(order))})
-    if not list(faults(other)):
+    if not told(faults(other)):
         assert es.count(other).params > 0
 
 
