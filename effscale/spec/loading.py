@@ -14,7 +14,7 @@ from effscale.spec.lines import STAGES
 from effscale.spec.models import Spec
 from effscale.spec.node import Node, Place, dotted
 from effscale.spec.nodes import compose
-from effscale.spec.references import references
+from effscale.spec.references import misnamed, references
 from effscale.spec.steps import Use
 from effscale.spec.written import too_long
 from effscale.spec.wrong import Wrong
@@ -83,7 +83,7 @@ def examine(text: str, path: str = "<text>") -> Reading:
     try:
         spec = Spec.model_validate(data)
     except ValidationError as error:
-        lines = [found.place[:-1] for found in unknown]
+        lines = [found.place[:-1] for found in unknown] + list(misnamed(data))
         faults += _schema_faults(error, root, path, lines)
     else:
         if unknown:

@@ -28,7 +28,7 @@ def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file 
             message = f"expected a name that no block has, got {short(name)}"
             yield Wrong(("blocks", name), message, "EFF106")
         yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
-        own.append(name)
+        own += [] if name in STAGES else [name]
     steps_of = {
         ("stem",): data.get("stem"),
         ("head", "layers"): _dict(data.get("head")).get("layers"),
@@ -37,6 +37,15 @@ def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file 
         yield from _unknown(steps, place, (*STEPS, *own))
     yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
     yield from _cells(data.get("stages"), _dict(data.get("cells")))
+
+
+def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds
+    """Stages whose block the file defines by a name that is taken: which is meant?"""
+    taken = [name for name in _dict(_dict(data).get("blocks")) if name in STAGES]
+    stages = _dict(data).get("stages")
+    for index, line in enumerate(stages if isinstance(stages, list) else []):
+        if _dict(line).get("block") in taken:
+            yield "stages", index
 
 
 def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Wrong]:  # noqa: ANN401
