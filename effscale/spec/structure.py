@@ -136,6 +136,7 @@ class _Reader:
             line.groups,
             line.bias,
             line.padding,
+            line.dilation,
         )
         if self.shared.setdefault(line.shared, weights) != weights:
             message = "expected a convolution like the first of that name, got"
