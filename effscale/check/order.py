@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from effscale.check.rule import Edit, Finding, Rule
 from effscale.spec.models import Variant
-from effscale.spec.steps import Line
+from effscale.spec.steps import KEYS, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +30,6 @@ ORDER = Rule(
 )
 
 
-#: Of lines, as the rows of papers' tables have them: what, how large, how often.
-OF_LINES = (
-    *("block", "cell", "scale", "kernel", "stride"),
-    *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
-    *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
-    *("groups", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
-    *("activation", "shared", "branches", "layers", "shortcut"),
-)
 #: Of variants: how they come about, and then what they cost.
 OF_VARIANTS = (
     *("family", "depth_multiplier", "width_multiplier", "resolution", "repeats"),
@@ -49,7 +41,7 @@ def keys(model: type[Model]) -> list[str]:
     """The keys of a model in the order in which files have them."""
     order: tuple[str, ...] = ()
     if issubclass(model, Line):
-        order = OF_LINES
+        order = KEYS
     elif issubclass(model, Variant):
         order = OF_VARIANTS
     known = [name for name in order if name in model.model_fields]

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from effscale.arrays import nearest
 from effscale.check.rule import Edit, Finding, Rule
 from effscale.check.source import Counted
-from effscale.spec.base import Model
-from effscale.spec.sizes import least_sides
-from effscale.spec.steps import Line
+from effscale.spec.sizes import least_sides, pads_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +176,7 @@ def _following(place: Place) -> Place:
 
 def _resolutions(source: Source, spec: Spec) -> Iterator[Finding]:
     """Sides that waste part of a stride; what is published is as it is."""
-    if _is_padded_less(spec):
+    if not pads_all(spec):
         return  # its sizes follow from kernels, too
     strides = least_sides(spec)
     stated: list[Place] = [("resolution",)]
@@ -199,17 +197,6 @@ def _resolutions(source: Source, spec: Spec) -> Iterator[Finding]:
                 edits = (replaced(side, near),)
                 hint = f"the nearest is {near}"
                 yield STRIDE.at(source, where, message, hint=hint, edits=edits)
-
-
-def _is_padded_less(value: object) -> bool:
-    """Whether any line of a spec pads less than keeps the size of its map."""
-    if isinstance(value, Line) and value.window[2] == "valid":
-        return True
-    if isinstance(value, Model):
-        value = dict(value)
-    if isinstance(value, dict):
-        return any(_is_padded_less(each) for each in value.values())
-    return isinstance(value, tuple) and any(map(_is_padded_less, value))
 
 
 def _squeezes(source: Source, counted: Counted) -> Iterator[Finding]:

@@ -37,28 +37,13 @@ from effscale.spec.base import (
 SQUARE = (1, 1)
 Dilation = Annotated[int, fields.Whole(1, 16)]
 
-#: Keys of a line as papers order the columns of their tables.
-_ORDER = (
-    *("block", "cell", "kernel", "stride", "padding", "expand_ratio", "growth"),
-    *(
-        "bottleneck_ratio",
-        "compression",
-        "c_in",
-        "reduce_ratio",
-        "c_mid",
-        "group_width",
-    ),
-    *(
-        "channels",
-        "ratio",
-        "groups",
-        "dilation",
-        "repeats",
-        "se_ratio",
-        "shortcut_kernel",
-        "bias",
-    ),
-    *("norm", "activation", "shared", "scale", "branches", "layers", "shortcut"),
+#: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
+KEYS = (
+    *("block", "cell", "scale", "kernel", "stride"),
+    *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
+    *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
+    *("groups", "dilation", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
+    *("activation", "shared", "branches", "layers", "shortcut"),
 )
 
 
@@ -84,7 +69,7 @@ class Line(Model):
             for name in written
             if name != "block" and getattr(self, name) == fields[name].default
         ]
-        order = sorted(set(written) - set(unsaid), key=_ORDER.index)
+        order = sorted(set(written) - set(unsaid), key=KEYS.index)
         return {name: written[name] for name in order}
 
 
