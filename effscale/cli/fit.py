@@ -143,7 +143,7 @@ def command(  # noqa: PLR0913 - options
         top=top,
     )
     options.deliver(shown, form, None if as_spec else output)
-    _within(found, macs, tolerance)
+    _within(found, macs, tolerance, free=free)
     if as_spec and output is not None:
         options.write(output, resolved(baseline, found[0].variant))
     if verbose:
@@ -189,7 +189,9 @@ def _asked(macs: list[int], tolerance: float) -> str:
     return f"{targets} MACs within {100 * tolerance:g} %"
 
 
-def _within(found: list[Found], macs: list[int], tolerance: float) -> None:
+def _within(
+    found: list[Found], macs: list[int], tolerance: float, *, free: bool
+) -> None:
     """Raise if a target has nothing within tolerance, the nearest named."""
     from effscale.quantity import human
 
@@ -204,6 +206,8 @@ def _within(found: list[Found], macs: list[int], tolerance: float) -> None:
             if each.role not in {"closest", "front"}
         )
         what = f"nearest: {near}" if near else "the limits leave none"
+        if near and all(each.deviation > 0 for each in mine) and not free:
+            what += "; the ray has none that is cheaper: try --free, or --strategy dw"
         lines.append(
             f"no variant costs {human(target)} within {100 * tolerance:g} %; {what}"
         )

@@ -213,6 +213,13 @@ def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
             "no variant costs 1.00 G within 5 %; nearest: 569.9 M (-43.0%)",
         ),
         (
+            ["--macs", "100k"],
+            (
+                "no variant costs 100 k within 5 %; nearest: 808.5 k (+708.5%); the "
+                "ray has none that is cheaper: try --free, or --strategy dw"
+            ),
+        ),
+        (
             ["--macs", "1G", "--min-depth", "2", "--max-depth", "1"],
             "no variant costs 1.00 G within 5 %; the limits leave none",
         ),
