@@ -111,6 +111,8 @@ def clipped(value: Any) -> Any:  # noqa: ANN401
 
 def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
     """Whether no candidate's value is below `low`; a fraction need only be above 0."""
+    if type(value) is int:
+        return value >= low
     if isinstance(value, Fraction):
         return value > 0 or value >= low
     return bool((value.min() if is_array(value) else value) >= low)

@@ -115,7 +115,9 @@ def keeps(before: Shape, after: Shape, path: str, copies: Int = ONE) -> None:
     """Refuse a change of shape, but of candidates that have no copies of the layer."""
     same_channels(before.channels, after, path, copies)
     for ours, theirs in zip(before[1:], after[1:], strict=True):
-        if ours is not theirs and not every((ours == theirs) | (copies == 0)):
+        if ours is theirs or every(ours == theirs):
+            continue
+        if not every((ours == theirs) | (copies == 0)):
             wrong = (ours != theirs) & (copies != 0)
             expected, got = (Shape(*first(wrong, *each)) for each in (before, after))
             raise LayerError(f"{path}: expected {_said(expected)}, got {_said(got)}")
@@ -127,7 +129,9 @@ def same_channels(channels: Int, shape: Shape, path: str, copies: Int = ONE) -> 
     Of many candidates the first is named.
     """
     found = shape.channels
-    if channels is found or every((channels == found) | (copies == 0)):
+    if channels is found or every(channels == found):
+        return
+    if every((channels == found) | (copies == 0)):
         return
     ours, theirs = first((channels != found) & (copies != 0), channels, found)
     raise LayerError(f"{path}: expected {ours} channels, got {theirs}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from effscale.arrays import Int, at_least, divides, first
+from effscale.arrays import ONE, Int, at_least, divides, first
 from effscale.errors import LayerError
 
 if TYPE_CHECKING:
@@ -57,13 +57,18 @@ class Conv:
     def __post_init__(self) -> None:
         """Refuse what no convolution can be."""
         _check_window(self.kernel, self.stride)
-        if self.padding == "same" and any(side % 2 == 0 for side in self.kernel):
-            found = f"{self.kernel[0]}×{self.kernel[1]}"
+        rows, columns = self.kernel
+        if self.padding == "same" and not (rows % 2 and columns % 2):
+            found = f"{rows}×{columns}"
             raise LayerError(
                 f"kernel: expected odd sides for same padding, got {found}"
             )
         if not (at_least(1, self.c_in) and at_least(1, self.c_out)):
             raise LayerError(f"channels: expected at least 1, got {self}")
+        if self.groups is not ONE:
+            self._check_groups()
+
+    def _check_groups(self) -> None:
         if not at_least(1, self.groups):
             raise LayerError(f"groups: expected at least 1, got {self.groups}")
         for channels in (self.c_in, self.c_out):
@@ -81,9 +86,9 @@ class Conv:
 
 
 def _check_window(kernel: Window, stride: Window) -> None:
-    for name, window in (("kernel", kernel), ("stride", stride)):
-        if min(window) < 1:
-            raise LayerError(f"{name}: expected at least 1, got {window}")
+    if min(*kernel, *stride) < 1:
+        name, window = ("kernel", kernel) if min(kernel) < 1 else ("stride", stride)
+        raise LayerError(f"{name}: expected at least 1, got {window}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from effscale.spec import builtin
 from effscale.spec.lines import Bottleneck
 from effscale.spec.node import dotted
 from effscale.spec.sizes import least_sides, too_small
-from effscale.spec.structure import faults
+from effscale.spec.structure import faults, fits_by_itself
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +38,10 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     if multipliers.is_identity:
         return spec
     rules = rules or Rules.of(spec.rounding)
-    _check_scales(spec, multipliers)
+    followed: set[Role] = set()
 
     def change(role: Role, number: Int) -> Int:
+        followed.add(role)
         match role:
             case "channels":
                 return rules.channels(number, multipliers.width)
@@ -55,15 +56,22 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
                 assert_never(role)
 
     scaled = spec.model_copy(update=changed(spec, change))
+    _check_scaled(spec, multipliers, followed)
     stages = tuple(map(_compatible, scaled.stages))
     height, width = spec.resolution
     r = multipliers.resolution
     resolution = rules.resolution(height, r), rules.resolution(width, r)
     sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
-    if all(type(number) is int for number in (*numbers(sized, *ROLES), *resolution)):
+    if not fits_by_itself(sized) and is_plain(sized):
         for place, message, *_ in faults(sized):
             raise ScaleError(f"{spec.name} scaled: {dotted(place)}: {message}")
     return sized
+
+
+def is_plain(spec: Spec) -> bool:
+    """Whether `spec` is of one network, in whole numbers."""
+    every_number = (*numbers(spec, *ROLES), *spec.resolution)
+    return all(type(each) is int for each in every_number)
 
 
 def _compatible(line: Line) -> Line:
@@ -75,16 +83,13 @@ def _compatible(line: Line) -> Line:
     return line.model_copy(update={inner: channels, "group_width": group})
 
 
-def _check_scales(spec: Spec, multipliers: Multipliers) -> None:
-    """Refuse a multiplier that nothing in the network follows."""
-    roles: dict[str, tuple[Role, ...]] = {
-        "depth": ("repeats",),
-        "width": ("channels", "grown"),
-    }
-    for dimension, followers in roles.items():
-        value = getattr(multipliers, dimension)
-        if not every(value == 1) and not numbers(spec, *followers):
-            what = "stage that repeats" if dimension == "depth" else "width that scales"
+def _check_scaled(spec: Spec, multipliers: Multipliers, followed: set[Role]) -> None:
+    """Refuse a multiplier that nothing in the network has followed."""
+    for dimension, role, what in (
+        ("depth", {"repeats"}, "stage that repeats"),
+        ("width", {"channels", "grown"}, "width that scales"),
+    ):
+        if not followed & role and not every(getattr(multipliers, dimension) == 1):
             raise ScaleError(f"{dimension}: {spec.name} has no {what}")
 
 

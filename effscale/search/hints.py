@@ -58,10 +58,16 @@ def _smaller_image(spec: Spec) -> Hint | None:
 
 
 def _published(baseline: Spec, spec: Spec) -> Hint | None:
-    """The published variant of the baseline that costs about the same."""
+    """The published variant of the baseline that costs about the same.
+
+    One that is expected to be far away is not counted.
+    """
     macs = int(count(spec).macs)
     near: list[tuple[float, Hint]] = []
-    for name in baseline.variants:
+    for name, published in baseline.variants.items():
+        expected = published.expected and published.expected.macs
+        if expected and abs(expected / macs - 1) > 2 * CLOSE:
+            continue
         relative = variant(baseline, name)
         cost = count(relative)
         change = int(cost.macs) / macs - 1

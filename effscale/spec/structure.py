@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from effscale.spec.base import of_block
 from effscale.spec.cells import cells_follow, meeting
 from effscale.spec.line_faults import line_faults
-from effscale.spec.lines import CellStage, Dense, Transition
+from effscale.spec.lines import Block, CellStage, Dense, Transition
 from effscale.spec.node import dotted
 from effscale.spec.sizes import too_small
-from effscale.spec.steps import Branches, Conv, Residual, Use
+from effscale.spec.steps import (
+    Activate,
+    Branches,
+    Conv,
+    Normalise,
+    Pool,
+    Residual,
+    Use,
+)
 from effscale.spec.used import expanded, kinds_of_block
 from effscale.spec.wrong import Wrong
 
@@ -34,6 +42,15 @@ class Map(NamedTuple):
     channels: int
     height: int
     width: int
+
+
+def fits_by_itself(spec: Spec) -> bool:
+    """Whether its lines fit each other whatever their widths: blocks in a row."""
+    return all(
+        isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
+        or (isinstance(line, Conv) and line.groups == 1)
+        for line in (*spec.stem, *spec.stages, *spec.head.layers)
+    )
 
 
 def faults(spec: Spec) -> Iterator[Finding]:
