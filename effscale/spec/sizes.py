@@ -82,12 +82,18 @@ def off_centre(line: Line) -> bool:
     )
 
 
-def too_small(spec: Spec, resolution: tuple[Any, Any]) -> list[tuple[int, str, int]]:
-    """The sides that the network cannot take, what is wrong, and the least it takes."""
+def too_small(
+    spec: Spec,
+    resolution: tuple[Any, Any],
+    least_of: tuple[int, int] | None = None,
+) -> list[tuple[int, str, int]]:
+    """The sides that the network cannot take, what is wrong, and the least it takes.
+
+    `least_of` are the network's least sides, where they are known already.
+    """
     found: list[tuple[int, str, int]] = []
-    for axis, (side, least) in enumerate(
-        zip(resolution, least_sides(spec), strict=True)
-    ):
+    least_of = least_of or least_sides(spec)
+    for axis, (side, least) in enumerate(zip(resolution, least_of, strict=True)):
         if not every(side >= least):
             got = side.min() if is_array(side) else side
             lines = (*spec.stem, *spec.stages, *spec.head.layers)

@@ -10,7 +10,7 @@ from effscale.spec.cells import cells_follow, meeting
 from effscale.spec.line_faults import line_faults
 from effscale.spec.lines import Block, CellStage, Dense, Transition
 from effscale.spec.node import dotted
-from effscale.spec.sizes import too_small
+from effscale.spec.sizes import least_sides, too_small
 from effscale.spec.steps import (
     Activate,
     Branches,
@@ -59,10 +59,11 @@ def faults(spec: Spec) -> Iterator[Finding]:
     for name, variant in spec.variants.items():
         sizes["variants", name, "resolution"] = variant.resolution
         yield from _overrides(spec, name)
+    sides = least_sides(spec)
     for place, resolution in sizes.items():
-        for axis, message, least in too_small(spec, resolution):
+        for axis, message, least in too_small(spec, resolution, sides):
             yield Wrong((*place, axis), message, "EFF203", "", str(least))
-    if too_small(spec, spec.resolution):
+    if too_small(spec, spec.resolution, sides):
         return
     here = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     reader = _Reader(spec, stated=True)
