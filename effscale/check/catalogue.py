@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.check import cost, ignores, order, reading, structure
+from effscale.check import cost, ignores, order, reading, structure, widths
 from effscale.errors import EffscaleError, did_you_mean
 
 if TYPE_CHECKING:
@@ -12,18 +12,17 @@ if TYPE_CHECKING:
 
     from effscale.check.rule import Rule
 
+_ALL: tuple[Rule, ...] = (
+    *reading.SYNTAX,
+    ignores.UNUSED,
+    *reading.SCHEMA,
+    order.ORDER,
+    *structure.RULES,
+    *widths.RULES,
+    *cost.RULES,
+)
 #: By code, in the order of codes.
-RULES: dict[str, Rule] = {
-    rule.code: rule
-    for rule in (
-        *reading.SYNTAX,
-        ignores.UNUSED,
-        *reading.SCHEMA,
-        order.ORDER,
-        *structure.RULES,
-        *cost.RULES,
-    )
-}
+RULES = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
 
 #: What the first digit stands for.
 FAMILIES = {

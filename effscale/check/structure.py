@@ -55,17 +55,6 @@ IMAGE = Rule(
     applies="unsafe",
     help="raise the resolution, or lower a stride",
 )
-SQUEEZE = Rule(
-    "EFF204",
-    "narrow-squeeze",
-    "warning",
-    "se_ratio leaves less than one channel of a block's input.",
-    "Squeeze-and-excitation would squeeze to a fraction of a channel, which is taken "
-    "as one: the ratio is then not the one that the file states. Raise it, or leave it "
-    "out for none.",
-    "{channels: 8, se_ratio: 0.05}",
-    "{channels: 8, se_ratio: 0.25}",
-)
 CHAIN = Rule(
     "EFF205",
     "broken-chain",
@@ -111,7 +100,7 @@ MISFIT = Rule(
     "{kernel: 3, channels: 32, groups: 5}",
     "{kernel: 3, channels: 32, groups: 4}",
 )
-RULES = (CHANNELS, KERNEL, IMAGE, SQUEEZE, CHAIN, STRIDE, IMPOSSIBLE, MISFIT)
+RULES = (CHANNELS, KERNEL, IMAGE, CHAIN, STRIDE, IMPOSSIBLE, MISFIT)
 
 #: Sections whose `channels` are a network's widths.
 WIDTHS = ("blocks", "stem", "stages", "head")
@@ -127,9 +116,6 @@ def findings(source: Source) -> Iterator[Finding]:
         if int(node.value) % divisor and not _of_record(source, ()):
             yield _snapped(source, place, node, divisor)
     yield from _resolutions(source, spec)
-    counted = source.networks.get(())
-    if isinstance(counted, Counted):
-        yield from _squeezes(source, counted)
 
 
 def _widths(node: Node, place: Place = ()) -> Iterator[tuple[Place, Node]]:
@@ -197,28 +183,6 @@ def _resolutions(source: Source, spec: Spec) -> Iterator[Finding]:
                 edits = (replaced(side, near),)
                 hint = f"the nearest is {near}"
                 yield STRIDE.at(source, where, message, hint=hint, edits=edits)
-
-
-def _squeezes(source: Source, counted: Counted) -> Iterator[Finding]:
-    """Stages whose narrowest block has less than a channel to squeeze to."""
-    spec = counted.spec
-    for each in counted.parts:
-        section, _, index = each.part.path.partition(".")
-        if section != "stages" or not index.isdigit():
-            continue
-        stage = spec.stages[int(index)]
-        of_input = spec.squeeze_excite.of == "input"
-        ratio = getattr(stage, "se_ratio", 0) if of_input else 0
-        several = int(each.part.repeats) > 1
-        widths = [each.input.channels, *([each.part.channels] if several else [])]
-        narrow = min(int(width) for width in widths)
-        if ratio and narrow * ratio < 1:
-            place = ("stages", int(index), "se_ratio")
-            message = (
-                f"expected at least {1 / narrow:.4g} (one of the {narrow} channels of "
-                f"a block's input), got {ratio:g}"
-            )
-            yield SQUEEZE.at(source, place, message)
 
 
 def replaced(node: Node, value: object) -> Edit:

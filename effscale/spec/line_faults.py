@@ -35,9 +35,6 @@ def line_faults(
             yield Wrong(at, "missing expand_ratio or c_mid", "EFF101")
         case MBConv(expand_ratio=int(), c_mid=c_mid) if c_mid is not None:
             yield (*at, "c_mid"), "expected expand_ratio or c_mid, got both"
-        case MBConv(c_mid=c_mid) if c_mid == here.channels:
-            message = f"expected other than the {c_mid} channels that come in"
-            yield (*at, "c_mid"), f"{message}; expand_ratio: 1 leaves the expansion out"
         case Conv() | Depthwise() | Pool() if off_centre(line):
             found = "×".join(map(str, line.window[0]))
             message = f"expected odd sides, or padding: valid, got {found}"
