@@ -72,7 +72,8 @@ def cell(wiring: Cell, channels: Int, stride: int, ends: Ends, style: Style) -> 
             _older(wiring, ends, channels, style) if 1 in read else IDENTITY,
         ),
     ]
-    raw = ends.older is None  # nothing has made it as wide as the cell
+    # Before the first cell there is one output, which state 1 is as it is.
+    raw = ends.older is None and wiring.fit == "needed"
     states = [
         State(inputs, channels, at_input_size=True),
         State(inputs + 1, ends.newest if raw else channels, at_input_size=True),
@@ -106,7 +107,8 @@ def cell(wiring: Cell, channels: Int, stride: int, ends: Ends, style: Style) -> 
 def _older(wiring: Cell, ends: Ends, channels: Int, style: Style) -> Layer:
     """State 1: halved where it is larger, 1×1 where its width is another."""
     if ends.older is None:
-        return IDENTITY
+        fit = conv_norm_after_act(ends.newest, channels, style)
+        return fit if wiring.fit == "always" else IDENTITY
     layers: dict[str, Layer] = {}
     if ends.larger is not ZERO:
         halve = reduction(ends.older, channels, style, act=True)

@@ -100,4 +100,5 @@ def head_operator(head: Head) -> str:
     """What a head does before its pooling, and that it classifies."""
     conv = [] if head.channels is None else ["Conv 1×1"]
     hidden = [] if head.hidden is None else ["FC"]
-    return ", ".join([*map(operator, head.layers), *conv, *hidden, "FC"])
+    classifier = ["FC"] if head.classifier else ["global pool"]
+    return ", ".join([*map(operator, head.layers), *conv, *hidden, *classifier])

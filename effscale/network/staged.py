@@ -119,6 +119,7 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
         layers["hidden"] = Linear(c_in, head.hidden)
         layers["hidden_act"] = style.act()
         c_in = head.hidden
-    layers["dropout"] = Dropout(head.dropout)
-    layers["classifier"] = Linear(c_in, head.classes)
+    if head.classifier:
+        layers["dropout"] = Dropout(head.dropout)
+        layers["classifier"] = Linear(c_in, head.classes)
     return Sequential(tuple(layers.items())), c_pooled

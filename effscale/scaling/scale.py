@@ -114,7 +114,13 @@ def leaves_an_image(spec: Spec, resolution_multiplier: Real) -> Any:  # noqa: AN
 
 
 def with_classes(spec: Spec, classes: int) -> Spec:
-    """`spec` with another number of classes, without its figures and variants."""
+    """`spec` with another number of classes, without its figures and variants.
+
+    Raises:
+        ScaleError: if no linear layer makes them.
+    """
+    if not spec.head.classifier:
+        raise ScaleError(f"classes: {spec.name} has no linear classifier")
     return _changed(spec, head=spec.head.model_copy(update={"classes": classes}))
 
 

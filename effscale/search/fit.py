@@ -11,7 +11,7 @@ import numpy as np
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
 from effscale.scaling.family import Variant, called
-from effscale.scaling.multipliers import Multipliers, strategy
+from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
 from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.ray import changes, span
 from effscale.search.reach import Axis, distinct, simplest
@@ -125,11 +125,24 @@ def ray(
     image = strategy(name, runs.start, spec.coefficients).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
     runs = Axis(runs.start[exists], runs.end[exists])
+    if len(runs) and not empty and high == round(high):
+        runs.end[-1] = _change_after(spec, name, high)
     given = strategy(name, runs.start, spec.coefficients)
     scaled = scale(spec, given)
     cost = spread(count(scaled), len(runs))
     admitted = limits.admit(given, scaled.resolution, cost)
     return Ray(spec, name, runs.start, runs.end, cost, admitted & (not empty))
+
+
+def _change_after(spec: Spec, name: str, phi: float) -> float:
+    """Where the network of φ changes next: where looking further has stopped."""
+    step = 1.0
+    while phi + step <= MAX_PHI:
+        runs = distinct(*changes(spec, name, phi, phi + step), phi + step, special=0.0)
+        if len(runs) > 1:
+            return float(runs.end[0])
+        step *= 2
+    return MAX_PHI
 
 
 def spread(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.spec.lines import CellStage
+from effscale.spec.sizes import strides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,12 +47,14 @@ def cells_follow(stages: Sequence[Line], index: int) -> bool:
 
 
 def meeting(
-    before: Line, older: tuple[int, ...], newest: tuple[int, ...], at: Place
+    spec: Spec, before: Line, older: tuple[int, ...], newest: tuple[int, ...], at: Place
 ) -> Iterator[Finding]:
     """What a cell cannot make of the line before it, whose input it reads as well."""
     if isinstance(before, CellStage):
         return
-    if newest not in (older, tuple(-(-side // 2) for side in older)):
+    step, other = strides(spec, (before,))
+    made = tuple(-(-side // step) for side in older)
+    if step > 2 or step != other or newest != made:  # noqa: PLR2004 - cells halve
         sizes = " to ".join(f"{height}×{width} px" for height, width in (older, newest))
         yield at, f"expected a line before the cell that keeps or halves, got {sizes}"
 

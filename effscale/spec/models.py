@@ -17,6 +17,7 @@ from effscale.spec.base import (
     ActivationName,
     Channels,
     Count,
+    Flag,
     GateName,
     Limit,
     Model,
@@ -84,6 +85,8 @@ class Head(Model):
     hidden: Channels | None = None
     classes: Annotated[int, fields.Whole(1, MAX_CHANNELS)] = 1000
     dropout: Share = 0.0
+    #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
+    classifier: Flag = True
 
 
 class Coefficients(Model):

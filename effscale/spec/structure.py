@@ -100,7 +100,7 @@ class _Reader:
             at = (*place, index)
             yield from line_faults(self.spec, line, here, at, stated=self.stated)
             if isinstance(line, CellStage) and index > 0:
-                yield from meeting(lines[index - 1], older[1:], here[1:], at)
+                yield from meeting(self.spec, lines[index - 1], older[1:], here[1:], at)
             older, here = here, (yield from self.after(line, here, at))
         return here
 

@@ -189,3 +189,65 @@ def test_a_cell_within_a_stack_has_its_closed_form(
     only = spec.model_copy(update={"stages": (line,), "resolution": (32, 32)})
     assert callable(closed)
     assert by_cell(only)[2][0] == closed(channels)
+
+
+#: Liu et al. 2018, DARTS V2 (quark0/darts, cnn/genotypes.py:74): its inputs
+#: are numbered the other way round, and both go through a 1×1 convolution everywhere.
+DARTS = """
+  normal:
+    fit: always
+    nodes:
+      - [[sep_3x3, 1], [sep_3x3, 0]]
+      - [[sep_3x3, 1], [sep_3x3, 0]]
+      - [[sep_3x3, 0], [identity, 1]]
+      - [[identity, 1], [dil_3x3, 2]]
+    concat: [2, 3, 4, 5]
+  reduction:
+    fit: always
+    nodes:
+      - [[max_pool_3x3, 1], [max_pool_3x3, 0]]
+      - [[identity, 2], [max_pool_3x3, 0]]
+      - [[max_pool_3x3, 1], [identity, 2]]
+      - [[identity, 2], [max_pool_3x3, 0]]
+    concat: [2, 3, 4, 5]
+"""
+
+
+def darts(stem: str, stages: str, classes: int, resolution: int) -> Cost:
+    text = (
+        f"name: darts\nresolution: {resolution}\nactivation: relu\ncells:{DARTS}"
+        "blocks: {stem1: [{block: activation}, {kernel: 3, stride: 2, channels: 48, "
+        "activation: none}]}\n"
+        f"stem: {stem}\nstages: {stages}\nhead: {{classes: {classes}}}\n"
+    )
+    return es.count(es.loads(text))
+
+
+def test_darts_on_images_reads_the_two_stems() -> None:
+    # 14 cells of 48 channels; 4,718,752 is what its author's code has
+    cells = [
+        "{block: stem1}",
+        "{block: cell, cell: normal, channels: 48, repeats: 4}",
+        "{block: cell, cell: reduction, stride: 2, channels: 96}",
+        "{block: cell, cell: normal, channels: 96, repeats: 4}",
+        "{block: cell, cell: reduction, stride: 2, channels: 192}",
+        "{block: cell, cell: normal, channels: 192, repeats: 4}",
+    ]
+    stem = (
+        "[{kernel: 3, stride: 2, channels: 24}, "
+        "{kernel: 3, stride: 2, channels: 48, activation: none}]"
+    )
+    assert darts(stem, f"[{', '.join(cells)}]", 1000, 224).params == 4_718_752
+
+
+def test_darts_on_small_images_makes_both_inputs_of_its_one_stem() -> None:
+    # 20 cells of 36 channels on CIFAR-10: 3.35M in the paper, table 1 (3.3)
+    cells = [
+        "{block: cell, cell: normal, channels: 36, repeats: 6}",
+        "{block: cell, cell: reduction, stride: 2, channels: 72}",
+        "{block: cell, cell: normal, channels: 72, repeats: 6}",
+        "{block: cell, cell: reduction, stride: 2, channels: 144}",
+        "{block: cell, cell: normal, channels: 144, repeats: 6}",
+    ]
+    stem = "{kernel: 3, channels: 108, activation: none}"
+    assert darts(stem, f"[{', '.join(cells)}]", 10, 32).params == 3_349_342

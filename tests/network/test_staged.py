@@ -121,6 +121,14 @@ def test_a_head_may_be_its_classifier_alone() -> None:
     )
 
 
+def test_a_head_may_end_in_its_pooling() -> None:
+    layer, pooled = classifier(Head(channels=10, classifier=False), 8, STYLE)
+    assert [name for name, _ in layer.layers] == [
+        *("conv", "norm", "act", "pool", "flatten"),
+    ]
+    assert pooled == 10
+
+
 def test_a_hidden_layer_comes_after_pooling_without_a_norm() -> None:
     # MobileNetV3's efficient last stage (Howard et al. 2019, figure 5)
     layer, pooled = classifier(Head(channels=960, hidden=1280), 160, STYLE)

@@ -224,3 +224,10 @@ def test_a_file_s_variant_is_a_name_too(b0: es.Spec, tmp_path: Path) -> None:
     path.write_text(es.dumps(b0))
     assert es.load(path) == b0
     assert es.load(f"{path}@b4") == es.variant(b0, "b4")
+
+
+def test_classes_without_a_linear_layer_are_refused(b0: es.Spec) -> None:
+    head = b0.head.model_copy(update={"classifier": False})
+    with pytest.raises(ScaleError) as caught:
+        with_classes(b0.model_copy(update={"head": head}), 10)
+    assert str(caught.value) == "classes: b0 has no linear classifier"

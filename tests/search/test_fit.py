@@ -236,3 +236,18 @@ def test_a_ray_needs_multipliers_that_rise(b0: es.Spec) -> None:
     assert str(caught.value) == (
         "coefficients: expected at least 1 each, to search along φ"
     )
+
+
+def test_the_last_network_lasts_as_long_as_it_does() -> None:
+    """Where looking further stopped is no end of what was found there."""
+    spec = tiny()
+    macs = int(es.count(es.scale(spec, es.compound(1.0))).macs)
+    for target in (macs - 1, macs, macs + 1):
+        path = ray(spec, target)
+        (nearest, *_) = on_ray(path, target)
+        assert nearest.interval is not None
+        low, high = nearest.interval
+        inside = es.scale(spec, es.compound(float(np.nextafter(high, low))))
+        beyond = es.scale(spec, es.compound(high))
+        assert network(inside) == network(nearest.variant.spec)
+        assert network(beyond) != network(nearest.variant.spec)
