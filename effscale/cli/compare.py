@@ -87,7 +87,7 @@ def command(  # noqa: PLR0913 - options
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Show networks side by side, or what changed from one to the other.
+    """Show networks side by side, or what changed.
 
     A SPEC is a file (my.yaml, my.yaml@variant), - for standard input, a built-in name,
     or a family of them (see effscale specs). Params, MACs and their ratios are counted;
