@@ -37,13 +37,9 @@ Flag = Annotated[bool, fields.Flag()]
 Count = Annotated[int, fields.Whole(0, 2**200)]
 
 
-def _pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
-    return (value, value) if isinstance(value, int | float | str) else value
-
-
-def pair(value: Any) -> Any:  # noqa: ANN401 - a number, or two
+def pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     """Rows and columns of what may be given as one number for both."""
-    return (value, value) if isinstance(value, int) else value
+    return (value, value) if isinstance(value, int | float | str) else value
 
 
 def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
@@ -53,7 +49,7 @@ def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
 #: (height, width) in pixels; a file writes one number for a square.
 Resolution = Annotated[
     tuple[Side, Side],
-    BeforeValidator(_pair, json_schema_input_type=Side | tuple[Side, Side]),
+    BeforeValidator(pair, json_schema_input_type=Side | tuple[Side, Side]),
     PlainSerializer(_side_or_pair),
 ]
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.

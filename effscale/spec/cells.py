@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from effscale.arrays import strided
 from effscale.spec.lines import CellStage
 from effscale.spec.sizes import strides
 
@@ -53,7 +54,7 @@ def meeting(
     if isinstance(before, CellStage):
         return
     step, other = strides(spec, (before,))
-    made = tuple(-(-side // step) for side in older)
+    made = tuple(strided(side, step) for side in older)
     if step > 2 or step != other or newest != made:  # noqa: PLR2004 - cells halve
         sizes = " to ".join(f"{height}×{width} px" for height, width in (older, newest))
         yield at, f"expected a line before the cell that keeps or halves, got {sizes}"

@@ -191,7 +191,8 @@ def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
     return (known or Use).__name__
 
 
-Step = Annotated[
+#: Each by its class, whose name pydantic takes for a tag.
+AnyStep = (
     Annotated[Conv, Tag("Conv")]
     | Annotated[Depthwise, Tag("Depthwise")]
     | Annotated[Pool, Tag("Pool")]
@@ -200,9 +201,9 @@ Step = Annotated[
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
     | Annotated[Residual, Tag("Residual")]
-    | Annotated[Use, Tag("Use")],
-    Discriminator(step_kind),
-]
+    | Annotated[Use, Tag("Use")]
+)
+Step = Annotated[AnyStep, Discriminator(step_kind)]
 
 for _model in (Branches, Residual):
     _model.model_rebuild()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
+from effscale.arrays import strided, valid
 from effscale.spec.base import of_block
 from effscale.spec.cells import cells_follow, meeting
 from effscale.spec.line_faults import line_faults
@@ -125,9 +126,10 @@ class _Reader:
                 own = of_block(getattr(line, "channels", None), 0)
                 channels = here.channels if own is None else int(own)
         kernel, stride, padding = line.window
-        sides = []
-        for n, k, s in zip(here[1:], kernel, stride, strict=True):
-            sides.append((n - k) // s + 1 if padding == "valid" else -(-n // s))
+        sides = (
+            valid(n, k, s) if padding == "valid" else strided(n, s)
+            for n, k, s in zip(here[1:], kernel, stride, strict=True)
+        )
         return Map(channels, *sides)
 
     def convolved(
