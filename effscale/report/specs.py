@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.cost.count import count
 from effscale.report import rows
 from effscale.report.document import Column, Report, Section, quantity, sides, unit_of
-from effscale.scaling.scale import variant
+from effscale.scaling.scale import relatives
 from effscale.spec.builtin import builtin
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
     """Built-in specs and their published variants, family by family, cheapest first."""
     table = []
     for stem, spec in builtin().items():
-        file = f"{stem}.yaml"
-        table.append(_row(stem, file, spec))
-        table += [_row(name, file, variant(spec, name)) for name in spec.variants]
+        networks = relatives(spec, stem).items()
+        table += [_row(name, f"{stem}.yaml", network) for name, network in networks]
     table = [row for row in table if not families or row["family"] in families]
     table.sort(key=lambda row: (row["family"] or "", row["macs"]))
     unit, factor = unit_of(units)

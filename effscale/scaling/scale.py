@@ -153,6 +153,11 @@ def variant(spec: Spec, name: str) -> Spec:
     return resized.model_copy(update={"name": name, "head": head, **figures})
 
 
+def relatives(spec: Spec, name: str) -> dict[str, Spec]:
+    """`spec` by its name, and its published variants by theirs."""
+    return {name: spec, **{each: variant(spec, each) for each in spec.variants}}
+
+
 def load(reference: str | Path) -> Spec:
     """The spec that `reference` names: `b0`, `b4`, `my.yaml`, `my.yaml@large`, `-`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from effscale.cost.count import Cost, count
 from effscale.quantity import agrees
 from effscale.scaling.multipliers import Multipliers
-from effscale.scaling.scale import variant
+from effscale.scaling.scale import relatives
 from effscale.spec import builtin
 
 if TYPE_CHECKING:
@@ -134,9 +134,7 @@ def members(family: str) -> list[str]:
     for stem, path in builtin.files().items():
         if f"family: {family}" not in path.read_text("utf-8"):
             continue
-        spec = builtin.spec(stem)
-        networks = {stem: spec, **{name: variant(spec, name) for name in spec.variants}}
-        for name, network in networks.items():
+        for name, network in relatives(builtin.spec(stem), stem).items():
             if network.family == family:
                 macs[name] = int(count(network).macs)
     return sorted(macs, key=macs.__getitem__)
