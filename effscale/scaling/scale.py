@@ -139,8 +139,13 @@ def variant(spec: Spec, name: str) -> Spec:
     scaled = scale(spec.model_copy(update={"rounding": rounding}), multipliers)
     if given.repeats is not None:
         own = iter(given.repeats)
-        update = changed(scaled, lambda role, n: next(own) if role == "repeats" else n)
-        scaled = scaled.model_copy(update=update)
+        stages = tuple(
+            line
+            if getattr(line, "repeats", None) is None
+            else line.model_copy(update={"repeats": next(own)})
+            for line in scaled.stages
+        )
+        scaled = scaled.model_copy(update={"stages": stages})
     dropout = spec.head.dropout if given.dropout is None else given.dropout
     head = scaled.head.model_copy(update={"dropout": dropout})
     figures: dict[str, object] = {

@@ -12,7 +12,7 @@ import effscale as es
 from effscale.errors import ScaleError
 from effscale.scaling.dimensions import numbers
 from effscale.scaling.rounding import EXACT
-from effscale.scaling.scale import at_resolution, with_classes
+from effscale.scaling.scale import at_resolution, variant, with_classes
 from effscale.spec.models import Published, Variant
 from effscale.spec.rounding import POLICIES
 from tests.parts import stages, stem
@@ -231,3 +231,12 @@ def test_classes_without_a_linear_layer_are_refused(b0: es.Spec) -> None:
     with pytest.raises(ScaleError) as caught:
         with_classes(b0.model_copy(update={"head": head}), 10)
     assert str(caught.value) == "classes: b0 has no linear classifier"
+
+
+def test_a_variant_s_own_repeats_are_of_every_stage_ends_that_stay_included() -> None:
+    lite = es.load("efficientnet-lite0")
+    given = {"repeats": tuple(range(2, 9)), "resolution": (224, 224)}
+    own = lite.variants["efficientnet-lite1"].model_copy(update=given)
+    spec = lite.model_copy(update={"variants": {"own": own}})
+    stages = variant(spec, "own").stages
+    assert [getattr(line, "repeats", None) for line in stages] == [*range(2, 9)]
