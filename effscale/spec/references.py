@@ -57,6 +57,9 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Wrong]:
             message = f"expected one of {', '.join(known)}, got {short(block)}"
             close = closest(block, list(known))
             yield Wrong((*at, "block"), message, "EFF105", close)
+        elif block not in STAGES and "repeats" in fields and at[:-1] != ("stages",):
+            message = "expected none but in a line of stages, got"
+            yield Wrong((*at, "repeats"), f"{message} {short(fields['repeats'])}")
         for key in ("layers", "shortcut"):
             yield from _unknown(fields.get(key, []), (*at, key), _steps(known))
         branches = fields.get("branches")

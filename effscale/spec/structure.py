@@ -198,10 +198,6 @@ class _Reader:
             message = f"missing repeats, as block {line.block} has widths for {kinds}"
             yield Wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
-        if line.repeats is not None and not of_stage:
-            message = "expected none but in a line of stages, got"
-            yield (*at, "repeats"), f"{message} {line.repeats}"
-            return here
         shared: dict[str, tuple[object, ...]] | None = {} if of_stage else self.shared
         for index in range(1 if line.repeats is None else int(line.repeats)):
             if of_stage:
