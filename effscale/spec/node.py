@@ -62,3 +62,8 @@ def dotted(place: Place) -> str:
         plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
         text += f".{step}" if plain else f"[{short(step)}]"
     return text.removeprefix(".")
+
+
+def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any kind
+    """`value` if it has keys, nothing otherwise."""
+    return value if isinstance(value, dict) else {}

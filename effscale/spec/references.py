@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.errors import closest, short
 from effscale.spec.lines import STAGES
+from effscale.spec.node import mapping
 from effscale.spec.steps import STEPS
 from effscale.spec.wrong import Wrong
 
@@ -23,7 +24,7 @@ def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file 
     if not isinstance(data, dict):
         return
     own: list[str] = []
-    for name, steps in _dict(data.get("blocks")).items():
+    for name, steps in mapping(data.get("blocks")).items():
         if name in STAGES:
             message = f"expected a name that no block has, got {short(name)}"
             yield Wrong(("blocks", name), message, "EFF106")
@@ -31,27 +32,27 @@ def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file 
         own += [] if name in STAGES else [name]
     steps_of = {
         ("stem",): data.get("stem"),
-        ("head", "layers"): _dict(data.get("head")).get("layers"),
+        ("head", "layers"): mapping(data.get("head")).get("layers"),
     }
     for place, steps in steps_of.items():
         yield from _unknown(steps, place, (*STEPS, *own))
     yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
-    yield from _cells(data.get("stages"), _dict(data.get("cells")))
+    yield from _cells(data.get("stages"), mapping(data.get("cells")))
 
 
 def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds
     """Stages whose block the file defines by a name that is taken: which is meant?"""
-    taken = [name for name in _dict(_dict(data).get("blocks")) if name in STAGES]
-    stages = _dict(data).get("stages")
+    taken = [name for name in mapping(mapping(data).get("blocks")) if name in STAGES]
+    stages = mapping(data).get("stages")
     for index, line in enumerate(stages if isinstance(stages, list) else []):
-        if _dict(line).get("block") in taken:
+        if mapping(line).get("block") in taken:
             yield "stages", index
 
 
 def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Wrong]:  # noqa: ANN401
     for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
         at = (*place, index) if isinstance(lines, list) else place
-        fields = _dict(line)
+        fields = mapping(line)
         block = fields.get("block", "conv")
         if block not in known:
             message = f"expected one of {', '.join(known)}, got {short(block)}"
@@ -74,13 +75,9 @@ def _steps(known: Iterable[str]) -> list[str]:
 
 def _cells(stages: Any, cells: dict[str, Any]) -> Iterator[Wrong]:  # noqa: ANN401
     for index, line in enumerate(stages if isinstance(stages, list) else []):
-        cell = _dict(line).get("cell")
+        cell = mapping(line).get("cell")
         if isinstance(cell, str) and cell not in cells:
             listed = ", ".join(cells) or "none"
             message = f"expected one of the file's cells ({listed}), got {short(cell)}"
             close = closest(cell, list(cells))
             yield Wrong(("stages", index, "cell"), message, "EFF105", close)
-
-
-def _dict(value: Any) -> dict[str, Any]:  # noqa: ANN401
-    return value if isinstance(value, dict) else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.spec.base import MAX_REPEATS
+from effscale.spec.node import mapping
 from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:
@@ -39,17 +40,17 @@ def too_long(data: Any) -> Iterator[Wrong]:  # noqa: ANN401
 def _sizes(data: Any) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
     """The lines of each block that is too long, and of each section of the network."""
     known: dict[str, int] = {}
-    for name, cell in _dict(_dict(data).get("cells")).items():
-        nodes = _dict(cell).get("nodes")
+    for name, cell in mapping(mapping(data).get("cells")).items():
+        nodes = mapping(cell).get("nodes")
         known[name] = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
-    for name, steps in _dict(_dict(data).get("blocks")).items():
+    for name, steps in mapping(mapping(data).get("blocks")).items():
         known[name] = _size(steps, known)
         if known[name] > MAX_LINES:
             yield ("blocks", name), known[name]
             return
-    head = _dict(_dict(data).get("head"))
-    yield ("stem",), _size(_dict(data).get("stem"), known)
-    yield ("stages",), _size(_dict(data).get("stages"), known)
+    head = mapping(mapping(data).get("head"))
+    yield ("stem",), _size(mapping(data).get("stem"), known)
+    yield ("stages",), _size(mapping(data).get("stages"), known)
     yield ("head",), _size(head.get("layers"), known)
 
 
@@ -70,7 +71,3 @@ def _size(value: Any, known: dict[str, int]) -> int:  # noqa: ANN401
 
 def _length(value: Any) -> int:  # noqa: ANN401
     return len(value) if isinstance(value, list) else 1
-
-
-def _dict(value: Any) -> dict[str, Any]:  # noqa: ANN401
-    return value if isinstance(value, dict) else {}
