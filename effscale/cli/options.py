@@ -127,7 +127,7 @@ def read(spec: str, resolution: tuple[int, int] | None, classes: int | None) -> 
     found = load(spec)
     if resolution is not None and resolution != found.resolution:
         found = at_resolution(found, resolution)
-    if classes is not None and classes != found.head.classes:
+    if classes is not None and classes != found.classes:
         found = with_classes(found, classes)
     return found
 

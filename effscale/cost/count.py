@@ -6,22 +6,26 @@ that would not fit is an error, never a wrapped number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, assert_never
 
 from effscale.arrays import Int, divided, is_array, plus
 from effscale.cost.visits import Visit, walk
 from effscale.errors import CountError, LayerError
+from effscale.network.layers import newest
 from effscale.network.leaves import (
     Act,
+    Attend,
     Conv,
     Dropout,
     Flatten,
+    Fuse,
     GlobalPool,
     Linear,
     Norm,
     Pool,
+    Resize,
     Shape,
     Shift,
 )
@@ -103,17 +107,14 @@ def whole(parts: Iterable[PartCost]) -> Cost:
 def part_costs(net: Network) -> list[PartCost]:
     """The cost of each part, in order."""
     costs: list[PartCost] = []
-    flow: Flow = net.image
-    for part in net.parts:
-        before = newest(flow)
-        visits, flow = walk(part.layer, flow, part.path)
-        costs.append(PartCost(part, before, newest(flow), _together(visits)))
+    flows: list[Flow] = []
+    for index, part in enumerate(net.parts):
+        before = net.given(index, flows)
+        visits, after = walk(part.layer, before, part.path)
+        flows.append(after)
+        cost = _together(visits)
+        costs.append(PartCost(part, newest(before), newest(after), cost))
     return costs
-
-
-def newest(flow: Flow) -> Shape:
-    """The feature map that a part puts out; cells hand on that before it as well."""
-    return flow if isinstance(flow, Shape) else flow[0]
 
 
 def _together(steps: list[Visit]) -> Cost:
@@ -133,22 +134,28 @@ def _together(steps: list[Visit]) -> Cost:
 def layer_costs(net: Network) -> list[LayerCost]:
     """The cost of every leaf of a network of plain ints, each copy for itself."""
     costs: list[LayerCost] = []
-    flow: Flow = net.image
-    for part in net.parts:
-        visits, flow = walk(part.layer, flow, part.path, unroll=True)
+    flows: list[Flow] = []
+    for index, part in enumerate(net.parts):
+        before = net.given(index, flows)
+        visits, after = walk(part.layer, before, part.path, unroll=True)
+        flows.append(after)
         costs += [LayerCost(visit, leaf_cost(visit)) for visit in visits]
     return costs
 
 
 def leaf_cost(step: Visit) -> Cost:
     """The cost of one of the leaves that a visit stands for."""
+    cost = _leaf_cost(step)
+    return replace(cost, params=0) if step.tied else cost
+
+
+def _leaf_cost(step: Visit) -> Cost:
     out = step.output
     match step.leaf:
         case Conv(c_in, c_out, kernel, _, groups, bias):
             area = kernel[0] * kernel[1]
             weights = area * divided(c_in, groups) * c_out
             params = weights + c_out if bias else weights
-            params = 0 if step.tied else params
             return Cost(weights * out.positions, params, out.elements)
         case Norm(channels):
             return Cost(params=2 * channels)
@@ -156,6 +163,10 @@ def leaf_cost(step: Visit) -> Cost:
             return Cost()
         case Linear(c_in, c_out):
             return Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
+        case Fuse():
+            return Cost(params=step.leaf.weights)
+        case Resize() | Attend():
+            return Cost()
         case _:
             assert_never(step.leaf)
 

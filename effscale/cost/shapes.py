@@ -17,14 +17,18 @@ from effscale.arrays import (
 from effscale.errors import LayerError
 from effscale.network.leaves import (
     Act,
+    Attend,
     Conv,
     Dropout,
     Flatten,
+    Fuse,
     GlobalPool,
+    Joint,
     Leaf,
     Linear,
     Norm,
     Pool,
+    Resize,
     Shape,
     Shift,
 )
@@ -71,6 +75,27 @@ def merged(maps: list[Shape], merge: Merge, path: str) -> Shape:
     return first._replace(channels=sum(each.channels for each in maps))
 
 
+def joined(leaf: Joint, flow: Flow, path: str) -> Shape:
+    """What `leaf` makes of several feature maps.
+
+    Raises:
+        LayerError: if there are more or fewer than it takes, or they do not fit.
+    """
+    maps = all_of(flow)
+    takes = leaf.inputs if isinstance(leaf, Fuse) else 2
+    if len(maps) != takes:
+        raise LayerError(f"{path}: expected {takes} feature maps, got {len(maps)}")
+    match leaf:
+        case Resize():
+            return maps[1]._replace(channels=maps[0].channels)
+        case Attend() | Fuse():
+            if isinstance(leaf, Fuse) and leaf.channels is not None:
+                same_channels(leaf.channels, maps[0], path)
+            return merged([*maps], "sum", path)
+        case _:
+            assert_never(leaf)
+
+
 def output(leaf: Leaf, shape: Shape, path: str) -> Shape:
     """What `leaf` makes of a feature map of this shape.
 
@@ -94,6 +119,8 @@ def output(leaf: Leaf, shape: Shape, path: str) -> Shape:
         case Linear(c_in, c_out):
             same_channels(c_in, shape, path)
             return Shape(c_out, 1, 1)
+        case Resize() | Attend() | Fuse():
+            return joined(leaf, shape, path)
         case _:
             assert_never(leaf)
 

@@ -9,6 +9,7 @@ from effscale.arrays import ONE, Int
 from effscale.cost.shapes import (
     all_of,
     either,
+    joined,
     keeps,
     merged,
     only,
@@ -17,6 +18,7 @@ from effscale.cost.shapes import (
 )
 from effscale.errors import LayerError
 from effscale.network.layers import (
+    Across,
     Gate,
     Graph,
     Layer,
@@ -26,7 +28,7 @@ from effscale.network.layers import (
     Sequential,
     unrolled,
 )
-from effscale.network.leaves import Conv, Leaf, Shape
+from effscale.network.leaves import Attend, Conv, Fuse, Leaf, Resize, Shape
 
 if TYPE_CHECKING:
     from effscale.network.layers import Flow
@@ -42,6 +44,7 @@ class Visit:
     input: Shape
     output: Shape
     tied: bool = False  #: its weights are those of an earlier visit
+    level: int | None = None  #: of a detector
 
 
 def walk(
@@ -63,10 +66,12 @@ def walk(
 
 @dataclass
 class _Walk:
-    """The visits so far."""
+    """The visits so far, and where the walk is."""
 
     unroll: bool
     visits: list[Visit]
+    level: int | None = None
+    tied: bool = False
 
     def through(
         self, layer: Layer, flow: Flow, path: str, times: Int, shared: set[str]
@@ -103,14 +108,49 @@ class _Walk:
                 return either(flow, after, there)
             case Graph():
                 return self._graph(layer, flow, path, times, shared)
+            case Across():
+                return self._across(layer, flow, path, times, shared)
+            case Resize() | Attend() | Fuse():
+                out = joined(layer, flow, path)
+                self._visit(path, layer, times, all_of(flow)[0], out)
+                return out
             case _:
                 shape = only(flow, path)
                 out = output(layer, shape, path)
                 tied = isinstance(layer, Conv) and layer.shared in shared
                 if isinstance(layer, Conv) and layer.shared is not None:
                     shared.add(layer.shared)
-                self.visits.append(Visit(path, layer, times, shape, out, tied))
+                self._visit(path, layer, times, shape, out, tied=tied)
                 return out
+
+    def _visit(  # noqa: PLR0913 - a visit has as many fields
+        self,
+        path: str,
+        leaf: Leaf,
+        times: Int,
+        shape: Shape,
+        out: Shape,
+        *,
+        tied: bool = False,
+    ) -> None:
+        tied = tied or self.tied
+        self.visits.append(Visit(path, leaf, times, shape, out, tied, self.level))
+
+    def _across(
+        self, across: Across, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Flow:
+        maps, outside = all_of(flow), (self.level, self.tied)
+        if len(maps) != len(across.levels):
+            expected = len(across.levels)
+            message = f"expected {expected} feature maps, got {len(maps)}"
+            raise LayerError(f"{path}: {message}")
+        outputs: list[Shape] = []
+        for self.level, shape in zip(across.levels, maps, strict=True):
+            after = self.through(across.layer, shape, f"{path}.shared", times, shared)
+            outputs.append(only(after, path))
+            self.tied = True
+        self.level, self.tied = outside
+        return tuple(outputs)
 
     def _chain(
         self,
@@ -131,11 +171,16 @@ class _Walk:
         if len(maps) != graph.inputs:
             found = f"expected {graph.inputs} feature maps, got {len(maps)}"
             raise LayerError(f"{path}: {found}")
+        outside = self.level
         for node in graph.nodes:
             where = f"{path}.{node.name}"
-            read = merged([maps[k] for k in node.reads], node.merge, where)
+            reads = [maps[k] for k in node.reads]
+            apart = node.merge == "apart"
+            read = tuple(reads) if apart else merged(reads, node.merge, where)
+            self.level = outside if node.level is None else node.level
             maps.append(
                 only(self.through(node.layer, read, where, times, shared), where)
             )
+        self.level = outside
         outputs = tuple(maps[k] for k in graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs

@@ -12,7 +12,9 @@ from effscale.arrays import is_array
 from effscale.errors import LayerError
 from effscale.module.combine import Gated, Shifted, Skipping, Wired
 from effscale.module.initialise import initialise, materialise
+from effscale.module.levels import Attended, Detector, Fused, Resized, Shared
 from effscale.network.layers import (
+    Across,
     Gate,
     Graph,
     Layer,
@@ -25,13 +27,16 @@ from effscale.network.layers import (
 )
 from effscale.network.leaves import (
     Act,
+    Attend,
     Conv,
     Dropout,
     Flatten,
+    Fuse,
     GlobalPool,
     Linear,
     Norm,
     Pool,
+    Resize,
     Shift,
 )
 from effscale.network.staged import network
@@ -53,14 +58,15 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 def build(
     spec: Spec, *, init: bool = True, device: str | torch.device = "cpu"
-) -> nn.Sequential:
+) -> nn.Module:
     """The network of `spec` as a module in training mode.
 
-    Takes (N, image channels, height, width), gives (N, classes) logits. Children are
-    `stem`, `stages.0` …, `head`; `effscale.network.blocks` has the names below them:
-    `stages.2.0.depthwise.conv.weight` is the first block of the third stage. With
-    `init` the weights are drawn as the reference draws them; without, they are zeros,
-    which is all that measuring needs.
+    Takes (N, image channels, height, width), gives (N, classes) logits; a detector
+    gives `Detections`, class logits and boxes by level. Children are `stem`, `stages.0`
+    …, `head` (or `neck`, `class_head`, `box_head`); `effscale.network.blocks` has the
+    names below them: `stages.2.0.depthwise.conv.weight` is the first block of the third
+    stage. With `init` the weights are drawn as the reference draws them; without, they
+    are zeros, which is all that measuring needs.
 
     Raises:
         LayerError: if the spec holds arrays of candidates.
@@ -77,7 +83,7 @@ def build(
     return module
 
 
-def _assemble(net: Network) -> nn.Sequential:
+def _assemble(net: Network) -> nn.Module:
     numbers = [n for part in net.parts for n in (part.channels, part.repeats)]
     if any(map(is_array, (*net.image, *numbers))):
         raise LayerError("build: expected one network, got arrays of candidates")
@@ -89,6 +95,8 @@ def _assemble(net: Network) -> nn.Sequential:
             continue
         outer = children.setdefault(group, nn.Sequential())
         outer.add_module(index, _part(part.layer))
+    if len(net.parts) > 1 and net.parts[-1].reads:
+        return Detector(net, children)
     return nn.Sequential(children)
 
 
@@ -101,16 +109,17 @@ def _part(layer: Sequential) -> nn.Sequential:
 
 
 #: Convolutions of one block that share their weights, by name.
-Shared: TypeAlias = dict[str, nn.Module]
+Tied: TypeAlias = dict[str, nn.Module]
 
 
-def module_of(layer: Layer, shared: Shared) -> nn.Module:
+def module_of(layer: Layer, shared: Tied) -> nn.Module:
     """`layer` as torch has it; `shared` has what its block has made to be shared."""
     match layer:
         case Conv(shared=str() as name) if name in shared:
             return shared[name]
         case Conv():
             conv = _conv(layer)
+            conv.bias_init = layer.bias_init
             if layer.shared is not None:
                 shared[layer.shared] = conv
             return conv
@@ -141,6 +150,14 @@ def module_of(layer: Layer, shared: Shared) -> nn.Module:
         case Graph(nodes=nodes):
             named = tuple((node.name, node.layer) for node in nodes)
             return Wired(layer, _modules(named, shared))
+        case Across(body):
+            return Shared(module_of(body, shared))
+        case Fuse():
+            return Fused(layer)
+        case Attend():
+            return Attended()
+        case Resize():
+            return Resized()
         case Repeat() | Maybe():
             return nn.Sequential(_modules((("0", layer),), shared))
         case _:
@@ -175,14 +192,14 @@ def _pool(pool: Pool) -> nn.Module:
 
 
 def _modules(
-    layers: tuple[tuple[str, Layer], ...], shared: Shared
+    layers: tuple[tuple[str, Layer], ...], shared: Tied
 ) -> OrderedDict[str, nn.Module]:
     return OrderedDict(
         (name, module_of(layer, shared)) for name, layer in unrolled(layers)
     )
 
 
-def _stochastic_depth(module: nn.Sequential, rate: float) -> None:
+def _stochastic_depth(module: nn.Module, rate: float) -> None:
     """Give block i of N the rate `rate`·i/N, counted over all stages.
 
     Source: tpu/models/official/efficientnet/efficientnet_model.py:655.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Graph
+    from effscale.network.layers import Graph, Merge
 
 
 class Gated(nn.Sequential):
@@ -72,19 +72,27 @@ class Wired(nn.Module):
         self, x: torch.Tensor | tuple[torch.Tensor, ...]
     ) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Each node on what it reads, summed or concatenated."""
-        maps = [x] if isinstance(x, torch.Tensor) else list(x)
+        maps: list[Any] = [x] if isinstance(x, torch.Tensor) else list(x)
         for node in self.graph.nodes:
             read = [maps[k] for k in node.reads]
-            merged = read[0]
-            if len(read) > 1 and node.merge == "concat":
-                merged = torch.cat(read, dim=1)
-            elif len(read) > 1:
-                for each in read[1:]:
-                    merged = merged + each
             layer = self._modules.get(node.name)
+            merged = _merged(read, node.merge)
             maps.append(merged if layer is None else layer(merged))
         outputs = tuple(maps[k] for k in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _merged(
+    read: list[torch.Tensor], merge: Merge
+) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    if merge == "apart":
+        return tuple(read)
+    if merge == "concat" and len(read) > 1:
+        return torch.cat(read, dim=1)
+    total = read[0]
+    for each in read[1:]:
+        total = total + each
+    return total
 
 
 class Shifted(nn.Module):

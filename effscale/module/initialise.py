@@ -7,6 +7,8 @@ import math
 import torch
 from torch import nn
 
+from effscale.module.levels import Fused
+
 
 def materialise(module: nn.Module, device: str | torch.device) -> None:
     """Give each parameter and buffer of a module on meta its storage, all zeros.
@@ -27,7 +29,7 @@ def initialise(module: nn.Module) -> None:
     """Fill every parameter and buffer in place.
 
     Convolutions: normal, variance 2 / (k²·c_out/groups). Linear: uniform up to
-    1/√c_out. Biases 0. Batch norm: the identity.
+    1/√c_out. Biases 0, but of class heads. Batch norm: the identity. Fusions: all alike.
 
     Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103.
     """
@@ -36,17 +38,15 @@ def initialise(module: nn.Module) -> None:
             case nn.Conv2d():
                 fan_out = each.weight[:, 0].numel() // each.groups
                 each.weight.normal_(0, math.sqrt(2 / fan_out))
-                _zero(each.bias)
+                if each.bias is not None:
+                    each.bias.fill_(each.bias_init)
+            case Fused():
+                each.weights.fill_(1)
             case nn.Linear():
                 bound = 1 / math.sqrt(each.out_features)
                 each.weight.uniform_(-bound, bound)
-                _zero(each.bias)
+                each.bias.zero_()
             case nn.BatchNorm2d():
                 each.reset_parameters()
             case _:
                 pass
-
-
-def _zero(parameter: torch.Tensor | None) -> None:
-    if parameter is not None:
-        parameter.zero_()

@@ -1,4 +1,4 @@
-"""Layers: the leaves, and the six ways to combine them.
+"""Layers: the leaves, and the seven ways to combine them.
 
 A block is written once in these words (`network.blocks`, `steps`, `cells`) and read by
 whoever needs it: `cost` counts it, `module` builds it. Numbers of type `Int` may be
@@ -15,11 +15,12 @@ from effscale.errors import LayerError
 from effscale.network.leaves import Leaf, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from effscale.network.leaves import Window
 
-Merge: TypeAlias = Literal["sum", "concat"]
+#: `apart`: a layer takes the several as they are.
+Merge: TypeAlias = Literal["sum", "concat", "apart"]
 
 #: What layers hand on: one feature map, or the several that a graph reads.
 Flow: TypeAlias = Shape | tuple[Shape, ...]
@@ -73,6 +74,14 @@ class Maybe:
 
 
 @dataclass(frozen=True, slots=True)
+class Across:
+    """Each of several feature maps through one layer, whose weights they share."""
+
+    layer: Layer
+    levels: tuple[int, ...]  #: which map is of which level of a detector
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """What a graph makes of some of its feature maps: merged, then sent through."""
 
@@ -80,6 +89,7 @@ class Node:
     reads: tuple[int, ...]
     layer: Layer
     merge: Merge = "sum"
+    level: int | None = None  #: of a detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +115,17 @@ class Graph:
             known += 1
 
 
-Layer: TypeAlias = Leaf | Sequential | Gate | Residual | Repeat | Maybe | Graph
+Layer: TypeAlias = (
+    Leaf | Sequential | Gate | Residual | Repeat | Maybe | Graph | Across
+)
 
 #: The layer that changes nothing.
 IDENTITY = Sequential(())
+
+
+def newest(flow: Flow) -> Shape:
+    """The feature map that a part puts out; cells hand on that before it as well."""
+    return flow if isinstance(flow, Shape) else flow[0]
 
 
 def seq(**layers: Layer) -> Sequential:
@@ -131,7 +148,7 @@ def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer
 
 @dataclass(frozen=True)
 class Part:
-    """A row of a report, the stem, a stage or the head: a layer, and how to call it."""
+    """A row of a report, the stem, a stage, a head: a layer, and how to call it."""
 
     name: str  #: for people: `stage 3`
     path: str  #: where it is in the built module: `stages.2`
@@ -141,11 +158,16 @@ class Part:
     channels: Int  #: output channels
     repeats: Int
     layer: Sequential
+    #: Numbers of the parts whose output it takes; none are that before it.
+    reads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Network:
-    """Parts in order, and the image they are for."""
+    """Parts in order, and the image they are for.
+
+    What no part reads is what the network puts out.
+    """
 
     name: str
     image: Shape
@@ -156,3 +178,12 @@ class Network:
         """Refuse an image without pixels."""
         if not all(at_least(1, each) for each in self.image):
             raise LayerError(f"image: expected at least one pixel, got {self.image}")
+
+    def given(self, index: int, flows: Sequence[Flow]) -> Flow:
+        """What part number `index` takes in, of what those before it put out."""
+        reads = self.parts[index].reads
+        if not reads:
+            return flows[index - 1] if index else self.image
+        if len(reads) == 1:
+            return flows[reads[0]]
+        return tuple(newest(flows[each]) for each in reads)

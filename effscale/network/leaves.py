@@ -1,4 +1,4 @@
-"""The leaves of a network: what makes one feature map of one.
+"""The leaves of a network: what makes one feature map of one, or of several.
 
 Numbers of type `Int` may be arrays, one entry for each candidate.
 """
@@ -13,6 +13,7 @@ from effscale.errors import LayerError
 
 if TYPE_CHECKING:
     from effscale.spec.base import Padding, PoolKind
+    from effscale.spec.neck import Fusion
 
 
 class Shape(NamedTuple):
@@ -53,6 +54,7 @@ class Conv:
     padding: Padding = "same"
     shared: str | None = None
     dilation: int = 1  #: positions from one element of the kernel to the next
+    bias_init: float = 0.0  #: what each bias begins with
 
     def __post_init__(self) -> None:
         """Refuse what no convolution can be."""
@@ -172,6 +174,37 @@ class Linear:
             raise LayerError(f"channels: expected at least 1, got {self}")
 
 
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The first of two feature maps, nearest neighbours, at the size of the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """a + b · sigmoid(max(a)) of two feature maps, the maximum being over positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fuse:
+    """Σ wᵢ·xᵢ of so many feature maps of one shape, the weights learnt (all 1 at first).
+
+    `fast`: relu(wᵢ) / (Σ relu(wⱼ) + 1e-4); `softmax`: of the w; `unbounded`: as they
+    are (Tan, Pang & Le 2020, section 3.3). With `channels` each has weights of its own.
+    """
+
+    inputs: int
+    kind: Fusion
+    channels: Int | None = None
+
+    @property
+    def weights(self) -> Int:
+        """How many it learns."""
+        channels = ONE if self.channels is None else self.channels
+        return 0 if self.kind == "sum" else self.inputs * channels
+
+
+#: Leaves that take several feature maps.
+Joint: TypeAlias = Resize | Attend | Fuse
 Leaf: TypeAlias = (
-    Conv | Norm | Act | Pool | GlobalPool | Shift | Flatten | Dropout | Linear
+    Conv | Norm | Act | Pool | GlobalPool | Shift | Flatten | Dropout | Linear | Joint
 )

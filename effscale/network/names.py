@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, assert_never
 from effscale.arrays import every
 from effscale.network.leaves import (
     Act,
+    Attend,
     Conv,
     Dropout,
     Flatten,
+    Fuse,
     GlobalPool,
     Linear,
     Norm,
     Pool,
+    Resize,
     Shift,
 )
 from effscale.spec import lines, steps
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from effscale.network.leaves import Leaf, Window
     from effscale.spec.models import Head
+    from effscale.spec.neck import Heads, Neck
 
 
 def kind(leaf: Leaf) -> str:
@@ -49,6 +53,12 @@ def kind(leaf: Leaf) -> str:
             return "dropout"
         case Linear():
             return "linear"
+        case Resize():
+            return "resize"
+        case Attend():
+            return "attention"
+        case Fuse(kind=which):
+            return f"{which} fusion"
         case _:
             assert_never(leaf)
 
@@ -102,3 +112,31 @@ def head_operator(head: Head) -> str:
     hidden = [] if head.hidden is None else ["FC"]
     classifier = ["FC"] if head.classifier else ["global pool"]
     return ", ".join([*map(operator, head.layers), *conv, *hidden, *classifier])
+
+
+#: Feature networks by the name that papers print.
+WIRINGS = {
+    "bifpn": "BiFPN",
+    "fpn": "FPN",
+    "panet": "FPN + PANet",
+    "simplified_panet": "simplified PANet",
+    "nas_fpn": "NAS-FPN",
+    "fully_connected": "fully-connected FPN",
+    "retinanet": "RetinaNet FPN",
+}
+
+
+def neck_words(neck: Neck) -> str:
+    """What a neck is called, its levels and its fusion: `BiFPN P3-P7, fast`."""
+    name = "own" if neck.wiring is None else WIRINGS[neck.wiring]
+    low, high = neck.levels
+    by_channel = " by channel" if neck.per_channel else ""
+    return f"{name} P{low}-P{high}, {neck.fusion}{by_channel}"
+
+
+def head_words(heads: Heads) -> str:
+    """The convolutions that the heads repeat."""
+    separable = [line.block for line in heads.layers] == ["depthwise", "conv"]
+    return f"Separable {size(pair(heads.layers[0].window[0]))}" if separable else (
+        operators(heads.layers)
+    )

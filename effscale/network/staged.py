@@ -1,4 +1,4 @@
-"""A spec as a network: stem, stages, head."""
+"""A spec as a network: stem, stages, and a head, or a neck and the heads behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from effscale.errors import LayerError
 from effscale.network.cells import Ends
+from effscale.network.detector import detecting
 from effscale.network.layers import Graph, Layer, Network, Node, Part, Sequential
 from effscale.network.leaves import (
     Conv,
@@ -21,6 +22,7 @@ from effscale.network.steps import chain
 from effscale.network.style import Style
 from effscale.spec.base import pair
 from effscale.spec.cells import cells_follow
+from effscale.spec.levels import tapped
 from effscale.spec.lines import CellStage
 from effscale.spec.sizes import strides
 
@@ -34,13 +36,15 @@ def network(spec: Spec) -> Network:
     """The network that `spec` states, for its own resolution.
 
     Built module paths follow the parts: `stem.conv`, `stages.2.0.expand.conv` (third
-    stage, first block), `head.classifier`.
+    stage, first block), `head.classifier`; of a detector, which has no stages beyond
+    those that are tapped, `neck.0.p6_td`, `class_head.0`, `box_head.predict`.
     """
-    style = Style.of(spec)
+    style, taps = Style.of(spec), tapped(spec)
     layer, c_out = chain(spec.stem, spec.image_channels, style)
     parts = [_part(spec, "stem", "stem", spec.stem, layer, c_out)]
-    ends = Ends(c_out)
-    for index, line in enumerate(spec.stages):
+    ends, found = Ends(c_out), dict[int, Ends]()
+    stages = spec.stages[: taps[-1] + 1] if taps else spec.stages
+    for index, line in enumerate(stages):
         before = ends if isinstance(line, CellStage) else Ends(ends.newest)
         try:
             layer, after = stage(line, before, spec, style)
@@ -53,13 +57,21 @@ def network(spec: Spec) -> Network:
         layer = _newest(ends, before, layer)
         name, path = f"stage {index + 1}", f"stages.{index}"
         parts.append(_part(spec, name, path, (line,), layer, after.newest))
-        ends = after
-    layer, c_out = classifier(spec.head, ends.newest, style)
-    layer = _newest(ends, Ends(ends.newest), layer)
-    words, square = head_operator(spec.head), (1, 1)
-    head = Part("head", "head", words, square, square, c_out, 1, layer)
+        ends = found[index] = after
+    if spec.head is not None:
+        parts.append(_head(spec.head, ends, style))
+    elif spec.neck is not None and spec.heads is not None:
+        read = [(index + 1, found[index]) for index in taps]
+        parts += detecting(spec.neck, spec.heads, read, style)
     image = Shape(spec.image_channels, *spec.resolution)
-    return Network(spec.name, image, (*parts, head), spec.stochastic_depth)
+    return Network(spec.name, image, tuple(parts), spec.stochastic_depth)
+
+
+def _head(head: Head, ends: Ends, style: Style) -> Part:
+    layer, c_out = classifier(head, ends.newest, style)
+    layer = _newest(ends, Ends(ends.newest), layer)
+    words, square = head_operator(head), (1, 1)
+    return Part("head", "head", words, square, square, c_out, 1, layer)
 
 
 def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields

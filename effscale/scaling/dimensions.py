@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from effscale.arrays import Int
     from effscale.spec.models import Spec
 
-#: Channels that scale, those that only grow, those of a group, and repeats.
-Role = Literal["channels", "grown", "group_width", "repeats"]
+#: Channels that scale, those that only grow, those of a group, and repeats; a
+#: detector's neck and heads have their own.
+Role = Literal[
+    "channels",
+    "grown",
+    "group_width",
+    "repeats",
+    "neck_channels",
+    "neck_repeats",
+    "head_repeats",
+]
 Change: TypeAlias = "Callable[[Role, Int], Int]"
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -30,7 +39,7 @@ ROLE_OF: dict[str, Role] = {
 
 
 def changed(spec: Spec, change: Change) -> dict[str, object]:
-    """What `change` makes of the stem, the stages, the blocks and the head of `spec`.
+    """What `change` makes of stem, stages, blocks, and of what is behind them.
 
     It is asked of each number that scales by the spec's own rules, and of no other.
     """
@@ -46,14 +55,24 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
         return number if role == "repeats" else change(role, number)
 
     head = of_head if rules.head == "grows" else change
-    return {
+    found: dict[str, object] = {}
+    if spec.head is not None and rules.head != "fixed":
+        found["head"] = _changed(spec.head, head)
+    if spec.neck is not None:
+        wide = change("neck_channels", spec.neck.channels)
+        deep = change("neck_repeats", spec.neck.repeats)
+        update = {"channels": wide, "repeats": deep}
+        found["neck"] = spec.neck.model_copy(update=update)
+    if spec.heads is not None:
+        update = {"repeats": change("head_repeats", spec.heads.repeats)}
+        found["heads"] = spec.heads.model_copy(update=update)
+    return found | {
         "stem": spec.stem if rules.stem == "fixed" else _changed(spec.stem, change),
         "stages": tuple(
             _changed(line, but_repeats if index in fixed else change)
             for index, line in enumerate(stages)
         ),
         "blocks": _changed(spec.blocks, change),
-        "head": spec.head if rules.head == "fixed" else _changed(spec.head, head),
     }
 
 

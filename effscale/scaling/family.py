@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.scaling.multipliers import strategy
+from effscale.scaling.law import at_phi
 from effscale.scaling.scale import scale
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def family(
 
 
 def _variant(baseline: Spec, phi: float, name: str) -> Variant:
-    multipliers = strategy(name, phi, baseline.coefficients)
+    multipliers = at_phi(baseline, phi, name)
     scaled = scale(baseline, multipliers)
     named = scaled.model_copy(update={"name": called(baseline, name, phi)})
     return Variant(named, name, phi, multipliers, float(2.0**phi))

@@ -42,13 +42,17 @@ _WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?")
 class Multipliers:
     """Factors d, w, r on repeats, channels and sides; arrays hold many candidates.
 
-    The channels of a group follow the width, or have a factor of their own.
+    The channels of a group follow the width, or have a factor of their own; a
+    detector's neck and heads have factors of their own, or stay.
     """
 
     depth: Real = 1.0
     width: Real = 1.0
     resolution: Real = 1.0
     group_width: Real | None = None
+    neck_width: Real | None = None
+    neck_depth: Real | None = None
+    head_depth: Real | None = None
 
     def __post_init__(self) -> None:
         """Refuse what scales to nothing."""
@@ -68,10 +72,12 @@ class Multipliers:
         """Those that are factors of their own."""
         return {name: each for name, each in vars(self).items() if each is not None}
 
-    @property
-    def groups(self) -> Real:
-        """The factor on the channels of a group."""
-        return self.width if self.group_width is None else self.group_width
+    def factor(self, name: str) -> Real:
+        """The factor of that name, or what stands for it where it is not given."""
+        given: Real | None = getattr(self, name)
+        if given is None:
+            return self.width if name == "group_width" else 1.0
+        return given
 
     @property
     def nominal(self) -> Real:
@@ -85,7 +91,7 @@ def compound(phi: Real, coefficients: Coefficients | None = None) -> Multipliers
     Source: Tan & Le 2019, equation 3.
     """
     given = coefficients or Coefficients()
-    _check(phi)
+    check_phi(phi)
     return Multipliers(given.alpha**phi, given.beta**phi, given.gamma**phi)
 
 
@@ -103,7 +109,7 @@ def strategy(
     """
     if name == "compound":
         return compound(phi, coefficients)
-    _check(phi)
+    check_phi(phi)
     depth, width, resolution = shares(name)
     growth = [phi * depth, phi * width / 2, phi * resolution / 2]
     if (group := group_share(name)) is not None:
@@ -157,6 +163,7 @@ def _weights(name: str) -> tuple[int, int, int, int]:
     return depth, width, group, resolution
 
 
-def _check(phi: Any) -> None:  # noqa: ANN401 - a number, or an array
+def check_phi(phi: Any) -> None:  # noqa: ANN401 - a number, or an array
+    """Refuse a φ beyond which no network is left."""
     if not every(abs(phi) <= MAX_PHI):
         raise ScaleError(f"phi: expected from -{MAX_PHI:g} to {MAX_PHI:g}, got {phi!r}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from effscale.arrays import every, maximum
 from effscale.errors import ScaleError
 from effscale.scaling.dimensions import ROLES, changed, numbers
+from effscale.scaling.law import backbone_called
 from effscale.scaling.multipliers import Multipliers
 from effscale.scaling.rounding import Rules, in_groups
 from effscale.spec import builtin
+from effscale.spec.base import Model
 from effscale.spec.lines import Bottleneck
 from effscale.spec.node import dotted
 from effscale.spec.sizes import least_sides, too_small
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int, Real
     from effscale.scaling.dimensions import Role
-    from effscale.spec.models import Spec
+    from effscale.spec.models import Spec, Variant
     from effscale.spec.steps import Line
+
+M = TypeVar("M", bound=Model)
 
 
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
@@ -45,11 +49,17 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
         match role:
             case "channels":
                 return rules.channels(number, multipliers.width)
+            case "neck_channels":
+                return rules.channels(number, multipliers.factor("neck_width"))
+            case "neck_repeats":
+                return rules.repeats(number, multipliers.factor("neck_depth"))
+            case "head_repeats":
+                return rules.repeats(number, multipliers.factor("head_depth"))
             case "grown":
                 grown: Int = maximum(number, rules.channels(number, multipliers.width))
                 return grown
             case "group_width":
-                return rules.group_width(number, multipliers.groups)
+                return rules.group_width(number, multipliers.factor("group_width"))
             case "repeats":
                 return rules.repeats(number, multipliers.depth)
             case _:
@@ -57,6 +67,8 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
     scaled = spec.model_copy(update=changed(spec, change))
     _check_scaled(spec, multipliers, followed)
+    if spec.neck is not None:
+        scaled = scaled.model_copy(update=_of_detector(spec, multipliers))
     stages = tuple(map(_compatible, scaled.stages))
     height, width = spec.resolution
     r = multipliers.resolution
@@ -66,6 +78,14 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
         for place, message, *_ in faults(sized):
             raise ScaleError(f"{spec.name} scaled: {dotted(place)}: {message}")
     return sized
+
+
+def _of_detector(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
+    """What a scaled detector calls its backbone, whose relatives are others now."""
+    found: dict[str, object] = {"backbone": backbone_called(spec, multipliers)}
+    if spec.scaling is not None:
+        found["scaling"] = spec.scaling.model_copy(update={"backbones": {}})
+    return found
 
 
 def is_plain(spec: Spec) -> bool:
@@ -88,8 +108,11 @@ def _check_scaled(spec: Spec, multipliers: Multipliers, followed: set[Role]) -> 
     for dimension, role, what in (
         ("depth", {"repeats"}, "stage that repeats"),
         ("width", {"channels", "grown"}, "width that scales"),
+        ("neck_width", {"neck_channels"}, "neck"),
+        ("neck_depth", {"neck_repeats"}, "neck"),
+        ("head_depth", {"head_repeats"}, "heads by level"),
     ):
-        if not followed & role and not every(getattr(multipliers, dimension) == 1):
+        if not followed & role and not every(multipliers.factor(dimension) == 1):
             raise ScaleError(f"{dimension}: {spec.name} has no {what}")
 
 
@@ -119,9 +142,11 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     Raises:
         ScaleError: if no linear layer makes them.
     """
-    if not spec.head.classifier:
+    if spec.head is not None and not spec.head.classifier:
         raise ScaleError(f"classes: {spec.name} has no linear classifier")
-    return _changed(spec, head=spec.head.model_copy(update={"classes": classes}))
+    name = "head" if spec.heads is None else "heads"
+    section = getattr(spec, name).model_copy(update={"classes": classes})
+    return _changed(spec, **{name: section})
 
 
 def _changed(spec: Spec, **update: object) -> Spec:
@@ -134,7 +159,7 @@ def _changed(spec: Spec, **update: object) -> Spec:
 def variant(spec: Spec, name: str) -> Spec:
     """The published variant `name` of `spec`: its multipliers, resolution, dropout."""
     given = spec.variants[name]
-    multipliers = Multipliers(given.depth_multiplier, given.width_multiplier)
+    multipliers = stated(spec, given)
     rounding = given.rounding or spec.rounding
     scaled = scale(spec.model_copy(update={"rounding": rounding}), multipliers)
     if given.repeats is not None:
@@ -146,16 +171,37 @@ def variant(spec: Spec, name: str) -> Spec:
             for line in scaled.stages
         )
         scaled = scaled.model_copy(update={"stages": stages})
-    dropout = spec.head.dropout if given.dropout is None else given.dropout
-    head = scaled.head.model_copy(update={"dropout": dropout})
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
         "published": given.published,
         "budget": given.budget,
     }
+    sections: dict[str, object] = {}
+    if scaled.head is not None and given.dropout is not None:
+        update = {"dropout": given.dropout}
+        sections["head"] = scaled.head.model_copy(update=update)
+    if scaled.neck is not None and given.neck is not None:
+        sections["neck"] = _with(scaled.neck, **dict(given.neck))
+    if scaled.heads is not None and given.heads is not None:
+        anchors = _with(scaled.heads.anchors, scale=given.heads.anchor_scale)
+        repeats = given.heads.repeats
+        sections["heads"] = _with(scaled.heads, repeats=repeats, anchors=anchors)
     resized = at_resolution(scaled, given.resolution)
-    return resized.model_copy(update={"name": name, "head": head, **figures})
+    return resized.model_copy(update={"name": name, **sections, **figures})
+
+
+def stated(spec: Spec, given: Variant) -> Multipliers:
+    """The multipliers of depth and width that a published variant has."""
+    listed = {} if spec.scaling is None else spec.scaling.backbones
+    of = given if given.backbone is None else listed[given.backbone]
+    return Multipliers(of.depth_multiplier, of.width_multiplier)
+
+
+def _with(section: M, **update: object) -> M:
+    """A copy of a section with what is given of these."""
+    given = {name: each for name, each in update.items() if each is not None}
+    return section.model_copy(update=given)
 
 
 def relatives(spec: Spec, name: str) -> dict[str, Spec]:

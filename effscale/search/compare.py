@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from effscale.cost.count import Cost, count
 from effscale.quantity import agrees
-from effscale.scaling.multipliers import Multipliers
-from effscale.scaling.scale import relatives
+from effscale.scaling.scale import relatives, stated
 from effscale.spec import builtin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from effscale.scaling.multipliers import Multipliers
     from effscale.spec.models import Published, Spec
 
 #: What `to` may be beside a name: each network's own rival.
@@ -104,7 +104,7 @@ def _multipliers(reference: str, spec: Spec) -> Multipliers | None:
     )
     if height != width:
         return None
-    return Multipliers(given.depth_multiplier, given.width_multiplier, float(height))
+    return replace(stated(baseline, given), resolution=float(height))
 
 
 def built_in(reference: str, spec: Spec) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
 from effscale.scaling.family import Variant, called
-from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
+from effscale.scaling.law import at_phi
+from effscale.scaling.multipliers import MAX_PHI, Multipliers
 from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.ray import changes, span
 from effscale.search.reach import Axis, distinct, simplest
@@ -85,7 +86,7 @@ class Ray:
         low, high = float(self.phi[index]), float(self.end[index])
         phi = simplest(low, high)
         name = called(self.spec, self.strategy, phi)
-        given = strategy(self.strategy, phi, self.spec.coefficients)
+        given = at_phi(self.spec, phi, self.strategy)
         variant = named(self.spec, name, self.strategy, phi, given, target)
         return Found(role, variant, count(variant.spec), target, (low, high))
 
@@ -114,7 +115,7 @@ def ray(
     Raises:
         ScaleError: if a multiplier would fall as φ rises.
     """
-    rising = strategy(name, 1.0, spec.coefficients)
+    rising = at_phi(spec, 1.0, name)
     if min(rising.given.values()) < 1:
         raise ScaleError("coefficients: expected at least 1 each, to search along φ")
     limits = limits or Limits()
@@ -122,12 +123,12 @@ def ray(
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
     runs = distinct(*changes(spec, name, low, high), high, special=0.0)
-    image = strategy(name, runs.start, spec.coefficients).resolution
+    image = at_phi(spec, runs.start, name).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
     runs = Axis(runs.start[exists], runs.end[exists])
     if len(runs) and not empty and high == round(high):
         runs.end[-1] = _change_after(spec, name, high)
-    given = strategy(name, runs.start, spec.coefficients)
+    given = at_phi(spec, runs.start, name)
     scaled = scale(spec, given)
     cost = spread(count(scaled), len(runs))
     admitted = limits.admit(given, scaled.resolution, cost)

@@ -9,7 +9,8 @@ import numpy as np
 
 from effscale.cost.count import count
 from effscale.errors import CountError, ScaleError
-from effscale.scaling.multipliers import MAX_PHI, Multipliers, strategy
+from effscale.scaling.law import at_phi
+from effscale.scaling.multipliers import MAX_PHI, Multipliers
 from effscale.scaling.scale import leaves_an_image, scale
 from effscale.search.reach import breakpoints, rounded_numbers
 
@@ -35,7 +36,7 @@ def span(
 
     def given(phi: float) -> Multipliers:
         """As arrays have it: numpy's powers may differ from Python's in a digit."""
-        return strategy(name, np.array([phi]), spec.coefficients)
+        return at_phi(spec, np.array([phi]), name)
 
     def macs(phi: float) -> float:
         """Those at φ: 0 where the image is too small, infinity beyond what fits."""
@@ -89,7 +90,7 @@ def changes(
     for follows, rule, given in rounded_numbers(spec):
 
         def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
-            return getattr(strategy(name, phi, spec.coefficients), of)
+            return at_phi(spec, phi, name).factor(of)
 
         def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
             return rule(number, value(phi))

@@ -92,13 +92,13 @@ def axes(spec: Spec, bounds: Sequence[tuple[float, float]]) -> tuple[Axis, Axis,
 
 
 #: The multipliers by dimension; of channels of a group, that of the width.
-FOLLOWED = ({"depth"}, {"width", "groups"}, {"resolution"})
+FOLLOWED = ({"depth"}, {"width", "group_width"}, {"resolution"})
 
 
 class Numbers(NamedTuple):
     """Numbers of a spec that follow a multiplier by one rule."""
 
-    follows: str  #: the attribute of `Multipliers`
+    follows: str  #: the factor of `Multipliers`
     rule: Rounded
     numbers: list[int]
 
@@ -114,8 +114,11 @@ def rounded_numbers(spec: Spec) -> list[Numbers]:
         ("depth", rules.repeats, numbers(spec, "repeats")),
         ("width", rules.channels, numbers(spec, "channels")),
         ("width", grown, numbers(spec, "grown")),
-        ("groups", rules.group_width, numbers(spec, "group_width")),
+        ("group_width", rules.group_width, numbers(spec, "group_width")),
         ("resolution", rules.resolution, list(spec.resolution)),
+        ("neck_width", rules.channels, numbers(spec, "neck_channels")),
+        ("neck_depth", rules.repeats, numbers(spec, "neck_repeats")),
+        ("head_depth", rules.repeats, numbers(spec, "head_repeats")),
     ]
     return [
         Numbers(name, rule, [int(number) for number in dict.fromkeys(found)])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from effscale.arrays import Int
-from effscale.spec import fields, quantities
+from effscale.spec import fields, quantities, several
 
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
@@ -31,6 +31,7 @@ Multiplier = Annotated[float, fields.Number(0, 100, above=True)]
 Percent = Annotated[float, fields.Number(0, 100)]
 Name = Annotated[str, fields.Word()]
 Text = Annotated[str, fields.Text()]
+Reference = Annotated[str, fields.Text()]  #: a built-in spec, or a file
 Quantity = Annotated[str, quantities.Rounded()]
 Limit = Annotated[str, quantities.Most()]
 Flag = Annotated[bool, fields.Flag()]
@@ -54,7 +55,7 @@ Resolution = Annotated[
 ]
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.
 Window = Annotated[
-    tuple[int, int], fields.Pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
+    tuple[int, int], several.Pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
 ]
 
 
@@ -65,7 +66,7 @@ def _number_or_list(value: Any) -> Any:  # noqa: ANN401
 #: Channels, or a list with those of each block of a stage, the last for all after it.
 Widths = Annotated[
     Int | tuple[Int, ...],
-    fields.OneOrEach(1, MAX_CHANNELS),
+    several.OneOrEach(1, MAX_CHANNELS),
     PlainSerializer(_number_or_list),
 ]
 

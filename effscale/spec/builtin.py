@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import Fault, SpecError, did_you_mean, short
-from effscale.spec.files import decoded
+from effscale.spec.files import decoded, label, read_bytes
 from effscale.spec.loading import load_file, loads
 from effscale.spec.revisions import is_revision, parted, read
 
@@ -90,18 +90,16 @@ def find(reference: str) -> tuple[Spec, str | None]:
     Raises:
         SpecError: if there is no such name, file or variant, or the file is wrong.
     """
-    whole = _is_file(reference) and os.path.exists(reference)  # noqa: PTH110
+    whole = is_file(reference) and os.path.exists(reference)  # noqa: PTH110
     base, at, variant = (reference, "", "") if whole else parted(reference)
-    name = base if _is_file(base) or base in files() else _aliases().get(base, base)
-    if not _is_file(base) and name in files():
+    name = base if is_file(base) or base in files() else _aliases().get(base, base)
+    if not is_file(base) and name in files():
         found, inner = spec(name), None
-    elif not _is_file(base) and name in names():
+    elif not is_file(base) and name in names():
         stem, inner = names()[name]
         found = spec(stem)
-    elif not os.path.exists(base) and is_revision(base):  # noqa: PTH110
-        found, inner = loads(decoded(read(base), base), base), None
-    elif (base and _is_file(base)) or os.path.exists(base):  # noqa: PTH110 - raises nothing
-        found, inner = load_file(base), None
+    elif (base and is_file(base)) or os.path.exists(base) or is_revision(base):  # noqa: PTH110 - raises nothing
+        found, inner = loads(text(base), label(base)), None
     else:
         hint = did_you_mean(base, list(names()))
         message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
@@ -117,5 +115,17 @@ def find(reference: str) -> tuple[Spec, str | None]:
     return found, variant
 
 
-def _is_file(base: str) -> bool:
+def text(base: str) -> str:
+    """The text of a file, of standard input, or of a file in git: `HEAD~1:my.yaml`.
+
+    Raises:
+        SpecError: if it cannot be read.
+    """
+    if not os.path.exists(base) and is_revision(base):  # noqa: PTH110 - raises nothing
+        return decoded(read(base), base)
+    return decoded(read_bytes(base), label(base))
+
+
+def is_file(base: str) -> bool:
+    """Whether a reference names a file, rather than what is built in."""
     return base == "-" or "/" in base or base.endswith((".yaml", ".yml"))

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+#: What need not be written where nothing is in it: the section, and the key.
+_EMPTY = (
+    *(("", "blocks"), ("", "cells"), ("", "variants"), ("head", "layers")),
+    *(("neck", "nodes"), ("scaling", "backbones")),
+)
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes texts that would be read as something else: line breaks, 1e-3."""
 
@@ -32,11 +39,10 @@ def dumps(spec: Spec, comment: str = "") -> str:
     lines, which would bury what a line says, are not.
     """
     data = spec.model_dump(exclude_none=True)
-    for name in ("blocks", "cells", "variants"):
-        if not data[name]:
-            del data[name]
-    if not spec.head.layers:
-        del data["head"]["layers"]
+    for section, name in _EMPTY:
+        within = data.get(section, {}) if section else data
+        if not within.get(name, True):
+            del within[name]
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     text: str = yaml.dump(
         data,

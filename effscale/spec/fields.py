@@ -106,52 +106,6 @@ def _even(value: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Pair(Whole):
-    """Two whole numbers, rows and columns; one stands for both."""
-
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"{super().expected}, or [rows, columns]"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """One or two, strictly."""
-        one = super().schema()
-        two = core_schema.list_schema(one, min_length=2, max_length=2, strict=True)
-        return core_schema.union_schema([one, two])
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """A tuple, of one number twice where only one is given."""
-        found = super().check(
-            list(value) if isinstance(value, tuple) else value, handler
-        )
-        return (found, found) if isinstance(found, int) else tuple(found)
-
-
-@dataclass(frozen=True)
-class OneOrEach(Whole):
-    """A whole number, or one for each block of a stage, the last for all after it."""
-
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"{super().expected}, or a list with one for each block"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """One, or a list that is not empty, strictly."""
-        one = super().schema()
-        each = core_schema.list_schema(one, min_length=1, max_length=100, strict=True)
-        return core_schema.union_schema([one, each])
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """A number, or a tuple of several."""
-        found = super().check(
-            list(value) if isinstance(value, tuple) else value, handler
-        )
-        return tuple(found) if isinstance(found, list) else found
-
-
-@dataclass(frozen=True)
 class Number(Kind):
     """A finite real number of a range; `above` leaves out the lower bound itself."""
 

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from effscale.errors import Fault, SpecError, closest, short
-from effscale.spec import structure
+from effscale.errors import Fault, SpecError
+from effscale.spec import backbone, structure
 from effscale.spec.files import decoded, label, read_bytes
-from effscale.spec.lines import STAGES
 from effscale.spec.models import Spec
-from effscale.spec.node import Node, Place, dotted
+from effscale.spec.node import dotted, mapping
 from effscale.spec.nodes import compose
 from effscale.spec.references import misnamed, references
-from effscale.spec.steps import Use
+from effscale.spec.wording import schema_faults, stated
 from effscale.spec.written import too_long
 from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-
-#: The classes of lines, which pydantic names on the way to a fault.
-KINDS = {kind.__name__ for kind in STAGES.values()} | {Use.__name__}
-
-
-#: Words compared with those that are known, in one file: a hint costs time.
-MAX_HINTS = 1000
-#: What a value is compared with that is no word.
-NO_WORDS: tuple[object, list[str]] = ("", [])
+    from effscale.spec.node import Node
 
 
 @dataclass(frozen=True)
@@ -55,19 +45,21 @@ def load_file(path: Path | str) -> Spec:
     return loads(decoded(read_bytes(path), name), name)
 
 
-def loads(text: str, path: str = "<text>") -> Spec:
+def loads(text: str, path: str = "<text>", *, alone: bool = False) -> Spec:
     """The spec that `text` states; `path` is what messages call it.
+
+    One that is `alone` reads no backbone of another file.
 
     Raises:
         SpecError: with each thing that is wrong, in the order of the text.
     """
-    reading = examine(text, path)
+    reading = examine(text, path, alone=alone)
     if reading.spec is None or reading.faults:
         raise SpecError(reading.faults)
     return reading.spec
 
 
-def examine(text: str, path: str = "<text>") -> Reading:
+def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     """Everything that can be read of `text`; the spec is sound if there is no fault."""
     root, faults = compose(text, path)
     if root is None:
@@ -77,159 +69,50 @@ def examine(text: str, path: str = "<text>") -> Reading:
     if long := list(too_long(data)):
         faults += [root.at(each.place).fault(path, "", *each[1:]) for each in long]
         return Reading(root, None, tuple(sorted(set(faults))))
-    unknown = list(references(data))
-    findings: list[structure.Finding] = [*unknown]
-    spec: Spec | None = None
-    try:
-        spec = Spec.model_validate(data)
-    except ValidationError as error:
+    given, wrong = data, list[Wrong]()
+    if not alone and backbone.is_needed(data):
+        given, wrong = backbone.with_backbone(data, path)
+    unknown = list(references(given))
+    findings: list[structure.Finding] = [*wrong, *unknown]
+    spec, details = _validated(given)
+    lacking = _lacking(given)
+    if details or lacking:
         lines = [found.place[:-1] for found in unknown] + list(misnamed(data))
-        faults += _schema_faults(error, root, path, lines)
-    else:
-        if unknown:
-            spec = None  # it names what there is not
-        else:
-            findings += structure.faults(spec)
+        if wrong:  # what a backbone would have brought is not missing
+            details = [each for each in details if each["loc"] not in _BROUGHT]
+        faults += schema_faults(details, lacking, root, path, lines)
+    elif spec is not None and not findings:
+        findings += structure.faults(spec)
     for found in map(_whole, findings):
-        place = _stated(found.place, root)
+        place = stated(found.place, root)
         faults.append(root.at(place).fault(path, dotted(place), *found[1:]))
-    return Reading(root, spec, tuple(sorted(set(faults))))
+    sound = None if wrong or unknown or details or lacking else spec
+    return Reading(root, sound, tuple(sorted(set(faults))))
+
+
+#: Where a file would say what its backbone says for it.
+_BROUGHT = {(name,) for name in backbone.TAKEN}
+
+
+def _validated(data: Any) -> tuple[Spec | None, list[ErrorDetails]]:  # noqa: ANN401
+    """The spec that the data are, or what the models say is wrong with them."""
+    try:
+        return Spec.model_validate(data), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _lacking(data: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
+    """Sections of which a network has one or the other: a head, or neck and heads."""
+    keys = mapping(data).keys()
+    if not isinstance(data, dict):
+        return []
+    if "neck" in keys or "heads" in keys:
+        return [each for each in ("neck", "heads") if each not in keys]
+    return [] if "head" in keys else ["head"]
 
 
 def _whole(found: structure.Finding) -> Wrong:
     return Wrong(*found)
 
 
-def _schema_faults(
-    error: ValidationError, root: Node, path: str, unknown: list[Place]
-) -> Iterator[Fault]:
-    """pydantic's errors in our words, at the place in the file they speak of.
-
-    Of lines whose block is unknown nothing else is said.
-    """
-    missing: dict[Place, list[str]] = {}
-    for index, detail in enumerate(error.errors(include_url=False)):
-        place = _stated(detail["loc"], root)
-        if any(place[: len(line)] == line for line in unknown):
-            continue
-        if detail["type"] == "missing" and isinstance(detail["loc"][-1], str):
-            missing.setdefault(place[:-1], []).append(str(place[-1]))
-            continue
-        if detail["type"] == "union_tag_not_found" and isinstance(
-            detail["input"], dict
-        ):
-            missing.setdefault(place, []).append("block")
-            continue
-        short_of = detail.get("ctx", {}).get("min_length", 0)
-        if detail["type"] == "too_short" and len(detail["input"]) >= short_of:
-            continue  # pydantic counts only the items that are right
-        of_key = place[-1:] == ("[key]",)
-        key = of_key or detail["type"] == "extra_forbidden"
-        place = place[:-1] if of_key else place
-        node = root.at(place, key=key)
-        message, code, compared = _wording(detail, place, root)
-        close = closest(*compared) if index < MAX_HINTS else ""
-        if key and close in root.at(place[:-1]).keys:
-            close = ""  # the right key is there already
-        where = dotted(place[:-1] if key else place)
-        yield node.fault(path, where, message, "EFF106" if of_key else code, close)
-    for place, keys in missing.items():
-        message = f"missing {', '.join(keys)}"
-        yield root.at(place).fault(path, dotted(place), message, "EFF101")
-
-
-def _stated(place: Place, root: Node) -> Place:
-    """`place` as the file has it: less what only the models know of.
-
-    That is the class of a line, and an index into what the file writes as one.
-    """
-    found: list[str | int] = []
-    node: Node | None = root
-    for step in place:
-        value = None if node is None else node.value
-        if isinstance(value, dict) and step in value:
-            node = value[step]
-        elif isinstance(value, list) and step in range(len(value)):
-            node = value[int(step)]
-        elif isinstance(step, int) or step in KINDS:
-            continue
-        else:
-            node = None
-        found.append(step)
-    return tuple(found)
-
-
-def _wording(
-    detail: ErrorDetails, place: Place, root: Node
-) -> tuple[str, str, tuple[object, list[str]]]:
-    """What to say, the rule that is broken, and the word of which others."""
-    found = short(detail["input"])
-    match detail["type"]:
-        case "extra_forbidden":
-            known = _known_keys(place[:-1], root)
-            message = f"unknown key {short(place[-1])}"
-            if place[-1] == "repeats" and place[0] in {"stages", "blocks"}:
-                only = "it is one at any depth; a block under blocks repeats"
-                return f"{message}; {only}", "EFF102", NO_WORDS
-            return message, "EFF102", (place[-1], known)
-        case "kind":
-            expected = str(detail["ctx"]["expected"])
-            words = expected.removeprefix("one of ").split(", ")
-            choice = expected.startswith("one of ")
-            rule = detail["ctx"].get("code", "EFF104")
-            code = "EFF105" if choice else str(rule)
-            close = detail["input"], words if choice else []
-            return f"expected {expected}, got {found}", code, close
-        case "too_short":
-            least = detail["ctx"]["min_length"]
-            count = "one" if least == 1 else str(least)
-            several = len(detail["input"]) or "none"
-            return f"expected at least {count}, found {several}", "EFF107", NO_WORDS
-        case "tuple_type":
-            what = "a line or a list of lines" if place == ("stem",) else "a list"
-            return f"expected {what}, got {found}", "EFF107", NO_WORDS
-        case "too_long" | "missing":
-            return f"expected {_two(place)}, got {found}", "EFF104", NO_WORDS
-        case (
-            "model_type" | "dict_type" | "model_attributes_type" | "union_tag_not_found"
-        ):
-            return f"expected keys and values, got {found}", "EFF107", NO_WORDS
-        case _:
-            return f"{detail['msg'].lower()}, got {found}", "EFF104", NO_WORDS
-
-
-def _two(place: Place) -> str:
-    """What a list of two holds."""
-    cell = "nodes" in place
-    return "an operator and a state" if cell else "two sides, height and width"
-
-
-def _known_keys(place: Place, root: Node) -> list[str]:
-    """The keys that the model at `place` has, by walking the models themselves."""
-    model, node = Spec, root
-    steps = list(place)
-    while steps:
-        annotation = model.model_fields[str(steps[0])].annotation
-        node = node.at((steps.pop(0),))
-        if get_origin(annotation) is dict:
-            node = node.at((steps.pop(0),))
-        while steps and isinstance(steps[0], int):
-            node = node.at((steps.pop(0),))
-        model = _model_in(annotation, node.plain())
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any, value: Any) -> Any:  # noqa: ANN401
-    """The model that an annotation, `tuple[Stage, ...] | None`, means by `value`."""
-    models = list(_models(annotation))
-    if len(models) > 1:
-        block = value.get("block", "conv") if isinstance(value, dict) else "conv"
-        return STAGES.get(block, Use)
-    return models[0]
-
-
-def _models(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for each in get_args(annotation):
-        yield from _models(each)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic_core import PydanticKnownError
 
 from effscale.spec import fields
 from effscale.spec.base import (
@@ -25,12 +26,14 @@ from effscale.spec.base import (
     Name,
     Percent,
     Quantity,
+    Reference,
     Repeats,
     Resolution,
     Share,
     Text,
 )
 from effscale.spec.lines import Cell, Stage
+from effscale.spec.neck import Heads, HeadsChange, Neck, NeckChange, Scaling
 from effscale.spec.rounding import Policy, Rounding, policy
 from effscale.spec.steps import Step
 
@@ -42,6 +45,13 @@ Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
 
 def _list(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     return [value] if isinstance(value, dict) else value
+
+
+def _stated(value: Any) -> Any:  # noqa: ANN401
+    """`value`, unless a file writes null where a section belongs."""
+    if value is None:
+        raise PydanticKnownError("model_type", {"class_name": "section"})
+    return value
 
 
 def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
@@ -124,6 +134,8 @@ class Published(Model):
     macs: Quantity | None = None
     top1: Percent | None = None
     top5: Percent | None = None
+    #: Average precision of a detector, on COCO's test-dev.
+    ap: Percent | None = None
     source: Text | None = None
     #: Why a printed figure is not the counted one, where it is not.
     note: Text | None = None
@@ -148,6 +160,10 @@ class Variant(Model):
         Rounding | None,
         BeforeValidator(policy, json_schema_input_type=Rounding | Policy | None),
     ] = None
+    #: A detector's: one of the `backbones` that it scales by, in place of multipliers.
+    backbone: Name | None = None
+    neck: NeckChange | None = None
+    heads: HeadsChange | None = None
 
 
 class Spec(Model):
@@ -156,6 +172,8 @@ class Spec(Model):
     name: Name
     family: Name | None = None
     source: Text | None = None
+    #: The spec whose stem and stages, and all else that is not stated, these are.
+    backbone: Reference | None = None
     resolution: Resolution
     image_channels: Channels = 3
     activation: ActivationName = "silu"
@@ -173,7 +191,11 @@ class Spec(Model):
         PlainSerializer(_one_or_list),
     ]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-    head: Head
+    #: What classifies; a detector has a neck, and heads by level, in its place.
+    head: Annotated[Head | None, BeforeValidator(_stated)] = None
+    neck: Annotated[Neck | None, BeforeValidator(_stated)] = None
+    heads: Annotated[Heads | None, BeforeValidator(_stated)] = None
+    scaling: Scaling | None = None
     rounding: Annotated[
         Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)
     ] = Rounding()
@@ -184,6 +206,12 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
+
+    @property
+    def classes(self) -> int:
+        """What it tells apart."""
+        heads = [each for each in (self.head, self.heads) if each is not None]
+        return heads[0].classes
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """The fields that differ from their defaults, for a readable print."""

@@ -30,14 +30,25 @@ def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file 
             yield Wrong(("blocks", name), message, "EFF106")
         yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
         own += [] if name in STAGES else [name]
-    steps_of = {
-        ("stem",): data.get("stem"),
-        ("head", "layers"): mapping(data.get("head")).get("layers"),
-    }
-    for place, steps in steps_of.items():
+    for place, steps in _steps_of(data).items():
         yield from _unknown(steps, place, (*STEPS, *own))
     yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
     yield from _cells(data.get("stages"), mapping(data.get("cells")))
+
+
+def _steps_of(data: dict[str, Any]) -> dict[Place, Any]:
+    """What may hold steps, outside the stages, by its place."""
+    neck = mapping(data.get("neck"))
+    found: dict[Place, Any] = {
+        ("stem",): data.get("stem"),
+        ("head", "layers"): mapping(data.get("head")).get("layers"),
+        ("neck", "layers"): neck.get("layers"),
+        ("neck", "lateral"): neck.get("lateral"),
+        ("heads", "layers"): mapping(data.get("heads")).get("layers"),
+    }
+    for name, node in mapping(neck.get("nodes")).items():
+        found["neck", "nodes", name, "layers"] = mapping(node).get("layers")
+    return found
 
 
 def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds

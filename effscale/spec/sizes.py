@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.spec.models import Spec
-from effscale.spec.steps import Line
+    from effscale.spec.steps import Line
+
+
+def lines_of(spec: Spec) -> tuple[Line, ...]:
+    """Every line, in order, that a feature map goes through; of a neck none."""
+    head = () if spec.head is None else spec.head.layers
+    return (*spec.stem, *spec.stages, *head)
 
 
 def least_sides(spec: Spec) -> tuple[int, int]:
@@ -21,7 +27,7 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
     The product of all strides where nothing is padded less than `same`.
     """
-    lines = (*spec.stem, *spec.stages, *spec.head.layers)
+    lines = lines_of(spec)
     return _needed(spec, lines, 0, 1), _needed(spec, lines, 1, 1)
 
 
@@ -51,8 +57,7 @@ def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
 
 def pads_all(spec: Spec) -> bool:
     """Whether every line pads as `same`, so that sides are only ever rounded up."""
-    lines = (*spec.stem, *spec.stages, *spec.head.layers)
-    return least_sides(spec) == strides(spec, lines)
+    return least_sides(spec) == strides(spec, lines_of(spec))
 
 
 def _stride(spec: Spec, lines: Sequence[Line], axis: int) -> int:
@@ -96,8 +101,7 @@ def too_small(
     for axis, (side, least) in enumerate(zip(resolution, least_of, strict=True)):
         if not every(side >= least):
             got = side.min() if is_array(side) else side
-            lines = (*spec.stem, *spec.stages, *spec.head.layers)
-            even = least == _capped(_stride(spec, lines, axis))
+            even = least == _capped(_stride(spec, lines_of(spec), axis))
             why = "total stride" if even else "kernels and strides"
             message = f"expected at least {least} (the network's {why}), got {got}"
             found.append((axis, message, least))

@@ -10,8 +10,9 @@ from effscale.spec.base import of_block
 from effscale.spec.cells import cells_follow, meeting
 from effscale.spec.line_faults import line_faults
 from effscale.spec.lines import Block, CellStage, Dense, Transition
+from effscale.spec.neck_faults import neck_faults
 from effscale.spec.node import dotted
-from effscale.spec.sizes import least_sides, too_small
+from effscale.spec.sizes import least_sides, lines_of, too_small
 from effscale.spec.steps import (
     Activate,
     Branches,
@@ -50,7 +51,7 @@ def fits_by_itself(spec: Spec) -> bool:
     return all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
         or (isinstance(line, Conv) and line.groups == 1)
-        for line in (*spec.stem, *spec.stages, *spec.head.layers)
+        for line in lines_of(spec)
     )
 
 
@@ -70,7 +71,9 @@ def faults(spec: Spec) -> Iterator[Finding]:
     reader = _Reader(spec, stated=True)
     for place, lines in (("stem",), spec.stem), (("stages",), spec.stages):
         here = yield from reader.through(lines, here, place)
-    yield from reader.through(spec.head.layers, here, ("head", "layers"))
+    if spec.head is not None:
+        yield from reader.through(spec.head.layers, here, ("head", "layers"))
+    yield from neck_faults(spec)
 
 
 def _overrides(spec: Spec, name: str) -> Iterator[Finding]:

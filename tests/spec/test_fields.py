@@ -13,13 +13,12 @@ from effscale.spec.fields import (
     Kind,
     Number,
     Odd,
-    OneOrEach,
-    Pair,
     Text,
     Whole,
     Word,
 )
 from effscale.spec.quantities import QUANTITY, Most, Rounded
+from effscale.spec.several import OneOrEach, Pair
 
 TINY = math.ulp(0.0)
 SHARE, MULTIPLIER = Number(0, 1), Number(0, 100, above=True)

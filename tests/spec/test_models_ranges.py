@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from effscale.spec.base import Activation
-from effscale.spec.loading import KINDS
+from effscale.spec.wording import KINDS
 from effscale.spec.rounding import RepeatsRule, TiesRule
 from tests.spec.small import ABSENT, spec
 
@@ -53,7 +53,7 @@ SECTIONS = (
 )
 NEEDED = """
     name resolution stem stem.kernel stages stages.0.kernel stages.0.stride
-    stages.0.channels stages.0.repeats head variants.b1.resolution
+    stages.0.channels stages.0.repeats variants.b1.resolution
 """
 
 

@@ -1,0 +1,172 @@
+"""What makes a detector of a backbone: a feature network, and heads by level.
+
+Level l is 1/2^l of the image's side, P3 an eighth (Lin et al. 2017, arXiv:1612.03144).
+A neck is a short graph: each node reads feature maps of any levels, which are brought
+to its own, fuses them, and sends the result through the neck's layers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from effscale.spec import fields, several
+from effscale.spec.base import (
+    MAX_CHANNELS,
+    Channels,
+    Flag,
+    Model,
+    Multiplier,
+    Name,
+    Repeats,
+    Share,
+)
+from effscale.spec.steps import Activate, Conv, Depthwise, Step
+
+#: Above P12 no image has a pixel left.
+MAX_LEVEL = 12
+
+Fusion = Literal["sum", "unbounded", "softmax", "fast"]
+Merge = Literal["sum", "attention"]
+Wiring = Literal[
+    "bifpn",
+    "fpn",
+    "panet",
+    "simplified_panet",
+    "nas_fpn",
+    "fully_connected",
+    "retinanet",
+]
+
+Level = Annotated[int, fields.Whole(1, MAX_LEVEL)]
+Levels = Annotated[tuple[int, int], several.Range(1, MAX_LEVEL)]
+FusionName = Annotated[Fusion, fields.Choice(get_args(Fusion))]
+Steps = tuple[Step, ...]
+Ratios = Annotated[
+    tuple[Annotated[float, fields.Number(0, 100, above=True)], ...],
+    Field(min_length=1),
+]
+
+#: A depthwise convolution and a 1×1 with bias, one batch norm behind the two: what
+#: nodes send their fused maps through, and heads repeat
+#: (automl/efficientdet/efficientdet_arch.py:136-249, 508-533).
+_DEPTHWISE = Depthwise(
+    block="depthwise", kernel=(3, 3), norm=False, activation="none"
+)
+_NODE: Steps = (
+    Activate(block="activation"),
+    _DEPTHWISE,
+    Conv(kernel=(1, 1), bias=True, activation="none"),
+)
+_HEAD: Steps = (_DEPTHWISE, Conv(kernel=(1, 1), bias=True))
+_LATERAL: Steps = (Conv(kernel=(1, 1), bias=True, activation="none"),)
+
+
+class NeckNode(Model):
+    """A feature map of a level, made of others."""
+
+    level: Level
+    #: `p3`, `p4` … are what comes in; other names are those of nodes above.
+    reads: Annotated[tuple[Name, ...], Field(min_length=1)]
+    #: How what it reads is merged; left out, by the neck's fusion.
+    merge: Annotated[Merge, fields.Choice(get_args(Merge))] | None = None
+    #: Maps of its level that are added to what is merged.
+    adds: tuple[Name, ...] = ()
+    #: What it is sent through; left out, the neck's layers.
+    layers: Steps | None = None
+
+
+class Neck(Model):
+    """Feature network: levels of the backbone in, as many maps of one width out."""
+
+    levels: Levels = (3, 7)
+    #: Stages of the backbone that are the lowest levels, counted from 1; left out, the
+    #: last stage of each stride.
+    taps: tuple[Annotated[int, fields.Whole(1, 1000)], ...] | None = None
+    channels: Channels
+    repeats: Repeats = 1
+    #: A wiring that is well known, or `nodes` of the file's own.
+    wiring: Annotated[Wiring, fields.Choice(get_args(Wiring))] | None = None
+    nodes: dict[Name, NeckNode] = Field(default={})
+    fusion: FusionName = "fast"
+    #: Whether each channel has a weight of its own.
+    per_channel: Flag = False
+    #: What fused maps are sent through.
+    layers: Steps = _NODE
+    #: What fits a map of other channels, and whether for each node that reads it.
+    lateral: Annotated[Steps, Field(min_length=1)] = _LATERAL
+    laterals: Annotated[Literal["each", "once"], fields.Choice(("each", "once"))] = (
+        "each"
+    )
+    #: Kernels of the pools between levels: the stride's own, or one more.
+    pools: Annotated[
+        Literal["overlapping", "apart"], fields.Choice(("overlapping", "apart"))
+    ] = "overlapping"
+
+
+class Anchors(Model):
+    """Boxes at each position of each level, that a box is told relative to."""
+
+    scales: Annotated[int, fields.Whole(1, 16)] = 3  #: octaves of 2^(k/scales)
+    ratios: Ratios = (1.0, 2.0, 0.5)  #: width over height
+    #: Side of the smallest, as a multiple of the level's stride.
+    scale: Multiplier = 4.0
+
+    @property
+    def each(self) -> int:
+        """Anchors at a position."""
+        return self.scales * len(self.ratios)
+
+
+class Heads(Model):
+    """A class and a box head: weights shared by the levels, batch norms of each."""
+
+    repeats: Repeats = 3
+    classes: Annotated[int, fields.Whole(1, MAX_CHANNELS)] = 90
+    anchors: Anchors = Anchors()
+    layers: Annotated[Steps, Field(min_length=1)] = _HEAD
+    #: Share of positives that the class head begins with (Lin et al. 2017,
+    #: arXiv:1708.02002, section 4.1).
+    prior: Annotated[float, fields.Number(0, 1, above=True)] = 0.01
+
+
+class Backbone(Model):
+    """Multipliers of a published relative of the backbone."""
+
+    depth_multiplier: Multiplier = 1.0
+    width_multiplier: Multiplier = 1.0
+
+
+class Scaling(Model):
+    """How a detector grows by φ (Tan, Pang & Le 2020, arXiv:1911.09070, section 4.2).
+
+    The backbone is that of the list with number φ, in between in proportion; without a
+    list it grows by the `coefficients`.
+    """
+
+    backbones: dict[Name, Backbone] = Field(default={})
+    #: The neck's channels are multiplied by this for each φ.
+    channels: Multiplier = 1.35
+    #: Repeats that the neck gains for each φ.
+    repeats: Annotated[float, fields.Number(0, 100)] = 1.0
+    #: The heads gain a repeat every so many φ; 0 is never.
+    heads_every: Annotated[int, fields.Whole(0, 50)] = 3
+    #: Pixels that each side gains for each φ.
+    resolution: Annotated[int, fields.Whole(0, 2**16)] = 128
+
+
+class NeckChange(Model):
+    """What a variant's neck has otherwise than the law gives."""
+
+    levels: Levels | None = None
+    channels: Channels | None = None
+    repeats: Repeats | None = None
+    fusion: FusionName | None = None
+
+
+class HeadsChange(Model):
+    """What a variant's heads have otherwise than the law gives."""
+
+    repeats: Repeats | None = None
+    anchor_scale: Multiplier | None = None
