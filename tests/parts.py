@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effscale.spec.models import Spec
+    from effscale.spec.models import Head, Spec
 
 
 def stem(spec: Spec) -> Any:  # noqa: ANN401 - a line of any kind
@@ -17,3 +17,9 @@ def stem(spec: Spec) -> Any:  # noqa: ANN401 - a line of any kind
 def stages(spec: Spec) -> Any:  # noqa: ANN401 - lines of any kind
     """The lines of the stages."""
     return spec.stages
+
+
+def head_of(spec: Spec) -> Head:
+    """The head of a classifier's spec."""
+    assert spec.head is not None
+    return spec.head

@@ -8,7 +8,7 @@ import pytest
 
 import effscale as es
 from effscale.spec.rounding import POLICIES
-from tests.parts import stages, stem
+from tests.parts import head_of, stages, stem
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -86,7 +86,7 @@ def test_strategies_cost_what_pycls_s_do(b0: Spec, name: str) -> None:
 def test_fast_scaling_has_pycls_s_stages(b0: Spec) -> None:
     policy = b0.model_copy(update={"rounding": POLICIES["pycls"]})
     scaled = es.scale(policy, es.strategy("fast", 2))
-    assert (stem(scaled).channels, scaled.head.channels) == (56, 2232)
+    assert (stem(scaled).channels, head_of(scaled).channels) == (56, 2232)
     widths = [stage.channels for stage in stages(scaled)]
     assert widths == [24, 40, 72, 136, 192, 336, 560]
     assert [stage.repeats for stage in stages(scaled)] == [1, 2, 2, 3, 3, 5, 1]

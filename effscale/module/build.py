@@ -12,7 +12,14 @@ from effscale.arrays import is_array
 from effscale.errors import LayerError
 from effscale.module.combine import Gated, Shifted, Skipping, Wired
 from effscale.module.initialise import initialise, materialise
-from effscale.module.levels import Attended, Detector, Fused, Resized, Shared
+from effscale.module.levels import (
+    Attended,
+    Biased,
+    Detector,
+    Fused,
+    Resized,
+    Shared,
+)
 from effscale.network.layers import (
     Across,
     Gate,
@@ -119,7 +126,6 @@ def module_of(layer: Layer, shared: Tied) -> nn.Module:
             return shared[name]
         case Conv():
             conv = _conv(layer)
-            conv.bias_init = layer.bias_init
             if layer.shared is not None:
                 shared[layer.shared] = conv
             return conv
@@ -166,7 +172,8 @@ def module_of(layer: Layer, shared: Tied) -> nn.Module:
 
 def _conv(conv: Conv) -> nn.Conv2d:
     same = conv.padding == "same"
-    return nn.Conv2d(
+    kind = Biased if conv.bias_init else nn.Conv2d
+    module = kind(
         int(conv.c_in),
         int(conv.c_out),
         conv.kernel,
@@ -176,6 +183,9 @@ def _conv(conv: Conv) -> nn.Conv2d:
         groups=int(conv.groups),
         bias=conv.bias,
     )
+    if isinstance(module, Biased):
+        module.start = conv.bias_init
+    return module
 
 
 def _pool(pool: Pool) -> nn.Module:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from effscale.module.levels import Fused
+from effscale.module.levels import Biased, Fused
 
 
 def materialise(module: nn.Module, device: str | torch.device) -> None:
@@ -29,7 +29,8 @@ def initialise(module: nn.Module) -> None:
     """Fill every parameter and buffer in place.
 
     Convolutions: normal, variance 2 / (k²·c_out/groups). Linear: uniform up to
-    1/√c_out. Biases 0, but of class heads. Batch norm: the identity. Fusions: all alike.
+    1/√c_out. Biases 0, but where a class head begins. Batch norm: the
+    identity. Fusions: 1.
 
     Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103.
     """
@@ -39,7 +40,7 @@ def initialise(module: nn.Module) -> None:
                 fan_out = each.weight[:, 0].numel() // each.groups
                 each.weight.normal_(0, math.sqrt(2 / fan_out))
                 if each.bias is not None:
-                    each.bias.fill_(each.bias_init)
+                    each.bias.fill_(each.start if isinstance(each, Biased) else 0)
             case Fused():
                 each.weights.fill_(1)
             case nn.Linear():

@@ -28,6 +28,12 @@ class Detections(NamedTuple):
     boxes: Maps
 
 
+class Biased(nn.Conv2d):
+    """A convolution whose biases begin at a number of their own."""
+
+    start: float = 0.0
+
+
 class Shared(nn.Module):
     """One module on each of several feature maps, with the same weights."""
 
@@ -51,7 +57,7 @@ class Fused(nn.Module):
 
     def forward(self, maps: Maps) -> torch.Tensor:
         """Several (N, C, H, W) to one."""
-        weights = self.weights
+        weights: torch.Tensor = self.weights
         if self.kind == "softmax":
             weights = weights.softmax(dim=0)
         elif self.kind == "fast":
@@ -86,7 +92,7 @@ class Resized(nn.Module):
 
 
 class Detector(nn.Module):
-    """Backbone, neck, and a class and a box head: `stem`, `stages`, `neck`, …"""
+    """Backbone (`stem`, `stages`), `neck`, `class_head` and `box_head`."""
 
     def __init__(self, net: Network, children: dict[str, nn.Module]) -> None:
         super().__init__()
@@ -100,9 +106,13 @@ class Detector(nn.Module):
         for index, part in enumerate(self.net.parts):
             numbers = part.reads or ((index - 1,) if index else ())
             read = [done[number] for number in numbers] or [images]
-            if len(read) > 1:
-                taken = tuple(each if isinstance(each, torch.Tensor) else each[0] for each in read)
-            else:
-                taken = read[0]
+            several = tuple(_newest(each) for each in read)
+            taken = several if len(several) > 1 else read[0]
             done.append(self.get_submodule(part.path)(taken))
-        return Detections(*done[-2:])
+        classes, boxes = done[-2:]
+        return Detections((*classes,), (*boxes,))
+
+
+def _newest(flow: torch.Tensor | Maps) -> torch.Tensor:
+    """The map that a part puts out; cells hand on that before it as well."""
+    return flow if isinstance(flow, torch.Tensor) else flow[0]

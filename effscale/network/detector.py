@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def detecting(
     given: Neck, heads: Heads, taps: Sequence[tuple[int, Ends]], style: Style
-) -> tuple[Part, Part, Part]:
+) -> tuple[Part, ...]:
     """Neck, class head and box head on the parts that are tapped.
 
     `taps` are the numbers of these parts, lowest level first, and what they put out.

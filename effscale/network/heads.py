@@ -77,12 +77,14 @@ def _predicting(lines: Sequence[steps.Line], wanted: int) -> tuple[steps.Line, .
 def _biased(layer: Sequential, bias: float) -> Sequential:
     """`layer`, whose last convolution begins with this bias."""
     *before, (name, last) = layer.layers
-    if isinstance(last, Conv):
-        changed: Layer = replace(last, bias_init=bias)
-    else:
-        assert isinstance(last, Sequential)
-        changed = _biased(last, bias)
-    return Sequential((*before, (name, changed)))
+    match last:
+        case Conv():
+            last = replace(last, bias_init=bias)
+        case Sequential():
+            last = _biased(last, bias)
+        case _:
+            pass
+    return Sequential((*before, (name, last)))
 
 
 def _across(layer: Layer, levels: tuple[int, ...]) -> Layer:

@@ -115,9 +115,7 @@ class Graph:
             known += 1
 
 
-Layer: TypeAlias = (
-    Leaf | Sequential | Gate | Residual | Repeat | Maybe | Graph | Across
-)
+Layer: TypeAlias = Leaf | Sequential | Gate | Residual | Repeat | Maybe | Graph | Across
 
 #: The layer that changes nothing.
 IDENTITY = Sequential(())

@@ -186,7 +186,7 @@ class Attend:
 
 @dataclass(frozen=True, slots=True)
 class Fuse:
-    """Σ wᵢ·xᵢ of so many feature maps of one shape, the weights learnt (all 1 at first).
+    """Σ wᵢ·xᵢ of so many feature maps of one shape; the weights are learnt.
 
     `fast`: relu(wᵢ) / (Σ relu(wⱼ) + 1e-4); `softmax`: of the w; `unbounded`: as they
     are (Tan, Pang & Le 2020, section 3.3). With `channels` each has weights of its own.

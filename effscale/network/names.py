@@ -137,6 +137,8 @@ def neck_words(neck: Neck) -> str:
 def head_words(heads: Heads) -> str:
     """The convolutions that the heads repeat."""
     separable = [line.block for line in heads.layers] == ["depthwise", "conv"]
-    return f"Separable {size(pair(heads.layers[0].window[0]))}" if separable else (
-        operators(heads.layers)
+    return (
+        f"Separable {size(pair(heads.layers[0].window[0]))}"
+        if separable
+        else (operators(heads.layers))
     )

@@ -61,9 +61,7 @@ def _more(given: Neck, widths: dict[int, Int], style: Style) -> Graph:
     return Graph(taps, tuple(found), tuple(range(taps + len(found))))
 
 
-def _lateral(
-    given: Neck, channels: Int, style: Style
-) -> tuple[tuple[str, Layer], ...]:
+def _lateral(given: Neck, channels: Int, style: Style) -> tuple[tuple[str, Layer], ...]:
     """What fits a map of `channels` to the neck; nothing where it fits already."""
     if channels is given.channels:
         return ()
@@ -174,5 +172,3 @@ class _Layer:
             return self._add(words, (found.number, like), Resize(), level, "apart")
         pool = _pool(self.neck, 2 ** (level - found.level))
         return self._add(words, (found.number,), pool, level, "sum")
-
-

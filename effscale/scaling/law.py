@@ -58,12 +58,14 @@ def at_phi(spec: Spec, phi: Real, name: str = "compound") -> Multipliers:
         "head_depth": maximum(1, heads + more) / heads,
     }
     followed = {"backbone": ("depth", "width")}.get(name, (name,))
-    kept = {each: whole[each] for each in whole if name == "compound" or each in followed}
+    kept = {
+        each: whole[each] for each in whole if name == "compound" or each in followed
+    }
     return Multipliers(**kept)
 
 
 def strategies(spec: Spec) -> Sequence[str]:
-    """What `all` stands for: the paper's four, or a detector's law and its dimensions."""
+    """What `all` stands for: the paper's four, or a detector's dimensions too."""
     return SINGLE if spec.neck is None else DETECTOR
 
 

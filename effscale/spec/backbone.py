@@ -29,7 +29,9 @@ def is_needed(data: Any) -> bool:  # noqa: ANN401 - whatever a file holds
     return named and ("stages" not in given or listed)
 
 
-def with_backbone(data: dict[str, Any], path: str) -> tuple[dict[str, Any], list[Wrong]]:
+def with_backbone(
+    data: dict[str, Any], path: str
+) -> tuple[dict[str, Any], list[Wrong]]:
     """The data of a file at `path` with what its backbone adds, or why it cannot.
 
     Relatives that `scaling` lists by name become their multipliers.
@@ -61,16 +63,16 @@ def _found(reference: str, path: str) -> Spec | str:
 
     try:
         if builtin.is_file(reference):
-            folder = re.match(r"(.*[/:])?", path)
-            alone = reference.startswith("/") or folder is None
-            file = reference if alone else f"{folder[0]}{reference}"
+            beside = "" if reference.startswith("/") else re.sub(r"[^/:]*$", "", path)
+            file = f"{beside}{reference}"
             spec, variant = loads(builtin.text(file), file, alone=True), None
         else:
             spec, variant = builtin.find(reference)
     except SpecError as error:
         first = error.faults[0]
         where = f"line {first.line}: " if first.line else ""
-        return f"expected a spec without faults, got {short(reference)}: {where}{first.message}"
+        found = f"{short(reference)}: {where}{first.message}"
+        return f"expected a spec without faults, got {found}"
     if variant is not None:
         message = f"a variant; state {spec.name} here, and it in scaling.backbones"
         return f"expected a baseline, got {short(reference)}, {message}"

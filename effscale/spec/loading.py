@@ -114,5 +114,3 @@ def _lacking(data: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
 
 def _whole(found: structure.Finding) -> Wrong:
     return Wrong(*found)
-
-

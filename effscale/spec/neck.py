@@ -20,7 +20,6 @@ from effscale.spec.base import (
     Multiplier,
     Name,
     Repeats,
-    Share,
 )
 from effscale.spec.steps import Activate, Conv, Depthwise, Step
 
@@ -51,9 +50,7 @@ Ratios = Annotated[
 #: A depthwise convolution and a 1×1 with bias, one batch norm behind the two: what
 #: nodes send their fused maps through, and heads repeat
 #: (automl/efficientdet/efficientdet_arch.py:136-249, 508-533).
-_DEPTHWISE = Depthwise(
-    block="depthwise", kernel=(3, 3), norm=False, activation="none"
-)
+_DEPTHWISE = Depthwise(block="depthwise", kernel=(3, 3), norm=False, activation="none")
 _NODE: Steps = (
     Activate(block="activation"),
     _DEPTHWISE,

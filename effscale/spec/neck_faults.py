@@ -71,8 +71,10 @@ def _taps(spec: Spec, neck: Neck) -> Iterator[Finding]:
 def _wired(neck: Neck) -> Iterator[Finding]:
     low, high = neck.levels
     if (neck.wiring is None) == (not neck.nodes):
-        said = "missing wiring, or nodes" if neck.wiring is None else (
-            "expected a wiring or nodes, got both"
+        said = (
+            "missing wiring, or nodes"
+            if neck.wiring is None
+            else ("expected a wiring or nodes, got both")
         )
         yield Wrong(("neck",), said, "EFF101" if neck.wiring is None else GRAPH)
         return
@@ -127,21 +129,26 @@ def _dead(neck: Neck) -> Iterator[Finding]:
 def _lines(neck: Neck, heads: Heads) -> Iterator[Finding]:
     """Layers that keep width and size, but for the strides of a node."""
     yield from _kept(neck.layers, neck, ("neck", "layers"), most=1)
+    low, high = neck.levels
     for name, node in neck.nodes.items():
-        at = ("neck", "nodes", name, "layers")
-        low, high = neck.levels
+        at: Place = ("neck", "nodes", name, "layers")
         yield from _kept(node.layers or (), neck, at, most=2 ** (high - low))
     yield from _kept(neck.lateral, neck, ("neck", "lateral"), most=1)
     if not any(isinstance(line, Conv) for line in neck.lateral):
         message = "expected a convolution, which makes the neck's channels"
         yield Wrong(("neck", "lateral"), message, GRAPH)
-    at = ("heads", "layers")
+    yield from _head_lines(heads, neck)
+
+
+def _head_lines(heads: Heads, neck: Neck) -> Iterator[Finding]:
+    """Lines whose weights levels can share, of which the last can predict."""
+    at: Place = ("heads", "layers")
     yield from _kept(heads.layers, neck, at, most=1)
     for k, line in enumerate(heads.layers):
         if not isinstance(line, Conv | Depthwise | Normalise | Activate):
             message = "expected conv, depthwise, norm or activation, got"
             yield Wrong((*at, k, "block"), f"{message} {line.block!r}", HEADS)
-    if not isinstance(heads.layers[-1], Conv) and not _ends_in_conv(heads.layers):
+    if not _ends_in_conv(heads.layers):
         message = "expected a convolution last, which predicts in the last block"
         yield Wrong(at, message, HEADS)
 
@@ -174,22 +181,18 @@ def _kept(
 def _variants(spec: Spec) -> Iterator[Finding]:
     """Variants whose backbone is listed, and no multipliers beside it."""
     listed = {} if spec.scaling is None else spec.scaling.backbones
+    multipliers = {"depth_multiplier", "width_multiplier"}
     for name, variant in spec.variants.items():
+        at = ("variants", name, "backbone")
         if variant.backbone is not None and variant.backbone not in listed:
             known = ", ".join(listed) or "none"
             message = f"expected one of scaling.backbones ({known}), got"
-            at = ("variants", name, "backbone")
             close = closest(variant.backbone, list(listed))
             yield Wrong(at, f"{message} {variant.backbone!r}", TAPS, close)
-        elif variant.backbone is not None and {
-            "depth_multiplier",
-            "width_multiplier",
-        } & variant.model_fields_set:
-            message = "expected a backbone or multipliers, got both"
-            yield Wrong(("variants", name, "backbone"), message, TAPS)
-        change = variant.neck
-        if change is not None and change.levels is not None and spec.neck is not None:
-            if spec.neck.nodes and change.levels != spec.neck.levels:
-                message = "expected the neck's own, as its nodes are for these, got"
-                at = ("variants", name, "neck", "levels")
-                yield Wrong(at, f"{message} {list(change.levels)}", LEVELS)
+        elif variant.backbone is not None and multipliers & variant.model_fields_set:
+            yield Wrong(at, "expected a backbone or multipliers, got both", TAPS)
+        levels = None if variant.neck is None else variant.neck.levels
+        if levels and spec.neck and spec.neck.nodes and levels != spec.neck.levels:
+            message = "expected the neck's own, as its nodes are for these, got"
+            place = ("variants", name, "neck", "levels")
+            yield Wrong(place, f"{message} {list(levels)}", LEVELS)

@@ -57,9 +57,7 @@ class Range(Whole):
             low, high = handler(given)
             return (low, high) if low < high else handler(None)
 
-        return super().check(
-            list(value) if isinstance(value, tuple) else value, rising
-        )
+        return super().check(list(value) if isinstance(value, tuple) else value, rising)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def test_read_is_the_spec_as_it_is(b0: es.Spec) -> None:
 def test_read_changes_what_is_asked_for(b0: es.Spec) -> None:
     found = options.read("b0", (256, 320), 10)
     assert network(found)[:-2] == network(b0)[:-2]
-    assert (found.resolution, found.head.classes) == ((256, 320), 10)
+    assert (found.resolution, found.classes) == ((256, 320), 10)
     assert (found.expected, found.variants) == (None, {})
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from effscale.spec.lines import MBConv as Stage
 from effscale.spec.steps import Conv
+from tests.parts import head_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -166,7 +167,8 @@ def of(spec: Spec) -> EfficientNet:
     assert isinstance(stem, Conv)
     first = stem.channels
     assert isinstance(first, int)
-    assert spec.head.channels is not None
+    last, classes = head_of(spec).channels, head_of(spec).classes
+    assert isinstance(last, int)
     stages = [stage for stage in spec.stages if isinstance(stage, Stage)]
     assert len(stages) == len(spec.stages)
     return EfficientNet(
@@ -182,8 +184,8 @@ def of(spec: Spec) -> EfficientNet:
             for stage in stages
         ),
         first=(stem.kernel[0], stem.stride[0], first),
-        last=int(spec.head.channels),
-        classes=spec.head.classes,
+        last=last,
+        classes=classes,
         image_channels=int(spec.image_channels),
         act=spec.activation,
     )

@@ -17,6 +17,7 @@ from effscale.network import layers, leaves
 from effscale.network.layers import seq
 from effscale.spec.base import Activation, Gate
 from tests.module.reference import FUNCTIONS
+from tests.parts import head_of
 
 if TYPE_CHECKING:
     from effscale.network.layers import Layer
@@ -43,7 +44,7 @@ def test_images_become_logits(name: str) -> None:
 
 
 def test_classes_and_image_channels_are_free(b0: es.Spec) -> None:
-    head = b0.head.model_copy(update={"classes": 7})
+    head = head_of(b0).model_copy(update={"classes": 7})
     spec = b0.model_copy(update={"head": head, "image_channels": 5})
     logits = build(spec)(torch.zeros(2, 5, 32, 48))
     assert logits.shape == (2, 7)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
-def net() -> nn.Sequential:
+def net() -> nn.Module:
     """B0 with weights."""
     torch.manual_seed(0)
     return es.build(es.load("b0"))

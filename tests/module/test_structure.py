@@ -18,7 +18,7 @@ LAYERS = (1, 2, 2, 3, 3, 4, 1)
 
 
 @pytest.fixture(scope="module")
-def net() -> nn.Sequential:
+def net() -> nn.Module:
     """B0 on meta: its structure, without weights."""
     return es.build(es.load("b0"), device="meta")
 

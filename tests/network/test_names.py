@@ -19,6 +19,7 @@ from effscale.network.leaves import (
     Shift,
 )
 from effscale.network.names import head_operator, kind, operator
+from tests.parts import head_of
 from tests.spec.small import lines
 
 if TYPE_CHECKING:
@@ -96,4 +97,4 @@ def test_a_line_has_the_papers_name(line: str, name: str) -> None:
     ],
 )
 def test_a_head_is_what_comes_before_its_classifier(head: str, name: str) -> None:
-    assert head_operator(lines(head=head).head) == name
+    assert head_operator(head_of(lines(head=head))) == name

@@ -26,6 +26,7 @@ from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
 from effscale.spec.models import Head, Squeeze
+from tests.parts import head_of
 from tests.spec.small import lines
 from tests.strategies import mobiles
 
@@ -83,7 +84,7 @@ def test_each_part_takes_what_the_one_before_puts_out(spec: Spec) -> None:
     for part, line in zip(middle, spec.stages, strict=True):
         layer, ends = stage(line, ends, spec, style)
         assert (part.layer, part.channels) == (layer, ends.newest)
-    assert (head.layer, head.channels) == classifier(spec.head, ends.newest, style)
+    assert (head.layer, head.channels) == classifier(head_of(spec), ends.newest, style)
 
 
 def test_arrays_reach_the_layers(b0: Spec) -> None:
@@ -144,7 +145,7 @@ def test_a_hidden_layer_comes_after_pooling_without_a_norm() -> None:
 
 
 def test_steps_of_a_head_come_first() -> None:
-    head = lines(head="{layers: [{block: norm}, {block: activation}]}").head
+    head = head_of(lines(head="{layers: [{block: norm}, {block: activation}]}"))
     layer, _ = classifier(head, 8, STYLE)
     steps = Sequential((("0", Norm(8, 1e-3, 0.01)), ("1", Act("silu"))))
     assert layer.layers[0] == ("layers", steps)

@@ -13,6 +13,7 @@ from effscale.network.leaves import Conv, Linear
 from effscale.network.staged import network
 from effscale.scaling.dimensions import numbers
 from effscale.scaling.rounding import in_groups, round_group_width
+from tests.parts import head_of
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
@@ -200,7 +201,7 @@ def test_a_head_grows_but_does_not_shrink(
     found: list[Any],
 ) -> None:
     spec = es.loads(SMALL.format(rounding=f"{{head: {head}}}"))
-    scaled = es.scale(spec, es.Multipliers(width=width)).head
+    scaled = head_of(es.scale(spec, es.Multipliers(width=width)))
     layers: Any = scaled.layers[0]
     widths = (layers.channels, scaled.channels, scaled.hidden)
     assert [np.asarray(each).tolist() for each in widths] == found

@@ -11,7 +11,7 @@ from effscale.network.leaves import Conv, Linear
 from effscale.network.staged import network
 from effscale.scaling.dimensions import numbers
 from effscale.spec.rounding import POLICIES
-from tests.parts import stages, stem
+from tests.parts import head_of, stages, stem
 from tests.strategies import specs
 
 SPEC = """\
@@ -122,7 +122,7 @@ def test_ties_go_up_or_to_the_even_neighbour(
 ) -> None:
     spec = small(f"{{ties: {ties}, max_channel_loss: 1}}")
     scaled = es.scale(spec, es.Multipliers(width=width, resolution=resolution))
-    layer = stages(scaled)[0] if width == 1.5 else scaled.head
+    layer = stages(scaled)[0] if width == 1.5 else head_of(scaled)
     assert (layer.channels, scaled.resolution) == (channels, (side, side))
 
 

@@ -15,7 +15,7 @@ from effscale.scaling.rounding import EXACT
 from effscale.scaling.scale import at_resolution, variant, with_classes
 from effscale.spec.models import Published, Variant
 from effscale.spec.rounding import POLICIES
-from tests.parts import stages, stem
+from tests.parts import head_of, stages, stem
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_stem_stages_and_head_grow_wider(b0: es.Spec) -> None:
     assert stem(wide).channels == 64
     widths = [stage.channels for stage in stages(wide)]
     assert widths == [32, 48, 80, 160, 224, 384, 640]
-    assert wide.head.channels == 2560
+    assert head_of(wide).channels == 2560
     assert [stage.repeats for stage in stages(wide)] == [1, 2, 2, 3, 3, 4, 1]
     assert wide.resolution == (224, 224)
 
@@ -41,7 +41,7 @@ def test_stem_stages_and_head_grow_wider(b0: es.Spec) -> None:
 def test_every_stage_grows_deeper(b0: es.Spec) -> None:
     deep = es.scale(b0, es.Multipliers(depth=1.1))
     assert [stage.repeats for stage in stages(deep)] == [2, 3, 3, 4, 4, 5, 2]
-    assert (deep.stem, deep.head) == (b0.stem, b0.head)
+    assert (deep.stem, head_of(deep)) == (b0.stem, head_of(b0))
 
 
 def test_height_and_width_of_the_image_grow_each(b0: es.Spec) -> None:
@@ -52,8 +52,8 @@ def test_height_and_width_of_the_image_grow_each(b0: es.Spec) -> None:
 
 def test_all_else_stays(b0: es.Spec) -> None:
     scaled = es.scale(b0, es.compound(3))
-    assert (scaled.image_channels, scaled.head.classes) == (3, 1000)
-    assert (scaled.head.dropout, scaled.stochastic_depth) == (0.2, 0.2)
+    assert (scaled.image_channels, head_of(scaled).classes) == (3, 1000)
+    assert (head_of(scaled).dropout, scaled.stochastic_depth) == (0.2, 0.2)
     assert [(each.kernel, each.stride, each.se_ratio) for each in stages(scaled)] == [
         (each.kernel, each.stride, each.se_ratio) for each in stages(b0)
     ]
@@ -136,7 +136,7 @@ def test_an_image_may_have_any_size_that_the_strides_leave_a_pixel_of(
 
 def test_classes_change_the_classifier_alone(b0: es.Spec) -> None:
     few = with_classes(b0, 10)
-    assert few.head == b0.head.model_copy(update={"classes": 10})
+    assert head_of(few) == head_of(b0).model_copy(update={"classes": 10})
     assert (few.stages, few.resolution) == (b0.stages, b0.resolution)
     # a weight for each of 1280 channels, and a bias, for each of 990 classes
     assert es.count(b0).params - es.count(few).params == 990 * 1281
@@ -146,8 +146,8 @@ def test_a_variant_has_its_own_multipliers_size_dropout_and_figures(
     b0: es.Spec,
 ) -> None:
     b2, given = es.variant(b0, "b2"), b0.variants["b2"]
-    assert (b2.name, b2.resolution, b2.head.dropout) == ("b2", (260, 260), 0.3)
-    assert (stem(b2).channels, b2.head.channels) == (32, 1408)
+    assert (b2.name, b2.resolution, head_of(b2).dropout) == ("b2", (260, 260), 0.3)
+    assert (stem(b2).channels, head_of(b2).channels) == (32, 1408)
     assert [stage.repeats for stage in stages(b2)] == [2, 3, 3, 4, 4, 5, 2]
     assert (b2.expected, b2.published) == (given.expected, given.published)
     assert b2.variants == {}
@@ -158,7 +158,7 @@ def test_a_variant_that_says_no_dropout_keeps_the_baseline_s(b0: es.Spec) -> Non
         update={"dropout": None, "published": Published(top1=1.0)}
     )
     found = es.variant(b0.model_copy(update={"variants": {"b1": plain}}), "b1")
-    assert found.head.dropout == b0.head.dropout
+    assert head_of(found).dropout == head_of(b0).dropout
     assert found.published == Published(top1=1.0)
 
 
@@ -174,7 +174,7 @@ def test_a_variant_may_state_repeats_and_rounding_of_its_own(b0: es.Spec) -> Non
     assert numbers(found, "repeats") == [1, 1, 2, 2, 3, 3, 1]
     assert (found.family, found.rounding) == ("mine", POLICIES["tinynet"])
     # the stem is fixed; 24 · 1.1 = 26.4 is 24; the head grows
-    assert (found.stem, found.head.channels) == (b0.stem, 1408)
+    assert (found.stem, head_of(found).channels) == (b0.stem, 1408)
     assert numbers(found, "channels")[:3] == [16, 24, 48]
 
 
@@ -227,7 +227,7 @@ def test_a_file_s_variant_is_a_name_too(b0: es.Spec, tmp_path: Path) -> None:
 
 
 def test_classes_without_a_linear_layer_are_refused(b0: es.Spec) -> None:
-    head = b0.head.model_copy(update={"classifier": False})
+    head = head_of(b0).model_copy(update={"classifier": False})
     with pytest.raises(ScaleError) as caught:
         with_classes(b0.model_copy(update={"head": head}), 10)
     assert str(caught.value) == "classes: b0 has no linear classifier"

@@ -12,6 +12,7 @@ import effscale as es
 from effscale.cost.count import Cost
 from effscale.search import parts
 from effscale.search.parts import Difference
+from tests.parts import head_of
 from tests.strategies import mobiles
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def test_another_image_changes_what_each_part_takes_in(base: Spec) -> None:
 
 
 def test_what_costs_nothing_is_said_too(base: Spec) -> None:
-    head = base.head.model_copy(update={"dropout": 0.5})
+    head = head_of(base).model_copy(update={"dropout": 0.5})
     new = edited(base, head=head, activation="relu", name="other", source="a thesis")
     assert parts.aside(base, new) == [Difference("activation", "silu", "relu")]
     assert parts.changes(base, new)[-1].differences == (

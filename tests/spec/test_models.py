@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Coefficients, Norm, Squeeze
 from effscale.spec.rounding import POLICIES, Rounding
+from tests.parts import head_of
 from tests.spec.small import spec
 
 
@@ -23,7 +24,7 @@ def test_defaults_are_the_published_ones() -> None:
     # Tan & Le 2019, arXiv:1905.11946v5, section 3.3.
     assert small.coefficients == Coefficients(alpha=1.2, beta=1.1, gamma=1.15)
     assert (small.image_channels, small.activation) == (3, "silu")
-    assert (small.head.classes, small.head.dropout) == (1000, 0)
+    assert (head_of(small).classes, head_of(small).dropout) == (1000, 0)
     assert isinstance(stage := small.stages[0], MBConv)
     assert (stage.c_in, stage.se_ratio) == (None, 0)
     assert small.squeeze_excite == Squeeze(

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from effscale.spec.base import Activation
-from effscale.spec.wording import KINDS
 from effscale.spec.rounding import RepeatsRule, TiesRule
+from effscale.spec.wording import KINDS
 from tests.spec.small import ABSENT, spec
 
 TINY = math.ulp(0.0)
