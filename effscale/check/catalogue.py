@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.check import cost, ignores, order, reading, structure, widths
+from effscale.check import cost, detectors, ignores, order, reading, structure, widths
 from effscale.errors import EffscaleError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _ALL: tuple[Rule, ...] = (
     *structure.RULES,
     *widths.RULES,
     *cost.RULES,
+    *detectors.RULES,
 )
 #: By code, in the order of codes.
 RULES = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
@@ -30,6 +31,7 @@ FAMILIES = {
     "EFF1": "schema",
     "EFF2": "structure",
     "EFF3": "cost and budget",
+    "EFF4": "detectors",
 }
 
 

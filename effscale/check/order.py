@@ -32,8 +32,8 @@ ORDER = Rule(
 
 #: Of variants: how they come about, and then what they cost.
 OF_VARIANTS = (
-    *("family", "depth_multiplier", "width_multiplier", "resolution", "repeats"),
-    *("dropout", "phi", "expected", "published", "budget", "rounding"),
+    *("family", "backbone", "depth_multiplier", "width_multiplier", "resolution"),
+    *("repeats", "neck", "heads", "dropout", "phi", "expected", "published", "budget", "rounding"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.check import cost, ignores, order, reading, structure, widths
+from effscale.check import cost, detectors, ignores, order, reading, structure, widths
 from effscale.check.catalogue import RULES
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[F
             *structure.findings(source),
             *widths.findings(source),
             *cost.findings(source),
+            *detectors.findings(source),
         )
         if finding.code in enabled
     ]

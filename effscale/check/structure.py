@@ -103,7 +103,7 @@ MISFIT = Rule(
 RULES = (CHANNELS, KERNEL, IMAGE, CHAIN, STRIDE, IMPOSSIBLE, MISFIT)
 
 #: Sections whose `channels` are a network's widths.
-WIDTHS = ("blocks", "stem", "stages", "head")
+WIDTHS = ("blocks", "stem", "stages", "head", "neck")
 
 
 def findings(source: Source) -> Iterator[Finding]:
@@ -161,10 +161,19 @@ def _following(place: Place) -> Place:
 
 
 def _resolutions(source: Source, spec: Spec) -> Iterator[Finding]:
-    """Sides that waste part of a stride; what is published is as it is."""
+    """Sides that waste part of a stride."""
     if not pads_all(spec):
         return  # its sizes follow from kernels, too
-    strides = least_sides(spec)
+    if spec.neck is not None:
+        return  # its levels ask for more
+    what = "the network's total stride"
+    yield from unlike_multiples(source, spec, STRIDE, least_sides(spec), what)
+
+
+def unlike_multiples(
+    source: Source, spec: Spec, rule: Rule, strides: tuple[int, int], what: str
+) -> Iterator[Finding]:
+    """Sides that are no multiple of these; what is published is as it is."""
     stated: list[Place] = [("resolution",)]
     stated += [("variants", name, "resolution") for name in spec.variants]
     for place in stated:
@@ -177,12 +186,11 @@ def _resolutions(source: Source, spec: Spec) -> Iterator[Finding]:
                 where = (*place, index) if len(sides) > 1 else place
                 near = max(total, nearest(side.value / total) * total)
                 message = (
-                    f"expected a multiple of {total} (the network's total stride), "
-                    f"got {side.value}"
+                    f"expected a multiple of {total} ({what}), got {side.value}"
                 )
                 edits = (replaced(side, near),)
                 hint = f"the nearest is {near}"
-                yield STRIDE.at(source, where, message, hint=hint, edits=edits)
+                yield rule.at(source, where, message, hint=hint, edits=edits)
 
 
 def replaced(node: Node, value: object) -> Edit:

@@ -73,9 +73,8 @@ def _squeezes(source: Source, counted: Counted) -> Iterator[Finding]:
 def _expansions(source: Source, counted: Counted) -> Iterator[Finding]:
     """Stages whose first block expands to the width that it takes in."""
     stages = [each for each in counted.parts if each.part.path.startswith("stages.")]
-    for index, (stage, each) in enumerate(
-        zip(counted.spec.stages, stages, strict=True)
-    ):
+    for index, each in enumerate(stages):
+        stage = counted.spec.stages[index]
         c_in = int(each.input.channels)
         if isinstance(stage, MBConv) and of_block(stage.c_mid, 0) == c_in:
             message = (

@@ -5,7 +5,7 @@ Numbers of type `Int` may be arrays, one entry for each candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from effscale.arrays import ONE, Int, at_least, divides, first
@@ -54,7 +54,8 @@ class Conv:
     padding: Padding = "same"
     shared: str | None = None
     dilation: int = 1  #: positions from one element of the kernel to the next
-    bias_init: float = 0.0  #: what each bias begins with
+    #: What each bias begins with.
+    bias_init: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no convolution can be."""

@@ -107,7 +107,8 @@ class _Layer:
                 self.maps[name] = self._fitted(name, name)
         for name, node in nodes(self.neck).items():
             self._add_node(name, node)
-        ends = tuple(self.maps[name].number for name in outputs(self.neck).values())
+        names = outputs(self.neck).values()
+        ends = tuple(self._fitted(name, name).number for name in names)
         return Graph(self.inputs, tuple(self.found), ends)
 
     def _add(

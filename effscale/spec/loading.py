@@ -96,10 +96,15 @@ _BROUGHT = {(name,) for name in backbone.TAKEN}
 
 def _validated(data: Any) -> tuple[Spec | None, list[ErrorDetails]]:  # noqa: ANN401
     """The spec that the data are, or what the models say is wrong with them."""
+    null: list[ErrorDetails] = [
+        {"type": "model_type", "loc": (name,), "msg": "", "input": None}
+        for name in ("head", "neck", "heads")
+        if mapping(data).get(name, ...) is None
+    ]
     try:
-        return Spec.model_validate(data), []
+        return Spec.model_validate(data), null
     except ValidationError as error:
-        return None, error.errors(include_url=False)
+        return None, [*error.errors(include_url=False), *null]
 
 
 def _lacking(data: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
-from pydantic_core import PydanticKnownError
 
 from effscale.spec import fields
 from effscale.spec.base import (
@@ -45,13 +44,6 @@ Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
 
 def _list(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     return [value] if isinstance(value, dict) else value
-
-
-def _stated(value: Any) -> Any:  # noqa: ANN401
-    """`value`, unless a file writes null where a section belongs."""
-    if value is None:
-        raise PydanticKnownError("model_type", {"class_name": "section"})
-    return value
 
 
 def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
@@ -192,9 +184,9 @@ class Spec(Model):
     ]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     #: What classifies; a detector has a neck, and heads by level, in its place.
-    head: Annotated[Head | None, BeforeValidator(_stated)] = None
-    neck: Annotated[Neck | None, BeforeValidator(_stated)] = None
-    heads: Annotated[Heads | None, BeforeValidator(_stated)] = None
+    head: Head | None = None
+    neck: Neck | None = None
+    heads: Heads | None = None
     scaling: Scaling | None = None
     rounding: Annotated[
         Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)

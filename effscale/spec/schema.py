@@ -31,8 +31,27 @@ def schema() -> dict[str, Any]:
     stated = _in_draft_7(found)
     used = stated["definitions"]["Use"]["properties"]["block"]
     used["not"] = {"enum": list(STAGES)}  # a block of the file's own
+    _require_either(stated)
     head = {"$schema": DRAFT, "title": "effscale spec"}
     return {**head, **{key: stated[key] for key in stated if key not in head}}
+
+
+def _require_either(stated: dict[str, Any]) -> None:
+    """A head, or neck and heads; stem and stages, or the backbone that has them."""
+    for name in ("head", "neck", "heads"):
+        found = stated["properties"][name]
+        stated["properties"][name] = found["anyOf"][0]  # null is for models alone
+    always = [each for each in stated["required"] if each not in {"stem", "stages"}]
+    stated["required"] = always
+    stated["allOf"] = [
+        {"anyOf": [{"required": ["stem", "stages"]}, {"required": ["backbone"]}]},
+        {"anyOf": [{"required": ["head"]}, {"required": ["neck", "heads"]}]},
+    ]
+    backbones = stated["definitions"]["Scaling"]["properties"]["backbones"]
+    listed = {"type": "array", "items": {"type": "string"}}
+    stated["definitions"]["Scaling"]["properties"]["backbones"] = {
+        "anyOf": [listed, backbones]
+    }
 
 
 def dumped() -> str:

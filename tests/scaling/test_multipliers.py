@@ -75,8 +75,8 @@ def test_compound_takes_other_coefficients() -> None:
 
 def test_compound_of_an_array_is_an_array_of_compounds() -> None:
     phis = [-1.0, 0.0, 2.5]
-    together = vars(es.compound(np.array(phis)))
-    assert together.pop("group_width") is None  # as the width
+    together = es.compound(np.array(phis)).given
+    assert list(together) == ["depth", "width", "resolution"]
     for name, values in together.items():
         alone = [getattr(es.compound(phi), name) for phi in phis]
         assert values.tolist() == pytest.approx(alone, rel=1e-15)
