@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "effscale"
 @pytest.mark.parametrize("code", RULES)
 def test_a_rule_says_what_why_and_what_instead(code: str) -> None:
     rule = RULES[code]
-    assert re.fullmatch(r"EFF[0-3]\d\d", code)
+    assert re.fullmatch(r"EFF[0-4]\d\d", code)
     assert code[:4] in FAMILIES
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", rule.name)
     assert rule.what.endswith((".", ")."))
