@@ -33,7 +33,17 @@ ORDER = Rule(
 #: Of variants: how they come about, and then what they cost.
 OF_VARIANTS = (
     *("family", "backbone", "depth_multiplier", "width_multiplier", "resolution"),
-    *("repeats", "neck", "heads", "dropout", "phi", "expected", "published", "budget", "rounding"),
+    *(
+        "repeats",
+        "neck",
+        "heads",
+        "dropout",
+        "phi",
+        "expected",
+        "published",
+        "budget",
+        "rounding",
+    ),
 )
 
 

@@ -185,9 +185,7 @@ def unlike_multiples(
             if side.value > total and side.value % total and not recorded():
                 where = (*place, index) if len(sides) > 1 else place
                 near = max(total, nearest(side.value / total) * total)
-                message = (
-                    f"expected a multiple of {total} ({what}), got {side.value}"
-                )
+                message = f"expected a multiple of {total} ({what}), got {side.value}"
                 edits = (replaced(side, near),)
                 hint = f"the nearest is {near}"
                 yield rule.at(source, where, message, hint=hint, edits=edits)

@@ -115,7 +115,11 @@ def command(  # noqa: PLR0913 - options
 
     options.unused(output, force=force)
     as_spec = options.wants_spec(output, count=len(macs))
-    if len(strategy) > 1 or (free and (len(macs) > 1 or strategy != ["compound"])):
+    if (
+        len(strategy) > 1
+        or strategy == ["all"]
+        or (free and (len(macs) > 1 or strategy != ["compound"]))
+    ):
         raise click.UsageError("--free and --strategy take one ray and one cost")
     baseline = options.read(spec, resolution, classes)
     limits = Limits(

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 @options.spec_argument()
 @click.option(
     "--by",
-    type=click.Choice(["part", "layer", "operator"]),
+    type=click.Choice(["part", "layer", "operator", "level"]),
     default="part",
     show_default=True,
-    help="A row for each stage, for each layer, or for each kind of layer.",
+    help="A row for each stage, each layer, each kind of layer, or each level of a "
+    "detector.",
 )
 @options.network_options
 @options.measure_option()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     type=STRATEGIES_LIST,
     default="compound",
     show_default=True,
-    help="How to spend 2^φ: compound, depth, width, resolution (or all four); dw, dr, "
+    help="How to spend 2^φ: compound, depth, width, resolution (or all); dw, dr, "
     "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas.",
 )
 @click.option(
@@ -66,7 +66,9 @@ def command(  # noqa: PLR0913 - options
 
     SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
     (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's
-    α^φ, β^φ, γ^φ; other strategies share the same budget among them differently.
+    α^φ, β^φ, γ^φ; other strategies share the same budget among them differently. A
+    detector grows by its own law (or one dimension of it: backbone, resolution,
+    neck_width, neck_depth, head_depth), beside what is published for that φ.
 
     \b
       effscale scale --phi 4
@@ -74,6 +76,7 @@ def command(  # noqa: PLR0913 - options
       effscale scale b4 --phi -1 --format json
       effscale scale --phi 2 --output b0-x4.yaml
       effscale scale b0 --sweep resolution=200..320
+      effscale scale d0 --phi 5
 
     An --output file named .yaml gets the scaled network as a spec of its own (one
     variant); any other gets the answer.
@@ -81,6 +84,7 @@ def command(  # noqa: PLR0913 - options
     from effscale.report import scaling
     from effscale.report.resolved import resolved
     from effscale.scaling.family import family
+    from effscale.search.detectors import published
 
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)
@@ -95,9 +99,13 @@ def command(  # noqa: PLR0913 - options
         raise click.UsageError("--plot draws a --sweep")
     variants = family(baseline, phi, strategy)
     as_spec = options.wants_spec(output, count=len(variants))
-    specs = [baseline, *(each.spec for each in variants)]
+    beside = [each for one in dict.fromkeys(phi) for each in published(baseline, one)]
+    every = [*variants, *(each.variant for each in beside)]
+    specs = [baseline, *(each.spec for each in every)]
     measured = proof.measurements(specs, engine, quiet=quiet)
-    report = scaling.report(baseline, variants, measured=measured, units=units)
+    report = scaling.report(
+        baseline, variants, published=beside, measured=measured, units=units
+    )
     options.deliver(report, form, None if as_spec else output)
     if as_spec and output is not None:
         options.write(output, resolved(baseline, variants[0]))

@@ -79,14 +79,15 @@ def resolution(text: str) -> tuple[int, int]:
 
 
 def strategies(text: str) -> list[str]:
-    """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` for the paper's four."""
+    """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` that a paper compares."""
     from effscale.errors import ScaleError
-    from effscale.scaling.multipliers import SINGLE, shares
+    from effscale.scaling.law import DETECTOR
+    from effscale.scaling.multipliers import shares
 
-    names = list(SINGLE) if text == "all" else text.split(",")
+    names = text.split(",")
     for name in names:
         try:
-            _ = name == "compound" or shares(name)
+            _ = text == "all" or name in DETECTOR or shares(name)
         except ScaleError as error:
             message = str(error).removeprefix("strategy: expected ")
             raise ValueError(f"all, or {message.partition(', got ')[0]}") from None

@@ -10,7 +10,7 @@ from effscale.cost.count import layer_costs, part_costs
 from effscale.network.names import kind
 from effscale.network.staged import network
 from effscale.quantity import agrees
-from effscale.report import rows
+from effscale.report import levels, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
     from effscale.spec.models import Published, Spec
 
-By = Literal["part", "layer", "operator"]
+By = Literal["part", "layer", "operator", "level"]
 
 
 def report(
@@ -54,14 +54,18 @@ def report(
         table = data["layers"] = _layers(net, cost)
     elif by == "operator":
         table = data["operators"] = _operators(net, cost)
+    elif by == "level":
+        table = data["levels"] = levels.rows(net, cost)
     data["measured"] = rows.measured(measured)
     data["agrees"] = rows.agrees(cost, measured)
     data["conventions"] = conventions(net)
+    if spec.neck is not None:
+        data["groups"] = levels.groups(net, cost)
     total = {by: "total", **rows.costs(cost), "share": 1.0}
     return Report(
         data=data,
         sections=[Section(_columns(by, units), table, total=total)],
-        heading=_heading(spec, cost, measured, units),
+        heading=_heading(spec, cost, measured, units) + levels.shares(spec, net, cost),
         records=table,
     )
 
@@ -116,7 +120,10 @@ def _columns(by: By, units: Units) -> list[Column]:
             Column("operator", "operator", justify="left"),
             Column("calls", "calls"),
         ],
+        "level": [],
     }
+    if by == "level":
+        return levels.columns(units)
     return [
         *what[by],
         Column("params", "params", quantity),
@@ -155,4 +162,5 @@ def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
     ]
     accuracies = (("top-1", printed.top1), ("top-5", printed.top5))
     figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
+    figures += [] if printed.ap is None else [f"AP {printed.ap}"]
     return [("published", ", ".join(figures))]

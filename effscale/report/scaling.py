@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count
-from effscale.report import columns, rows
+from effscale.report import columns, detectors, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
     from effscale.report.document import Units
     from effscale.report.rows import Data
+    from effscale.search.detectors import Published
     from effscale.spec.models import Spec
 
 
@@ -37,23 +38,38 @@ def report(
     baseline: Spec,
     variants: Sequence[Variant],
     *,
+    published: Sequence[Published] = (),
     measured: Sequence[Measurement | None],
     units: Units = "macs",
 ) -> Report:
     """Baseline and variants: the table, and for a single variant all of its story.
 
-    `measured` has an entry for the baseline, then one for each variant.
+    Published detectors stand beside those that the law gives. `measured` has an entry
+    for the baseline, then one for each variant, then for each that is published.
     """
     itself = Variant(baseline, "baseline", 0.0, Multipliers(), 1.0)
+    every = [itself, *variants, *(each.variant for each in published)]
     table = [
         variant_row(baseline, each, measurement)
-        for each, measurement in zip([itself, *variants], measured, strict=True)
+        for each, measurement in zip(every, measured, strict=True)
     ]
+    for row, each in zip(table[1 + len(variants) :], published, strict=True):
+        row["departures"] = detectors.departure_rows(each)
+    if published:  # each beside the law's of its φ
+        table.sort(key=lambda row: row["phi"])
     given = baseline.coefficients
     named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
     found = hint(baseline, variants[0].spec) if len(variants) == 1 else None
     single = len(variants) == 1
     more = _story(table[1], units) if single else reasons(table[1:])
+    shown, notes = _columns(units), [*columns.agreement(table)]
+    if baseline.neck is not None:
+        shown = detectors.variants(units)
+        stages = more[:1] if single else []
+        more = [*stages, detectors.growth(table[1:])]
+        more += [detectors.exactly(baseline, variants[0])] if single else []
+        more += [detectors.departures(published)] if published else []
+        notes.append(detectors.LEGEND)
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
@@ -61,12 +77,9 @@ def report(
             "rows": table,
             "hint": None if found is None else _sentence(found),
         },
-        sections=[Section(_columns(units), table, emphasis=_emphasis), *more],
+        sections=[Section(shown, table, emphasis=_emphasis), *more],
         heading=_heading(baseline, variants, units),
-        notes=[
-            *columns.agreement(table),
-            *([] if found is None else [_sentence(found)]),
-        ],
+        notes=[*notes, *([] if found is None else [_sentence(found)])],
         records=[rows.flat(row) for row in table],
     )
 
@@ -84,7 +97,9 @@ def _heading(
         (
             "compound",
             f"α {c.alpha:g}  β {c.beta:g}  γ {c.gamma:g}  α·β²·γ² {c.product:.3f}",
-        ),
+        )
+        if baseline.neck is None
+        else detectors.heading(baseline),
     ]
     budgets = {(each.phi, each.budget) for each in variants}
     if len(budgets) == 1:

@@ -25,7 +25,7 @@ def variant_row(
     """
     cost, given = count(variant.spec), variant.multipliers
     ratio = int(cost.macs) / int(count(baseline).macs)
-    factors = explain(baseline, given, variant.budget)
+    factors = explain(baseline, given, variant.budget, variant.spec)
     return {
         "name": variant.spec.name,
         "strategy": variant.strategy,
@@ -34,6 +34,7 @@ def variant_row(
         "width_multiplier": float(given.width),
         "resolution_multiplier": float(given.resolution),
         "resolution": [int(side) for side in variant.spec.resolution],
+        **_of_detector(variant),
         **rows.costs(cost),
         "ratio": ratio,
         "budget": variant.budget,
@@ -45,6 +46,23 @@ def variant_row(
             {"factor": each.name, "value": float(each.value), "reason": each.reason}
             for each in factors
         ],
+    }
+
+
+def _of_detector(variant: Variant) -> Data:
+    """What a detector has besides; nothing of a classifier."""
+    spec, given = variant.spec, variant.multipliers
+    if spec.neck is None or spec.heads is None:
+        return {}
+    return {
+        "neck_width_multiplier": float(given.factor("neck_width")),
+        "neck_depth_multiplier": float(given.factor("neck_depth")),
+        "head_depth_multiplier": float(given.factor("head_depth")),
+        "backbone": spec.backbone,
+        "neck_channels": int(spec.neck.channels),
+        "neck_repeats": int(spec.neck.repeats),
+        "head_repeats": int(spec.heads.repeats),
+        "levels": list(spec.neck.levels),
     }
 
 

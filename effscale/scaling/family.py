@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.scaling.law import at_phi
+from effscale.scaling.law import at_phi, strategies_of
 from effscale.scaling.scale import scale
 
 if TYPE_CHECKING:
@@ -31,10 +31,17 @@ def family(
 ) -> list[Variant]:
     """A variant of budget 2^φ for each φ and strategy: `b0-phi4`, `b0-depth-phi4`.
 
+    The strategy `all` stands for those that the paper compares.
+
     Raises:
         ScaleError: if a variant would leave the range of what a network can be.
     """
-    return [_variant(baseline, phi, name) for phi in phis for name in strategies]
+    every = dict.fromkeys(
+        name
+        for each in strategies
+        for name in (strategies_of(baseline) if each == "all" else [each])
+    )
+    return [_variant(baseline, phi, name) for phi in phis for name in every]
 
 
 def _variant(baseline: Spec, phi: float, name: str) -> Variant:

@@ -64,7 +64,7 @@ def at_phi(spec: Spec, phi: Real, name: str = "compound") -> Multipliers:
     return Multipliers(**kept)
 
 
-def strategies(spec: Spec) -> Sequence[str]:
+def strategies_of(spec: Spec) -> Sequence[str]:
     """What `all` stands for: the paper's four, or a detector's dimensions too."""
     return SINGLE if spec.neck is None else DETECTOR
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from effscale.cost.count import count
 from effscale.scaling.rounding import EXACT, Rules
 from effscale.scaling.scale import scale
+from effscale.search.detectors import steps
 
 if TYPE_CHECKING:
     from effscale.scaling.multipliers import Multipliers
@@ -36,8 +37,26 @@ REASONS = {
 }
 
 
-def explain(spec: Spec, multipliers: Multipliers, budget: float) -> list[Factor]:
+#: A detector's: a factor of growth for each dimension, and what the budget foresees.
+GROWTH = {
+    "budget": "1 over the budget, which the others' growth is held against",
+    "backbone": "of the baseline's depth and width",
+    "resolution": "pixels, each side a multiple",
+    "neck channels": "of neck and heads, a multiple of the divisor",
+    "neck repeats": "layers of the feature network",
+    "head repeats": "layers of the class and the box head",
+    "levels": "feature maps by level",
+}
+
+
+def explain(
+    spec: Spec, multipliers: Multipliers, budget: float, scaled: Spec | None = None
+) -> list[Factor]:
     """Factors whose product is exactly the realised ratio over the budget.
+
+    Of a detector, which grows by a law of its own, each dimension is a factor: MACs
+    with it grown, over those before, in the order of `GROWTH`; `scaled` is a published
+    one, which multipliers alone do not make. Of a classifier:
 
     The realised ratio is MACs(scaled) / MACs(spec). Each factor is a ratio of two
     counts in fractions, the later with one more rounding than the earlier:
@@ -51,6 +70,8 @@ def explain(spec: Spec, multipliers: Multipliers, budget: float) -> list[Factor]
 
     Every factor is 1 at multipliers of 1.
     """
+    if spec.neck is not None:
+        return _growth(spec, scaled or scale(spec, multipliers), budget)
     rules = Rules.of(spec.rounding)
     nominal = Fraction(1)
     for dimension, power in (("depth", 1), ("width", 2), ("resolution", 2)):
@@ -71,6 +92,13 @@ def explain(spec: Spec, multipliers: Multipliers, budget: float) -> list[Factor]
     ]
     named = zip(REASONS.items(), values, strict=True)
     return [Factor(name, value, reason) for (name, reason), value in named]
+
+
+def _growth(spec: Spec, scaled: Spec, budget: float) -> list[Factor]:
+    found = {each.dimension: each.factor for each in steps(spec, scaled)}
+    found["budget"] = 1 / Fraction(budget)
+    one = Fraction(1)
+    return [Factor(name, found.get(name, one), why) for name, why in GROWTH.items()]
 
 
 def _smooth(spec: Spec) -> Spec:
