@@ -18,9 +18,9 @@ BACKBONE = Rule(
     "unknown-backbone",
     "error",
     "The backbone cannot be had, or has no relative of that name.",
-    "`backbone:` names a built-in baseline, or a classifier's file beside this one, and "
-    "brings its stem and stages. Its variants are named in `scaling.backbones`, in the "
-    "order of φ.",
+    "`backbone:` names a built-in baseline, or a classifier's file beside this one, "
+    "and brings its stem and stages. Its variants are named in "
+    "`scaling.backbones`, in the order of φ.",
     "backbone: b3    # a variant of b0",
     "backbone: b0\nscaling: {backbones: [b0, b1, b2, b3]}",
 )
@@ -29,8 +29,8 @@ TAPS = Rule(
     "no-such-tap",
     "error",
     "A level of the neck is of no stage that the backbone has.",
-    "Level l is 1/2^l of the image. The lowest ones are stages of that stride, the last "
-    "of each unless `taps:` names others; higher ones are pooled from the last.",
+    "Level l is 1/2^l of the image. The lowest ones are stages of that stride, the "
+    "last of each unless `taps:` names others; higher ones are pooled from the last.",
     "neck: {levels: [3, 7], taps: [2, 4, 6]}    # of stride 4, 16, 32",
     "neck: {levels: [3, 7], taps: [3, 5, 7]}",
 )
@@ -59,8 +59,8 @@ HEADS = Rule(
     "heads-misfit",
     "error",
     "Layers of the heads are not what levels can share, or what can predict.",
-    "The heads' convolutions have one set of weights for all levels, and batch norms of "
-    "each. The last convolution becomes the one that predicts.",
+    "The heads' convolutions have one set of weights for all levels, and batch norms "
+    "of each. The last convolution becomes the one that predicts.",
     "heads: {layers: [{kernel: 3}, {block: depthwise, kernel: 3}]}",
     "heads: {layers: [{block: depthwise, kernel: 3}, {kernel: 1}]}",
 )

@@ -147,7 +147,7 @@ def command(  # noqa: PLR0913 - options
         top=top,
     )
     options.deliver(shown, form, None if as_spec else output)
-    _within(found, macs, tolerance, free=free)
+    _within(found, macs, tolerance, free=free, hint=baseline.neck is None)
     if as_spec and output is not None:
         options.write(output, resolved(baseline, found[0].variant))
     if verbose:
@@ -183,6 +183,7 @@ def _off_ray(
             lambda share: bar.advance(share, "counting"),
         )
     text = f"{answer.enumerated:,} networks off the ray, {answer.within:,} within it"
+    text += "" if baseline.neck is None else "; neck and heads as they are"
     return answer.found, text
 
 
@@ -194,9 +195,12 @@ def _asked(macs: list[int], tolerance: float) -> str:
 
 
 def _within(
-    found: list[Found], macs: list[int], tolerance: float, *, free: bool
+    found: list[Found], macs: list[int], tolerance: float, *, free: bool, hint: bool
 ) -> None:
-    """Raise if a target has nothing within tolerance, the nearest named."""
+    """Raise if a target has nothing within tolerance, the nearest named.
+
+    `hint`: whether other rays are to be had, as they are for classifiers.
+    """
     from effscale.quantity import human
 
     lines = []
@@ -210,7 +214,7 @@ def _within(
             if each.role not in {"closest", "front"}
         )
         what = f"nearest: {near}" if near else "the limits leave none"
-        if near and all(each.deviation > 0 for each in mine) and not free:
+        if near and hint and all(each.deviation > 0 for each in mine) and not free:
             what += "; the ray has none that is cheaper: try --free, or --strategy dw"
         lines.append(
             f"no variant costs {human(target)} within {100 * tolerance:g} %; {what}"

@@ -8,39 +8,41 @@ from effscale.report import columns
 from effscale.report.document import (
     Column,
     Section,
-    multiple,
     sides,
     signed_percent,
 )
 from effscale.search.detectors import DIMENSIONS, value
 from effscale.search.explain import GROWTH
+from effscale.spec.neck import Scaling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.report.document import Units
+    from effscale.report.document import Row
     from effscale.report.rows import Data
     from effscale.scaling.family import Variant
     from effscale.search.detectors import Published
     from effscale.spec.models import Spec
 
 #: Titles of the factors of growth, above narrow columns.
-TITLES = ("2^φ", "backbone", "size", "channels", "neck", "heads", "levels")
+TITLES = ("1/budget", "backbone", "size", "channels", "neck", "heads", "levels")
 
 
-def variants(units: Units) -> list[Column]:
-    """A variant by the dimensions of its law, and what it costs."""
+def scaled(table: Sequence[Row]) -> list[Column]:
+    """How the networks of these rows were scaled: detectors by their law."""
+    if not is_of_detectors(table):
+        return columns.MULTIPLIERS
     return [
-        Column("variant", "name", justify="left"),
         Column("backbone", "", _backbone, justify="left"),
         Column("W", "neck_channels"),
         Column("D", "neck_repeats"),
         Column("H", "head_repeats"),
-        *columns.costs(units),
-        Column("ratio", "ratio", multiple),
-        Column("budget", "budget", multiple),
-        columns.OFF_BY,
     ]
+
+
+def is_of_detectors(table: Sequence[Row]) -> bool:
+    """Whether the rows are of detectors."""
+    return bool(table) and "neck_channels" in table[0]
 
 
 LEGEND = "W, D: channels and repeats of the neck; H: repeats of the heads"
@@ -55,19 +57,21 @@ def _backbone(row: Any) -> str:  # noqa: ANN401 - a row
 
 def heading(spec: Spec) -> tuple[str, str]:
     """The law, in a line."""
-    law, neck, heads = spec.scaling, spec.neck, spec.heads
-    if law is None or neck is None or heads is None:
-        return ("law", "none stated: EfficientDet's")
+    law, neck, heads = spec.scaling or Scaling(), spec.neck, spec.heads
+    if neck is None or heads is None:
+        return ("law", "none")
     names = list(law.backbones)
     backbone = f"{names[0]} … {names[-1]}" if names else "α^φ, β^φ"
     every = f" + ⌊φ/{law.heads_every}⌋" if law.heads_every else ""
     size = sides([int(side) for side in spec.resolution])
-    return (
-        "law",
-        f"backbone {backbone}; W {neck.channels}·{law.channels:g}^φ; "
-        f"D {neck.repeats} + {law.repeats:g}·φ; H {heads.repeats}{every}; "
+    words = [
+        f"backbone {backbone}",
+        f"W {neck.channels}·{law.channels:g}^φ",
+        f"D {neck.repeats} + {law.repeats:g}·φ",
+        f"H {heads.repeats}{every}",
         f"{size} + {law.resolution}·φ px",
-    )
+    ]
+    return ("law", "; ".join(words))
 
 
 def growth(scaled: Sequence[Data]) -> Section:
@@ -132,9 +136,17 @@ def departure_rows(published: Published) -> list[Data]:
     ]
 
 
-def departures(published: Sequence[Published]) -> Section:
+def by_law(published: Sequence[Published]) -> list[str]:
+    """The note on published detectors that are the law's own."""
+    names = [each.variant.spec.name for each in published if not each.steps]
+    return [f"as the law gives them: {', '.join(names)}"] if names else []
+
+
+def departures(published: Sequence[Published]) -> list[Section]:
     """The published detectors beside the law's, a row for each departure."""
     found = [row for each in published for row in departure_rows(each)]
+    if not found:
+        return []
     table = [
         Column("published", "name", justify="left"),
         Column("dimension", "dimension", justify="left"),
@@ -143,7 +155,7 @@ def departures(published: Sequence[Published]) -> Section:
         Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
     ]
     title = "Where the published detectors leave the law"
-    return Section(table, found, title)
+    return [Section(table, found, title)]
 
 
 def values(spec: Spec) -> Data:

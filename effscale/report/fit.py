@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.quantity import human
-from effscale.report import columns, rows
+from effscale.report import columns, detectors, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -51,6 +51,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
     sections += reasons(chosen) if chosen else []
+    notes += [detectors.LEGEND] if detectors.is_of_detectors(table) else []
     return Report(
         data={**rows.envelope("fit", spec.name), "rows": table},
         sections=sections,
@@ -106,7 +107,7 @@ def _columns(units: Units, table: list[Data]) -> list[Column]:
         Column("", "role", justify="left"),
         *([Column("target", "target", target)] if several else []),
         *(_PHI if ray else []),
-        *columns.MULTIPLIERS,
+        *detectors.scaled(table),
         *columns.costs(units),
         columns.ACTIVATIONS,
         columns.OFF_BY,

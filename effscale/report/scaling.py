@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.module.measure import Measurement
-    from effscale.report.document import Units
+    from effscale.report.document import Row, Units
     from effscale.report.rows import Data
     from effscale.search.detectors import Published
     from effscale.spec.models import Spec
@@ -62,14 +62,12 @@ def report(
     found = hint(baseline, variants[0].spec) if len(variants) == 1 else None
     single = len(variants) == 1
     more = _story(table[1], units) if single else reasons(table[1:])
-    shown, notes = _columns(units), [*columns.agreement(table)]
+    notes = [*columns.agreement(table)]
     if baseline.neck is not None:
-        shown = detectors.variants(units)
-        stages = more[:1] if single else []
-        more = [*stages, detectors.growth(table[1:])]
+        more = [*(more[:1] if single else []), *reasons(table[1:])]
         more += [detectors.exactly(baseline, variants[0])] if single else []
-        more += [detectors.departures(published)] if published else []
-        notes.append(detectors.LEGEND)
+        more += detectors.departures(published)
+        notes += [*detectors.by_law(published), detectors.LEGEND]
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
@@ -77,7 +75,7 @@ def report(
             "rows": table,
             "hint": None if found is None else _sentence(found),
         },
-        sections=[Section(shown, table, emphasis=_emphasis), *more],
+        sections=[Section(_columns(units, table), table, emphasis=_emphasis), *more],
         heading=_heading(baseline, variants, units),
         notes=[*notes, *([] if found is None else [_sentence(found)])],
         records=[rows.flat(row) for row in table],
@@ -115,10 +113,10 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
     return "dim" if row["strategy"] == "baseline" else ""
 
 
-def _columns(units: Units) -> list[Column]:
+def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     return [
         Column("variant", "name", justify="left"),
-        *columns.MULTIPLIERS,
+        *detectors.scaled(table),
         *columns.costs(units),
         Column("ratio", "ratio", multiple),
         Column("budget", "budget", multiple),
@@ -170,6 +168,8 @@ def _story(row: Data, units: Units) -> list[Section]:
 
 def reasons(scaled: list[Data]) -> list[Section]:
     """Several variants' deviations, a factor a column."""
+    if detectors.is_of_detectors(scaled):
+        return [detectors.growth(scaled)]
     matrix = [
         {
             "name": row["name"],

@@ -103,12 +103,11 @@ def _between(values: Sequence[float], phi: Any) -> Any:  # noqa: ANN401
 
 def backbone_called(spec: Spec, multipliers: Multipliers) -> str | None:
     """The listed backbone that a detector has at these multipliers, if it is one."""
-    listed = {} if spec.scaling is None else spec.scaling.backbones
     asked = multipliers.depth, multipliers.width
+    if any(map(is_array, asked)):
+        return None
+    listed = {} if spec.scaling is None else spec.scaling.backbones
     for name, each in listed.items():
-        if not any(map(is_array, asked)) and asked == (
-            each.depth_multiplier,
-            each.width_multiplier,
-        ):
+        if asked == (each.depth_multiplier, each.width_multiplier):
             return name
     return spec.backbone if asked == (1, 1) else None

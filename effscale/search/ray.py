@@ -90,7 +90,7 @@ def changes(
     for follows, rule, given in rounded_numbers(spec):
 
         def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
-            return at_phi(spec, phi, name).factor(of)
+            return at_phi(spec, phi, name).factor(of) + 0 * phi
 
         def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
             return rule(number, value(phi))
