@@ -21,8 +21,10 @@ from effscale.version import VERSION as __version__  # noqa: N811 - its usual na
 if TYPE_CHECKING:
     from effscale.cost.count import Cost, count
     from effscale.errors import EffscaleError, SpecError
+    from effscale.module.anchors import anchors
     from effscale.module.build import build
     from effscale.module.measure import Measurement, measure
+    from effscale.scaling.law import at_phi
     from effscale.scaling.multipliers import Multipliers, compound, strategy
     from effscale.scaling.scale import load, scale, variant
     from effscale.search.explain import explain
@@ -38,6 +40,8 @@ _HOMES = {
     "Multipliers": "scaling.multipliers",
     "Spec": "spec.models",
     "SpecError": "errors",
+    "anchors": "module.anchors",
+    "at_phi": "scaling.law",
     "build": "module.build",
     "compound": "scaling.multipliers",
     "count": "cost.count",
@@ -60,6 +64,8 @@ __all__ = [
     "Spec",
     "SpecError",
     "__version__",
+    "anchors",
+    "at_phi",
     "build",
     "compound",
     "count",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.cli import neck_grid, options, proof
 from effscale.cli.progress import Bar
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
@@ -70,6 +70,11 @@ DIMENSIONS = {
 @click.option("--beta", type=INTERVAL, help="Width per φ.  [default: 1:√BUDGET]")
 @click.option("--gamma", type=INTERVAL, help="Resolution per φ.  [default: 1:√BUDGET]")
 @click.option(
+    "--neck-width",
+    type=INTERVAL,
+    help="Of a detector alone: channels of its neck per φ.  [default: 1.2:1.45]",
+)
+@click.option(
     "--phi",
     type=PHIS,
     default="1",
@@ -106,6 +111,7 @@ def command(  # noqa: PLR0913 - options
     alpha: Interval | None,
     beta: Interval | None,
     gamma: Interval | None,
+    neck_width: Interval | None,
     phi: list[float],
     sort: str | None,
     top: int,
@@ -125,12 +131,13 @@ def command(  # noqa: PLR0913 - options
     Enumerates a grid of coefficients, keeps those within the tolerance of the budget,
     counts each network exactly, and folds points that round to the same network into
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
-    activations.
+    activations. Of a detector it enumerates the growth of the neck's channels.
 
     \b
       effscale grid --budget 2
       effscale grid --constraint realised --step 0.01 --sort activations
       effscale grid --phi 1..7 --top 5
+      effscale grid d0 --phi 1..7
     """
     from effscale.report import grid as report
     from effscale.search import grid as search
@@ -138,6 +145,35 @@ def command(  # noqa: PLR0913 - options
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)
     baseline = options.read(spec, resolution, classes)
+    if baseline.neck is not None:
+        neck_grid.refuse(
+            {
+                "alpha": alpha,
+                "beta": beta,
+                "gamma": gamma,
+                "plot": plot,
+                "strategy": strategy != "compound",
+                "constraint": constraint != "nominal",
+            }
+        )
+        neck_grid.answer(
+            baseline,
+            neck_width,
+            step[0],
+            phi,
+            budget,
+            sort=sort,
+            top=top,
+            engine=engine,
+            form=form,
+            output=output,
+            units=units,
+            quiet=quiet,
+            verbose=verbose,
+        )
+        return
+    if neck_width is not None:
+        raise click.UsageError(f"--neck-width is of detectors; {baseline.name} is none")
     ranges = _ranges(budget, strategy, alpha, beta, gamma)
     alphas, betas, gammas = search.axes(ranges, step)
     asked = search.Grid(

@@ -59,8 +59,8 @@ def report(
         table.sort(key=lambda row: row["phi"])
     given = baseline.coefficients
     named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
-    found = hint(baseline, variants[0].spec) if len(variants) == 1 else None
     single = len(variants) == 1
+    found = hint(baseline, variants[0].spec) if single and not published else None
     more = _story(table[1], units) if single else reasons(table[1:])
     notes = [*columns.agreement(table)]
     if baseline.neck is not None:
