@@ -17,10 +17,10 @@ import effscale as es
 from effscale import quantity
 from effscale.cost.count import layer_costs, part_costs
 from effscale.module.proof import difference, measure_spec
-from effscale.network.leaves import Conv, Linear
+from effscale.network.leaves import Conv, Linear, Norm
 from effscale.network.staged import network
 from effscale.scaling.multipliers import strategy
-from effscale.scaling.scale import at_resolution
+from effscale.scaling.scale import at_resolution, with_classes
 from effscale.spec import builtin
 from effscale.spec.models import Expected
 from effscale.spec.sizes import least_sides
@@ -75,6 +75,11 @@ ROUNDED = {
     "mnasnet-a1",  # params; MACs to 312M
     "densenet201",  # params; MACs to 4.291G
     "seresnet101",  # params; MACs to 7.806G
+    "retinanet-r50",  # MACs to 97B; params, of other classes, in a test below
+    "retinanet-r101",  # params to 53M, MACs to 127B
+    "nas-fpn-r50",  # params to 60M, MACs to 360B
+    "nas-fpn-r50-1280",  # MACs to 563B
+    "nas-fpn-r50-1280-384",  # params to 104M, MACs to 1043B
 }
 
 
@@ -158,6 +163,19 @@ def test_tensorflows_profiler_counts_a_little_more_of_the_lite_family() -> None:
         madds = quantity.parse(spec.published.macs)
         over.append(round(madds / counted(spec)["macs"] - 1, 3))
     assert over == [0.057, 0.051, 0.046, 0.041, 0.034]
+
+
+def test_retinanet_has_torchvisions_params_and_batch_norms_that_train() -> None:
+    # torchvision 0.28.0, RetinaNet_ResNet50_FPN_Weights.COCO_V1: `num_params`; its
+    # backbone's batch norms are frozen, and have none.
+    spec = with_classes(es.load("retinanet-r50"), 91)
+    norms = [
+        int(each.cost.params)
+        for each in layer_costs(network(spec))
+        if isinstance(each.visit.leaf, Norm)
+    ]
+    assert counted(spec)["params"] - sum(norms) == 34014999
+    assert sum(norms) == 53120
 
 
 # Params and MACs of stem, stages and head. AmoebaNet: by arithmetic from the wiring of
