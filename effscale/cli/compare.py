@@ -123,9 +123,11 @@ def command(  # noqa: PLR0913 - options
         compared = _compared(specs, resolution, classes)
         networks = [each.spec for each in compared]
         drawn = points(compared)
-        bare = [each.name for each in compared if each.top1 is None]
+        names = {each.name for each in drawn}
+        bare = [each.name for each in compared if each.name not in names]
         if picture and drawn and bare and not quiet:
-            click.echo(f"not drawn, no accuracy published: {', '.join(bare)}", err=True)
+            why = "not drawn, no accuracy published by that measure"
+            click.echo(f"{why}: {', '.join(bare)}", err=True)
         parts = _apart(compared, to, parts=parts)
         _known(to, compared)
     image = b""

@@ -50,7 +50,7 @@ def report(
             Section(_columns(table, to, units), table),
             *notes.section("Where another figure is published", "published"),
         ],
-        notes=_notes(compared, to, table),
+        notes=_notes(to, table),
         records=[rows.flat(row) for row in table],
     )
 
@@ -120,9 +120,14 @@ def _row(
         "family": entry.spec.family,
         "top1": printed.top1 if printed else None,
         "top5": printed.top5 if printed else None,
+        "ap": printed.ap if printed else None,
         "published": printed.model_dump() if printed else None,
         "marks": found,
     }
+
+
+#: Published accuracies, by the title of their column.
+SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap"}
 
 
 def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column]:
@@ -139,7 +144,7 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
     rival = [Column("to", "to", justify="left")] if to == CHEAPEST else []
     accuracies = [
         Column(title, key, lambda value: f"{value:.1f}")
-        for title, key in (("top-1", "top1"), ("top-5", "top5"))
+        for title, key in SCORES.items()
         if any(row[key] is not None for row in table)
     ]
     return [
@@ -155,13 +160,15 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
     ]
 
 
-def _notes(
-    compared: Sequence[Entry], to: str | None, table: Sequence[Data]
-) -> list[str]:
+def _notes(to: str | None, table: Sequence[Data]) -> list[str]:
     if to == CHEAPEST:
         text = "×: as a multiple of the cheapest network here that is as accurate"
     else:
         text = f"×: as a multiple of {table[0]['to']}"
-    accurate = any(each.top1 is not None for each in compared)
-    text += "; top-1, top-5: as published, in per cent" if accurate else ""
+    named = [
+        title
+        for title, key in SCORES.items()
+        if any(row[key] is not None for row in table)
+    ]
+    text += f"; {', '.join(named)}: as published, in per cent" if named else ""
     return [text, *columns.agreement(table)]

@@ -111,6 +111,13 @@ def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
     return _bytes(accuracy_figure(points, x), kind)
 
 
+#: What an accuracy is called on its axis.
+_SCORED = {
+    "top1": "published top-1 accuracy, %",
+    "ap": "published average precision, COCO test-dev",
+}
+
+
 def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
     """The figure of `accuracy`: families joined by lines, every point named.
 
@@ -127,12 +134,12 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
     figure = _figure(8 + 6 * many, 5.4 + 4.6 * many)
     axes = figure.subplots()
     families: dict[str, list[Point]] = {}
-    for point in sorted(points, key=lambda each: (each.top1, each.cost(x))):
+    for point in sorted(points, key=lambda each: (each.accuracy, each.cost(x))):
         families.setdefault(point.family or point.name, []).append(point)
     labels: list[_Label] = []
     for index, members in enumerate(families.values()):
         colour, marker = f"C{index % 10}", _MARKERS[index // 10 % len(_MARKERS)]
-        at = [(point.cost(x), point.top1) for point in members]
+        at = [(point.cost(x), point.accuracy) for point in members]
         axes.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=4.5, lw=1.2)
         names = [point.name for point in members]
         labels += map(_Label, names, at, [None, *at], [colour] * len(at))
@@ -144,7 +151,7 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
         digits = 1
     axes.margins(0.08)
     axes.set_xlabel("MACs of one image" if x == "macs" else "params")
-    axes.set_ylabel("published top-1 accuracy, %")
+    axes.set_ylabel(_SCORED[points[0].metric])
     axes.xaxis.set_major_formatter(lambda value, _at: human(value, digits))
     axes.xaxis.set_minor_formatter(lambda _value, _at: "")
     axes.grid(visible=True, color="0.9", lw=0.6)

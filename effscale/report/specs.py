@@ -36,11 +36,12 @@ def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
         Column("activ.", "activations", quantity),
         Column("top-1", "top1", lambda value: f"{value:.1f}"),
         Column("top-5", "top5", lambda value: f"{value:.1f}"),
+        Column("AP", "ap", lambda value: f"{value:.1f}"),
     ]
     return Report(
         data={**rows.envelope("specs"), "specs": table},
         sections=[Section(columns, table)],
-        notes=["top-1, top-5: as published, in per cent"],
+        notes=["top-1, top-5, AP: as published, in per cent"],
         records=table,
     )
 
@@ -55,4 +56,5 @@ def _row(name: str, file: str, spec: Spec) -> Data:
         **rows.costs(count(spec)),
         "top1": published.top1 if published else None,
         "top5": published.top5 if published else None,
+        "ap": published.ap if published else None,
     }

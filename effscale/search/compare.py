@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from effscale.cost.count import Cost, count
 from effscale.quantity import agrees
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CHEAPEST = "cheapest"
 #: The costs that accuracy is drawn against.
 Axis = Literal["params", "macs"]
+#: What accuracy is measured by: of classifiers, of detectors; better is higher.
+Metric = Literal["top1", "ap"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 @dataclass(frozen=True)
@@ -40,29 +43,48 @@ class Entry:
         return {self.name, self.reference, self.spec.name}
 
     @property
-    def top1(self) -> float | None:
-        """Published accuracy in per cent."""
-        return self.spec.published.top1 if self.spec.published else None
+    def score(self) -> tuple[Metric, float] | None:
+        """Published accuracy, and what it is measured by."""
+        for metric in METRICS:
+            found = getattr(self.spec.published, metric, None)
+            if found is not None:
+                return metric, found
+        return None
+
+    def beats(self, other: Entry) -> bool:
+        """Whether it is at least as accurate as `other`, by the same measure."""
+        if self.score is None or other.score is None:
+            return False
+        same = self.score[0] == other.score[0]
+        return same and self.score[1] >= other.score[1]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A network of published accuracy, in per cent, and what it costs."""
+    """A network of published accuracy, and what it costs."""
 
     name: str
     family: str | None
-    top1: float
+    accuracy: float
     params: int
     macs: int
+    metric: Metric = "top1"
 
     def cost(self, axis: Axis) -> int:
         """What is drawn on that axis."""
         return self.macs if axis == "macs" else self.params
 
     @classmethod
-    def of(cls, name: str, family: str | None, top1: float, cost: Cost) -> Point:
+    def of(
+        cls,
+        name: str,
+        family: str | None,
+        accuracy: float,
+        cost: Cost,
+        metric: Metric = "top1",
+    ) -> Point:
         """A network that costs so much."""
-        return cls(name, family, top1, int(cost.params), int(cost.macs))
+        return cls(name, family, accuracy, int(cost.params), int(cost.macs), metric)
 
 
 @dataclass(frozen=True)
@@ -152,16 +174,7 @@ def rivals(compared: Sequence[Entry], to: str | None = None) -> list[Entry | Non
         return [(named or [*compared])[0]] * len(compared)
     ranked = sorted(compared, key=lambda each: int(each.cost.macs))
     return [
-        next(
-            (
-                other
-                for other in ranked
-                if each.top1 is not None
-                and other.top1 is not None
-                and other.top1 >= each.top1
-            ),
-            None,
-        )
+        next((other for other in ranked if other.beats(each)), None)
         for each in compared
     ]
 
@@ -179,11 +192,12 @@ def versions(compared: Sequence[Entry]) -> bool:
 
 
 def points(compared: Iterable[Entry]) -> list[Point]:
-    """The networks whose accuracy is published."""
+    """The networks whose accuracy is published, by the measure of the first of them."""
+    scored = [(each, each.score) for each in compared if each.score is not None]
     return [
-        Point.of(each.name, each.spec.family, each.top1, each.cost)
-        for each in compared
-        if each.top1 is not None
+        Point.of(each.name, each.spec.family, value, each.cost, metric)
+        for each, (metric, value) in scored
+        if metric == scored[0][1][0]
     ]
 
 

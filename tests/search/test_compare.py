@@ -37,7 +37,7 @@ def test_a_network_goes_by_its_own_name() -> None:
     (entry,) = entries("efficientnet-b4")
     assert (entry.name, entry.reference) == ("b4", "efficientnet-b4")
     assert entry.names == {"b4", "efficientnet-b4"}
-    assert (entry.cost.macs, entry.top1) == (4393771024, 82.9)
+    assert (entry.cost.macs, entry.score) == (4393771024, ("top1", 82.9))
 
 
 def test_networks_of_one_name_go_by_what_was_asked_for(b0: es.Spec) -> None:

@@ -199,7 +199,7 @@ def test_scaled_networks_cost_what_was_counted_elsewhere(
 
 def test_points_are_the_papers_accuracies() -> None:
     found = {each.name: each for each in printed.table("efficientnet-7").points}
-    assert {name: each.top1 for name, each in found.items()} == {
+    assert {name: each.accuracy for name, each in found.items()} == {
         "B0": 77.3,
         "B0 by depth": 79.0,
         "B0 by width": 78.9,
