@@ -26,6 +26,10 @@ _ELEMENTWISE_NAMES = (
 _ELEMENTWISE = {getattr(_aten, name) for name in _ELEMENTWISE_NAMES}
 
 
+#: Dimensions of several images.
+IMAGES = 4
+
+
 def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
     """What the operator returns.
 
@@ -53,10 +57,35 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  #
             return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
     if func is _aten.addmm.default and args[1].shape[1] == args[2].shape[0]:
         return x.new_empty(args[1].shape[0], args[2].shape[1])
+    if func is _aten.max_pool2d_with_indices.default and len(args) > 1:
+        given = dict(enumerate(args[1:]))
+        sides = [_pooled(n, axis, given) for axis, n in enumerate(x.shape[-2:])]
+        if min(sides) > 0:
+            shape = (*x.shape[:-2], *sides)
+            return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
+    if func is _aten.upsample_nearest2d.default and x.dim() == IMAGES and args[1]:
+        return x.new_empty(*x.shape[:2], *args[1])
     if func is _aten.mean.dim and args[2:] == (True,) and args[1]:
         pooled = {dim % x.dim() for dim in args[1]}
         return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
     return func(*args, **kwargs)
+
+
+def _pooled(side: int, axis: int, given: dict[int, Any]) -> int:
+    """Windows along a side: arguments are kernel, stride, padding, dilation, ceil."""
+
+    def of_axis(place: int, default: int) -> int:
+        value = given.get(place) or [default]
+        return int(value[min(axis, len(value) - 1)])
+
+    kernel = of_axis(0, 1)
+    stride, padding, dilation = of_axis(1, kernel), of_axis(2, 0), of_axis(3, 1)
+    left = side + 2 * padding - dilation * (kernel - 1) - 1
+    if not given.get(4):
+        return left // stride + 1
+    windows = -(-left // stride) + 1
+    # None begins in the padding behind the side.
+    return windows - 1 if (windows - 1) * stride >= side + padding else windows
 
 
 def _fits(x: torch.Tensor, convolution: tuple[Any, ...]) -> bool:

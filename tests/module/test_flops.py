@@ -61,6 +61,16 @@ FUNCTIONS: dict[str, Function] = {
     "mean of all kept": lambda x: x.mean(dim=None, keepdim=True),
     "mean over no dimension kept": lambda x: x.mean(dim=[], keepdim=True),
     "max pool": lambda x: F.max_pool2d(x, 3, 2),
+    "max pool of its own stride": lambda x: F.max_pool2d(x, 2),
+    "max pool rounded up": lambda x: F.max_pool2d(x, 2, 2, 0, 1, ceil_mode=True),
+    "max pool rounded up in padding": lambda x: F.max_pool2d(x, 2, 4, 1, 1, True),
+    "max pool by rows": lambda x: F.max_pool2d(x, (3, 1), (2, 1), (1, 0)),
+    "max pool dilated": lambda x: F.max_pool2d(x, 3, 1, 1, 2),
+    "max pool of an image": lambda x: F.max_pool2d(x[0], 3, 2, 1),
+    "upsampling to a size": lambda x: F.interpolate(x, size=(17, 14)),
+    "upsampling by a factor": lambda x: F.interpolate(x, scale_factor=2),
+    "softmax": lambda x: x.softmax(0),
+    "maximum of positions": lambda x: x.amax((2, 3), keepdim=True),
     "concatenation": lambda x: torch.cat([x, x], 1),
 }
 
