@@ -26,6 +26,10 @@ def detecting(
     `taps` are the numbers of these parts, lowest level first, and what they put out.
     """
     low, high = given.levels
+    if not taps:
+        raise LayerError(
+            f"neck: expected a stage of stride {2**low} (P{low}), got none"
+        )
     try:
         layer = neck(given, [ends.newest for _, ends in taps], style)
     except LayerError as error:

@@ -22,7 +22,7 @@ from effscale.network.layers import (
 from effscale.network.leaves import Attend, Fuse, Pool, Resize
 from effscale.network.steps import chain
 from effscale.spec.base import pair
-from effscale.spec.levels import entered
+from effscale.spec.levels import as_wide, entered
 from effscale.spec.wirings import nodes, outputs
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from effscale.network.layers import Merge
     from effscale.network.style import Style
     from effscale.spec.neck import Neck, NeckNode
-    from effscale.spec.steps import Line
 
 
 def neck(given: Neck, taps: Sequence[Int], style: Style) -> Sequential:
@@ -65,17 +64,9 @@ def _lateral(given: Neck, channels: Int, style: Style) -> tuple[tuple[str, Layer
     """What fits a map of `channels` to the neck; nothing where it fits already."""
     if channels is given.channels:
         return ()
-    lines = _as_wide(given.lateral, given.channels)
+    lines = as_wide(given.lateral, given.channels)
     layer, _ = chain(lines, channels, style)
     return (("lateral", Maybe(layer, where(channels != given.channels, 1, 0))),)
-
-
-def _as_wide(lines: Sequence[Line], channels: Int) -> tuple[Line, ...]:
-    """`lines`, whose last convolution puts out so many channels."""
-    found = list(lines)
-    last = max(k for k, line in enumerate(found) if line.block == "conv")
-    found[last] = found[last].model_copy(update={"channels": channels, "ratio": 1.0})
-    return tuple(found)
 
 
 def _pool(given: Neck, stride: int) -> Pool:

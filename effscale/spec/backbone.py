@@ -12,6 +12,7 @@ from effscale.spec.wrong import Wrong
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from effscale.errors import Fault
     from effscale.spec.models import Spec
 
 #: What a file takes from its backbone where it does not say otherwise.
@@ -65,20 +66,33 @@ def _found(reference: str, path: str) -> Spec | str:
         if builtin.is_file(reference):
             beside = "" if reference.startswith("/") else re.sub(r"[^/:]*$", "", path)
             file = f"{beside}{reference}"
-            spec, variant = loads(builtin.text(file), file, alone=True), None
+            text = builtin.text(file)
+            if re.search(r"^backbone:", text, re.MULTILINE):
+                message = f"got {short(reference)}, which names a backbone itself"
+                return f"expected a classifier's spec, {message}"
+            spec, variant = loads(text, file, alone=True), None
         else:
             spec, variant = builtin.find(reference)
     except SpecError as error:
-        first = error.faults[0]
-        where = f"line {first.line}: " if first.line else ""
-        found = f"{short(reference)}: {where}{first.message}"
-        return f"expected a spec without faults, got {found}"
+        return _refused(short(reference), error.faults[0])
     if variant is not None:
         message = f"a variant; state {spec.name} here, and it in scaling.backbones"
         return f"expected a baseline, got {short(reference)}, {message}"
     if spec.head is None:
         return f"expected a classifier's spec, got {short(reference)}, a detector's"
     return spec
+
+
+def _refused(reference: str, fault: Fault) -> str:
+    """Why there is no backbone of that name: none at all, or one with a fault."""
+    if fault.line:
+        where = f"line {fault.line}: {fault.message}"
+        return f"expected a spec without faults, got {reference}: {where}"
+    expected, semicolon, hint = fault.message.partition("; ")
+    if expected.startswith("expected"):
+        return f"{expected}, got {reference}{semicolon}{hint}"
+    why = fault.message.removeprefix("cannot be read: ")
+    return f"expected a file that can be read, got {reference}: {why}"
 
 
 def _multipliers(backbone: Spec) -> Mapping[str, dict[str, float]]:

@@ -8,8 +8,12 @@ from effscale.spec.sizes import strides
 from effscale.spec.wirings import nodes, outputs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.arrays import Int
     from effscale.spec.models import Spec
     from effscale.spec.neck import Neck
+    from effscale.spec.steps import Line
 
 
 def tapped(spec: Spec) -> list[int]:
@@ -28,6 +32,14 @@ def tapped(spec: Spec) -> list[int]:
     found = [last.get((2**level, 2**level)) for level in range(low, high + 1)]
     ends = found.index(None) if None in found else len(found)
     return [index for index in found[:ends] if index is not None]
+
+
+def as_wide(lines: Sequence[Line], channels: Int) -> tuple[Line, ...]:
+    """`lines`, whose last convolution puts out so many channels."""
+    found = list(lines)
+    last = max(k for k, line in enumerate(found) if line.block == "conv")
+    found[last] = found[last].model_copy(update={"channels": channels, "ratio": 1.0})
+    return tuple(found)
 
 
 def totals(spec: Spec) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from effscale.spec import fields, several
 from effscale.spec.base import (
@@ -39,8 +39,9 @@ Wiring = Literal[
 ]
 
 Level = Annotated[int, fields.Whole(1, MAX_LEVEL)]
-Levels = Annotated[tuple[int, int], several.Range(1, MAX_LEVEL)]
+Levels = Annotated[tuple[int, int], several.Range(1, MAX_LEVEL), PlainSerializer(list)]
 FusionName = Annotated[Fusion, fields.Choice(get_args(Fusion))]
+Taps = Annotated[tuple[Annotated[int, fields.Whole(1, 1000)], ...], Field(min_length=1)]
 Steps = tuple[Step, ...]
 Ratios = Annotated[
     tuple[Annotated[float, fields.Number(0, 100, above=True)], ...],
@@ -80,7 +81,7 @@ class Neck(Model):
     levels: Levels = (3, 7)
     #: Stages of the backbone that are the lowest levels, counted from 1; left out, the
     #: last stage of each stride.
-    taps: tuple[Annotated[int, fields.Whole(1, 1000)], ...] | None = None
+    taps: Taps | None = None
     channels: Channels
     repeats: Repeats = 1
     #: A wiring that is well known, or `nodes` of the file's own.

@@ -2,46 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
+from effscale.arrays import strided
 from effscale.errors import closest
 from effscale.spec.levels import tapped, totals
-from effscale.spec.steps import Activate, Conv, Depthwise, Normalise
-from effscale.spec.wirings import NAS_FPN_LEVELS, RETINANET_LEAST
-from effscale.spec.wrong import Wrong
+from effscale.spec.neck_lines import line_faults
+from effscale.spec.wirings import NAS_FPN_LEVELS, RETINANET_LEAST, made, nodes
+from effscale.spec.wrong import GRAPH, HEADS, LEVELS, TAPS, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.spec.models import Spec
-    from effscale.spec.neck import Heads, Neck, NeckNode
+    from effscale.spec.neck import Neck, NeckChange, NeckNode
+    from effscale.spec.neck_lines import Follow
     from effscale.spec.node import Place
-    from effscale.spec.steps import Line
+    from effscale.spec.structure import Finding, Map
 
-    Finding: TypeAlias = tuple[Place, str] | Wrong
-
-#: The rules of detectors: a neck's backbone, its levels, its graph, the heads.
-TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
 #: An attention is of one map by another.
 ATTENDS = 2
+WITHOUT = "expected none without a neck"
 
 
-def neck_faults(spec: Spec) -> Iterator[Finding]:
-    """Sections that do not go together, taps that there are not, nodes that misread."""
+def neck_faults(spec: Spec, passed: Sequence[Map], follow: Follow) -> Iterator[Finding]:
+    """Sections that do not go together, taps that there are not, nodes that misread.
+
+    `passed` is what each stage puts out, and `follow` follows further lines.
+    """
     if spec.neck is None or spec.heads is None:
         for name in ("heads", "scaling"):
             if getattr(spec, name) is not None and spec.neck is None:
-                yield Wrong((name,), "expected none without a neck", GRAPH)
+                yield Wrong((name,), WITHOUT, GRAPH)
+        for name, variant in spec.variants.items():
+            for key in ("backbone", "neck", "heads"):
+                if getattr(variant, key) is not None:
+                    yield Wrong(("variants", name, key), WITHOUT, GRAPH)
         return
     if spec.head is not None:
         yield Wrong(("head",), "expected none beside a neck, which has heads", GRAPH)
-    yield from _taps(spec, spec.neck)
-    yield from _wired(spec.neck)
-    yield from _lines(spec.neck, spec.heads)
-    yield from _variants(spec)
+    wrong = [*_tapped(spec, spec.neck), *_wired(spec.neck)]
+    yield from wrong
+    if not wrong:
+        yield from _halved(spec, spec.neck, passed)
+        yield from _lost(spec, spec.neck)
+    taps = [passed[index] for index in tapped(spec) if index < len(passed)]
+    yield from line_faults(spec.neck, spec.heads, taps or passed[-1:], follow)
+    yield from _variants(spec, sound=not wrong)
 
 
-def _taps(spec: Spec, neck: Neck) -> Iterator[Finding]:
+def _tapped(spec: Spec, neck: Neck) -> Iterator[Wrong]:
     """Levels that the backbone has, in stages that are there."""
     low, high = neck.levels
     here = totals(spec)
@@ -68,42 +80,68 @@ def _taps(spec: Spec, neck: Neck) -> Iterator[Finding]:
             yield Wrong(at, f"{message} stage {number} of {rows}×{columns}", TAPS)
 
 
-def _wired(neck: Neck) -> Iterator[Finding]:
-    low, high = neck.levels
+def _halved(spec: Spec, neck: Neck, passed: Sequence[Map]) -> Iterator[Wrong]:
+    """Taps each half as large as the one before, as a neck's own maps are."""
+    stages, (low, _) = tapped(spec), neck.levels
+    for k, (before, after) in enumerate(pairwise(stages), 1):
+        expected = tuple(strided(side, 2) for side in passed[before][1:])
+        if passed[after][1:] != expected:
+            at = ("neck", "levels") if neck.taps is None else ("neck", "taps", k)
+            (height, width), (h, w) = expected, passed[after][1:]
+            message = f"expected {height}×{width} px for P{low + k}, half of P"
+            found = f"{low + k - 1}, got {h}×{w} of stage {after + 1}"
+            yield Wrong(at, f"{message}{found}", TAPS)
+
+
+def _wired(neck: Neck) -> Iterator[Wrong]:
+    """Nodes of a wiring for so many levels, or of the file's own that can be made."""
     if (neck.wiring is None) == (not neck.nodes):
-        said = (
-            "missing wiring, or nodes"
-            if neck.wiring is None
-            else ("expected a wiring or nodes, got both")
-        )
-        yield Wrong(("neck",), said, "EFF101" if neck.wiring is None else GRAPH)
+        if neck.wiring is None:
+            yield Wrong(("neck",), "missing wiring, or nodes", "EFF101")
+        else:
+            yield Wrong(("neck",), "expected a wiring or nodes, got both", GRAPH)
         return
-    needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
-    least = needs.get(neck.wiring or "", 2)
-    levels = high - low + 1
-    if levels < least or (neck.wiring == "nas_fpn" and levels > least):
-        several = str(least) if neck.wiring == "nas_fpn" else f"at least {least}"
-        message = f"expected {several} levels for {neck.wiring}, got {levels}"
-        yield Wrong(("neck", "levels"), message, LEVELS)
+    yield from _for_levels(neck)
+    low, high = neck.levels
     known = {f"p{level}": level for level in range(low, high + 1)}
+    taken = made(neck)
     for name, node in neck.nodes.items():
         at = ("neck", "nodes", name)
-        if name in known:
-            message = f"expected a name that no map above has, got {name!r}"
+        if name in known or name in taken:
+            message = f"expected a name that no other map has, got {name!r}"
+            yield Wrong(at, message, GRAPH)
+        if not re.fullmatch(r"\w+", name):
+            message = f"expected a name of letters, digits and _, got {name!r}"
             yield Wrong(at, message, GRAPH)
         if not low <= node.level <= high:
             message = f"expected a level from {low} to {high}, got {node.level}"
             yield Wrong((*at, "level"), message, LEVELS)
-        yield from _read(node, known, at)
+        yield from _read(node, known, at, neck)
         known[name] = node.level
     yield from _dead(neck)
 
 
-def _read(node: NeckNode, known: dict[str, int], at: Place) -> Iterator[Finding]:
+def _for_levels(neck: Neck) -> Iterator[Wrong]:
+    """A wiring that these levels are too few or too many for."""
+    levels = neck.levels[1] - neck.levels[0] + 1
+    needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
+    least = needs.get(neck.wiring or "", 2)
+    if levels < least or (neck.wiring == "nas_fpn" and levels > least):
+        several = str(least) if neck.wiring == "nas_fpn" else f"at least {least}"
+        message = f"expected {several} levels for {neck.wiring}, got {levels}"
+        yield Wrong(("neck", "levels"), message, LEVELS)
+
+
+def _read(
+    node: NeckNode, known: dict[str, int], at: Place, neck: Neck
+) -> Iterator[Wrong]:
     """Maps that are there already, as many as the merge takes."""
     for key in ("reads", "adds"):
         for k, each in enumerate(getattr(node, key)):
-            if each not in known:
+            if each in neck.nodes and each not in known:
+                message = f"expected a map that is there already, got {each!r}"
+                yield Wrong((*at, key, k), message, GRAPH)
+            elif each not in known:
                 listed = ", ".join(known)
                 message = f"expected one of {listed}, got {each!r}"
                 close = closest(each, list(known))
@@ -116,7 +154,7 @@ def _read(node: NeckNode, known: dict[str, int], at: Place) -> Iterator[Finding]
         yield Wrong((*at, "reads"), message, GRAPH)
 
 
-def _dead(neck: Neck) -> Iterator[Finding]:
+def _dead(neck: Neck) -> Iterator[Wrong]:
     """Nodes that are neither read nor the last of their level."""
     read = {each for node in neck.nodes.values() for each in (*node.reads, *node.adds)}
     last = {node.level: name for name, node in neck.nodes.items()}
@@ -126,73 +164,62 @@ def _dead(neck: Neck) -> Iterator[Finding]:
             yield Wrong(("neck", "nodes", name), message, GRAPH)
 
 
-def _lines(neck: Neck, heads: Heads) -> Iterator[Finding]:
-    """Layers that keep width and size, but for the strides of a node."""
-    yield from _kept(neck.layers, neck, ("neck", "layers"), most=1)
+def _lost(spec: Spec, neck: Neck) -> Iterator[Wrong]:
+    """Maps that come in and that no node reads: of a stage, or of the repeat before."""
     low, high = neck.levels
-    for name, node in neck.nodes.items():
-        at: Place = ("neck", "nodes", name, "layers")
-        yield from _kept(node.layers or (), neck, at, most=2 ** (high - low))
-    yield from _kept(neck.lateral, neck, ("neck", "lateral"), most=1)
-    if not any(isinstance(line, Conv) for line in neck.lateral):
-        message = "expected a convolution, which makes the neck's channels"
-        yield Wrong(("neck", "lateral"), message, GRAPH)
-    yield from _head_lines(heads, neck)
+    wired = nodes(neck).values()
+    read = {each for node in wired for each in (*node.reads, *node.adds)}
+    replaced = {node.level for node in wired}
+    stages = tapped(spec)
+    of = f" of {neck.wiring}" if neck.wiring else ""
+    for level in range(low, high + 1):
+        if f"p{level}" in read or level not in replaced:
+            continue
+        if level < low + len(stages):
+            at = ("neck",) if neck.wiring else ("neck", "nodes")
+            stage = stages[level - low] + 1
+            message = f"expected a node{of} that reads p{level}, which is stage {stage}"
+            yield Wrong(at, message, GRAPH)
+        elif neck.repeats > 1:
+            message = f"expected 1, as no node{of} reads p{level}, got {neck.repeats}"
+            yield Wrong(("neck", "repeats"), message, GRAPH)
+            return
 
 
-def _head_lines(heads: Heads, neck: Neck) -> Iterator[Finding]:
-    """Lines whose weights levels can share, of which the last can predict."""
-    at: Place = ("heads", "layers")
-    yield from _kept(heads.layers, neck, at, most=1)
-    for k, line in enumerate(heads.layers):
-        if not isinstance(line, Conv | Depthwise | Normalise | Activate):
-            message = "expected conv, depthwise, norm or activation, got"
-            yield Wrong((*at, k, "block"), f"{message} {line.block!r}", HEADS)
-    if not _ends_in_conv(heads.layers):
-        message = "expected a convolution last, which predicts in the last block"
-        yield Wrong(at, message, HEADS)
-
-
-def _ends_in_conv(lines: Sequence[Line]) -> bool:
-    """Whether the last line that has weights of kernels is a whole convolution."""
-    kernels = [line for line in lines if isinstance(line, Conv | Depthwise)]
-    return bool(kernels) and isinstance(kernels[-1], Conv)
-
-
-def _kept(
-    lines: Sequence[Line], neck: Neck, at: Place, *, most: int
-) -> Iterator[Finding]:
-    total = 1
-    for k, line in enumerate(lines):
-        kernel, (rows, columns), padding = line.window
-        total *= rows
-        if rows != columns or rows & (rows - 1) or total > most:
-            expected = "1" if most == 1 else f"powers of 2, {most} at most in all"
-            message = f"expected {expected}, got {rows}×{columns}"
-            yield Wrong((*at, k, "stride"), message, GRAPH)
-        if padding == "valid" and kernel != (1, 1):
-            yield Wrong((*at, k, "padding"), "expected same, got 'valid'", GRAPH)
-        channels = getattr(line, "channels", None)
-        if channels not in {None, neck.channels} or getattr(line, "ratio", 1) != 1:
-            message = f"expected none, as it has the neck's {neck.channels}, got"
-            yield Wrong((*at, k, "channels"), f"{message} {channels}", GRAPH)
-
-
-def _variants(spec: Spec) -> Iterator[Finding]:
-    """Variants whose backbone is listed, and no multipliers beside it."""
+def _variants(spec: Spec, *, sound: bool) -> Iterator[Wrong]:
+    """Variants whose backbone is listed, and whose neck its wiring can make."""
     listed = {} if spec.scaling is None else spec.scaling.backbones
-    multipliers = {"depth_multiplier", "width_multiplier"}
     for name, variant in spec.variants.items():
         at = ("variants", name, "backbone")
+        multipliers = variant.depth_multiplier, variant.width_multiplier
         if variant.backbone is not None and variant.backbone not in listed:
             known = ", ".join(listed) or "none"
             message = f"expected one of scaling.backbones ({known}), got"
             close = closest(variant.backbone, list(listed))
             yield Wrong(at, f"{message} {variant.backbone!r}", TAPS, close)
-        elif variant.backbone is not None and multipliers & variant.model_fields_set:
+        elif variant.backbone is not None and multipliers != (1, 1):
             yield Wrong(at, "expected a backbone or multipliers, got both", TAPS)
-        levels = None if variant.neck is None else variant.neck.levels
-        if levels and spec.neck and spec.neck.nodes and levels != spec.neck.levels:
-            message = "expected the neck's own, as its nodes are for these, got"
-            place = ("variants", name, "neck", "levels")
-            yield Wrong(place, f"{message} {list(levels)}", LEVELS)
+        if variant.dropout is not None:
+            message = (
+                f"expected none, as heads by level have none, got {variant.dropout}"
+            )
+            yield Wrong(("variants", name, "dropout"), message, HEADS)
+        if variant.neck is not None and spec.neck is not None and sound:
+            at = ("variants", name, "neck")
+            yield from _varied(spec, spec.neck, variant.neck, at)
+
+
+def _varied(spec: Spec, neck: Neck, change: NeckChange, at: Place) -> Iterator[Wrong]:
+    """What is wrong with the neck of a variant, at the levels or repeats it changes."""
+    if neck.nodes and change.levels is not None and change.levels != neck.levels:
+        found = f"as its nodes are for these, got {list(change.levels)}"
+        yield Wrong((*at, "levels"), f"expected the neck's own, {found}", LEVELS)
+        return
+    given = {key: each for key, each in change if each is not None}
+    changed = neck.model_copy(update=given)
+    spec = spec.model_copy(update={"neck": changed})
+    wrong = [*_tapped(spec, changed), *_for_levels(changed)]
+    yield from (each._replace(place=(*at, "levels")) for each in wrong[:1])
+    for each in [] if wrong else _lost(spec, changed):
+        key = "repeats" if each.place[-1] == "repeats" else "levels"
+        yield each._replace(place=(*at, key))

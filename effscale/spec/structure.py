@@ -48,7 +48,7 @@ class Map(NamedTuple):
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return all(
+    return spec.neck is None and all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
         or (isinstance(line, Conv) and line.groups == 1)
         for line in lines_of(spec)
@@ -69,11 +69,11 @@ def faults(spec: Spec) -> Iterator[Finding]:
         return
     here = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     reader = _Reader(spec, stated=True)
-    for place, lines in (("stem",), spec.stem), (("stages",), spec.stages):
-        here = yield from reader.through(lines, here, place)
+    here = yield from reader.through(spec.stem, here, ("stem",))
+    passed = yield from reader.along(spec.stages, here, ("stages",))
     if spec.head is not None:
-        yield from reader.through(spec.head.layers, here, ("head", "layers"))
-    yield from neck_faults(spec)
+        yield from reader.through(spec.head.layers, passed[-1], ("head", "layers"))
+    yield from neck_faults(spec, passed, replace(reader, stated=False).through)
 
 
 def _overrides(spec: Spec, name: str) -> Iterator[Finding]:
@@ -99,6 +99,14 @@ class _Reader:
 
     def through(self, lines: Sequence[Line], here: Map, place: Place) -> Through:
         """What `lines` make of a feature map; where they could not, what is wrong."""
+        passed = yield from self.along(lines, here, place)
+        return passed[-1] if passed else here
+
+    def along(
+        self, lines: Sequence[Line], here: Map, place: Place
+    ) -> Generator[Finding, None, list[Map]]:
+        """What each of `lines` puts out; where they could not, what is wrong."""
+        passed: list[Map] = []
         older = here
         for index, line in enumerate(lines):
             at = (*place, index)
@@ -106,7 +114,8 @@ class _Reader:
             if isinstance(line, CellStage) and index > 0:
                 yield from meeting(self.spec, lines[index - 1], older[1:], here[1:], at)
             older, here = here, (yield from self.after(line, here, at))
-        return here
+            passed.append(here)
+        return passed
 
     def after(self, line: Line, here: Map, at: Place) -> Through:
         """What one line makes of a feature map."""

@@ -39,6 +39,17 @@ def outputs(neck: Neck) -> dict[int, str]:
     return found | {node.level: name for name, node in nodes(neck).items()}
 
 
+def made(neck: Neck) -> set[str]:
+    """Names of the maps that are made on the way to what the nodes read."""
+    inputs = {f"p{level}" for level in range(neck.levels[0], neck.levels[1] + 1)}
+    found = {f"lateral_{each}" for each in inputs}
+    for name, node in nodes(neck).items():
+        found.add(f"{name}_fuse")
+        for read in (*node.reads, *node.adds):
+            found |= {f"{name}_from_{read}", f"{name}_lateral_{read}"}
+    return found
+
+
 def _node(level: int, *reads: str) -> NeckNode:
     return NeckNode(level=level, reads=reads)
 

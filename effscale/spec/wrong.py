@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from effscale.spec.node import Place
 
+#: The rules of detectors: taps of the backbone, levels, the neck's graph, the heads.
+TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
+
 
 class Wrong(NamedTuple):
     """A place in the file, what is wrong there, and the rule it breaks."""

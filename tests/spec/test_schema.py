@@ -26,6 +26,11 @@ BEYOND = {
     "EFF205": "a schema compares no number with another",
     "EFF208": "a schema compares no line with another",
     "EFF202": "a kernel may be even without padding, or where pools meet",
+    "EFF401": "a schema reads no other file",
+    "EFF402": "a schema compares no level with a stage",
+    "EFF403": "a schema compares no number with another",
+    "EFF404": "a schema compares no node with another",
+    "EFF405": "a schema compares no line with another",
 }
 #: Values that are other than JSON's: 3.0 is a whole number there, and NaN is none.
 DIFFERENT = {
@@ -37,6 +42,9 @@ DIFFERENT = {
     *("missing_expand_ratio_of_a_stage.yaml", "missing_channels_of_stem.yaml"),
     *("missing_channels_of_a_convolution.yaml", "word_block_used_above_itself.yaml"),
     "missing_repeats_of_a_block_with_widths.yaml",
+    *("detector_neither_wiring_nor_nodes.yaml", "detector_heads_of_a_classifier.yaml"),
+    # of two numbers the second is the higher
+    *("detector_levels_that_fall.yaml", "detector_levels_of_one.yaml"),
     # names that the file gives itself
     *("word_cell_close.yaml", "word_cell_far.yaml"),
 }
