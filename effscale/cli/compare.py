@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from effscale.search.printed import Table
 
 #: The paper's tables, by name; `effscale.search.printed` has them.
-TABLES = ("efficientnet-2", "efficientnet-3", "efficientnet-7")
+TABLES = (
+    *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
+    *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
+)
 
 
 class SpecOrFamily(SpecReference):
@@ -55,7 +58,9 @@ class SpecOrFamily(SpecReference):
     "--table",
     "printed",
     type=click.Choice(TABLES),
-    help="A table of the EfficientNet paper instead, with ours beside each cell.",
+    metavar="PAPER-NUMBER",
+    help="A paper's table instead, with ours beside each cell: efficientnet-2, -3 or "
+    "-7; efficientdet-1, -2, -4 or -5.",
 )
 @options.plot_option("published accuracy against cost")
 @click.option(
