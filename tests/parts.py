@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from effscale.spec.models import Head, Spec
+    from effscale.spec.neck import Heads, Neck
 
 
 def stem(spec: Spec) -> Any:  # noqa: ANN401 - a line of any kind
@@ -23,3 +24,10 @@ def head_of(spec: Spec) -> Head:
     """The head of a classifier's spec."""
     assert spec.head is not None
     return spec.head
+
+
+def detecting(spec: Spec) -> tuple[Neck, Heads]:
+    """The neck and the heads of a detector's spec."""
+    assert spec.neck is not None
+    assert spec.heads is not None
+    return spec.neck, spec.heads

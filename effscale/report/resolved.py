@@ -21,12 +21,12 @@ def resolved(baseline: Spec, variant: Variant) -> str:
     spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
     how = variant.strategy
     how += "" if variant.phi is None else f", phi {variant.phi:g}"
-    if how.startswith("compound"):
+    if how.startswith("compound") and baseline.neck is None:
         how += f", alpha {c.alpha:g}, beta {c.beta:g}, gamma {c.gamma:g}"
+    given = [f"{name}_multiplier {value!r}" for name, value in m.given.items()]
     comment = (
         f"{variant.spec.name}: {baseline.name} scaled by effscale {VERSION}\n"
         f"{how}\n"
-        f"depth_multiplier {m.depth!r}, width_multiplier {m.width!r}, "
-        f"resolution_multiplier {m.resolution!r}"
+        f"{', '.join(given)}"
     )
     return dumps(spec, comment)

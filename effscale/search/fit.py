@@ -18,6 +18,8 @@ from effscale.search.ray import changes, span
 from effscale.search.reach import Axis, distinct, simplest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.arrays import RealArray
     from effscale.spec.models import Spec
 
@@ -122,7 +124,7 @@ def ray(
     low, high = span(spec, name, highest, limits.reached, limits.passed)
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
-    runs = distinct(*changes(spec, name, low, high), high, special=0.0)
+    runs = distinct(*changes(spec, name, low, high), high, special=_special(spec))
     image = at_phi(spec, runs.start, name).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
     runs = Axis(runs.start[exists], runs.end[exists])
@@ -135,11 +137,22 @@ def ray(
     return Ray(spec, name, runs.start, runs.end, cost, admitted & (not empty))
 
 
+def _special(spec: Spec) -> Sequence[float]:
+    """φ whose networks are wanted, though no interval around them has the same.
+
+    At 0 nothing is rounded; a detector's law has its own backbone at each whole φ, where
+    rules that round up and rules that round down meet.
+    """
+    whole = range(-int(MAX_PHI), int(MAX_PHI) + 1)
+    return [0.0] if spec.neck is None else [float(phi) for phi in whole]
+
+
 def _change_after(spec: Spec, name: str, phi: float) -> float:
     """Where the network of φ changes next: where looking further has stopped."""
     step = 1.0
     while phi + step <= MAX_PHI:
-        runs = distinct(*changes(spec, name, phi, phi + step), phi + step, special=0.0)
+        high = phi + step
+        runs = distinct(*changes(spec, name, phi, high), high, special=_special(spec))
         if len(runs) > 1:
             return float(runs.end[0])
         step *= 2

@@ -138,19 +138,27 @@ def _axis(asked: list[tuple[Rounded, list[int]]], low: float, high: float) -> Ax
     ones = ones[(low <= ones) & (ones <= high)]
     start = np.unique(np.concatenate(([low], *points, ones)))
     columns = [rule(np.full(len(start), n), start) for rule, ns in asked for n in ns]
-    return distinct(start, np.stack(columns, axis=1), high, special=1.0)
+    return distinct(start, np.stack(columns, axis=1), high, special=[1.0])
 
 
-def distinct(start: RealArray, results: Any, high: float, *, special: float) -> Axis:  # noqa: ANN401
+def distinct(
+    start: RealArray,
+    results: Any,  # noqa: ANN401
+    high: float,
+    *,
+    special: Sequence[float],
+) -> Axis:
     """Each row of `results` once, and where it holds; what only noise makes left out.
 
-    Around the special point, where nothing is rounded, a row may come back; its first
-    interval stands for both.
+    The special points are kept, however short their interval. Around that where nothing
+    is rounded a row may come back; its first interval stands for both.
     """
     changed = np.concatenate(([True], np.any(results[1:] != results[:-1], axis=1)))
     start, results = start[changed], results[changed]
     end = np.append(start[1:], np.nextafter(high, np.inf))
-    kept = (end - start >= NOISE) | ((start <= special) & (special < end))
+    kept = end - start >= NOISE
+    holds = np.searchsorted(start, special, side="right") - 1
+    kept[holds[(holds >= 0) & (np.asarray(special) < end[holds])]] = True
     kept[[0, -1]] = True  # what the bounds cut short is no noise
     start, end, results = start[kept], end[kept], results[kept]
     _, first = np.unique(results, axis=0, return_index=True)

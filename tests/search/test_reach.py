@@ -154,7 +154,7 @@ def test_a_single_multiplier_is_a_single_entry(b0: Spec) -> None:
 def test_runs_of_equal_results_are_one_entry() -> None:
     start = np.array([0.5, 1.0, 1.5, 2.0])
     rows = np.array([[1, 8], [1, 8], [2, 8], [2, 16]])
-    runs = distinct(start, rows, 3.0, special=1.0)
+    runs = distinct(start, rows, 3.0, special=[1.0])
     assert runs.start.tolist() == [0.5, 1.5, 2.0]
     assert runs.end.tolist() == [1.5, 2.0, np.nextafter(3.0, 4)]
 
@@ -162,7 +162,7 @@ def test_runs_of_equal_results_are_one_entry() -> None:
 def test_noise_is_no_entry_unless_it_is_special() -> None:
     start = np.array([1.0, 1.0 + 1e-9, 1.5, 1.5 + 1e-9])
     rows = np.array([[1], [2], [3], [4]])
-    kept = distinct(start, rows, 3.0, special=1.0)
+    kept = distinct(start, rows, 3.0, special=[1.0])
     assert kept.start.tolist() == [1.0, 1.0 + 1e-9, 1.5 + 1e-9]
 
 

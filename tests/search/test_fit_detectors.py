@@ -1,0 +1,38 @@
+"""Tests of `effscale.search.fit` for detectors, along their law: brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import effscale as es
+from effscale.scaling.law import DETECTOR
+from effscale.search.fit import on_ray, ray
+
+pytestmark = pytest.mark.slow
+
+
+def macs(spec: es.Spec, phi: float, name: str) -> int:
+    return int(es.count(es.scale(spec, es.at_phi(spec, phi, name))).macs)
+
+
+@pytest.mark.parametrize("name", DETECTOR)
+def test_the_nearest_is_as_near_as_any_phi(name: str) -> None:
+    d0 = es.load("d0")
+    base = int(es.count(d0).macs)
+    phis = np.linspace(-3, 6, 181)
+    sampled = [macs(d0, phi, name) for phi in phis.tolist()]
+    for target in (base // 2, base, 5 * base // 4, 3 * base):
+        nearest, *_ = on_ray(ray(d0, target, name=name), target)
+        best = min(abs(each - target) for each in sampled)
+        assert abs(int(nearest.cost.macs) - target) <= best
+        assert nearest.variant.phi is not None
+        assert macs(d0, nearest.variant.phi, name) == nearest.cost.macs
+
+
+def test_the_published_cost_of_d3_is_phi_3() -> None:
+    # d3 is as the law gives it
+    found, *_ = on_ray(ray(es.load("d0"), 24_568_753_664), 24_568_753_664)
+    assert found.variant.phi == 3
+    assert found.deviation == 0
+    assert found.variant.spec.backbone == "b3"
