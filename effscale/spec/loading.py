@@ -78,7 +78,7 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     lacking = _lacking(given)
     if details or lacking:
         lines = [found.place[:-1] for found in unknown] + list(misnamed(data))
-        if wrong:  # what a backbone would have brought is not missing
+        if "backbone" in mapping(given) and not alone:  # it would have brought these
             details = [each for each in details if each["loc"] not in _BROUGHT]
         faults += schema_faults(details, lacking, root, path, lines)
     elif spec is not None and not findings:
