@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from effscale.spec.models import Head, Spec, Squeeze
 from effscale.spec.sizes import least_sides
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
+from tests.drawn_detectors import detector_files
 from tests.drawn_lines import files
 
 if TYPE_CHECKING:
@@ -82,7 +83,19 @@ def squeezes() -> st.SearchStrategy[Squeeze]:
 @st.composite
 def specs(draw: DrawFn) -> Spec:
     """A network of every kind of line, for an image of any shape that it can take."""
-    data = {**draw(files()), "name": "drawn", "resolution": 1}
+    return draw(_sized(draw(files())))
+
+
+@st.composite
+def detectors(draw: DrawFn) -> Spec:
+    """A detector of any neck, on a backbone of every kind of stage."""
+    return draw(_sized(draw(detector_files())))
+
+
+@st.composite
+def _sized(draw: DrawFn, file: dict[str, Any]) -> Spec:
+    """The network of a file, for an image of any shape that it can take."""
+    data = {**file, "name": "drawn", "resolution": 1}
     data["image_channels"] = draw(st.integers(1, 4))
     spec = Spec.model_validate(data)
     sides = [draw(st.integers(n, max(24, n + 8))) for n in least_sides(spec)]

@@ -17,7 +17,7 @@ from effscale.module.measure import Engine
 from effscale.module.proof import difference, measure_spec
 from effscale.network.staged import network
 from tests.module import reference
-from tests.strategies import mobiles, specs
+from tests.strategies import detectors, mobiles, specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,17 @@ def test_scaled_networks_measure_what_we_count(b0: es.Spec, phi: float) -> None:
 @settings(max_examples=20, deadline=None)
 @given(spec=specs())
 def test_any_small_network_measures_what_we_count(spec: es.Spec) -> None:
+    agree(spec)
+
+
+@settings(max_examples=12, deadline=None)
+@given(spec=detectors())
+def test_any_small_detector_measures_what_we_count(spec: es.Spec) -> None:
+    agree(spec)
+
+
+def agree(spec: es.Spec) -> None:
+    """Hold both engines to our count: in all, by part, and by their own totals."""
     counted = es.count(spec)
     by_fvcore, by_torch = measure_spec(spec, "fvcore"), measure_spec(spec, "torch")
     assert figures(by_fvcore) == figures(by_torch) == figures(counted)
@@ -81,8 +92,8 @@ def test_any_small_network_measures_what_we_count(spec: es.Spec) -> None:
     assert sum(by_torch.operators.values()) == numbers["torch"]
 
 
-@settings(max_examples=20, deadline=None)
-@given(spec=specs())
+@settings(max_examples=25, deadline=None)
+@given(spec=specs() | detectors())
 def test_feature_maps_have_the_shapes_that_we_count(spec: es.Spec) -> None:
     net, seen = es.build(spec, device="meta").eval(), defaultdict(list)
 

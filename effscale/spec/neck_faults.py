@@ -135,10 +135,14 @@ def _for_levels(neck: Neck) -> Iterator[Wrong]:
 def _read(
     node: NeckNode, known: dict[str, int], at: Place, neck: Neck
 ) -> Iterator[Wrong]:
-    """Maps that are there already, as many as the merge takes."""
+    """Maps that are there already, each once, as many as the merge takes."""
+    seen: set[str] = set()
     for key in ("reads", "adds"):
         for k, each in enumerate(getattr(node, key)):
-            if each in neck.nodes and each not in known:
+            if each in seen:
+                message = f"expected each map once, got {each!r} again"
+                yield Wrong((*at, key, k), message, GRAPH)
+            elif each in neck.nodes and each not in known:
                 message = f"expected a map that is there already, got {each!r}"
                 yield Wrong((*at, key, k), message, GRAPH)
             elif each not in known:
@@ -149,6 +153,7 @@ def _read(
             elif key == "adds" and known[each] != node.level:
                 message = f"expected a map of level {node.level}, got {each!r} of"
                 yield Wrong((*at, key, k), f"{message} {known[each]}", LEVELS)
+            seen.add(each)
     if node.merge == "attention" and len(node.reads) != ATTENDS:
         message = f"expected {ATTENDS} for an attention, got {len(node.reads)}"
         yield Wrong((*at, "reads"), message, GRAPH)

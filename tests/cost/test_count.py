@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,9 +25,11 @@ from effscale.network.layers import Network, Part, seq
 from effscale.network.leaves import Conv, Shape
 from effscale.network.staged import network
 from effscale.scaling.dimensions import numbers
-from tests.strategies import specs
+from tests.strategies import detectors, specs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from effscale.arrays import Int
 
 NAMES = ("macs", "params", "activations")
@@ -90,7 +92,7 @@ def test_parts_hand_their_feature_maps_on(b0: es.Spec) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(spec=specs())
+@given(spec=specs() | detectors())
 def test_parts_and_layers_add_up_to_the_total(spec: es.Spec) -> None:
     net, cost = network(spec), es.count(spec)
     assert total(net) == cost
@@ -143,6 +145,33 @@ def test_each_candidate_counts_as_one_alone(
         assert {type(each) for each in expected} == {int}
         found = np.broadcast_to(getattr(together, name), len(candidates))
         assert found.tolist() == expected
+
+
+FACTORS = st.floats(0.4, 2.5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    spec=detectors(),
+    candidates=st.lists(st.tuples(*[FACTORS] * 5), min_size=1, max_size=4),
+)
+def test_each_candidate_of_a_detector_counts_as_one_alone(
+    spec: es.Spec, candidates: list[tuple[float, ...]]
+) -> None:
+    names = ("width", "resolution", "neck_width", "neck_depth", "head_depth")
+
+    def multipliers(values: Iterable[Any]) -> es.Multipliers:
+        return es.Multipliers(**dict(zip(names, values, strict=True)))
+
+    try:
+        alone = [es.count(es.scale(spec, multipliers(each))) for each in candidates]
+    except ScaleError:  # too small an image, groups that divide no longer
+        reject()
+    columns = (np.array(column) for column in zip(*candidates, strict=True))
+    together = es.count(es.scale(spec, multipliers(columns)))
+    for name in NAMES:
+        found = np.broadcast_to(getattr(together, name), len(candidates))
+        assert found.tolist() == [getattr(each, name) for each in alone]
 
 
 def test_axes_of_multipliers_give_the_whole_grid(b0: es.Spec) -> None:

@@ -12,7 +12,7 @@ import effscale as es
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Expected, Published, Variant
-from tests.strategies import specs
+from tests.strategies import detectors, specs
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -68,7 +68,7 @@ def test_what_was_written_is_written_the_same_again() -> None:
 
 
 @some
-@given(specs())
+@given(specs() | detectors())
 def test_a_network_reads_back_equal(spec: Spec) -> None:
     assert again(spec) == spec
 
@@ -77,6 +77,15 @@ def test_the_baseline_reads_back_equal_with_its_variants(b0: Spec) -> None:
     assert len(b0.variants) >= 9
     assert again(b0) == b0
     assert es.count(again(b0)) == es.count(b0)
+
+
+def test_a_detector_reads_back_equal_with_its_variants() -> None:
+    d0 = es.load("d0")
+    assert len(d0.variants) >= 8
+    assert again(d0) == d0
+    for name in d0.variants:
+        variant = es.variant(d0, name)
+        assert again(variant) == variant
 
 
 @pytest.mark.parametrize("name", ["b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "l2"])

@@ -13,7 +13,7 @@ from effscale.errors import ScaleError
 from effscale.spec.models import Spec
 from effscale.spec.structure import faults
 from tests.spec.small import lines
-from tests.strategies import specs
+from tests.strategies import detectors, specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -185,6 +185,35 @@ def test_what_is_scaled_can_be_counted_or_is_refused(
 ) -> None:
     try:
         scaled = es.scale(spec, es.Multipliers(width=width, depth=depth))
+    except ScaleError:
+        return
+    assert es.count(scaled).params > 0
+    assert es.loads(es.dumps(scaled)) == scaled
+
+
+@settings(max_examples=40, deadline=None)
+@given(spec=detectors(), other=detectors())
+def test_what_has_no_faults_can_be_counted_of_detectors(
+    spec: Spec, other: Spec
+) -> None:
+    """Also where a neck is of another backbone."""
+    mixed = spec.model_copy(update={"neck": other.neck})
+    if not told(faults(mixed)):
+        assert es.count(mixed).params > 0
+
+
+FACTORS = st.floats(0.3, 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(spec=detectors(), factors=st.tuples(*[FACTORS] * 5))
+def test_a_scaled_detector_can_be_counted_or_is_refused(
+    spec: Spec, factors: tuple[float, ...]
+) -> None:
+    width, resolution, *neck = factors
+    multipliers = es.Multipliers(1.0, width, resolution, None, *neck)
+    try:
+        scaled = es.scale(spec, multipliers)
     except ScaleError:
         return
     assert es.count(scaled).params > 0
