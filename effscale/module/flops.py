@@ -59,9 +59,9 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  #
         return x.new_empty(args[1].shape[0], args[2].shape[1])
     if func is _aten.max_pool2d_with_indices.default and len(args) > 1:
         given = dict(enumerate(args[1:]))
-        sides = [_pooled(n, axis, given) for axis, n in enumerate(x.shape[-2:])]
-        if min(sides) > 0:
-            shape = (*x.shape[:-2], *sides)
+        found = [_pooled(n, axis, given) for axis, n in enumerate(x.shape[-2:])]
+        if min(found) > 0:
+            shape = (*x.shape[:-2], *found)
             return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
     if func is _aten.upsample_nearest2d.default and x.dim() == IMAGES and args[1]:
         return x.new_empty(*x.shape[:2], *args[1])

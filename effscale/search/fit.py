@@ -140,8 +140,8 @@ def ray(
 def _special(spec: Spec) -> Sequence[float]:
     """φ whose networks are wanted, though no interval around them has the same.
 
-    At 0 nothing is rounded; a detector's law has its own backbone at each whole φ, where
-    rules that round up and rules that round down meet.
+    At 0 nothing is rounded; at each whole φ a detector's law has its own backbone, and
+    rules that round up meet those that round down.
     """
     whole = range(-int(MAX_PHI), int(MAX_PHI) + 1)
     return [0.0] if spec.neck is None else [float(phi) for phi in whole]

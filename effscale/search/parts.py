@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
 from effscale.cost.count import Cost, PartCost, count, part_costs
 from effscale.network.staged import network
 from effscale.scaling.scale import variant
+from effscale.search.align import aligned, alike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from effscale.spec.models import Spec
 
-T = TypeVar("T")
-
-#: Parts less alike than this are not versions of each other.
-LEAST_ALIKE = 0.25
 #: What a spec says that is not said again part by part, or speaks of the file alone.
 _ELSEWHERE = ("name", "source", "expected", "published", "variants")
 _UNSAID = (None, (), PydanticUndefined)
-_PARTS = ("stem", "stages", "head")
+_PARTS = ("stem", "stages", "head", "neck", "heads")
+#: Relatives of a backbone are, as variants, other networks.
+_UNTOLD: dict[str, Any] = {
+    **dict.fromkeys((*_PARTS, *_ELSEWHERE), True),
+    "scaling": {"backbones"},
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ def less(new: Cost, old: Cost) -> Cost:
 def changes(old: Spec, new: Spec) -> list[Change]:
     """Each part of either version, those that are each other's together, in order."""
     before, after = (part_costs(network(spec)) for spec in (old, new))
-    was, now = ([_said(line) for line in spec.stages] for spec in (old, new))
+    was, now = (
+        [_said(line) for line, _ in zip(spec.stages, _stages(parts), strict=False)]
+        for spec, parts in ((old, before), (new, after))
+    )
     found = [_change(before[0], after[0], _said(old.stem), _said(new.stem))]
     for i, j in aligned(was, now, alike):
         found.append(
@@ -88,7 +93,33 @@ def changes(old: Spec, new: Spec) -> list[Change]:
                 None if j is None else now[j],
             )
         )
-    return [*found, _change(before[-1], after[-1], _said(old.head), _said(new.head))]
+    ends = [
+        {
+            each.part.path: (each, said)
+            for each, said in zip(*_behind(spec, parts), strict=True)
+        }
+        for spec, parts in ((old, before), (new, after))
+    ]
+    for path in dict.fromkeys([*ends[0], *ends[1]]):
+        (one, says), (other, then) = (end.get(path, (None, None)) for end in ends)
+        found.append(_change(one, other, says, then))
+    return found
+
+
+def _stages(parts: Sequence[PartCost]) -> list[PartCost]:
+    """The parts that are stages; a detector has none beyond those that are tapped."""
+    return [each for each in parts if each.part.path.startswith("stages.")]
+
+
+def _behind(
+    spec: Spec, parts: Sequence[PartCost]
+) -> tuple[Sequence[PartCost], Sequence[Any]]:
+    """The parts behind the stages, and what the file says of each."""
+    if spec.neck is None:
+        return parts[-1:], [_said(spec.head)]
+    heads = _said(spec.heads)
+    box = {key: heads[key] for key in heads if key not in {"classes", "prior"}}
+    return parts[-3:], [_said(spec.neck), heads, box]
 
 
 def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some
@@ -142,8 +173,7 @@ def differences(old: Any, new: Any, place: str = "") -> list[Difference]:  # noq
 def aside(old: Spec, new: Spec) -> list[Difference]:
     """What else the versions say differently: activation, rules, cells, and so on."""
     was, now = (
-        spec.model_dump(exclude_none=True, exclude={*_PARTS, *_ELSEWHERE})
-        for spec in (old, new)
+        spec.model_dump(exclude_none=True, exclude=_UNTOLD) for spec in (old, new)
     )
     return differences(was, now)
 
@@ -163,76 +193,3 @@ def of_variants(old: Spec, new: Spec) -> dict[str, tuple[Cost | None, Cost | Non
         for name in names
     }
     return {name: (a, b) for name, (a, b) in both.items() if a != b}
-
-
-def aligned(
-    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
-) -> list[tuple[int | None, int | None]]:
-    """Indices of those that are each other's, in the order of both sequences.
-
-    The pairing with the most likeness in all; None stands for what has no pair. An
-    inserted item leaves all the others with theirs.
-    """
-    first = _common(old, new)
-    last = _common(old[first:][::-1], new[first:][::-1])
-    rows, columns = len(old) - last, len(new) - last
-    inner = _best(old[first:rows], new[first:columns], likeness)
-    return [
-        *((k, k) for k in range(first)),
-        *(
-            (None if i is None else first + i, None if j is None else first + j)
-            for i, j in inner
-        ),
-        *((rows + k, columns + k) for k in range(last)),
-    ]
-
-
-def _common(old: Sequence[T], new: Sequence[T]) -> int:
-    """How many both begin with: those are each other's in any best pairing."""
-    pairs = enumerate(zip(old, new, strict=False))
-    return next((k for k, (a, b) in pairs if a != b), min(len(old), len(new)))
-
-
-def _best(
-    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
-) -> list[tuple[int | None, int | None]]:
-    """The pairing with the most likeness, by dynamic programming from the ends."""
-    rows, columns = len(old), len(new)
-    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
-    paired = [[0.0] * columns for _ in range(rows)]
-    for i in reversed(range(rows)):
-        for j in reversed(range(columns)):
-            alone = max(best[i + 1][j], best[i][j + 1])
-            like = likeness(old[i], new[j]) - LEAST_ALIKE
-            paired[i][j] = best[i + 1][j + 1] + like
-            best[i][j] = max(alone, paired[i][j])
-    found: list[tuple[int | None, int | None]] = []
-    i = j = 0
-    while i < rows or j < columns:
-        if i < rows and j < columns and paired[i][j] >= best[i][j]:
-            found.append((i, j))
-            i, j = i + 1, j + 1
-        elif i < rows and best[i + 1][j] >= best[i][j]:
-            found.append((i, None))
-            i += 1
-        else:
-            found.append((None, j))
-            j += 1
-    return found
-
-
-def alike(old: dict[str, Any], new: dict[str, Any]) -> float:
-    """How much two lines of a file say the same, from 0 to 1; the block counts double.
-
-    Numbers are as alike as their ratio.
-    """
-    keys = [*dict.fromkeys([*old, *new]), "block"]
-    return sum(_alike(old.get(key), new.get(key)) for key in keys) / len(keys)
-
-
-def _alike(old: object, new: object) -> float:
-    numbers = isinstance(old, int | float) and isinstance(new, int | float)
-    if numbers and old and new:
-        low, high = sorted((abs(float(old)), abs(float(new))))  # type: ignore[arg-type]
-        return low / high
-    return float(old == new)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.count import Cost
@@ -17,12 +16,6 @@ from tests.strategies import mobiles
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
-
-words = st.lists(st.sampled_from("abc"), max_size=6)
-
-
-def same(one: str, other: str) -> float:
-    return float(one == other)
 
 
 def edited(spec: Spec, **update: Any) -> Spec:  # noqa: ANN401 - fields of a spec
@@ -39,69 +32,6 @@ def with_stage(spec: Spec, index: int, **update: Any) -> Spec:  # noqa: ANN401
 @pytest.fixture
 def base(b0: Spec) -> Spec:
     return edited(b0, expected=None, variants={})
-
-
-@given(words, words)
-def test_alignment_keeps_order_and_leaves_nothing_out(
-    old: list[str], new: list[str]
-) -> None:
-    pairs = parts.aligned(old, new, same)
-    assert [i for i, _ in pairs if i is not None] == list(range(len(old)))
-    assert [j for _, j in pairs if j is not None] == list(range(len(new)))
-    assert all(old[i] == new[j] for i, j in pairs if i is not None and j is not None)
-
-
-def longest(old: list[str], new: list[str]) -> int:
-    """The length of the longest common subsequence, by its definition."""
-    if not old or not new:
-        return 0
-    if old[0] == new[0]:
-        return 1 + longest(old[1:], new[1:])
-    return max(longest(old[1:], new), longest(old, new[1:]))
-
-
-@given(words, words)
-def test_alignment_has_as_many_pairs_as_there_can_be(
-    old: list[str], new: list[str]
-) -> None:
-    pairs = [pair for pair in parts.aligned(old, new, same) if None not in pair]
-    assert len(pairs) == longest(old, new)
-
-
-@given(words, st.integers(0, 6), st.sampled_from("xyz"))
-def test_an_insertion_leaves_all_others_with_theirs(
-    old: list[str], at: int, word: str
-) -> None:
-    new = [*old[:at], word, *old[at:]]
-    pairs = parts.aligned(old, new, same)
-    assert sum(i is None for i, _ in pairs) == 1
-    assert all(j is not None for _, j in pairs)
-
-
-def test_of_equals_the_last_is_the_new_one() -> None:
-    assert parts.aligned("aa", "aaa", same) == [(0, 0), (1, 1), (None, 2)]
-
-
-def test_what_is_too_unlike_is_gone_and_new() -> None:
-    assert parts.aligned("a", "b", lambda *_: 0.2) == [(0, None), (None, 0)]
-    assert parts.aligned("a", "b", lambda *_: 0.3) == [(0, 0)]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ({"block": "a"}, {"block": "a"}, 1),
-        ({"block": "a"}, {"block": "b"}, 0),
-        ({"block": "a", "channels": 40}, {"block": "a", "channels": 48}, 17 / 18),
-        ({"block": "a", "channels": 40}, {"block": "a"}, 2 / 3),
-        ({"block": "a", "se_ratio": 0.0}, {"block": "a", "se_ratio": 0.25}, 2 / 3),
-    ],
-)
-def test_lines_are_as_alike_as_what_they_say(
-    old: dict[str, Any], new: dict[str, Any], expected: float
-) -> None:
-    assert parts.alike(old, new) == pytest.approx(expected)
-    assert parts.alike(new, old) == pytest.approx(expected)
 
 
 def test_differences_name_the_place() -> None:
@@ -182,3 +112,26 @@ def test_variants_that_changed_are_counted(b0: Spec) -> None:
     assert found["b1"][0] == es.count(es.load("b1")) != found["b1"][1]
     assert (found["b2"], found["b9"]) == ((b2, None), (None, b2))
     assert parts.of_variants(b0, es.load("b1")) == {}
+
+
+def test_parts_of_detectors_are_matched_by_what_they_are() -> None:
+    old, new = es.load("d0"), es.load("d1")
+    found = {(c.after or c.before).part.name: c for c in parts.changes(old, new)}  # type: ignore[union-attr]
+    assert [*found][-3:] == ["neck", "class head", "box head"]
+    assert [(d.place, d.before, d.after) for d in found["neck"].differences] == [
+        ("channels", 64, 88),
+        ("repeats", 3, 4),
+        ("input", [64, 64], [80, 80]),
+    ]
+    assert [d.place for d in found["box head"].differences] == ["input", "c_in"]
+    assert sum(c.delta.macs for c in found.values()) == int(es.count(new).macs) - int(
+        es.count(old).macs
+    )
+    assert [d.place for d in parts.aside(old, new)] == ["backbone", "resolution"]
+
+
+def test_a_classifier_made_a_detector_has_other_ends() -> None:
+    found = parts.changes(es.load("b0"), es.load("d0"))
+    kinds = {(c.after or c.before).part.name: c.kind for c in found}  # type: ignore[union-attr]
+    assert kinds["head"] == "removed"
+    assert [kinds[name] for name in ("neck", "class head", "box head")] == ["added"] * 3
