@@ -64,12 +64,15 @@ def heading(spec: Spec) -> tuple[str, str]:
     backbone = f"{names[0]} … {names[-1]}" if names else "α^φ, β^φ"
     every = f" + ⌊φ/{law.heads_every}⌋" if law.heads_every else ""
     size = sides([int(side) for side in spec.resolution])
+    wider = f"·{law.channels:g}^φ" if law.channels != 1 else ""
+    deeper = f" + {law.repeats:g}·φ" if law.repeats else ""
+    larger = f" + {law.resolution}·φ" if law.resolution else ""
     words = [
         f"backbone {backbone}",
-        f"W {neck.channels}·{law.channels:g}^φ",
-        f"D {neck.repeats} + {law.repeats:g}·φ",
+        f"W {neck.channels}{wider}",
+        f"D {neck.repeats}{deeper}",
         f"H {heads.repeats}{every}",
-        f"{size} + {law.resolution}·φ px",
+        f"{size}{larger} px",
     ]
     return ("law", "; ".join(words))
 
