@@ -101,7 +101,7 @@ def wired(draw: DrawFn, low: int, high: int) -> dict[str, Data]:
         node |= {} if merge is None else {"merge": merge}
         alike = [name for name, each in level_of.items() if each == level]
         others = [name for name in alike if name not in reads]
-        if others and draw(FLAGS):
+        if draw(FLAGS) and others:
             node["adds"] = draw(
                 st.lists(st.sampled_from(others), unique=True, max_size=2)
             )

@@ -44,7 +44,7 @@ def figures(cost: es.Cost) -> list[int]:
 
 
 @engines
-@pytest.mark.parametrize("name", ["b0", "b1", "b2", "b3", "b4"])
+@pytest.mark.parametrize("name", ["b0", "b1", "b2", "b3", "b4", "d0", "d1", "d2"])
 def test_published_networks_measure_what_we_count(name: str, engine: Engine) -> None:
     spec = es.load(name)
     measured = measure_spec(spec, engine)

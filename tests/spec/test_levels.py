@@ -8,11 +8,11 @@ import pytest
 
 import effscale as es
 from effscale.spec.levels import entered, tapped, totals
-from effscale.spec.models import Spec
 from effscale.spec.neck import Neck
 from tests.spec.small import lines
 
 if TYPE_CHECKING:
+    from effscale.spec.models import Spec
     from effscale.spec.neck import Wiring
 
 B0_TOTALS = [(2, 2), (4, 4), (8, 8), (16, 16), (16, 16), (32, 32), (32, 32)]

@@ -92,7 +92,7 @@ def test_panet_goes_down_and_up_again() -> None:
 
 def test_nas_fpn_is_the_found_cell() -> None:
     # tpu/models/official/detection/modeling/architecture/nasfpn.py:39-50: level,
-    # operator, inputs of nodes 5 to 11; :324-335: p5 and p7, which none reads, are added
+    # operator, inputs of nodes 5 to 11; :324-335: what none reads, p5 and p7, is added
     neck = Neck(levels=(3, 7), channels=8, wiring="nas_fpn")
     found = [
         (name, node.level, node.merge, node.reads, node.adds)
