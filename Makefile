@@ -42,6 +42,7 @@ docs: $(INSTALLED) ## rewrite the output shown in README.md; read the diff
 bench: $(INSTALLED) ## ratios, each measured side by side in one run
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/fusion.py
 
 wheel: $(INSTALLED) ## build dist/*.whl
 	$(BIN)/python -m build --wheel
