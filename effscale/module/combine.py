@@ -64,9 +64,12 @@ class Wired(nn.Module):
 
     def __init__(self, graph: Graph, nodes: dict[str, nn.Module]) -> None:
         super().__init__()
-        self.graph = graph
+        self.graph, self.called = graph, dict[str, str]()
         for name, node in nodes.items():
-            self.add_module(name, node)
+            self.called[name] = name
+            while hasattr(self, self.called[name]):  # `half`, which all modules have
+                self.called[name] += "_"
+            self.add_module(self.called[name], node)
 
     def forward(
         self, x: torch.Tensor | tuple[torch.Tensor, ...]
@@ -75,7 +78,7 @@ class Wired(nn.Module):
         maps: list[Any] = [x] if isinstance(x, torch.Tensor) else list(x)
         for node in self.graph.nodes:
             read = [maps[k] for k in node.reads]
-            layer = self._modules.get(node.name)
+            layer = self._modules.get(self.called.get(node.name, ""))
             merged = _merged(read, node.merge)
             maps.append(merged if layer is None else layer(merged))
         outputs = tuple(maps[k] for k in self.graph.outputs)
