@@ -123,6 +123,15 @@ def quantity(text: str) -> int:
     return number
 
 
+def duration(text: str) -> float:
+    """`90`, `90s`, `10m` or `2h` in seconds."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", text.strip())
+    seconds = float(match[1]) * {"m": 60, "h": 3600}.get(match[2], 1) if match else 0
+    if seconds <= 0:
+        raise ValueError("a duration such as 90s, 10m or 2h")
+    return seconds
+
+
 def interval(text: str) -> tuple[Decimal, Decimal]:
     """`1:1.42`, or `1` for that one value."""
     first, colon, last = text.partition(":")
@@ -215,6 +224,7 @@ SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 BUDGET = Parsed("N", budget)
 QUANTITY = Parsed("N", quantity)
 QUANTITIES = Parsed("N[,N…]", quantities)
+DURATION = Parsed("TIME", duration)
 INTERVAL = Parsed("LOW:HIGH", interval)
 STEPS = Parsed("step", steps)
 RESOLUTION = Parsed("N|HxW", resolution)
