@@ -168,6 +168,21 @@ def sweep(text: str) -> tuple[str, float, float]:
     return dimension, float(_positive(low, 2**16)), float(_positive(high, 2**16))
 
 
+def augment(text: str) -> str:
+    """`none`, `plain`, `rand` or `rand:15`."""
+    from effscale.module.train.recipe import strength
+
+    strength(text)
+    return text
+
+
+def device(text: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:1`."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
+        raise ValueError("auto, cpu, cuda or cuda:N")
+    return text
+
+
 class Range(click.FloatRange):
     """A number of a range: `nan` is in none."""
 
@@ -218,12 +233,14 @@ def codes(text: str) -> list[str]:
     return found
 
 
+AUGMENT = Parsed("none|plain|rand[:N]", augment)
 CODES = Parsed("CODE[,CODE…]", codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 BUDGET = Parsed("N", budget)
 QUANTITY = Parsed("N", quantity)
 QUANTITIES = Parsed("N[,N…]", quantities)
+DEVICE = Parsed("auto|cpu|cuda[:N]", device)
 DURATION = Parsed("TIME", duration)
 INTERVAL = Parsed("LOW:HIGH", interval)
 STEPS = Parsed("step", steps)

@@ -7,31 +7,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from effscale.errors import TrainError
+from effscale.module.train.recipe import strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Operations for each image, and their strength unless another is named
-#: (Cubuk et al. 2019, arXiv:1909.13719, section 4.3).
-OPERATIONS, STRENGTH, STRONGEST = 2, 9, 30
+#: Operations for each image (Cubuk et al. 2019, arXiv:1909.13719, section 4.3).
+OPERATIONS = 2
 #: Images that share their operations: kornia draws them once a call.
 TOGETHER = 8
 RGB = 3
-
-
-def strength(augment: str) -> int | None:
-    """Of RandAugment in `rand` or `rand:15`; None of `none` and `plain`.
-
-    Raises:
-        ValueError: if it is none of these.
-    """
-    name, colon, number = augment.partition(":")
-    if name in {"none", "plain"} and not colon:
-        return None
-    given = number if colon else str(STRENGTH)
-    if name != "rand" or not given.isdecimal() or not 1 <= int(given) <= STRONGEST:
-        raise ValueError(f"none, plain, rand, or rand:1 to rand:{STRONGEST}")
-    return int(given)
 
 
 def augmentation(augment: str) -> Callable[[torch.Tensor], torch.Tensor]:
