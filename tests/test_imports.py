@@ -13,10 +13,11 @@ PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
     *("spec", "network", "scaling", "cost"),
-    *("module", "search", "check", "report", "cli"),
+    *("module", "search", "study", "check", "report", "cli"),
 )
 BESIDE = {"arrays", "errors", "quantity", "version", "whole"}
 TORCH = {"torch", "fvcore", "kornia", "PIL"}
+ENGINES = {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"}
 SHOWS = {"rich", "matplotlib", "jinja2"}
 
 
@@ -61,6 +62,7 @@ def test_arrows_point_one_way(path: Path) -> None:
 def test_heavy_libraries_have_one_home_each(path: Path) -> None:
     others = {name.split(".")[0] for name in imports(path)}
     assert room_of(path) == "module" or not others & TORCH
+    assert room_of(path) == "study" or not others & ENGINES
     assert room_of(path) in {"report", "cli"} or not others & SHOWS
 
 

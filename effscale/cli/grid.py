@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options, proof
+from effscale.cli.evaluation import evaluation_options
 from effscale.cli.progress import Bar
+from effscale.cli.studying import Shown, evaluate
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from effscale.cli.evaluation import Asked
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.search.grid import Answer, Constraint, Grid
@@ -86,10 +89,10 @@ DIMENSIONS = {
 @click.option(
     "--top",
     type=click.IntRange(1),
-    default=20,
-    show_default=True,
-    help="Rows of the table; with --measure, these are built and measured.",
+    help="Rows of the table; with --measure, these are built and measured, with "
+    "--evaluate, they are trained.  [default: 20, or all that --evaluate can have]",
 )
+@evaluation_options
 @options.network_options
 @options.measure_option(default="none")
 @options.plot_option("realised against nominal cost, and the feasible points")
@@ -108,7 +111,8 @@ def command(  # noqa: PLR0913 - options
     gamma: Interval | None,
     phi: list[float],
     sort: str | None,
-    top: int,
+    top: int | None,
+    evaluation: Asked | None,
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
@@ -127,10 +131,13 @@ def command(  # noqa: PLR0913 - options
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
     activations.
 
+    With --evaluate it also trains them, and ranks them by --objective.
+
     \b
       effscale grid --budget 2
       effscale grid --constraint realised --step 0.01 --sort activations
       effscale grid --phi 1..7 --top 5
+      effscale grid --evaluate 'python train.py {spec} --out {out}' --study pets
     """
     from effscale.report import grid as report
     from effscale.search import grid as search
@@ -153,6 +160,13 @@ def command(  # noqa: PLR0913 - options
     order = sort or ("tracking" if len(phi) > 1 else "deviation")
     found = report.best_first(answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
+    if evaluation is not None:
+        _check_evaluation(phi, engine)
+        where = Shown(form, output, plot, picture, units, quiet, verbose)
+        rows = table[:top]
+        evaluate(evaluation, baseline, rows, budget=budget, phi=phi[0], shown=where)
+        return
+    top = top or 20
     specs = _networks(baseline, table[:top]) if engine != "none" else []
     measured = proof.measurements(specs, engine, quiet=quiet)
     shown = report.report(
@@ -188,6 +202,14 @@ def _searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Ans
         seconds = time.perf_counter() - start
         click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
     return answer
+
+
+def _check_evaluation(phi: list[float], engine: str) -> None:
+    """Refuse what a study has no use for."""
+    if len(phi) > 1:
+        raise click.UsageError("--evaluate trains candidates at one --phi")
+    if engine != "none":
+        raise click.UsageError("--measure does not go with --evaluate")
 
 
 def _networks(baseline: Spec, table: list[Data]) -> list[Spec]:

@@ -1,0 +1,196 @@
+"""Runs a study, and shows how one stands."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options
+from effscale.cli.progress import Bar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from effscale.cli.evaluation import Asked
+    from effscale.report.document import Units
+    from effscale.report.rows import Data
+    from effscale.spec.models import Spec
+    from effscale.study.folder import Outcome, Study, Training
+    from effscale.study.header import Header
+    from effscale.study.objective import Objective
+
+
+_COEFFICIENTS = ("alpha", "beta", "gamma")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the answer is shown."""
+
+    form: str | None
+    output: Path | None
+    plot: Path | None
+    picture: str
+    units: Units
+    quiet: bool
+    verbose: bool = False
+
+
+def evaluate(  # noqa: PLR0913 - what is evaluated, and how
+    asked: Asked,
+    baseline: Spec,
+    table: Sequence[Data],
+    *,
+    budget: float,
+    phi: float,
+    shown: Shown,
+) -> None:
+    """Train the candidate of each row, and show how they stand.
+
+    Exits 1 if a training has failed as often as it may.
+
+    Raises:
+        StudyError: if it cannot be done as asked.
+    """
+    from effscale.spec.dumping import dumps
+    from effscale.study import engines
+    from effscale.study.command import found
+    from effscale.study.folder import held, load
+    from effscale.study.header import header
+
+    made = header(
+        name=baseline.name,
+        spec=dumps(baseline),
+        budget=budget,
+        phi=phi,
+        command=asked.command,
+        candidates=table,
+    )
+    if asked.dry_run:
+        _dry_run(asked, made, quiet=shown.quiet)
+        return
+    if asked.on.engine == "local":
+        found(made.command)
+    engines.check(asked.on)
+    how = {"seeds": asked.seeds, "objective": asked.objective.text}
+    with held(asked.study, made, {**how, "on": str(asked.on)}) as study:
+        _train(study, _specs(baseline, made), asked, shown)
+    deliver(load(asked.study), asked.objective, asked.seeds, shown, command="grid")
+
+
+def _specs(baseline: Spec, made: Header) -> dict[str, str]:
+    """The network of each candidate as YAML, named after its coefficients."""
+    from effscale.report.resolved import resolved
+    from effscale.scaling.family import Variant
+    from effscale.scaling.multipliers import Multipliers
+    from effscale.scaling.scale import scale
+
+    found = {}
+    for row in made.candidates:
+        given = Multipliers(*(row[key] ** made.phi for key in _COEFFICIENTS))
+        name = f"{baseline.name}-{row['name']}"
+        spec = scale(baseline, given).model_copy(update={"name": name})
+        how = ", ".join(f"{key} {row[key]:g}" for key in _COEFFICIENTS)
+        variant = Variant(spec, how, made.phi, given, made.budget**made.phi)
+        found[row["name"]] = resolved(baseline, variant)
+    return found
+
+
+def _trainings(made: Header, seeds: int) -> list[Training]:
+    """Every candidate with the first seed, then with the second: halves compare."""
+    return [(name, seed) for seed in range(seeds) for name in made.names]
+
+
+def _dry_run(asked: Asked, made: Header, *, quiet: bool) -> None:
+    from effscale.study import engines
+    from effscale.study.folder import Study
+    from effscale.study.run import commands
+
+    trainings = _trainings(made, asked.seeds)
+    if asked.on.engine == "slurm":
+        engines.check(asked.on)
+        from effscale.study.dask_engine import script
+
+        click.echo(script(asked.on), nl=False)
+    else:
+        for words in commands(Study(asked.study, made, {}), trainings):
+            click.echo(shlex.join(words))
+    if not quiet:
+        click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
+
+
+def _train(study: Study, specs: Mapping[str, str], asked: Asked, shown: Shown) -> None:
+    from effscale.study import engines
+    from effscale.study.folder import is_good
+    from effscale.study.run import Recipe, run, wanted
+
+    trainings = _trainings(study.header, asked.seeds)
+    left = [each for each in trainings if wanted(study, each, asked.attempts)]
+    if not left:
+        return
+    recipe = Recipe(specs, asked.attempts, asked.timeout)
+    done = len(trainings) - len(left)
+    engine = engines.connect(asked.on, len(left))
+    with Bar(len(trainings), quiet=shown.quiet) as bar:
+        bar.advance(done, "training")
+
+        def tick(amount: int = 0) -> None:
+            bar.advance(amount, f"{done} of {len(trainings)} trainings")
+
+        try:
+            for outcome in run(study, left, recipe, engine, tick):
+                training = outcome["candidate"], outcome["seed"]
+                ended = not wanted(study, training, asked.attempts)
+                done += ended
+                if shown.verbose or not (is_good(outcome) or shown.quiet):
+                    click.echo(_line(study, outcome, asked.attempts), err=True)
+                tick(ended)
+        except KeyboardInterrupt:
+            if not shown.quiet:
+                kept = f"{done} of {len(trainings)} trainings are done and kept"
+                click.echo(f"{kept}; the same command goes on from there", err=True)
+            raise
+
+
+def _line(study: Study, outcome: Outcome, attempts: int) -> str:
+    """An outcome in a line."""
+    candidate, seed = training = outcome["candidate"], outcome["seed"]
+    who = f"{candidate} seed {seed}: "
+    if "accuracy" in outcome:
+        return f"{who}accuracy {outcome['accuracy']:g} in {outcome['seconds']:g} s"
+    log = study.folder / study.log(training, outcome["attempt"])
+    where = f"; {log}" if log.exists() else ""
+    which = f"attempt {outcome['attempt']} of {attempts}"
+    return f"{who}{which} failed: {outcome['reason']}{where}"
+
+
+def deliver(
+    study: Study, aim: Objective, seeds: int, shown: Shown, *, command: str
+) -> None:
+    """Show how the study stands; write the winner as coefficients, if a spec is asked.
+
+    Exits 1 if a training has failed.
+    """
+    from effscale.report import study as report
+    from effscale.study.ranking import front, standings
+
+    ranked = standings(study, aim)
+    as_spec = options.wants_spec(shown.output, count=1)
+    answer = report.report(
+        study, ranked, aim, seeds=seeds, command=command, units=shown.units
+    )
+    if shown.plot is not None:
+        from effscale.report.study_plot import accuracy
+
+        options.write(shown.plot, accuracy(ranked, front(ranked), shown.picture))
+    options.deliver(answer, shown.form, None if as_spec else shown.output)
+    if as_spec and shown.output is not None:
+        from effscale.report.winner import winner
+
+        options.write(shown.output, winner(study, ranked, aim))
+    if any(each.failed for each in ranked):
+        raise SystemExit(1)
