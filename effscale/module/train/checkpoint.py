@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from effscale.errors import OutputError, TrainError
+from effscale.errors import TrainError
 from effscale.version import VERSION
 from effscale.whole import remains, whole
 
@@ -29,7 +29,7 @@ def save(path: Path, made_for: Mapping[str, Any], state: Mapping[str, Any]) -> N
         try:
             torch.save({**content, **state}, file)
         except RuntimeError as error:  # what torch makes of a file that takes no more
-            raise OutputError(f"{path}: cannot be written: {_reason(error)}") from None
+            raise OSError(0, _reason(error)) from None
 
 
 def _reason(error: BaseException) -> str:
@@ -51,12 +51,8 @@ def load(path: Path, made_for: Mapping[str, Any]) -> dict[str, Any] | None:
         each.unlink(missing_ok=True)
     if not path.exists():
         return None
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        known = isinstance(content, dict) and content.get("format") == FORMAT
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError):
-        known = False
-    if not known:
+    content = _read(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         expected = "expected a checkpoint of effscale train, got another file"
         raise TrainError(f"{path}: {expected}")
     found = content.pop("made_for")
@@ -66,6 +62,19 @@ def load(path: Path, made_for: Mapping[str, Any]) -> dict[str, Any] | None:
             hint = "name another file, or remove this one"
             raise TrainError(f"{path}: expected a checkpoint of {what}; {hint}")
     return dict(content)
+
+
+def _read(path: Path) -> object:
+    """What torch makes of the file; None where that is nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of files that it did not write
+        try:
+            found: object = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001 - it raises all kinds of error
+            return None
+    return found
 
 
 def _difference(name: str, value: object, found: object) -> str:

@@ -23,8 +23,8 @@ def device_of(name: str) -> torch.device:
         return torch.device("cuda" if found else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= found:
-        known = ", ".join(["cpu", *(f"cuda:{k}" for k in range(found))])
-        raise TrainError(f"device: expected one of {known}, got {name!r}")
+        known = " or ".join(["cpu", *(f"cuda:{k}" for k in range(found))])
+        raise TrainError(f"device: expected {known} on this machine, got {name!r}")
     return device
 
 
