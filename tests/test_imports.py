@@ -87,6 +87,7 @@ def test_files_are_read_in_one_sitting() -> None:
         ["check", str(PACKAGE.parent / "specs")],
         ["rule", "--all"],
         ["schema"],
+        ["train", "--help"],
     ],
     ids=" ".join,
 )

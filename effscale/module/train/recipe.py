@@ -13,7 +13,7 @@ RATE_PER_IMAGE = 0.4 / 256
 
 #: Strength of RandAugment unless another is named (Cubuk et al. 2019,
 #: arXiv:1909.13719, section 4.3), and the most there is.
-STRENGTH, STRONGEST = 9, 30
+STRENGTH, STRONGEST = 9, 29
 
 
 @dataclass(frozen=True)
