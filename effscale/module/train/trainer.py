@@ -177,7 +177,7 @@ class Training:
             )
         loss.backward()
         self._descent.step(rate)
-        self.average.update(self.net, average_decay(self.step, recipe.average))
+        self.average.update(average_decay(self.step, recipe.average))
         self._sums += _sums(loss.detach(), logits.detach(), labels)
         self.step += 1
 

@@ -26,7 +26,7 @@ def test_weights_and_statistics_are_averaged_and_counters_copied() -> None:
         assert net.num_batches_tracked is not None
         net.running_mean.fill_(step)
         net.num_batches_tracked.fill_(step)
-        average.update(net, decay)
+        average.update(decay)
         expected = decay * expected + (1 - decay) * step
         assert kept.running_mean.tolist() == pytest.approx([expected] * 2)
         assert kept.weight.tolist() == pytest.approx([1 + expected] * 2)
