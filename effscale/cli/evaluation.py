@@ -137,7 +137,8 @@ def evaluation_options(function: F) -> F:
 
 
 def _asked(options: dict[str, Any]) -> Asked | None:
-    given = {name: each for name, each in options.items() if each not in {None, False}}
+    unset = None, False
+    given = {name: each for name, each in options.items() if each not in unset}
     text, data = given.pop("evaluate", None), given.pop("data", None)
     if text is None:
         if given or data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from effscale.cli import options
 from effscale.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from effscale.cli.evaluation import Asked
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from effscale.study.folder import Outcome, Study, Training
     from effscale.study.header import Header
     from effscale.study.objective import Objective
+    from effscale.study.run import Recipe
 
 
 _COEFFICIENTS = ("alpha", "beta", "gamma")
@@ -61,6 +64,7 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     from effscale.study.command import found
     from effscale.study.folder import held, load
     from effscale.study.header import header
+    from effscale.study.run import Recipe
 
     made = header(
         name=baseline.name,
@@ -76,9 +80,17 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     if asked.on.engine == "local":
         found(made.command)
     engines.check(asked.on)
+    trainings = _trainings(made, asked.seeds)
     how = {"seeds": asked.seeds, "objective": asked.objective.text}
-    with held(asked.study, made, {**how, "on": str(asked.on)}) as study:
-        _train(study, _specs(baseline, made), asked, shown)
+    how["on"] = str(asked.on)
+    recipe = Recipe(_specs(baseline, made), asked.attempts, asked.timeout)
+    with ExitStack() as stack:
+        engine = None
+        if _is_left(asked, trainings):  # before a folder is made in vain
+            engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
+        study = stack.enter_context(held(asked.study, made, how))
+        if engine is not None:
+            _train(study, trainings, recipe, engine, shown)
     deliver(load(asked.study), asked.objective, asked.seeds, shown, command="grid")
 
 
@@ -123,31 +135,42 @@ def _dry_run(asked: Asked, made: Header, *, quiet: bool) -> None:
         click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
 
 
-def _train(study: Study, specs: Mapping[str, str], asked: Asked, shown: Shown) -> None:
-    from effscale.study import engines
-    from effscale.study.folder import is_good
-    from effscale.study.run import Recipe, run, wanted
+def _is_left(asked: Asked, trainings: Sequence[Training]) -> bool:
+    """Whether the study, if it is there, has anything to train yet."""
+    from effscale.study.folder import HEADER, load
+    from effscale.study.run import wanted
 
-    trainings = _trainings(study.header, asked.seeds)
-    left = [each for each in trainings if wanted(study, each, asked.attempts)]
-    if not left:
-        return
-    recipe = Recipe(specs, asked.attempts, asked.timeout)
-    done = len(trainings) - len(left)
-    engine = engines.connect(asked.on, len(left))
+    if not (asked.study / HEADER).exists():
+        return True
+    study = load(asked.study)
+    return any(wanted(study, each, asked.attempts) for each in trainings)
+
+
+def _train(
+    study: Study,
+    trainings: Sequence[Training],
+    recipe: Recipe,
+    engine: Executor,
+    shown: Shown,
+) -> None:
+    from effscale.study.folder import is_good
+    from effscale.study.run import run, wanted
+
+    left = sum(wanted(study, each, recipe.attempts) for each in trainings)
+    done = len(trainings) - left
     with Bar(len(trainings), quiet=shown.quiet) as bar:
-        bar.advance(done, "training")
 
         def tick(amount: int = 0) -> None:
             bar.advance(amount, f"{done} of {len(trainings)} trainings")
 
+        tick(done)
         try:
-            for outcome in run(study, left, recipe, engine, tick):
+            for outcome in run(study, trainings, recipe, engine, tick):
                 training = outcome["candidate"], outcome["seed"]
-                ended = not wanted(study, training, asked.attempts)
+                ended = not wanted(study, training, recipe.attempts)
                 done += ended
                 if shown.verbose or not (is_good(outcome) or shown.quiet):
-                    click.echo(_line(study, outcome, asked.attempts), err=True)
+                    click.echo(_line(study, outcome, recipe.attempts), err=True)
                 tick(ended)
         except KeyboardInterrupt:
             if not shown.quiet:

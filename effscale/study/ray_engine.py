@@ -5,18 +5,25 @@ from __future__ import annotations
 import logging
 import os
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import ray
-from ray import cloudpickle
 
 from effscale.errors import StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from effscale.study.engines import Where
+
+# Read when ray is imported. An address is given up after seconds, not tens of them; and
+# what nodes have to say, of the death of one too, stays out of standard output.
+os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "4")
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")
+
+import ray
+from ray import cloudpickle
 
 T = TypeVar("T")
 
@@ -29,14 +36,14 @@ class Ray(Executor):
 
     def __init__(self, place: Where) -> None:
         self._options = {"num_cpus": 1, "max_retries": _RETRIES, **place.options}
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
-            ray.init(
-                address=place.address,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-            )
-            ray.remote(print).options(**self._options)  # refuses what it knows not
+            with _hushed():
+                ray.init(
+                    address=place.address,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                )
+            ray.remote(lambda: None).options(**self._options)  # or refuses them
         except (ConnectionError, ValueError, RuntimeError, TypeError) as error:
             reason = str(error).strip().splitlines()[0].lower()
             raise StudyError(f"--on {place}: {reason}") from None
@@ -64,3 +71,16 @@ class Ray(Executor):
             for reference in list(self._tasks.values()):
                 ray.cancel(reference, force=True)
         ray.shutdown()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing on standard error, where Ray's C++ writes past Python."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

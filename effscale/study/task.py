@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 #: Seconds between two looks at whether the training is still wanted.
 LOOK = 0.2
 #: Reads the job, which brings the guard's own text; a list of processes shows no more.
+#: It becomes nobody's child, since Ray kills those of a worker one by one, and a command
+#: would outlive its guard.
 START = (
-    "import json; job = json.loads(input()); guard = {'__name__': 'guard'}; "
-    "exec(job.pop('guard'), guard); guard['main'](job)"
+    "import json, os; job = json.loads(input()); os.fork() and os._exit(0); "
+    "guard = {}; exec(job.pop('guard'), guard); guard['main'](job)"
 )
 
 
@@ -55,13 +57,17 @@ def run(
                     said += piece
                 elif not wanted() and not guard.stdin.closed:
                     guard.stdin.close()
+        unwanted = guard.stdin.closed
     lines = said.decode("utf-8", "replace").splitlines()
-    if guard.returncode == 0:
-        return json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
+    if lines and lines[-1].startswith("{"):
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
+    if unwanted:
+        return None
     if lines and lines[0].isdecimal():  # the guard was killed, the command was not
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(int(lines[0]), signal.SIGKILL)
     last = f": {lines[-1]}" if len(lines) > 1 else ""
     known = {key: job[key] for key in ("candidate", "seed", "attempt")}
-    reason = f"its guard ended with {guard.returncode}{last}"
+    reason = f"its guard was ended{last}"
     return {**known, "status": "failed", "reason": reason}
