@@ -58,7 +58,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
         },
         sections=sections,
         heading=_heading(study, objective, len(table) * seeds, done, len(failed)),
-        notes=_notes(table),
+        notes=_notes(study, table),
         records=[_flat(row) for row in table],
     )
 
@@ -163,7 +163,7 @@ def _emphasis(row: Row) -> str:
     return "bold" if row["rank"] == 1 else ""
 
 
-def _notes(table: Sequence[Data]) -> list[str]:
+def _notes(study: Study, table: Sequence[Data]) -> list[str]:
     notes = [_LEGEND]
     first = table[0]
     if first["reward"] is None:
@@ -171,12 +171,13 @@ def _notes(table: Sequence[Data]) -> list[str]:
     level = sum(row["tied"] for row in table)
     if level:
         notes.append(
-            f"{level} of the others cannot be told from the best: they are within two "
-            "standard errors. More --seeds or longer trainings tell more"
+            f"{level} more may be as good: within two standard errors of the best. "
+            "More --seeds or longer trainings tell more"
         )
     elif first["reward_error"] is None:
         notes.append("one seed says nothing of chance: --seeds 3 does")
-    return notes
+    best = f"effscale study {study.folder} --output found.yaml"
+    return [*notes, f"the winner as coefficients for every φ: {best}"]
 
 
 def _flat(row: Data) -> Data:

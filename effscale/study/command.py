@@ -52,7 +52,7 @@ def found(command: str) -> None:
     program = words(command)[0]
     if not program.startswith("{") and shutil.which(program) is None:
         raise StudyError(
-            f"expected a program that can be run, found none called {program!r}"
+            f"--evaluate: expected a program that can be run, found none called {program!r}"
         )
 
 

@@ -88,7 +88,7 @@ def _check(node: ast.expr, text: str) -> None:
             if name not in NAMES:
                 known = ", ".join(NAMES)
                 hint = did_you_mean(name, list(NAMES))
-                message = f"expected names of {known}, got {name!r}"
+                message = f"expected one of {known}, got {name!r}"
                 raise StudyError(message + hint)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             _check(left, text)
@@ -98,7 +98,7 @@ def _check(node: ast.expr, text: str) -> None:
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
             if name not in _FUNCTIONS:
                 known = ", ".join(_FUNCTIONS)
-                raise StudyError(f"expected functions of {known}, got {name!r}")
+                raise StudyError(f"expected one of {known}, got {name!r}")
             for each in arguments:
                 _check(each, text)
         case _:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks at whether the training is still wanted.
 LOOK = 0.2
 #: Reads the job, which brings the guard's own text; a list of processes shows no more.
-#: It becomes nobody's child, since Ray kills those of a worker one by one, and a command
-#: would outlive its guard.
+#: It becomes nobody's child: Ray kills those of a worker, and would leave the command.
 START = (
     "import json, os; job = json.loads(input()); os.fork() and os._exit(0); "
     "guard = {}; exec(job.pop('guard'), guard); guard['main'](job)"
