@@ -142,4 +142,5 @@ def _quiet() -> None:
 
 def _refused(place: Where, error: Exception) -> StudyError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return StudyError(f"--on {place}: {lines[0].lower()}")
+    said = lines[0].lower().removesuffix(", for example:")
+    return StudyError(f"--on {place}: {said}")

@@ -128,7 +128,8 @@ def test_each_training_at_a_time_has_a_gpu_of_its_own(
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1}, raising=False)
     seen = []
 
-    def run(job: dict[str, object], _wanted: object) -> None:
+    def run(job: dict[str, object], wanted: object = None) -> None:
+        assert wanted is not None
         time.sleep(0.05)
         seen.append((job["variables"], job["threads"]))
 

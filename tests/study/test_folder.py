@@ -35,7 +35,7 @@ def test_a_study_is_what_was_put_into_it(tmp_path: Path) -> None:
     assert (first, second) == ("a1-b1.1-g1.15", "a1.1-b1.1-g1.15")
     with held(folder, asked, HOW) as study:
         study.add(outcome(first))
-        study.add(outcome(second, **FAILED))
+        study.add({**outcome(second), **FAILED})
         study.add(outcome(second, attempt=2))
         study.add(outcome(third, 1))
         assert load(folder).running

@@ -28,7 +28,7 @@ class Said(Executor):
     """An engine that answers each job as `says` does, and remembers which it had."""
 
     def __init__(self, says: Any) -> None:  # noqa: ANN401 - a function of the job
-        self.says, self.jobs, self.cancelled = says, [], False
+        self.says, self.cancelled = says, False
         self.jobs: list[dict[str, Any]] = []
 
     def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:  # noqa: ANN401
