@@ -65,7 +65,8 @@ def _kept(training: Training) -> str:
 
 def _state(training: Training) -> str:
     """What the bar says: the epoch, the last accuracy, the speed."""
-    epoch = min(training.step // training.order.per_epoch + 1, training.recipe.epochs)
-    accuracy = percent(training.history[-1].accuracy) if training.history else "…"
+    epochs = training.recipe.epochs
+    epoch = min(training.step // training.order.per_epoch + 1, epochs)
+    last = [f"accuracy {percent(each.accuracy)}" for each in training.history[-1:]]
     speed = f"{training.images_per_second:,.0f} images/s"
-    return f"epoch {epoch}/{training.recipe.epochs}  accuracy {accuracy}  {speed}"
+    return "  ".join([f"epoch {epoch}/{epochs}", *last, speed])
