@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ DARKEST = 16
 FOLD = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Digits:
     """Some of the digits."""
 
@@ -45,12 +45,16 @@ class Digits:
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
         """The digit enlarged by interpolation; a crop would not show it."""
         del draws
-        size = view.height, view.width
-        image = functional.interpolate(
-            self.pixels[index : index + 1], size, mode="bilinear", antialias=True
-        )
-        grey = image[0].mul(255).round().clamp(0, 255).byte()
+        grey = _enlarged(self, view.height, view.width)[index]
         return grey.expand(view.channels, -1, -1)
+
+
+@lru_cache(maxsize=2)  # of those to learn from, and those held out
+def _enlarged(digits: Digits, height: int, width: int) -> torch.Tensor:
+    """All of them as (N, 1, height, width) bytes."""
+    size = height, width
+    large = functional.interpolate(digits.pixels, size, mode="bilinear", antialias=True)
+    return large.mul_(255).round_().clamp_(0, 255).byte()
 
 
 def digits() -> Data:

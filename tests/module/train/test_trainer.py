@@ -84,6 +84,17 @@ def test_all_draws_are_resumed_too(tmp_path: Path) -> None:
     assert same(whole, finished(training(augment="rand:5", epochs=2, file=file)))
 
 
+def test_the_averaged_weights_of_a_checkpoint_are_those_of_a_built_network(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "a.checkpoint"
+    trained = finished(training(epochs=1, file=file))
+    net = es.build(small())
+    net.load_state_dict(torch.load(file, weights_only=True)["average"])
+    images = torch.rand(3, 1, 8, 8)
+    assert torch.equal(net.eval()(images), trained.average.module(images))
+
+
 def test_each_epoch_is_kept_as_it_ends(tmp_path: Path) -> None:
     file = tmp_path / "a.checkpoint"
     part = training(file=file)
