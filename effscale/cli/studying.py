@@ -124,7 +124,7 @@ def _dry_run(asked: Asked, made: Header, *, quiet: bool) -> None:
 
     trainings = _trainings(made, asked.seeds)
     if asked.on.engine == "slurm":
-        engines.check(asked.on)
+        engines.installed(asked.on)
         from effscale.study.dask_engine import script
 
         click.echo(script(asked.on), nl=False)

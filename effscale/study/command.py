@@ -52,7 +52,8 @@ def found(command: str) -> None:
     program = words(command)[0]
     if not program.startswith("{") and shutil.which(program) is None:
         raise StudyError(
-            f"--evaluate: expected a program that can be run, found none called {program!r}"
+            "--evaluate: expected a program that can be run, found none called "
+            f"{program!r}"
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
+import signal
+import subprocess
 from concurrent.futures import Executor, Future
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from effscale.study.engines import Where
 
 T = TypeVar("T")
+
+#: What a cluster says no with.
+_REFUSALS = (OSError, ValueError, TypeError, RuntimeError, subprocess.SubprocessError)
 
 
 class Dask(Executor):
@@ -91,7 +96,7 @@ def connected(place: Where) -> Dask:
     _quiet()
     try:
         client = Client(place.address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except _REFUSALS as error:
         raise _refused(place, error) from None
     return Dask(client, place.options)
 
@@ -101,12 +106,26 @@ def submitted(place: Where) -> Dask:
     _quiet()
     cluster = slurm(place)
     try:
-        cluster.scale(jobs=place.options.get("jobs", 1))
+        _accepted(cluster.job_script(), place)
+        jobs = place.options.get("jobs", 1)
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # those that end, anew
         client = Client(cluster, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except BaseException as error:
         cluster.close()
-        raise _refused(place, error) from None
+        if isinstance(error, _REFUSALS):
+            raise _refused(place, error) from None
+        raise
     return Dask(client, {}, cluster)
+
+
+def _accepted(text: str, place: Where) -> None:
+    """Refuse a script that SLURM would refuse: dask-jobqueue would wait for ever."""
+    test = ["sbatch", "--test-only"]
+    done = subprocess.run(  # noqa: S603 - SLURM's own
+        test, input=text, text=True, capture_output=True, timeout=60, check=False
+    )
+    if done.returncode:
+        raise _refused(place, RuntimeError(done.stderr))
 
 
 def script(place: Where) -> str:
@@ -125,18 +144,20 @@ def slurm(place: Where) -> Any:  # noqa: ANN401 - untyped
     Raises:
         StudyError: with what it says of the options.
     """
+    ours = signal.getsignal(signal.SIGINT)
     from dask_jobqueue import SLURMCluster
 
+    signal.signal(signal.SIGINT, ours)  # Ctrl-C is no success, as it has it on import
     given = {key: value for key, value in place.options.items() if key != "jobs"}
     try:
         return SLURMCluster(**given)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except _REFUSALS as error:
         raise _refused(place, error) from None
 
 
 def _quiet() -> None:
     """Workers that come and go are the cluster's matter."""
-    for name in ("distributed", "dask_jobqueue"):
+    for name in ("distributed", "dask_jobqueue", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
+from shutil import which
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -70,16 +71,27 @@ def where(text: str) -> Where:
     return Where(engine, address, options)
 
 
+def installed(place: Where) -> None:
+    """Refuse a place whose library is not installed.
+
+    Raises:
+        StudyError: naming the extra that brings it.
+    """
+    needed = NEEDS[place.engine]
+    if needed and find_spec(needed) is None:
+        brings = f"pip install 'effscale[{place.engine}]' brings it"
+        raise StudyError(f"--on {place.engine} needs {needed}; {brings}")
+
+
 def check(place: Where) -> None:
     """Refuse a place whose library is not installed, or that nobody answers at.
 
     Raises:
         StudyError: within ten seconds, where engines themselves take minutes.
     """
-    needed = NEEDS[place.engine]
-    if needed and find_spec(needed) is None:
-        brings = f"pip install 'effscale[{place.engine}]' brings it"
-        raise StudyError(f"--on {place.engine} needs {needed}; {brings}")
+    installed(place)
+    if place.engine == "slurm" and which("sbatch") is None:
+        raise StudyError("--on slurm: expected sbatch on this machine, found none")
     if place.address and place.address not in NAMES:
         _reach(place.address, place)
 

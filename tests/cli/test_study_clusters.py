@@ -177,7 +177,7 @@ def test_for_slurm_the_script_is_shown_and_nothing_is_submitted(tmp_path: Path) 
 
 @slurm
 def test_what_slurm_needs_to_be_told_is_said_in_a_line(tmp_path: Path) -> None:
-    with started(tmp_path / "a", "slurm:queue=gpu") as program:
+    with started(tmp_path / "a", "slurm:queue=gpu", "--dry-run") as program:
         out, said = program.communicate(timeout=60)
     assert (program.returncode, out) == (1, "")
     assert said == (

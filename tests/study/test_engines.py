@@ -94,6 +94,16 @@ def test_an_extra_that_is_not_installed_is_named(
     )
 
 
+def test_slurm_needs_what_submits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda _name: True)
+    monkeypatch.setattr(engines, "which", lambda _name: None)
+    with pytest.raises(StudyError) as refused:
+        check(where("slurm:queue=gpu"))
+    assert str(refused.value) == (
+        "--on slurm: expected sbatch on this machine, found none"
+    )
+
+
 @pytest.mark.parametrize(
     ("visible", "found"),
     [("", []), ("-1", []), ("0,3", ["0", "3"]), ("GPU-a1", ["GPU-a1"])],
