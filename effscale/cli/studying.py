@@ -169,8 +169,8 @@ def _train(
                 training = outcome["candidate"], outcome["seed"]
                 ended = not wanted(study, training, recipe.attempts)
                 done += ended
-                if shown.verbose or not (is_good(outcome) or shown.quiet):
-                    click.echo(_line(study, outcome, recipe.attempts), err=True)
+                if shown.verbose or not is_good(outcome):
+                    bar.say(_line(study, outcome, recipe.attempts))
                 tick(ended)
         except KeyboardInterrupt:
             if not shown.quiet:

@@ -57,7 +57,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             "candidates": table,
         },
         sections=sections,
-        heading=_heading(study, objective, len(table) * seeds, done, len(failed)),
+        heading=_heading(study, objective, seeds, done, len(failed)),
         notes=_notes(study, table),
         records=[_flat(row) for row in table],
     )
@@ -101,12 +101,14 @@ def _failure(study: Study, outcome: Outcome) -> Data:
 
 
 def _heading(
-    study: Study, objective: Objective, every: int, done: int, failed: int
+    study: Study, objective: Objective, seeds: int, done: int, failed: int
 ) -> list[tuple[str, str]]:
     header = study.header
+    every = len(header.candidates) * seeds
     what = f"{len(header.candidates)} candidates of {header.name}, "
     what += f"{header.budget:g} × per φ, at φ {header.phi:g}"
     stands = f"{done} of {every} trainings done"
+    stands += f", {seeds} seeds each" if seeds > 1 else ""
     stands += f", {failed} failed" if failed else ""
     if study.running and study.last:
         stands += f", process {study.last.get('pid', '?')} is at it"
@@ -130,7 +132,8 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         around = "" if row["spread"] is None else f" ± {row['spread']:.{places}f}"
         return f"{row['accuracy']:.{places}f}{around}"
 
-    several = any(row["seeds"] > 1 for row in table)
+    done = {row["seeds"] for row in table}
+    uneven = len(done) > 1 and max(done) > 1
     return [
         Column("", "rank"),
         Column("", "", marks, justify="left"),
@@ -141,7 +144,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         columns.ACTIVATIONS,
         columns.OFF_BY,
         Column("accuracy", "", accuracy),
-        *([Column("seeds", "seeds")] if several else []),
+        *([Column("seeds", "seeds")] if uneven else []),
         Column("reward", "reward", lambda value: f"{value:.5g}"),
     ]
 
