@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from effscale.module.train.trainer import Training
 
+#: Processes that read images, unless more are asked for.
+MOST_WORKERS = 16
+
 
 @click.command("train")
 @options.spec_argument()
@@ -102,7 +105,8 @@ if TYPE_CHECKING:
     "--workers",
     type=click.IntRange(0, 1024),
     metavar="N",
-    help="Processes that read images.  [default: one a core with CUDA, else 0]",
+    help="Processes that read images.  [default: one a core with CUDA, at most "
+    "16, else 0]",
 )
 @click.option(
     "--time-limit",
@@ -113,7 +117,7 @@ if TYPE_CHECKING:
     "--checkpoint",
     type=Target(),
     metavar="FILE",
-    help="Keep the training here, and take it up from here.  [default: beside --out]",
+    help="Keep the training here, and take it up from here.  [default: OUT.checkpoint]",
 )
 @click.option(
     "--out",
@@ -192,7 +196,7 @@ def command(  # noqa: PLR0913 - options
         ),
         device=where,
         workers=_workers(workers, where.type),
-        file=checkpoint or (output and output.with_suffix(".checkpoint")),
+        file=_file(checkpoint, output),
     )
     run(training, quiet=quiet, seconds=time_limit)
     _deliver(training, form, output)
@@ -208,7 +212,17 @@ def _use(threads: int | None) -> None:
 def _workers(given: int | None, device: str) -> int:
     if given is not None:
         return given
-    return os.cpu_count() or 1 if device == "cuda" else 0
+    return min(os.cpu_count() or 1, MOST_WORKERS) if device == "cuda" else 0
+
+
+def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
+    """Where the training is kept: where it was asked to be, or beside the result."""
+    if checkpoint is None:
+        return output and output.with_name(f"{output.name}.checkpoint")
+    if output is not None and checkpoint.resolve() == output.resolve():
+        message = f"expected another file than --out, got {str(checkpoint)!r}"
+        raise click.BadParameter(message, param_hint="'--checkpoint'")
+    return checkpoint
 
 
 def _deliver(training: Training, form: str | None, output: Path | None) -> None:

@@ -89,7 +89,7 @@ def test_the_result_has_all_that_it_depends_on(
     assert set(found["versions"]) == {"effscale", "python", "torch"}
     assert (found["device"], found["threads"]) == ("cpu", 1)
     assert found["images_per_second"] > 0
-    assert found["checkpoint"] == str(tmp_path / "out.checkpoint")
+    assert found["checkpoint"] == str(tmp_path / "out.json.checkpoint")
 
 
 def test_counts_the_network_that_it_trained(
@@ -110,7 +110,7 @@ def test_resumed_it_ends_as_it_would_have(run: Run, spec: str, tmp_path: Path) -
     asked = ("train", spec, "--epochs", "3", "--threads", "1", "--out")
     assert run(*asked, str(whole)).exit_code == 0
     first = run(*asked, str(parts), "--time-limit", "0.001s")
-    file = tmp_path / "parts.checkpoint"
+    file = tmp_path / "parts.json.checkpoint"
     message = (
         "time limit: reached after 0 of 3 epochs and 1 of 22 steps; "
         f"kept in {file}, from which the same command goes on\n"
@@ -133,6 +133,16 @@ def test_a_result_that_is_there_is_not_replaced(
     assert result.exit_code == 2
     assert f"'--out': {str(out)!r} exists; --force replaces it" in result.stderr
     assert out.read_text("utf-8") == "mine"
+
+
+def test_a_checkpoint_is_no_place_for_the_result(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "a.json")
+    result = run("train", spec, "--out", out, "--checkpoint", out)
+    message = f"'--checkpoint': expected another file than --out, got {out!r}"
+    assert result.exit_code == 2
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,7 +242,7 @@ class Started:
 def test_asked_to_stop_it_keeps_what_is_done(
     spec: str, tmp_path: Path, number: int, code: int
 ) -> None:
-    out, file = tmp_path / "out.json", tmp_path / "out.checkpoint"
+    out, file = tmp_path / "out.json", tmp_path / "out.json.checkpoint"
     started = Started(spec, out, 100_000)
     started.wait_for(file)
     returned, line = started.stop(number)
@@ -240,7 +250,7 @@ def test_asked_to_stop_it_keeps_what_is_done(
     assert returned == code
     assert re.search(said, line)
     left = {each.name for each in tmp_path.iterdir()}
-    assert left == {"out.checkpoint", "small.yaml"}
+    assert left == {"out.json.checkpoint", "small.yaml"}
 
 
 @pytest.mark.slow
@@ -248,7 +258,7 @@ def test_killed_at_any_moment_it_goes_on(run: Run, spec: str, tmp_path: Path) ->
     """And ends as one that was not: the files that are written are never half there."""
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     asked = ("train", spec, "--epochs", "16", "--threads", "1", "--out")
-    file = tmp_path / "out.checkpoint"
+    file = tmp_path / "out.json.checkpoint"
     for moment in (0.0, 0.31):
         started = Started(spec, out, 16)
         started.wait_for(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -45,7 +46,7 @@ class Photographs:
 
         path = self.paths[index]
         try:
-            with Image.open(path) as file:
+            with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
                 image = file.convert("L" if view.channels == 1 else "RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             raise DataError(f"{path}: expected an image, got what is none") from None
@@ -153,9 +154,9 @@ def _parted(path: Path, images: Found) -> tuple[Found, Found]:
 
 
 def _photographs(images: Found, classes: tuple[str, ...]) -> Photographs:
-    pairs = [(path, classes.index(name)) for name in images for path in images[name]]
-    paths, labels = zip(*pairs, strict=True)
-    return Photographs(list(paths), list(labels))
+    labels = [k for k, name in enumerate(classes) for _ in images.get(name, ())]
+    paths = [path for name in classes for path in images.get(name, ())]
+    return Photographs(paths, labels)
 
 
 def _digest(path: Path, *parts: Found) -> str:

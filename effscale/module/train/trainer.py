@@ -126,7 +126,7 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint, if there is a file for it."""
-        self._check_loss()
+        self._check(float(self._sums[0]))
         if self.file is None:
             return
         state = {
@@ -193,20 +193,20 @@ class Training:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
 
     def _end_epoch(self, losses: float, right: float) -> None:
-        self._check_loss()
+        self._check(losses)
         trained = self.order.per_epoch * self.recipe.batch
         held_out_loss, accuracy = self._evaluate()
+        self._check(held_out_loss)
         epoch = self.step // self.order.per_epoch
-        ended = Epoch(epoch, losses / trained, right / trained, held_out_loss, accuracy)
-        self.history.append(ended)
+        means = losses / trained, right / trained
+        self.history.append(Epoch(epoch, *means, held_out_loss, accuracy))
         self._sums.zero_()
 
-    def _check_loss(self) -> None:
-        losses = float(self._sums[0])
-        if not math.isfinite(losses):
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
             epoch = math.ceil(self.step / self.order.per_epoch)
             raise TrainError(
-                f"loss: expected a number, got {losses} in epoch {epoch}; "
+                f"loss: expected a number, got {loss} in epoch {epoch}; "
                 f"a learning rate below {self.recipe.lr:g} may do"
             )
 
