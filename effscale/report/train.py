@@ -67,20 +67,23 @@ def _data(data: Data) -> str:
 
 def _trained(outcome: Data) -> str:
     return (
-        f"{outcome['epochs']} epochs, batch {outcome['batch']}, lr {outcome['lr']:g}, "
-        f"augment {outcome['augment']}, seed {outcome['seed']}"
+        f"{_several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
+        f"lr {outcome['lr']:g}, augment {outcome['augment']}, seed {outcome['seed']}"
     )
 
 
 def _speed(outcome: Data) -> str:
-    threads = outcome["threads"]
     where = outcome["device"]
     if where == "cpu":
-        where = f"{where}, {threads} thread{'s' if threads > 1 else ''}"
+        where = f"{where}, {_several(outcome['threads'], 'thread')}"
     return (
         f"{outcome['images_per_second']:,.0f} images/s, {outcome['seconds']:,.1f} s in "
         f"all, {outcome['precision']} on {where}"
     )
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _accuracy(outcome: Data) -> str:
