@@ -63,8 +63,9 @@ def _where(text: str) -> Where:
 objective_option = click.option(
     "--objective",
     type=Checked("EXPRESSION", objective),
-    help="What is best: an expression of accuracy, macs, params, activations, ratio, "
-    f"alpha, beta, gamma, height, width.  [default: {PAPER}]",
+    help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
+    "gamma, height, width, by + - * / ** and log, exp, sqrt, min, max, abs.  "
+    f"[default: {PAPER}]",
 )
 
 _OPTIONS = (
@@ -149,6 +150,9 @@ def _asked(options: dict[str, Any]) -> Asked | None:
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
     from effscale.study.command import template
 
+    if given.get("seeds", 1) > 1 and "{seed}" not in text and text[:5] != "train":
+        message = f"expected a command with {{seed}} in it, got {text!r}"
+        raise click.BadParameter(message, param_hint="'--seeds'")
     try:
         command = template(text, data)
     except StudyError as error:

@@ -89,6 +89,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         if _is_left(asked, trainings):  # before a folder is made in vain
             engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
         study = stack.enter_context(held(asked.study, made, how))
+        if study.header.versions != made.versions and not shown.quiet:
+            _say_versions(study.header, made)
         if engine is not None:
             _train(study, trainings, recipe, engine, shown)
     deliver(load(asked.study), asked.objective, asked.seeds, shown, command="grid")
@@ -133,6 +135,16 @@ def _dry_run(asked: Asked, made: Header, *, quiet: bool) -> None:
             click.echo(shlex.join(words))
     if not quiet:
         click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
+
+
+def _say_versions(begun: Header, now: Header) -> None:
+    """Say on stderr in what the study goes on under other versions than it began."""
+    changed = [
+        f"{name} {version}, now {now.versions.get(name, 'none')}"
+        for name, version in begun.versions.items()
+        if now.versions.get(name) != version
+    ]
+    click.echo(f"the study began with {'; '.join(changed)}", err=True)
 
 
 def _is_left(asked: Asked, trainings: Sequence[Training]) -> bool:

@@ -42,7 +42,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             **rows.envelope(command, study.header.name),
             "study": str(study.folder),
             "created": study.header.created,
-            "command_template": study.header.command,
+            "evaluate": study.header.command,
             "versions": study.header.versions,
             "objective": objective.text,
             "budget": study.header.budget,

@@ -49,7 +49,7 @@ class Study:
         """
         if self._file is None:
             raise StudyError(f"{self.folder}: is not held by this run")
-        line = json.dumps(outcome, ensure_ascii=False, allow_nan=False) + "\n"
+        line = json.dumps(outcome, allow_nan=False) + "\n"
         left = memoryview(line.encode())
         try:
             while left:

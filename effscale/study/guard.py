@@ -177,8 +177,11 @@ def _reason(code: int, log: Path) -> str:
     if code < 0:
         memory = ", as by a machine out of memory" if -code == signal.SIGKILL else ""
         return f"killed by signal {-code}{memory}"
-    lines = [line.strip() for line in _tail(log).splitlines() if line.strip()]
-    last = f": {lines[-1][:MOST_LINE]}" if lines else ""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", _tail(log))  # colours
+    lines = [
+        "".join(filter(str.isprintable, line)).strip() for line in text.splitlines()
+    ]
+    last = next((f": {line[:MOST_LINE]}" for line in reversed(lines) if line), "")
     return f"exit {code}{last}"
 
 

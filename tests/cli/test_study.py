@@ -191,6 +191,18 @@ def test_verbose_says_each_outcome(run: Run, tmp_path: Path) -> None:
     assert len(found) == 4
 
 
+def test_other_versions_are_said(run: Run, tmp_path: Path) -> None:
+    evaluate(run, tmp_path)
+    path = tmp_path / "study/study.json"
+    header = json.loads(path.read_text("utf-8"))
+    header["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(header), "utf-8")
+    result = evaluate(run, tmp_path)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("the study began with torch 1.0, now 2.")
+    assert evaluate(run, tmp_path, "-q").stderr == ""
+
+
 STUDY = ["--study", "s"]
 PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
 
@@ -215,6 +227,11 @@ PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
             ["--evaluate", "python {spec}", *STUDY],
             2,
             "'--evaluate': expected a command with {out} in it, got 'python {spec}'",
+        ),
+        (
+            [*PYTHON, "--seeds", "2"],
+            2,
+            "'--seeds': expected a command with {seed} in it, got 'python {spec} {out}'",
         ),
         (
             [*PYTHON, "--objective", "acc"],

@@ -113,6 +113,14 @@ def test_two_runs_at_once_are_one_too_many(tmp_path: Path) -> None:
     assert str(refused.value).endswith(" is running this study")
 
 
+def test_any_text_of_a_command_is_kept(tmp_path: Path) -> None:
+    odd = {"note": "\ud800 φ \u2028"}
+    with held(tmp_path, made(), HOW) as study:
+        study.add(outcome(study.header.names[0], result=odd))
+    ((found,),) = load(tmp_path).trainings.values()
+    assert found["result"] == odd
+
+
 def test_only_who_holds_a_study_adds_to_it(tmp_path: Path) -> None:
     with held(tmp_path, made(), HOW):
         pass

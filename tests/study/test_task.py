@@ -73,6 +73,7 @@ def test_what_ended_well_is_not_trained_again(tmp_path: Path) -> None:
     [
         ("exit 3", "exit 3"),
         ("echo a; echo ' boom ' >&2; echo; exit 1", "exit 1: boom"),
+        ("printf 'a\\r\\033[31mred\\a\\033[0m\\n'; exit 1", "exit 1: red"),
         ("true", "exit 0, but nothing is written to {out}"),
         ("echo '{\"accuracy\"' >{out}", "{out}: expected JSON, got '{\"accuracy\"\\n'"),
         ("printf '\\377' >{out}", "{out}: expected JSON, got '�'"),
