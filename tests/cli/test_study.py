@@ -231,7 +231,7 @@ PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
         (
             [*PYTHON, "--seeds", "2"],
             2,
-            "'--seeds': expected a command with {seed} in it, got 'python {spec} {out}'",
+            "'--seeds': expected a command with {seed} in it, got 'python {spec} ",
         ),
         (
             [*PYTHON, "--objective", "acc"],
