@@ -23,7 +23,7 @@ def report(spec: Spec, outcome: Data) -> Report:
         **rows.envelope("train", spec.name),
         "accuracy": outcome["accuracy"],
         "resolution": resolution,
-        "classes": int(spec.head.classes),
+        "classes": outcome["classes"],
         **cost,
         **outcome,
     }
@@ -32,7 +32,7 @@ def report(spec: Spec, outcome: Data) -> Report:
         data=data,
         sections=[],
         heading=[
-            ("network", _network(spec, cost)),
+            ("network", _network(spec, data)),
             ("data", _data(outcome["data"])),
             ("trained", _trained(outcome)),
             ("speed", _speed(outcome)),
@@ -52,11 +52,9 @@ def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
     )
 
 
-def _network(spec: Spec, cost: Data) -> str:
-    height, width = spec.resolution
-    size = sides([int(height), int(width)])
-    macs, params = quantity(cost["macs"]), quantity(cost["params"])
-    classes = int(spec.head.classes)
+def _network(spec: Spec, data: Data) -> str:
+    size, classes = sides(data["resolution"]), data["classes"]
+    macs, params = quantity(data["macs"]), quantity(data["params"])
     return f"{spec.name}, {macs} MACs, {params} params, {size} px, {classes} classes"
 
 

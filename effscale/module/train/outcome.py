@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from effscale.module.train.recipe import strength
+from effscale.module.train.sources import classes_of
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def outcome(training: Training) -> dict[str, Any]:
     last, held_out = training.history[-1], len(data.held_out.labels)
     return {
         "accuracy": last.accuracy,
+        "classes": classes_of(training.spec),
         "standard_error": standard_error(last.accuracy, held_out),
         "loss": last.held_out_loss,
         **asdict(recipe),

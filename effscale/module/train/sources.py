@@ -35,12 +35,25 @@ def fitted(spec: Spec, data: Data, classes: int | None) -> Spec:
     """`spec` with a class for each of the data's, or with `classes` of them.
 
     Raises:
-        TrainError: if these are fewer.
-        ScaleError: if the network has no classifier.
+        TrainError: if these are fewer, or the network is no classifier.
+        ScaleError: if the classifier is not a linear layer.
     """
     needed = len(data.classes)
     if classes is not None and classes < needed:
         expected = f"expected at least the {needed} of {data.name}"
         raise TrainError(f"classes: {expected}, got {classes}")
     wanted = needed if classes is None else classes
-    return spec if spec.head.classes == wanted else with_classes(spec, wanted)
+    return spec if classes_of(spec) == wanted else with_classes(spec, wanted)
+
+
+def classes_of(spec: Spec) -> int:
+    """What the network of `spec` tells apart.
+
+    Raises:
+        TrainError: if it has no head that classifies whole images.
+    """
+    head = getattr(spec, "head", None)
+    if head is None:
+        expected = "expected a network that tells classes of images apart"
+        raise TrainError(f"{spec.name}: {expected}, got one without such a head")
+    return int(head.classes)
