@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from effscale.cli.types import DURATION
+from effscale.cli.types import DURATION, Parsed
 from effscale.errors import StudyError
 from effscale.study.objective import PAPER, Objective, objective
 
@@ -35,11 +35,8 @@ class Asked:
     dry_run: bool = False
 
 
-class Checked(click.ParamType[Any]):
-    """A type whose parser raises StudyError with what was expected."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self.parse = name, parse
+class Checked(Parsed):
+    """A type whose parser raises StudyError with all that there is to say."""
 
     def convert(
         self,
@@ -49,7 +46,7 @@ class Checked(click.ParamType[Any]):
     ) -> Any:  # noqa: ANN401
         """`value` parsed."""
         try:
-            return self.parse(value) if isinstance(value, str) else value
+            return super().convert(value, param, ctx)
         except StudyError as error:
             self.fail(str(error), param, ctx)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _COEFFICIENTS = ("alpha", "beta", "gamma")
+#: Characters of a name.
+_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
     found = {}
     for row in made.candidates:
         given = Multipliers(*(row[key] ** made.phi for key in _COEFFICIENTS))
-        name = f"{baseline.name}-{row['name']}"
+        name = f"{baseline.name}-{row['name']}"[:_LONGEST]
         spec = scale(baseline, given).model_copy(update={"name": name})
         how = ", ".join(f"{key} {row[key]:g}" for key in _COEFFICIENTS)
         variant = Variant(spec, how, made.phi, given, made.budget**made.phi)
@@ -140,9 +142,9 @@ def _dry_run(asked: Asked, made: Header, *, quiet: bool) -> None:
 def _say_versions(begun: Header, now: Header) -> None:
     """Say on stderr in what the study goes on under other versions than it began."""
     changed = [
-        f"{name} {version}, now {now.versions.get(name, 'none')}"
-        for name, version in begun.versions.items()
-        if now.versions.get(name) != version
+        f"{name} {begun.versions.get(name, 'none')}, now {now.versions.get(name)}"
+        for name in {**begun.versions, **now.versions}
+        if begun.versions.get(name) != now.versions.get(name)
     ]
     click.echo(f"the study began with {'; '.join(changed)}", err=True)
 

@@ -183,6 +183,28 @@ def test_dry_run_says_the_commands_and_does_nothing(run: Run, tmp_path: Path) ->
     assert not (tmp_path / "study").exists()
 
 
+def test_a_long_name_is_cut_to_what_a_spec_s_may_be(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    long = es.load("b0").model_copy(update={"name": "n" * 80})
+    path.write_text(es.dumps(long), "utf-8")
+    study = ("--evaluate", COMMAND, "--study", str(tmp_path / "study"))
+    assert run("grid", str(path), "--top", "1", *study).exit_code == 0
+    (spec,) = tmp_path.glob("study/runs/*/*/spec.yaml")
+    assert es.load(str(spec)).name == "n" * 80
+
+
+def test_each_candidate_is_a_spec_that_says_where_it_comes_from(
+    run: Run, tmp_path: Path
+) -> None:
+    evaluate(run, tmp_path)
+    path = tmp_path / "study/runs/a2-b1-g1/seed-0/spec.yaml"
+    deep = es.scale(es.load("b0"), es.Multipliers(depth=2))
+    assert es.count(es.load(str(path))) == es.count(deep)
+    lines = path.read_text("utf-8").splitlines()
+    assert lines[1] == "# alpha 2, beta 1, gamma 1, phi 1"
+    assert run("check", str(path)).exit_code == 0
+
+
 def test_verbose_says_each_outcome(run: Run, tmp_path: Path) -> None:
     lines = evaluate(run, tmp_path, "-v").stderr.splitlines()
     found = [
