@@ -11,10 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 
 import effscale as es
-from tests.module.train.small import TEXT
+from tests.module.train.text import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +33,8 @@ TIMED = ("images_per_second", "seconds")
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
     """As many as before, once a training has asked for fewer."""
+    import torch
+
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -212,6 +213,8 @@ class Started:
     """A training in a process of its own, begun and not yet ended."""
 
     def __init__(self, spec: str, out: Path, epochs: int) -> None:
+        self.file = out.with_name(f"{out.name}.checkpoint")
+        self.before = self.kept()
         words = [sys.executable, "-m", "effscale", "train", spec, "--out", str(out)]
         self.process = subprocess.Popen(
             [*words, "--epochs", str(epochs), "--threads", "1"],
@@ -220,10 +223,14 @@ class Started:
             text=True,
         )
 
-    def wait_for(self, file: Path) -> None:
-        """Until it has kept its first epoch."""
+    def kept(self) -> int:
+        """When the checkpoint was written, 0 if it was not."""
+        return self.file.stat().st_mtime_ns if self.file.exists() else 0
+
+    def wait(self) -> None:
+        """Until it has kept an epoch of its own."""
         end = time.monotonic() + 60
-        while not file.exists():
+        while self.kept() == self.before:
             assert time.monotonic() < end
             time.sleep(0.01)
 
@@ -243,7 +250,7 @@ def test_asked_to_stop_it_keeps_what_is_done(
 ) -> None:
     out, file = tmp_path / "out.json", tmp_path / "out.json.checkpoint"
     started = Started(spec, out, 100_000)
-    started.wait_for(file)
+    started.wait()
     returned, line = started.stop(number)
     said = "interrupted" if number == signal.SIGINT else rf"kept in {file}, from which"
     assert returned == code
@@ -257,10 +264,9 @@ def test_killed_at_any_moment_it_goes_on(run: Run, spec: str, tmp_path: Path) ->
     """And ends as one that was not: the files that are written are never half there."""
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     asked = ("train", spec, "--epochs", "16", "--threads", "1", "--out")
-    file = tmp_path / "out.json.checkpoint"
-    for moment in (0.0, 0.31):
+    for moment in (0.0, 0.03, 0.1):
         started = Started(spec, out, 16)
-        started.wait_for(file)
+        started.wait()
         time.sleep(moment)
         assert started.stop(signal.SIGKILL)[0] == -signal.SIGKILL
     assert not out.exists()

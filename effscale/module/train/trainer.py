@@ -65,9 +65,11 @@ class Training:
     ) -> None:
         self.spec, self.data, self.recipe = spec, data, recipe
         self.device, self.workers, self.file = torch.device(device), workers, file
-        self.order = Order(
-            len(data.train.labels), recipe.batch, recipe.epochs, recipe.seed
-        )
+        images = len(data.train.labels)
+        if recipe.batch > images:
+            expected = f"expected at most the {images} images to learn from"
+            raise TrainError(f"batch: {expected}, got {recipe.batch}")
+        self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
         self.step, self.seconds = 0, 0.0
         self.history: list[Epoch] = []
         self._view = view_of(spec)

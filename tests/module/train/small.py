@@ -11,22 +11,10 @@ import effscale as es
 from effscale.module.train.data import Data, View
 from effscale.module.train.recipe import Recipe
 from effscale.module.train.trainer import Training
+from tests.module.train.text import TEXT
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-TEXT = """
-name: small
-resolution: 8
-image_channels: 1
-norm: {eps: 0.001, momentum: 0.1}
-stochastic_depth: 0.2
-stem: {kernel: 3, stride: 2, channels: 8}
-stages:
-  - {block: mbconv, kernel: 3, stride: 1, expand_ratio: 2, channels: 8, repeats: 2}
-  - {block: mbconv, kernel: 3, stride: 2, expand_ratio: 2, channels: 16, repeats: 1}
-head: {channels: 32, classes: 2, dropout: 0.2}
-"""
 
 
 def small() -> es.Spec:

@@ -192,6 +192,13 @@ def test_a_network_that_is_no_classifier_is_refused(
     assert str(caught.value) == f"small: {expected}, got {what}"
 
 
+def test_a_batch_of_more_images_than_there_are_is_refused() -> None:
+    with pytest.raises(TrainError) as caught:
+        training(batch=41)
+    message = "batch: expected at most the 40 images to learn from, got 41"
+    assert str(caught.value) == message
+
+
 def test_images_of_other_channels_are_refused() -> None:
     spec = small().model_copy(update={"image_channels": 4})
     with pytest.raises(TrainError) as caught:
