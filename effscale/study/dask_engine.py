@@ -98,6 +98,11 @@ def connected(place: Where) -> Dask:
         client = Client(place.address, timeout=PATIENCE, set_as_default=False)
     except _REFUSALS as error:
         raise _refused(place, error) from None
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    offered = {name for each in workers for name in each["resources"]}
+    if workers and (missing := sorted(set(place.options) - offered)):
+        client.close()
+        raise StudyError(f"--on {place}: no worker there offers {', '.join(missing)}")
     return Dask(client, place.options)
 
 
@@ -156,9 +161,8 @@ def slurm(place: Where) -> Any:  # noqa: ANN401 - untyped
 
 
 def _quiet() -> None:
-    """Workers that come and go are the cluster's matter."""
-    for name in ("distributed", "dask_jobqueue", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    """Workers that come and go are the cluster's matter; effscale logs nothing."""
+    logging.disable(logging.ERROR)
 
 
 def _refused(place: Where, error: Exception) -> StudyError:

@@ -42,7 +42,9 @@ def attempt(job: Outcome) -> Outcome | None:
     try:
         return _attempt(job, home, shared=shared, said=said)
     except OSError as error:
-        return {**said, "status": "failed", "reason": str(error)}
+        what = (error.strerror or str(error)).lower()
+        reason = f"{error.filename}: {what}" if error.filename else what
+        return {**said, "status": "failed", "reason": reason}
     finally:
         if not shared:
             import shutil

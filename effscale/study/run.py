@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from effscale.errors import StudyError
 from effscale.study import guard, task
 from effscale.study.command import words
 from effscale.study.folder import home, is_good
@@ -122,13 +124,20 @@ def _unheard(study: Study, training: Training) -> Outcome | None:
 def _outcome(
     study: Study, training: Training, future: Future[Outcome | None]
 ) -> Outcome:
-    """What the engine brings, or the failure of the engine itself."""
+    """What the engine brings, or why it brings nothing for this training.
+
+    Raises:
+        StudyError: if the engine has dropped a training that nobody has taken back.
+    """
     candidate, seed = training
     attempt = len(study.trainings[training]) + 1
     failed = {"candidate": candidate, "seed": seed, "attempt": attempt}
     failed |= {"status": "failed"}
     try:
         outcome = future.result()
+    except CancelledError:
+        message = "the cluster is gone; the same command goes on once it is back"
+        raise StudyError(f"{study.folder}: {message}") from None
     except Exception as error:  # noqa: BLE001 - whatever an engine may raise
         said = str(error).strip() or "no more is known"
         reason = f"{type(error).__name__}: {said.splitlines()[0]}"

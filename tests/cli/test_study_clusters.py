@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -85,8 +86,8 @@ def ended(*processes: subprocess.Popen[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def two_workers() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Dask scheduler with two workers: its address, and one of them."""
+def two_workers() -> Iterator[tuple[str, subprocess.Popen[bytes], int]]:
+    """A Dask scheduler with two workers: its address, one of them, and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -100,7 +101,7 @@ def two_workers() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         worker += ["--no-dashboard", "--resources", "GPU=1"]
         pair = [subprocess.Popen(worker, **quiet) for _ in range(2)]  # type: ignore[call-overload]
         with ended(*pair):
-            yield address, pair[0]
+            yield address, pair[0], scheduler.pid
 
 
 def listens(port: int) -> bool:
@@ -113,20 +114,39 @@ def test_on_dask_a_worker_dies_and_every_candidate_has_an_outcome(
     tmp_path: Path,
     here: Any,  # noqa: ANN401
 ) -> None:
-    with two_workers() as (address, worker):
+    with two_workers() as (address, worker, _):
         assert ranked(tmp_path / "a", f"dask:{address}?GPU=1", worker.kill) == here
 
 
 @dask
 @pytest.mark.parametrize("signal", [2, 9])
 def test_on_dask_trainings_end_with_the_run(tmp_path: Path, signal: int) -> None:
-    with two_workers() as (address, _):
+    with two_workers() as (address, *_):
         with started(tmp_path / "a", f"dask:{address}") as program:
             wait(lambda: len(list(running(str(tmp_path / "a/runs")))) > 0)
             program.send_signal(signal)
             program.communicate(timeout=30)
         assert program.returncode == {2: 130, 9: -9}[signal]
         wait(lambda: not list(running(str(tmp_path / "a/runs"))), 10)
+
+
+@dask
+def test_a_scheduler_that_is_gone_is_no_failure_of_a_training(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    with two_workers() as (address, _, scheduler):
+        with started(folder, f"dask:{address}?FPGA=1") as program:
+            _, said = program.communicate(timeout=30)
+        place = f"--on dask:{address}?FPGA=1"
+        assert said == f"{place}: no worker there offers FPGA\n"
+        assert not folder.exists()
+        with started(folder, f"dask:{address}") as program:
+            wait(lambda: outcomes(folder) > 0)
+            os.kill(scheduler, 9)
+            out, said = program.communicate(timeout=30)
+    assert (program.returncode, out) == (1, "")
+    gone = "the cluster is gone; the same command goes on once it is back"
+    assert said == f"{folder}: {gone}\n"
+    assert b"failed" not in (folder / "outcomes.jsonl").read_bytes()
 
 
 @ray

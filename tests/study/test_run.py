@@ -7,6 +7,9 @@ import time
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from effscale.errors import StudyError
 from effscale.study.engines import connect, where
 from effscale.study.folder import Study, held, home, load
 from effscale.study.run import Recipe, commands, run
@@ -95,6 +98,25 @@ def test_a_failure_of_the_engine_is_an_outcome_too(tmp_path: Path) -> None:
     first, second = trained(tmp_path, made(count=1), Said(fails))
     assert first["reason"] == "RuntimeError: the node"
     assert second["status"] == "ok"
+
+
+def test_a_cluster_that_is_gone_is_no_failure_of_a_training(tmp_path: Path) -> None:
+    class Gone(Said):
+        def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:  # noqa: ANN401
+            future = super().submit(fn, *args)
+            if len(self.jobs) == 1:
+                return future
+            dropped: Future[Any] = Future()
+            dropped.cancel()
+            return dropped
+
+    asked = made()
+    with pytest.raises(StudyError) as refused:
+        trained(tmp_path, asked, Gone(good))
+    assert str(refused.value) == (
+        f"{tmp_path}: the cluster is gone; the same command goes on once it is back"
+    )
+    assert len(trained(tmp_path, asked, Said(good))) == 2
 
 
 def test_what_ended_unheard_is_taken_over(tmp_path: Path) -> None:
