@@ -172,13 +172,13 @@ def command(  # noqa: PLR0913 - options
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
     """
     from effscale.cli.training import run
-    from effscale.module.train.device import device_of, precision_of
+    from effscale.module.train.device import device_of, precision_of, use_threads
     from effscale.module.train.recipe import RATE_PER_IMAGE, Recipe
     from effscale.module.train.sources import data_of, fitted
     from effscale.module.train.trainer import Training
 
     options.unused(output, force=force, option="--out")
-    _use(threads)
+    use_threads(threads)
     where = device_of(device)
     images = data_of(data)
     network = fitted(options.read(spec, resolution, None), images, classes)
@@ -200,13 +200,6 @@ def command(  # noqa: PLR0913 - options
     )
     run(training, quiet=quiet, seconds=time_limit)
     _deliver(training, form, output)
-
-
-def _use(threads: int | None) -> None:
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
 
 
 def _workers(given: int | None, device: str) -> int:

@@ -39,3 +39,9 @@ def precision_of(name: str, device: torch.device) -> Precision:
         )
         return "bfloat16" if native else "float32"
     return "bfloat16" if name == "bfloat16" else "float32"
+
+
+def use_threads(number: int | None) -> None:
+    """Have torch compute with so many threads of the CPU, or with what it chooses."""
+    if number is not None:
+        torch.set_num_threads(number)
