@@ -90,12 +90,15 @@ DIMENSIONS = {
     "--top",
     type=click.IntRange(1),
     help="Rows of the table; with --measure, these are built and measured, with "
-    "--evaluate, they are trained.  [default: 20, or all that --evaluate can have]",
+    "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
 @evaluation_options
 @options.network_options
 @options.measure_option(default="none")
-@options.plot_option("realised against nominal cost, and the feasible points")
+@options.plot_option(
+    "realised against nominal cost, and the feasible points; with --evaluate, accuracy "
+    "against α, β, γ and MACs"
+)
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options
@@ -131,7 +134,8 @@ def command(  # noqa: PLR0913 - options
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
     activations.
 
-    With --evaluate it also trains them, and ranks them by --objective.
+    With --evaluate it trains them, too, and ranks them by --objective. An --output file
+    named .yaml then gets the spec with the winner's coefficients, for scale.
 
     \b
       effscale grid --budget 2
