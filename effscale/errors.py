@@ -30,12 +30,24 @@ class MeasureError(EffscaleError, RuntimeError):
     """A network that the counter cannot measure, or measures incompletely."""
 
 
+class DataError(EffscaleError, ValueError):
+    """Images that a network cannot be trained on."""
+
+
+class TrainError(EffscaleError, RuntimeError):
+    """A training that cannot be, or cannot go on."""
+
+
 class DisagreementError(EffscaleError):
     """Count and measurement differ, or a spec's own expected figures and the count."""
 
 
 class UnreachableError(EffscaleError):
     """No variant is within the tolerance of what was asked for."""
+
+
+class StudyError(EffscaleError):
+    """A study, or a place to run one, that cannot be had as asked."""
 
 
 class OutputError(EffscaleError, OSError):

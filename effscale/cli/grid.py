@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import math
-import sys
-import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import neck_grid, options, proof
-from effscale.cli.progress import Bar
+from effscale.cli import neck_grid, options, points, proof
+from effscale.cli.evaluation import evaluation_options
+from effscale.cli.studying import Shown, evaluate
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from effscale.cli.evaluation import Asked
+    from effscale.cli.points import Interval
     from effscale.report.document import Units
-    from effscale.report.rows import Data
-    from effscale.search.grid import Answer, Constraint, Grid
-    from effscale.spec.models import Spec
+    from effscale.search.grid import Constraint
 
-Interval = tuple[Decimal, Decimal]
-
-#: Which of α, β, γ a strategy varies.
-DIMENSIONS = {
-    "depth": (True, False, False),
-    "width": (False, True, False),
-    "resolution": (False, False, True),
-    "dw": (True, True, False),
-    "dr": (True, False, True),
-    "wr": (False, True, True),
-}
+#: Rows of the table, unless --top says otherwise.
+SHOWN = 20
 
 
 @click.command("grid")
@@ -61,7 +50,7 @@ DIMENSIONS = {
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["compound", *DIMENSIONS]),
+    type=click.Choice(["compound", *points.DIMENSIONS]),
     default="compound",
     show_default=True,
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
@@ -91,13 +80,16 @@ DIMENSIONS = {
 @click.option(
     "--top",
     type=click.IntRange(1),
-    default=20,
-    show_default=True,
-    help="Rows of the table; with --measure, these are built and measured.",
+    help="Rows of the table; with --measure, these are built and measured, with "
+    "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
+@evaluation_options
 @options.network_options
 @options.measure_option(default="none")
-@options.plot_option("realised against nominal cost, and the feasible points")
+@options.plot_option(
+    "realised against nominal cost, and the feasible points; with --evaluate, accuracy "
+    "against α, β, γ and MACs"
+)
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options
@@ -114,7 +106,8 @@ def command(  # noqa: PLR0913 - options
     neck_width: Interval | None,
     phi: list[float],
     sort: str | None,
-    top: int,
+    top: int | None,
+    evaluation: Asked | None,
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
@@ -133,11 +126,15 @@ def command(  # noqa: PLR0913 - options
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
     activations. Of a detector it enumerates the growth of the neck's channels.
 
+    With --evaluate it trains them, too, and ranks them by --objective. An --output file
+    named .yaml then gets the spec with the winner's coefficients, for scale.
+
     \b
       effscale grid --budget 2
       effscale grid --constraint realised --step 0.01 --sort activations
       effscale grid --phi 1..7 --top 5
       effscale grid d0 --phi 1..7
+      effscale grid --evaluate 'python train.py {spec} --out {out}' --study pets
     """
     from effscale.report import grid as report
     from effscale.search import grid as search
@@ -154,6 +151,7 @@ def command(  # noqa: PLR0913 - options
                 "plot": plot,
                 "strategy": strategy != "compound",
                 "constraint": constraint != "nominal",
+                "evaluate": evaluation,
             }
         )
         neck_grid.answer(
@@ -163,7 +161,7 @@ def command(  # noqa: PLR0913 - options
             phi,
             budget,
             sort=sort,
-            top=top,
+            top=top or SHOWN,
             engine=engine,
             form=form,
             output=output,
@@ -174,7 +172,7 @@ def command(  # noqa: PLR0913 - options
         return
     if neck_width is not None:
         raise click.UsageError(f"--neck-width is of detectors; {baseline.name} is none")
-    ranges = _ranges(budget, strategy, alpha, beta, gamma)
+    ranges = points.ranges(budget, strategy, alpha, beta, gamma)
     alphas, betas, gammas = search.axes(ranges, step)
     asked = search.Grid(
         alphas,
@@ -185,11 +183,18 @@ def command(  # noqa: PLR0913 - options
         constraint=constraint,
         phis=tuple(phi),
     )
-    answer = _searched(baseline, asked, quiet=quiet, verbose=verbose)
+    answer = points.searched(baseline, asked, quiet=quiet, verbose=verbose)
     order = sort or ("tracking" if len(phi) > 1 else "deviation")
     found = report.best_first(answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
-    specs = _networks(baseline, table[:top]) if engine != "none" else []
+    if evaluation is not None:
+        _check_evaluation(phi, engine)
+        where = Shown(form, output, plot, picture, units, quiet, verbose)
+        rows = table[:top]
+        evaluate(evaluation, baseline, rows, budget=budget, phi=phi[0], shown=where)
+        return
+    top = top or SHOWN
+    specs = points.networks(baseline, table[:top]) if engine != "none" else []
     measured = proof.measurements(specs, engine, quiet=quiet)
     shown = report.report(
         baseline, asked, answer, table, top=top, measured=measured, units=units
@@ -204,33 +209,9 @@ def command(  # noqa: PLR0913 - options
     proof.verify(specs, measured)
 
 
-def _ranges(budget: float, strategy: str, *given: Interval | None) -> list[Interval]:
-    """The ranges asked for; by default all that can be feasible, at two decimals."""
-    root = math.ceil(100 * math.sqrt(budget)) / 100
-    varied = DIMENSIONS.get(strategy, (True, True, True))
-    return [
-        each or (Decimal(1), Decimal(str(high)) if varies else Decimal(1))
-        for each, high, varies in zip(given, (budget, root, root), varied, strict=True)
-    ]
-
-
-def _searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Answer:
-    from effscale.search.grid import search
-
-    start = time.perf_counter()
-    with Bar(asked.points, quiet=quiet) as bar:
-        answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
-    if verbose or (sys.stderr.isatty() and not quiet):
-        seconds = time.perf_counter() - start
-        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
-    return answer
-
-
-def _networks(baseline: Spec, table: list[Data]) -> list[Spec]:
-    """The networks of these rows, to be built."""
-    from effscale.scaling.multipliers import Multipliers
-    from effscale.scaling.scale import scale
-
-    names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
-    given = [Multipliers(*(row[name] for name in names)) for row in table]
-    return [scale(baseline, each) for each in given]
+def _check_evaluation(phi: list[float], engine: str) -> None:
+    """Refuse what a study has no use for."""
+    if len(phi) > 1:
+        raise click.UsageError("--evaluate trains candidates at one --phi")
+    if engine != "none":
+        raise click.UsageError("--measure does not go with --evaluate")

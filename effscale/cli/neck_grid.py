@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from effscale.cli.points import Interval
     from effscale.report.document import Units
     from effscale.spec.models import Spec
-
-Interval = tuple[Decimal, Decimal]
 
 #: The paper's list: 1.2, 1.25 … 1.45.
 GROWTHS = (Decimal("1.2"), Decimal("1.45"))

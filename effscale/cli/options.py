@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from effscale.cli.references import SpecReference
 from effscale.cli.types import RESOLUTION, Range, Target
-from effscale.errors import OutputError
+from effscale.whole import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from effscale.report.document import Report
     from effscale.spec.models import Spec
@@ -178,19 +176,5 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         OutputError: if the system refuses.
     """
-    path, temporary = Path(os.path.realpath(path)), None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~mask
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    with whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

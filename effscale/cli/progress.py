@@ -31,6 +31,13 @@ class Bar:
             task = self._shown.task_ids[0]
             self._shown.update(task, description=what, completed=self._done)
 
+    def say(self, line: str) -> None:
+        """Print a line that stays, above the bar where there is one."""
+        if self._shown is not None:
+            self._shown.console.print(line, highlight=False, markup=False)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - as it is said
+
     def __enter__(self) -> Self:
         return self
 

@@ -124,6 +124,15 @@ def quantity(text: str) -> int:
     return number
 
 
+def duration(text: str) -> float:
+    """`90`, `90s`, `10m` or `2h` in seconds."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", text.strip())
+    seconds = float(match[1]) * {"m": 60, "h": 3600}.get(match[2], 1) if match else 0
+    if seconds <= 0:
+        raise ValueError("a duration such as 90s, 10m or 2h")
+    return seconds
+
+
 def interval(text: str) -> tuple[Decimal, Decimal]:
     """`1:1.42`, or `1` for that one value."""
     first, colon, last = text.partition(":")
@@ -158,6 +167,21 @@ def sweep(text: str) -> tuple[str, float, float]:
     if dimension not in {"depth", "width", "resolution"} or not high:
         raise ValueError("depth, width or resolution as resolution=200..320")
     return dimension, float(_positive(low, 2**16)), float(_positive(high, 2**16))
+
+
+def augment(text: str) -> str:
+    """`none`, `plain`, `rand` or `rand:15`."""
+    from effscale.module.train.recipe import strength
+
+    strength(text)
+    return text
+
+
+def device(text: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:1`."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
+        raise ValueError("auto, cpu, cuda or cuda:N")
+    return text
 
 
 class Range(click.FloatRange):
@@ -210,12 +234,15 @@ def codes(text: str) -> list[str]:
     return found
 
 
+AUGMENT = Parsed("none|plain|rand[:N]", augment)
 CODES = Parsed("CODE[,CODE…]", codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 BUDGET = Parsed("N", budget)
 QUANTITY = Parsed("N", quantity)
 QUANTITIES = Parsed("N[,N…]", quantities)
+DEVICE = Parsed("auto|cpu|cuda[:N]", device)
+DURATION = Parsed("TIME", duration)
 INTERVAL = Parsed("LOW:HIGH", interval)
 STEPS = Parsed("step", steps)
 RESOLUTION = Parsed("N|HxW", resolution)

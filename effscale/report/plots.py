@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.errors import OutputError
 from effscale.quantity import human
+from effscale.report.canvas import blank, rendered
 from effscale.report.labels import Box, Dot, place
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from effscale.search.sweep import Step
 
 FORMATS = ("png", "svg")
-DPI = 144
 #: Costs this many times apart are drawn on a logarithmic axis.
 FAR = 8
 #: Marks of families beyond the colours that one tells apart.
@@ -50,7 +49,7 @@ def form(path: Path) -> str:
 
 def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     """Realised against nominal cost, and the feasible points over (β, γ)."""
-    figure = _figure(11, 4.6)
+    figure = blank(11, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     budget = asked.budget ** asked.phis[0]
     nominal = found.product ** asked.phis[0]
@@ -74,12 +73,12 @@ def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     right.set_xlabel("β (width)")
     right.set_ylabel("γ (resolution)")
     right.set_title("feasible networks", fontsize=10)
-    return _bytes(figure, kind)
+    return rendered(figure, kind)
 
 
 def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     """MACs along one dimension as a staircase, cliffs marked."""
-    figure = _figure(9, 4.6)
+    figure = blank(9, 4.6)
     axes = figure.subplots()
     whole = dimension == "resolution"
     edges = [each.low - 0.5 * whole for each in steps]
@@ -99,7 +98,7 @@ def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     axes.yaxis.set_major_formatter(lambda value, _at: human(value))
     axes.grid(visible=True, color="0.9", lw=0.6)
     axes.set_axisbelow(True)
-    return _bytes(figure, kind)
+    return rendered(figure, kind)
 
 
 def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
@@ -108,7 +107,7 @@ def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
     Raises:
         OutputError: if no accuracy is published of any network.
     """
-    return _bytes(accuracy_figure(points, x), kind)
+    return rendered(accuracy_figure(points, x), kind)
 
 
 #: What an accuracy is called on its axis.
@@ -131,7 +130,7 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
     if not points:
         raise OutputError("--plot: no accuracy is published of any of these networks")
     many = min(len(points) / 40, 1)
-    figure = _figure(8 + 6 * many, 5.4 + 4.6 * many)
+    figure = blank(8 + 6 * many, 5.4 + 4.6 * many)
     axes = figure.subplots()
     families: dict[str, list[Point]] = {}
     for point in sorted(points, key=lambda each: (each.accuracy, each.cost(x))):
@@ -208,23 +207,3 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
             arrowprops=line if far else None,
         )
         label.set_in_layout(False)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure of its own, in inches: no state of pyplot's is touched."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
-    figure.patch.set_facecolor("white")
-    return figure
-
-
-def _bytes(figure: Figure, kind: str) -> bytes:
-    import matplotlib as mpl
-
-    out = io.BytesIO()
-    # Text stays text in SVG, and the same figure gives the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "effscale"}):
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(out, format=kind, dpi=DPI, metadata=metadata)
-    return out.getvalue()

@@ -20,6 +20,7 @@ D = Decimal
 NUMBER = "a number"
 PHI = "numbers from -50 to 50"
 POSITIVE = "numbers above 0 and below 1000"
+TIME = "a duration such as 90s, 10m or 2h"
 SIZE = "N or HxW in whole pixels, such as 224 or 480x640"
 COST = "a quantity such as 1.5G or 400M"
 BUDGET = "a number from 1 to 1000"
@@ -52,6 +53,10 @@ SWEEP = "depth, width or resolution as resolution=200..320"
         (types.quantity, "1.5G", 1_500_000_000),
         (types.quantity, " 8 M ", 8_000_000),
         (types.quantities, "400M,1.8B,7", [400_000_000, 1_800_000_000, 7]),
+        (types.duration, "90", 90.0),
+        (types.duration, " 1.5 s", 1.5),
+        (types.duration, "10m", 600.0),
+        (types.duration, "2h", 7200.0),
         (types.interval, "1:1.42", (D(1), D("1.42"))),
         (types.interval, " 1.2 : 1.3 ", (D("1.2"), D("1.3"))),
         (types.interval, "1.2", (D("1.2"), D("1.2"))),
@@ -112,6 +117,11 @@ def test_a_range_steps_exactly(low: int, count: int, step: str) -> None:
         (types.QUANTITY, "-1G", COST),
         (types.QUANTITY, "0.5", COST),
         (types.QUANTITIES, "1G,", COST),
+        (types.DURATION, "", TIME),
+        (types.DURATION, "0m", TIME),
+        (types.DURATION, "-1s", TIME),
+        (types.DURATION, "1d", TIME),
+        (types.DURATION, "1e3", TIME),
         (types.INTERVAL, "", NUMBER),
         (types.INTERVAL, "1:", NUMBER),
         (types.INTERVAL, "1:2:3", NUMBER),

@@ -1,0 +1,229 @@
+"""`effscale train`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options
+from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effscale.module.train.trainer import Training
+
+#: Processes that read images, unless more are asked for.
+MOST_WORKERS = 16
+
+
+@click.command("train")
+@options.spec_argument()
+@click.option(
+    "--data",
+    default="digits",
+    show_default=True,
+    metavar="FOLDER",
+    help="A folder with a folder of images for each class, or with such folders in "
+    "train and val; digits are 1797 handwritten ones of 8×8 pixels, built in.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 10**6),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How often each image is learnt from.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(2, 2**20),
+    metavar="N",
+    default=64,
+    show_default=True,
+    help="Images a step.",
+)
+@click.option(
+    "--lr",
+    type=Range(0, 1000, min_open=True),
+    metavar="RATE",
+    help="Learning rate at its peak.  [default: 0.4 × batch / 256]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Of the weights to begin with, and of all that is drawn later.",
+)
+@click.option(
+    "--augment",
+    type=AUGMENT,
+    metavar="none|plain|rand[:N]",
+    default="plain",
+    show_default=True,
+    help="plain crops and mirrors photographs; rand adds RandAugment, rand:15 at that "
+    "strength of 30 (needs effscale[train]); none shows images as they are.",
+)
+@click.option(
+    "--resolution",
+    type=RESOLUTION,
+    metavar="N|HxW",
+    help="Pixels of the images that the network sees, instead of SPEC's.",
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(2, 2**20),
+    metavar="N",
+    help="Classes of the network.  [default: as many as the data have]",
+)
+@click.option(
+    "--device",
+    type=DEVICE,
+    metavar="auto|cpu|cuda[:N]",
+    default="auto",
+    show_default=True,
+    help="cpu, cuda or cuda:1; auto is CUDA where there is one.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="auto mixes in bfloat16 where CUDA computes in it.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Threads of the CPU.  [default: torch's own choice]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 1024),
+    metavar="N",
+    help="Processes that read images.  [default: one a core with CUDA, at most "
+    "16, else 0]",
+)
+@click.option(
+    "--time-limit",
+    type=DURATION,
+    help="Stop after 90s, 10m or 2h, checkpoint kept; exits 1 if that is too soon.",
+)
+@click.option(
+    "--checkpoint",
+    type=Target(),
+    metavar="FILE",
+    help="Keep the training here, and take it up from here.  [default: OUT.checkpoint]",
+)
+@click.option(
+    "--out",
+    "--output",
+    "output",
+    type=Target(),
+    help="Write the result to this file, as JSON unless --format says otherwise.",
+)
+@click.option("--force", is_flag=True, help="Replace the file of the result.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(options.FORMATS),
+    help="How to print the result.  [default: table]",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+def command(  # noqa: PLR0913 - options
+    *,
+    spec: str,
+    data: str,
+    epochs: int,
+    batch: int,
+    lr: float | None,
+    seed: int,
+    augment: str,
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+    workers: int | None,
+    time_limit: float | None,
+    checkpoint: Path | None,
+    output: Path | None,
+    force: bool,
+    form: str | None,
+    quiet: bool,
+) -> None:
+    """Train the network of SPEC and say how accurate it is on images held out.
+
+    Gradient descent with momentum, cosine schedule and warm-up, label smoothing 0.1,
+    averaged weights (EMA), and dropout and stochastic depth as SPEC says. On the CPU
+    the same seed gives the same figures, also where a training was interrupted: the
+    same command takes it up from its checkpoint and ends as it would have ended.
+
+    It is there to compare candidates with each other. A few epochs on a few images are
+    a proxy for a training in full, and accuracies within their standard error of each
+    other are not told apart.
+
+    \b
+      effscale train mobilenetv3-small --resolution 32 --epochs 5
+      effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
+    """
+    from effscale.cli.training import run
+    from effscale.module.train.device import device_of, precision_of, use_threads
+    from effscale.module.train.recipe import RATE_PER_IMAGE, Recipe
+    from effscale.module.train.sources import data_of, fitted
+    from effscale.module.train.trainer import Training
+
+    options.unused(output, force=force, option="--out")
+    use_threads(threads)
+    where = device_of(device)
+    images = data_of(data)
+    network = fitted(options.read(spec, resolution, None), images, classes)
+    batch = min(batch, len(images.train.labels))
+    training = Training(
+        network,
+        images,
+        Recipe(
+            epochs=epochs,
+            batch=batch,
+            lr=RATE_PER_IMAGE * batch if lr is None else lr,
+            seed=seed,
+            augment=augment,
+            precision=precision_of(precision, where),
+        ),
+        device=where,
+        workers=_workers(workers, where.type),
+        file=_file(checkpoint, output),
+    )
+    run(training, quiet=quiet, seconds=time_limit)
+    _deliver(training, form, output)
+
+
+def _workers(given: int | None, device: str) -> int:
+    if given is not None:
+        return given
+    return min(os.cpu_count() or 1, MOST_WORKERS) if device == "cuda" else 0
+
+
+def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
+    """Where the training is kept: where it was asked to be, or beside the result."""
+    if checkpoint is None:
+        return output and output.with_name(f"{output.name}.checkpoint")
+    if output is not None and checkpoint.resolve() == output.resolve():
+        message = f"expected another file than --out, got {str(checkpoint)!r}"
+        raise click.BadParameter(message, param_hint="'--checkpoint'")
+    return checkpoint
+
+
+def _deliver(training: Training, form: str | None, output: Path | None) -> None:
+    from effscale.module.train.outcome import outcome
+    from effscale.report.train import report
+
+    answer = report(training.spec, outcome(training))
+    if output is not None:
+        options.deliver(answer, form or "json", output)
+    else:
+        options.deliver(answer, form, None)

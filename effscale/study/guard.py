@@ -1,0 +1,233 @@
+"""One attempt at one training: a process between whoever asked for it and the command.
+
+Sent as text to where a training runs, and run by the Python there, so it keeps to the
+standard library. When whoever asked is gone its standard input ends, and with it the
+command and all that the command has started.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+Outcome = dict[str, Any]
+
+#: Of what a command writes: bytes of its answer, and of its log where that travels.
+MOST_JSON, MOST_LOG, MOST_LINE = 2**20, 2**16, 200
+MOST_ACCURATE = 1e9
+SPEC, ANSWER, KEPT = "spec.yaml", "out.json", "outcome.json"
+
+
+def main(job: Outcome) -> None:
+    """Write the job's outcome to standard output, in a line of its own."""
+    outcome = attempt(job)
+    if outcome is not None:
+        sys.stdout.write(json.dumps(outcome) + "\n")
+
+
+def attempt(job: Outcome) -> Outcome | None:
+    """What became of the training; None if it was ended because nobody waits for it."""
+    said: Outcome = {key: job[key] for key in ("candidate", "seed", "attempt")}
+    home, shared = _home(job)
+    try:
+        return _attempt(job, home, shared=shared, said=said)
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        reason = f"{error.filename}: {what}" if error.filename else what
+        return {**said, "status": "failed", "reason": reason}
+    finally:
+        if not shared:
+            import shutil
+
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _attempt(
+    job: Outcome, home: Path, *, shared: bool, said: Outcome
+) -> Outcome | None:
+    if (kept := home / KEPT).exists():  # it ended well when nobody listened any more
+        found: Outcome = json.loads(kept.read_text("utf-8"))
+        return found
+    answer, log = home / ANSWER, home / f"attempt-{job['attempt']}.log"
+    (home / SPEC).write_text(job["spec"], encoding="utf-8")
+    answer.unlink(missing_ok=True)
+    began = time.time()
+    reason, alone = _run(job, home, log)
+    said |= {"host": os.uname().nodename, "seconds": round(time.time() - began, 3)}
+    if not reason:
+        try:
+            said |= {"status": "ok", **_answer(answer)}
+        except ValueError as error:
+            reason = str(error)
+    if reason:
+        if alone:
+            return None
+        said |= {"status": "failed", "reason": reason}
+    elif shared:
+        _write(kept, json.dumps(said))
+    if not shared:
+        said["output"] = _tail(log)
+    return said
+
+
+def _home(job: Outcome) -> tuple[Path, bool]:
+    """The training's own folder: within the study if that is there, or else aside."""
+    study = Path(job["study"])
+    with suppress(OSError, ValueError):
+        if json.loads((study / "study.json").read_text("utf-8"))["id"] == job["id"]:
+            home = study / job["home"]
+            home.mkdir(parents=True, exist_ok=True)
+            return home, True
+    import tempfile  # what is imported takes as long as all else that a guard does
+
+    return Path(tempfile.mkdtemp(prefix="effscale-")), False
+
+
+def _run(job: Outcome, home: Path, log: Path) -> tuple[str, bool]:
+    """Why the command failed, empty if it did not; and whether nobody waits for it."""
+    values = {"spec": home / SPEC, "out": home / ANSWER, "dir": home}
+    words = filled(job["words"], {**values, "seed": job["seed"]})
+    where = job["folder"] if Path(job["folder"]).is_dir() else home
+    with log.open("ab") as output:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - the user's own command
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=where,
+                env=environment(job),
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            return f"{words[0]}: cannot be run: {reason}", False
+    sys.stdout.write(f"{child.pid}\n")  # whom to end, should this process be
+    sys.stdout.flush()
+    ended = _Ended(child.pid)
+    threading.Thread(target=ended.when_alone, daemon=True).start()
+    limit = min(job["timeout"] or threading.TIMEOUT_MAX, threading.TIMEOUT_MAX)
+    clock = threading.Timer(limit, ended.when_late)
+    clock.daemon = True
+    clock.start()
+    code = child.wait()
+    end(child.pid)  # what it has left running
+    if ended.late and code:
+        return f"over its time limit of {job['timeout']:g} s", ended.alone
+    return _reason(code, log), ended.alone
+
+
+class _Ended:
+    """Ends a group of processes, and knows why it did."""
+
+    def __init__(self, group: int) -> None:
+        self.group, self.alone, self.late = group, False, False
+
+    def when_alone(self) -> None:
+        """End it once standard input has ended."""
+        while os.read(0, 2**16):
+            pass
+        self.alone = True
+        end(self.group)
+
+    def when_late(self) -> None:
+        """End it, its time being over."""
+        self.late = True
+        end(self.group)
+
+
+def end(group: int) -> None:
+    """Kill all processes of a group, those that are there."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def filled(words: list[str], values: dict[str, object]) -> list[str]:
+    """The words of a command, each `{name}` that is known replaced."""
+    values = {"python": sys.executable, **values}
+    name = re.compile("{(" + "|".join(values) + ")}")
+    return [name.sub(lambda match: str(values[match[1]]), word) for word in words]
+
+
+def environment(job: Outcome) -> dict[str, str]:
+    """The variables that a training sees.
+
+    Its output comes at once. Threads are as many as its share of the machine: two
+    trainings of two threads each on two cores are ten times as slow, since OpenMP
+    spins. Dask's workers set a threshold by which torch takes 2.6 times as long.
+    """
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1", **job.get("variables", {})}
+    variables.pop("MALLOC_TRIM_THRESHOLD_", None)
+    if threads := job.get("threads"):
+        variables.setdefault("OMP_NUM_THREADS", str(threads))
+    return variables
+
+
+def _reason(code: int, log: Path) -> str:
+    if code == 0:
+        return ""
+    if code < 0:
+        memory = ", as by a machine out of memory" if -code == signal.SIGKILL else ""
+        return f"killed by signal {-code}{memory}"
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", _tail(log))  # colours
+    lines = [
+        "".join(filter(str.isprintable, line)).strip() for line in text.splitlines()
+    ]
+    last = next((f": {line[:MOST_LINE]}" for line in reversed(lines) if line), "")
+    return f"exit {code}{last}"
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - MOST_LOG))
+        return file.read().decode("utf-8", "replace")
+
+
+def _answer(path: Path) -> Outcome:
+    """What the command has written, and the accuracy in it.
+
+    Raises:
+        ValueError: with what is wrong with it.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_JSON + 1)
+    except FileNotFoundError:
+        raise ValueError("exit 0, but nothing is written to {out}") from None
+    if len(text) > MOST_JSON:
+        raise ValueError(f"{{out}}: expected at most {MOST_JSON:,} bytes of JSON")
+    try:
+        result = json.loads(text, parse_constant=str, parse_float=_finite)
+    except (ValueError, RecursionError):
+        start = text[:40].decode("utf-8", "replace")
+        raise ValueError(f"{{out}}: expected JSON, got {start!r}") from None
+    accuracy: Any = result.get("accuracy") if isinstance(result, dict) else None
+    number = isinstance(accuracy, int | float) and not isinstance(accuracy, bool)
+    if number and abs(accuracy) <= MOST_ACCURATE:
+        return {"accuracy": float(accuracy), "result": result}
+    found = repr(accuracy)[:MOST_LINE]
+    raise ValueError(f"{{out}}: expected a number as accuracy, got {found}")
+
+
+def _finite(text: str) -> float | str:
+    return number if math.isfinite(number := float(text)) else text
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole, or not at all, to the disk."""
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

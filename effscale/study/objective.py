@@ -1,0 +1,127 @@
+"""What makes a candidate good: an expression of its accuracy and its costs."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from effscale.errors import StudyError, did_you_mean, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: The reward of Tan & Le 2019, section 3: ACC · (FLOPS / T)^w, T = 400 M, w = −0.07.
+PAPER = "accuracy * (macs/400e6)**-0.07"
+#: What an expression may speak of.
+NAMES = (
+    *("accuracy", "macs", "params", "activations", "ratio"),
+    *("alpha", "beta", "gamma", "height", "width"),
+)
+#: The longest expression: what Python parses and walks without a second thought.
+LONGEST = 300
+
+_FUNCTIONS: Mapping[str, Callable[..., float]] = {
+    "log": math.log,
+    "exp": math.exp,
+    "sqrt": math.sqrt,
+    "min": min,
+    "max": max,
+    "abs": abs,
+}
+_BINARY: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: math.pow,
+}
+_UNARY: Mapping[type[ast.unaryop], Callable[[float], float]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """An expression that was read, and found to be of known names."""
+
+    text: str
+    tree: ast.expr
+
+    def __call__(self, values: Mapping[str, float]) -> float | None:
+        """Its value where it has one: log(0) has none."""
+        try:
+            value = _value(self.tree, values)
+        except (ArithmeticError, ValueError, TypeError):
+            return None
+        return value if math.isfinite(value) else None
+
+
+def objective(text: str) -> Objective:
+    """The expression `text`, parsed and never run as code.
+
+    Numbers, `NAMES`, + - * / **, brackets, log, exp, sqrt, min, max, abs.
+
+    Raises:
+        StudyError: for anything else.
+    """
+    if len(text) > LONGEST:
+        raise StudyError(f"expected at most {LONGEST} characters, got {len(text)}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        message = f"expected an expression such as {PAPER!r}"
+        raise StudyError(f"{message}, got {short(text)}") from None
+    _check(tree, text)
+    return Objective(text.strip(), tree)
+
+
+def _check(node: ast.expr, text: str) -> None:
+    """Refuse what has no place in an objective."""
+    match node:
+        case ast.Constant(value=int() | float() as value) if not _is_flag(value):
+            return
+        case ast.Name(id=name):
+            if name not in NAMES:
+                known = ", ".join(NAMES)
+                hint = did_you_mean(name, list(NAMES))
+                message = f"expected one of {known}, got {name!r}"
+                raise StudyError(message + hint)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            _check(left, text)
+            _check(right, text)
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
+            _check(operand, text)
+        case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
+            if name not in _FUNCTIONS:
+                known = ", ".join(_FUNCTIONS)
+                raise StudyError(f"expected one of {known}, got {name!r}")
+            for each in arguments:
+                _check(each, text)
+        case _:
+            what = ast.get_source_segment(text.strip(), node) or text
+            message = "expected numbers, names, + - * / ** and functions"
+            raise StudyError(f"{message}, got {short(what)}")
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _value(node: ast.expr, values: Mapping[str, float]) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return float(value)
+        case ast.Name(id=name):
+            return float(values[name])
+        case ast.BinOp(left=left, op=op, right=right):
+            return _BINARY[type(op)](_value(left, values), _value(right, values))
+        case ast.UnaryOp(op=op, operand=operand):
+            return _UNARY[type(op)](_value(operand, values))
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return _FUNCTIONS[name](*(_value(each, values) for each in arguments))
+        case _:
+            raise TypeError(ast.dump(node))

@@ -1,0 +1,151 @@
+"""The loop of a study: trainings to an engine, outcomes to the disk, failures again."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from effscale.errors import StudyError
+from effscale.study import guard, task
+from effscale.study.command import words
+from effscale.study.folder import home, is_good
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Executor, Future
+
+    from effscale.study.folder import Outcome, Study, Training
+
+#: Seconds between two signs of life while nothing ends.
+TICK = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the trainings of one run are done."""
+
+    specs: Mapping[str, str]  #: each candidate's network, as YAML
+    attempts: int = 2
+    timeout: float | None = None  #: seconds of one attempt
+
+
+def run(
+    study: Study,
+    trainings: Iterable[Training],
+    recipe: Recipe,
+    engine: Executor,
+    tick: Callable[[], None] = lambda: None,
+) -> Iterator[Outcome]:
+    """Each outcome, once it is on the disk, until all trainings are done or given up.
+
+    What was done before is not done again; a failure is tried as often as the recipe
+    says. Leaving early, by Ctrl-C too, ends the trainings that run.
+    """
+    ended: SimpleQueue[tuple[Training, Future[Outcome | None]]] = SimpleQueue()
+    running = 0
+
+    def start(training: Training) -> None:
+        nonlocal running
+        future = engine.submit(task.run, job(study, training, recipe))
+        future.add_done_callback(lambda done: ended.put((training, done)))
+        running += 1
+
+    whole = False
+    try:
+        for training in trainings:
+            if kept := _unheard(study, training):
+                study.add(kept)
+                yield kept
+            elif wanted(study, training, recipe.attempts):
+                start(training)
+        while running:
+            try:
+                training, future = ended.get(timeout=TICK)
+            except Empty:
+                tick()
+                continue
+            running -= 1
+            outcome = _outcome(study, training, future)
+            study.add(outcome)
+            yield outcome
+            if wanted(study, training, recipe.attempts):
+                start(training)
+        whole = True
+    finally:
+        engine.shutdown(wait=True, cancel_futures=not whole)
+
+
+def wanted(study: Study, training: Training, attempts: int) -> bool:
+    """Whether the training is neither done nor given up."""
+    outcomes = study.trainings[training]
+    return not any(map(is_good, outcomes)) and len(outcomes) < attempts
+
+
+def job(study: Study, training: Training, recipe: Recipe) -> dict[str, Any]:
+    """All that a node needs to know of a training, as plain data."""
+    candidate, seed = training
+    return {
+        "candidate": candidate,
+        "seed": seed,
+        "attempt": len(study.trainings[training]) + 1,
+        "study": str(study.folder.resolve()),
+        "id": study.header.id,
+        "home": str(home(training)),
+        "spec": recipe.specs[candidate],
+        "words": words(study.header.command),
+        "folder": str(Path.cwd()),
+        "timeout": recipe.timeout,
+        "guard": Path(guard.__file__).read_text("utf-8"),
+    }
+
+
+def commands(study: Study, trainings: Iterable[Training]) -> Iterator[list[str]]:
+    """What would be run, word by word, with the files as they would be called."""
+    split = words(study.header.command)
+    for training in trainings:
+        folder = study.folder.resolve() / home(training)
+        files = {"spec": folder / guard.SPEC, "out": folder / guard.ANSWER}
+        yield guard.filled(split, {**files, "dir": folder, "seed": training[1]})
+
+
+def _unheard(study: Study, training: Training) -> Outcome | None:
+    """The outcome of a training that ended well after its run was gone."""
+    kept = study.folder / home(training) / guard.KEPT
+    if any(map(is_good, study.trainings[training])) or not kept.exists():
+        return None
+    found: Outcome = json.loads(kept.read_text("utf-8"))
+    return found
+
+
+def _outcome(
+    study: Study, training: Training, future: Future[Outcome | None]
+) -> Outcome:
+    """What the engine brings, or why it brings nothing for this training.
+
+    Raises:
+        StudyError: if the engine has dropped a training that nobody has taken back.
+    """
+    candidate, seed = training
+    attempt = len(study.trainings[training]) + 1
+    failed = {"candidate": candidate, "seed": seed, "attempt": attempt}
+    failed |= {"status": "failed"}
+    try:
+        outcome = future.result()
+    except CancelledError:
+        message = "the cluster is gone; the same command goes on once it is back"
+        raise StudyError(f"{study.folder}: {message}") from None
+    except Exception as error:  # noqa: BLE001 - whatever an engine may raise
+        said = str(error).strip() or "no more is known"
+        reason = f"{type(error).__name__}: {said.splitlines()[0]}"
+        return {**failed, "reason": reason[: guard.MOST_LINE]}
+    if outcome is None:
+        return {**failed, "reason": "ended from outside"}
+    if (output := outcome.pop("output", None)) is not None:
+        log = study.folder / study.log(training, outcome["attempt"])
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(output, encoding="utf-8")
+    return outcome

@@ -1,0 +1,276 @@
+"""`effscale train`, as its users see it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import effscale as es
+from tests.module.train.text import TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from syrupy.assertion import SnapshotAssertion
+
+    from tests.conftest import Run
+
+pytestmark = pytest.mark.torch
+
+BRIEF = ("--epochs", "2", "--threads", "1")
+#: Keys of the result that hold times.
+TIMED = ("images_per_second", "seconds")
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """As many as before, once a training has asked for fewer."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    """A file with a network that takes a moment to train."""
+    path = tmp_path / "small.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return str(path)
+
+
+def result_of(path: Path) -> dict[str, Any]:
+    """What it wrote, without times and its own place."""
+    result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    for key in (*TIMED, "checkpoint"):
+        del result[key]
+    return result
+
+
+def test_prints_what_the_network_has_become(
+    run: Run, snapshot: SnapshotAssertion, spec: str
+) -> None:
+    result = run("train", spec, *BRIEF)
+    assert result.exit_code == 0
+    timeless = re.sub(r"[\d,.]+ (images/s|s in all|%)", r"… \1", result.stdout)
+    assert timeless == snapshot
+    lines = result.stderr.splitlines()
+    assert [line[:9] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+
+
+def test_the_result_has_all_that_it_depends_on(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    result = run("train", spec, *BRIEF, "--seed", "3", "--out", str(out), "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    found = json.loads(out.read_text("utf-8"))
+    assert found["spec"] == "small"
+    assert list(found)[:4] == ["effscale", "command", "spec", "accuracy"]
+    last = found["history"][-1]
+    assert 0 < found["accuracy"] == last["accuracy"] <= 1
+    assert found["loss"] == last["held_out_loss"]
+    assert (found["epochs"], found["steps"], found["seed"]) == (2, 44, 3)
+    assert (found["batch"], found["lr"]) == (64, 0.1)
+    assert (found["resolution"], found["classes"]) == ([8, 8], 10)
+    # √(p(1−p)/n)
+    p = found["accuracy"]
+    assert found["standard_error"] == pytest.approx((p * (1 - p) / 355) ** 0.5)
+    assert found["data"]["train"] + found["data"]["held_out"] == 1797
+    assert set(found["versions"]) == {"effscale", "python", "torch"}
+    assert (found["device"], found["threads"]) == ("cpu", 1)
+    assert found["images_per_second"] > 0
+    assert found["checkpoint"] == str(tmp_path / "out.json.checkpoint")
+
+
+def test_counts_the_network_that_it_trained(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    options = ("--resolution", "12x16", "--classes", "11", "--out", str(out))
+    assert run("train", spec, "--epochs", "1", *options).exit_code == 0
+    found = result_of(out)
+    text = TEXT.replace("resolution: 8", "resolution: [12, 16]")
+    cost = es.count(es.loads(text.replace("classes: 2", "classes: 11")))
+    assert (found["macs"], found["params"]) == (cost.macs, cost.params)
+    assert found["activations"] == cost.activations
+
+
+def test_resumed_it_ends_as_it_would_have(run: Run, spec: str, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole.json", tmp_path / "parts.json"
+    asked = ("train", spec, "--epochs", "3", "--threads", "1", "--out")
+    assert run(*asked, str(whole)).exit_code == 0
+    first = run(*asked, str(parts), "--time-limit", "0.001s")
+    file = tmp_path / "parts.json.checkpoint"
+    message = (
+        "time limit: reached after 0 of 3 epochs and 1 of 22 steps; "
+        f"kept in {file}, from which the same command goes on\n"
+    )
+    assert (first.exit_code, first.stderr) == (1, message)
+    assert not parts.exists()
+    second = run(*asked, str(parts))
+    assert second.exit_code == 0
+    place = "goes on after 0 of 3 epochs and 1 of 22 steps"
+    assert second.stderr.splitlines()[0] == f"{file}: {place}"
+    assert result_of(whole) == result_of(parts)
+
+
+def test_a_result_that_is_there_is_not_replaced(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    out.write_text("mine", encoding="utf-8")
+    result = run("train", spec, "--out", str(out))
+    assert result.exit_code == 2
+    assert f"'--out': {str(out)!r} exists; --force replaces it" in result.stderr
+    assert out.read_text("utf-8") == "mine"
+
+
+def test_a_checkpoint_is_no_place_for_the_result(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "a.json")
+    result = run("train", spec, "--out", out, "--checkpoint", out)
+    message = f"'--checkpoint': expected another file than --out, got {out!r}"
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--data", "nowhere"), 1, "nowhere: expected a folder of images, got nothing"),
+        (
+            ("--classes", "5"),
+            1,
+            "classes: expected at least the 10 of digits, got 5",
+        ),
+        (
+            ("--resolution", "3"),
+            1,
+            "resolution: expected at least 4 (the network's total stride), got 3",
+        ),
+        (
+            ("--device", "cuda:99"),
+            1,
+            "on this machine, got 'cuda:99'",
+        ),
+        (
+            ("--augment", "much"),
+            2,
+            (
+                "Invalid value for '--augment': expected none, plain, rand, or "
+                "rand:1 to rand:29, got 'much'"
+            ),
+        ),
+        (
+            ("--device", "gpu"),
+            2,
+            (
+                "Invalid value for '--device': expected auto, cpu, cuda or cuda:N, got "
+                "'gpu'"
+            ),
+        ),
+        (
+            ("--time-limit", "soon"),
+            2,
+            (
+                "Invalid value for '--time-limit': expected a duration such as 90s, "
+                "10m or 2h, got 'soon'"
+            ),
+        ),
+    ],
+)
+def test_refuses(
+    run: Run, spec: str, options: tuple[str, ...], code: int, message: str
+) -> None:
+    result = run("train", spec, *options)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.splitlines()[-1].endswith(message)
+
+
+def test_a_network_without_a_classifier_is_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "features.yaml"
+    head = "{channels: 32, classifier: false}"
+    path.write_text(
+        TEXT.replace("{channels: 32, classes: 2, dropout: 0.2}", head), "utf-8"
+    )
+    result = run("train", str(path))
+    message = "classes: small has no linear classifier\n"
+    assert (result.exit_code, result.stderr) == (1, message)
+
+
+class Started:
+    """A training in a process of its own, begun and not yet ended."""
+
+    def __init__(self, spec: str, out: Path, epochs: int) -> None:
+        self.file = out.with_name(f"{out.name}.checkpoint")
+        self.before = self.kept()
+        words = [sys.executable, "-m", "effscale", "train", spec, "--out", str(out)]
+        self.process = subprocess.Popen(
+            [*words, "--epochs", str(epochs), "--threads", "1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kept(self) -> int:
+        """When the checkpoint was written, 0 if it was not."""
+        return self.file.stat().st_mtime_ns if self.file.exists() else 0
+
+    def wait(self) -> None:
+        """Until it has kept an epoch of its own."""
+        end = time.monotonic() + 60
+        while self.kept() == self.before:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def stop(self, number: int) -> tuple[int, str]:
+        """Exit code, and the last line on stderr."""
+        self.process.send_signal(number)
+        _, err = self.process.communicate(timeout=60)
+        return self.process.returncode, (err.splitlines() or [""])[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_asked_to_stop_it_keeps_what_is_done(
+    spec: str, tmp_path: Path, number: int, code: int
+) -> None:
+    out, file = tmp_path / "out.json", tmp_path / "out.json.checkpoint"
+    started = Started(spec, out, 100_000)
+    started.wait()
+    returned, line = started.stop(number)
+    said = "interrupted" if number == signal.SIGINT else rf"kept in {file}, from which"
+    assert returned == code
+    assert re.search(said, line)
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {"out.json.checkpoint", "small.yaml"}
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on(run: Run, spec: str, tmp_path: Path) -> None:
+    """And ends as one that was not: the files that are written are never half there."""
+    whole, out = tmp_path / "whole.json", tmp_path / "out.json"
+    asked = ("train", spec, "--epochs", "16", "--threads", "1", "--out")
+    for moment in (0.0, 0.03, 0.1):
+        started = Started(spec, out, 16)
+        started.wait()
+        time.sleep(moment)
+        assert started.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert not out.exists()
+    resumed = run(*asked, str(out))
+    assert "goes on after" in resumed.stderr.splitlines()[0]
+    assert run(*asked, str(whole)).exit_code == 0
+    assert result_of(out) == result_of(whole)

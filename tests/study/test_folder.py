@@ -1,0 +1,241 @@
+"""Tests of a study on disk: `effscale.study.folder`, `header` and `lock`."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from effscale.errors import StudyError
+from effscale.study.folder import held, load
+from effscale.study.header import difference, read
+from effscale.study.objective import PAPER
+from tests.study.small import made, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOW = {"seeds": 2, "objective": "accuracy"}
+
+
+def outcome(candidate: str, seed: int = 0, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    known = {"candidate": candidate, "seed": seed, "attempt": 1}
+    return {**known, "status": "ok", "accuracy": 0.5, **more}
+
+
+FAILED = {"status": "failed", "reason": "exit 1"}
+
+
+def test_a_study_is_what_was_put_into_it(tmp_path: Path) -> None:
+    folder, asked = tmp_path / "a" / "study", made()
+    first, second, third = asked.names
+    assert (first, second) == ("a1-b1.1-g1.15", "a1.1-b1.1-g1.15")
+    with held(folder, asked, HOW) as study:
+        study.add(outcome(first))
+        study.add({**outcome(second), **FAILED})
+        study.add(outcome(second, attempt=2))
+        study.add(outcome(third, 1))
+        assert load(folder).running
+    found = load(folder)
+    assert not found.running
+    assert found.header == asked
+    assert found.trainings == study.trainings
+    assert [len(each) for each in found.trainings.values()] == [1, 2, 1]
+    assert (found.seeds, found.objective.text) == (2, "accuracy")
+    assert len((folder / "outcomes.jsonl").read_text("utf-8").splitlines()) == 4
+
+
+def test_a_study_goes_on_under_the_header_it_began_with(tmp_path: Path) -> None:
+    begun = made()
+    with held(tmp_path, begun, HOW) as study:
+        study.add(outcome(begun.names[0]))
+    text = (tmp_path / "study.json").read_bytes()
+    with held(tmp_path, made(), HOW) as study:
+        assert study.header == begun
+        assert len(study.trainings) == 1
+    assert (tmp_path / "study.json").read_bytes() == text
+
+
+@pytest.mark.parametrize("torn", range(1, 60, 7))
+def test_a_torn_line_costs_that_outcome_alone(tmp_path: Path, torn: int) -> None:
+    asked = made()
+    with held(tmp_path, asked, HOW) as study:
+        study.add(outcome(asked.names[0]))
+    path = tmp_path / "outcomes.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:torn])
+    assert len(load(tmp_path).trainings) == 1
+    assert path.read_bytes() == whole + whole[:torn]  # looking changes nothing
+    with held(tmp_path, asked, HOW) as study:
+        study.add(outcome(asked.names[1]))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert (lines[0], len(lines)) == (whole, 2)
+
+
+def test_a_training_is_counted_once(tmp_path: Path) -> None:
+    asked = made()
+    with held(tmp_path, asked, HOW) as study:
+        for accuracy in (0.25, 0.75):
+            study.add(outcome(asked.names[0], accuracy=accuracy))
+    (found,) = load(tmp_path).trainings.values()
+    assert [each["accuracy"] for each in found] == [0.25]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "7",
+        "{}",
+        json.dumps(outcome("another")),
+        json.dumps({**outcome("a1-b1.1-g1.15"), "accuracy": None} | {"status": 7}),
+        json.dumps({"candidate": "a1-b1.1-g1.15", "seed": 0, "status": "ok"}),
+    ],
+)
+def test_a_line_that_is_no_outcome_is_named(tmp_path: Path, line: str) -> None:
+    with held(tmp_path, made(), HOW) as study:
+        study.add(outcome(study.header.names[0]))
+    with (tmp_path / "outcomes.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(StudyError) as refused:
+        load(tmp_path)
+    where = tmp_path / "outcomes.jsonl"
+    assert str(refused.value) == f"{where}:2: expected an outcome of this study"
+
+
+def test_two_runs_at_once_are_one_too_many(tmp_path: Path) -> None:
+    with held(tmp_path, made(), HOW), pytest.raises(StudyError) as refused:
+        held(tmp_path, made(), HOW).__enter__()
+    assert str(refused.value).startswith(f"{tmp_path}: process ")
+    assert str(refused.value).endswith(" is running this study")
+
+
+def test_any_text_of_a_command_is_kept(tmp_path: Path) -> None:
+    odd = {"note": "\ud800 φ \u2028"}
+    with held(tmp_path, made(), HOW) as study:
+        study.add(outcome(study.header.names[0], result=odd))
+    ((found,),) = load(tmp_path).trainings.values()
+    assert found["result"] == odd
+
+
+def test_only_who_holds_a_study_adds_to_it(tmp_path: Path) -> None:
+    with held(tmp_path, made(), HOW):
+        pass
+    with pytest.raises(StudyError):
+        load(tmp_path).add(outcome("a1-b1.1-g1.15"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({}, ""),
+        ({"name": "b0"}, "made for spec 'tiny', got 'b0'"),
+        ({"phi": 2.0}, "made for phi 1, got 2"),
+        ({"budget": 1.5}, "made for budget 2, got 1.5"),
+        ({"spec": "name: b0"}, "made for another spec of the name 'tiny'"),
+        ({"command": "x"}, "made for command 'old', got 'x'"),
+        (
+            {"candidates": rows(2)},
+            (
+                "made for 3 candidates, got 2: a1.2-b1.1-g1.15 is among those its own "
+                "alone"
+            ),
+        ),
+        (
+            {"candidates": rows(4)},
+            (
+                "made for 3 candidates, got 4: a1.3-b1.1-g1.15 is among those asked "
+                "for alone"
+            ),
+        ),
+        ({"candidates": rows()[::-1]}, ""),
+        (
+            {"candidates": [{**each, "macs": 7} for each in rows()]},
+            "made for another a1-b1.1-g1.15: its macs differ",
+        ),
+    ],
+)
+def test_another_study_is_refused(
+    tmp_path: Path, changed: dict[str, Any], message: str
+) -> None:
+    begun, asked = made("old"), made(**{"command": "old", **changed})
+    assert difference(begun, asked) == message
+    if not message:
+        return
+    with held(tmp_path, begun, HOW):
+        pass
+    with pytest.raises(StudyError) as refused:
+        held(tmp_path, asked, HOW).__enter__()
+    assert str(refused.value) == f"{tmp_path}: {message}; name another --study"
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("", "utf-8")
+    with pytest.raises(StudyError) as refused:
+        held(tmp_path, made(), HOW).__enter__()
+    said = "expected a study or an empty folder, found 'thesis.tex' in it"
+    assert str(refused.value) == f"{tmp_path}: {said}"
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    for path in (tmp_path / "file", tmp_path / "file" / "study"):
+        with pytest.raises(StudyError) as refused:
+            held(path, made(), HOW).__enter__()
+        assert ": cannot be written: " in str(refused.value)
+        assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_full_disk_is_said_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with held(tmp_path, made(), HOW) as study:
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(StudyError) as refused:
+            study.add(outcome(study.header.names[0]))
+    path = tmp_path / "outcomes.jsonl"
+    assert str(refused.value) == f"{path}: cannot be written: no space left on device"
+    assert not study.trainings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected the header of a study as JSON"),
+        ("[]", "expected a study of format 1, got []"),
+        ('{"format": 2}', "expected a study of format 1, got 2"),
+        (
+            '{"format": 1, "id": "x", "name": "b0", "spec": "", "command": ""}',
+            "missing created, budget, phi, candidates, versions",
+        ),
+    ],
+)
+def test_a_header_that_is_none_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(StudyError) as refused:
+        read(path)
+    assert str(refused.value) == f"{path}: {message}"
+
+
+def test_where_no_study_is_none_is_found(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as refused:
+        load(tmp_path)
+    assert (
+        str(refused.value) == f"{tmp_path}: expected a study, found no study.json in it"
+    )
+
+
+def test_a_study_that_was_never_run_ranks_as_the_paper_does(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(made().dumps(), "utf-8")
+    found = load(tmp_path)
+    assert (found.seeds, found.objective.text, found.running) == (1, PAPER, False)
