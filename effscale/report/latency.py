@@ -1,0 +1,224 @@
+"""Measured times in an answer: how long, how sure, how many times another's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from effscale.report.compare import times
+from effscale.report.document import (
+    Column,
+    Section,
+    percent,
+    quantity,
+    seconds,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from effscale.module.latency import Latency, Timing
+    from effscale.report.document import Report, Row, Units
+    from effscale.report.rows import Data
+
+#: The keys by which settings differ, and what each is called in a table.
+_SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
+
+
+def entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> Data:
+    """One measured latency; `macs` of one image, `parts` those of each part."""
+    batch = found.setting.batch
+    measured = {
+        **{key: getattr(found.setting, key) for key in _SETTING},
+        **_timing(found.whole),
+        "images_per_second": found.images_per_second,
+        "macs_per_second": batch * macs / found.whole.median,
+    }
+    if not parts:
+        return measured
+    total = sum(each.median for each in found.parts.values())
+    measured["parts"] = [
+        {
+            "part": name,
+            **_timing(found.parts[name]),
+            "share": found.parts[name].median / total,
+            "macs_per_second": batch * part_macs / found.parts[name].median,
+        }
+        for name, part_macs in parts.items()
+        if name in found.parts
+    ]
+    return measured
+
+
+def _timing(found: Timing) -> Data:
+    return {
+        "seconds": found.median,
+        "quartiles": list(found.quartiles),
+        "spread": found.spread,
+        "runs": len(found.runs),
+    }
+
+
+def by_part(
+    answer: Report,
+    found: Sequence[Latency],
+    machine: str,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """The answer of `profile`, and how long the network takes, part by part."""
+    macs = answer.data["totals"]["macs"]
+    parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
+    entries = [entry(each, macs, parts) for each in found]
+    whole = Section(
+        [*_varying(entries), *_measured(units)],
+        entries,
+        f"Latency, {common(entries)}",
+    )
+    sections = [whole, *_parts(entries, units)]
+    return replace(
+        answer,
+        data={**answer.data, "machine": machine, "latency": entries},
+        sections=[*answer.sections, *sections],
+        heading=[*answer.heading, ("machine", machine)],
+        notes=[*answer.notes, _legend(entries, parts=len(sections) > 1)],
+    )
+
+
+def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
+    """A table of the parts for each setting; none where no part was timed."""
+    unit, factor = unit_of(units)
+    columns = [
+        Column("part", "part", justify="left"),
+        Column("median", "seconds", seconds),
+        Column("spread", "spread", percent),
+        Column("share", "share", percent),
+        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+    ]
+    found = []
+    for each in entries:
+        if not each["parts"]:
+            continue
+        total = sum(part["seconds"] for part in each["parts"])
+        named = ", ".join(_said(key, each[key]) for key in _differing(entries))
+        found.append(
+            Section(
+                columns,
+                each["parts"],
+                f"Latency by part{named and f', {named}'}",
+                total={"part": "together", "seconds": total, "share": 1.0},
+            )
+        )
+    return found
+
+
+def beside(
+    answer: Report,
+    found: Sequence[Sequence[Latency]],
+    rivals: Sequence[int | None],
+    machine: str,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """The answer of `compare`, and the networks' latencies with ratios to `rivals`.
+
+    `found` has for each setting the latency of each row, `rivals` the index of the row
+    that a row's ratios are to.
+    """
+    table: list[Data] = []
+    data = [{**row, "latency": []} for row in answer.data["rows"]]
+    for group in found:
+        for row, each, rival in zip(data, group, rivals, strict=True):
+            measured = {
+                **entry(each, row["macs"]),
+                **_ratio(each, None if rival is None else group[rival]),
+            }
+            row["latency"].append(measured)
+            table.append({"name": row["name"], **measured})
+    columns = [
+        Column("network", "name", justify="left"),
+        *_varying(table),
+        *_measured(units),
+        Column("×", "", _times),
+    ]
+    section = Section(columns, table, f"Latency, {common(table)}")
+    records = [
+        {**row, **{f"latency_{key}": value for key, value in each.items()}}
+        for group in range(len(found))
+        for row, each in zip(
+            answer.records, (row["latency"][group] for row in data), strict=True
+        )
+    ]
+    return replace(
+        answer,
+        data={**answer.data, "machine": machine, "rows": data},
+        sections=[*answer.sections, section],
+        notes=[*answer.notes, f"{_legend(table)}; on {machine}"],
+        records=records,
+    )
+
+
+def _ratio(each: Latency, rival: Latency | None) -> Data:
+    if rival is None:
+        return {"ratio": None, "ratio_quartiles": None}
+    middle, low, high = each.ratio(rival)
+    return {"ratio": middle, "ratio_quartiles": [low, high]}
+
+
+def _times(row: Row) -> str:
+    if row["ratio"] is None:
+        return ""
+    low, high = map(times, row["ratio_quartiles"])
+    middle = times(row["ratio"])
+    return middle if low == high == middle else f"{middle} ({low} to {high})"
+
+
+def _measured(units: Units) -> list[Column]:
+    unit, factor = unit_of(units)
+    return [
+        Column("median", "seconds", seconds),
+        Column("spread", "spread", percent),
+        Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
+        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+    ]
+
+
+def _differing(entries: Sequence[Row]) -> list[str]:
+    return [key for key in _SETTING if len({each[key] for each in entries}) > 1]
+
+
+def _varying(entries: Sequence[Row]) -> list[Column]:
+    """Columns of what is not the same in all settings."""
+    return [Column(key, key) for key in _differing(entries)]
+
+
+def common(entries: Sequence[Row]) -> str:
+    """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
+    varying = _differing(entries)
+    first = entries[0]
+    said = [_said(key, first[key]) for key in _SETTING if key not in varying]
+    return ", ".join(filter(None, said))
+
+
+def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
+    match key:
+        case "batch":
+            return f"batch {value}"
+        case "threads":
+            return f"{value} thread{'s' if value > 1 else ''}"
+        case "channels_last" | "compiled":
+            return key.replace("_", " ") if value else ""
+        case _:
+            return str(value)
+
+
+def _legend(entries: Sequence[Row], *, parts: bool = False) -> str:
+    runs = sorted({each["runs"] for each in entries})
+    number = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    text = f"median of {number} runs; spread: the middle half of them, over the median"
+    if parts:
+        return f"{text}; parts run alone, on what the network gives them"
+    if "ratio" in entries[0]:
+        return f"{text}; ×: in the same round, and its middle half"
+    return text
