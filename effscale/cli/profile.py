@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.cli import options, proof, timing
+
+#: `effscale.cost.conventions.TOOLS`, which would have to be loaded for --help.
+TOOLS = ("paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops")
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from effscale.cli.timing import Timed
+    from effscale.cost.conventions import Tool
     from effscale.report.document import Units
     from effscale.report.profile import By
 
@@ -24,17 +29,28 @@ if TYPE_CHECKING:
     show_default=True,
     help="A row for each stage, for each layer, or for each kind of layer.",
 )
+@click.option(
+    "--as",
+    "tool",
+    type=click.Choice(TOOLS),
+    help="Restate the cost as that tool prints it, in a column and in a sum.",
+)
 @options.network_options
 @options.measure_option()
+@timing.timing_options()
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
     by: By,
+    tool: Tool | None,
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
+    batch: list[int],
+    dtype: list[str],
+    timed: Timed | None,
     form: str | None,
     output: Path | None,
     force: bool,
@@ -61,7 +77,11 @@ def command(  # noqa: PLR0913 - options
     network = options.read(spec, resolution, classes)
     cost = count(network)
     (measured,) = proof.measurements([network], engine, quiet=quiet)
-    report = profile.report(network, cost, by=by, measured=measured, units=units)
+    report = profile.report(
+        network, cost, by=by, measured=measured, units=units, tool=tool
+    )
+    if timed is not None:
+        report = timing.by_part(report, network, timed, units, quiet=quiet)
     options.deliver(report, form, output)
     if verbose:
         proof.explain([measured])
