@@ -72,10 +72,11 @@ class FlopRegistry(TorchDispatchMode):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops: Counter[str] = Counter()  #: by operator, 2 × MACs
-        self.free: Counter[str] = Counter()  #: calls of operators without a formula
+        self.calls: Counter[str] = Counter()  #: calls of operators with a formula
+        self.free: Counter[str] = Counter()  #: calls of operators without one
         self.modules: Counter[str] = Counter()  #: flops by path, "" being the whole
         self.activations = 0  #: output elements of operators with a formula
-        self._module = module
+        self.module = module
         self._path: list[str] = []
         self._hooks: list[RemovableHandle] = []
 
@@ -85,7 +86,7 @@ class FlopRegistry(TorchDispatchMode):
         return False
 
     def __enter__(self) -> Self:
-        for path, each in self._module.named_modules():
+        for path, each in self.module.named_modules():
             self._hooks.append(each.register_forward_pre_hook(self._entering(path)))
             self._hooks.append(each.register_forward_hook(self._leaving))
         super().__enter__()  # type: ignore[no-untyped-call]
@@ -121,6 +122,7 @@ class FlopRegistry(TorchDispatchMode):
             return out
         flops = formula(*args, **kwargs, out_val=out)
         self.flops[name] += flops
+        self.calls[name] += 1
         self.activations += out.numel()
         for path in dict.fromkeys(["", *self._path]):
             self.modules[path] += flops
