@@ -16,7 +16,7 @@ from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
-    *("scale", "grid", "fit", "profile", "compare"),
+    *("scale", "grid", "fit", "profile", "compare", "report"),
     *("check", "rule", "schema", "specs"),
 )
 
@@ -119,6 +119,7 @@ def main() -> None:
       effscale profile b4                where a published network's cost is
       effscale profile my.yaml           where your own one's is
       effscale compare b4 resnet152      networks side by side
+      effscale report b0 b4 --output report.html
       effscale check specs               what is wrong with spec files
       effscale specs                     what is built in
 

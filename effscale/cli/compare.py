@@ -127,14 +127,13 @@ def command(  # noqa: PLR0913 - options
         networks = [row.spec for row in table.rows]
         drawn = table.points
     else:
-        compared = _compared(specs, resolution, classes)
+        compared = compared_networks(specs, resolution, classes, to)
         networks = [each.spec for each in compared]
         drawn = points(compared)
         bare = [each.name for each in compared if each.top1 is None]
         if picture and drawn and bare and not quiet:
             click.echo(f"not drawn, no accuracy published: {', '.join(bare)}", err=True)
         parts = _apart(compared, to, parts=parts, timed=timed)
-        _known(to, compared)
     image = b""
     if picture:
         from effscale.report import plots
@@ -174,10 +173,17 @@ def _alone(
         )
 
 
-def _compared(
-    specs: Sequence[str], resolution: tuple[int, int] | None, classes: int | None
+def compared_networks(
+    specs: Sequence[str],
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    to: str | None,
 ) -> list[Entry]:
-    """The networks that are named, families taken apart."""
+    """The networks that are named, families taken apart.
+
+    Raises:
+        click.UsageError: if there is none, or `to` names none of them.
+    """
     from effscale.search.compare import entries, expanded
 
     if not specs:
@@ -185,7 +191,9 @@ def _compared(
     if sum(each.partition("@")[0] == "-" for each in specs) > 1:
         raise click.UsageError("- is read once: name a file for the other network")
     names = expanded(specs)
-    return entries(names, [options.read(each, resolution, classes) for each in names])
+    found = entries(names, [options.read(each, resolution, classes) for each in names])
+    _known(to, found)
+    return found
 
 
 def _apart(

@@ -43,6 +43,7 @@ def entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> 
             "part": name,
             **_timing(found.parts[name]),
             "share": found.parts[name].median / total,
+            "macs_share": part_macs / max(macs, 1),
             "macs_per_second": batch * part_macs / found.parts[name].median,
         }
         for name, part_macs in parts.items()
@@ -83,7 +84,30 @@ def by_part(
         sections=[*answer.sections, *sections],
         heading=[*answer.heading, ("machine", machine)],
         notes=[*answer.notes, _legend(entries, parts=len(sections) > 1)],
+        records=_records(answer.records, entries),
     )
+
+
+def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
+    """Rows for a CSV: those of parts for each setting, others as they are."""
+    if not all("part" in row for row in records):
+        return [dict(row) for row in records]
+    return [
+        {**row, **_flat({**_setting(each), **timed})}
+        for each in entries
+        for row in records
+        for timed in each["parts"]
+        if timed["part"] == row["part"]
+    ]
+
+
+def _setting(entry: Data) -> Data:
+    return {key: entry[key] for key in _SETTING}
+
+
+def _flat(entry: Data) -> Data:
+    """Keys for a CSV that no other key of its row has."""
+    return {f"latency_{key}": value for key, value in entry.items() if key != "part"}
 
 
 def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
@@ -93,7 +117,8 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
         Column("part", "part", justify="left"),
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
-        Column("share", "share", percent),
+        Column("of time", "share", percent),
+        Column(f"of {unit}", "macs_share", percent),
         Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
     ]
     found = []
@@ -107,7 +132,12 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
                 columns,
                 each["parts"],
                 f"Latency by part{named and f', {named}'}",
-                total={"part": "together", "seconds": total, "share": 1.0},
+                total={
+                    "part": "together",
+                    "seconds": total,
+                    "share": 1.0,
+                    "macs_share": sum(part["macs_share"] for part in each["parts"]),
+                },
             )
         )
     return found
@@ -144,7 +174,7 @@ def beside(
     ]
     section = Section(columns, table, f"Latency, {common(table)}")
     records = [
-        {**row, **{f"latency_{key}": value for key, value in each.items()}}
+        {**row, **_flat(each)}
         for group in range(len(found))
         for row, each in zip(
             answer.records, (row["latency"][group] for row in data), strict=True

@@ -50,7 +50,7 @@ def form(path: Path) -> str:
 
 def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     """Realised against nominal cost, and the feasible points over (β, γ)."""
-    figure = _figure(11, 4.6)
+    figure = blank(11, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     budget = asked.budget ** asked.phis[0]
     nominal = found.product ** asked.phis[0]
@@ -74,12 +74,12 @@ def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     right.set_xlabel("β (width)")
     right.set_ylabel("γ (resolution)")
     right.set_title("feasible networks", fontsize=10)
-    return _bytes(figure, kind)
+    return encoded(figure, kind)
 
 
 def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     """MACs along one dimension as a staircase, cliffs marked."""
-    figure = _figure(9, 4.6)
+    figure = blank(9, 4.6)
     axes = figure.subplots()
     whole = dimension == "resolution"
     edges = [each.low - 0.5 * whole for each in steps]
@@ -99,7 +99,7 @@ def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     axes.yaxis.set_major_formatter(lambda value, _at: human(value))
     axes.grid(visible=True, color="0.9", lw=0.6)
     axes.set_axisbelow(True)
-    return _bytes(figure, kind)
+    return encoded(figure, kind)
 
 
 def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
@@ -108,7 +108,7 @@ def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
     Raises:
         OutputError: if no accuracy is published of any network.
     """
-    return _bytes(accuracy_figure(points, x), kind)
+    return encoded(accuracy_figure(points, x), kind)
 
 
 def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
@@ -124,7 +124,7 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
     if not points:
         raise OutputError("--plot: no accuracy is published of any of these networks")
     many = min(len(points) / 40, 1)
-    figure = _figure(8 + 6 * many, 5.4 + 4.6 * many)
+    figure = blank(8 + 6 * many, 5.4 + 4.6 * many)
     axes = figure.subplots()
     families: dict[str, list[Point]] = {}
     for point in sorted(points, key=lambda each: (each.top1, each.cost(x))):
@@ -203,7 +203,7 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
         label.set_in_layout(False)
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
     """A figure of its own, in inches: no state of pyplot's is touched."""
     from matplotlib.figure import Figure
 
@@ -212,7 +212,8 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _bytes(figure: Figure, kind: str) -> bytes:
+def encoded(figure: Figure, kind: str) -> bytes:
+    """The figure as a file of that format, the same each time."""
     import matplotlib as mpl
 
     out = io.BytesIO()
