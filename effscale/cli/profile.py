@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof, timing
+from effscale.cli import foreign, options, proof, timing
 
 #: `effscale.cost.conventions.TOOLS`, which would have to be loaded for --help.
 TOOLS = ("paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops")
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     type=click.Choice(TOOLS),
     help="Restate the cost as that tool prints it, in a column and in a sum.",
 )
+@foreign.module_options
 @options.network_options
 @options.measure_option()
 @timing.timing_options()
@@ -45,6 +46,9 @@ def command(  # noqa: PLR0913 - options
     spec: str,
     by: By,
     tool: Tool | None,
+    depth: int,
+    arguments: list[tuple[str, str]],
+    inputs: list[tuple[tuple[int, ...], str | None]],
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
@@ -65,11 +69,37 @@ def command(  # noqa: PLR0913 - options
     built and measured beside them; exits 1 if the two differ. Where the file expects
     other figures of itself, that is noted, and effscale check fails.
 
+    SPEC may be a module, too: MODULE:CALLABLE is imported, from the current folder as
+    well, and called (timm:NAME is a model of timm); a .pt2 file of torch.export or a
+    TorchScript file (.pt, .pth, .ts, .torchscript) is loaded. It is counted by fvcore
+    and by torch, side by side, by its tree of modules; exits 1 if one of them missed
+    something that multiplies, or the two differ. What has a slash or ends in .yaml
+    behind a colon is git's: HEAD~1:specs/b0.yaml.
+
     \b
       effscale profile b4
       effscale profile b0 --resolution 480x640 --classes 10
       effscale profile my.yaml --by layer --measure none --format csv
+      effscale profile b0 --as thop
+      effscale profile torchvision.models:resnet50 --arg num_classes=10
+      effscale profile my_pkg.nets:make_net --input 1x3x64x64 --input 1x8:int64
     """
+    if foreign.is_module(spec):
+        foreign.show(
+            spec,
+            arguments=arguments,
+            inputs=inputs,
+            resolution=resolution,
+            engine=engine,
+            by=by,
+            depth=depth,
+            tool=tool,
+            units=units,
+            form=form,
+            output=output,
+            force=force,
+        )
+        return
     from effscale.cost.count import count
     from effscale.report import profile
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import Fault, SpecError, did_you_mean, short
+from effscale.spec.code import names_callable
 from effscale.spec.files import decoded
 from effscale.spec.loading import load_file, loads
 from effscale.spec.revisions import is_revision, parted, read
@@ -16,6 +17,8 @@ from effscale.spec.revisions import is_revision, parted, read
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
+#: What git says where what is before the colon is none of its revisions.
+_NO_REVISION = ("invalid object name", "not a git repository")
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
@@ -99,7 +102,7 @@ def find(reference: str) -> tuple[Spec, str | None]:
         stem, inner = names()[name]
         found = spec(stem)
     elif not os.path.exists(base) and is_revision(base):  # noqa: PTH110
-        found, inner = loads(decoded(read(base), base), base), None
+        found, inner = loads(decoded(_of_git(base), base), base), None
     elif (base and _is_file(base)) or os.path.exists(base):  # noqa: PTH110 - raises nothing
         found, inner = load_file(base), None
     else:
@@ -115,6 +118,18 @@ def find(reference: str) -> tuple[Spec, str | None]:
         message = f"expected a variant of {base} ({listed}), got {variant!r}{hint}"
         raise SpecError((Fault(short(reference), 0, 0, "", message),))
     return found, variant
+
+
+def _of_git(reference: str) -> bytes:
+    """The file that git has; what looks like code, and is none of git's, is said so."""
+    try:
+        return read(reference)
+    except SpecError as error:
+        unknown = any(said in str(error) for said in _NO_REVISION)
+        if not (unknown and names_callable(reference)):
+            raise
+        message = "expected a spec, got a callable's name: profile alone takes modules"
+        raise SpecError((Fault(short(reference), 0, 0, "", message),)) from None
 
 
 def _is_file(base: str) -> bool:
