@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,10 +12,10 @@ import click
 
 from effscale.cli.references import SpecReference
 from effscale.cli.types import RESOLUTION, Range, Target
-from effscale.errors import OutputError
+from effscale.errors import EffscaleError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from effscale.report.document import Report
     from effscale.spec.models import Spec
@@ -178,24 +179,37 @@ def deliver(report: Report, form: str | None, output: Path | None) -> None:
 def write(path: Path, content: str | bytes) -> None:
     """Put `content` into the file at `path`, whole or not at all.
 
-    A file that is there keeps its permissions; a link stays one.
+    Raises:
+        OutputError: if the system refuses.
+    """
+    with replacing(path) as new:
+        new.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path, name: str = "new") -> Iterator[Path]:
+    """Where to write what is to take the place of `path` once the block has ended well.
+
+    A file that is there keeps its permissions; a link stays one. The file that is
+    written has that `name` until then, in a folder of its own beside `path`.
 
     Raises:
         OutputError: if the system refuses.
     """
-    path, temporary = Path(os.path.realpath(path)), None
+    path = Path(os.path.realpath(path))
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~mask
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+        with tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f".{path.name}."
+        ) as folder:
+            new = Path(folder) / name
+            yield new
+            mask = os.umask(0)
+            os.umask(mask)
+            mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~mask
+            new.chmod(mode)
+            new.replace(path)
     except OSError as error:
+        if isinstance(error, EffscaleError):
+            raise
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

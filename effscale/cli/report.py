@@ -68,12 +68,13 @@ def command(  # noqa: PLR0913 - options
     Needs jinja2 and matplotlib: pip install 'effscale[report]'.
     """
     from effscale.cli.progress import Bar
-    from effscale.report import compare, html, summary
+    from effscale.extras import needed
+    from effscale.report import compare, summary
 
     options.unused(output, force=force)
     if output is None and sys.stdout.isatty():
         raise click.UsageError("expected --output report.html, or a pipe to read it")
-    html.needed(output)
+    needed("report", output or "report")
     compared = compared_networks(specs, resolution, classes, to)
     networks = [each.spec for each in compared]
     measured = proof.measurements(networks, engine, quiet=quiet)

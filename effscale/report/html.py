@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from effscale.errors import OutputError
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -72,18 +70,6 @@ class Cell(NamedTuple):
     order: float | None
     look: str
     share: float | None
-
-
-def needed(path: Path | None) -> None:
-    """Refuse to write a page where what it is made with is not there.
-
-    Raises:
-        OutputError: naming the extra that brings it.
-    """
-    for library in ("jinja2", "matplotlib"):
-        if find_spec(library) is None:
-            message = f"needs {library}; pip install 'effscale[report]' brings it"
-            raise OutputError(f"{path or 'report'}: {message}")
 
 
 def page(title: str, chapters: Sequence[Chapter]) -> str:

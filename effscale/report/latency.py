@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from effscale.report import settings
 from effscale.report.compare import times
 from effscale.report.document import (
     Column,
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
     from effscale.report.document import Report, Row, Units
     from effscale.report.rows import Data
 
-#: The keys by which settings differ, and what each is called in a table.
-_SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
-
 
 def entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> Data:
     """One measured latency; `macs` of one image, `parts` those of each part."""
     batch = found.setting.batch
     measured = {
-        **{key: getattr(found.setting, key) for key in _SETTING},
+        **{key: getattr(found.setting, key) for key in settings.SETTING},
         **_timing(found.whole),
         "images_per_second": found.images_per_second,
         "macs_per_second": batch * macs / found.whole.median,
@@ -73,9 +71,9 @@ def by_part(
     parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
     entries = [entry(each, macs, parts) for each in found]
     whole = Section(
-        [*_varying(entries), *_measured(units)],
+        [*settings.varying(entries), *_measured(units)],
         entries,
-        f"Latency, {common(entries)}",
+        f"Latency, {settings.common(entries)}",
     )
     sections = [whole, *_parts(entries, units)]
     return replace(
@@ -102,7 +100,7 @@ def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
 
 
 def _setting(entry: Data) -> Data:
-    return {key: entry[key] for key in _SETTING}
+    return {key: entry[key] for key in settings.SETTING}
 
 
 def _flat(entry: Data) -> Data:
@@ -126,7 +124,9 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
         if not each["parts"]:
             continue
         total = sum(part["seconds"] for part in each["parts"])
-        named = ", ".join(_said(key, each[key]) for key in _differing(entries))
+        named = ", ".join(
+            settings.said(key, each[key]) for key in settings.differing(entries)
+        )
         found.append(
             Section(
                 columns,
@@ -168,11 +168,11 @@ def beside(
             table.append({"name": row["name"], **measured})
     columns = [
         Column("network", "name", justify="left"),
-        *_varying(table),
+        *settings.varying(table),
         *_measured(units),
         Column("×", "", _times),
     ]
-    section = Section(columns, table, f"Latency, {common(table)}")
+    section = Section(columns, table, f"Latency, {settings.common(table)}")
     records = [
         {**row, **_flat(each)}
         for group in range(len(found))
@@ -212,35 +212,6 @@ def _measured(units: Units) -> list[Column]:
         Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
         Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
     ]
-
-
-def _differing(entries: Sequence[Row]) -> list[str]:
-    return [key for key in _SETTING if len({each[key] for each in entries}) > 1]
-
-
-def _varying(entries: Sequence[Row]) -> list[Column]:
-    """Columns of what is not the same in all settings."""
-    return [Column(key, key) for key in _differing(entries)]
-
-
-def common(entries: Sequence[Row]) -> str:
-    """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
-    varying = _differing(entries)
-    first = entries[0]
-    said = [_said(key, first[key]) for key in _SETTING if key not in varying]
-    return ", ".join(filter(None, said))
-
-
-def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
-    match key:
-        case "batch":
-            return f"batch {value}"
-        case "threads":
-            return f"{value} thread{'s' if value > 1 else ''}"
-        case "channels_last" | "compiled":
-            return key.replace("_", " ") if value else ""
-        case _:
-            return str(value)
 
 
 def _legend(entries: Sequence[Row], *, parts: bool = False) -> str:

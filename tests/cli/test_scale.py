@@ -237,4 +237,4 @@ def test_draws_the_family_over_phi(run: Run, tmp_path: Path) -> None:
     picture = path.read_text("utf-8")
     for said in ("compound", "width", "2^φ", "off the budget, %"):
         assert f">{said}</text>" in picture
-    assert "baseline</text>" not in picture
+    assert ">baseline</text>" not in picture
