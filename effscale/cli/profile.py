@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @options.network_options
 @options.measure_option()
 @timing.timing_options()
+@options.plot_option("the cost by part and the feature maps")
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options
@@ -55,6 +56,7 @@ def command(  # noqa: PLR0913 - options
     batch: list[int],
     dtype: list[str],
     timed: Timed | None,
+    plot: Path | None,
     form: str | None,
     output: Path | None,
     force: bool,
@@ -104,6 +106,7 @@ def command(  # noqa: PLR0913 - options
     from effscale.report import profile
 
     options.unused(output, force=force)
+    picture = options.drawable(plot, force=force)
     network = options.read(spec, resolution, classes)
     cost = count(network)
     (measured,) = proof.measurements([network], engine, quiet=quiet)
@@ -112,7 +115,14 @@ def command(  # noqa: PLR0913 - options
     )
     if timed is not None:
         report = timing.by_part(report, network, timed, units, quiet=quiet)
+    image = b""
+    if picture:
+        from effscale.report import portraits
+
+        image = portraits.network(portraits.timed(report.data), network.name, picture)
     options.deliver(report, form, output)
+    if plot is not None:
+        options.write(plot, image)
     if verbose:
         proof.explain([measured])
     proof.verify([network], [measured])

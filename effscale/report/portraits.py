@@ -39,6 +39,18 @@ def network(parts: Sequence[Row], name: str, kind: str) -> bytes:
     return encoded(figure, kind)
 
 
+def timed(data: Row) -> list[Row]:
+    """The parts of an answer of `profile`, with their times of the first setting."""
+    runs = data.get("latency", [])
+    times = {each["part"]: each for each in runs[0]["parts"]} if runs else {}
+    return [
+        {**part, "seconds": times[part["part"]]["seconds"]}
+        if part["part"] in times
+        else part
+        for part in data["parts"]
+    ]
+
+
 def costs(parts: Sequence[Row]) -> Figure:
     """Each part's share of MACs, params, activations and, if measured, of the time."""
     figure = blank(_WIDTH, _height(parts))
