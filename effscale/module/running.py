@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from effscale.errors import MeasureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
 #: The seed of the values that go through networks that are timed or exported.
 SEED = 0
@@ -130,17 +130,18 @@ def _threads(setting: Setting) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _kernels(setting: Setting) -> AbstractContextManager[object]:
+@contextmanager
+def _kernels(setting: Setting) -> Iterator[None]:
     """The compiler's own number of threads, which it writes into the kernels."""
     if not setting.compiled:
-        return nullcontext()
+        yield
+        return
     from torch._inductor import config
 
     torch.compiler.reset()
-    patched: AbstractContextManager[object] = config.patch(
-        {"cpp.threads": setting.threads}
-    )
-    return patched
+    with warnings.catch_warnings(), config.patch({"cpp.threads": setting.threads}):
+        warnings.simplefilter("ignore")  # torch's own, of what it does within
+        yield
 
 
 def _said(error: Exception, setting: Setting) -> str:
