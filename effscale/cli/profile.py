@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import foreign, options, proof, timing
+from effscale.cli import foreign, options, proof, sizing, timing
 
 #: `effscale.cost.conventions.TOOLS`, which would have to be loaded for --help.
 TOOLS = ("paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops")
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @foreign.module_options
 @options.network_options
 @options.measure_option()
+@sizing.memory_options
 @timing.timing_options()
 @options.plot_option("the cost by part and the feature maps")
 @options.output_options
@@ -53,6 +54,8 @@ def command(  # noqa: PLR0913 - options
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
+    memory: bool,
+    balance: float | None,
     batch: list[int],
     dtype: list[str],
     timed: Timed | None,
@@ -83,6 +86,7 @@ def command(  # noqa: PLR0913 - options
       effscale profile b0 --resolution 480x640 --classes 10
       effscale profile my.yaml --by layer --measure none --format csv
       effscale profile b0 --as thop
+      effscale profile b4 --memory --batch 32 --dtype bfloat16
       effscale profile torchvision.models:resnet50 --arg num_classes=10
       effscale profile my_pkg.nets:make_net --input 1x3x64x64 --input 1x8:int64
     """
@@ -105,6 +109,13 @@ def command(  # noqa: PLR0913 - options
     from effscale.cost.count import count
     from effscale.report import profile
 
+    sizing.refuse_unused(
+        memory=memory,
+        balance=balance,
+        timed=timed is not None,
+        batch=batch,
+        dtype=dtype,
+    )
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)
     network = options.read(spec, resolution, classes)
@@ -112,6 +123,9 @@ def command(  # noqa: PLR0913 - options
     (measured,) = proof.measurements([network], engine, quiet=quiet)
     report = profile.report(
         network, cost, by=by, measured=measured, units=units, tool=tool
+    )
+    report = sizing.with_memory(
+        report, network, memory=memory, balance=balance, batch=batch, dtype=dtype
     )
     if timed is not None:
         report = timing.by_part(report, network, timed, units, quiet=quiet)

@@ -184,3 +184,51 @@ def test_needs_a_spec(run: Run) -> None:
     result = run("profile")
     assert result.exit_code == 2
     assert "Missing argument" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["b0", "--memory", "--batch", "8", "--balance", "3"],
+        ["b0", "--memory", "--batch", "1,64", "--dtype", "float32,bfloat16"],
+        ["b0", "--memory", "--format", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_prints_memory(
+    run: Run, snapshot: SnapshotAssertion, arguments: list[str]
+) -> None:
+    result = run("profile", "--measure", "none", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == snapshot
+
+
+def test_memory_in_json(run: Run) -> None:
+    options = ("--memory", "--batch", "1,2", "--measure", "none", "--format", "json")
+    data = json.loads(run("profile", "b0", *options).stdout)
+    assert [each["batch"] for each in data["memory"]] == [1, 2]
+    one = data["memory"][0]
+    assert one["weights"] == 4 * (5_288_548 + 42_016)
+    assert sum(part["moved"] for part in one["parts"]) == one["moved"]
+    assert all(part["memory_bound"] for part in one["parts"])
+    assert data["balance"] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch", "4"], "--batch is for --memory and --latency"),
+        (["--dtype", "bfloat16"], "--dtype is for --memory and --latency"),
+        (["--balance", "4"], "--balance is for --memory, which was not asked for"),
+        (["--memory", "--balance", "-1"], "-1.0 is not in the range"),
+        (["--memory", "--batch", "0"], "expected whole numbers from 1 to"),
+        (["--memory", "--dtype", "int8"], "expected float32, bfloat16, float16"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_refuses_options_of_memory(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    result = run("profile", "b0", "--measure", "none", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
