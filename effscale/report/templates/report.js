@@ -45,16 +45,23 @@
     heading.replaceChildren(button);
   }
 
-  // Every word has to be in a row, or in the name of the network that it is about.
+  // What a row is called, its figures left out: network, part, operator.
+  function labels(row, name) {
+    const cells = row.querySelectorAll("th, .left");
+    const text = [name, ...Array.from(cells, (cell) => cell.textContent)].join(" ");
+    return text.toLowerCase().split(/[\s,]+/);
+  }
+
+  // Every word has to begin one of a row's labels, the name of its network included.
   function search(text) {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const within = (where) => words.filter((word) => !where.toLowerCase().includes(word));
+    const words = text.toLowerCase().split(/[\s,]+/).filter(Boolean);
     let found = 0;
     for (const chapter of document.querySelectorAll(".chapter")) {
       const name = chapter.querySelector("h2")?.textContent || "";
       let shown = 0;
       for (const row of chapter.querySelectorAll("tbody tr")) {
-        row.hidden = within(`${name} ${row.textContent}`).length > 0;
+        const known = labels(row, name);
+        row.hidden = !words.every((word) => known.some((each) => each.startsWith(word)));
         shown += !row.hidden;
       }
       if (chapter.classList.contains("network")) chapter.hidden = !shown;
