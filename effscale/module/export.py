@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
+from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from effscale.errors import ExportError
@@ -18,8 +19,6 @@ from effscale.quantity import human
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from torch import nn
 
 Form = Literal["torchscript", "exported", "onnx", "state-dict"]
 #: What a loaded file makes of a batch of images: every tensor that it puts out.
@@ -113,10 +112,23 @@ def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
     return apart / largest if largest else apart
 
 
+class Leaves(nn.Module):
+    """A module whose outputs are one tensor, or a tuple of tensors: all they hold."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.network = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """What the module gives, without lists or names in it."""
+        leaves = tuple(tree_leaves(self.network(x)))
+        return leaves[0] if len(leaves) == 1 else leaves
+
+
 def _to_torchscript(
     module: nn.Module, example: torch.Tensor, path: Path, _dynamic: Dynamic
 ) -> str:
-    traced = torch.jit.trace(module, example, check_trace=False)
+    traced = torch.jit.trace(Leaves(module), example, check_trace=False)
     torch.jit.save(traced, path)
     return f"TorchScript of torch {torch.__version__}"
 
