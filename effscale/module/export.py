@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from effscale.errors import ExportError
+from effscale.module.outputs import Leaves, named
 from effscale.module.running import images
 from effscale.quantity import human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from torch import nn
 
 Form = Literal["torchscript", "exported", "onnx", "state-dict"]
 #: What a loaded file makes of a batch of images: every tensor that it puts out.
@@ -70,7 +72,7 @@ def export(  # noqa: PLR0913 - a file, and what it is to hold
     dynamic = ({0: torch.export.Dim("batch")},) if batch is None else None
     (example,) = make(batches[0])
     with torch.no_grad(), _faults(form), _quiet():
-        expected = tree_leaves(module(example))
+        expected = named(module(example))
         progress(f"writing {form}")
         version = _WRITERS[form](module, example, path, dynamic)
         progress(f"reading {form}")
@@ -81,20 +83,14 @@ def export(  # noqa: PLR0913 - a file, and what it is to hold
             f"expected the outputs of the network from {checked}, got some that are "
             f"{difference:.2g} of the largest apart"
         )
-    names = _names(len(expected))
     return Export(
         form,
         version,
         {INPUT: _shape(example, batch)},
-        {n: _shape(each, batch) for n, each in zip(names, expected, strict=True)},
+        {name: _shape(each, batch) for name, each in expected.items()},
         checked,
         difference,
     )
-
-
-def _names(count: int) -> list[str]:
-    """What the outputs are called."""
-    return ["output"] if count == 1 else [f"output{k}" for k in range(count)]
 
 
 def _shape(tensor: torch.Tensor, batch: int | None) -> list[int | None]:
@@ -110,19 +106,6 @@ def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
     apart = max(float((a - b).abs().max()) for a, b in pairs)
     largest = max(float(a.abs().max()) for a, _ in pairs)
     return apart / largest if largest else apart
-
-
-class Leaves(nn.Module):
-    """A module whose outputs are one tensor, or a tuple of tensors: all they hold."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.network = module
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """What the module gives, without lists or names in it."""
-        leaves = tuple(tree_leaves(self.network(x)))
-        return leaves[0] if len(leaves) == 1 else leaves
 
 
 def _to_torchscript(
@@ -141,7 +124,9 @@ def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
 def _to_exported(
     module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
 ) -> str:
-    program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
+    # torch saves no named tuples, and a detector's output is one.
+    whole = module if isinstance(module(example), torch.Tensor) else Leaves(module)
+    program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
     torch.export.save(program, path)
     return f"torch.export of torch {torch.__version__}"
 
@@ -160,14 +145,13 @@ def _to_onnx(
             f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
             f"got {human(size)}B; --to exported has no such limit"
         )
-    count = len(tree_leaves(module(example)))
     program = torch.onnx.export(
         module,
         (example,),
         dynamo=True,
         dynamic_shapes=dynamic,
         input_names=[INPUT],
-        output_names=_names(count),
+        output_names=[*named(module(example))],
         verbose=False,
     )
     assert program is not None  # noqa: S101 - it is without dynamo alone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import pytest
 import torch
@@ -29,6 +29,13 @@ def small() -> es.Spec:
     return es.loads(TEXT)
 
 
+class Levels(NamedTuple):
+    """What a detector puts out."""
+
+    classes: tuple[torch.Tensor, ...]
+    boxes: tuple[torch.Tensor, ...]
+
+
 class TwoLevels(nn.Module):
     """Class scores and boxes at two levels, as a detector has them."""
 
@@ -36,13 +43,13 @@ class TwoLevels(nn.Module):
         super().__init__()
         self.classes, self.boxes = nn.Conv2d(3, 5, 3), nn.Conv2d(3, 4, 3)
 
-    def forward(self, x: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+    def forward(self, x: torch.Tensor) -> Levels:
         """Two maps of each."""
-        levels = [x, nn.functional.max_pool2d(x, 2)]
-        return {
-            "classes": [self.classes(each) for each in levels],
-            "boxes": [self.boxes(each) for each in levels],
-        }
+        levels = (x, nn.functional.max_pool2d(x, 2))
+        return Levels(
+            tuple(self.classes(each) for each in levels),
+            tuple(self.boxes(each) for each in levels),
+        )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -88,14 +95,14 @@ def test_exported_is_what_torch_loads(small: es.Spec, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("form", ["torchscript", "onnx"])
+@pytest.mark.parametrize("form", ["torchscript", "exported", "onnx"])
 def test_several_outputs_have_a_name_each(tmp_path: Path, form: Form) -> None:
     found = export(TwoLevels(), (3, 16, 16), tmp_path / "two.pt2", form)
     assert found.outputs == {
-        "output0": [None, 5, 14, 14],
-        "output1": [None, 5, 6, 6],
-        "output2": [None, 4, 14, 14],
-        "output3": [None, 4, 6, 6],
+        "classes_0": [None, 5, 14, 14],
+        "classes_1": [None, 5, 6, 6],
+        "boxes_0": [None, 4, 14, 14],
+        "boxes_1": [None, 4, 6, 6],
     }
 
 
