@@ -8,6 +8,7 @@ before anything is counted. This mode asks the same registry and lists what it s
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -124,6 +125,13 @@ class FlopRegistry(TorchDispatchMode):
         self.flops[name] += flops
         self.calls[name] += 1
         self.activations += out.numel()
-        for path in dict.fromkeys(["", *self._path]):
+        for path in _owners(self._path[-1] if self._path else ""):
             self.modules[path] += flops
         return out
+
+
+@cache
+def _owners(path: str) -> tuple[str, ...]:
+    """The module at `path` and those that hold it, lists of modules too: `a.0`, `a`."""
+    words = path.split(".") if path else []
+    return "", *(".".join(words[:n]) for n in range(1, len(words) + 1))

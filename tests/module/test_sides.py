@@ -103,3 +103,25 @@ def test_what_fails_on_one_side_is_named() -> None:
 def test_inputs_are_shown_as_they_are_asked_for() -> None:
     assert shown(IMAGE) == "1x3x8x8"
     assert shown(Input((1, 77), torch.int64)) == "1x77:int64"
+
+
+class Listed(nn.Module):
+    """Layers in a list, which itself is never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) to the same shape."""
+        for each in self.layers:
+            x = each(x)
+        return x
+
+
+def test_a_list_costs_what_it_holds() -> None:
+    found = count(Foreign("net", Listed()), (IMAGE,), BOTH)
+    for side in found.sides:
+        assert side.measured is not None
+        modules = side.measured.modules
+        assert modules["layers"] == modules[""] == 2 * modules["layers.1"] == 2 * 9 * 64
