@@ -15,7 +15,7 @@ ROOMS = (
     *("spec", "network", "scaling", "cost"),
     *("module", "search", "check", "report", "cli"),
 )
-BESIDE = {"arrays", "errors", "extras", "quantity", "version"}
+BESIDE = {"arrays", "errors", "extras", "markup", "quantity", "version"}
 TORCH = {"torch", "fvcore"}
 SHOWS = {"rich", "matplotlib", "jinja2"}
 

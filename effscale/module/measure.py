@@ -16,6 +16,7 @@ from torch import nn
 
 from effscale.cost.count import Cost
 from effscale.errors import MeasureError
+from effscale.markup import figures
 from effscale.module.counts import multiplying
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class Measurement(Cost):
     free: Mapping[str, int] = field(default_factory=dict)
     #: MACs of each submodule by path (`stages.2`), the root being the empty path.
     modules: Mapping[str, int] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Its figures, and the counter's own by operator, for notebooks."""
+        own = figures(f"{self.engine}, by operator", self.operators)
+        return f"{super()._repr_html_()}{own}"
+
     #: Calls of operators that multiply and are counted.
     calls: Mapping[str, int] = field(default_factory=dict)
     #: Those of `operators` that the counter knows of us alone.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from effscale.markup import figures
 from effscale.spec import fields
 from effscale.spec.base import (
     MAX_CHANNELS,
@@ -101,6 +102,11 @@ class Coefficients(Model):
         """α·β²·γ²: what a unit of φ multiplies MACs by, were nothing rounded."""
         return self.alpha * self.beta**2 * self.gamma**2
 
+    def _repr_html_(self) -> str:
+        """A row of them and their product, for notebooks."""
+        values = {"α": self.alpha, "β": self.beta, "γ": self.gamma}
+        return figures("Coefficients", {**values, "α·β²·γ²": self.product})
+
 
 class Budget(Model):
     """What a network may cost at most; `effscale check` holds it to that."""
@@ -184,6 +190,12 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
+
+    def _repr_html_(self) -> str:
+        """The stages as the file has them, for notebooks."""
+        from effscale.spec.shown import html
+
+        return html(self)
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """The fields that differ from their defaults, for a readable print."""
