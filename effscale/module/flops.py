@@ -125,7 +125,8 @@ class FlopRegistry(TorchDispatchMode):
         self.flops[name] += flops
         self.calls[name] += 1
         self.activations += out.numel()
-        for path in _owners(self._path[-1] if self._path else ""):
+        owners = _owners(self._path[-1] if self._path else "")
+        for path in dict.fromkeys([*owners, *self._path]):
             self.modules[path] += flops
         return out
 
