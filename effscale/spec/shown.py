@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.markup import table
+from effscale.spec.base import Model
 
 if TYPE_CHECKING:
-    from effscale.spec.base import Model
     from effscale.spec.models import Spec
 
 
@@ -22,19 +22,16 @@ def html(spec: Spec) -> str:
 
 
 def _flat(line: Model) -> dict[str, Any]:
-    """A line's values, those that are lines themselves in short."""
-    values = line.model_dump(exclude_none=True, exclude_unset=True)
+    """The values that a line states, those that are lines themselves in short."""
+    stated = {name: value for name, value in line if name in line.model_fields_set}
     return {
-        key: "…" if _nests(value) else value
-        for key, value in values.items()
-        if value != ()
+        name: "…" if _nests(value) else value
+        for name, value in stated.items()
+        if value is not None
     }
 
 
 def _nests(value: object) -> bool:
     """Whether a value holds lines of its own."""
-    if isinstance(value, dict):
-        return True
-    return isinstance(value, list | tuple) and any(
-        isinstance(each, dict | list | tuple) for each in value
-    )
+    several = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(each, Model | tuple) for each in several)
