@@ -41,6 +41,7 @@ docs: $(INSTALLED) ## rewrite the output shown in README.md; read the diff
 
 bench: $(INSTALLED) ## ratios, each measured side by side in one run
 	$(BIN)/python benchmarks/counting.py
+	$(BIN)/python benchmarks/counters.py
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/fusion.py
 

@@ -54,6 +54,10 @@ class OutputError(EffscaleError, OSError):
     """A file that cannot be written as asked."""
 
 
+class ExportError(EffscaleError, RuntimeError):
+    """A network that a format cannot hold, or that comes out of it another."""
+
+
 @dataclass(frozen=True, order=True)
 class Fault:
     """One thing wrong with a spec, and where: lines and columns count from 1."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from effscale.errors import OutputError
+from effscale.errors import EffscaleError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +32,49 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~mask
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+        _put(Path(temporary), path)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"{path}: cannot be written: {reason}") from None
+        raise _refused(path, error) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path, name: str) -> Iterator[Path]:
+    """Where to write what takes the place of `path`, for who opens files himself.
+
+    The file that is written has that `name` until the block has ended well, in a folder
+    of its own beside `path`.
+
+    Raises:
+        OutputError: if the system refuses.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        beside = f".{path.name}."
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=beside) as folder:
+            new = Path(folder) / name
+            yield new
+            _put(new, path)
+    except OSError as error:
+        if isinstance(error, EffscaleError):
+            raise
+        raise _refused(path, error) from None
+
+
+def _put(new: Path, path: Path) -> None:
+    """The new file in the place of `path`, with the permissions that belong there."""
+    mask = os.umask(0)
+    os.umask(mask)
+    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~mask
+    new.chmod(mode)
+    new.replace(path)
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"{path}: cannot be written: {reason}")
 
 
 def remains(path: Path) -> list[Path]:

@@ -15,7 +15,7 @@ ROOMS = (
     *("spec", "network", "scaling", "cost"),
     *("module", "search", "study", "check", "report", "cli"),
 )
-BESIDE = {"arrays", "errors", "quantity", "version", "whole"}
+BESIDE = {"arrays", "errors", "extras", "markup", "quantity", "version", "whole"}
 TORCH = {"torch", "fvcore", "kornia", "PIL"}
 ENGINES = {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"}
 SHOWS = {"rich", "matplotlib", "jinja2"}

@@ -17,7 +17,7 @@ from effscale.version import VERSION
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
     *("scale", "grid", "study", "train", "fit", "profile", "compare"),
-    *("check", "rule", "schema", "specs"),
+    *("report", "export", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130
@@ -120,6 +120,8 @@ def main() -> None:
       effscale profile my.yaml           where your own one's is
       effscale compare b4 resnet152      networks side by side
       effscale train my.yaml             how accurate it becomes
+      effscale report b0 b4 --output report.html
+      effscale export b4 --output b4.onnx
       effscale check specs               what is wrong with spec files
       effscale specs                     what is built in
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.cli import options, proof, timing
 from effscale.cli.references import FAMILY, SpecReference
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from effscale.cli.timing import Timed
     from effscale.module.measure import Measurement
     from effscale.report.document import Report, Units
     from effscale.search.compare import Axis, Entry
@@ -72,6 +73,7 @@ class SpecOrFamily(SpecReference):
 )
 @options.network_options
 @options.measure_option(default="none")
+@timing.timing_options(alone=True)
 @options.output_options
 @options.verbosity
 def command(  # noqa: PLR0913 - options
@@ -85,6 +87,7 @@ def command(  # noqa: PLR0913 - options
     resolution: tuple[int, int] | None,
     classes: int | None,
     engine: str,
+    timed: Timed | None,
     form: str | None,
     output: Path | None,
     force: bool,
@@ -105,6 +108,10 @@ def command(  # noqa: PLR0913 - options
       effscale compare efficientnet tinynet mobilenetv3 --plot accuracy.png
       effscale compare old.yaml new.yaml --format markdown
       effscale compare --table efficientnet-2
+      effscale compare b1 resnet152 --latency --threads 1
+
+    --latency runs the networks in turn on this machine, ten rounds of all of them, so
+    that the ratio of their times is one of the same minute.
 
     Of two files, or two networks of the same name, it shows the parts that changed; the
     parts are matched in order, so that an inserted stage is one change.
@@ -119,13 +126,13 @@ def command(  # noqa: PLR0913 - options
             specs,
             to,
             parts=parts,
-            changed=bool(resolution or classes or units == "flops"),
+            changed=bool(resolution or classes or timed or units == "flops"),
         )
         table = _table(printed)
         networks = [row.spec for row in table.rows]
         drawn = table.points
     else:
-        compared = _compared(specs, resolution, classes)
+        compared = compared_networks(specs, resolution, classes, to)
         networks = [each.spec for each in compared]
         drawn = points(compared)
         names = {each.name for each in drawn}
@@ -133,8 +140,7 @@ def command(  # noqa: PLR0913 - options
         if picture and drawn and bare and not quiet:
             why = "not drawn, no accuracy published by that measure"
             click.echo(f"{why}: {', '.join(bare)}", err=True)
-        parts = _apart(compared, to, parts=parts)
-        _known(to, compared)
+        parts = _apart(compared, to, parts=parts, timed=timed)
     image = b""
     if picture:
         from effscale.report import plots
@@ -147,6 +153,8 @@ def command(  # noqa: PLR0913 - options
         answer = report(table, measured=measured)
     else:
         answer = _answer(compared, to, measured, units, parts=bool(parts))
+        if timed is not None:
+            answer = timing.beside(answer, compared, to, timed, units, quiet=quiet)
     options.deliver(answer, form, output)
     if plot is not None:
         options.write(plot, image)
@@ -168,14 +176,21 @@ def _alone(
     if specs or to or parts or changed:
         raise click.UsageError(
             "--table is compared with nothing else: it takes no SPEC, --to, --parts, "
-            "--resolution, --classes or --units"
+            "--resolution, --classes, --latency or --units"
         )
 
 
-def _compared(
-    specs: Sequence[str], resolution: tuple[int, int] | None, classes: int | None
+def compared_networks(
+    specs: Sequence[str],
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    to: str | None,
 ) -> list[Entry]:
-    """The networks that are named, families taken apart."""
+    """The networks that are named, families taken apart.
+
+    Raises:
+        click.UsageError: if there is none, or `to` names none of them.
+    """
     from effscale.search.compare import entries, expanded
 
     if not specs:
@@ -183,10 +198,18 @@ def _compared(
     if sum(each.partition("@")[0] == "-" for each in specs) > 1:
         raise click.UsageError("- is read once: name a file for the other network")
     names = expanded(specs)
-    return entries(names, [options.read(each, resolution, classes) for each in names])
+    found = entries(names, [options.read(each, resolution, classes) for each in names])
+    _known(to, found)
+    return found
 
 
-def _apart(compared: Sequence[Entry], to: str | None, *, parts: bool | None) -> bool:
+def _apart(
+    compared: Sequence[Entry],
+    to: str | None,
+    *,
+    parts: bool | None,
+    timed: Timed | None,
+) -> bool:
     """Whether to show what changed, part by part."""
     from effscale.search.compare import versions
 
@@ -195,7 +218,11 @@ def _apart(compared: Sequence[Entry], to: str | None, *, parts: bool | None) -> 
         raise click.UsageError(message)
     if parts and to:
         raise click.UsageError("--to is for networks side by side, not for --parts")
-    return versions(compared) and not to if parts is None else parts
+    if parts and timed:
+        raise click.UsageError(
+            "--latency is for networks side by side, not for --parts"
+        )
+    return versions(compared) and not (to or timed) if parts is None else parts
 
 
 def _known(to: str | None, compared: Sequence[Entry]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from effscale.cli.studying import Shown, evaluate
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from effscale.cli.evaluation import Asked

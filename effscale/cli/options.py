@@ -30,15 +30,20 @@ def spec_argument(default: str | None = None) -> Callable[[F], F]:
     return click.argument("spec", type=SpecReference(), default=default)
 
 
+def units_option(function: F) -> F:
+    """`--units`."""
+    return click.option(
+        "--units",
+        type=click.Choice(["macs", "flops"]),
+        default="macs",
+        help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
+    )(function)
+
+
 def output_options(function: F) -> F:
     """`--format`, `--output`, `--force` and `--units`."""
     for option in (
-        click.option(
-            "--units",
-            type=click.Choice(["macs", "flops"]),
-            default="macs",
-            help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
-        ),
+        units_option,
         click.option("--force", is_flag=True, help="Replace the output file."),
         click.option(
             "--output",
@@ -170,8 +175,6 @@ def deliver(report: Report, form: str | None, output: Path | None) -> None:
 
 def write(path: Path, content: str | bytes) -> None:
     """Put `content` into the file at `path`, whole or not at all.
-
-    A file that is there keeps its permissions; a link stays one.
 
     Raises:
         OutputError: if the system refuses.

@@ -13,10 +13,15 @@ PATIENCE = 1.0  #: seconds
 
 
 class Bar:
-    """Work of a known total; `advance` it, and stop it with the `with` block."""
+    """Work of a known total; `advance` it, and stop it with the `with` block.
 
-    def __init__(self, total: float, *, quiet: bool) -> None:
+    A bar that is `still` moves when it is advanced alone: nothing runs beside the work,
+    whose time is being measured.
+    """
+
+    def __init__(self, total: float, *, quiet: bool, still: bool = False) -> None:
         self._total, self._quiet, self._done = total, quiet, 0.0
+        self._still = still
         self._start = time.monotonic()
         self._shown: Progress | None = None
 
@@ -24,12 +29,14 @@ class Bar:
         """So much more is done; `what` is being done now."""
         self._done += amount
         if self._shown is None and self._wanted():
-            self._shown = _progress()
+            self._shown = _progress(still=self._still)
             self._shown.start()
             self._shown.add_task(what, total=self._total)
         if self._shown is not None:
             task = self._shown.task_ids[0]
-            self._shown.update(task, description=what, completed=self._done)
+            self._shown.update(
+                task, description=what, completed=self._done, refresh=self._still
+            )
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the bar where there is one."""
@@ -50,9 +57,10 @@ class Bar:
         return late and not self._quiet and sys.stderr.isatty()
 
 
-def _progress() -> Progress:
+def _progress(*, still: bool) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     look = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    return Progress(*look, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*look, console=console, transient=True, auto_refresh=not still)

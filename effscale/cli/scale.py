@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="Show cost along one dimension instead: resolution=200..320 in pixels, "
     "depth=1..2 or width=1..2 as multipliers.",
 )
-@options.plot_option("the sweep")
+@options.plot_option("the sweep, or the family over φ")
 @options.network_options
 @options.measure_option()
 @options.output_options
@@ -95,8 +95,6 @@ def command(  # noqa: PLR0913 - options
         if plot is not None:
             options.write(plot, image)
         return
-    if plot is not None:
-        raise click.UsageError("--plot draws a --sweep")
     variants = family(baseline, phi, strategy)
     as_spec = options.wants_spec(output, count=len(variants))
     beside = [each for one in dict.fromkeys(phi) for each in published(baseline, one)]
@@ -106,7 +104,10 @@ def command(  # noqa: PLR0913 - options
     report = scaling.report(
         baseline, variants, published=beside, measured=measured, units=units
     )
+    image = _drawn(report, picture)
     options.deliver(report, form, None if as_spec else output)
+    if plot is not None:
+        options.write(plot, image)
     if as_spec and output is not None:
         options.write(output, resolved(baseline, variants[0]))
     if verbose:
@@ -132,3 +133,12 @@ def _swept(
     from effscale.report import plots
 
     return answer, plots.sweep(asked[0], steps, picture)
+
+
+def _drawn(report: Report, picture: str) -> bytes:
+    """The family as a picture of that format, if there is one."""
+    if not picture:
+        return b""
+    from effscale.report import portraits
+
+    return portraits.family(report.data["rows"][1:], picture)

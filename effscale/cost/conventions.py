@@ -1,31 +1,204 @@
-"""The same network in the numbers that other tools print."""
+"""The same network in the numbers that other tools print, term by term.
+
+Each tool's rules are read from its source, in the version that `VERSIONS` has, and
+held by tests to what it prints of the built network. What they call FLOPs or MACs are
+sums of a few amounts, so that one network's figures differ by terms that have names.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never, get_args
 
-from effscale.cost.count import layer_costs
-from effscale.network.leaves import GlobalPool, Norm, Resize
+from effscale.cost.count import leaf_cost
+from effscale.cost.visits import walk
+from effscale.network.leaves import (
+    Act,
+    Attend,
+    Conv,
+    Dropout,
+    Flatten,
+    Fuse,
+    GlobalPool,
+    Linear,
+    Norm,
+    Pool,
+    Resize,
+    Shift,
+)
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Network
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from effscale.cost.visits import Visit
+    from effscale.network.layers import Flow, Network, Part
+
+Tool = Literal["paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops"]
+TOOLS: tuple[Tool, ...] = get_args(Tool)
+
+_OF_DETECTORS: tuple[Tool, ...] = ("paper", "fvcore", "torch")
+
+#: The versions whose rules these are; `paper` and effscale's MACs are one.
+VERSIONS = {
+    "fvcore": "0.1.5.post20221221",
+    "torch": "2.13.0",
+    "torchinfo": "1.8.0",
+    "ptflops": "0.7.5",
+    "thop": "0.1.1.post2209072238",
+    "calflops": "0.3.2",
+}
+
+
+class Rule(NamedTuple):
+    """A term of a tool's figure: so many times the amounts of those names."""
+
+    term: str
+    times: int
+    amounts: tuple[str, ...]
+
+
+class Term(NamedTuple):
+    """So many times an amount: `2 × 386 M MACs`; whatever is no MAC, once."""
+
+    name: str
+    times: int
+    amount: int
+
+
+_MACS = Rule("MACs", 1, ("macs",))
+_TWICE = _MACS._replace(times=2)
+_NORM = Rule("batch norm", 2, ("norm",))
+
+#: Sources: fvcore/nn/jit_handles.py:246-260, flop_count.py:38-44 (adaptive pooling);
+#: torch/utils/flop_counter.py:85; torchinfo/layer_info.py:225-245;
+#: ptflops/pytorch_ops.py:276-325, pytorch_engine.py:347-391 (modules and functions both
+#: count ReLU, GELU and pooling, in the default backend); thop/profile.py:21-62,
+#: thop/vision/basic_hooks.py; calflops/pytorch_ops.py:37-190, 453-505.
+RULES: dict[Tool, tuple[Rule, ...]] = {
+    "paper": (_MACS,),
+    "fvcore": (
+        _MACS,
+        _NORM,
+        Rule("pooling", 1, ("global_in",)),
+        Rule("resizing", 1, ("resized",)),
+    ),
+    "torch": (_TWICE,),
+    "torchinfo": (
+        _MACS,
+        Rule("bias", 1, ("conv_bias", "linear_bias")),
+        Rule("batch norm", 2, ("norm_channels",)),
+    ),
+    "ptflops": (
+        _MACS,
+        Rule("bias", 1, ("conv_bias", "linear_bias")),
+        _NORM,
+        Rule("activations", 1, ("silu", "relu6")),
+        Rule("activations, twice", 2, ("relu", "gelu")),
+        Rule("pooling, twice", 2, ("global_in", "max_in", "avg_in")),
+        Rule("shared layers, again", 1, ("shared",)),
+    ),
+    "thop": (
+        _MACS,
+        Rule("batch norm", 4, ("norm",)),
+        Rule("pooling", 1, ("global_in", "global_out", "avg_out")),
+        Rule("shared layers, again", 1, ("shared_hooks",)),
+    ),
+    "calflops": (
+        _TWICE,
+        Rule("bias", 1, ("conv_bias",)),
+        _NORM,
+        Rule("activations", 1, ("silu", "relu", "gelu")),
+        Rule("pooling", 1, ("global_in", "max_in", "avg_in")),
+        Rule("shared layers, again", 2, ("shared",)),
+    ),
+}
 
 
 def conventions(net: Network) -> dict[str, int]:
-    """What each tool prints for `net`, by arithmetic, for one image.
+    """What each tool prints for `net`, by arithmetic, for one image."""
+    found = amounts(step for _, steps in visits(net) for step in steps)
+    return {tool: figure(found, tool) for tool in tools(net)}
 
-    `paper`: MACs of convolutions and linear layers, our MACs. `fvcore`: those, 2 for
-    each element that batch norm puts out, 1 for each that pooling takes in or resizing
-    puts out (fvcore/nn/jit_handles.py:246-260, flop_count.py:38-44). `torch`: 2 × MACs
-    (torch/utils/flop_counter.py:85).
+
+def tools(net: Network) -> Sequence[Tool]:
+    """The tools whose figure of `net` is known.
+
+    What the others make of fused and resized feature maps has not been worked out.
     """
-    macs = norm = pool = 0
-    for each in layer_costs(net):
-        macs += int(each.cost.macs)
-        if isinstance(each.visit.leaf, Norm):
-            norm += 2 * int(each.visit.output.elements)
-        elif isinstance(each.visit.leaf, GlobalPool):
-            pool += int(each.visit.input.elements)
-        elif isinstance(each.visit.leaf, Resize):
-            pool += int(each.visit.output.elements)
-    return {"paper": macs, "fvcore": macs + norm + pool, "torch": 2 * macs}
+    several = any(len(part.reads) > 0 for part in net.parts)
+    return _OF_DETECTORS if several else TOOLS
+
+
+def figure(found: Counter[str], tool: Tool) -> int:
+    """What the tool prints of these amounts."""
+    return sum(each.times * each.amount for each in terms(found, tool))
+
+
+def terms(found: Counter[str], tool: Tool) -> list[Term]:
+    """The terms of the tool's figure, MACs first; those that are 0 are left out."""
+    made = []
+    for rule in RULES[tool]:
+        amount = sum(found[name] for name in rule.amounts)
+        if rule.amounts == _MACS.amounts:
+            made.append(Term(rule.term, rule.times, amount))
+        elif amount:
+            made.append(Term(rule.term, 1, rule.times * amount))
+    return made
+
+
+def visits(net: Network, *, unroll: bool = False) -> list[tuple[Part, list[Visit]]]:
+    """Every leaf of the network by part; equal copies are one unless unrolled."""
+    found = []
+    flows: list[Flow] = []
+    for index, part in enumerate(net.parts):
+        before = net.given(index, flows)
+        steps, after = walk(part.layer, before, part.path, unroll=unroll)
+        flows.append(after)
+        found.append((part, steps))
+    return found
+
+
+def amounts(steps: Iterable[Visit]) -> Counter[str]:
+    """What tools count, in elements or MACs of one image, by the names of `RULES`."""
+    return sum((each for _, each in amounts_of(steps)), Counter[str]())
+
+
+def amounts_of(steps: Iterable[Visit]) -> Iterator[tuple[Visit, Counter[str]]]:
+    """The same for each visit; a layer's later uses have to know of the earlier."""
+    uses: Counter[str] = Counter()
+    for step in steps:
+        macs = int(leaf_cost(step).macs)
+        found = Counter({"macs": macs, **_amounts(step)})
+        shared = step.leaf.shared if isinstance(step.leaf, Conv) else None
+        if shared is not None:
+            # Walking a tree of modules meets a layer of n uses n times, each time with
+            # what its n calls have summed up: (n² - n)f more than n calls.
+            uses[shared] = n = uses[shared] + 1 if step.tied else 1
+            found["shared"] = 2 * (n - 1) * macs
+            # thop hooks the layer at each meeting besides: (n³ - n)f more.
+            found["shared_hooks"] = 3 * n * (n - 1) * macs
+        yield step, Counter({name: int(step.times) * n for name, n in found.items()})
+
+
+def _amounts(step: Visit) -> dict[str, int]:
+    """What one of the leaves that a visit stands for takes in or puts out."""
+    before, after = int(step.input.elements), int(step.output.elements)
+    match step.leaf:
+        case Conv(bias=bias):
+            return {"conv_bias": after} if bias else {}
+        case Linear():
+            return {"linear_bias": after}
+        case Norm(channels):
+            return {"norm": after, "norm_channels": int(channels)}
+        case Act(kind):
+            return {kind: after}
+        case Pool(kind):
+            return {f"{kind}_in": before, f"{kind}_out": after}
+        case GlobalPool():
+            return {"global_in": before, "global_out": after}
+        case Resize():
+            return {"resized": after}
+        case Shift() | Flatten() | Dropout() | Attend() | Fuse():
+            return {}
+        case _:
+            assert_never(step.leaf)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from effscale.arrays import Int, divided, is_array, plus
 from effscale.cost.visits import Visit, walk
 from effscale.errors import CountError, LayerError
+from effscale.markup import figures
 from effscale.network.layers import newest
 from effscale.network.leaves import (
     Act,
@@ -62,6 +63,11 @@ class Cost:
 
     def __mul__(self, times: Int) -> Cost:
         return Cost(self.macs * times, self.params * times, self.activations * times)
+
+    def _repr_html_(self) -> str:
+        """A row of its figures, for notebooks."""
+        names = ("macs", "params", "activations")
+        return figures("Cost of one image", {n: getattr(self, n) for n in names})
 
 
 @dataclass(frozen=True)

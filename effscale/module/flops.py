@@ -8,6 +8,7 @@ before anything is counted. This mode asks the same registry and lists what it s
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -101,10 +102,11 @@ class FlopRegistry(TorchDispatchMode):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops: Counter[str] = Counter()  #: by operator, 2 × MACs
-        self.free: Counter[str] = Counter()  #: calls of operators without a formula
+        self.calls: Counter[str] = Counter()  #: calls of operators with a formula
+        self.free: Counter[str] = Counter()  #: calls of operators without one
         self.modules: Counter[str] = Counter()  #: flops by path, "" being the whole
         self.activations = 0  #: output elements of operators with a formula
-        self._module = module
+        self.module = module
         self._path: list[str] = []
         self._hooks: list[RemovableHandle] = []
 
@@ -114,7 +116,7 @@ class FlopRegistry(TorchDispatchMode):
         return False
 
     def __enter__(self) -> Self:
-        for path, each in self._module.named_modules():
+        for path, each in self.module.named_modules():
             self._hooks.append(each.register_forward_pre_hook(self._entering(path)))
             self._hooks.append(each.register_forward_hook(self._leaving))
         super().__enter__()  # type: ignore[no-untyped-call]
@@ -150,7 +152,16 @@ class FlopRegistry(TorchDispatchMode):
             return out
         flops = formula(*args, **kwargs, out_val=out)
         self.flops[name] += flops
+        self.calls[name] += 1
         self.activations += out.numel()
-        for path in dict.fromkeys(["", *self._path]):
+        owners = _owners(self._path[-1] if self._path else "")
+        for path in dict.fromkeys([*owners, *self._path]):
             self.modules[path] += flops
         return out
+
+
+@cache
+def _owners(path: str) -> tuple[str, ...]:
+    """The module at `path` and those that hold it, lists of modules too: `a.0`, `a`."""
+    words = path.split(".") if path else []
+    return "", *(".".join(words[:n]) for n in range(1, len(words) + 1))

@@ -13,6 +13,8 @@ from effscale.network.staged import network
 from effscale.quantity import human
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.network.layers import Network
     from effscale.spec.models import Spec
 
@@ -28,7 +30,7 @@ def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:
         MeasureError: if running it takes more memory than this machine has.
     """
     if engine == "fvcore":
-        _refuse_too_large(network(spec))
+        refuse_too_large([network(spec)], hint="; --measure torch needs none")
     device = "meta" if engine == "torch" else "cpu"
     module = build(spec, init=False, device=device)
     channels = int(spec.image_channels)
@@ -55,24 +57,33 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
     return f"{text}{theirs:,}"
 
 
-def bytes_to_trace(net: Network) -> int:
-    """Bytes that tracing one image takes: weights, and the feature maps alive at once.
+def bytes_to_run(net: Network, batch: int = 1, width: int = FLOAT_BYTES) -> int:
+    """Bytes that a batch of images takes: weights, and the feature maps alive at once.
 
-    An estimate: six of the largest map. The peaks measured on B4 and B7, operators'
-    scratch memory included, are up to 15 % above it.
+    An estimate: six of the largest map, `width` bytes a number. The peaks measured on
+    B4 and B7, operators' scratch memory included, are up to 15 % above it.
     """
     layers = layer_costs(net)
     weights = sum(int(each.cost.params) for each in layers)
     largest = max(int(each.visit.output.elements) for each in layers)
-    return FLOAT_BYTES * (weights + 6 * largest)
+    return width * (weights + 6 * largest * batch)
 
 
-def _refuse_too_large(net: Network) -> None:
-    needed, memory = bytes_to_trace(net), _physical_memory()
+def refuse_too_large(
+    nets: Sequence[Network], batch: int = 1, width: int = FLOAT_BYTES, *, hint: str = ""
+) -> None:
+    """Refuse to run what this machine has no memory for, all of `nets` together.
+
+    Raises:
+        MeasureError: which ends with `hint`.
+    """
+    needed = sum(bytes_to_run(net, batch, width) for net in nets)
+    memory = _physical_memory()
     if memory is not None and needed > memory:
+        name = nets[0].name if len(nets) == 1 else f"{len(nets)} networks"
         raise MeasureError(
-            f"{net.name}: running it once takes about {human(needed)}B of memory and "
-            f"this machine has {human(memory)}B; --measure torch needs none"
+            f"{name}: running it once takes about {human(needed)}B of memory and "
+            f"this machine has {human(memory)}B{hint}"
         )
 
 

@@ -17,6 +17,8 @@ Units = Literal["macs", "flops"]
 FLOAT_NOISE = 1e-9
 #: A deviation within the first is good, within the second fair.
 GOOD, FAIR = 0.05, 0.15
+#: What three digits round to 1.
+_ONE = 0.9995
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,15 @@ def unit_of(units: Units) -> tuple[str, int]:
 def quantity(value: float) -> str:
     """Three digits and an SI letter."""
     return human(value)
+
+
+def seconds(value: float) -> str:
+    """A time to three digits: 0.0602 → `60.2 ms`."""
+    scales = (("s", 1.0), ("ms", 1e3), ("µs", 1e6))
+    unit, scale = next((each for each in scales if value * each[1] >= _ONE), scales[-1])
+    scaled = value * scale
+    decimals = 2 if scaled < 10 * _ONE else 1 if scaled < 100 * _ONE else 0
+    return f"{scaled:.{decimals}f} {unit}"
 
 
 def percent(value: float) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.errors import OutputError
+from effscale.extras import needed
 from effscale.quantity import human
 from effscale.report.canvas import blank, rendered
 from effscale.report.labels import Box, Dot, place
@@ -41,9 +41,7 @@ def form(path: Path) -> str:
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
         raise OutputError(f"{path}: expected a name that ends in .png or .svg")
-    if find_spec("matplotlib") is None:
-        message = "needs matplotlib; pip install 'effscale[plot]' brings it"
-        raise OutputError(f"{path}: {message}")
+    needed("plot", path)
     return suffix
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from effscale.cost.conventions import conventions
+from effscale.cost.conventions import (
+    amounts,
+    amounts_of,
+    figure,
+    tools,
+    visits,
+)
 from effscale.cost.count import layer_costs, part_costs
+from effscale.errors import CountError
 from effscale.network.names import kind
 from effscale.network.staged import network
 from effscale.quantity import agrees
-from effscale.report import levels, rows
+from effscale.report import conventions, levels, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -22,6 +29,7 @@ from effscale.report.document import (
 )
 
 if TYPE_CHECKING:
+    from effscale.cost.conventions import Tool
     from effscale.cost.count import Cost
     from effscale.module.measure import Measurement
     from effscale.network.layers import Network
@@ -30,19 +38,32 @@ if TYPE_CHECKING:
     from effscale.spec.models import Published, Spec
 
 By = Literal["part", "layer", "operator", "level"]
+_FIGURES = ("params", "macs", "activations", "restated")
 
 
-def report(
+def report(  # noqa: PLR0913 - options
     spec: Spec,
     cost: Cost,
     *,
     by: By = "part",
     measured: Measurement | None = None,
     units: Units = "macs",
+    tool: Tool | None = None,
 ) -> Report:
-    """The cost of `spec` by part, by layer or by operator, with the measured figure."""
+    """The cost of `spec` by part, by layer or by operator, with the measured figure.
+
+    With a tool, what that tool prints of it stands beside the MACs.
+    """
     net = network(spec)
+    if tool and tool not in tools(net):
+        expected = ", ".join(tools(net))
+        raise CountError(f"--as: expected {expected} for a detector, got {tool!r}")
+    found = [(part.name, amounts(steps)) for part, steps in visits(net)]
+    whole = sum((each for _, each in found), Counter[str]())
     parts = [rows.part_row(each, cost) for each in part_costs(net)]
+    if tool:
+        for row, (_, each) in zip(parts, found, strict=True):
+            row["restated"] = figure(each, tool)
     data = {
         **rows.envelope("profile", spec.name),
         "resolution": [int(side) for side in spec.resolution],
@@ -51,55 +72,63 @@ def report(
     }
     table = parts
     if by == "layer":
-        table = data["layers"] = _layers(net, cost)
+        table = data["layers"] = _layers(net, cost, tool)
     elif by == "operator":
-        table = data["operators"] = _operators(net, cost)
+        table = data["operators"] = _operators(net, cost, tool)
     elif by == "level":
         table = data["levels"] = levels.rows(net, cost)
     data["measured"] = rows.measured(measured)
     data["agrees"] = rows.agrees(cost, measured)
-    data["conventions"] = conventions(net)
+    data["conventions"] = {each: figure(whole, each) for each in tools(net)}
     if spec.neck is not None:
         data["groups"] = levels.groups(net, cost)
     total = {by: "total", **rows.costs(cost), "share": 1.0}
+    if tool:
+        data["as"] = conventions.restated(whole, tool)
+        total["restated"] = data["as"]["total"]
     return Report(
         data=data,
-        sections=[Section(_columns(by, units), table, total=total)],
-        heading=_heading(spec, cost, measured, units) + levels.shares(spec, net, cost),
+        sections=[Section(_columns(by, units, tool), table, total=total)],
+        heading=[
+            *_heading(spec, cost, measured, units),
+            *levels.shares(spec, net, cost),
+            conventions.heading(whole, tool),
+        ],
         records=table,
     )
 
 
-def _layers(net: Network, cost: Cost) -> list[Data]:
-    return [
+def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
+    table = [
         rows.layer_row(each, cost, kind(each.visit.leaf)) for each in layer_costs(net)
     ]
+    if tool:
+        for row, figure_of in zip(table, _figures(net, tool), strict=True):
+            row["restated"] = figure_of
+    return table
 
 
-def _operators(net: Network, cost: Cost) -> list[Data]:
+def _figures(net: Network, tool: Tool) -> list[int]:
+    """The tool's figure of every leaf."""
+    steps = (step for _, part in visits(net, unroll=True) for step in part)
+    return [figure(each, tool) for _, each in amounts_of(steps)]
+
+
+def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
     """Leaves of one kind together, dearest first."""
-    calls: Counter[str] = Counter()
     sums: dict[str, Counter[str]] = {}
-    for each in layer_costs(net):
-        name = kind(each.visit.leaf)
-        calls[name] += 1
-        sums.setdefault(name, Counter()).update(rows.costs(each.cost))
+    for row in _layers(net, cost, tool):
+        kept = {key: row[key] for key in _FIGURES if key in row}
+        sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
     whole = max(int(cost.macs), 1)
     table = [
-        {
-            "operator": name,
-            "calls": calls[name],
-            "params": figures["params"],
-            "macs": figures["macs"],
-            "activations": figures["activations"],
-            "share": figures["macs"] / whole,
-        }
+        {"operator": name, **figures, "share": figures["macs"] / whole}
         for name, figures in sums.items()
     ]
     return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
 
 
-def _columns(by: By, units: Units) -> list[Column]:
+def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
     unit, factor = unit_of(units)
     what = {
         "part": [
@@ -128,6 +157,7 @@ def _columns(by: By, units: Units) -> list[Column]:
         *what[by],
         Column("params", "params", quantity),
         Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        *([conventions.column(tool)] if tool else []),
         Column("share", "share", percent),
         Column("activ.", "activations", quantity),
     ]

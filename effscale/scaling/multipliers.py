@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import Real, every, is_array
 from effscale.errors import ScaleError
+from effscale.markup import figures
 from effscale.spec.models import Coefficients
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Multipliers:
                 object.__setattr__(self, name, float(value))
             if not (every(value > 0) and every(value < math.inf)):
                 raise ScaleError(f"{name}: expected a number above 0, got {value!r}")
+
+    def _repr_html_(self) -> str:
+        """A row of its factors, for notebooks."""
+        return figures("Multipliers", self.given)
 
     @property
     def is_identity(self) -> bool:

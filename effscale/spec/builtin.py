@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import Fault, SpecError, did_you_mean, short
+from effscale.spec.code import names_callable
 from effscale.spec.files import decoded, label, read_bytes
 from effscale.spec.loading import load_file, loads
 from effscale.spec.revisions import is_revision, parted, read
@@ -16,6 +17,8 @@ from effscale.spec.revisions import is_revision, parted, read
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
+#: What git says where what is before the colon is none of its revisions.
+_NO_REVISION = ("invalid object name", "not a git repository")
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
@@ -122,10 +125,22 @@ def text(base: str) -> str:
         SpecError: if it cannot be read.
     """
     if not os.path.exists(base) and is_revision(base):  # noqa: PTH110 - raises nothing
-        return decoded(read(base), base)
+        return decoded(_of_git(base), base)
     return decoded(read_bytes(base), label(base))
 
 
 def is_file(base: str) -> bool:
     """Whether a reference names a file, rather than what is built in."""
     return base == "-" or "/" in base or base.endswith((".yaml", ".yml"))
+
+
+def _of_git(reference: str) -> bytes:
+    """The file that git has; what looks like code, and is none of git's, is said so."""
+    try:
+        return read(reference)
+    except SpecError as error:
+        unknown = any(said in str(error) for said in _NO_REVISION)
+        if not (unknown and names_callable(reference)):
+            raise
+        message = "expected a spec, got a callable's name: profile alone takes modules"
+        raise SpecError((Fault(short(reference), 0, 0, "", message),)) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from effscale.markup import figures
 from effscale.spec import fields
 from effscale.spec.base import (
     MAX_CHANNELS,
@@ -102,6 +103,11 @@ class Coefficients(Model):
     def product(self) -> float:
         """α·β²·γ²: what a unit of φ multiplies MACs by, were nothing rounded."""
         return self.alpha * self.beta**2 * self.gamma**2
+
+    def _repr_html_(self) -> str:
+        """A row of them and their product, for notebooks."""
+        values = {"α": self.alpha, "β": self.beta, "γ": self.gamma}
+        return figures("Coefficients", {**values, "α·β²·γ²": self.product})
 
 
 class Budget(Model):
@@ -204,6 +210,12 @@ class Spec(Model):
         """What it tells apart."""
         heads = [each for each in (self.head, self.heads) if each is not None]
         return heads[0].classes
+
+    def _repr_html_(self) -> str:
+        """The stages as the file has them, for notebooks."""
+        from effscale.spec.shown import html
+
+        return html(self)
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """The fields that differ from their defaults, for a readable print."""

@@ -103,12 +103,13 @@ def test_a_scaled_detector_is_a_file_of_its_own(run: Run, tmp_path: Path) -> Non
     scaled = es.scale(d0, es.at_phi(d0, 2))
     same = {"name": "d0-phi2", "expected": found.expected}
     assert found == scaled.model_copy(update=same)
-    assert file.read_text("utf-8").splitlines()[1:3] == [
-        "# compound, phi 2",
+    how, multipliers = file.read_text("utf-8").splitlines()[1:3]
+    assert how == "# compound, phi 2"
+    assert multipliers == (
         "# depth_multiplier 1.2, width_multiplier 1.1, resolution_multiplier 1.5, "
         "neck_width_multiplier 1.8225000000000002, "
-        "neck_depth_multiplier 1.6666666666666667, head_depth_multiplier 1.0",
-    ]
+        "neck_depth_multiplier 1.6666666666666667, head_depth_multiplier 1.0"
+    )
 
 
 def test_classes_are_those_of_the_class_head(run: Run) -> None:

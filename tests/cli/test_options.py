@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from effscale.cli import grid, options, types
+from effscale import extras
+from effscale.cli import grid, options, points, types
 from effscale.errors import OutputError, ScaleError, SpecError
-from effscale.report import plots
 from effscale.report.document import Column, Report, Section
 from effscale.report.grid import SORTS
 from effscale.scaling.multipliers import MAX_PHI, SHARES
@@ -97,7 +97,7 @@ def test_a_picture_needs_a_name_of_its_kind(tmp_path: Path) -> None:
 def test_a_picture_needs_matplotlib(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda _name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
     with pytest.raises(OutputError, match=r"pip install 'effscale\[plot\]' brings it$"):
         options.drawable(tmp_path / "a.png", force=False)
 
@@ -183,4 +183,4 @@ def test_what_the_command_line_says_without_importing_is_what_is_meant() -> None
     assert tuple(sort.type.choices) == SORTS
     assert types.MAX_PHI == MAX_PHI
     varied = {name: tuple(map(bool, shares)) for name, shares in SHARES.items()}
-    assert varied == {**grid.DIMENSIONS, "dwr": (True, True, True)}
+    assert varied == {**points.DIMENSIONS, "dwr": (True, True, True)}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
 import effscale as es
+from effscale.cost.conventions import TOOLS, amounts, visits
 from effscale.module import proof
+from effscale.network.staged import network
+from effscale.report.conventions import heading
+from effscale.spec import builtin
+from tests.cost.test_conventions import B0
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
         ["b0", "--by", "operator"],
         ["b0", "--resolution", "33x65", "--classes", "10", "--format", "markdown"],
         ["b0", "--format", "csv"],
+        ["polynet", "--as", "calflops"],
+        ["b0", "--as", "thop", "--by", "operator"],
     ],
     ids=" ".join,
 )
@@ -76,11 +84,49 @@ def test_json_is_the_contract(run: Run) -> None:
         *("params", "macs", "activations", "share"),
     }
     assert data["measured"] is None
-    assert data["conventions"] == {
-        "paper": 385814752,
-        "fvcore": 401659392,
-        "torch": 771629504,
+    assert data["conventions"] == B0
+
+
+@pytest.mark.parametrize("by", ["part", "layer", "operator"])
+def test_restated_rows_add_up(run: Run, by: str) -> None:
+    options = ("--as", "ptflops", "--by", by, "--measure", "none", "--format", "json")
+    data = json.loads(run("profile", "b0", *options).stdout)
+    assert sum(row["restated"] for row in data[f"{by}s"]) == B0["ptflops"]
+    assert data["as"] == {
+        "tool": "ptflops",
+        "version": "0.7.5",
+        "total": B0["ptflops"],
+        "terms": {
+            "MACs": 385814752,
+            "bias": 10340,
+            "batch norm": 13475392,
+            "activations": 6157916,
+            "pooling, twice": 4738496,
+        },
     }
+
+
+@pytest.mark.slow
+def test_reconciling_lines_add_up_as_printed() -> None:
+    for name in builtin.names():
+        found = amounts(
+            step for _, part in visits(network(es.load(name))) for step in part
+        )
+        for tool in TOOLS:
+            _, line = heading(found, tool)
+            total, _, sum_ = line.partition(" ")[2].partition(" = ")
+            terms = [each.partition(" × ") for each in sum_.split(" + ")]
+            made = [
+                int(times) * figure_of(rest) if rest else figure_of(times)
+                for times, _, rest in terms
+            ]
+            assert sum(made) == figure_of(total), line
+            assert all(made), line
+
+
+def figure_of(text: str) -> Decimal:
+    """The number that a term begins with, `13.5 M batch norm`."""
+    return Decimal(text.split(maxsplit=1)[0].replace(",", ""))
 
 
 def test_reads_standard_input(run: Run) -> None:
@@ -138,3 +184,51 @@ def test_needs_a_spec(run: Run) -> None:
     result = run("profile")
     assert result.exit_code == 2
     assert "Missing argument" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["b0", "--memory", "--batch", "8", "--balance", "3"],
+        ["b0", "--memory", "--batch", "1,64", "--dtype", "float32,bfloat16"],
+        ["b0", "--memory", "--format", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_prints_memory(
+    run: Run, snapshot: SnapshotAssertion, arguments: list[str]
+) -> None:
+    result = run("profile", "--measure", "none", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == snapshot
+
+
+def test_memory_in_json(run: Run) -> None:
+    options = ("--memory", "--batch", "1,2", "--measure", "none", "--format", "json")
+    data = json.loads(run("profile", "b0", *options).stdout)
+    assert [each["batch"] for each in data["memory"]] == [1, 2]
+    one = data["memory"][0]
+    assert one["weights"] == 4 * (5_288_548 + 42_016)
+    assert sum(part["moved"] for part in one["parts"]) == one["moved"]
+    assert all(part["memory_bound"] for part in one["parts"])
+    assert data["balance"] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch", "4"], "--batch is for --memory and --latency"),
+        (["--dtype", "bfloat16"], "--dtype is for --memory and --latency"),
+        (["--balance", "4"], "--balance is for --memory, which was not asked for"),
+        (["--memory", "--balance", "-1"], "-1.0 is not in the range"),
+        (["--memory", "--batch", "0"], "expected whole numbers from 1 to"),
+        (["--memory", "--dtype", "int8"], "expected float32, bfloat16, float16"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_refuses_options_of_memory(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    result = run("profile", "b0", "--measure", "none", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr

@@ -226,3 +226,15 @@ def test_ten_million_channels_are_a_fault_of_the_file(run: Run, tmp_path: Path) 
     assert result.stderr.endswith(
         "head.channels: expected a whole number from 1 to 1048576, got 10000000\n"
     )
+
+
+@pytest.mark.slow
+def test_draws_the_family_over_phi(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "family.svg"
+    strategies = ("--strategy", "compound,width")
+    arguments = ("--phi", "-1..3", *strategies, "--measure", "none")
+    assert run("scale", *arguments, "--plot", str(path)).exit_code == 0
+    picture = path.read_text("utf-8")
+    for said in ("compound", "width", "2^φ", "off the budget, %"):
+        assert f">{said}</text>" in picture
+    assert ">baseline</text>" not in picture

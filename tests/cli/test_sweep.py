@@ -63,7 +63,6 @@ def test_output_takes_the_answer(run: Run, tmp_path: Path) -> None:
         (["--sweep", "depth=1"], 2, "expected depth, width or resolution as"),
         (["--sweep", "depth=0..1"], 2, "expected numbers above 0 and below 65536"),
         (["--sweep", "depth=2..1"], 1, "depth: expected 0 < LOW <= HIGH, got 2..1"),
-        (["--plot", "x.png"], 2, "--plot draws a --sweep"),
     ],
 )
 def test_bad_input_is_one_clear_line(

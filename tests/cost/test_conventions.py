@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.cost.conventions import conventions
+from effscale.cost.conventions import (
+    RULES,
+    TOOLS,
+    VERSIONS,
+    amounts,
+    amounts_of,
+    conventions,
+    figure,
+    terms,
+    visits,
+)
 from effscale.network.staged import network
 
 if TYPE_CHECKING:
@@ -15,13 +25,17 @@ if TYPE_CHECKING:
 
 
 def test_a_tiny_network_in_every_convention(tiny: Spec) -> None:
-    # batch norm puts out 4·6 thrice and 8·6 once; pooling takes in 4·6 and 8·6
-    macs, norm, pool = 968, 3 * 24 + 48, 24 + 48
-    assert conventions(network(tiny)) == {
-        "paper": macs,
-        "fvcore": macs + 2 * norm + pool,
-        "torch": 2 * macs,
-    }
+    # Batch norm puts out 4·6 thrice and 8·6 once, SiLU 4·6 twice, 1 in the gate, 8·6.
+    # The gate pools 4·6, the head 8·6. Biases: the gate's 1 and 4, the classifier's 3.
+    macs, norm, act, pooled = 968, 3 * 24 + 48, 2 * 24 + 1 + 48, 24 + 48
+    found = conventions(network(tiny))
+    assert found["paper"] == macs
+    assert found["fvcore"] == macs + 2 * norm + pooled
+    assert found["torch"] == 2 * macs
+    assert found["torchinfo"] == macs + 5 + 3 + 2 * (3 * 4 + 8)
+    assert found["ptflops"] == macs + 5 + 3 + 2 * norm + act + 2 * pooled
+    assert found["thop"] == macs + 4 * norm + pooled + 4 + 8
+    assert found["calflops"] == 2 * macs + 5 + 2 * norm + act + pooled
 
 
 @pytest.mark.parametrize("repeats", [1, 4])
@@ -32,7 +46,44 @@ def test_each_copy_of_a_block_normalises_and_pools(tiny: Spec, repeats: int) -> 
     assert found["fvcore"] - found["paper"] == 2 * norm + pool
 
 
-def test_the_paper_s_convention_is_ours(b0: Spec) -> None:
+# Printed by the tools, in the versions of `VERSIONS`, of the built network.
+B0 = {
+    "paper": 385_814_752,
+    "fvcore": 401_659_392,
+    "torch": 771_629_504,
+    "torchinfo": 385_867_108,
+    "ptflops": 410_196_896,
+    "thop": 415_145_024,
+    "calflops": 793_641_400,
+}
+
+
+def test_b0_is_what_each_tool_prints(b0: Spec) -> None:
     found = conventions(network(b0))
     assert found["paper"] == es.count(b0).macs
-    assert {type(figure) for figure in found.values()} == {int}
+    assert {type(each) for each in found.values()} == {int}
+    assert found == B0
+
+
+def test_parts_layers_and_the_whole_add_up() -> None:
+    """PolyNet shares layers, which some tools count again where they meet them."""
+    net = network(es.load("polynet"))
+    whole = conventions(net)
+    unrolled = [step for _, part in visits(net, unroll=True) for step in part]
+    for tool in TOOLS:
+        parts = [figure(amounts(steps), tool) for _, steps in visits(net)]
+        layers = [figure(each, tool) for _, each in amounts_of(unrolled)]
+        assert sum(parts) == sum(layers) == whole[tool]
+
+
+def test_every_tool_has_rules_and_a_version() -> None:
+    assert set(RULES) == set(TOOLS) == {"paper", *VERSIONS}
+
+
+def test_terms_that_are_nothing_are_left_out(tiny: Spec) -> None:
+    found = amounts(step for _, steps in visits(network(tiny)) for step in steps)
+    assert [each.name for each in terms(found, "thop")] == [
+        "MACs",
+        "batch norm",
+        "pooling",
+    ]

@@ -63,7 +63,9 @@ FUNCTIONS: dict[str, Function] = {
     "max pool": lambda x: F.max_pool2d(x, 3, 2),
     "max pool of its own stride": lambda x: F.max_pool2d(x, 2),
     "max pool rounded up": lambda x: F.max_pool2d(x, 2, 2, 0, 1, ceil_mode=True),
-    "max pool rounded up in padding": lambda x: F.max_pool2d(x, 2, 4, 1, ceil_mode=True),
+    "max pool rounded up in padding": lambda x: F.max_pool2d(
+        x, 2, 4, 1, ceil_mode=True
+    ),
     "max pool by rows": lambda x: F.max_pool2d(x, (3, 1), (2, 1), (1, 0)),
     "max pool dilated": lambda x: F.max_pool2d(x, 3, 1, 1, 2),
     "max pool of an image": lambda x: F.max_pool2d(x[0], 3, 2, 1),

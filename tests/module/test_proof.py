@@ -14,7 +14,7 @@ import torch
 
 from effscale.errors import MeasureError
 from effscale.module import proof
-from effscale.module.proof import bytes_to_trace, difference, measure_spec
+from effscale.module.proof import bytes_to_run, difference, measure_spec
 from effscale.network.staged import network
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def test_a_part_that_was_not_seen_differs(b0: es.Spec, measured: Measurement) ->
 
 
 def test_tracing_takes_the_weights_and_six_of_the_largest_map(b0: es.Spec) -> None:
-    assert bytes_to_trace(network(b0)) == B0_BYTES
+    assert bytes_to_run(network(b0)) == B0_BYTES
 
 
 def test_the_memory_of_this_machine_is_known_or_said_to_be_unknown(

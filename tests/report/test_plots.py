@@ -12,6 +12,7 @@ import pytest
 from matplotlib.text import Text
 
 import effscale as es
+from effscale import extras
 from effscale.errors import OutputError
 from effscale.report import plots
 from effscale.search import compare, printed
@@ -53,7 +54,7 @@ def test_another_suffix_is_refused(name: str) -> None:
 
 
 def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda _name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
     with pytest.raises(OutputError) as caught:
         plots.form(Path("a.png"))
     assert str(caught.value) == (

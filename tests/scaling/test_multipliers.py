@@ -79,7 +79,7 @@ def test_compound_of_an_array_is_an_array_of_compounds() -> None:
     assert list(together) == ["depth", "width", "resolution"]
     for name, values in together.items():
         alone = [getattr(es.compound(phi), name) for phi in phis]
-        assert values.tolist() == pytest.approx(alone, rel=1e-15)
+        assert np.asarray(values).tolist() == pytest.approx(alone, rel=1e-15)
 
 
 @pytest.mark.parametrize(

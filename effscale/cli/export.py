@@ -1,0 +1,168 @@
+"""`effscale export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli import options
+from effscale.cli.running import MAX_BATCH
+from effscale.cli.types import Parsed, Range, Target
+from effscale.whole import replacing
+
+if TYPE_CHECKING:
+    from effscale.report.document import Report
+    from effscale.spec.models import Spec
+
+FORMS = ("torchscript", "exported", "onnx", "state-dict")
+#: The format that a file's name asks for.
+_SUFFIXES = {".onnx": "onnx", ".pt2": "exported", ".ts": "torchscript"}
+_SUFFIXES |= dict.fromkeys((".pt", ".pth"), "state-dict")
+
+
+def batch(text: str) -> int | None:
+    """`8`, or `dynamic` for any number, None."""
+    if text == "dynamic":
+        return None
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_BATCH):
+        raise ValueError(f"dynamic, or a whole number from 1 to {MAX_BATCH}")
+    return int(text)
+
+
+@click.command("export")
+@options.spec_argument()
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(FORMS),
+    help="What to write.  [default: by the suffix: .onnx, .pt2 (exported), .ts "
+    "(torchscript), .pt or .pth (state-dict)]",
+)
+@click.option(
+    "--output", type=Target(), required=True, help="The file, written whole or not."
+)
+@click.option("--force", is_flag=True, help="Replace the output file.")
+@click.option(
+    "--phi",
+    type=Range(-50, 50),
+    help="SPEC scaled by this compound coefficient, as effscale scale does.",
+)
+@click.option(
+    "--batch",
+    type=Parsed("N|dynamic", batch),
+    default="dynamic",
+    show_default=True,
+    help="Images that the network takes at once: any number, or just N.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    metavar="N",
+    show_default=True,
+    help="The weights are drawn as the reference draws them, by this seed.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A state dict to take the weights from instead: those that you trained.",
+)
+@options.network_options
+@click.option(
+    "--format",
+    "how",
+    type=click.Choice(options.FORMATS),
+    default="table",
+    help="How to print what was written.  [default: table]",
+)
+@options.verbosity
+def command(  # noqa: PLR0913 - options
+    *,
+    spec: str,
+    form: str | None,
+    output: Path,
+    force: bool,
+    phi: float | None,
+    batch: int | None,
+    seed: int,
+    weights: Path | None,
+    resolution: tuple[int, int] | None,
+    classes: int | None,
+    how: str,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Write the network of SPEC to a file, to be trained or shipped.
+
+    SPEC is whatever effscale profile takes: a file, one that effscale scale --output
+    has written, or a built-in name. The file is read back and run, by onnxruntime if it
+    is ONNX, and is there only if it gives the network's own output.
+
+    \b
+      effscale export b4 --output b4.onnx
+      effscale export b0 --phi 1.5 --classes 10 --to state-dict --output start.pth
+      effscale export b0-x4.yaml --weights trained.pth --output model.pt2
+      effscale export b0 --to torchscript --batch 1 --output b0.ts
+
+    ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
+    """
+    del verbose
+    options.unused(output, force=force)
+    chosen = form or _form_of(output)
+    if chosen == "onnx":
+        from effscale.extras import needed
+
+        needed("onnx", output)
+    network = _scaled(options.read(spec, resolution, classes), phi)
+    report = _export(network, output, chosen, batch, seed, weights, quiet=quiet)
+    options.deliver(report, how, None)
+
+
+def _form_of(output: Path) -> str:
+    if output.suffix in _SUFFIXES:
+        return _SUFFIXES[output.suffix]
+    message = f"expected one of {', '.join(FORMS)}, or a suffix that says so"
+    raise click.BadParameter(f"{message}, got {output.name!r}", param_hint="'--to'")
+
+
+def _scaled(spec: Spec, phi: float | None) -> Spec:
+    if phi is None:
+        return spec
+    from effscale.scaling.family import family
+
+    whole = int(phi) if phi == int(phi) else phi
+    return family(spec, [whole])[0].spec
+
+
+def _export(  # noqa: PLR0913, PLR0917 - options
+    spec: Spec,
+    output: Path,
+    form: str,
+    batch: int | None,
+    seed: int,
+    weights: Path | None,
+    *,
+    quiet: bool,
+) -> Report:
+    from effscale.cli.progress import Bar
+    from effscale.report import export
+
+    with Bar(3, quiet=quiet) as bar:
+        bar.advance(0, f"{spec.name}: loading torch")
+        from effscale.module.exporting import export_spec
+
+        with replacing(output, f"{spec.name}.pt2") as new:
+            written = export_spec(
+                spec,
+                new,
+                form,  # type: ignore[arg-type]  # click checked it
+                batch=batch,
+                seed=seed,
+                weights=weights,
+                progress=lambda what: bar.advance(1, f"{spec.name}: {what}"),
+            )
+            size = new.stat().st_size
+    said = f"weights of {weights}" if weights else f"untrained, drawn by seed {seed}"
+    return export.report(spec, written, output, size, weights=said)

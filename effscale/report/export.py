@@ -1,0 +1,75 @@
+"""The answer of `export`: what was written, and how one goes on with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.cost.count import count
+from effscale.quantity import human
+from effscale.report import rows
+from effscale.report.document import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from effscale.module.export import Export
+    from effscale.spec.models import Spec
+
+#: What reads each format, `FILE` being the file.
+_LOADS = {
+    "torchscript": "torch.jit.load(FILE)",
+    "exported": "torch.export.load(FILE).module()",
+    "onnx": "onnxruntime.InferenceSession(FILE)",
+    "state-dict": "effscale.build(SPEC).load_state_dict(torch.load(FILE))",
+}
+
+
+def report(
+    spec: Spec, written: Export, path: Path, size: int, *, weights: str
+) -> Report:
+    """The file, the network in it, what goes in and out, and that it was checked."""
+    cost = count(spec)
+    data = {
+        **rows.envelope("export", spec.name),
+        "file": str(path),
+        "bytes": size,
+        "format": written.form,
+        "version": written.version,
+        "resolution": [int(side) for side in spec.resolution],
+        **rows.costs(cost),
+        "weights": weights,
+        "inputs": written.inputs,
+        "outputs": written.outputs,
+        "checked": {"by": written.checked, "difference": written.difference},
+    }
+    pixels = "×".join(str(side) for side in spec.resolution)
+    network = f"{spec.name}, {spec.image_channels}×{pixels} px"
+    if written.difference:
+        apart = f"the same output, to {written.difference:.0e} of the largest"
+    else:
+        apart = "the same output, to the last bit"
+    heading = [
+        ("network", f"{network}, {int(cost.params):,} params, {weights}"),
+        ("written", f"{path}, {human(size)}B, {written.version}"),
+        ("input", _said(written.inputs)),
+        ("output", _said(written.outputs)),
+        ("checked", f"{written.checked} reads it and gives {apart}"),
+        ("load", _LOADS[written.form].replace("FILE", repr(str(path)))),
+    ]
+    return Report(data=data, sections=[], heading=heading, records=[_flat(data)])
+
+
+def _said(tensors: Mapping[str, Sequence[int | None]]) -> str:
+    """`image N×3×224×224`: N is any number of images."""
+    return ", ".join(
+        f"{name} {'×'.join('N' if each is None else str(each) for each in shape)}"
+        for name, shape in tensors.items()
+    )
+
+
+def _flat(data: rows.Data) -> rows.Data:
+    nested = {"inputs": _said(data["inputs"]), "outputs": _said(data["outputs"])}
+    checked = {f"checked_{key}": value for key, value in data["checked"].items()}
+    plain = {key: value for key, value in data.items() if key != "checked"}
+    return {**plain, **nested, **checked}

@@ -1,0 +1,225 @@
+"""Measured times in an answer: how long, how sure, how many times another's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from effscale.report import settings
+from effscale.report.compare import times
+from effscale.report.document import (
+    Column,
+    Section,
+    percent,
+    quantity,
+    seconds,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from effscale.module.latency import Latency, Timing
+    from effscale.report.document import Report, Row, Units
+    from effscale.report.rows import Data
+
+
+def entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> Data:
+    """One measured latency; `macs` of one image, `parts` those of each part."""
+    batch = found.setting.batch
+    measured = {
+        **{key: getattr(found.setting, key) for key in settings.SETTING},
+        **_timing(found.whole),
+        "images_per_second": found.images_per_second,
+        "macs_per_second": batch * macs / found.whole.median,
+    }
+    if not parts:
+        return measured
+    total = sum(each.median for each in found.parts.values())
+    measured["parts"] = [
+        {
+            "part": name,
+            **_timing(found.parts[name]),
+            "share": found.parts[name].median / total,
+            "macs_share": part_macs / max(macs, 1),
+            "macs_per_second": batch * part_macs / found.parts[name].median,
+        }
+        for name, part_macs in parts.items()
+        if name in found.parts
+    ]
+    return measured
+
+
+def _timing(found: Timing) -> Data:
+    return {
+        "seconds": found.median,
+        "quartiles": list(found.quartiles),
+        "spread": found.spread,
+        "runs": len(found.runs),
+    }
+
+
+def by_part(
+    answer: Report,
+    found: Sequence[Latency],
+    machine: str,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """The answer of `profile`, and how long the network takes, part by part."""
+    macs = answer.data["totals"]["macs"]
+    parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
+    entries = [entry(each, macs, parts) for each in found]
+    whole = Section(
+        [*settings.varying(entries), *_measured(units)],
+        entries,
+        f"Latency, {settings.common(entries)}",
+    )
+    sections = [whole, *_parts(entries, units)]
+    return replace(
+        answer,
+        data={**answer.data, "machine": machine, "latency": entries},
+        sections=[*answer.sections, *sections],
+        heading=[*answer.heading, ("machine", machine)],
+        notes=[*answer.notes, _legend(entries, parts=len(sections) > 1)],
+        records=_records(answer.records, entries),
+    )
+
+
+def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
+    """Rows for a CSV: those of parts for each setting, others as they are."""
+    if not all("part" in row for row in records):
+        return [dict(row) for row in records]
+    return [
+        {**row, **_flat({**_setting(each), **timed})}
+        for each in entries
+        for row in records
+        for timed in each["parts"]
+        if timed["part"] == row["part"]
+    ]
+
+
+def _setting(entry: Data) -> Data:
+    return {key: entry[key] for key in settings.SETTING}
+
+
+def _flat(entry: Data) -> Data:
+    """Keys for a CSV that no other key of its row has."""
+    return {f"latency_{key}": value for key, value in entry.items() if key != "part"}
+
+
+def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
+    """A table of the parts for each setting; none where no part was timed."""
+    unit, factor = unit_of(units)
+    columns = [
+        Column("part", "part", justify="left"),
+        Column("median", "seconds", seconds),
+        Column("spread", "spread", percent),
+        Column("of time", "share", percent),
+        Column(f"of {unit}", "macs_share", percent),
+        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+    ]
+    found = []
+    for each in entries:
+        if not each["parts"]:
+            continue
+        total = sum(part["seconds"] for part in each["parts"])
+        named = ", ".join(
+            settings.said(key, each[key]) for key in settings.differing(entries)
+        )
+        found.append(
+            Section(
+                columns,
+                each["parts"],
+                f"Latency by part{named and f', {named}'}",
+                total={
+                    "part": "together",
+                    "seconds": total,
+                    "share": 1.0,
+                    "macs_share": sum(part["macs_share"] for part in each["parts"]),
+                },
+            )
+        )
+    return found
+
+
+def beside(
+    answer: Report,
+    found: Sequence[Sequence[Latency]],
+    rivals: Sequence[int | None],
+    machine: str,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """The answer of `compare`, and the networks' latencies with ratios to `rivals`.
+
+    `found` has for each setting the latency of each row, `rivals` the index of the row
+    that a row's ratios are to.
+    """
+    table: list[Data] = []
+    data = [{**row, "latency": []} for row in answer.data["rows"]]
+    for group in found:
+        for row, each, rival in zip(data, group, rivals, strict=True):
+            measured = {
+                **entry(each, row["macs"]),
+                **_ratio(each, None if rival is None else group[rival]),
+            }
+            row["latency"].append(measured)
+            table.append({"name": row["name"], **measured})
+    columns = [
+        Column("network", "name", justify="left"),
+        *settings.varying(table),
+        *_measured(units),
+        Column("×", "", _times),
+    ]
+    section = Section(columns, table, f"Latency, {settings.common(table)}")
+    records = [
+        {**row, **_flat(each)}
+        for group in range(len(found))
+        for row, each in zip(
+            answer.records, (row["latency"][group] for row in data), strict=True
+        )
+    ]
+    return replace(
+        answer,
+        data={**answer.data, "machine": machine, "rows": data},
+        sections=[*answer.sections, section],
+        notes=[*answer.notes, f"{_legend(table)}; on {machine}"],
+        records=records,
+    )
+
+
+def _ratio(each: Latency, rival: Latency | None) -> Data:
+    if rival is None:
+        return {"ratio": None, "ratio_quartiles": None}
+    middle, low, high = each.ratio(rival)
+    return {"ratio": middle, "ratio_quartiles": [low, high]}
+
+
+def _times(row: Row) -> str:
+    if row["ratio"] is None:
+        return ""
+    low, high = map(times, row["ratio_quartiles"])
+    middle = times(row["ratio"])
+    return middle if low == high == middle else f"{middle} ({low} to {high})"
+
+
+def _measured(units: Units) -> list[Column]:
+    unit, factor = unit_of(units)
+    return [
+        Column("median", "seconds", seconds),
+        Column("spread", "spread", percent),
+        Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
+        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+    ]
+
+
+def _legend(entries: Sequence[Row], *, parts: bool = False) -> str:
+    runs = sorted({each["runs"] for each in entries})
+    number = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    text = f"median of {number} runs; spread: the middle half of them, over the median"
+    if parts:
+        return f"{text}; parts run alone, on what the network gives them"
+    if "ratio" in entries[0]:
+        return f"{text}; ×: in the same round, and its middle half"
+    return text

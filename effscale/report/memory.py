@@ -1,0 +1,136 @@
+"""Bytes in an answer: what a network takes of memory and moves through it, by part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from effscale.quantity import human
+from effscale.report.document import Column, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.cost.memory import Memory, PartMemory
+    from effscale.report.document import Report, Row
+    from effscale.report.rows import Data
+
+
+def size(value: float) -> str:
+    """Bytes, in thousands: `12.6 MB`."""
+    said = human(value)
+    return f"{said}B" if " " in said else f"{said} B"
+
+
+def intensity(value: float) -> str:
+    """MACs for each byte: `1.84`."""
+    return f"{value:#.3g}"
+
+
+def by_part(answer: Report, found: Sequence[Memory], balance: float) -> Report:
+    """The answer of `profile`, and its bytes for each batch size and type."""
+    entries = [_entry(each, balance) for each in found]
+    sections = [*answer.sections]
+    if len(found) > 1:
+        sections.append(Section([*_SETTING, *_WHOLE], entries, "Memory"))
+    else:
+        title = f"Memory, batch {found[0].batch}, {found[0].dtype}"
+        rows = entries[0]["parts"]
+        total = {**entries[0], "part": "total"}
+        sections.append(Section(_PARTS, rows, title, total=total, emphasis=_emphasis))
+    return replace(
+        answer,
+        data={**answer.data, "balance": balance, "memory": entries},
+        sections=sections,
+        heading=[*answer.heading, *([_line(found[0])] if len(found) == 1 else [])],
+        notes=[*answer.notes, _note(balance)],
+        records=_records(answer.records, entries),
+    )
+
+
+def _entry(each: Memory, balance: float) -> Data:
+    return {
+        "batch": each.batch,
+        "dtype": each.dtype,
+        "weights": each.weights,
+        "activations": each.activations,
+        "peak": each.peak,
+        "training_peak": each.training_peak,
+        "moved": each.moved,
+        "macs_per_byte": each.macs_per_byte,
+        "parts": [_part(part, balance) for part in each.parts],
+    }
+
+
+def _part(each: PartMemory, balance: float) -> Data:
+    return {
+        "part": each.name,
+        "weights": each.weights,
+        "activations": each.activations,
+        "peak": each.peak,
+        "moved": each.moved,
+        "macs_per_byte": each.macs_per_byte,
+        "memory_bound": each.macs_per_byte < balance,
+    }
+
+
+def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
+    """Rows for a CSV: those of parts for each setting, others as they are."""
+    if not all("part" in row for row in records):
+        return [dict(row) for row in records]
+    return [
+        {
+            **row,
+            "memory_batch": each["batch"],
+            "memory_dtype": each["dtype"],
+            **{f"bytes_{k}": v for k, v in part.items() if k in _BYTES},
+            "macs_per_byte": part["macs_per_byte"],
+            "memory_bound": part["memory_bound"],
+        }
+        for each in entries
+        for row in records
+        for part in each["parts"]
+        if part["part"] == row["part"]
+    ]
+
+
+_BYTES = ("weights", "activations", "peak", "moved")
+
+
+def _line(each: Memory) -> tuple[str, str]:
+    said = f"{size(each.weights)} weights, at once {size(each.peak)} feature maps"
+    return "memory", f"{said}, in training {size(each.training_peak)} with gradients"
+
+
+def _note(balance: float) -> str:
+    return (
+        "at once: the most that feature maps take while the part runs, those held for "
+        "later included. moved: what all operators read and write, none of them fused. "
+        f"Below {balance:g} MACs for each byte (--balance) a part is bound by memory."
+    )
+
+
+def _emphasis(row: Row) -> str:
+    return "yellow" if row.get("memory_bound") else ""
+
+
+_SETTING = [
+    Column("batch", "batch"),
+    Column("dtype", "dtype", justify="left"),
+]
+_SIZES = [
+    Column("weights", "weights", size),
+    Column("outputs", "activations", size),
+    Column("at once", "peak", size),
+]
+_FLOW = [
+    Column("moved", "moved", size),
+    Column("MACs/B", "macs_per_byte", intensity),
+]
+_WHOLE = [*_SIZES, Column("in training", "training_peak", size), *_FLOW]
+_PARTS = [
+    Column("part", "part", justify="left"),
+    *_SIZES,
+    *_FLOW,
+    Column("bound by", "memory_bound", lambda bound: "memory" if bound else "MACs"),
+]

@@ -1,0 +1,157 @@
+"""`effscale export`, as its users see it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from effscale import extras
+from effscale.module import export as module
+from tests.spec.small import TEXT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Run
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    path = tmp_path / "small.yaml"
+    path.write_text(TEXT, "utf-8")
+    return str(path)
+
+
+def test_writes_says_and_checks(run: Run, tmp_path: Path, small: str) -> None:
+    path = tmp_path / "small.pth"
+    result = run("export", small, "--output", str(path))
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == (
+        "network  small, 3×32×32 px, 17,560 params, untrained, drawn by seed 0"
+    )
+    assert lines[1].startswith(f"written  {path}, ")
+    assert lines[2:4] == ["input    image N×3×32×32", "output   output N×1000"]
+    assert lines[4].endswith("reads it and gives the same output, to the last bit")
+    assert lines[5] == (
+        f"load     effscale.build(SPEC).load_state_dict(torch.load('{path}'))"
+    )
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "small.pth",
+        "small.yaml",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.onnx", "onnx"),
+        ("a.ts", "torchscript"),
+        ("a.pt", "state-dict"),
+    ],
+)
+def test_the_suffix_chooses_the_format(
+    run: Run, tmp_path: Path, small: str, name: str, form: str
+) -> None:
+    path = tmp_path / name
+    result = run("export", small, "--output", str(path), "--format", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    data = json.loads(result.stdout)
+    assert data["format"] == form
+    assert data["bytes"] == path.stat().st_size
+    assert data["inputs"] == {"image": [None, 3, 32, 32]}
+    assert data["checked"]["difference"] < 1e-5
+
+
+def test_a_scaled_network_by_phi_or_by_its_file(
+    run: Run, tmp_path: Path, small: str
+) -> None:
+    scaled = tmp_path / "scaled.yaml"
+    run("scale", small, "--phi", "3", "--measure", "none", "--output", str(scaled))
+    for index, arguments in enumerate(([small, "--phi", "3"], [str(scaled)])):
+        path = tmp_path / f"{index}.bin"
+        options = ("--to", "state-dict", "--output", str(path), "--format", "json")
+        data = json.loads(run("export", *arguments, *options).stdout)
+        assert data["spec"] == "small-phi3"
+        assert data["resolution"] == [48, 48]
+
+
+def test_batch_classes_and_resolution(run: Run, tmp_path: Path, small: str) -> None:
+    network = ("--batch", "2", "--classes", "7", "--resolution", "64x32")
+    options = ("--output", str(tmp_path / "a.pt2"), "--format", "csv")
+    result = run("export", small, *network, *options)
+    assert "image 2×3×64×32,output 2×7" in result.stdout
+
+
+def test_an_existing_file_needs_force(run: Run, tmp_path: Path, small: str) -> None:
+    path = tmp_path / "small.pth"
+    path.write_text("mine", "utf-8")
+    refused = run("export", small, "--output", str(path))
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith(f"'{path}' exists; --force replaces it\n")
+    assert path.read_text("utf-8") == "mine"
+    assert run("export", small, "--output", str(path), "--force").exit_code == 0
+    assert path.stat().st_size > 1000
+
+
+def test_what_is_not_the_same_is_not_there(
+    run: Run, tmp_path: Path, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_difference", lambda *_: float("nan"))
+    path = tmp_path / "small.pt2"
+    result = run("export", small, "--output", str(path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("expected the outputs of the network from torch ")
+    assert [each.name for each in tmp_path.iterdir()] == ["small.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("b0", 2, "Missing option '--output'."),
+        (
+            "nope --output x.pt2",
+            1,
+            "'nope': expected a file or a built-in spec; see effscale specs",
+        ),
+        ("b0 --output x.bin", 2, "or a suffix that says so, got 'x.bin'"),
+        (
+            "b0 --output x.pt2 --batch 0",
+            2,
+            "expected dynamic, or a whole number from 1 to 65536, got '0'",
+        ),
+        (
+            "b0 --output x.pt2 --batch many",
+            2,
+            "expected dynamic, or a whole number from 1 to 65536, got 'many'",
+        ),
+        (
+            "b0 --output x.pt2 --weights none.pth",
+            2,
+            "File 'none.pth' does not exist.",
+        ),
+        ("b0 --output x.pt2 --phi nan", 2, "expected a number, got 'nan'"),
+        ("b0 --output no/x.pt2", 2, "expected a folder, found none at 'no'"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    run: Run, arguments: str, code: int, message: str
+) -> None:
+    result = run("export", *arguments.split())
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.splitlines()[-1].endswith(message)
+
+
+def test_onnx_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        extras, "find_spec", lambda name: None if name == "onnxruntime" else name
+    )
+    result = run("export", "b0", "--output", "x.onnx")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "x.onnx: needs onnxruntime; pip install 'effscale[onnx]' brings it\n"
+    )

@@ -1,0 +1,57 @@
+"""Tests of `effscale.cost.memory`: bytes, by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import effscale as es
+from effscale.cost.memory import memory
+from effscale.cost.tape import tape
+from effscale.network.staged import network
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Spec
+
+
+def test_a_tiny_network_by_hand(tiny: Spec) -> None:
+    """A 2×5×4 image, 4×3×2 after the stem and the stage, 8×3×2 in the head."""
+    found = memory(network(tiny))
+    image, small, large = 2 * 5 * 4, 4 * 3 * 2, 8 * 3 * 2
+    # The image, what came into the head, and both sides of its batch norm.
+    assert found.peak == 4 * (image + small + 2 * large)
+    stem, _, head = found.parts
+    assert stem.peak == 4 * (image + 2 * small)
+    assert stem.activations == 4 * 3 * small
+    # Convolution, batch norm and SiLU read and write; weights are read beside.
+    weights = 3 * 3 * 2 * 4 + 4 * 4
+    assert stem.moved == 4 * (image + small + weights + 2 * small + 2 * small)
+    assert stem.weights == 4 * weights
+    assert head.macs == 4 * large + 8 * 3
+    assert found.weights == 4 * (es.count(tiny).params + 2 * (3 * 4 + 8))
+
+
+def test_batch_and_type_multiply(tiny: Spec) -> None:
+    one = memory(network(tiny))
+    many = memory(network(tiny), batch=8, dtype="bfloat16")
+    assert many.weights == one.weights // 2
+    assert many.peak == 8 * one.peak // 2
+    assert many.activations == 8 * one.activations // 2
+    assert many.macs == 8 * one.macs
+    assert one.moved < many.moved < 4 * one.moved
+    assert many.macs_per_byte > 2 * one.macs_per_byte
+
+
+def test_parts_make_the_whole(b0: Spec) -> None:
+    found = memory(network(b0))
+    for figure in ("weights", "activations", "moved", "macs"):
+        parts = [getattr(each, figure) for each in found.parts]
+        assert sum(parts) == getattr(found, figure)
+    assert max(each.peak for each in found.parts) == found.peak
+    assert found.macs == es.count(b0).macs
+
+
+def test_weights_are_those_of_the_operators() -> None:
+    """But for those that a block uses twice, which it reads twice."""
+    for name in ("b0", "inception-v3", "nasnet-a-large"):
+        net = network(es.load(name))
+        assert 4 * sum(op.params for op in tape(net)) == memory(net).weights

@@ -1,0 +1,212 @@
+"""Tests of `effscale.module.export` and `exporting`: files that give the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+import pytest
+import torch
+from torch import nn
+
+import effscale as es
+from effscale.errors import ExportError
+from effscale.module import export as module
+from effscale.module.export import Form, export
+from effscale.module.exporting import export_spec, load
+from effscale.module.running import images
+from tests.spec.small import TEXT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.torch
+
+FORMS: tuple[Form, ...] = get_args(Form)
+
+
+@pytest.fixture
+def small() -> es.Spec:
+    return es.loads(TEXT)
+
+
+class Levels(NamedTuple):
+    """What a detector puts out."""
+
+    classes: tuple[torch.Tensor, ...]
+    boxes: tuple[torch.Tensor, ...]
+
+
+class TwoLevels(nn.Module):
+    """Class scores and boxes at two levels, as a detector has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes, self.boxes = nn.Conv2d(3, 5, 3), nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> Levels:
+        """Two maps of each."""
+        levels = (x, nn.functional.max_pool2d(x, 2))
+        return Levels(
+            tuple(self.classes(each) for each in levels),
+            tuple(self.boxes(each) for each in levels),
+        )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_takes_any_number_of_images(small: es.Spec, tmp_path: Path, form: Form) -> None:
+    path = tmp_path / "small.pt2"
+    found = export_spec(small, path, form)
+    assert found.form == form
+    assert found.inputs == {"image": [None, 3, 32, 32]}
+    assert found.outputs == {"output": [None, 1000]}
+    assert found.difference <= (1e-5 if form == "onnx" else 0)
+    assert path.stat().st_size > 0
+
+
+@pytest.mark.parametrize("form", ["exported", "onnx"])
+def test_takes_just_so_many_images(small: es.Spec, tmp_path: Path, form: Form) -> None:
+    found = export_spec(small, tmp_path / "small.pt2", form, batch=4)
+    assert found.inputs == {"image": [4, 3, 32, 32]}
+    assert found.outputs == {"output": [4, 1000]}
+
+
+def test_onnx_is_what_other_programs_read(small: es.Spec, tmp_path: Path) -> None:
+    import onnxruntime
+
+    path = tmp_path / "small.onnx"
+    export_spec(small, path, "onnx", seed=3)
+    session = onnxruntime.InferenceSession(path)
+    (entry,) = session.get_inputs()
+    assert (entry.name, entry.shape) == ("image", ["batch", 3, 32, 32])
+    torch.manual_seed(3)
+    net = es.build(small).eval()
+    (batch,) = images((3, 32, 32))(5)
+    (theirs,) = session.run(["output"], {"image": batch.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(theirs), net(batch))
+
+
+def test_exported_is_what_torch_loads(small: es.Spec, tmp_path: Path) -> None:
+    path = tmp_path / "small.pt2"
+    export_spec(small, path, "exported")
+    assert torch.export.load(path).module()(torch.zeros(7, 3, 32, 32)).shape == (
+        7,
+        1000,
+    )
+
+
+@pytest.mark.parametrize("form", ["torchscript", "exported", "onnx"])
+def test_several_outputs_have_a_name_each(tmp_path: Path, form: Form) -> None:
+    found = export(TwoLevels(), (3, 16, 16), tmp_path / "two.pt2", form)
+    assert found.outputs == {
+        "classes_0": [None, 5, 14, 14],
+        "classes_1": [None, 5, 6, 6],
+        "boxes_0": [None, 4, 14, 14],
+        "boxes_1": [None, 4, 6, 6],
+    }
+
+
+def test_the_seed_makes_the_weights_and_nothing_else(
+    small: es.Spec, tmp_path: Path
+) -> None:
+    torch.manual_seed(5)
+    random = torch.get_rng_state()
+    paths = [tmp_path / name for name in "abc"]
+    for path, seed in zip(paths, (1, 1, 2), strict=True):
+        export_spec(small, path, "state-dict", seed=seed)
+    one, same, other = (torch.load(path)["stem.conv.weight"] for path in paths)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_trained_weights_go_on(small: es.Spec, tmp_path: Path) -> None:
+    trained = es.build(small)
+    torch.save(trained.state_dict(), tmp_path / "trained.pth")
+    path = tmp_path / "again.pth"
+    export_spec(small, path, "state-dict", weights=tmp_path / "trained.pth")
+    for name, each in torch.load(path).items():
+        assert torch.equal(each, trained.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"more": torch.zeros(1)}, "more besides"),
+        ({"stem.conv.weight": None}, "no stem.conv.weight"),
+        ({"stem.norm.bias": torch.zeros(2, 3)}, "stem.norm.bias of 2×3 instead of 8"),
+        ({"stem.norm.bias": "x"}, "stem.norm.bias of str instead of 8"),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    small: es.Spec, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    net, path = es.build(small), tmp_path / "w.pth"
+    state = {**net.state_dict(), **change}
+    torch.save({name: each for name, each in state.items() if each is not None}, path)
+    with pytest.raises(ExportError) as caught:
+        load(net, path)
+    assert str(caught.value) == (
+        f"{path}: expected this network's weights, got {message}"
+    )
+
+
+def test_many_that_are_wrong_are_counted(small: es.Spec, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({}, path)
+    with pytest.raises(ExportError, match=r", and \d+ more$"):
+        load(es.build(small), path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04"])
+def test_what_is_no_state_dict_is_refused(
+    small: es.Spec, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    with pytest.raises(ExportError) as caught:
+        load(es.build(small), path)
+    assert str(caught.value) == f"{path}: expected a state dict that torch has saved"
+
+
+class Random(nn.Module):
+    """A network that gives something else each time."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Noise."""
+        return x + torch.randn(x.shape)
+
+
+def test_another_output_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ExportError) as caught:
+        export(Random(), (3, 8, 8), tmp_path / "x.pt2", "torchscript")
+    assert str(caught.value).startswith(
+        f"expected the outputs of the network from torch {torch.__version__}, got some"
+    )
+
+
+class Branching(nn.Module):
+    """A network whose way depends on its values, which a graph cannot hold."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """One way or the other."""
+        return x if x.sum() > 0 else -x
+
+
+def test_what_a_format_cannot_hold_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ExportError) as caught:
+        export(Branching(), (3, 8, 8), tmp_path / "x.pt2", "exported")
+    assert str(caught.value).startswith("cannot be written as exported: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_more_than_onnx_holds_is_refused(
+    small: es.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ONNX_BYTES", 1000)
+    with pytest.raises(ExportError) as caught:
+        export_spec(small, tmp_path / "x.onnx", "onnx")
+    assert str(caught.value) == (
+        "expected less than 1.00 kB of weights for one ONNX file, got 70.6 kB; "
+        "--to exported has no such limit"
+    )

@@ -1,0 +1,54 @@
+"""Peaks by arithmetic, beside those of torch: storages alive after each operator."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import effscale as es
+from effscale.cost.memory import ELEMENT_BYTES, memory
+from effscale.network.staged import network
+from effscale.scaling.scale import at_resolution
+from effscale.spec.sizes import least_sides
+from tests.module.live import peak
+
+pytestmark = pytest.mark.torch
+
+
+def test_every_type_has_its_bytes() -> None:
+    kinds = {name: getattr(torch, name).itemsize for name in ELEMENT_BYTES}
+    assert kinds == ELEMENT_BYTES
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", ["b0", "resnet50", "mobilenetv3-small"])
+def test_the_peak_is_what_torch_shows(name: str, batch: int) -> None:
+    """Within 0.1 % of what is alive in torch; ours has no numbers of one element."""
+    spec = es.load(name)
+    found = memory(network(spec), batch, "bfloat16" if batch > 1 else "float32")
+    dtype = getattr(torch, found.dtype)
+    assert found.peak == pytest.approx(peak(spec, batch, dtype), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["b0", "resnet18", "mobilenetv3-small"])
+def test_the_peak_of_training_is_what_torch_shows(name: str) -> None:
+    spec = es.load(name)
+    shown = peak(spec, 2, training=True)
+    assert memory(network(spec), 2).training_peak == pytest.approx(shown, rel=0.01)
+
+
+#: Between them: shared layers, cells, dense blocks, every kind of pooling.
+KINDS = (
+    *("polynet", "inception-v3", "densenet121", "nasnet-a-large", "xception"),
+    *("efficientnet-lite0", "regnety-200mf", "efficientnetv2-b0"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_networks_of_all_kinds_take_what_torch_shows(name: str) -> None:
+    """At the least size that they take."""
+    spec = es.load(name)
+    rows, columns = least_sides(spec)
+    spec = at_resolution(spec, (max(rows, 64), max(columns, 64)))
+    assert memory(network(spec)).peak == pytest.approx(peak(spec, 1), rel=0.01)
