@@ -6,12 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.count import part_costs
 from effscale.module.proof import difference, measure_spec
 from effscale.network.staged import network
-from effscale.scaling.law import at_phi
+from effscale.scaling.law import DETECTOR, at_phi
+from tests.strategies import detectors
 from tests.test_golden import EFFICIENTNETS
 
 if TYPE_CHECKING:
@@ -155,6 +158,12 @@ def test_the_law_and_the_published_differ_where_table_1_says(name: str) -> None:
 def test_phi_0_is_the_detector_itself() -> None:
     d0 = es.load("d0")
     assert es.scale(d0, at_phi(d0, 0)) is d0
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=detectors(), strategy=st.sampled_from(DETECTOR))
+def test_phi_0_is_any_detector_itself(spec: Spec, strategy: str) -> None:
+    assert es.scale(spec, at_phi(spec, 0, strategy)) is spec
 
 
 def test_d1_by_the_law_is_the_published_d1() -> None:

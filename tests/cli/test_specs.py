@@ -31,6 +31,7 @@ def test_json_is_the_contract(run: Run) -> None:
         *(f"b{n}" for n in range(9)),
         "l2",
     }
+    assert (rows["d7x"]["ap"], rows["d7x"]["top1"]) == (55.1, None)
     assert rows["b4"] == {
         "name": "b4",
         "file": "b0.yaml",
@@ -41,4 +42,5 @@ def test_json_is_the_contract(run: Run) -> None:
         "activations": 49489032,
         "top1": 82.9,
         "top5": 96.4,
+        "ap": None,
     }

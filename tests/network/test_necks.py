@@ -262,3 +262,9 @@ def test_a_node_that_strides_is_fed_from_the_level_below() -> None:
         "b": {"level": 5, "reads": ["a", "p5"]},
     }
     assert wired(nodes=nodes)["a"][0] == ["p4", "a_from_p3"]
+
+
+def test_a_node_of_one_map_has_nothing_to_weigh() -> None:
+    steps, _ = visits(given_neck(wiring="panet"), [WIDE] * 5)
+    weights = [step.leaf.weights for step in steps if isinstance(step.leaf, Fuse)]
+    assert weights == [2] * 8  # of ten nodes: p7's first and p3's second read one

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
 from pydantic import ValidationError
 
 from effscale.spec.builtin import folder
@@ -14,6 +15,7 @@ from effscale.spec.loading import examine
 from effscale.spec.models import Spec
 from effscale.spec.schema import dumped, schema
 from tests.check.corpus import FILES, FOLDER
+from tests.drawn_detectors import detector_files
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
@@ -124,6 +126,14 @@ def test_what_may_be_written_in_two_ways_may_be_so_in_the_schema(change: str) ->
     assert reading.faults == ()
     assert reading.root is not None
     assert list(JUDGE.iter_errors(reading.root.plain())) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(file=detector_files())
+def test_takes_any_detector(file: dict[str, object]) -> None:
+    data = {**file, "name": "drawn", "resolution": 64}
+    assert fits(data)
+    assert list(JUDGE.iter_errors(data)) == []
 
 
 def test_says_what_a_value_must_be_where_an_editor_shows_it() -> None:
