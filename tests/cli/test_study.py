@@ -225,6 +225,7 @@ def test_other_versions_are_said(run: Run, tmp_path: Path) -> None:
     assert evaluate(run, tmp_path, "-q").stderr == ""
 
 
+DIGITS = STAND_IN.parents[2] / "examples" / "digits.yaml"
 STUDY = ["--study", "s"]
 PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
 
@@ -376,3 +377,21 @@ def test_two_runs_at_once_are_one_too_many(run: Run, tmp_path: Path) -> None:
     assert result.stderr.startswith(f"{tmp_path / 'study'}: {who}")
     assert result.stderr.endswith(" is running this study\n")
     assert f"0 of 4 trainings done, process {program.pid} is at it" in shown.stdout
+
+
+@pytest.mark.torch
+def test_the_built_in_trainer_ranks_alike_again(run: Run, tmp_path: Path) -> None:
+    def rewards(folder: str) -> list[tuple[str, float]]:
+        study = ("--evaluate", "train --epochs 1", "--study", str(tmp_path / folder))
+        result = run("grid", str(DIGITS), "--top", "2", *study, "--format", "json")
+        assert (result.exit_code, result.stderr) == (0, "")
+        rows = json.loads(result.stdout)["candidates"]
+        return [(row["name"], row["reward"]) for row in rows]
+
+    once = rewards("once")
+    assert once == rewards("again")
+    assert len({reward for _, reward in once}) == 2
+    kept = json.loads(
+        (tmp_path / "once/outcomes.jsonl").read_text("utf-8").split("\n")[0]
+    )
+    assert kept["result"]["macs"] > 0

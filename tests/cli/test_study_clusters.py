@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -168,7 +169,8 @@ def test_on_ray_a_node_dies_and_every_candidate_has_an_outcome(
 
     stdin, said = pipe(nodes.stdin), pipe(nodes.stderr)
     try:
-        address = said.readline().strip()
+        lines = map(str.strip, said)
+        address = next(line for line in lines if re.fullmatch(r"\S+:\d+", line))
         assert ranked(tmp_path / "a", f"ray:{address}", die) == here
     finally:
         stdin.close()
