@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof, timing
+from effscale.cli import latency, options, proof, timing
 from effscale.cli.references import FAMILY, SpecReference
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def command(  # noqa: PLR0913 - options
     else:
         answer = _answer(compared, to, measured, units, parts=bool(parts))
         if timed is not None:
-            answer = timing.beside(answer, compared, to, timed, units, quiet=quiet)
+            answer = latency.beside(answer, compared, to, timed, units, quiet=quiet)
     options.deliver(answer, form, output)
     if plot is not None:
         options.write(plot, image)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
-from effscale.cli import options
+from effscale.cli import latency, options
 from effscale.cli.types import Parsed
 from effscale.errors import DisagreementError
 from effscale.spec.code import names_callable, names_saved
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from effscale.cli.timing import Timed
     from effscale.module.measure import Engine
     from effscale.report.document import Units
     from effscale.report.profile import By
@@ -33,6 +34,8 @@ MAX_DIMENSIONS, MAX_SIDE = 8, 2**24
 _OF_MODULES = {
     *("spec", "by", "tool", "depth", "arguments", "inputs", "engine", "resolution"),
     *("form", "output", "force", "units", "quiet", "verbose"),
+    *("latency", "threads", "device", "channels_last", "compiled", "seconds"),
+    *("batch", "dtype"),
 }
 
 
@@ -116,10 +119,12 @@ def show(  # noqa: PLR0913 - options
     by: By,
     depth: int,
     tool: str | None,
+    timed: Timed | None,
     units: Units,
     form: str | None,
     output: Path | None,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Count the module by both engines, and show it.
 
@@ -138,6 +143,11 @@ def show(  # noqa: PLR0913 - options
         expected = f"expected {', '.join(module.TOOLS)} for a module, got {tool!r}"
         message = f"{expected}: its rules are known of a spec's layers alone"
         raise click.BadParameter(message, param_hint="'--as'")
+    for option in ("--batch", "--dtype"):
+        if timed is None and _given(option):
+            raise click.UsageError(f"{option} of a module is for --latency")
+    if timed is not None and names_saved(reference):
+        raise click.UsageError("--latency runs specs and code, not files of torch's")
     if resolution and inputs:
         raise click.UsageError("--resolution and --input both say what goes in")
     options.unused(output, force=force)
@@ -151,6 +161,8 @@ def show(  # noqa: PLR0913 - options
         found = foreign.load(reference, dict(arguments))
         counted = sides.count(found, foreign.tensors(given), chosen)
     report = module.report(counted, by=by, depth=depth, units=units, tool=tool)
+    if timed is not None:
+        report = latency.of_module(report, counted, timed, units, quiet=quiet)
     options.deliver(report, form, output)
     if faults := counted.faults():
         raise DisagreementError("\n".join(f"{reference}: {each}" for each in faults))

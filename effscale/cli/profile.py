@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import foreign, options, proof, sizing, timing
+from effscale.cli import foreign, latency, options, proof, sizing, timing
 
 #: `effscale.cost.conventions.TOOLS`, which would have to be loaded for --help.
 TOOLS = ("paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops")
@@ -101,10 +101,12 @@ def command(  # noqa: PLR0913 - options
             by=by,
             depth=depth,
             tool=tool,
+            timed=timed,
             units=units,
             form=form,
             output=output,
             force=force,
+            quiet=quiet,
         )
         return
     from effscale.cost.count import count
@@ -129,7 +131,7 @@ def command(  # noqa: PLR0913 - options
         report, network, memory=memory, balance=balance, batch=batch, dtype=dtype
     )
     if timed is not None:
-        report = timing.by_part(report, network, timed, units, quiet=quiet)
+        report = latency.by_part(report, network, timed, units, quiet=quiet)
     image = b""
     if picture:
         from effscale.report import portraits

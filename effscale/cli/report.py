@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof, timing
+from effscale.cli import latency, options, proof, timing
 from effscale.cli.compare import SpecOrFamily, compared_networks
 from effscale.cli.types import Target
 
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - options
     measured = proof.measurements(networks, engine, quiet=quiet)
     answer = compare.report(compared, to=to, measured=measured, units=units)
     if timed is not None:
-        answer = timing.beside(answer, compared, to, timed, units, quiet=quiet)
+        answer = latency.beside(answer, compared, to, timed, units, quiet=quiet)
     names = [each.name for each in compared]
     with Bar(len(compared), quiet=quiet) as bar:
         page = summary.page(

@@ -12,19 +12,13 @@ from effscale.cli.running import THREADS, batch_and_dtype
 from effscale.cli.types import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from effscale.module.latency import Latency
     from effscale.module.running import Setting
-    from effscale.report.document import Report, Units
-    from effscale.search.compare import Entry
-    from effscale.spec.models import Spec
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
 SECONDS = 2.0
-#: A spread above this share of the median is said to be one.
-WIDE = 0.15
 #: Settings in a table at most: each takes its seconds.
 MAX_SETTINGS = 64
 
@@ -160,76 +154,3 @@ def _timed(  # noqa: PLR0913 - options
     if named:
         raise click.UsageError(f"{named[0]} is for --latency, which was not asked for")
     return None
-
-
-def by_part(
-    answer: Report, spec: Spec, timed: Timed, units: Units, *, quiet: bool
-) -> Report:
-    """The answer of `profile`, with how long the network and its parts take."""
-    from effscale.report import latency
-
-    found = _latencies([spec], timed, parts=True, quiet=quiet)
-    each = [group[0] for group in found]
-    return latency.by_part(answer, each, _machine(timed), units=units)
-
-
-def beside(  # noqa: PLR0913 - options
-    answer: Report,
-    compared: Sequence[Entry],
-    to: str | None,
-    timed: Timed,
-    units: Units,
-    *,
-    quiet: bool,
-) -> Report:
-    """The answer of `compare`, with how long each network takes."""
-    from effscale.report import latency
-    from effscale.search.compare import rivals
-
-    found = _latencies([each.spec for each in compared], timed, quiet=quiet)
-    others = [
-        None if rival is None else [*compared].index(rival)
-        for rival in rivals(compared, to)
-    ]
-    return latency.beside(answer, found, others, _machine(timed), units=units)
-
-
-def _machine(timed: Timed) -> str:
-    from effscale.module.timed import machine
-
-    return machine(timed.device)
-
-
-def _latencies(
-    specs: Sequence[Spec], timed: Timed, *, parts: bool = False, quiet: bool
-) -> list[list[Latency]]:
-    """For each setting, the latency of each spec's network; a bar while it lasts."""
-    from effscale.cli.progress import Bar
-
-    with Bar(1, quiet=quiet, still=True) as bar:
-        from effscale.module.latency import ROUNDS
-        from effscale.module.timed import time_specs
-
-        settings = timed.settings()
-        step = 1 / (ROUNDS * len(settings) * len(specs))
-        found = time_specs(
-            specs,
-            settings,
-            seconds=timed.seconds,
-            parts=parts,
-            progress=lambda what, done: bar.advance(step * done, what),
-        )
-    if not quiet:
-        _note_spread(found)
-    return found
-
-
-def _note_spread(found: Sequence[Sequence[Latency]]) -> None:
-    """Say on stderr if times differ so much that the machine must be busy."""
-    spreads = [each.whole.spread for group in found for each in group]
-    if max(spreads) > WIDE:
-        click.echo(
-            f"times differ by up to {100 * max(spreads):.0f} % of their median: this "
-            "machine does other work as well",
-            err=True,
-        )

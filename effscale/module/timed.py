@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from effscale.errors import MeasureError
 from effscale.module.build import build
-from effscale.module.latency import latencies
 from effscale.module.proof import refuse_too_large
 from effscale.module.running import SEED, Subject, images
 from effscale.network.staged import network
@@ -17,8 +17,8 @@ from effscale.network.staged import network
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.module.latency import Latency, Progress
     from effscale.module.running import Setting
+    from effscale.module.sides import Sides
     from effscale.spec.models import Spec
 
 
@@ -33,30 +33,49 @@ def subject(spec: Spec, *, parts: bool) -> Subject:
     return Subject(spec.name, module, images(shape), paths)
 
 
-def time_specs(
-    specs: Sequence[Spec],
-    settings: Sequence[Setting],
-    *,
-    seconds: float,
-    parts: bool = False,
-    progress: Progress = lambda _what, _done: None,
-) -> list[list[Latency]]:
-    """For each setting, how long the network of each spec takes.
+def spec_subjects(
+    specs: Sequence[Spec], settings: Sequence[Setting], *, parts: bool = False
+) -> list[Subject]:
+    """The networks of `specs`, to be run as all these settings say.
 
     Raises:
-        MeasureError: if a network takes more memory than this machine has, or cannot
-            be run so.
+        MeasureError: if they take more memory than this machine has.
     """
     nets = [network(spec) for spec in specs]
     for setting in settings:
         if setting.device == "cpu":
             width = getattr(torch, setting.dtype).itemsize
             refuse_too_large(nets, setting.batch, width)
-    subjects = [subject(spec, parts=parts) for spec in specs]
-    return [
-        latencies(subjects, setting, seconds=seconds, progress=progress)
-        for setting in settings
-    ]
+    return [subject(spec, parts=parts) for spec in specs]
+
+
+def module_subject(counted: Sides, parts: Sequence[str]) -> Subject:
+    """A module of other code, to be run on batches of what it was counted on.
+
+    Numbers are normal ones; whole numbers and truths are zeros, which are in any
+    vocabulary.
+
+    Raises:
+        MeasureError: if it was counted on more than one image.
+    """
+    for each in counted.inputs:
+        if each.shape[0] != 1:
+            side = "x".join(map(str, each.shape))
+            raise MeasureError(
+                f"{counted.name}: --latency expected an --input of one, 1x..., got "
+                f"{side}; --batch says how many"
+            )
+
+    def make(batch: int) -> tuple[torch.Tensor, ...]:
+        generator = torch.Generator().manual_seed(SEED)
+        return tuple(
+            torch.randn(batch, *shape[1:], generator=generator)
+            if dtype is None or dtype.is_floating_point
+            else torch.zeros(batch, *shape[1:], dtype=dtype)
+            for shape, dtype in counted.inputs
+        )
+
+    return Subject(counted.name, counted.module, make, {name: name for name in parts})
 
 
 def machine(device: str) -> str:

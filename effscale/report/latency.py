@@ -62,13 +62,16 @@ def _timing(found: Timing) -> Data:
 def by_part(
     answer: Report,
     found: Sequence[Latency],
+    parts: Mapping[str, int],
     machine: str,
     *,
     units: Units = "macs",
 ) -> Report:
-    """The answer of `profile`, and how long the network takes, part by part."""
+    """The answer of `profile`, and how long the network takes, part by part.
+
+    `parts` are the MACs of each part.
+    """
     macs = answer.data["totals"]["macs"]
-    parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
     entries = [entry(each, macs, parts) for each in found]
     whole = Section(
         [*settings.varying(entries), *_measured(units)],

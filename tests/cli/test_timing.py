@@ -14,7 +14,7 @@ import pytest
 
 from effscale.cli import timing
 from effscale.cli.timing import Timed
-from effscale.module import timed as measuring
+from effscale.module import latency
 from effscale.module.latency import Latency, Timing
 from tests.spec.small import TEXT
 
@@ -131,11 +131,12 @@ def test_a_paper_s_table_is_not_timed(run: Run) -> None:
 def test_times_that_differ_are_said_to(
     run: Run, small: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unsteady(specs: list[object], settings: list[object], **_: object) -> object:
-        time_ = Timing((1.0, 2.0, 3.0), (1.0, 2.0, 3.0))
-        return [[Latency("x", each, time_) for _ in specs] for each in settings]  # type: ignore[arg-type]
-
-    monkeypatch.setattr(measuring, "time_specs", unsteady)
+    time_ = Timing((1.0, 2.0, 3.0), (1.0, 2.0, 3.0))
+    monkeypatch.setattr(
+        latency,
+        "latencies",
+        lambda given, setting, **_: [Latency("x", setting, time_) for _ in given],
+    )
     result = run("compare", small, "--latency")
     assert result.stderr == (
         "times differ by up to 50 % of their median: this machine does other work as "
@@ -184,3 +185,40 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     out, said = running.communicate(timeout=60)
     assert (running.returncode, out, said.strip()) == (130, "", "interrupted")
     assert list(tmp_path.iterdir()) == []
+
+
+NETS = """
+import torch
+from torch import nn
+
+class Two(nn.Module):
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.words, self.conv = nn.Embedding(9, width), nn.Conv2d(3, width, 3)
+
+    def forward(self, image, index):
+        return self.conv(image).mean((2, 3)) + self.words(index)
+"""
+
+
+def test_times_any_module_by_its_children(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "timed_nets.py").write_text(NETS, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    inputs = ("--input", "1x3x16x16", "--input", "1:int64")
+    options = (*QUICK, "--batch", "1,3", "--dtype", "bfloat16", "--format", "json")
+    result = run("profile", "timed_nets:Two", *inputs, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = json.loads(result.stdout)["latency"]
+    assert [each["batch"] for each in found] == [1, 3]
+    assert [part["part"] for part in found[0]["parts"]] == ["words", "conv"]
+    many = ("--input", "2x3x16x16", "--input", "2:int64")
+    expected = "--latency expected an --input of one"
+    refused = run("profile", "timed_nets:Two", *many, *QUICK)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        f"timed_nets:Two: {expected}, 1x..., got 2x3x16x16; --batch says how many\n",
+    )
+    unasked = run("profile", "timed_nets:Two", *inputs, "--batch", "2")
+    assert unasked.stderr.endswith("--batch of a module is for --latency\n")

@@ -22,7 +22,7 @@ from effscale.module.running import (
     ready,
     running,
 )
-from effscale.module.timed import machine, subject, time_specs
+from effscale.module.timed import machine, spec_subjects, subject
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
@@ -198,8 +198,9 @@ def test_threads_are_put_back_even_so() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")
 def test_a_device_that_is_not_there_is_refused(small: es.Spec) -> None:
+    given = [subject(small, parts=False)]
     with pytest.raises(MeasureError) as caught:
-        time_specs([small], [Setting(device="cuda")], seconds=1)
+        latencies(given, Setting(device="cuda"), seconds=1)
     assert str(caught.value) == (
         "device: expected cpu, got 'cuda': torch finds none here"
     )
@@ -209,7 +210,7 @@ def test_a_device_that_is_not_there_is_refused(small: es.Spec) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_runs_on_cuda(small: es.Spec, dtype: str) -> None:
     setting = Setting(4, 1, dtype, device="cuda", channels_last=True)
-    ((found,),) = time_specs([small], [setting], seconds=0.01, parts=True)
+    (found,) = latencies([subject(small, parts=True)], setting, seconds=0.01)
     assert found.whole.median > 0
     assert len(found.parts) == 3
     assert machine("cuda")
@@ -217,7 +218,7 @@ def test_runs_on_cuda(small: es.Spec, dtype: str) -> None:
 
 def test_more_than_memory_holds_is_refused(small: es.Spec) -> None:
     with pytest.raises(MeasureError) as caught:
-        time_specs([small] * 2, [Setting(batch=2**32)], seconds=1)
+        spec_subjects([small] * 2, [Setting(batch=2**32)])
     assert str(caught.value).startswith("2 networks: running it once takes about ")
 
 
@@ -231,14 +232,3 @@ def test_compiled_for_its_threads() -> None:
     setting = Setting(threads=1, compiled=True)
     (found,) = latencies([given], setting, seconds=1e-6, rounds=1)
     assert found.whole.median > 0
-
-
-def test_specs_are_timed_for_each_setting(small: es.Spec) -> None:
-    settings = [Setting(batch=1), Setting(batch=2)]
-    found = time_specs([small, small], settings, seconds=1e-6)
-    assert [[each.setting for each in group] for group in found] == [
-        [setting] * 2 for setting in settings
-    ]
-    assert {len(each.whole.rounds) for group in found for each in group} == {
-        latency.ROUNDS
-    }

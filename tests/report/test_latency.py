@@ -10,7 +10,7 @@ import effscale as es
 from effscale.module.latency import Latency, Timing
 from effscale.module.running import Setting
 from effscale.report import compare, latency, profile
-from effscale.report.document import seconds
+from effscale.report.document import Report, seconds
 from effscale.report.render import text
 from effscale.search.compare import entries
 
@@ -29,6 +29,10 @@ def timed(setting: Setting, middle: float, parts: dict[str, float]) -> Latency:
     return Latency(
         "x", setting, timing(middle), {k: timing(v) for k, v in parts.items()}
     )
+
+
+def macs(answer: Report) -> dict[str, int]:
+    return {row["part"]: row["macs"] for row in answer.data["parts"]}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_a_network_by_part(b0: es.Spec) -> None:
     names = [row["part"] for row in answer.data["parts"]]
     times = dict(zip(names, [0.001] * 8 + [0.002], strict=True))
     found = [timed(Setting(batch=4, threads=2), 0.04, times)]
-    report = latency.by_part(answer, found, "a machine")
+    report = latency.by_part(answer, found, macs(answer), "a machine")
     printed = text(report, "table").splitlines()
     assert "machine    a machine" in printed
     at = printed.index("Latency, batch 4, 2 threads, float32, cpu")
@@ -82,7 +86,8 @@ def test_a_network_by_part(b0: es.Spec) -> None:
 def test_what_all_settings_share_is_in_the_title(b0: es.Spec) -> None:
     settings = [Setting(threads=n, dtype="bfloat16", compiled=True) for n in (1, 2)]
     found = [timed(each, 0.04, {"stem": 0.01}) for each in settings]
-    report = latency.by_part(profile.report(b0, es.count(b0)), found, "a machine")
+    answer = profile.report(b0, es.count(b0))
+    report = latency.by_part(answer, found, macs(answer), "a machine")
     titles = [section.title for section in report.sections[1:]]
     assert titles == [
         "Latency, batch 1, bfloat16, cpu, compiled",
@@ -95,12 +100,12 @@ def test_what_all_settings_share_is_in_the_title(b0: es.Spec) -> None:
 def test_rows_of_parts_are_rows_of_a_csv_for_each_setting(b0: es.Spec) -> None:
     found = [timed(Setting(batch=n), 0.04, {"stem": n / 100}) for n in (1, 2)]
     answer = profile.report(b0, es.count(b0))
-    records = latency.by_part(answer, found, "a machine").records
+    records = latency.by_part(answer, found, macs(answer), "a machine").records
     assert [
         (row["part"], row["latency_batch"], row["latency_seconds"]) for row in records
     ] == [("stem", 1, 0.01), ("stem", 2, 0.02)]
     by_operator = profile.report(b0, es.count(b0), by="operator")
-    report = latency.by_part(by_operator, found, "a machine")
+    report = latency.by_part(by_operator, found, macs(answer), "a machine")
     assert report.records == by_operator.records
 
 
