@@ -108,7 +108,10 @@ head: {channels: 12, hidden: 8, classes: 5}
 """
 
 
-@pytest.mark.parametrize("name", ["b0", "resnet18", "mobilenetv3-small", "sampler"])
+NAMES = ("b0", "resnet18", "mobilenetv3-small", "sampler", "d0", "nas-fpn-r50")
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("tool", PRINTED)
 def test_tools_print_what_we_say(name: str, tool: Tool) -> None:
     with warnings.catch_warnings():

@@ -28,15 +28,13 @@ from effscale.network.leaves import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from effscale.cost.visits import Visit
     from effscale.network.layers import Flow, Network, Part
 
 Tool = Literal["paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
-
-_OF_DETECTORS: tuple[Tool, ...] = ("paper", "fvcore", "torch")
 
 #: The versions whose rules these are; `paper` and effscale's MACs are one.
 VERSIONS = {
@@ -68,6 +66,7 @@ class Term(NamedTuple):
 _MACS = Rule("MACs", 1, ("macs",))
 _TWICE = _MACS._replace(times=2)
 _NORM = Rule("batch norm", 2, ("norm",))
+_RESIZED = Rule("resizing", 1, ("resized",))
 
 #: Sources: fvcore/nn/jit_handles.py:246-260, flop_count.py:38-44 (adaptive pooling);
 #: torch/utils/flop_counter.py:85; torchinfo/layer_info.py:225-245;
@@ -76,17 +75,13 @@ _NORM = Rule("batch norm", 2, ("norm",))
 #: thop/vision/basic_hooks.py; calflops/pytorch_ops.py:37-190, 453-505.
 RULES: dict[Tool, tuple[Rule, ...]] = {
     "paper": (_MACS,),
-    "fvcore": (
-        _MACS,
-        _NORM,
-        Rule("pooling", 1, ("global_in",)),
-        Rule("resizing", 1, ("resized",)),
-    ),
+    "fvcore": (_MACS, _NORM, Rule("pooling", 1, ("global_in",)), _RESIZED),
     "torch": (_TWICE,),
     "torchinfo": (
         _MACS,
         Rule("bias", 1, ("conv_bias", "linear_bias")),
         Rule("batch norm", 2, ("norm_channels",)),
+        Rule("fusion", 1, ("fused",)),
     ),
     "ptflops": (
         _MACS,
@@ -95,6 +90,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         Rule("activations", 1, ("silu", "relu6")),
         Rule("activations, twice", 2, ("relu", "gelu")),
         Rule("pooling, twice", 2, ("global_in", "max_in", "avg_in")),
+        _RESIZED,
         Rule("shared layers, again", 1, ("shared",)),
     ),
     "thop": (
@@ -109,6 +105,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _NORM,
         Rule("activations", 1, ("silu", "relu", "gelu")),
         Rule("pooling", 1, ("global_in", "max_in", "avg_in")),
+        Rule("resizing, one channel", 1, ("resized_positions",)),
         Rule("shared layers, again", 2, ("shared",)),
     ),
 }
@@ -117,16 +114,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
 def conventions(net: Network) -> dict[str, int]:
     """What each tool prints for `net`, by arithmetic, for one image."""
     found = amounts(step for _, steps in visits(net) for step in steps)
-    return {tool: figure(found, tool) for tool in tools(net)}
-
-
-def tools(net: Network) -> Sequence[Tool]:
-    """The tools whose figure of `net` is known.
-
-    What the others make of fused and resized feature maps has not been worked out.
-    """
-    several = any(len(part.reads) > 0 for part in net.parts)
-    return _OF_DETECTORS if several else TOOLS
+    return {tool: figure(found, tool) for tool in TOOLS}
 
 
 def figure(found: Counter[str], tool: Tool) -> int:
@@ -197,8 +185,11 @@ def _amounts(step: Visit) -> dict[str, int]:
         case GlobalPool():
             return {"global_in": before, "global_out": after}
         case Resize():
-            return {"resized": after}
-        case Shift() | Flatten() | Dropout() | Attend() | Fuse():
+            positions = int(step.output.positions)
+            return {"resized": after, "resized_positions": positions}
+        case Fuse():
+            return {"fused": int(step.output.channels) * int(step.leaf.weights)}
+        case Shift() | Flatten() | Dropout() | Attend():
             return {}
         case _:
             assert_never(step.leaf)

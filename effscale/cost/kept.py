@@ -64,9 +64,7 @@ def does(leaf: Leaf, before: Shape, after: Shape) -> Does | None:
             return Does(keeps_inputs=True, indices=int(after.elements))
         case Pool():
             return Does(keeps_inputs=True)
-        case (
-            GlobalPool() | Resize() | Attend() | Fuse()
-        ):  # of several: as `tape` has it
+        case GlobalPool() | Resize() | Attend() | Fuse():
             return Does()
         case Shift():  # a view of what is padded by a row and a column
             channels, height, width = map(int, before)

@@ -89,7 +89,7 @@ def memory(net: Network, batch: int = 1, dtype: str = "float32") -> Memory:
         statistics = sum(
             2 * int(step.times) * int(step.leaf.channels)
             for step in steps
-            if isinstance(step.leaf, Norm)
+            if isinstance(step.leaf, Norm) and not step.tied
         )
         macs = sum(int(step.times) * int(leaf_cost(step).macs) for step in steps)
         parts.append(
@@ -146,17 +146,17 @@ def training_peak(ops: Sequence[Op], batch: int, size: int) -> int:
         more = {each.number: each.elements for each in (*op.held, *op.reads, op.makes)}
         loose = sum(n for number, n in more.items() if number not in kept.times)
         there = max(there, kept.bytes + size * batch * loose)
-    first, last = ops[0].reads[0], ops[-1].makes
-    back = weights = 0
     read = {each.number for op in ops for each in op.reads}
-    ends = [op.makes for op in ops if op.makes.number not in read]
-    gradients = {each.number: each.elements for each in ends}
+    outputs = [op.makes for op in ops if op.makes.number not in read]
+    back = weights = 0
+    gradients = {each.number: each.elements for each in outputs}
     for op in reversed(ops):
         own = gradients.pop(op.makes.number, op.makes.elements)
         weights += op.trains
         loose = own + sum(gradients.values()) + sum(_gradients(op))
         # Whoever trains holds what goes in and what comes out.
-        loose += sum(m.elements for m in (first, last) if m.number not in kept.times)
+        ends = (ops[0].reads[0], *outputs)
+        loose += sum(m.elements for m in ends if m.number not in kept.times)
         back = max(back, kept.bytes + size * (batch * loose + weights))
         gradients.update({each.number: each.elements for each in op.reads})
         kept.drop(op)

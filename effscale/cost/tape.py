@@ -6,7 +6,7 @@ on to while a layer runs, and what autograd keeps of it for the way back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from effscale.cost.kept import Does, does
@@ -47,38 +47,23 @@ def tape(net: Network, *, training: bool = False) -> list[Op]:
     """
     run = _Run(training, net.stochastic_depth > 0)
     image: Maps = (Map(0, net.image, int(net.image.elements)),)
-    if any(part.reads for part in net.parts):
-        return _detecting(net, run, image)
-    maps = held = image
-    group, before = "", held
-    for index, part in enumerate(net.parts):
-        run.part, run.depth = index, part.path.count(".") + 2
-        outer = part.path.rpartition(".")[0]
-        if outer != group:  # a container of parts holds what came into it
-            group, before = outer, held if not outer else (*held, *maps)
-        around = before if outer else held
-        maps = run.chain(part.layer.layers, maps, around, part.path)
-    return run.ops
-
-
-def _detecting(net: Network, run: _Run, image: Maps) -> list[Op]:
-    """A detector's run, which holds what every part has made until it ends."""
+    detects = bool(net.parts[-1].reads)
     done: list[Maps] = []
+    group, before = "", image
     for index, part in enumerate(net.parts):
         run.part, run.depth = index, part.path.count(".") + 2
-        if not part.reads:
-            maps = done[index - 1] if index else image
-        elif len(part.reads) == 1:
-            maps = done[part.reads[0]]
+        reads = part.reads or ((index - 1,) if index else ())
+        read = [done[number] for number in reads] or [image]
+        maps = read[0] if len(read) == 1 else tuple(each[0] for each in read)
+        if detects:  # what every part put out is held
+            around = (*image, *(each for other in done for each in other))
         else:
-            maps = tuple(done[number][0] for number in part.reads)
-        held = (*image, *(each for made in done for each in made))
-        done.append(run.chain(part.layer.layers, maps, held, part.path))
+            outer = part.path.rpartition(".")[0]
+            if outer != group:  # a container of parts holds what came into it
+                group, before = outer, (*image, *maps) if outer else image
+            around = before if outer else image
+        done.append(run.chain(part.layer.layers, maps, around, part.path))
     return run.ops
-
-
-def _shapes(maps: Maps) -> tuple[Shape, ...]:
-    return tuple(each.shape for each in maps)
 
 
 @dataclass
@@ -92,6 +77,7 @@ class _Run:
     part: int = 0
     depth: int = 0  #: words in the path of a block
     shared: set[tuple[str, ...]] = field(default_factory=set)
+    tied: bool = False
 
     def op(self, reads: Maps, shape: Shape, held: Maps, what: Does = PLAIN) -> Map:
         """An operator's output, the operator noted."""
@@ -131,7 +117,7 @@ class _Run:
             case Across(body):
                 return self.across(body, maps, held, path)
             case Resize() | Attend() | Fuse():
-                return (self.joint(layer, maps, held),)
+                return (self.joint(layer, maps, held, path),)
             case _:
                 return (self.leaf(layer, maps[0], held, path),)
 
@@ -159,8 +145,8 @@ class _Run:
             read = tuple(known[k] for k in node.reads)
             one = read[0]
             if node.merge == "apart":
-                around = (*around, *read)
-                known.append(self.through(node.layer, read, around, where)[0])
+                made = self.through(node.layer, read, (*around, *read), where)
+                known.append(made[0])
                 continue
             if len(read) > 1 and node.merge == "concat":
                 shape = merged([each.shape for each in read], "concat", where)
@@ -171,36 +157,35 @@ class _Run:
             known.append(self.through(node.layer, (one,), (*around, one), where)[0])
         return tuple(known[k] for k in graph.outputs)
 
-    def across(self, layer: Layer, maps: Maps, held: Maps, path: str) -> Maps:
-        """Each map through the same modules, what is made so far being held."""
-        made: Maps = ()
-        for k, each in enumerate(maps):
-            first = len(self.ops)
+    def across(self, body: Layer, maps: Maps, held: Maps, path: str) -> Maps:
+        """One layer on each of several feature maps; its weights are learnt once."""
+        made: list[Map] = []
+        outside = self.tied
+        for each in maps:
             around = (*held, *maps, *made)
-            made += self.through(layer, (each,), around, f"{path}.shared")
-            if k:  # weights of which the gradient is counted once
-                rest = [replace(op, trains=0) for op in self.ops[first:]]
-                self.ops[first:] = rest
-        return made
+            made += self.through(body, (each,), around, f"{path}.shared")
+            self.tied = True
+        self.tied = outside
+        return tuple(made)
 
-    def joint(self, leaf: Joint, maps: Maps, held: Maps) -> Map:
+    def joint(self, leaf: Joint, maps: Maps, held: Maps, path: str) -> Map:
         """What a leaf makes of several feature maps, operator by operator."""
-        x, *others = maps
+        shape = joined(leaf, tuple(each.shape for each in maps), path)
+        held = (*held, *maps)
         match leaf:
             case Resize():
-                return self.op((x,), joined(leaf, _shapes(maps), ""), held)
+                return self.op(maps[:1], shape, held)
             case Attend():
-                (other,) = others
-                top = self.op((x,), Shape(x.shape.channels, 1, 1), held)
-                gate = self.op((top,), top.shape, held, Does(keeps_output=True))
-                held = (*held, gate)
-                gated = self.op((other, gate), other.shape, held, PRODUCT)
-                return self.op((x, gated), x.shape, held)
+                a, b = maps
+                peak = self.op((a,), Shape(shape.channels, 1, 1), held, PRODUCT)
+                gated = self.op((b, peak), shape, held, PRODUCT)
+                return self.op((a, gated), shape, held)
             case Fuse():
-                total = self.op((x,), x.shape, held, PRODUCT)
-                for each in others:
-                    weighed = self.op((each,), each.shape, (*held, total), PRODUCT)
-                    total = self.op((total, weighed), total.shape, held)
+                weighted = PRODUCT._replace(params=int(leaf.weights))
+                total = self.op(maps[:1], shape, held, weighted)
+                for each in maps[1:]:
+                    more = self.op((each,), shape, (*held, total), PRODUCT)
+                    total = self.op((total, more), shape, held)
                 return total
             case _:
                 assert_never(leaf)
@@ -214,7 +199,7 @@ class _Run:
         what = does(leaf, x.shape, shape)
         if what is None:
             return Map(x.number, shape, x.elements)
-        if isinstance(leaf, Conv) and self.again(leaf, path):
+        if self.tied or (isinstance(leaf, Conv) and self.again(leaf, path)):
             what = what._replace(trains=0)
         return self.op((x,), shape, held, what)
 

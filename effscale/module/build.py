@@ -14,7 +14,6 @@ from effscale.module.combine import Gated, Shifted, Skipping, Wired
 from effscale.module.initialise import initialise, materialise
 from effscale.module.levels import (
     Attended,
-    Biased,
     Detector,
     Fused,
     Resized,
@@ -172,8 +171,7 @@ def module_of(layer: Layer, shared: Tied) -> nn.Module:
 
 def _conv(conv: Conv) -> nn.Conv2d:
     same = conv.padding == "same"
-    kind = Biased if conv.bias_init else nn.Conv2d
-    module = kind(
+    module = nn.Conv2d(
         int(conv.c_in),
         int(conv.c_out),
         conv.kernel,
@@ -183,8 +181,8 @@ def _conv(conv: Conv) -> nn.Conv2d:
         groups=int(conv.groups),
         bias=conv.bias,
     )
-    if isinstance(module, Biased):
-        module.start = conv.bias_init
+    # No subclass: counters know layers by their type.
+    vars(module)["bias_init"] = conv.bias_init
     return module
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from effscale.module.levels import Biased, Fused
+from effscale.module.levels import Fused
 
 
 def materialise(module: nn.Module, device: str | torch.device) -> None:
@@ -40,7 +40,7 @@ def initialise(module: nn.Module) -> None:
                 fan_out = each.weight[:, 0].numel() // each.groups
                 each.weight.normal_(0, math.sqrt(2 / fan_out))
                 if each.bias is not None:
-                    each.bias.fill_(each.start if isinstance(each, Biased) else 0)
+                    each.bias.fill_(vars(each).get("bias_init", 0.0))
             case Fused():
                 each.weights.fill_(1)
             case nn.Linear():

@@ -28,12 +28,6 @@ class Detections(NamedTuple):
     boxes: Maps
 
 
-class Biased(nn.Conv2d):
-    """A convolution whose biases begin at a number of their own."""
-
-    start: float = 0.0
-
-
 class Shared(nn.Module):
     """One module on each of several feature maps, with the same weights."""
 

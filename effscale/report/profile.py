@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from effscale.cost.conventions import (
-    amounts,
-    amounts_of,
-    figure,
-    tools,
-    visits,
-)
+from effscale.cost.conventions import TOOLS, amounts, amounts_of, figure, visits
 from effscale.cost.count import layer_costs, part_costs
-from effscale.errors import CountError
 from effscale.network.names import kind
 from effscale.network.staged import network
 from effscale.quantity import agrees
@@ -55,9 +48,6 @@ def report(  # noqa: PLR0913 - options
     With a tool, what that tool prints of it stands beside the MACs.
     """
     net = network(spec)
-    if tool and tool not in tools(net):
-        expected = ", ".join(tools(net))
-        raise CountError(f"--as: expected {expected} for a detector, got {tool!r}")
     found = [(part.name, amounts(steps)) for part, steps in visits(net)]
     whole = sum((each for _, each in found), Counter[str]())
     parts = [rows.part_row(each, cost) for each in part_costs(net)]
@@ -79,7 +69,7 @@ def report(  # noqa: PLR0913 - options
         table = data["levels"] = levels.rows(net, cost)
     data["measured"] = rows.measured(measured)
     data["agrees"] = rows.agrees(cost, measured)
-    data["conventions"] = {each: figure(whole, each) for each in tools(net)}
+    data["conventions"] = {each: figure(whole, each) for each in TOOLS}
     if spec.neck is not None:
         data["groups"] = levels.groups(net, cost)
     total = {by: "total", **rows.costs(cost), "share": 1.0}

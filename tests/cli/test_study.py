@@ -225,7 +225,7 @@ def test_other_versions_are_said(run: Run, tmp_path: Path) -> None:
     assert evaluate(run, tmp_path, "-q").stderr == ""
 
 
-DIGITS = STAND_IN.parents[2] / "examples" / "digits.yaml"
+DIGITS = STAND_IN.parents[2] / "specs" / "digits.yaml"
 STUDY = ["--study", "s"]
 PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
 

@@ -73,5 +73,6 @@ def peak(
     with live, torch.set_grad_enabled(training):
         out = net(image)
         if training:
-            out.sum().backward()
+            total: Any = sum(each.sum() for each in tree_leaves(out))
+            total.backward()
     return live.peak

@@ -30,6 +30,12 @@ def test_the_peak_is_what_torch_shows(name: str, batch: int) -> None:
     assert found.peak == pytest.approx(peak(spec, batch, dtype), rel=1e-3)
 
 
+def test_the_peak_of_a_detectors_training_is_nearly_what_torch_shows() -> None:
+    spec = at_resolution(es.load("d0"), (256, 320))
+    shown = peak(spec, 2, training=True)
+    assert memory(network(spec), 2).training_peak == pytest.approx(shown, rel=0.04)
+
+
 @pytest.mark.parametrize("name", ["b0", "resnet18", "mobilenetv3-small"])
 def test_the_peak_of_training_is_what_torch_shows(name: str) -> None:
     spec = es.load(name)
@@ -41,6 +47,7 @@ def test_the_peak_of_training_is_what_torch_shows(name: str) -> None:
 KINDS = (
     *("polynet", "inception-v3", "densenet121", "nasnet-a-large", "xception"),
     *("efficientnet-lite0", "regnety-200mf", "efficientnetv2-b0"),
+    *("d0", "efficientdet-lite0", "nas-fpn-r50"),
 )
 
 
