@@ -94,9 +94,9 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
 
-    SPEC is a file (my.yaml, or what effscale scale --output has written), - for standard
-    input, or a built-in name. What is written is read back and run, ONNX by onnxruntime,
-    and is there only if it gives the network's own output.
+    SPEC is a file (my.yaml, or what effscale scale --output has written), - for
+    standard input, or a built-in name. What is written is read back and run, ONNX by
+    onnxruntime, and is there only if it gives the network's own output.
 
     \b
       effscale export b4 --output b4.onnx
