@@ -47,7 +47,7 @@ def batch(text: str) -> int | None:
 @click.option(
     "--phi",
     type=Range(-50, 50),
-    help="SPEC scaled by this compound coefficient, as effscale scale does.",
+    help="SPEC scaled by this φ first, as effscale scale does.",
 )
 @click.option(
     "--batch",
@@ -77,7 +77,7 @@ def batch(text: str) -> int | None:
     default="table",
     help="How to print what was written.  [default: table]",
 )
-@options.verbosity
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
@@ -92,13 +92,12 @@ def command(  # noqa: PLR0913 - options
     classes: int | None,
     how: str,
     quiet: bool,
-    verbose: bool,
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
 
-    SPEC is whatever effscale profile takes: a file, one that effscale scale --output
-    has written, or a built-in name. The file is read back and run, by onnxruntime if it
-    is ONNX, and is there only if it gives the network's own output.
+    SPEC is a file (my.yaml, or what effscale scale --output has written), - for
+    standard input, or a built-in name. What is written is read back and run, ONNX by
+    onnxruntime, and is there only if it gives the network's own output.
 
     \b
       effscale export b4 --output b4.onnx
@@ -108,7 +107,6 @@ def command(  # noqa: PLR0913 - options
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
-    del verbose
     options.unused(output, force=force)
     chosen = form or _form_of(output)
     if chosen == "onnx":

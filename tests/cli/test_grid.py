@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import effscale as es
-from effscale.report import plots
+from effscale import extras
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +170,7 @@ def test_plots_nothing_else(run: Run, tmp_path: Path) -> None:
 def test_without_matplotlib_says_what_to_install(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda _name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
     path = tmp_path / "grid.png"
     result = run("grid", *QUICK, "--plot", str(path))
     assert (result.exit_code, result.stdout) == (1, "")
