@@ -35,7 +35,7 @@ def test_python_examples_run_and_agree(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_language_in_one_screen_is_the_language() -> None:
-    required = next(each for each in blocks("yaml") if "name: tiny" in each)
+    required = next(each for each in blocks("yaml") if "name: tiny\n" in each)
     optional = next(each for each in blocks("yaml") if "image_channels" in each)
     spec = es.loads(required + optional)
     cost = es.count(spec)

@@ -16,8 +16,8 @@ from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
-    *("scale", "grid", "study", "train", "fit", "profile", "compare"),
-    *("report", "export", "check", "rule", "schema", "specs"),
+    *("scale", "grid", "fit", "profile", "compare", "report", "export"),
+    *("train", "study", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130
@@ -119,9 +119,9 @@ def main() -> None:
       effscale profile b4                where a published network's cost is
       effscale profile my.yaml           where your own one's is
       effscale compare b4 resnet152      networks side by side
-      effscale train my.yaml             how accurate it becomes
       effscale report b0 b4 --output report.html
       effscale export b4 --output b4.onnx
+      effscale train my.yaml             how accurate it becomes
       effscale check specs               what is wrong with spec files
       effscale specs                     what is built in
 

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import latency, options, proof, timing
-from effscale.cli.references import FAMILY, SpecReference
+from effscale.cli.references import SpecOrFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from click.shell_completion import CompletionItem
 
     from effscale.cli.timing import Timed
     from effscale.module.measure import Measurement
@@ -26,19 +24,6 @@ TABLES = (
     *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
     *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
 )
-
-
-class SpecOrFamily(SpecReference):
-    """A spec, or a family of those that are built in; completed from all of them."""
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Families that fit, then what any spec is completed from."""
-        specs = super().shell_complete(ctx, param, incomplete)
-        known = {item.value for item in specs}
-        families = FAMILY.shell_complete(ctx, param, incomplete)
-        return [*(item for item in families if item.value not in known), *specs]
 
 
 @click.command("compare")
@@ -219,9 +204,8 @@ def _apart(
     if parts and to:
         raise click.UsageError("--to is for networks side by side, not for --parts")
     if parts and timed:
-        raise click.UsageError(
-            "--latency is for networks side by side, not for --parts"
-        )
+        message = "--latency is for networks side by side, not for --parts"
+        raise click.UsageError(message)
     return versions(compared) and not (to or timed) if parts is None else parts
 
 

@@ -57,3 +57,16 @@ class Family(click.ParamType[str]):
 
 
 FAMILY = Family()
+
+
+class SpecOrFamily(SpecReference):
+    """A spec, or a family of those that are built in; completed from all of them."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Families that fit, then what any spec is completed from."""
+        specs = super().shell_complete(ctx, param, incomplete)
+        known = {item.value for item in specs}
+        families = FAMILY.shell_complete(ctx, param, incomplete)
+        return [*(item for item in families if item.value not in known), *specs]

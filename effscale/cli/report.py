@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import latency, options, proof, timing
-from effscale.cli.compare import SpecOrFamily, compared_networks
+from effscale.cli.compare import compared_networks
+from effscale.cli.references import SpecOrFamily
 from effscale.cli.types import Target
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def command(  # noqa: PLR0913 - options
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Write one page of HTML about each SPEC, to look at, send around and print.
+    """Write a page of HTML about each SPEC, to look at and send around.
 
     Its tables can be sorted and searched; its pictures show where the cost is and how
     large the feature maps are. The page is one file that loads nothing from anywhere.

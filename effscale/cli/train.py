@@ -156,7 +156,9 @@ def command(  # noqa: PLR0913 - options
     form: str | None,
     quiet: bool,
 ) -> None:
-    """Train the network of SPEC and say how accurate it is on images held out.
+    """Train the network of SPEC and say how accurate it becomes.
+
+    The accuracy is that on images held out.
 
     Gradient descent with momentum, cosine schedule and warm-up, label smoothing 0.1,
     averaged weights (EMA), and dropout and stochastic depth as SPEC says. On the CPU

@@ -11,7 +11,7 @@ import click
 import pytest
 
 import effscale as es
-from effscale.cli import compare
+from effscale.cli import compare, references
 from effscale.search import printed
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def test_the_tables_named_are_those_that_there_are() -> None:
 def test_specs_complete_to_families_too() -> None:
     context = click.Context(compare.command)
     argument = compare.command.params[0]
-    kind = compare.SpecOrFamily()
+    kind = references.SpecOrFamily()
     found = [each.value for each in kind.shell_complete(context, argument, "mobilenet")]
     assert found == [
         *("mobilenetv3", "mobilenetv1", "mobilenetv2"),

@@ -46,7 +46,7 @@ SWEEP = "depth, width or resolution as resolution=200..320"
         (types.resolution, "480×640", (480, 640)),
         (types.strategies, "compound", ["compound"]),
         (types.strategies, "dw,fast:0.5,dw,d1_w8", ["dw", "fast:0.5", "d1_w8"]),
-        (types.strategies, "all", ["compound", "depth", "width", "resolution"]),
+        (types.strategies, "all", ["all"]),  # of a classifier or a detector
         (types.budget, "1", 1),
         (types.budget, "2.5", 2.5),
         (types.budget, "1e3", 1000),
