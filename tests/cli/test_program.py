@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,8 +19,6 @@ from effscale import cli
 from effscale.errors import EffscaleError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syrupy.assertion import SnapshotAssertion
 
     from tests.conftest import Run
@@ -115,10 +114,21 @@ def test_ctrl_c_in_the_middle_of_a_measurement() -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        time.sleep(3)
+        _wait_for_torch(process.pid)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
+
+
+def _wait_for_torch(pid: int) -> None:
+    """Until the command is at work, however long its imports take; at most a minute."""
+    maps, until = Path(f"/proc/{pid}/maps"), time.monotonic() + 60
+    if not maps.exists():
+        time.sleep(3)
+        return
+    while "libtorch" not in maps.read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(1)
 
 
 def test_completes_commands_and_built_in_names() -> None:
