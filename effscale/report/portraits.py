@@ -97,6 +97,7 @@ def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
             fontsize=SMALL,
         )
     axes.set_xlim(0, 1.35 * max(elements))
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("numbers in the feature map that it puts out")
     axes.xaxis.set_major_formatter(lambda value, _at: human(value))
     _by_part(axes, parts)
