@@ -10,7 +10,7 @@ run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
 	$(BIN)/effscale scale --phi 4
 
 test: lint types specs ## set up what is missing and run every check and test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 quick: $(INSTALLED) ## the tests that need no torch and take no time
 	$(BIN)/pytest -m "not torch and not slow" \

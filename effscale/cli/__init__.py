@@ -51,6 +51,10 @@ class Program(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
+            # `python -m` would die of the signal where it fell into code that is run
+            # from a text, as by torch's imports: Python keeps in mind how the last such
+            # code ended.
+            exec("")  # noqa: S102
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)
         except EffscaleError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 import effscale.report.specs
 from effscale import cli
 from effscale.errors import EffscaleError
+from tests.cli.interrupting import interrupted
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -115,9 +115,27 @@ def test_ctrl_c_in_the_middle_of_a_measurement() -> None:
         text=True,
     ) as process:
         _wait_for_torch(process.pid)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = interrupted(process)
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
+
+
+def test_ctrl_c_within_code_that_is_run_from_a_text(tmp_path: Path) -> None:
+    (tmp_path / "started.py").write_text(
+        "import effscale.report.specs\n"
+        "from effscale.cli import main\n"
+        "def report(*_, **__):\n"
+        "    exec('raise KeyboardInterrupt')\n"
+        "effscale.report.specs.report = report\n"
+        "main(['specs'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "started"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (130, "interrupted")
 
 
 def _wait_for_torch(pid: int) -> None:

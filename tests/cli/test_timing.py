@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from effscale.cli import timing
 from effscale.cli.timing import Timed
 from effscale.module import latency
 from effscale.module.latency import Latency, Timing
+from tests.cli.interrupting import interrupted
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
@@ -181,8 +180,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
             if "Threads:\t1\n" not in file.read():
                 break
     time.sleep(0.5)
-    os.kill(running.pid, signal.SIGINT)
-    out, said = running.communicate(timeout=60)
+    out, said = interrupted(running)
     assert (running.returncode, out, said.strip()) == (130, "", "interrupted")
     assert list(tmp_path.iterdir()) == []
 
