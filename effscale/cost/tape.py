@@ -52,8 +52,7 @@ def tape(net: Network, *, training: bool = False) -> list[Op]:
     group, before = "", image
     for index, part in enumerate(net.parts):
         run.part, run.depth = index, part.path.count(".") + 2
-        reads = part.reads or ((index - 1,) if index else ())
-        read = [done[number] for number in reads] or [image]
+        read = [done[number] for number in net.sources(index)] or [image]
         maps = read[0] if len(read) == 1 else tuple(each[0] for each in read)
         if detects:  # what every part put out is held
             around = (*image, *(each for other in done for each in other))

@@ -98,8 +98,7 @@ class Detector(nn.Module):
         """(N, image channels, height, width) to class logits and boxes by level."""
         done: list[torch.Tensor | Maps] = []
         for index, part in enumerate(self.net.parts):
-            numbers = part.reads or ((index - 1,) if index else ())
-            read = [done[number] for number in numbers] or [images]
+            read = [done[each] for each in self.net.sources(index)] or [images]
             several = tuple(_newest(each) for each in read)
             taken = several if len(several) > 1 else read[0]
             done.append(self.get_submodule(part.path)(taken))

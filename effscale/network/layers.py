@@ -179,9 +179,10 @@ class Network:
 
     def given(self, index: int, flows: Sequence[Flow]) -> Flow:
         """What part number `index` takes in, of what those before it put out."""
-        reads = self.parts[index].reads
-        if not reads:
-            return flows[index - 1] if index else self.image
-        if len(reads) == 1:
-            return flows[reads[0]]
-        return tuple(newest(flows[each]) for each in reads)
+        flows = [flows[each] for each in self.sources(index)] or [self.image]
+        several = tuple(newest(each) for each in flows)
+        return several if len(several) > 1 else flows[0]
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """Numbers of the parts that part `index` reads; none where it is the image."""
+        return self.parts[index].reads or ((index - 1,) if index else ())
