@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.report.document import (
     Column,
     deviation_style,
+    multiple,
     multiplier,
     quantity,
     sides,
@@ -44,6 +45,24 @@ def costs(units: Units) -> list[Column]:
         Column("params", "params", quantity),
         Column(unit, "", macs),
     ]
+
+
+def candidates(units: Units, *, family: bool) -> list[Column]:
+    """What a grid says of each network; of several φ, how well it tracks the budget."""
+    tracking = Column("rms", "tracking", lambda value: f"{100 * value:.1f} %")
+    return [
+        *costs(units),
+        ACTIVATIONS,
+        Column("ratio", "ratio", multiple),
+        OFF_BY,
+        *([tracking] if family else []),
+        Column("points", "points"),
+    ]
+
+
+def own(row: Row) -> str:
+    """The style of a row of a grid: the spec's own coefficients stand out."""
+    return "bold" if row["own"] else ""
 
 
 def agreement(table: Sequence[Row]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.module.measure import Measurement
-    from effscale.report.document import Row, Units
+    from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.search.candidates import Candidates
     from effscale.search.grid import Answer, Grid
@@ -102,7 +102,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "networks": len(table),
             "candidates": table,
         },
-        sections=[Section(_columns(units, family=family), shown, emphasis=_emphasis)],
+        sections=[Section(_columns(units, family=family), shown, emphasis=columns.own)],
         heading=_heading(spec, grid, answer, len(table)),
         notes=[_legend(family=family), *(more if len(table) > top else [])],
         records=[rows.flat(row) for row in table],
@@ -130,24 +130,14 @@ def _columns(units: Units, *, family: bool) -> list[Column]:
             mark for key, mark in (("own", "★"), ("pareto", "◆")) if row[key]
         )
 
-    tracking = Column("rms", "tracking", lambda value: f"{100 * value:.1f} %")
     return [
         Column("", "", marks, justify="left"),
         Column("α", "alpha", multiple),
         Column("β", "beta", multiple),
         Column("γ", "gamma", multiple),
         Column("product", "product", lambda value: f"{value:.3f}"),
-        *columns.costs(units),
-        columns.ACTIVATIONS,
-        Column("ratio", "ratio", multiple),
-        columns.OFF_BY,
-        *([tracking] if family else []),
-        Column("points", "points"),
+        *columns.candidates(units, family=family),
     ]
-
-
-def _emphasis(row: Row) -> str:
-    return "bold" if row["own"] else ""
 
 
 def _legend(*, family: bool) -> str:

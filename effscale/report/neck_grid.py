@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.module.measure import Measurement
-    from effscale.report.document import Row, Units
+    from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.search.neck_grid import Candidate
     from effscale.spec.models import Spec
@@ -63,7 +63,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "networks": len(table),
             "candidates": table,
         },
-        sections=[Section(_columns(units, phis), shown, emphasis=_emphasis)],
+        sections=[Section(_columns(units, phis), shown, emphasis=columns.own)],
         heading=[
             ("budget", f"{budget:g} × {spec.name} per φ, {said}"),
             ("grid", f"{points:,} growths of the neck, {len(table):,} networks"),
@@ -102,20 +102,9 @@ def _row(each: Candidate, measurement: Measurement | None) -> Data:
 
 
 def _columns(units: Units, phis: Sequence[float]) -> list[Column]:
-    tracking = Column("rms", "tracking", lambda value: f"{100 * value:.1f} %")
-    several = len(phis) > 1
     return [
         Column("", "own", lambda own: "★" if own else "", justify="left"),
         Column("growth", "neck_growth", multiple),
         Column("W", "channels", lambda each: " ".join(map(str, each))),
-        *columns.costs(units),
-        columns.ACTIVATIONS,
-        Column("ratio", "ratio", multiple),
-        columns.OFF_BY,
-        *([tracking] if several else []),
-        Column("points", "points"),
+        *columns.candidates(units, family=len(phis) > 1),
     ]
-
-
-def _emphasis(row: Row) -> str:
-    return "bold" if row["own"] else ""
