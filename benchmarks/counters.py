@@ -23,7 +23,7 @@ import contextlib, io, json, resource, sys, time, warnings
 warnings.simplefilter("ignore")
 import torch
 import effscale as es
-from effscale.network.staged import network
+from effscale.network.network import network
 torch.set_num_threads(1)
 spec = es.load({network!r})
 image = torch.zeros(1, 3, *spec.resolution)
@@ -45,7 +45,7 @@ COUNTERS = {
     "effscale, by arithmetic": ("effscale", "", "found = es.count(spec).macs", False),
     "effscale by torch, on meta": (
         "effscale",
-        "from effscale.module.proof import measure_spec",
+        "from effscale.module.measure import measure_spec",
         "found = measure_spec(spec, 'torch').macs",
         False,
     ),
@@ -66,7 +66,7 @@ COUNTERS = {
     ),
     "effscale by torch, a module": (
         "effscale",
-        "import effscale.module.meta",
+        "import effscale.module.flops",
         "found = es.measure(net, spec.resolution, engine='torch').macs",
         True,
     ),

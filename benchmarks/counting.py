@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import effscale as es
-from effscale.search.candidates import CHUNK
-from effscale.search.grid import Grid, axis, search
+from effscale.search.grid import CHUNK, Grid, axis, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +65,7 @@ def one_by_one() -> int:
 
 def by_fvcore() -> int:
     """Building and tracing B0 itself, the smallest of them."""
-    from effscale.module.proof import measure_spec
+    from effscale.module.measure import measure_spec
 
     for _ in range(3):
         measure_spec(B0, "fvcore")

@@ -21,12 +21,12 @@ from effscale.version import VERSION as __version__  # noqa: N811 - its usual na
 if TYPE_CHECKING:
     from effscale.cost.count import Cost, count
     from effscale.errors import EffscaleError, SpecError
+    from effscale.growth.law import at_phi
+    from effscale.growth.multipliers import Multipliers, compound, strategy
+    from effscale.growth.scale import load, scale, variant
     from effscale.module.anchors import anchors
     from effscale.module.build import build
     from effscale.module.measure import Measurement, measure
-    from effscale.scaling.law import at_phi
-    from effscale.scaling.multipliers import Multipliers, compound, strategy
-    from effscale.scaling.scale import load, scale, variant
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
     from effscale.spec.loading import loads
@@ -37,22 +37,22 @@ _HOMES = {
     "Cost": "cost.count",
     "EffscaleError": "errors",
     "Measurement": "module.measure",
-    "Multipliers": "scaling.multipliers",
+    "Multipliers": "growth.multipliers",
     "Spec": "spec.models",
     "SpecError": "errors",
     "anchors": "module.anchors",
-    "at_phi": "scaling.law",
+    "at_phi": "growth.law",
     "build": "module.build",
-    "compound": "scaling.multipliers",
+    "compound": "growth.multipliers",
     "count": "cost.count",
     "dumps": "spec.dumping",
     "explain": "search.explain",
-    "load": "scaling.scale",
+    "load": "growth.scale",
     "loads": "spec.loading",
     "measure": "module.measure",
-    "scale": "scaling.scale",
-    "strategy": "scaling.multipliers",
-    "variant": "scaling.scale",
+    "scale": "growth.scale",
+    "strategy": "growth.multipliers",
+    "variant": "growth.scale",
 }
 
 __all__ = [

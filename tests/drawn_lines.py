@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from hypothesis import strategies as st
 
-from effscale.spec.base import Activation
 from effscale.spec.lines import OPERATORS
+from effscale.spec.types import Activation
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

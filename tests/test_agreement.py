@@ -13,9 +13,8 @@ from torch import nn
 import effscale as es
 from effscale.cost.conventions import conventions
 from effscale.cost.count import layer_costs, part_costs
-from effscale.module.measure import Engine
-from effscale.module.proof import difference, measure_spec
-from effscale.network.staged import network
+from effscale.module.measure import Engine, difference, measure_spec
+from effscale.network.network import network
 from tests.module import reference
 from tests.strategies import detectors, mobiles, specs
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.count import part_costs
-from effscale.module.proof import difference, measure_spec
-from effscale.network.staged import network
-from effscale.scaling.law import DETECTOR, at_phi
+from effscale.growth.law import DETECTOR, at_phi
+from effscale.module.measure import difference, measure_spec
+from effscale.network.network import network
 from tests.strategies import detectors
 from tests.test_golden import EFFICIENTNETS
 

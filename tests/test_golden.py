@@ -9,9 +9,9 @@ import pytest
 import effscale as es
 from effscale import quantity
 from effscale.cost.count import layer_costs, part_costs
+from effscale.growth.scale import at_resolution
 from effscale.network.leaves import Conv, Linear
-from effscale.network.staged import network
-from effscale.scaling.scale import at_resolution
+from effscale.network.network import network
 from effscale.spec import builtin
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.spec.rounding import POLICIES
+from effscale.spec.models import POLICIES
 from tests.parts import head_of, stages, stem
 
 if TYPE_CHECKING:

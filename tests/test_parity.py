@@ -18,8 +18,8 @@ from torch import nn
 
 import effscale as es
 from effscale.cost.conventions import VERSIONS, Tool, conventions
-from effscale.network.staged import network
-from effscale.scaling.scale import at_resolution
+from effscale.growth.scale import at_resolution
+from effscale.network.network import network
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 import effscale as es
-from effscale.spec.base import Activation
 from effscale.spec.lines import OPERATORS, STAGES
+from effscale.spec.types import Activation
 from tests import readme
 
 TEXT = readme.README.read_text("utf-8")

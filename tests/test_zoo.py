@@ -16,11 +16,11 @@ import torch
 import effscale as es
 from effscale import quantity
 from effscale.cost.count import layer_costs, part_costs
-from effscale.module.proof import difference, measure_spec
+from effscale.growth.multipliers import strategy
+from effscale.growth.scale import at_resolution, with_classes
+from effscale.module.measure import difference, measure_spec
 from effscale.network.leaves import Conv, Linear, Norm
-from effscale.network.staged import network
-from effscale.scaling.multipliers import strategy
-from effscale.scaling.scale import at_resolution, with_classes
+from effscale.network.network import network
 from effscale.spec import builtin
 from effscale.spec.models import Expected
 from effscale.spec.sizes import least_sides

@@ -10,14 +10,14 @@ from effscale.check.rule import Finding, Rule
 from effscale.check.structure import IMPOSSIBLE, replaced
 from effscale.errors import EffscaleError
 from effscale.quantity import human, parse
-from effscale.spec.written import MAX_LINES
+from effscale.spec.loading import MAX_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.check.source import Counted, Source
     from effscale.spec.models import Spec
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
 
 EXPECTED = Rule(
     "EFF301",

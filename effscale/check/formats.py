@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING, Any
 
 from effscale.check.catalogue import RULES
+from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from effscale.check.outcome import Outcome
-    from effscale.check.rule import Finding
+    from effscale.check.rule import Finding, Rule
+    from effscale.check.run import Checked, Outcome
 
 
 def where(finding: Finding) -> str:
@@ -94,3 +96,116 @@ def counted(outcome: Outcome) -> str:
 
 def _several(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("s" if number != 1 else "")
+
+
+# --------------------------------------------------------------------------------------
+# Findings as JUnit's XML, which build servers read.
+
+
+def junit(outcome: Outcome) -> str:
+    """A suite for each file, a case for each finding; a file without any passes."""
+    bad = [each for each in outcome.findings if each.severity != "note"]
+    suites = ET.Element(
+        "testsuites",
+        name="effscale check",
+        tests=str(sum(max(1, len(each.findings)) for each in outcome.files)),
+        failures=str(len(bad)),
+        errors="0",
+    )
+    for each in outcome.files:
+        _suite(suites, each)
+    ET.indent(suites)
+    body = ET.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _suite(suites: ET.Element, checked: Checked) -> None:
+    findings, path = checked.findings, _printable(checked.source.path)
+    suite = ET.SubElement(
+        suites,
+        "testsuite",
+        name=path,
+        tests=str(max(1, len(findings))),
+        failures=str(sum(each.severity != "note" for each in findings)),
+        errors="0",
+    )
+    if not findings:
+        ET.SubElement(suite, "testcase", name="effscale check", classname=path)
+    for each in findings:
+        name = f"{each.code} {each.line}:{each.column}"
+        case = ET.SubElement(suite, "testcase", name=name, classname=path)
+        if each.line:
+            case.set("line", str(each.line))
+        said = _printable(f"{where(each)}: {each.message}")
+        if each.severity == "note":
+            ET.SubElement(case, "system-out").text = said
+            continue
+        failure = ET.SubElement(case, "failure", type=each.severity, message=said)
+        failure.text = _printable(each.help)
+
+
+def _printable(text: str) -> str:
+    """Text without what XML cannot hold, not even escaped."""
+    kept = (
+        c if c in "\t\n\r" or c.isprintable() or c == " " else "\ufffd" for c in text
+    )
+    return "".join(kept)
+
+
+# --------------------------------------------------------------------------------------
+# Findings as SARIF 2.1.0 (OASIS), which code scanning reads.
+
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/"
+    "sarif-schema-2.1.0.json"
+)
+
+
+def sarif(outcome: Outcome) -> str:
+    """One run, with the rules that it found broken."""
+    used = sorted({each.code for each in outcome.findings})
+    driver = {
+        "name": "effscale",
+        "version": VERSION,
+        "rules": [_descriptor(RULES[code]) for code in used],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(each, used) for each in outcome.findings],
+    }
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _descriptor(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.code,
+        "name": rule.name,
+        "shortDescription": {"text": rule.what},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": f"{rule.why}\n\nInstead of\n\n{rule.bad}\n\n{rule.good}\n"},
+        "defaultConfiguration": {"level": rule.severity},
+    }
+
+
+def _result(finding: Finding, used: list[str]) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    uri = quote(finding.path.replace("\\", "/"))
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+    if finding.line:
+        physical["region"] = {
+            "startLine": finding.line,
+            "startColumn": finding.column,
+            "endLine": finding.end_line,
+            "endColumn": finding.end_column,
+        }
+    hint = f" ({finding.help})" if finding.help else ""
+    return {
+        "ruleId": finding.code,
+        "ruleIndex": used.index(finding.code),
+        "level": finding.severity,
+        "message": {"text": f"{finding.message}{hint}"},
+        "locations": [{"physicalLocation": physical}],
+    }

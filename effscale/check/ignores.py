@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from effscale.check.source import Source
-    from effscale.spec.node import Node
+    from effscale.spec.nodes import Node
 
 UNUSED = Rule(
     "EFF009",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.check.source import Source
-    from effscale.spec.base import Model
-    from effscale.spec.node import Node
+    from effscale.spec.nodes import Node
+    from effscale.spec.types import Model
 
 ORDER = Rule(
     "EFF110",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from effscale.check.source import Source
-    from effscale.spec.node import Node, Place
+    from effscale.spec.nodes import Node, Place
 
 Severity = Literal["error", "warning", "note"]
 #: What has to be asked for before a fix is made: `--fix`, `--unsafe-fixes` beside it,

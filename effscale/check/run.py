@@ -2,16 +2,175 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from effscale.check import cost, detectors, ignores, order, reading, structure, widths
 from effscale.check.catalogue import RULES
+from effscale.check.source import Source
+from effscale.errors import SpecError
+from effscale.spec.nodes import label, read_bytes
+from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-    from effscale.check.rule import Finding
-    from effscale.check.source import Source
+    from effscale.check.rule import Finding, Severity
+
+
+# --------------------------------------------------------------------------------------
+# What became of the files that were checked.
+
+#: What a run is told to fail on, and the severities that then do.
+FAILING: dict[str, tuple[Severity, ...]] = {
+    "error": ("error",),
+    "warning": ("error", "warning"),
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file, what was found in it, and how much of that was mended."""
+
+    source: Source
+    findings: tuple[Finding, ...]
+    fixed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All files of a run, in order."""
+
+    files: tuple[Checked, ...]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them, file by file."""
+        return [finding for each in self.files for finding in each.findings]
+
+    @property
+    def severities(self) -> Counter[str]:
+        """How many findings there are of each severity."""
+        return Counter(finding.severity for finding in self.findings)
+
+    @property
+    def fixable(self) -> Counter[str]:
+        """How many findings the program could mend, by what has to be asked for."""
+        return Counter(str(each.applies) for each in self.findings if each.applies)
+
+    @property
+    def fixed(self) -> int:
+        """How many findings were mended."""
+        return sum(each.fixed for each in self.files)
+
+    def fails(self, on: str) -> bool:
+        """Whether a run that fails `on` errors, or on warnings too, does."""
+        return any(self.severities[severity] for severity in FAILING[on])
+
+    def data(self) -> dict[str, Any]:
+        """As plain data: the JSON of `check`."""
+        counts, fixable = self.severities, self.fixable
+        return {
+            "effscale": VERSION,
+            "command": "check",
+            "findings": [_row(finding) for finding in self.findings],
+            "summary": {
+                "files": len(self.files),
+                "errors": counts["error"],
+                "warnings": counts["warning"],
+                "notes": counts["note"],
+                "fixed": self.fixed,
+                "fixable": {name: fixable[name] for name in _APPLIES},
+            },
+        }
+
+
+_APPLIES = ("safe", "unsafe", "update")
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    names = (
+        *("path", "line", "column", "end_line", "end_column"),
+        *("code", "severity", "message", "help"),
+    )
+    row = {name: getattr(finding, name) for name in names}
+    return {**row, "fix": finding.applies}
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# Which files to check.
+
+SUFFIXES = (".yaml", ".yml")
+#: What a file is called that says it is a spec.
+SPEC_SUFFIXES = tuple(f".effscale{suffix}" for suffix in SUFFIXES)
+#: Folders that hold what others wrote, beside those that are hidden.
+FOREIGN = {"node_modules", "site-packages", "venv", "__pycache__"}
+#: What a spec has at its first level: two of these are no chance.
+_KEYS = re.compile(rb"^(?:stem|stages|head|variants|expected)[ \t]*:", re.MULTILINE)
+_HEAD = 2**16
+
+
+def read(path: str) -> Source:
+    """The file at `path`, `-` for standard input, whatever is wrong with it."""
+    name = _printable(label(path))
+    try:
+        return Source.of_bytes(name, read_bytes(path), path)
+    except SpecError as error:
+        return Source.unread(name, error.faults, path)
+
+
+def _printable(path: str) -> str:
+    """A path in one line of what can be shown."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
+        for c in path
+    )
+
+
+def below(folder: str | Path) -> Iterator[str]:
+    """Every YAML file in `folder` and the folders in it, sorted; hidden ones not."""
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and name not in FOREIGN
+        )
+        for name in sorted(names):
+            if name.endswith(SUFFIXES) and name[0] != ".":
+                yield os.path.normpath(os.path.join(top, name))  # noqa: PTH118
+
+
+def listed(paths: tuple[str, ...]) -> list[str]:
+    """The files that `paths` name, each once, in order; folders stand for those below.
+
+    No path stands for the specs below the current folder: other YAML files are left
+    out, which no folder that is named does.
+    """
+    if not paths:
+        return [path for path in below(".") if looks_like_a_spec(path)]
+    found: list[str] = []
+    for path in paths:
+        found += below(path) if Path(path).is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def looks_like_a_spec(path: str) -> bool:
+    """Whether a file is called a spec, or has keys of one at its first level."""
+    if path.endswith(SPEC_SUFFIXES):
+        return True
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return len(set(_KEYS.findall(head))) > 1
+
+
+# --------------------------------------------------------------------------------------
 
 
 def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Finding]:

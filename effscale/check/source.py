@@ -9,21 +9,18 @@ from typing import TYPE_CHECKING
 
 from effscale.cost.count import Cost, PartCost, part_costs, whole
 from effscale.errors import EffscaleError, SpecError
-from effscale.network.staged import network
-from effscale.scaling.scale import variant
-from effscale.spec.base import Model
-from effscale.spec.files import decoded
-from effscale.spec.loading import Reading, examine
-from effscale.spec.node import Node, dotted
-from effscale.spec.nodes import BREAK
-from effscale.spec.written import MAX_LINES, lines
+from effscale.growth.scale import variant
+from effscale.network.network import network
+from effscale.spec.loading import MAX_LINES, Reading, examine, lines
+from effscale.spec.nodes import BREAK, Node, decoded, dotted
+from effscale.spec.types import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.errors import Fault
     from effscale.spec.models import Spec
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
 
 BOM = b"\xef\xbb\xbf"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from effscale.check.source import Source
     from effscale.spec.models import Spec
-    from effscale.spec.node import Node, Place
+    from effscale.spec.nodes import Node, Place
 
 CHANNELS = Rule(
     "EFF201",

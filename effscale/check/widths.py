@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from effscale.check.rule import Finding, Rule
 from effscale.check.source import Counted
-from effscale.spec.base import of_block
 from effscale.spec.lines import MBConv
+from effscale.spec.types import of_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,20 +2,137 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import delivery, options
+from effscale.cli import options
+from effscale.cli.progress import Bar
 from effscale.cli.types import CODES, Target
-from effscale.cli.verify import verified
+from effscale.errors import EffscaleError, MeasureError
 
 if TYPE_CHECKING:
-    from effscale.check.outcome import Outcome
-    from effscale.check.rule import Applies
+    from collections.abc import Collection
+
+    from effscale.check.rule import Applies, Finding
+    from effscale.check.run import Outcome
     from effscale.check.source import Source
+
+
+# --------------------------------------------------------------------------------------
+# Findings, printed or written in the format that was asked for.
+
+_SUFFIXES = {".json": "json", ".sarif": "sarif", ".xml": "junit"}
+
+
+def form_of(form: str | None, output: Path | None) -> str:
+    """The format asked for, or the one that the file's name or the place suggests."""
+    if form not in {None, "auto"}:
+        return str(form)
+    if form is None and output is not None and output.suffix in _SUFFIXES:
+        return _SUFFIXES[output.suffix]
+    actions = {"GITHUB_ACTIONS", "GITHUB_WORKFLOW"} <= os.environ.keys()
+    return "github" if actions and output is None else "text"
+
+
+def deliver(
+    outcome: Outcome, form: str, output: Path | None, *, aside: bool, quiet: bool
+) -> None:
+    """Print the findings, or write them to the file."""
+    from effscale.check import formats
+
+    if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(formats.summary(outcome))
+    if form == "text" and output is None:
+        from effscale.report.findings import show
+
+        show(outcome, sys.stderr if aside else sys.stdout, quiet=quiet)
+        return
+    text = _text(outcome, form, quiet=quiet)
+    if output is not None:
+        options.write(output, text)
+        if not quiet:
+            click.echo(formats.counted(outcome), err=True)
+    else:
+        click.echo(text, nl=False, err=aside)
+
+
+def _text(outcome: Outcome, form: str, *, quiet: bool) -> str:
+    """The findings in a format."""
+    from effscale.check import formats
+    from effscale.report import findings
+
+    match form:
+        case "concise":
+            return formats.concise(outcome)
+        case "json":
+            return formats.as_json(outcome)
+        case "github":
+            return formats.github(outcome)
+        case "sarif":
+            return formats.sarif(outcome)
+        case "junit":
+            return formats.junit(outcome)
+        case _:
+            return findings.text(outcome, quiet=quiet)
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# What `check --verify` adds: networks built, and measured beside their count.
+
+
+def verified(
+    outcome: Outcome, enabled: Collection[str], *, quiet: bool = False
+) -> Outcome:
+    """The outcome with a finding for each network whose measurement differs.
+
+    fvcore runs the baseline; torch, which needs neither memory nor time for it, counts
+    the baseline and every variant. What cannot be measured is said on stderr.
+    """
+    if "EFF307" not in enabled:
+        return outcome
+    sound = [each for each in outcome.files if not each.source.faults]
+    total = sum(
+        2 + len(each.source.spec.variants) for each in sound if each.source.spec
+    )
+    files = []
+    with Bar(total, quiet=quiet) as bar:
+        for each in outcome.files:
+            found = [] if each.source.faults else _measured(each.source, bar)
+            files.append(replace(each, findings=(*each.findings, *found)))
+    return replace(outcome, files=tuple(files))
+
+
+def _measured(source: Source, bar: Bar) -> list[Finding]:
+    from effscale.check.cost import DIFFERS
+    from effscale.module.measure import difference, measure_spec
+
+    found = []
+    for place, counted in source.networks.items():
+        if isinstance(counted, EffscaleError):
+            continue
+        spec = counted.spec
+        for engine in ("torch",) if place else ("torch", "fvcore"):
+            try:
+                text = difference(spec, measure_spec(spec, engine))  # type: ignore[arg-type]
+            except MeasureError as error:
+                click.echo(f"{source.path}: not verified: {error}", err=True)
+                text = None
+            bar.advance(1, f"{engine} measured {spec.name}")
+            if text:
+                found.append(DIFFERS.at(source, place, text, key=True))
+    return found
+
+
+# --------------------------------------------------------------------------------------
 
 FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
 
@@ -129,8 +246,8 @@ def command(  # noqa: PLR0913 - options
         if verify:
             outcome = verified(outcome, enabled, quiet=quiet)
         aside = bool(applies) and "-" in paths  # standard output has the text itself
-        chosen_form = delivery.form_of(form, output)
-        delivery.deliver(outcome, chosen_form, output, aside=aside, quiet=quiet)
+        chosen_form = form_of(form, output)
+        deliver(outcome, chosen_form, output, aside=aside, quiet=quiet)
         failed = outcome.fails(fail_on)
     if failed and not exit_zero:
         raise SystemExit(1)
@@ -144,7 +261,7 @@ def _applies(**asked: bool) -> set[Applies]:
 
 def _sources(paths: tuple[str, ...]) -> list[Source]:
     """Each file that is to be checked."""
-    from effscale.check.files import listed, read
+    from effscale.check.run import listed, read
 
     found = [read(path) for path in listed(paths)]
     if not found:
@@ -158,8 +275,7 @@ def _checked(
 ) -> Outcome:
     """What is found in each file, once what may be mended is."""
     from effscale.check.fix import fixed
-    from effscale.check.outcome import Checked, Outcome
-    from effscale.check.run import check
+    from effscale.check.run import Checked, Outcome, check
 
     files = []
     for source in sources:

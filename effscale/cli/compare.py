@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import latency, options, proof, timing
+from effscale.cli import latency, options, proof
+from effscale.cli import latency as timing
 from effscale.cli.references import SpecOrFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from effscale.cli.timing import Timed
+    from effscale.cli.latency import Timed
+    from effscale.compare.paper_tables import Table
+    from effscale.compare.side_by_side import Axis, Entry
     from effscale.module.measure import Measurement
     from effscale.report.document import Report, Units
-    from effscale.search.compare import Axis, Entry
-    from effscale.search.printed import Table
 
-#: The paper's tables, by name; `effscale.search.printed` has them.
+#: The paper's tables, by name; `effscale.compare.paper_tables` has them.
 TABLES = (
     *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
     *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
@@ -101,7 +102,7 @@ def command(  # noqa: PLR0913 - options
     Of two files, or two networks of the same name, it shows the parts that changed; the
     parts are matched in order, so that an inserted stage is one change.
     """
-    from effscale.search.compare import points
+    from effscale.compare.side_by_side import points
 
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)
@@ -133,7 +134,7 @@ def command(  # noqa: PLR0913 - options
         image = plots.accuracy(drawn, x, picture)
     measured = proof.measurements(networks, engine, quiet=quiet)
     if table is not None:
-        from effscale.report.printed import report
+        from effscale.report.paper_tables import report
 
         answer = report(table, measured=measured)
     else:
@@ -149,7 +150,7 @@ def command(  # noqa: PLR0913 - options
 
 
 def _table(name: str) -> Table:
-    from effscale.search.printed import table
+    from effscale.compare.paper_tables import table
 
     return table(name)
 
@@ -176,7 +177,7 @@ def compared_networks(
     Raises:
         click.UsageError: if there is none, or `to` names none of them.
     """
-    from effscale.search.compare import entries, expanded
+    from effscale.compare.side_by_side import entries, expanded
 
     if not specs:
         raise click.UsageError("Missing argument '[SPEC]...', or --table.")
@@ -196,7 +197,7 @@ def _apart(
     timed: Timed | None,
 ) -> bool:
     """Whether to show what changed, part by part."""
-    from effscale.search.compare import versions
+    from effscale.compare.side_by_side import versions
 
     if parts and len(compared) != 2:  # noqa: PLR2004 - one and the other
         message = f"--parts compares two networks, got {len(compared)}"
@@ -211,7 +212,7 @@ def _apart(
 
 def _known(to: str | None, compared: Sequence[Entry]) -> None:
     """Refuse a network to compare with that is not there."""
-    from effscale.search.compare import CHEAPEST
+    from effscale.compare.side_by_side import CHEAPEST
 
     names = dict.fromkeys(name for each in compared for name in each.names)
     if to is not None and to not in {CHEAPEST, *names}:

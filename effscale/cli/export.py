@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from effscale.atomic_write import replacing
 from effscale.cli import options
-from effscale.cli.running import MAX_BATCH
+from effscale.cli.latency import MAX_BATCH
 from effscale.cli.types import Parsed, Range, Target
-from effscale.whole import replacing
 
 if TYPE_CHECKING:
     from effscale.report.document import Report
@@ -128,7 +128,7 @@ def _form_of(output: Path) -> str:
 def _scaled(spec: Spec, phi: float | None) -> Spec:
     if phi is None:
         return spec
-    from effscale.scaling.family import family
+    from effscale.growth.family import family
 
     whole = int(phi) if phi == int(phi) else phi
     return family(spec, [whole])[0].spec
@@ -149,7 +149,7 @@ def _export(  # noqa: PLR0913, PLR0917 - options
 
     with Bar(3, quiet=quiet) as bar:
         bar.advance(0, f"{spec.name}: loading torch")
-        from effscale.module.exporting import export_spec
+        from effscale.module.export import export_spec
 
         with replacing(output, f"{spec.name}.pt2") as new:
             written = export_spec(

@@ -110,7 +110,7 @@ def command(  # noqa: PLR0913 - options
     An --output file named .yaml gets the nearest network as a spec of its own.
     """
     from effscale.report import fit as report
-    from effscale.report.resolved import resolved
+    from effscale.report.scaling import resolved
     from effscale.search.fit import Limits
 
     options.unused(output, force=force)
@@ -172,7 +172,7 @@ def _on_ray(
 def _off_ray(
     baseline: Spec, macs: int, limits: Limits, tolerance: float, *, quiet: bool
 ) -> tuple[list[Found], str]:
-    from effscale.search.free import off_ray
+    from effscale.search.off_ray import off_ray
 
     with Bar(1.0, quiet=quiet) as bar:
         answer = off_ray(

@@ -2,23 +2,139 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import neck_grid, options, points, proof
-from effscale.cli.evaluation import evaluation_options
-from effscale.cli.studying import Shown, evaluate
+from effscale.cli import options, proof
+from effscale.cli.progress import Bar
+from effscale.cli.study import Shown, evaluate, evaluation_options
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from effscale.cli.evaluation import Asked
-    from effscale.cli.points import Interval
+    from effscale.cli.study import Asked
     from effscale.report.document import Units
-    from effscale.search.grid import Constraint
+    from effscale.report.rows import Data
+    from effscale.search.grid import Answer, Constraint, Grid
+    from effscale.spec.models import Spec
+
+
+# --------------------------------------------------------------------------------------
+# `effscale grid` of a detector: the growth of its neck's channels.
+
+#: The paper's list: 1.2, 1.25 … 1.45.
+GROWTHS = (Decimal("1.2"), Decimal("1.45"))
+
+
+def refuse(given: Mapping[str, object]) -> None:
+    """Refuse options that speak of α, β and γ.
+
+    Raises:
+        UsageError: naming them.
+    """
+    named = [f"--{name}" for name, value in given.items() if value]
+    if named:
+        many = f"{', '.join(named)}: of classifiers alone"
+        raise click.UsageError(f"{many}; a detector's grid varies --neck-width")
+
+
+def neck_answer(  # noqa: PLR0913 - options
+    baseline: Spec,
+    growths: Interval | None,
+    step: Decimal,
+    phis: Sequence[float],
+    budget: float,
+    *,
+    sort: str | None,
+    top: int,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+    units: Units,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Print, or write, the growths of a range, each counted, best first."""
+    from effscale.report import neck_grid as report
+    from effscale.search.grid import axis
+    from effscale.search.neck_grid import search
+
+    low, high = growths or GROWTHS
+    candidates = search(baseline, axis(low, high, step).tolist(), phis, budget)
+    order = sort or ("tracking" if len(phis) > 1 else "deviation")
+    found = report.best_first(candidates, order)
+    specs = [each.spec for each in found[:top]] if engine != "none" else []
+    measured = proof.measurements(specs, engine, quiet=quiet)
+    shown = report.report(
+        baseline, found, phis, budget, top=top, measured=measured, units=units
+    )
+    options.deliver(shown, form, output)
+    if verbose:
+        proof.explain(measured)
+    proof.verify(specs, measured)
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# The points that the options of `effscale grid` ask for, and their networks.
+
+Interval = tuple[Decimal, Decimal]
+
+#: Which of α, β, γ a strategy varies.
+DIMENSIONS = {
+    "depth": (True, False, False),
+    "width": (False, True, False),
+    "resolution": (False, False, True),
+    "dw": (True, True, False),
+    "dr": (True, False, True),
+    "wr": (False, True, True),
+}
+
+
+def coefficient_ranges(
+    budget: float, strategy: str, *given: Interval | None
+) -> list[Interval]:
+    """The ranges asked for; by default all that can be feasible, at two decimals."""
+    root = math.ceil(100 * math.sqrt(budget)) / 100
+    varied = DIMENSIONS.get(strategy, (True, True, True))
+    return [
+        each or (Decimal(1), Decimal(str(high)) if varies else Decimal(1))
+        for each, high, varies in zip(given, (budget, root, root), varied, strict=True)
+    ]
+
+
+def searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Answer:
+    """What the grid has, with a bar, and how long it took where that is asked for."""
+    from effscale.search.grid import search
+
+    start = time.perf_counter()
+    with Bar(asked.points, quiet=quiet) as bar:
+        answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
+    if verbose or (sys.stderr.isatty() and not quiet):
+        seconds = time.perf_counter() - start
+        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
+    return answer
+
+
+def networks(baseline: Spec, table: list[Data]) -> list[Spec]:
+    """The networks of these rows, to be built."""
+    from effscale.growth.multipliers import Multipliers
+    from effscale.growth.scale import scale
+
+    names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
+    given = [Multipliers(*(row[name] for name in names)) for row in table]
+    return [scale(baseline, each) for each in given]
+
+
+# --------------------------------------------------------------------------------------
 
 #: Rows of the table, unless --top says otherwise.
 SHOWN = 20
@@ -50,7 +166,7 @@ SHOWN = 20
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["compound", *points.DIMENSIONS]),
+    type=click.Choice(["compound", *DIMENSIONS]),
     default="compound",
     show_default=True,
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
@@ -143,7 +259,7 @@ def command(  # noqa: PLR0913 - options
     picture = options.drawable(plot, force=force)
     baseline = options.read(spec, resolution, classes)
     if baseline.neck is not None:
-        neck_grid.refuse(
+        refuse(
             {
                 "alpha": alpha,
                 "beta": beta,
@@ -154,7 +270,7 @@ def command(  # noqa: PLR0913 - options
                 "evaluate": evaluation,
             }
         )
-        neck_grid.answer(
+        neck_answer(
             baseline,
             neck_width,
             step[0],
@@ -172,7 +288,7 @@ def command(  # noqa: PLR0913 - options
         return
     if neck_width is not None:
         raise click.UsageError(f"--neck-width is of detectors; {baseline.name} is none")
-    ranges = points.ranges(budget, strategy, alpha, beta, gamma)
+    ranges = coefficient_ranges(budget, strategy, alpha, beta, gamma)
     alphas, betas, gammas = search.axes(ranges, step)
     asked = search.Grid(
         alphas,
@@ -183,7 +299,7 @@ def command(  # noqa: PLR0913 - options
         constraint=constraint,
         phis=tuple(phi),
     )
-    answer = points.searched(baseline, asked, quiet=quiet, verbose=verbose)
+    answer = searched(baseline, asked, quiet=quiet, verbose=verbose)
     order = sort or ("tracking" if len(phi) > 1 else "deviation")
     found = report.best_first(answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
@@ -194,7 +310,7 @@ def command(  # noqa: PLR0913 - options
         evaluate(evaluation, baseline, rows, budget=budget, phi=phi[0], shown=where)
         return
     top = top or SHOWN
-    specs = points.networks(baseline, table[:top]) if engine != "none" else []
+    specs = networks(baseline, table[:top]) if engine != "none" else []
     measured = proof.measurements(specs, engine, quiet=quiet)
     shown = report.report(
         baseline, asked, answer, table, top=top, measured=measured, units=units

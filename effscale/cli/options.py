@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from effscale.atomic_write import whole
 from effscale.cli.references import SpecReference
 from effscale.cli.types import RESOLUTION, Range, Target
-from effscale.whole import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ def read(spec: str, resolution: tuple[int, int] | None, classes: int | None) -> 
     Raises:
         SpecError, ScaleError: if there is none.
     """
-    from effscale.scaling.scale import at_resolution, load, with_classes
+    from effscale.growth.scale import at_resolution, load, with_classes
 
     found = load(spec)
     if resolution is not None and resolution != found.resolution:

@@ -25,7 +25,7 @@ def measurements(
 
     measured: list[Measurement | None] = []
     with Bar(len(specs), quiet=quiet) as bar:
-        from effscale.module.proof import measure_spec
+        from effscale.module.measure import measure_spec
 
         for spec in specs:
             bar.advance(0, f"{engine} measures {spec.name}")
@@ -52,7 +52,7 @@ def verify(specs: Sequence[Spec], measured: Sequence[Measurement | None]) -> Non
     pairs = [(s, m) for s, m in zip(specs, measured, strict=True) if m is not None]
     if not pairs:
         return
-    from effscale.module.proof import difference
+    from effscale.module.measure import difference
 
     lines = [line for spec, m in pairs if (line := difference(spec, m))]
     if lines:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import latency, options, proof, timing
+from effscale.cli import latency, options, proof
+from effscale.cli import latency as timing
 from effscale.cli.compare import compared_networks
 from effscale.cli.references import SpecOrFamily
 from effscale.cli.types import Target
@@ -15,7 +16,7 @@ from effscale.cli.types import Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.cli.timing import Timed
+    from effscale.cli.latency import Timed
     from effscale.report.document import Units
 
 
@@ -70,7 +71,8 @@ def command(  # noqa: PLR0913 - options
     """
     from effscale.cli.progress import Bar
     from effscale.extras import needed
-    from effscale.report import compare, summary
+    from effscale.report import compare
+    from effscale.report import page as summary
 
     options.unused(output, force=force)
     if output is None and sys.stdout.isatty():

@@ -81,9 +81,9 @@ def command(  # noqa: PLR0913 - options
     An --output file named .yaml gets the scaled network as a spec of its own (one
     variant); any other gets the answer.
     """
+    from effscale.growth.family import family
     from effscale.report import scaling
-    from effscale.report.resolved import resolved
-    from effscale.scaling.family import family
+    from effscale.report.scaling import resolved
     from effscale.search.detectors import published
 
     options.unused(output, force=force)
@@ -139,6 +139,6 @@ def _drawn(report: Report, picture: str) -> bytes:
     """The family as a picture of that format, if there is one."""
     if not picture:
         return b""
-    from effscale.report import portraits
+    from effscale.report import plots
 
-    return portraits.family(report.data["rows"][1:], picture)
+    return plots.family(report.data["rows"][1:], picture)

@@ -2,18 +2,131 @@
 
 from __future__ import annotations
 
+import math
 import os
-from typing import TYPE_CHECKING
+import signal
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from effscale.cli import options
+from effscale.cli.progress import Bar
 from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
+from effscale.errors import TrainError
+from effscale.report.document import percent
+from effscale.report.train import epoch_line
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
-    from effscale.module.train.trainer import Training
+    from effscale.train.trainer import Training
+
+
+# --------------------------------------------------------------------------------------
+# What `train` does while a network trains: progress, and an end in between.
+
+
+def run(training: Training, *, quiet: bool, seconds: float | None) -> None:
+    """Train to the end, or until asked to stop; what is done is kept.
+
+    Raises:
+        TrainError: if the time is up before.
+    """
+    epochs = training.recipe.epochs
+    end = time.monotonic() + (math.inf if seconds is None else seconds)
+    if training.step and not quiet:
+        click.echo(f"{training.file}: goes on {_place(training)}", err=True)
+    with Stopping() as stopping, Bar(training.steps, quiet=quiet) as bar:
+        bar.advance(training.step, "training")
+        for epoch in training.run():
+            speed = training.images_per_second
+            if epoch is not None:
+                bar.say(epoch_line(asdict(epoch), epochs, speed))
+            bar.advance(1, _state(training))
+            late = time.monotonic() > end and training.step < training.steps
+            if stopping or late:
+                training.save()
+                break
+        else:
+            return
+    kept = _kept(training)
+    if late and not stopping:
+        raise TrainError(f"time limit: reached {_place(training)}; {kept}")
+    if not quiet:
+        click.echo(f"stopped {_place(training)}; {kept}", err=True)
+    stopping.leave()
+
+
+def _place(training: Training) -> str:
+    """How far it has come, in words."""
+    epochs, steps = divmod(training.step, training.order.per_epoch)
+    within = f" and {steps} of {training.order.per_epoch} steps" if steps else ""
+    return f"after {epochs} of {training.recipe.epochs} epochs{within}"
+
+
+def _kept(training: Training) -> str:
+    if training.file is None:
+        return "nothing is kept without --checkpoint"
+    return f"kept in {training.file}, from which the same command goes on"
+
+
+def _state(training: Training) -> str:
+    """What the bar says: the epoch, the last accuracy, the speed."""
+    epochs = training.recipe.epochs
+    epoch = min(training.step // training.order.per_epoch + 1, epochs)
+    last = [f"accuracy {percent(each.accuracy)}" for each in training.history[-1:]]
+    speed = f"{training.images_per_second:,.0f} images/s"
+    return "  ".join([f"epoch {epoch}/{epochs}", *last, speed])
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# Ctrl-C and termination, heard between two steps of a work and not within one.
+
+#: What a shell says of a program that was terminated.
+TERMINATED = 128 + signal.SIGTERM
+
+
+class Stopping:
+    """Asked to stop or not; a second Ctrl-C does not wait to be asked."""
+
+    def __init__(self) -> None:
+        self._heard: int | None = None
+        self._before = {
+            number: signal.getsignal(number)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def __enter__(self) -> Self:
+        for number in self._before:
+            signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __bool__(self) -> bool:
+        return self._heard is not None
+
+    def leave(self) -> None:
+        """End the program as whoever sent the signal expects it to end."""
+        if self._heard == signal.SIGTERM:
+            sys.exit(TERMINATED)
+        raise KeyboardInterrupt
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self._heard is not None:
+            raise KeyboardInterrupt
+        self._heard = number
+
+
+# --------------------------------------------------------------------------------------
 
 #: Processes that read images, unless more are asked for.
 MOST_WORKERS = 16
@@ -173,11 +286,15 @@ def command(  # noqa: PLR0913 - options
       effscale train mobilenetv3-small --resolution 32 --epochs 5
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
     """
-    from effscale.cli.training import run
-    from effscale.module.train.device import device_of, precision_of, use_threads
-    from effscale.module.train.recipe import RATE_PER_IMAGE, Recipe
-    from effscale.module.train.sources import data_of, fitted
-    from effscale.module.train.trainer import Training
+    from effscale.train.recipe import (
+        RATE_PER_IMAGE,
+        Recipe,
+        device_of,
+        precision_of,
+        use_threads,
+    )
+    from effscale.train.sources import data_of, fitted
+    from effscale.train.trainer import Training
 
     options.unused(output, force=force, option="--out")
     use_threads(threads)
@@ -221,8 +338,8 @@ def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
 
 
 def _deliver(training: Training, form: str | None, output: Path | None) -> None:
-    from effscale.module.train.outcome import outcome
     from effscale.report.train import report
+    from effscale.train.checkpoint import outcome
 
     answer = report(training.spec, outcome(training))
     if output is not None:

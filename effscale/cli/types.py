@@ -81,8 +81,8 @@ def resolution(text: str) -> tuple[int, int]:
 def strategies(text: str) -> list[str]:
     """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` that a paper compares."""
     from effscale.errors import ScaleError
-    from effscale.scaling.law import DETECTOR
-    from effscale.scaling.multipliers import shares
+    from effscale.growth.law import DETECTOR
+    from effscale.growth.multipliers import shares
 
     names = text.split(",")
     for name in names:
@@ -171,7 +171,7 @@ def sweep(text: str) -> tuple[str, float, float]:
 
 def augment(text: str) -> str:
     """`none`, `plain`, `rand` or `rand:15`."""
-    from effscale.module.train.recipe import strength
+    from effscale.train.recipe import strength
 
     strength(text)
     return text

@@ -30,8 +30,8 @@ from effscale.network.leaves import (
     Shape,
     Shift,
 )
-from effscale.network.staged import network
-from effscale.spec.base import Model
+from effscale.network.network import network
+from effscale.spec.types import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

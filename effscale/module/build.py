@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from effscale.arrays import is_array
 from effscale.errors import LayerError
-from effscale.module.combine import Gated, Shifted, Skipping, Wired
-from effscale.module.initialise import initialise, materialise
-from effscale.module.levels import (
-    Attended,
-    Detector,
-    Fused,
-    Resized,
-    Shared,
-)
 from effscale.network.layers import (
     Across,
     Gate,
@@ -45,10 +38,265 @@ from effscale.network.leaves import (
     Resize,
     Shift,
 )
-from effscale.network.staged import network
+from effscale.network.network import network
 
 if TYPE_CHECKING:
+    from effscale.network.layers import Merge
     from effscale.spec.models import Spec
+
+
+# --------------------------------------------------------------------------------------
+# From a module without storage to one with weights, drawn as the reference does.
+
+
+def materialise(module: nn.Module, device: str | torch.device) -> None:
+    """Give each parameter and buffer of a module on meta its storage, all zeros.
+
+    In place. (`Module.to_empty` would import sympy on the way: half a second.)
+    """
+    for each in module.modules():
+        for name, parameter in list(each.named_parameters(recurse=False)):
+            zeros = torch.zeros(parameter.shape, dtype=parameter.dtype, device=device)
+            each.register_parameter(name, nn.Parameter(zeros))
+        for name, buffer in list(each.named_buffers(recurse=False)):
+            zeros = torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
+            each.register_buffer(name, zeros)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """Fill every parameter and buffer in place.
+
+    Convolutions: normal, variance 2 / (k²·c_out/groups). Linear: uniform up to
+    1/√c_out. Biases 0, but where a class head begins. Batch norm: the
+    identity. Fusions: 1.
+
+    Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103.
+    """
+    for each in module.modules():
+        match each:
+            case nn.Conv2d():
+                fan_out = each.weight[:, 0].numel() // each.groups
+                each.weight.normal_(0, math.sqrt(2 / fan_out))
+                if each.bias is not None:
+                    each.bias.fill_(vars(each).get("bias_init", 0.0))
+            case Fused():
+                each.weights.fill_(1)
+            case nn.Linear():
+                bound = 1 / math.sqrt(each.out_features)
+                each.weight.uniform_(-bound, bound)
+                each.bias.zero_()
+            case nn.BatchNorm2d():
+                each.reset_parameters()
+            case _:
+                pass
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# Modules that combine others: gates, residuals, graphs; and those that torch lacks.
+
+
+class Gated(nn.Sequential):
+    """x · f(x), f being the children in order."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape; f(x) is (N, C, 1, 1)."""
+        y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return x * y
+
+
+class Skipping(nn.Module):
+    """shortcut(x) + scale · f(x), f being the other children in order.
+
+    In training f is dropped at `rate`, stochastic depth (Huang et al. 2016) by image:
+    what stays is scaled by 1/(1 − rate).
+    """
+
+    rate: float = 0.0
+
+    def __init__(
+        self, layers: dict[str, nn.Module], shortcut: nn.Module | None, scale: float
+    ) -> None:
+        super().__init__()
+        self.scale, self.order = scale, tuple(layers)
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        if shortcut is not None:
+            self.add_module("shortcut", shortcut)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to what both branches make of it."""
+        y = x
+        for name in self.order:
+            y = self.get_submodule(name)(y)
+        if self.scale != 1:
+            y = y * self.scale
+        if self.training and self.rate > 0:
+            keep = y.new_empty(y.shape[0], 1, 1, 1).bernoulli_(1 - self.rate)
+            y = y * keep.div_(1 - self.rate)
+        beside = self._modules.get("shortcut")
+        return (x if beside is None else beside(x)) + y
+
+    def extra_repr(self) -> str:
+        """The rate, and the scale where there is one."""
+        scale = "" if self.scale == 1 else f", scale={self.scale}"
+        return f"rate={self.rate:.3f}{scale}"
+
+
+class Wired(nn.Module):
+    """A graph of modules, one a node; takes and gives a feature map or a tuple."""
+
+    def __init__(self, graph: Graph, nodes: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.graph, self.called = graph, dict[str, str]()
+        for name, node in nodes.items():
+            self.called[name] = name
+            while hasattr(self, self.called[name]):  # `half`, which all modules have
+                self.called[name] += "_"
+            self.add_module(self.called[name], node)
+
+    def forward(
+        self, x: torch.Tensor | tuple[torch.Tensor, ...]
+    ) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Each node on what it reads, summed or concatenated."""
+        maps: list[Any] = [x] if isinstance(x, torch.Tensor) else list(x)
+        for node in self.graph.nodes:
+            read = [maps[k] for k in node.reads]
+            layer = self._modules.get(self.called.get(node.name, ""))
+            merged = _merged(read, node.merge)
+            maps.append(merged if layer is None else layer(merged))
+        outputs = tuple(maps[k] for k in self.graph.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _merged(
+    read: list[torch.Tensor], merge: Merge
+) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    if merge == "apart":
+        return tuple(read)
+    if merge == "concat" and len(read) > 1:
+        return torch.cat(read, dim=1)
+    total = read[0]
+    for each in read[1:]:
+        total = total + each
+    return total
+
+
+class Shifted(nn.Module):
+    """The feature map moved up and left by a position, zeros moved in."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        return functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# Modules of several feature maps: what detectors fuse and share between levels.
+
+Maps = tuple[torch.Tensor, ...]
+#: Keeps the fast fusion from a division by zero (Tan, Pang & Le 2020, section 3.3).
+EPSILON = 1e-4
+
+
+class Detections(NamedTuple):
+    """What a detector puts out, by level, lowest first.
+
+    Of A anchors at each position: class logits (N, A·classes, height, width), and boxes
+    (N, A·4, height, width) relative to the anchors (`effscale.anchors`).
+    """
+
+    classes: Maps
+    boxes: Maps
+
+
+class Shared(nn.Module):
+    """One module on each of several feature maps, with the same weights."""
+
+    def __init__(self, shared: nn.Module) -> None:
+        super().__init__()
+        self.shared = shared
+
+    def forward(self, maps: Maps) -> Maps:
+        """Each (N, C, H, W) to what the module makes of it."""
+        return tuple(self.shared(each) for each in maps)
+
+
+class Fused(nn.Module):
+    """Σ wᵢ·xᵢ of feature maps of one shape, by weights that are learnt."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self.kind = fuse.kind
+        shape = (fuse.inputs, 1 if fuse.channels is None else int(fuse.channels), 1, 1)
+        self.weights = nn.Parameter(torch.ones(shape))
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """Several (N, C, H, W) to one."""
+        weights: torch.Tensor = self.weights
+        if self.kind == "softmax":
+            weights = weights.softmax(dim=0)
+        elif self.kind == "fast":
+            weights = weights.relu()
+            weights = weights / (weights.sum(dim=0) + EPSILON)
+        total = maps[0] * weights[0]
+        for weight, each in zip(weights[1:], maps[1:], strict=True):
+            total = total + each * weight
+        return total
+
+    def extra_repr(self) -> str:
+        """The kind, and how many maps."""
+        return f"{self.kind}, {len(self.weights)}"
+
+
+class Attended(nn.Module):
+    """a + b · sigmoid(max(a)), the maximum over all positions (Ghiasi et al. 2019)."""
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """Two (N, C, H, W) to one."""
+        a, b = maps
+        return a + b * a.amax(dim=(2, 3), keepdim=True).sigmoid()
+
+
+class Resized(nn.Module):
+    """The first of two feature maps at the size of the second, nearest neighbours."""
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """(N, C, h, w) and (N, _, H, W) to (N, C, H, W)."""
+        x, like = maps
+        return functional.interpolate(x, size=like.shape[2:], mode="nearest")
+
+
+class Detector(nn.Module):
+    """Backbone (`stem`, `stages`), `neck`, `class_head` and `box_head`."""
+
+    def __init__(self, net: Network, children: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.net = net
+        for name, child in children.items():
+            self.add_module(name, child)
+
+    def forward(self, images: torch.Tensor) -> Detections:
+        """(N, image channels, height, width) to class logits and boxes by level."""
+        done: list[torch.Tensor | Maps] = []
+        for index, part in enumerate(self.net.parts):
+            read = [done[each] for each in self.net.sources(index)] or [images]
+            several = tuple(_newest(each) for each in read)
+            taken = several if len(several) > 1 else read[0]
+            done.append(self.get_submodule(part.path)(taken))
+        classes, boxes = done[-2:]
+        return Detections((*classes,), (*boxes,))
+
+
+def _newest(flow: torch.Tensor | Maps) -> torch.Tensor:
+    """The map that a part puts out; cells hand on that before it as well."""
+    return flow if isinstance(flow, torch.Tensor) else flow[0]
+
+
+# --------------------------------------------------------------------------------------
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,

@@ -3,24 +3,60 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from torch.utils._pytree import tree_leaves
+from torch import nn
+from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
 from effscale.errors import ExportError
-from effscale.module.outputs import Leaves, named
-from effscale.module.running import images
+from effscale.module.build import build
+from effscale.module.latency import images
+from effscale.module.measure import refuse_too_large
+from effscale.network.network import network
 from effscale.quantity import human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from torch import nn
+    from effscale.spec.models import Spec
+
+
+# --------------------------------------------------------------------------------------
+# What networks put out, one tensor or several: taken apart, and named.
+
+
+def named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - whatever it gives
+    """The tensors of an output: `output`, or by where they are, `boxes_0`."""
+    leaves, _ = tree_flatten_with_path(output)
+    if len(leaves) == 1:
+        return {"output": leaves[0][1]}
+    names = [re.sub(r"\W+", "_", keystr(path)).strip("_") for path, _ in leaves]
+    return {
+        f"output_{name}" if name.isdecimal() else name: leaf
+        for name, (_, leaf) in zip(names, leaves, strict=True)
+    }
+
+
+class Leaves(nn.Module):
+    """A module whose outputs are one tensor, or a tuple of tensors: all they hold."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.network = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """What the module gives, without lists or names in it."""
+        leaves = tuple(tree_leaves(self.network(x)))
+        return leaves[0] if len(leaves) == 1 else leaves
+
+
+# --------------------------------------------------------------------------------------
 
 Form = Literal["torchscript", "exported", "onnx", "state-dict"]
 #: What a loaded file makes of a batch of images: every tensor that it puts out.
@@ -227,3 +263,74 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
+
+
+# --------------------------------------------------------------------------------------
+# Specs to files: built, given weights, exported.
+
+#: How many names of tensors a message holds.
+_SHOWN = 3
+
+
+def export_spec(  # noqa: PLR0913 - options of the command
+    spec: Spec,
+    path: Path,
+    form: Form,
+    *,
+    batch: int | None = None,
+    seed: int = 0,
+    weights: Path | None = None,
+    progress: Callable[[str], None] = lambda _what: None,
+) -> Export:
+    """Write the network of `spec` to `path`, with weights drawn by `seed` or loaded.
+
+    Raises:
+        ExportError: if the weights are not those of the network, or it cannot be
+            written so.
+        MeasureError: if this machine has no memory for it.
+    """
+    net = network(spec)
+    refuse_too_large([net], batch or 1)
+    progress("building")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = build(spec, init=weights is None)
+    if weights is not None:
+        load(module, weights)
+    image = [int(each) for each in net.image]
+    return export(module, image, path, form, batch=batch, progress=progress)
+
+
+def load(module: nn.Module, path: Path) -> None:
+    """Give `module` the weights of a state dict in the file at `path`.
+
+    Raises:
+        ExportError: if it holds none, or those of another network.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - of any other file, torch raises anything
+        state = None
+    if not isinstance(state, dict):
+        raise ExportError(f"{path}: expected a state dict that torch has saved")
+    own = module.state_dict()
+    wrong = [
+        *(f"no {name}" for name in own if name not in state),
+        *(f"{name} besides" for name in state if name not in own),
+        *(
+            f"{name} of {_said(state[name])} instead of {_said(own[name])}"
+            for name in own
+            if name in state and _said(state[name]) != _said(own[name])
+        ),
+    ]
+    if wrong:
+        more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        named = ", ".join(wrong[:_SHOWN])
+        raise ExportError(f"{path}: expected this network's weights, got {named}{more}")
+    module.load_state_dict(state)
+
+
+def _said(value: object) -> str:
+    if not isinstance(value, torch.Tensor):
+        return type(value).__name__
+    return "×".join(map(str, value.shape)) or "one number"

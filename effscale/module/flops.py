@@ -8,6 +8,8 @@ before anything is counted. This mode asks the same registry and lists what it s
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,8 +18,13 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from effscale.module.counts import Counts
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from torch.utils.hooks import RemovableHandle
+
 
 _aten = torch.ops.aten
 _ELEMENTWISE_NAMES = (
@@ -165,3 +172,54 @@ def _owners(path: str) -> tuple[str, ...]:
     """The module at `path` and those that hold it, lists of modules too: `a.0`, `a`."""
     words = path.split(".") if path else []
     return "", *(".".join(words[:n]) for n in range(1, len(words) + 1))
+
+
+# --------------------------------------------------------------------------------------
+# torch's own flop registry, asked on the meta device, where nothing is stored.
+
+
+def counted(
+    module: nn.Module, inputs: Sequence[torch.Tensor], *, really: bool = False
+) -> Counts:
+    """The figures of torch's flop registry, which are 2 × MACs.
+
+    A twin of the module is run, without storage, on inputs without storage: nothing is
+    computed, and the module not touched. `really` runs the module itself.
+    """
+    with FlopRegistry(module if really else twin(module)) as registry, _taken_apart():
+        registry.module(*inputs)
+    return Counts(
+        macs=sum(registry.flops.values()) // 2,
+        activations=registry.activations,
+        operators=dict(registry.flops),
+        calls=dict(registry.calls),
+        free=dict(registry.free),
+        modules={path: flops // 2 for path, flops in registry.modules.items()},
+    )
+
+
+@contextmanager
+def _taken_apart() -> Iterator[None]:
+    """Attention as its products: the kernels that fuse it have no formula on CPUs."""
+    fused = torch.backends.cuda.flash_sdp_enabled()
+    torch.backends.cuda.enable_flash_sdp(enabled=False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_flash_sdp(fused)
+
+
+def twin(module: nn.Module) -> nn.Module:
+    """The module without storage: itself, if it has none."""
+    tensors = [*module.parameters(), *module.buffers()]
+    if tensors and all(each.is_meta for each in tensors):
+        return module
+    memo = {id(tensor): _without_storage(tensor) for tensor in tensors}
+    return deepcopy(module, memo)
+
+
+def _without_storage(tensor: torch.Tensor) -> torch.Tensor:
+    meta = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(meta, requires_grad=tensor.requires_grad)
+    return meta

@@ -7,23 +7,274 @@ waits for the device and holds the threads.
 
 from __future__ import annotations
 
+import platform
+import warnings
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import nn
 from torch.utils.benchmark import Timer
 
-from effscale.module.running import check, compiled, part_calls, ready, running
+from effscale.errors import MeasureError
+from effscale.module.build import build
+from effscale.module.measure import refuse_too_large
+from effscale.network.network import network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from torch import nn
-
-    from effscale.module.running import Setting, Subject
+    from effscale.module.any_module import Sides
+    from effscale.spec.models import Spec
 
     #: Told what is being done, and how many more networks have been timed in a round.
     Progress = Callable[[str, int], None]
+
+
+# --------------------------------------------------------------------------------------
+# A module made ready to run: on a device, as a dtype, in a layout, compiled or not.
+
+#: The seed of the values that go through networks that are timed or exported.
+SEED = 0
+#: The rank of a batch of images, which alone has a channels-last layout.
+IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a network is run."""
+
+    batch: int = 1
+    threads: int = 1  #: of the CPU; on another device they only hand over the work
+    dtype: str = "float32"
+    device: str = "cpu"
+    channels_last: bool = False
+    compiled: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module to run, and what it is given: a tuple of tensors for a batch of N."""
+
+    name: str
+    module: nn.Module
+    inputs: Callable[[int], tuple[torch.Tensor, ...]]
+    #: Parts by name, each a path in the module; one module may be called many times.
+    parts: Mapping[str, str]
+
+
+def all_threads() -> int:
+    """As many threads as torch takes where nobody says how many."""
+    return torch.get_num_threads()
+
+
+def check(setting: Setting) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        MeasureError: if torch finds none of that kind.
+    """
+    kind = setting.device.partition(":")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise MeasureError("device: expected cpu, got 'cuda': torch finds none here")
+
+
+def images(shape: Sequence[int]) -> Callable[[int], tuple[torch.Tensor, ...]]:
+    """What a network of one image input is given: normal values, always the same."""
+
+    def make(batch: int) -> tuple[torch.Tensor, ...]:
+        generator = torch.Generator().manual_seed(SEED)
+        return (torch.randn(batch, *shape, generator=generator),)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A module that can be called, and with what; `plain` is it before compiling."""
+
+    module: Callable[..., Any]
+    plain: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+
+
+def ready(subject: Subject, setting: Setting) -> Ready:
+    """A copy of the module in eval mode, as `setting` has it; the original stays."""
+    plain = deepcopy(subject.module).eval()
+    plain = plain.to(device=setting.device, dtype=getattr(torch, setting.dtype))
+    if setting.channels_last:
+        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs = tuple(_as(each, setting) for each in subject.inputs(setting.batch))
+    return Ready(compiled(plain, setting), plain, inputs)
+
+
+def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:
+    if tensor.is_floating_point():
+        tensor = tensor.to(getattr(torch, setting.dtype))
+    if setting.channels_last and tensor.dim() == IMAGES:
+        tensor = tensor.contiguous(memory_format=torch.channels_last)
+    return tensor.to(setting.device)
+
+
+def compiled(module: nn.Module, setting: Setting) -> Callable[..., Any]:
+    """`module` by torch.compile, if the setting asks for it."""
+    if not setting.compiled:
+        return module
+    compiled_module: Callable[..., Any] = torch.compile(module)
+    return compiled_module
+
+
+@contextmanager
+def running(setting: Setting) -> Iterator[None]:
+    """Without gradients; faults of torch are one line; compiled for these threads."""
+    with torch.inference_mode(), _threads(setting):
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+            if isinstance(error, MeasureError):
+                raise
+            raise MeasureError(_said(error, setting)) from error
+
+
+@contextmanager
+def _threads(setting: Setting) -> Iterator[None]:
+    """torch's threads as set, in the kernels that are compiled as well."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(setting.threads)
+    try:
+        with _kernels(setting):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _kernels(setting: Setting) -> Iterator[None]:
+    """The compiler's own number of threads, which it writes into the kernels."""
+    if not setting.compiled:
+        yield
+        return
+    from torch._inductor import config
+
+    torch.compiler.reset()
+    with warnings.catch_warnings(), config.patch({"cpp.threads": setting.threads}):
+        warnings.simplefilter("ignore")  # torch's own, of what it does within
+        yield
+
+
+def _said(error: Exception, setting: Setting) -> str:
+    """What torch says, in one line, and how it was asked."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = lines[0] if lines else type(error).__name__
+    how = "compiled, " if setting.compiled else ""
+    return f"cannot be run {how}as {setting.dtype} on {setting.device}: {reason}"
+
+
+def part_calls(
+    subject: Subject, prepared: Ready
+) -> dict[str, tuple[nn.Module, list[tuple[Any, ...]]]]:
+    """Each part's module, and what it is called with, in one run; uncalled ones not."""
+    found: dict[str, tuple[nn.Module, list[tuple[Any, ...]]]] = {}
+    hooks = []
+    for name, path in subject.parts.items():
+        part = prepared.plain.get_submodule(path)
+        calls: list[tuple[Any, ...]] = []
+        found[name] = part, calls
+        hooks.append(part.register_forward_pre_hook(_noting(calls)))
+    try:
+        prepared.plain(*prepared.inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: both for name, both in found.items() if both[1]}
+
+
+def _noting(calls: list[tuple[Any, ...]]) -> Callable[[nn.Module, Any], None]:
+    def note(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        calls.append(inputs)
+
+    return note
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# The networks of specs, built to be timed; and the machine that they are timed on.
+
+
+def subject(spec: Spec, *, parts: bool) -> Subject:
+    """The network of `spec` with weights drawn by a fixed seed, to be run."""
+    net = network(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        module = build(spec)
+    paths = {part.name: part.path for part in net.parts} if parts else {}
+    shape = [int(each) for each in net.image]
+    return Subject(spec.name, module, images(shape), paths)
+
+
+def spec_subjects(
+    specs: Sequence[Spec], settings: Sequence[Setting], *, parts: bool = False
+) -> list[Subject]:
+    """The networks of `specs`, to be run as all these settings say.
+
+    Raises:
+        MeasureError: if they take more memory than this machine has.
+    """
+    nets = [network(spec) for spec in specs]
+    for setting in settings:
+        if setting.device == "cpu":
+            width = getattr(torch, setting.dtype).itemsize
+            refuse_too_large(nets, setting.batch, width)
+    return [subject(spec, parts=parts) for spec in specs]
+
+
+def module_subject(counted: Sides, parts: Sequence[str]) -> Subject:
+    """A module of other code, to be run on batches of what it was counted on.
+
+    Numbers are normal ones; whole numbers and truths are zeros, which are in any
+    vocabulary.
+
+    Raises:
+        MeasureError: if it was counted on more than one image.
+    """
+    for each in counted.inputs:
+        if each.shape[0] != 1:
+            side = "x".join(map(str, each.shape))
+            raise MeasureError(
+                f"{counted.name}: --latency expected an --input of one, 1x..., got "
+                f"{side}; --batch says how many"
+            )
+
+    def make(batch: int) -> tuple[torch.Tensor, ...]:
+        generator = torch.Generator().manual_seed(SEED)
+        return tuple(
+            torch.randn(batch, *shape[1:], generator=generator)
+            if dtype is None or dtype.is_floating_point
+            else torch.zeros(batch, *shape[1:], dtype=dtype)
+            for shape, dtype in counted.inputs
+        )
+
+    return Subject(counted.name, counted.module, make, {name: name for name in parts})
+
+
+def machine(device: str) -> str:
+    """What this device is called, as its maker does."""
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:  # only Linux has it
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+# --------------------------------------------------------------------------------------
 
 #: Rounds, in each of which every network and part is timed once.
 ROUNDS = 10

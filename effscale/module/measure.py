@@ -6,23 +6,140 @@ torch's flop registry is asked on the meta device, where nothing is computed or 
 
 from __future__ import annotations
 
+import math
 import operator
+import os
+import warnings
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from effscale.cost.count import Cost
+from effscale.cost.count import Cost, layer_costs, part_costs, whole
 from effscale.errors import MeasureError
 from effscale.markup import figures
-from effscale.module.counts import multiplying
+from effscale.module.build import build
+from effscale.module.counts import Counts, multiplying
+from effscale.network.network import network
+from effscale.quantity import human
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from effscale.arrays import Int
+    from effscale.network.layers import Network
+    from effscale.spec.models import Spec
+
+
+# --------------------------------------------------------------------------------------
+# fvcore's counter: the module is run once for real, and the trace is counted.
+
+#: fvcore's operators whose figures are MACs of convolutions and products.
+_COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum")
+
+
+def traced(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Counts:
+    """fvcore's figures: its `conv` and `linear` (and products) are MACs already.
+
+    It is taught the operators of `_taught`, which it would leave out.
+
+    Raises:
+        MeasureError: if fvcore fails on one of the operators that it knows.
+    """
+    calls: Counter[str] = Counter()
+    taught: Counter[str] = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
+        from fvcore.nn import FlopCountAnalysis
+        from fvcore.nn.activation_count import generic_activation_jit
+        from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
+
+        analysis = FlopCountAnalysis(module, inputs)
+        outputs = generic_activation_jit("activations")
+        for name, handle in _DEFAULT_SUPPORTED_OPS.items():
+            if _short(name) in (*_COUNTED, "convolution"):
+                both = _with_outputs(name, handle, outputs, calls)
+                analysis.set_op_handle(name, both)
+        for name, handle in _taught(taught).items():
+            analysis.set_op_handle(name, _with_outputs(name, handle, outputs, calls))
+        analysis.unsupported_ops_warnings(enabled=False)
+        analysis.uncalled_modules_warnings(enabled=False)
+        by_module = analysis.by_module_and_operator()
+    operators = {name: int(flops) for name, flops in by_module[""].items()}
+    activations = operators.pop("activations", 0)
+    counted = (*_COUNTED, *taught)
+    return Counts(
+        macs=sum(operators.get(name, 0) for name in counted),
+        activations=activations,
+        operators=operators,
+        calls=calls,
+        free=dict(analysis.unsupported_ops()),
+        modules={
+            path: sum(int(each.get(name, 0)) for name in counted)
+            for path, each in by_module.items()
+        },
+        taught=taught,
+    )
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("aten::").lstrip("_")
+
+
+def _with_outputs(
+    name: str,
+    handle: Any,  # noqa: ANN401 - fvcore's
+    outputs: Any,  # noqa: ANN401
+    calls: Counter[str],
+) -> Any:  # noqa: ANN401
+    """fvcore's handle for operator `name`, which counts outputs and calls too."""
+
+    def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
+        try:
+            flops = handle(inputs, results)
+        except (AssertionError, IndexError, NotImplementedError, TypeError):
+            message = f"fvcore cannot count {name}: the MACs would be wrong"
+            raise MeasureError(message) from None
+        counted = (
+            flops if isinstance(flops, Counter) else Counter({_short(name): flops})
+        )
+        calls.update([*counted])
+        both_counted: Counter[str] = counted + outputs(inputs, results)
+        return both_counted
+
+    return both
+
+
+def _taught(found: Counter[str]) -> dict[str, Any]:
+    """Handles for operators that fvcore leaves out; what they count is `found`."""
+    from fvcore.nn.jit_handles import conv_flop_count, get_shape
+
+    def same_padding(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
+        """Convolutions whose padding is a word, `same` or `valid`."""
+        shapes = get_shape(inputs[0]), get_shape(inputs[1]), get_shape(outputs[0])
+        counted = Counter({"conv (padding by word)": conv_flop_count(*shapes)})
+        found.update(counted)
+        return counted
+
+    def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
+        """Scores of L queries for S keys each, and S values mixed L times."""
+        query, key, value = (get_shape(each) for each in inputs[:3])
+        *heads, length, width = query
+        macs = math.prod(heads) * length * key[-2] * (width + value[-1])
+        counted = Counter({"scaled_dot_product_attention": macs})
+        found.update(counted)
+        return counted
+
+    return {
+        "aten::_convolution_mode": same_padding,
+        "aten::scaled_dot_product_attention": attention,
+    }
+
+
+# --------------------------------------------------------------------------------------
 
 Engine = Literal["fvcore", "torch"]
 
@@ -114,13 +231,11 @@ def run(
     with torch.no_grad(), _as_it_was(module):
         module.eval()
         if engine == "torch":
-            from effscale.module import meta
+            from effscale.module import flops
 
-            counts = meta.counted(module, tensors, really=really)
+            counts = flops.counted(module, tensors, really=really)
         else:
-            from effscale.module import trace
-
-            counts = trace.traced(module, tensors)
+            counts = traced(module, tensors)
     return Measurement(engine=engine, params=_params(module), **vars(counts))
 
 
@@ -173,3 +288,82 @@ def _like(module: nn.Module) -> torch.Tensor:
 
 def _params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+# --------------------------------------------------------------------------------------
+# A spec's network, built for measuring alone and measured.
+
+FLOAT_BYTES = 4
+
+
+def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:
+    """What `engine` measures of the network of `spec`, at the spec's resolution.
+
+    fvcore runs the network on the CPU; torch counts on meta, where nothing is stored.
+
+    Raises:
+        MeasureError: if running it takes more memory than this machine has.
+    """
+    if engine == "fvcore":
+        refuse_too_large([network(spec)], hint="; --measure torch needs none")
+    device = "meta" if engine == "torch" else "cpu"
+    module = build(spec, init=False, device=device)
+    channels = int(spec.image_channels)
+    return measure(module, spec.resolution, engine=engine, image_channels=channels)
+
+
+def difference(spec: Spec, measured: Measurement) -> str | None:
+    """Where count and measurement part, in a sentence; None if they agree.
+
+    They never should: a difference is a fault of effscale.
+    """
+    parts = part_costs(network(spec))
+    counted = whole(parts)
+    for figure in ("macs", "params", "activations"):
+        ours, theirs = getattr(counted, figure), getattr(measured, figure)
+        if ours != theirs:
+            break
+    else:
+        return None
+    text = f"{spec.name}: counted {ours:,} {figure} but {measured.engine} measured "
+    for each in parts:
+        if each.cost.macs != measured.modules.get(each.part.path, 0):
+            return f"{text}{theirs:,}; first difference in {each.part.name}"
+    return f"{text}{theirs:,}"
+
+
+def bytes_to_run(net: Network, batch: int = 1, width: int = FLOAT_BYTES) -> int:
+    """Bytes that a batch of images takes: weights, and the feature maps alive at once.
+
+    An estimate: six of the largest map, `width` bytes a number. The peaks measured on
+    B4 and B7, operators' scratch memory included, are up to 15 % above it.
+    """
+    layers = layer_costs(net)
+    weights = sum(int(each.cost.params) for each in layers)
+    largest = max(int(each.visit.output.elements) for each in layers)
+    return width * (weights + 6 * largest * batch)
+
+
+def refuse_too_large(
+    nets: Sequence[Network], batch: int = 1, width: int = FLOAT_BYTES, *, hint: str = ""
+) -> None:
+    """Refuse to run what this machine has no memory for, all of `nets` together.
+
+    Raises:
+        MeasureError: which ends with `hint`.
+    """
+    needed = sum(bytes_to_run(net, batch, width) for net in nets)
+    memory = _physical_memory()
+    if memory is not None and needed > memory:
+        name = nets[0].name if len(nets) == 1 else f"{len(nets)} networks"
+        raise MeasureError(
+            f"{name}: running it once takes about {human(needed)}B of memory and "
+            f"this machine has {human(memory)}B{hint}"
+        )
+
+
+def _physical_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return None

@@ -16,7 +16,7 @@ from effscale.network.layers import (
 )
 from effscale.network.leaves import Conv, Pool
 from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
-from effscale.spec.base import of_block
+from effscale.spec.types import of_block
 
 if TYPE_CHECKING:
     from effscale.spec.lines import (

@@ -10,8 +10,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from effscale.network.layers import Across, Graph, Layer, Node, Repeat, Sequential
+from effscale.errors import LayerError
+from effscale.network.layers import Across, Graph, Layer, Node, Part, Repeat, Sequential
 from effscale.network.leaves import Conv, Norm
+from effscale.network.names import head_words, neck_words
+from effscale.network.necks import neck
 from effscale.network.steps import chain
 from effscale.spec import steps
 
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.arrays import Int
+    from effscale.network.cells import Ends
     from effscale.network.style import Style
-    from effscale.spec.neck import Heads
+    from effscale.spec.neck import Heads, Neck
+
 
 #: A box is four numbers.
 BOX = 4
@@ -102,3 +107,49 @@ def _across(layer: Layer, levels: tuple[int, ...]) -> Layer:
             return Graph(count, tuple(nodes), tuple(range(count, 2 * count)))
         case _:
             return Across(layer, levels)
+
+
+# --------------------------------------------------------------------------------------
+# A detector's parts behind its backbone: neck, class head, box head.
+
+
+def detecting(
+    given: Neck, heads: Heads, taps: Sequence[tuple[int, Ends]], style: Style
+) -> tuple[Part, ...]:
+    """Neck, class head and box head on the parts that are tapped.
+
+    `taps` are the numbers of these parts, lowest level first, and what they put out.
+    """
+    low, high = given.levels
+    if not taps:
+        raise LayerError(
+            f"neck: expected a stage of stride {2**low} (P{low}), got none"
+        )
+    try:
+        layer = neck(given, [ends.newest for _, ends in taps], style)
+    except LayerError as error:
+        raise LayerError(f"neck: {error}") from None
+    if len(taps) == 1 and taps[0][1].older is not None:  # a cell hands on two
+        layer = Sequential((("newest", Graph(2, (), (0,))), *layer.layers))
+    levels, square = range(low, high + 1), (1, 1)
+    reads = tuple(number for number, _ in taps)
+    words, anchors = neck_words(given), heads.anchors.each
+    last = reads[-1] + 1
+    return (
+        Part(
+            *("neck", "neck", words, None, square),
+            *(given.channels, given.repeats, layer, reads),
+        ),
+        *(
+            Part(
+                *(name, name.replace(" ", "_"), head_words(heads), None, square),
+                *(anchors * each, heads.repeats),
+                make(heads, given.channels, levels, style),
+                (last,),
+            )
+            for name, each, make in (
+                ("class head", heads.classes, class_head),
+                ("box head", BOX, box_head),
+            )
+        ),
+    )

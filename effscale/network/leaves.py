@@ -12,8 +12,8 @@ from effscale.arrays import ONE, Int, at_least, divides, first
 from effscale.errors import LayerError
 
 if TYPE_CHECKING:
-    from effscale.spec.base import Padding, PoolKind
     from effscale.spec.neck import Fusion
+    from effscale.spec.types import Padding, PoolKind
 
 
 class Shape(NamedTuple):

@@ -20,7 +20,7 @@ from effscale.network.leaves import (
     Shift,
 )
 from effscale.spec import lines, steps
-from effscale.spec.base import pair
+from effscale.spec.types import pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

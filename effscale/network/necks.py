@@ -21,8 +21,8 @@ from effscale.network.layers import (
 )
 from effscale.network.leaves import Attend, Fuse, Pool, Resize
 from effscale.network.steps import chain
-from effscale.spec.base import pair
 from effscale.spec.levels import as_wide, entered
+from effscale.spec.types import pair
 from effscale.spec.wirings import nodes, outputs
 
 if TYPE_CHECKING:

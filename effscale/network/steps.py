@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int
     from effscale.network.style import Style
-    from effscale.spec.base import PoolKind
+    from effscale.spec.types import PoolKind
 
     #: A layer, and the channels that come out of it.
     Made: TypeAlias = tuple[Layer, Int]

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.report import columns, rows
+from effscale.compare.side_by_side import CHEAPEST, marks, rivals
+from effscale.report import document, rows
 from effscale.report.document import (
     Column,
+    Footnotes,
     Report,
     Section,
+    marked,
     quantity,
     sides,
     unit_of,
 )
-from effscale.report.footnotes import Footnotes, marked
-from effscale.search.compare import CHEAPEST, marks, rivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.compare.side_by_side import Entry
     from effscale.cost.count import Cost
+    from effscale.growth.multipliers import Multipliers
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
-    from effscale.scaling.multipliers import Multipliers
-    from effscale.search.compare import Entry
     from effscale.spec.models import Spec
 
 _WORDS = {"params": "params", "macs": "MACs"}
@@ -136,7 +137,7 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
     def cost(key: str, times: int = 1) -> Column:
         def show(row: Row) -> str:
             mark = [row["marks"][key]] if key in row["marks"] else []
-            agrees = columns.MARKS[row["agrees"]] if key == "macs" else ""
+            agrees = document.MARKS[row["agrees"]] if key == "macs" else ""
             return marked(mark, quantity(times * row[key]) + agrees)
 
         return Column(unit if key == "macs" else key, "", show)
@@ -155,7 +156,7 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
         cost("macs", factor),
         Column("×", "ratio", times),
         *rival,
-        columns.ACTIVATIONS,
+        document.ACTIVATIONS,
         *accuracies,
     ]
 
@@ -171,4 +172,4 @@ def _notes(to: str | None, table: Sequence[Data]) -> list[str]:
         if any(row[key] is not None for row in table)
     ]
     text += f"; {', '.join(named)}: as published, in per cent" if named else ""
-    return [text, *columns.agreement(table)]
+    return [text, *document.agreement(table)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.report import columns
+from effscale.report import document
 from effscale.report.document import (
     Column,
     Section,
@@ -18,9 +18,9 @@ from effscale.spec.neck import Scaling
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.growth.family import Variant
     from effscale.report.document import Row
     from effscale.report.rows import Data
-    from effscale.scaling.family import Variant
     from effscale.search.detectors import Published
     from effscale.spec.models import Spec
 
@@ -31,7 +31,7 @@ TITLES = ("1/budget", "backbone", "size", "channels", "neck", "heads", "levels")
 def scaled(table: Sequence[Row]) -> list[Column]:
     """How the networks of these rows were scaled: detectors by their law."""
     if not is_of_detectors(table):
-        return columns.MULTIPLIERS
+        return document.MULTIPLIERS
     return [
         Column("backbone", "", _backbone, justify="left"),
         Column("W", "neck_channels"),
@@ -94,7 +94,7 @@ def growth(scaled: Sequence[Data]) -> Section:
             Column(title, name, lambda factor: f"×{factor:.3g}")
             for title, name in shown
         ),
-        columns.OFF_BY,
+        document.OFF_BY,
     ]
     return Section(effects, matrix, "Why: factors that multiply to ratio over budget")
 

@@ -123,3 +123,104 @@ def change(value: Sequence[Any]) -> str:
     """Before and after: `4→9`, or the one number where nothing changed."""
     before, after = value
     return str(after) if before == after else f"{before}→{after}"
+
+
+# --------------------------------------------------------------------------------------
+# Columns that several answers have in common.
+
+#: How a network was scaled.
+MULTIPLIERS = [
+    Column("d", "depth_multiplier", multiplier),
+    Column("w", "width_multiplier", multiplier),
+    Column("r", "resolution_multiplier", multiplier),
+]
+ACTIVATIONS = Column("activ.", "activations", quantity)
+OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
+
+#: Behind MACs that were measured: whether the same was.
+MARKS = {None: "", True: " ✓", False: " ✗"}
+
+
+def costs(units: Units) -> list[Column]:
+    """Image, params and MACs, marked where they were measured."""
+    unit, factor = unit_of(units)
+
+    def macs(row: Row) -> str:
+        return quantity(factor * row["macs"]) + MARKS[row["agrees"]]
+
+    return [
+        Column("input", "resolution", sides),
+        Column("params", "params", quantity),
+        Column(unit, "", macs),
+    ]
+
+
+def candidates(units: Units, *, family: bool) -> list[Column]:
+    """What a grid says of each network; of several φ, how well it tracks the budget."""
+    tracking = Column("rms", "tracking", lambda value: f"{100 * value:.1f} %")
+    return [
+        *costs(units),
+        ACTIVATIONS,
+        Column("ratio", "ratio", multiple),
+        OFF_BY,
+        *([tracking] if family else []),
+        Column("points", "points"),
+    ]
+
+
+def own(row: Row) -> str:
+    """The style of a row of a grid: the spec's own coefficients stand out."""
+    return "bold" if row["own"] else ""
+
+
+def agreement(table: Sequence[Row]) -> list[str]:
+    """The note on rows that were measured, where each is the counted one."""
+    if not all(row["agrees"] for row in table):
+        return []
+    engine = table[0]["measured"]["engine"]
+    return [f"✓ {engine} measured the same MACs, params and activations"]
+
+
+# --------------------------------------------------------------------------------------
+# Marks in a table's cells, and the table that says what they mean.
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass
+class Footnotes:
+    """Texts numbered in the order in which they first come up, each once."""
+
+    #: For each text, what is said of the cells that are marked with it.
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+    def mark(self, text: str, cell: str = "") -> str:
+        """The sign that stands for `text`; `cell` is what to say of its cell."""
+        self.texts.setdefault(text, []).append(cell)
+        return raised(list(self.texts).index(text) + 1)
+
+    def section(self, title: str, cells: str = "") -> list[Section]:
+        """What the marks mean, as a table; nothing where there is none.
+
+        What is said of cells has a column of that name.
+        """
+        columns = [
+            Column("", "mark"),
+            *([Column(cells, "cells", justify="left", wraps=True)] if cells else []),
+            Column("why", "why", justify="left", wraps=True),
+        ]
+        rows = [
+            {"mark": raised(k), "cells": ", ".join(said), "why": text}
+            for k, (text, said) in enumerate(self.texts.items(), 1)
+        ]
+        return [Section(columns, rows, title)] if rows else []
+
+
+def raised(number: int) -> str:
+    """A number as a mark: 12 → `¹²`."""
+    return str(number).translate(_RAISED)
+
+
+def marked(marks: Sequence[str], text: str) -> str:
+    """`text` behind its mark, so that figures stay under each other: `² 4.39 G`."""
+    return " ".join([*marks, text])

@@ -11,8 +11,8 @@ from effscale.check.formats import counted, where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.check.outcome import Outcome
     from effscale.check.rule import Finding
+    from effscale.check.run import Outcome
 
 #: A line of text: pieces, each with its style.
 Line = list[tuple[str, str]]

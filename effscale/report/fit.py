@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.quantity import human
-from effscale.report import columns, detectors, rows
+from effscale.report import detectors, document, rows
 from effscale.report.document import (
     Column,
     Report,
     Section,
     unit_of,
 )
-from effscale.report.scaling import reasons
-from effscale.report.scaling_rows import variant_row
+from effscale.report.scaling import reasons, variant_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,9 +107,9 @@ def _columns(units: Units, table: list[Data]) -> list[Column]:
         *([Column("target", "target", target)] if several else []),
         *(_PHI if ray else []),
         *detectors.scaled(table),
-        *columns.costs(units),
-        columns.ACTIVATIONS,
-        columns.OFF_BY,
+        *document.costs(units),
+        document.ACTIVATIONS,
+        document.OFF_BY,
     ]
 
 

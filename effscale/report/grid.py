@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from effscale.report import columns, rows
+from effscale.report import document, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
     from effscale.report.document import Units
     from effscale.report.rows import Data
-    from effscale.search.candidates import Candidates
-    from effscale.search.grid import Answer, Grid
+    from effscale.search.grid import Answer, Candidates, Grid
     from effscale.spec.models import Spec
 
 #: Orders that one may ask for: best first, each with what to sort by.
@@ -102,7 +101,9 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "networks": len(table),
             "candidates": table,
         },
-        sections=[Section(_columns(units, family=family), shown, emphasis=columns.own)],
+        sections=[
+            Section(_columns(units, family=family), shown, emphasis=document.own)
+        ],
         heading=_heading(spec, grid, answer, len(table)),
         notes=[_legend(family=family), *(more if len(table) > top else [])],
         records=[rows.flat(row) for row in table],
@@ -136,7 +137,7 @@ def _columns(units: Units, *, family: bool) -> list[Column]:
         Column("β", "beta", multiple),
         Column("γ", "gamma", multiple),
         Column("product", "product", lambda value: f"{value:.3f}"),
-        *columns.candidates(units, family=family),
+        *document.candidates(units, family=family),
     ]
 
 

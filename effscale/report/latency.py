@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from effscale.report import settings
 from effscale.report.compare import times
 from effscale.report.document import (
     Column,
@@ -24,11 +23,51 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
 
 
+# --------------------------------------------------------------------------------------
+# How networks were run, in words and columns: what settings have in common or not.
+
+#: The keys by which settings differ.
+SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
+
+
+def differing(entries: Sequence[Row]) -> list[str]:
+    """The keys that have several values in these entries."""
+    return [key for key in SETTING if len({each[key] for each in entries}) > 1]
+
+
+def varying(entries: Sequence[Row]) -> list[Column]:
+    """Columns of what is not the same in all settings."""
+    return [Column(key, key) for key in differing(entries)]
+
+
+def common(entries: Sequence[Row]) -> str:
+    """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
+    several, first = differing(entries), entries[0]
+    words = [said(key, first[key]) for key in SETTING if key not in several]
+    return ", ".join(filter(None, words))
+
+
+def said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
+    """A value of a setting in words; none of what is not asked for."""
+    match key:
+        case "batch":
+            return f"batch {value}"
+        case "threads":
+            return f"{value} thread{'s' if value > 1 else ''}"
+        case "channels_last" | "compiled":
+            return key.replace("_", " ") if value else ""
+        case _:
+            return str(value)
+
+
+# --------------------------------------------------------------------------------------
+
+
 def entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> Data:
     """One measured latency; `macs` of one image, `parts` those of each part."""
     batch = found.setting.batch
     measured = {
-        **{key: getattr(found.setting, key) for key in settings.SETTING},
+        **{key: getattr(found.setting, key) for key in SETTING},
         **_timing(found.whole),
         "images_per_second": found.images_per_second,
         "macs_per_second": batch * macs / found.whole.median,
@@ -74,9 +113,9 @@ def by_part(
     macs = answer.data["totals"]["macs"]
     entries = [entry(each, macs, parts) for each in found]
     whole = Section(
-        [*settings.varying(entries), *_measured(units)],
+        [*varying(entries), *_measured(units)],
         entries,
-        f"Latency, {settings.common(entries)}",
+        f"Latency, {common(entries)}",
     )
     sections = [whole, *_parts(entries, units)]
     return replace(
@@ -103,7 +142,7 @@ def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
 
 
 def _setting(entry: Data) -> Data:
-    return {key: entry[key] for key in settings.SETTING}
+    return {key: entry[key] for key in SETTING}
 
 
 def _flat(entry: Data) -> Data:
@@ -127,9 +166,7 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
         if not each["parts"]:
             continue
         total = sum(part["seconds"] for part in each["parts"])
-        named = ", ".join(
-            settings.said(key, each[key]) for key in settings.differing(entries)
-        )
+        named = ", ".join(said(key, each[key]) for key in differing(entries))
         found.append(
             Section(
                 columns,
@@ -171,11 +208,11 @@ def beside(
             table.append({"name": row["name"], **measured})
     columns = [
         Column("network", "name", justify="left"),
-        *settings.varying(table),
+        *varying(table),
         *_measured(units),
         Column("×", "", _times),
     ]
-    section = Section(columns, table, f"Latency, {settings.common(table)}")
+    section = Section(columns, table, f"Latency, {common(table)}")
     records = [
         {**row, **_flat(each)}
         for group in range(len(found))

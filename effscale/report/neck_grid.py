@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.report import columns, rows
+from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section, multiple
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "networks": len(table),
             "candidates": table,
         },
-        sections=[Section(_columns(units, phis), shown, emphasis=columns.own)],
+        sections=[Section(_columns(units, phis), shown, emphasis=document.own)],
         heading=[
             ("budget", f"{budget:g} × {spec.name} per φ, {said}"),
             ("grid", f"{points:,} growths of the neck, {len(table):,} networks"),
@@ -106,5 +106,5 @@ def _columns(units: Units, phis: Sequence[float]) -> list[Column]:
         Column("", "own", lambda own: "★" if own else "", justify="left"),
         Column("growth", "neck_growth", multiple),
         Column("W", "channels", lambda each: " ".join(map(str, each))),
-        *columns.candidates(units, family=len(phis) > 1),
+        *document.candidates(units, family=len(phis) > 1),
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from effscale.compare.parts import aside, changes, less, of_variants
 from effscale.cost.count import Cost
-from effscale.report import columns, rows
+from effscale.report import document, rows
 from effscale.report.compare import network_row, ratios
 from effscale.report.document import (
     Column,
@@ -15,16 +16,15 @@ from effscale.report.document import (
     signed_percent,
     unit_of,
 )
-from effscale.search.parts import aside, changes, less, of_variants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.compare.parts import Change, Difference
+    from effscale.compare.side_by_side import Entry
     from effscale.module.measure import Measurement
     from effscale.report.document import Show, Units
     from effscale.report.rows import Data
-    from effscale.search.compare import Entry
-    from effscale.search.parts import Change, Difference
 
 FIGURES = ("macs", "params", "activations")
 #: Longer than this, a value is not shown but said to be another.
@@ -76,7 +76,7 @@ def report(
         heading=[] if changed else [("verdict", verdict)],
         notes=[
             *_notes(len(parts) - len(changed), others),
-            *columns.agreement(both),
+            *document.agreement(both),
         ],
         records=records,
     )

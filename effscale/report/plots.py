@@ -2,26 +2,176 @@
 
 from __future__ import annotations
 
+import io
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from effscale.errors import OutputError
 from effscale.extras import needed
 from effscale.quantity import human
-from effscale.report.canvas import blank, rendered
-from effscale.report.labels import Box, Dot, place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from effscale.search.candidates import Candidates
-    from effscale.search.compare import Axis, Point
-    from effscale.search.grid import Grid
+    from effscale.compare.side_by_side import Axis, Point
+    from effscale.report.document import Row
+    from effscale.search.grid import Candidates, Grid
     from effscale.search.sweep import Step
+    from effscale.study.ranking import Standing
+
+
+# --------------------------------------------------------------------------------------
+# Where to write the names of points in a picture, so that no two collide.
+
+Dot: TypeAlias = tuple[float, float]
+Segment: TypeAlias = tuple[Dot, Dot]
+
+#: Directions in the order in which a reader expects a label: above left first, as an
+#: accuracy curve bends to the lower right; then around.
+_ANGLES = (135, 315, 90, 270, 45, 225, 180, 0, 112, 292, 157, 337, 67, 247, 22, 202)
+_REACH, _STEP = 40, 6.0  #: rings of places around a point, and how far apart
+#: What it costs a place to cover a marker, to cross a line, and to be a ring away.
+_MARKER, _LINE, _AWAY = 6.0, 4.0, 1.0
+
+
+@dataclass(frozen=True)
+class Box:
+    """A label's place: left, bottom, right, top."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two have an area in common."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.bottom < other.top
+            and other.bottom < self.top
+        )
+
+    def holds(self, dot: Dot, margin: float = 0.0) -> bool:
+        """Whether the dot is in it, or nearer than `margin`."""
+        x, y = dot
+        inside = self.left - margin < x < self.right + margin
+        return inside and self.bottom - margin < y < self.top + margin
+
+    def crosses(self, segment: Segment) -> bool:
+        """Whether the segment enters it (Liang & Barsky 1984)."""
+        (x0, y0), (x1, y1) = segment
+        start, end = 0.0, 1.0
+        for origin, step, low, high in (
+            (x0, x1 - x0, self.left, self.right),
+            (y0, y1 - y0, self.bottom, self.top),
+        ):
+            if step == 0:
+                if not low < origin < high:
+                    return False
+                continue
+            enter, leave = sorted(((low - origin) / step, (high - origin) / step))
+            start, end = max(start, enter), min(end, leave)
+        return start < end
+
+    def nearest(self, dot: Dot) -> Dot:
+        """The dot of the box that is nearest to `dot`."""
+        x, y = dot
+        return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
+
+
+def place(
+    dots: Sequence[Dot],
+    sizes: Sequence[tuple[float, float]],
+    frame: Box,
+    lines: Sequence[Segment] = (),
+    marker: float = 4.0,
+) -> list[Box | None]:
+    """A place for each label, in one unit of length; no two have an area in common.
+
+    Each takes the best place that those before it have left: near its dot, within the
+    frame, off markers and lines where that can be. None where there is no place left.
+    """
+    taken: list[Box] = []
+    places: dict[int, Box | None] = {}
+    for index in sorted(range(len(dots)), key=lambda k: _crowd(dots, k), reverse=True):
+        best, least = None, math.inf
+        for ring, box in _around(dots[index], sizes[index], marker):
+            if ring * _AWAY >= least:
+                break
+            if not _within(box, frame) or any(map(box.overlaps, taken)):
+                continue
+            cost = ring * _AWAY
+            cost += _MARKER * sum(box.holds(dot, marker) for dot in dots)
+            cost += _LINE * sum(map(box.crosses, lines))
+            if cost < least:
+                best, least = box, cost
+        places[index] = best
+        taken += [] if best is None else [best]
+    return [places[k] for k in range(len(dots))]
+
+
+def _crowd(dots: Sequence[Dot], index: int) -> float:
+    """How crowded a dot is: those with many near neighbours choose first."""
+    x, y = dots[index]
+    return sum(1 / (1 + math.hypot(x - a, y - b)) for a, b in dots)
+
+
+def _around(
+    dot: Dot, size: tuple[float, float], marker: float
+) -> Iterator[tuple[int, Box]]:
+    """Places around a dot, ring by ring, each with its ring."""
+    x, y = dot
+    width, height = size
+    for ring in range(_REACH):
+        away = marker + 1 + ring * _STEP
+        for angle in _ANGLES:
+            dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            left = x + away * dx - width * (1 - dx) / 2
+            bottom = y + away * dy - height * (1 - dy) / 2
+            yield ring, Box(left, bottom, left + width, bottom + height)
+
+
+def _within(box: Box, frame: Box) -> bool:
+    across = frame.left <= box.left and box.right <= frame.right
+    return across and frame.bottom <= box.bottom and box.top <= frame.top
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# Figures that need no pyplot, and their bytes: the same figure, the same file.
+
+DPI = 144
+
+
+def blank(width: float, height: float) -> Figure:
+    """A figure of its own, in inches: no state of pyplot's is touched."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    figure.patch.set_facecolor("white")
+    return figure
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as a PNG or an SVG."""
+    import matplotlib as mpl
+
+    out = io.BytesIO()
+    # Text stays text in SVG, and the same figure gives the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "effscale"}):
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(out, format=kind, dpi=DPI, metadata=metadata)
+    return out.getvalue()
+
+
+# --------------------------------------------------------------------------------------
 
 FORMATS = ("png", "svg")
 #: Costs this many times apart are drawn on a logarithmic axis.
@@ -205,3 +355,180 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
             arrowprops=line if far else None,
         )
         label.set_in_layout(False)
+
+
+# --------------------------------------------------------------------------------------
+# Pictures of networks: where their cost is, how large their maps, how a family grows.
+#
+# Drawn from the rows of an answer, so that a picture shows what the tables say.
+
+#: Figures of a part, and what each is called; times are there if they were measured.
+_FIGURES = {
+    "macs": "MACs",
+    "params": "params",
+    "activations": "activations",
+    "seconds": "time",
+}
+#: Inches of a panel: how wide, and how high for its frame and for each part.
+_WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
+
+
+def network(parts: Sequence[Row], name: str, kind: str) -> bytes:
+    """Both pictures of a network, side by side."""
+    figure = blank(2 * _WIDTH, _height(parts))
+    left, right = figure.subplots(1, 2)
+    _draw_costs(left, parts)
+    _draw_maps(right, parts)
+    figure.suptitle(name, fontsize=11)
+    return rendered(figure, kind)
+
+
+def timed(data: Row) -> list[Row]:
+    """The parts of an answer of `profile`, with their times of the first setting."""
+    runs = data.get("latency", [])
+    times = {each["part"]: each for each in runs[0]["parts"]} if runs else {}
+    return [
+        {**part, "seconds": times[part["part"]]["seconds"]}
+        if part["part"] in times
+        else part
+        for part in data["parts"]
+    ]
+
+
+def costs(parts: Sequence[Row]) -> Figure:
+    """Each part's share of MACs, params, activations and, if measured, of the time."""
+    figure = blank(_WIDTH, _height(parts))
+    _draw_costs(figure.subplots(), parts)
+    return figure
+
+
+def maps(parts: Sequence[Row]) -> Figure:
+    """The size of the feature map that each part puts out."""
+    figure = blank(_WIDTH, _height(parts))
+    _draw_maps(figure.subplots(), parts)
+    return figure
+
+
+def _height(parts: Sequence[Row]) -> float:
+    return _FRAME + _PART * len(parts)
+
+
+def _draw_costs(axes: Axes, parts: Sequence[Row]) -> None:
+    shown = [key for key in _FIGURES if any(part.get(key) for part in parts)]
+    thick = 0.8 / max(len(shown), 1)
+    for index, key in enumerate(shown):
+        values = [part.get(key) or 0 for part in parts]
+        total = sum(values)
+        at = [k - 0.4 + (index + 0.5) * thick for k in range(len(parts))]
+        widths = [100 * value / total for value in values]
+        axes.barh(at, widths, thick, color=f"C{index}", label=_FIGURES[key])
+    axes.set_xlabel("share of the network, %")
+    axes.legend(frameon=False, fontsize=SMALL)
+    _by_part(axes, parts)
+
+
+def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
+    elements = [_elements(part) for part in parts]
+    axes.barh(range(len(parts)), elements, 0.6, color="C4")
+    for index, part in enumerate(parts):
+        axes.annotate(
+            "×".join(map(str, [*part["output"], part["channels"]])),
+            (elements[index], index),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+        )
+    axes.set_xlim(0, 1.35 * max(elements))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("numbers in the feature map that it puts out")
+    axes.xaxis.set_major_formatter(lambda value, _at: human(value))
+    _by_part(axes, parts)
+
+
+def _elements(part: Row) -> int:
+    height, width = part["output"]
+    return int(height * width * part["channels"])
+
+
+def _by_part(axes: Axes, parts: Sequence[Row]) -> None:
+    """Parts from the top down, and a grid behind them."""
+    axes.set_yticks(range(len(parts)), [part["part"] for part in parts])
+    axes.set_ylim(len(parts) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=True, axis="x", color="0.9", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def family(variants: Sequence[Row], kind: str) -> bytes:
+    """What the variants of a scaled family cost over φ, and how far from 2^φ it is."""
+    figure = blank(7.5, 6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    lines: dict[str, list[Row]] = {}
+    for row in sorted(variants, key=lambda row: row["phi"]):
+        lines.setdefault(row["strategy"], []).append(row)
+    phis = sorted({row["phi"] for row in variants})
+    above.plot(phis, [2**phi for phi in phis], color="0.6", ls="--", label="2^φ")
+    below.axhline(0, color="0.6", ls="--")
+    for strategy, members in lines.items():
+        at = [row["phi"] for row in members]
+        look = {"marker": "o", "ms": 4.5, "lw": 1.2}
+        above.plot(at, [row["ratio"] for row in members], label=strategy, **look)
+        below.plot(at, [100 * row["deviation"] for row in members], **look)
+    above.set_yscale("log", base=2)
+    above.set_ylabel("MACs / baseline")
+    above.yaxis.set_major_formatter(lambda value, _at: f"{value:g}")
+    above.legend(frameon=False, fontsize=8)
+    below.set_ylabel("off the budget, %")
+    below.set_xlabel("φ")
+    for axes in (above, below):
+        axes.grid(visible=True, color="0.9", lw=0.6)
+        axes.set_axisbelow(True)
+    return rendered(figure, kind)
+
+
+# --------------------------------------------------------------------------------------
+# Accuracy against each coefficient and against cost, a point for each candidate.
+
+_AXES = {
+    "alpha": "α (depth)",
+    "beta": "β (width)",
+    "gamma": "γ (resolution)",
+    "macs": "MACs",
+}
+
+
+def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> bytes:
+    """Four panels; the winner by reward and those on the front (`best`) are marked.
+
+    Bars are one standard deviation over seeds.
+
+    Raises:
+        OutputError: if nothing has an accuracy yet.
+    """
+    known = [each for each in ranked if each.mean is not None]
+    if not known:
+        raise OutputError("--plot: no candidate has an accuracy yet")
+    figure = blank(13, 3.8)
+    panels = figure.subplots(1, len(_AXES), sharey=True)
+    y = [each.mean or 0 for each in known]
+    bars = [each.spread or 0 for each in known]
+    on_front = [index for index, each in enumerate(known) if each.name in best]
+    for axes, (key, label) in zip(panels, _AXES.items(), strict=True):
+        x = [each.figures[key] for each in known]
+        axes.errorbar(x, y, bars, fmt="o", ms=4, lw=0.8, color="C0", alpha=0.8)
+        axes.scatter(
+            [x[index] for index in on_front], [y[index] for index in on_front],
+            s=60, marker="D", fc="none", ec="C3", zorder=3, label="front",
+        )  # fmt: skip
+        axes.scatter(
+            x[:1], y[:1], s=110, marker="*", c="C1", zorder=4, label="best reward"
+        )
+        axes.set_xlabel(label)
+        axes.grid(visible=True, color="0.9", lw=0.6)
+        axes.set_axisbelow(True)
+    panels[0].set_ylabel("accuracy")
+    panels[0].legend(frameon=False, fontsize=8)
+    panels[-1].xaxis.set_major_formatter(lambda value, _at: human(value))
+    return rendered(figure, kind)

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from effscale.cost.conventions import TOOLS, amounts, amounts_of, figure, visits
+from effscale.cost.conventions import (
+    TOOLS,
+    VERSIONS,
+    amounts,
+    amounts_of,
+    figure,
+    terms,
+    visits,
+)
 from effscale.cost.count import layer_costs, part_costs
+from effscale.errors import ScaleError
 from effscale.network.names import kind
-from effscale.network.staged import network
+from effscale.network.network import network
 from effscale.quantity import agrees
-from effscale.report import conventions, levels, rows
+from effscale.report import rows
 from effscale.report.document import (
     Column,
     Report,
@@ -22,13 +31,162 @@ from effscale.report.document import (
 )
 
 if TYPE_CHECKING:
-    from effscale.cost.conventions import Tool
+    from collections.abc import Sequence
+
+    from effscale.cost.conventions import Term, Tool
     from effscale.cost.count import Cost
     from effscale.module.measure import Measurement
     from effscale.network.layers import Network
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Published, Spec
+
+
+# --------------------------------------------------------------------------------------
+# One network in the number that another tool prints, and what makes the difference.
+
+_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"), (1, ""))
+#: How many of the smallest term make a unit at least.
+SMALL = 20
+
+
+def heading(found: Counter[str], tool: Tool | None) -> tuple[str, str]:
+    """The line that reconciles a tool's figure, fvcore's where none was asked for."""
+    tool = tool or "fvcore"
+    whose = f"{tool}'" if tool.endswith("s") else f"{tool}'s"
+    return "elsewhere", f"{whose} {sentence(terms(found, tool))}"
+
+
+def sentence(made: Sequence[Term]) -> str:
+    """`401.7 M = 385.8 M MACs + 13.5 M batch norm + 2.4 M pooling`.
+
+    In a unit that leaves no term at nothing, with as many decimals as it takes for the
+    printed figures to add up.
+    """
+    total = sum(each.times * each.amount for each in made)
+    least = min(each.amount for each in made)
+    unit, letter = next((u for u in _UNITS if least * SMALL >= u[0]), _UNITS[-1])
+    places = min(1, unit - 1)
+    while unit > 10**places and not _adds_up(made, total, unit // 10**places):
+        places += 1
+
+    def show(amount: int) -> str:
+        steps = _rounded(amount, unit // 10**places)
+        return f"{steps / 10**places:,.{places}f}{letter}"
+
+    said = " + ".join(
+        f"{f'{each.times} × ' if each.times > 1 else ''}{show(each.amount)} {each.name}"
+        for each in made
+    )
+    return f"{show(total)} = {said}"
+
+
+def _rounded(amount: int, step: int) -> int:
+    """How many steps there are in an amount, to the nearest, halves up."""
+    return (2 * amount + step) // (2 * step)
+
+
+def _adds_up(made: Sequence[Term], total: int, step: int) -> bool:
+    """Whether the figures add up when each is rounded to whole steps."""
+    steps = (each.times * _rounded(each.amount, step) for each in made)
+    return sum(steps) == _rounded(total, step)
+
+
+def restated(found: Counter[str], tool: Tool) -> Data:
+    """The tool's figure and its terms, for JSON."""
+    return {
+        "tool": tool,
+        "version": VERSIONS.get(tool),
+        "total": figure(found, tool),
+        "terms": {each.name: each.times * each.amount for each in terms(found, tool)},
+    }
+
+
+def column(tool: Tool) -> Column:
+    """The column of the restated figures."""
+    return Column(tool, "restated", quantity)
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# A detector's cost by what it is made of, and by level.
+
+#: Parts behind the backbone, by the path that they have in the built module.
+HEADS = {"neck": "neck", "class_head": "class head", "box_head": "box head"}
+
+
+def groups(net: Network, cost: Cost) -> list[Data]:
+    """Backbone, neck, class head and box head, each as a whole."""
+    sums: dict[str, Counter[str]] = {}
+    for each in part_costs(net):
+        group = HEADS.get(each.part.path, "backbone")
+        sums.setdefault(group, Counter()).update(rows.costs(each.cost))
+    return [
+        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
+        for name, found in sums.items()
+    ]
+
+
+def shares(spec: Spec, net: Network, cost: Cost) -> list[tuple[str, str]]:
+    """What a detector's parts cost, in a line of the heading."""
+    if spec.neck is None:
+        return []
+    texts = [f"{row['group']} {percent(row['share'])}" for row in groups(net, cost)]
+    return [("MACs", ", ".join(texts))]
+
+
+def level_rows(net: Network, cost: Cost) -> list[Data]:
+    """A row for the backbone, and for each level what neck and heads do for it.
+
+    Params are left out: levels share the heads' weights.
+
+    Raises:
+        ScaleError: if the network has no levels.
+    """
+    sums: dict[int | None, Counter[str]] = {}
+    sizes: dict[int | None, list[int]] = {}
+    for each in layer_costs(net):
+        level, path = each.visit.level, each.visit.path.partition(".")[0]
+        found = sums.setdefault(level, Counter())
+        found["macs"] += int(each.cost.macs)
+        found["activations"] += int(each.cost.activations)
+        if level is not None:
+            found[path] += int(each.cost.macs)
+            sizes[level] = rows.size(each.visit.output)
+    if len(sums) == 1:
+        raise ScaleError(f"level: {net.name} has none; a detector has")
+    return [
+        {
+            "level": "backbone" if level is None else f"P{level}",
+            "size": sizes.get(level),
+            **{name: found[name] if level else None for name in HEADS},
+            "macs": found["macs"],
+            "activations": found["activations"],
+            "share": found["macs"] / max(int(cost.macs), 1),
+        }
+        for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
+    ]
+
+
+def columns(units: Units) -> list[Column]:
+    """A level, its size, and the MACs of neck and heads."""
+    unit, factor = unit_of(units)
+
+    def macs(number: int) -> str:
+        return quantity(factor * number)
+
+    return [
+        Column("level", "level", justify="left"),
+        Column("size", "size", sides),
+        *(Column(title, name, macs) for name, title in HEADS.items()),
+        Column(unit, "macs", macs),
+        Column("share", "share", percent),
+        Column("activ.", "activations", quantity),
+    ]
+
+
+# --------------------------------------------------------------------------------------
 
 By = Literal["part", "layer", "operator", "level"]
 _FIGURES = ("params", "macs", "activations", "restated")
@@ -66,23 +224,23 @@ def report(  # noqa: PLR0913 - options
     elif by == "operator":
         table = data["operators"] = _operators(net, cost, tool)
     elif by == "level":
-        table = data["levels"] = levels.rows(net, cost)
+        table = data["levels"] = level_rows(net, cost)
     data["measured"] = rows.measured(measured)
     data["agrees"] = rows.agrees(cost, measured)
     data["conventions"] = {each: figure(whole, each) for each in TOOLS}
     if spec.neck is not None:
-        data["groups"] = levels.groups(net, cost)
+        data["groups"] = groups(net, cost)
     total = {by: "total", **rows.costs(cost), "share": 1.0}
     if tool:
-        data["as"] = conventions.restated(whole, tool)
+        data["as"] = restated(whole, tool)
         total["restated"] = data["as"]["total"]
     return Report(
         data=data,
         sections=[Section(_columns(by, units, tool), table, total=total)],
         heading=[
             *_heading(spec, cost, measured, units),
-            *levels.shares(spec, net, cost),
-            conventions.heading(whole, tool),
+            *shares(spec, net, cost),
+            heading(whole, tool),
         ],
         records=table,
     )
@@ -142,12 +300,12 @@ def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
         "level": [],
     }
     if by == "level":
-        return levels.columns(units)
+        return columns(units)
     return [
         *what[by],
         Column("params", "params", quantity),
         Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        *([conventions.column(tool)] if tool else []),
+        *([column(tool)] if tool else []),
         Column("share", "share", percent),
         Column("activ.", "activations", quantity),
     ]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.cost.count import count
-from effscale.report import columns, detectors, rows
+from effscale.cost.count import count, part_costs, whole
+from effscale.growth.family import Variant
+from effscale.growth.multipliers import Multipliers
+from effscale.network.network import network
+from effscale.report import detectors, document, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -18,11 +21,11 @@ from effscale.report.document import (
     signed_percent,
     unit_of,
 )
-from effscale.report.scaling_rows import variant_row
-from effscale.scaling.family import Variant
-from effscale.scaling.multipliers import Multipliers
-from effscale.search.explain import REASONS
+from effscale.search.explain import REASONS, explain
 from effscale.search.hints import Hint, hint
+from effscale.spec.dumping import dumps
+from effscale.spec.models import Expected
+from effscale.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +35,78 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
     from effscale.search.detectors import Published
     from effscale.spec.models import Spec
+
+
+# --------------------------------------------------------------------------------------
+# The rows of `scale`, under the keys that JSON promises.
+
+
+def variant_row(
+    baseline: Spec, variant: Variant, measurement: Measurement | None
+) -> Data:
+    """A variant beside its baseline: multipliers, cost, budget, and the reasons.
+
+    The baseline's own row has ratio and budget 1.
+    """
+    cost, given = count(variant.spec), variant.multipliers
+    ratio = int(cost.macs) / int(count(baseline).macs)
+    factors = explain(baseline, given, variant.budget, variant.spec)
+    return {
+        "name": variant.spec.name,
+        "strategy": variant.strategy,
+        "phi": None if variant.phi is None else float(variant.phi),
+        "depth_multiplier": float(given.depth),
+        "width_multiplier": float(given.width),
+        "resolution_multiplier": float(given.resolution),
+        "resolution": [int(side) for side in variant.spec.resolution],
+        **_of_detector(variant),
+        **rows.costs(cost),
+        "ratio": ratio,
+        "budget": variant.budget,
+        "deviation": ratio / variant.budget - 1,
+        "measured": rows.measured(measurement),
+        "agrees": rows.agrees(cost, measurement),
+        "stages": _stages(baseline, variant.spec),
+        "explain": [
+            {"factor": each.name, "value": float(each.value), "reason": each.reason}
+            for each in factors
+        ],
+    }
+
+
+def _of_detector(variant: Variant) -> Data:
+    """What a detector has besides; nothing of a classifier."""
+    spec, given = variant.spec, variant.multipliers
+    if spec.neck is None or spec.heads is None:
+        return {}
+    return {
+        "neck_width_multiplier": float(given.factor("neck_width")),
+        "neck_depth_multiplier": float(given.factor("neck_depth")),
+        "head_depth_multiplier": float(given.factor("head_depth")),
+        "backbone": spec.backbone,
+        "neck_channels": int(spec.neck.channels),
+        "neck_repeats": int(spec.neck.repeats),
+        "head_repeats": int(spec.heads.repeats),
+        "levels": list(spec.neck.levels),
+    }
+
+
+def _stages(baseline: Spec, scaled: Spec) -> list[Data]:
+    """The scaled stage table, with what each part was before."""
+    old = part_costs(network(baseline))
+    new = part_costs(network(scaled))
+    cost = whole(new)
+    table = []
+    for before, after in zip(old, new, strict=True):
+        row = rows.part_row(after, cost)
+        row["channels_before"] = int(before.part.channels)
+        row["repeats_before"] = int(before.part.repeats)
+        row["input_before"] = rows.size(before.input)
+        table.append(row)
+    return table
+
+
+# --------------------------------------------------------------------------------------
 
 
 def report(
@@ -62,7 +137,7 @@ def report(
     single = len(variants) == 1
     found = hint(baseline, variants[0].spec) if single and not published else None
     more = _story(table[1], units) if single else reasons(table[1:])
-    notes = [*columns.agreement(table)]
+    notes = [*document.agreement(table)]
     if baseline.neck is not None:
         more = [*(more[:1] if single else []), *reasons(table[1:])]
         more += [detectors.exactly(baseline, variants[0])] if single else []
@@ -117,10 +192,10 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     return [
         Column("variant", "name", justify="left"),
         *detectors.scaled(table),
-        *columns.costs(units),
+        *document.costs(units),
         Column("ratio", "ratio", multiple),
         Column("budget", "budget", multiple),
-        columns.OFF_BY,
+        document.OFF_BY,
     ]
 
 
@@ -189,7 +264,7 @@ def reasons(scaled: list[Data]) -> list[Section]:
             Column(title, name, effect)
             for title, name in zip(titles, REASONS, strict=True)
         ),
-        columns.OFF_BY,
+        document.OFF_BY,
     ]
     return [Section(effects, matrix, "Why: factors that multiply to the deviation")]
 
@@ -208,3 +283,25 @@ def _sentence(found: Hint) -> str:
         f"hint: the published {found.name} costs {saved} {more} "
         f"({cost} MACs, {params} params, {size} px)"
     )
+
+
+# --------------------------------------------------------------------------------------
+# A scaled network as a spec of its own, which says where it comes from.
+
+
+def resolved(baseline: Spec, variant: Variant) -> str:
+    """YAML of the scaled spec, with its multipliers in a comment and exact figures."""
+    cost, m, c = count(variant.spec), variant.multipliers, baseline.coefficients
+    expected = Expected(params=int(cost.params), macs=int(cost.macs))
+    spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
+    how = variant.strategy
+    how += "" if variant.phi is None else f", phi {variant.phi:g}"
+    if how.startswith("compound") and baseline.neck is None:
+        how += f", alpha {c.alpha:g}, beta {c.beta:g}, gamma {c.gamma:g}"
+    given = [f"{name}_multiplier {value!r}" for name, value in m.given.items()]
+    comment = (
+        f"{variant.spec.name}: {baseline.name} scaled by effscale {VERSION}\n"
+        f"{how}\n"
+        f"{', '.join(given)}"
+    )
+    return dumps(spec, comment)

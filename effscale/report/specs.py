@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import count
+from effscale.growth.scale import relatives
 from effscale.report import rows
 from effscale.report.document import Column, Report, Section, quantity, sides, unit_of
-from effscale.scaling.scale import relatives
 from effscale.spec.builtin import builtin
 
 if TYPE_CHECKING:

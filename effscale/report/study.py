@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.report import columns, rows
+from effscale.errors import StudyError
+from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section, multiple
+from effscale.spec.dumping import dumps
+from effscale.spec.loading import loads
+from effscale.spec.models import Coefficients
 from effscale.study.ranking import front, tied
+from effscale.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from effscale.study.folder import Outcome, Study
     from effscale.study.objective import Objective
     from effscale.study.ranking import Standing
+
 
 #: Accuracies above this are per cent, and shown with fewer decimals.
 WHOLE = 1.5
@@ -140,9 +146,9 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         Column("α", "alpha", multiple),
         Column("β", "beta", multiple),
         Column("γ", "gamma", multiple),
-        *columns.costs(units),
-        columns.ACTIVATIONS,
-        columns.OFF_BY,
+        *document.costs(units),
+        document.ACTIVATIONS,
+        document.OFF_BY,
         Column("accuracy", "", accuracy),
         *([Column("seeds", "seeds")] if uneven else []),
         Column("reward", "reward", lambda value: f"{value:.5g}"),
@@ -186,3 +192,31 @@ def _notes(study: Study, table: Sequence[Data]) -> list[str]:
 def _flat(row: Data) -> Data:
     reasons = "; ".join(each["reason"] for each in row["failed"])
     return {**row, "accuracies": None, "failed": reasons, "agrees": None}
+
+
+# --------------------------------------------------------------------------------------
+# The baseline with the coefficients that a study has found.
+
+
+def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> str:
+    """YAML of the baseline, its `coefficients:` those of the best reward.
+
+    Raises:
+        StudyError: if no candidate has a reward yet.
+    """
+    best = ranked[0]
+    if best.reward is None or best.mean is None:
+        raise StudyError(f"{study.folder}: no candidate has a reward yet")
+    keys = ("alpha", "beta", "gamma")
+    found = Coefficients(**{key: best.figures[key] for key in keys})
+    baseline = loads(study.header.spec, str(study.folder))
+    spread = "" if best.spread is None else f" ± {best.spread:.4f}"
+    seeds = f"{len(best.outcomes)} seed" + "s" * (len(best.outcomes) > 1)
+    comment = (
+        f"{baseline.name} with the coefficients found by effscale {VERSION}: of "
+        f"{len(ranked)} candidates the best by\n"
+        f"{objective.text}\n"
+        f"accuracy {best.mean:.4f}{spread} of {seeds}, by\n"
+        f"{study.header.command}"
+    )
+    return dumps(baseline.model_copy(update={"coefficients": found}), comment)

@@ -7,10 +7,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count
-from effscale.scaling.family import Variant
-from effscale.scaling.law import at_phi
-from effscale.scaling.multipliers import Multipliers
-from effscale.scaling.scale import scale, stated, variant
+from effscale.growth.family import Variant
+from effscale.growth.law import at_phi
+from effscale.growth.multipliers import Multipliers
+from effscale.growth.scale import scale, stated, variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from effscale.cost.count import count
-from effscale.scaling.rounding import EXACT, Rules
-from effscale.scaling.scale import scale
+from effscale.growth.rounding import EXACT, Rules
+from effscale.growth.scale import scale
 from effscale.search.detectors import steps
 
 if TYPE_CHECKING:
-    from effscale.scaling.multipliers import Multipliers
+    from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
 
 

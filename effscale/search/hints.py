@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import Cost, count
-from effscale.scaling.scale import at_resolution, variant
+from effscale.growth.scale import at_resolution, variant
 from effscale.spec.sizes import too_small
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import Cost, count
-from effscale.scaling.law import at_phi
-from effscale.scaling.scale import scale
+from effscale.growth.law import at_phi
+from effscale.growth.scale import scale
 from effscale.spec.neck import Scaling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from effscale.scaling.multipliers import Multipliers
+    from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
 
 

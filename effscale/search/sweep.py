@@ -10,9 +10,9 @@ import numpy as np
 
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
-from effscale.scaling.multipliers import Multipliers
-from effscale.scaling.scale import at_resolution, scale
-from effscale.search.reach import axes
+from effscale.growth.multipliers import Multipliers
+from effscale.growth.scale import at_resolution, scale
+from effscale.search.reachable import axes
 from effscale.spec.sizes import least_sides, pads_all
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from effscale.errors import SpecError, closest, short
-from effscale.spec.node import mapping
+from effscale.spec.nodes import mapping
 from effscale.spec.wrong import Wrong
 
 if TYPE_CHECKING:

@@ -4,18 +4,110 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import Fault, SpecError, did_you_mean, short
-from effscale.spec.code import names_callable
-from effscale.spec.files import decoded, label, read_bytes
 from effscale.spec.loading import load_file, loads
-from effscale.spec.revisions import is_revision, parted, read
+from effscale.spec.nodes import MAX_BYTES, decoded, label, read_bytes, refused
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
+
+
+# --------------------------------------------------------------------------------------
+# References to code and to files of weights, told from those to specs by their form.
+#
+# Nothing is imported or opened here, and no spec file can ask for it: such a reference
+# is
+# an argument of the command line.
+
+#: Files that torch writes: of `torch.export`, and of TorchScript.
+SAVED = (".pt2", ".pt", ".pth", ".ts", ".torchscript")
+_CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
+_SPECS = (".yaml", ".yml")
+
+
+def names_callable(reference: str) -> bool:
+    """Whether it has the form of `my_pkg.nets:make_net`.
+
+    A file of git's has a slash or a suffix: `HEAD~1:specs/b0.yaml`, `main:b0.yaml`.
+    """
+    return bool(_CALLABLE.fullmatch(reference)) and not reference.endswith(_SPECS)
+
+
+def names_saved(reference: str) -> bool:
+    """Whether it is a file that torch has written, by its suffix."""
+    return reference.endswith(SAVED)
+
+
+# --------------------------------------------------------------------------------------
+
+# --------------------------------------------------------------------------------------
+# Specs as git has them: `HEAD~1:specs/b0.yaml`.
+
+#: Nothing is asked, fetched or written.
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+
+
+def is_revision(reference: str) -> bool:
+    """Whether `reference` has git's form, `REVISION:PATH`."""
+    revision, colon, path = reference.partition(":")
+    return bool(revision and colon and path) and not reference.startswith("-")
+
+
+def read(reference: str) -> bytes:
+    """The bytes of the file that git has at `reference`; the path is from the root.
+
+    As with git, `HEAD:./b0.yaml` is relative to the current folder.
+
+    Raises:
+        SpecError: if there is no git, no repository, no such revision or no such file.
+    """
+    command = ["git", "cat-file", "blob", reference]
+    try:
+        # What is larger than a spec may be is not read: closing stops git.
+        with subprocess.Popen(  # noqa: S603 - one argument, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **_QUIET},
+        ) as git:
+            raw = said = b""
+            if git.stdout and git.stderr:
+                raw = git.stdout.read(MAX_BYTES + 1)
+                git.stdout.close()
+                said = git.stderr.read()
+    except FileNotFoundError:
+        message = "expected git to read a revision with, found none"
+        raise refused(reference, message, "EFF001") from None
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {error}".lower()
+        raise refused(reference, message, "EFF001") from None
+    if git.returncode and len(raw) <= MAX_BYTES:
+        lines = said.decode(errors="replace").strip().splitlines()
+        reason = lines[0] if lines else "no such revision or file"
+        message = f"cannot be read: git: {reason.removeprefix('fatal: ')}"
+        raise refused(reference, message, "EFF001")
+    return raw
+
+
+def parted(reference: str) -> tuple[str, str, str]:
+    """A reference, and behind the `@` its variant: `HEAD@{1}:b0.yaml@large`."""
+    revision, colon, path = reference.rpartition(":")
+    base, at, variant = path.partition("@")
+    return f"{revision}{colon}{base}", at, variant
+
+
+# --------------------------------------------------------------------------------------
 
 #: What git says where what is before the colon is none of its revisions.
 _NO_REVISION = ("invalid object name", "not a git repository")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.spec.models import Spec
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
     from effscale.spec.steps import Line
     from effscale.spec.structure import Finding
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
     from effscale.spec.neck import Neck, NeckChange, NeckNode
     from effscale.spec.neck_lines import Follow
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
     from effscale.spec.structure import Finding, Map
 
 #: An attention is of one map by another.

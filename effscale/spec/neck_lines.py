@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from effscale.spec.neck import Heads, Neck
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
     from effscale.spec.steps import Line
     from effscale.spec.structure import Finding, Map, Through
 

@@ -8,15 +8,80 @@ would come to if they were written out.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import yaml
 
-from effscale.errors import Fault, short
-from effscale.spec.node import Node
+from effscale.errors import Fault, SpecError, short
 
-if TYPE_CHECKING:
-    from effscale.spec.node import Spot
+# --------------------------------------------------------------------------------------
+# A value of a file, and where it stands.
+
+Place: TypeAlias = tuple[str | int, ...]
+#: Line and column from 1, and characters of the text before it.
+Spot: TypeAlias = tuple[int, int, int]
+
+
+@dataclass
+class Node:
+    """A value of the file: a scalar, a list of nodes, or a mapping to nodes."""
+
+    value: Any
+    line: int  #: from 1
+    column: int  #: from 1
+    end: Spot = (0, 0, 0)  #: just behind its last character
+    start: int = 0  #: characters of the text before it
+    keys: dict[str, Node] = field(default_factory=dict)  #: a mapping's keys themselves
+    size: int = 1  #: values in it, aliases written out
+    depth: int = 0  #: levels of lists and mappings, aliases written out
+
+    def plain(self) -> Any:  # noqa: ANN401 - what YAML can say
+        """The same as Python data."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def at(self, place: Place, *, key: bool = False) -> Node:
+        """The node at `place`, or the nearest that exists; `key`: its key's node."""
+        node, word = self, self
+        for step in place:
+            if isinstance(node.value, dict) and step in node.value:
+                word, node = node.keys[str(step)], node.value[step]
+            elif isinstance(node.value, list) and step in range(len(node.value)):
+                word = node = node.value[int(step)]
+            else:
+                return node
+        return word if key else node
+
+    def fault(
+        self, path: str, place: str, message: str, code: str, *hints: str
+    ) -> Fault:
+        """The fault of this value; the hints are a word meant, and what would do."""
+        suggestion, instead = (*hints, "", "")[:2]
+        (end, to, _), at = self.end, (self.line, self.column)
+        return Fault(path, *at, place, message, code, suggestion, end, to, instead)
+
+
+def dotted(place: Place) -> str:
+    """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
+    text = ""
+    for step in place:
+        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
+        text += f".{step}" if plain else f"[{short(step)}]"
+    return text.removeprefix(".")
+
+
+def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any kind
+    """`value` if it has keys, nothing otherwise."""
+    return value if isinstance(value, dict) else {}
+
+
+# --------------------------------------------------------------------------------------
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
@@ -210,3 +275,53 @@ def _no_yaml(path: str, before: str, reason: str) -> Fault:
 
 def _spot(mark: Any) -> Spot:  # noqa: ANN401 - a mark of PyYAML
     return mark.line + 1, mark.column + 1, mark.index
+
+
+# --------------------------------------------------------------------------------------
+# Files to texts, or to the one fault that keeps them from being read.
+
+
+def label(path: Path | str) -> str:
+    """What messages call the file at `path`."""
+    return "<stdin>" if str(path) == "-" else str(path)
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """The bytes at `path`, of standard input at `-`; no more than a spec may have.
+
+    Raises:
+        SpecError: if the system refuses.
+    """
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        message = "expected a file, found a folder"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"cannot be read: {reason.lower()}"
+    raise refused(label(path), message, "EFF001")
+
+
+def decoded(raw: bytes, name: str) -> str:
+    """The text of the file called `name`, less a byte order mark.
+
+    Raises:
+        SpecError: if it is too large, or not UTF-8.
+    """
+    if len(raw) > MAX_BYTES:
+        message = f"expected at most {MAX_BYTES:,} bytes, found more"
+        raise refused(name, message, "EFF003")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = raw[error.start]
+        message = f"expected UTF-8 text, found byte {byte:#04x} in it"
+        raise refused(name, message, "EFF002") from None
+
+
+def refused(name: str, message: str, code: str) -> SpecError:
+    """The one fault of a file of which no line is read."""
+    return SpecError((Fault(name, 0, 0, "", message, code),))

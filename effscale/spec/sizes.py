@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every, is_array
-from effscale.spec.base import MAX_RESOLUTION
 from effscale.spec.steps import Branches, Pool, Residual, Use
+from effscale.spec.types import MAX_RESOLUTION
 from effscale.spec.used import expanded
 
 if TYPE_CHECKING:

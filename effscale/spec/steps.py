@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from effscale.arrays import Int, floor, maximum
-from effscale.spec import fields
-from effscale.spec.base import (
+from effscale.spec import values
+from effscale.spec.types import (
     ActivationName,
     Channels,
     Flag,
@@ -35,7 +35,7 @@ from effscale.spec.base import (
 )
 
 SQUARE = (1, 1)
-Dilation = Annotated[int, fields.Whole(1, 16)]
+Dilation = Annotated[int, values.Whole(1, 16)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
@@ -63,11 +63,11 @@ class Line(Model):
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
         """What a file need not say is not written."""
-        fields, written = type(self).model_fields, serialize(self)
+        values, written = type(self).model_fields, serialize(self)
         unsaid = [
             name
             for name in written
-            if name != "block" and getattr(self, name) == fields[name].default
+            if name != "block" and getattr(self, name) == values[name].default
         ]
         order = sorted(set(written) - set(unsaid), key=KEYS.index)
         return {name: written[name] for name in order}
@@ -84,7 +84,7 @@ class Conv(Line):
     #: the residual around it, or into itself.
     channels: Widths | None = None
     #: What share it has of the channels that it does not state.
-    ratio: Annotated[float, fields.Number(0, 64, above=True)] = 1.0
+    ratio: Annotated[float, values.Number(0, 64, above=True)] = 1.0
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
@@ -140,7 +140,7 @@ class SqueezeExcite(Line):
     """Squeeze-and-excitation alone, as the spec's `squeeze_excite` says."""
 
     block: Literal["squeeze_excite"]
-    se_ratio: Annotated[float, fields.Number(0, 1, above=True)]
+    se_ratio: Annotated[float, values.Number(0, 1, above=True)]
 
 
 class Branches(Line):

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from effscale.arrays import strided, valid
-from effscale.spec.base import of_block
 from effscale.spec.cells import cells_follow, meeting
 from effscale.spec.line_faults import line_faults
 from effscale.spec.lines import Block, CellStage, Dense, Transition
 from effscale.spec.neck_faults import neck_faults
-from effscale.spec.node import dotted
+from effscale.spec.nodes import dotted
 from effscale.spec.sizes import least_sides, lines_of, too_small
 from effscale.spec.steps import (
     Activate,
@@ -22,6 +21,7 @@ from effscale.spec.steps import (
     Residual,
     Use,
 )
+from effscale.spec.types import of_block
 from effscale.spec.used import expanded, kinds_of_block
 from effscale.spec.wrong import Wrong
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from effscale.spec.models import Spec
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
     from effscale.spec.steps import Line
 
     #: Place in the file, and what is wrong there; with its rule where it has its own.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.spec.base import of_block
 from effscale.spec.steps import Branches, Conv, Residual, Use
+from effscale.spec.types import of_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
 
 #: The rules of detectors: taps of the backbone, levels, the neck's graph, the heads.
 TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"

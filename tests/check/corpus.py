@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effscale.check.files import read
+from effscale.check.run import read
 
 if TYPE_CHECKING:
     from effscale.check.rule import Finding

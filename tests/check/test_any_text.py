@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from effscale.check.catalogue import RULES
 from effscale.check.fix import fixed
-from effscale.check.formats import concise
-from effscale.check.junit import junit
-from effscale.check.outcome import Checked, Outcome
-from effscale.check.run import check
+from effscale.check.formats import concise, junit
+from effscale.check.run import Checked, Outcome, check
 from effscale.check.source import Source
 from effscale.report.findings import text as shown
 from tests.check.corpus import FILES, source

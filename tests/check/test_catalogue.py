@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from effscale.check.catalogue import FAMILIES, RULES, UnknownRuleError, chosen, matching
-from effscale.check.files import read
-from effscale.check.run import check
+from effscale.check.run import check, read
 from effscale.spec.builtin import folder
 
 PACKAGE = Path(__file__).parents[2] / "effscale"

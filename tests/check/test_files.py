@@ -1,4 +1,4 @@
-"""Tests of `effscale.check.files`: which files are checked, and reading them."""
+"""Tests of `effscale.check.run`: which files are checked, and reading them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from effscale.check.files import listed, looks_like_a_spec, read
-from effscale.check.run import check
+from effscale.check.run import check, listed, looks_like_a_spec, read
 from tests.spec.small import TEXT as SMALL
 
 

@@ -11,10 +11,8 @@ from sarif_pydantic import Sarif
 
 from effscale.check import formats
 from effscale.check.catalogue import RULES
-from effscale.check.junit import junit
-from effscale.check.outcome import Checked, Outcome
-from effscale.check.run import check
-from effscale.check.sarif import sarif
+from effscale.check.formats import junit, sarif
+from effscale.check.run import Checked, Outcome, check
 from effscale.check.source import Source
 from tests.check.corpus import FILES, source
 from tests.spec.small import TEXT as SMALL

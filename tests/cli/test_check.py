@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.module import proof
+from effscale.module import measure
 from effscale.report import findings
 from tests.spec.small import TEXT as SMALL
 
@@ -228,7 +228,7 @@ def test_verify_measures_baseline_and_variants(
     text = SMALL + "variants:\n  large: {resolution: 64}\n"
     (here / "good.yaml").write_text(text, "utf-8")
     assert run("check", "good.yaml", "--verify").exit_code == 0
-    monkeypatch.setattr(proof, "difference", lambda spec, _: f"{spec.name}: differs")
+    monkeypatch.setattr(measure, "difference", lambda spec, _: f"{spec.name}: differs")
     result = run("check", "good.yaml", "--verify", "--format", "concise")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
@@ -241,9 +241,7 @@ def test_verify_measures_baseline_and_variants(
 def test_on_a_terminal_a_long_line_is_cut_around_the_place(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from effscale.check.files import read
-    from effscale.check.outcome import Checked, Outcome
-    from effscale.check.run import check
+    from effscale.check.run import Checked, Outcome, check, read
 
     source = read(str(here / "bad.yaml"))
     outcome = Outcome((Checked(source, tuple(check(source))),))
@@ -262,8 +260,7 @@ def test_on_a_terminal_a_long_line_is_cut_around_the_place(
 
 @pytest.mark.parametrize("letters", ["宽", "e\u0301", "😀"])
 def test_carets_stand_under_wide_letters_too(letters: str) -> None:
-    from effscale.check.outcome import Checked, Outcome
-    from effscale.check.run import check
+    from effscale.check.run import Checked, Outcome, check
     from effscale.check.source import Source
 
     text = SMALL.replace("stem: {", f"stem: {{{letters}: 1, ")

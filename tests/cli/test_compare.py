@@ -12,7 +12,7 @@ import pytest
 
 import effscale as es
 from effscale.cli import compare, references
-from effscale.search import printed
+from effscale.compare import paper_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ def test_json_is_the_contract(run: Run) -> None:
     assert data["rows"][2]["depth_multiplier"] is None
 
 
-@pytest.mark.parametrize("name", printed.TABLES)
+@pytest.mark.parametrize("name", paper_tables.TABLES)
 def test_json_of_a_table_has_every_cell(run: Run, name: str) -> None:
     data = json.loads(run("compare", "--table", name, "--format", "json").stdout)
     assert data["table"] == name
@@ -245,7 +245,7 @@ def test_an_unknown_network_is_refused(run: Run) -> None:
 
 
 def test_the_tables_named_are_those_that_there_are() -> None:
-    assert compare.TABLES == printed.TABLES
+    assert compare.TABLES == paper_tables.TABLES
 
 
 def test_specs_complete_to_families_too() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.scaling.law import DETECTOR
+from effscale.growth.law import DETECTOR
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -319,10 +319,10 @@ def test_measures_the_rows_that_it_shows(run: Run) -> None:
 def test_a_measurement_that_differs_exits_1(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from effscale.module import proof
+    from effscale.module import measure
 
-    other = proof.measure_spec(es.load("b1"), "torch")
-    monkeypatch.setattr(proof, "measure_spec", lambda *_: other)
+    other = measure.measure_spec(es.load("b1"), "torch")
+    monkeypatch.setattr(measure, "measure_spec", lambda *_: other)
     arguments = ("--alpha", "2", "--beta", "1", "--gamma", "1")
     result = run("grid", *arguments, "--measure", "torch")
     assert result.exit_code == 1

@@ -11,11 +11,12 @@ import click
 import pytest
 
 from effscale import extras
-from effscale.cli import grid, options, points, types
+from effscale.cli import grid, options, types
+from effscale.cli import grid as points
 from effscale.errors import OutputError, ScaleError, SpecError
+from effscale.growth.multipliers import MAX_PHI, SHARES
 from effscale.report.document import Column, Report, Section
 from effscale.report.grid import SORTS
-from effscale.scaling.multipliers import MAX_PHI, SHARES
 from tests.search.drawn import network
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 
 import effscale as es
 from effscale.cost.conventions import TOOLS, amounts, visits
-from effscale.module import proof
-from effscale.network.staged import network
-from effscale.report.conventions import heading
+from effscale.module import measure
+from effscale.network.network import network
+from effscale.report.profile import heading
 from effscale.spec import builtin
 from tests.cost.test_conventions import B0
 
@@ -156,8 +156,8 @@ def test_a_file_that_expects_other_figures_is_noted(run: Run, tmp_path: Path) ->
 def test_a_measurement_that_differs_exits_1(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = proof.measure_spec(es.load("b1"), "torch")
-    monkeypatch.setattr(proof, "measure_spec", lambda *_: other)
+    other = measure.measure_spec(es.load("b1"), "torch")
+    monkeypatch.setattr(measure, "measure_spec", lambda *_: other)
     result = run("profile", "b0", "--measure", "torch")
     assert result.exit_code == 1
     assert "686,802,832 MACs ✗, by torch" in result.stdout

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from effscale.module import foreign
+from effscale.module import any_module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,7 +252,7 @@ def test_files_of_torch_are_loaded(run: Run, tmp_path: Path) -> None:
 
 
 def test_arguments_are_literals_or_text() -> None:
-    assert foreign.literal("[1, 2]") == [1, 2]
-    assert foreign.literal("None") is None
-    assert foreign.literal("relu") == "relu"
-    assert foreign.literal("a(") == "a("
+    assert any_module.literal("[1, 2]") == [1, 2]
+    assert any_module.literal("None") is None
+    assert any_module.literal("relu") == "relu"
+    assert any_module.literal("a(") == "a("

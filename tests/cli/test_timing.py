@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.cli import timing
-from effscale.cli.timing import Timed
+from effscale.cli import latency as timing
+from effscale.cli.latency import Timed
 from effscale.module import latency
 from effscale.module.latency import Latency, Timing
 from tests.cli.interrupting import interrupted

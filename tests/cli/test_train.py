@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
-from tests.module.train.text import TEXT
+from tests.train.text import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

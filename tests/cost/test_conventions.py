@@ -18,7 +18,7 @@ from effscale.cost.conventions import (
     terms,
     visits,
 )
-from effscale.network.staged import network
+from effscale.network.network import network
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

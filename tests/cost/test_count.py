@@ -21,10 +21,10 @@ from effscale.cost.count import (
 )
 from effscale.cost.visits import Visit
 from effscale.errors import CountError, ScaleError
+from effscale.growth.dimensions import numbers
 from effscale.network.layers import Network, Part, seq
 from effscale.network.leaves import Conv, Shape
-from effscale.network.staged import network
-from effscale.scaling.dimensions import numbers
+from effscale.network.network import network
 from tests.strategies import detectors, specs
 
 if TYPE_CHECKING:

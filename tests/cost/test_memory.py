@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import effscale as es
-from effscale.cost.memory import memory
-from effscale.cost.tape import tape
-from effscale.network.staged import network
+from effscale.cost.memory import memory, tape
+from effscale.network.network import network
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

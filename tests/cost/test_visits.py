@@ -33,7 +33,7 @@ from effscale.network.leaves import (
     Shape,
     Shift,
 )
-from effscale.network.staged import network
+from effscale.network.network import network
 
 if TYPE_CHECKING:
     from effscale.network.layers import Flow, Layer, Merge

@@ -15,7 +15,7 @@ from effscale.errors import LayerError
 from effscale.module.build import ACTIVATIONS, build, module_of
 from effscale.network import layers, leaves
 from effscale.network.layers import seq
-from effscale.spec.base import Activation, Gate
+from effscale.spec.types import Activation, Gate
 from tests.module.reference import FUNCTIONS
 from tests.parts import head_of
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from effscale.module.combine import Gated, Shifted, Skipping, Wired
+from effscale.module.build import Gated, Shifted, Skipping, Wired
 from effscale.network.layers import IDENTITY, Graph, Node
 from effscale.network.leaves import Act
 

@@ -11,9 +11,8 @@ from torch import nn
 import effscale as es
 from effscale.errors import ExportError
 from effscale.module import export as module
-from effscale.module.export import Form, export
-from effscale.module.exporting import export_spec, load
-from effscale.module.running import images
+from effscale.module.export import Form, export, export_spec, load
+from effscale.module.latency import images
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import effscale as es
-from effscale.module.initialise import initialise, materialise
+from effscale.module.build import initialise, materialise
 
 pytestmark = pytest.mark.torch
 

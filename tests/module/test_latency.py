@@ -12,17 +12,22 @@ from torch import nn
 import effscale as es
 from effscale.errors import MeasureError
 from effscale.module import latency
-from effscale.module.latency import Latency, Timing, latencies, quartiles
-from effscale.module.running import (
+from effscale.module.latency import (
+    Latency,
     Setting,
     Subject,
+    Timing,
     all_threads,
     images,
+    latencies,
+    machine,
     part_calls,
+    quartiles,
     ready,
     running,
+    spec_subjects,
+    subject,
 )
-from effscale.module.timed import machine, spec_subjects, subject
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:

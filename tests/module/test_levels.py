@@ -13,8 +13,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 import effscale as es
-from effscale.module.build import build
-from effscale.module.levels import Attended, Detections, Fused, Resized, Shared
+from effscale.module.build import Attended, Detections, Fused, Resized, Shared, build
 from effscale.network.leaves import Fuse
 from effscale.spec.models import Spec
 from effscale.spec.neck import Neck

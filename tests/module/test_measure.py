@@ -13,7 +13,7 @@ from effscale.cost.conventions import conventions
 from effscale.cost.count import layer_costs
 from effscale.errors import MeasureError
 from effscale.module.measure import Engine, measure
-from effscale.network.staged import network
+from effscale.network.network import network
 
 pytestmark = pytest.mark.torch
 

@@ -7,8 +7,8 @@ import torch
 
 import effscale as es
 from effscale.cost.memory import ELEMENT_BYTES, memory
-from effscale.network.staged import network
-from effscale.scaling.scale import at_resolution
+from effscale.growth.scale import at_resolution
+from effscale.network.network import network
 from effscale.spec.sizes import least_sides
 from tests.module.live import peak
 

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from effscale.errors import MeasureError
-from effscale.module.foreign import Foreign
+from effscale.module.any_module import Foreign, count, shown
 from effscale.module.measure import Engine, Input, run
-from effscale.module.sides import count, shown
 from tests.module.shapes import CASES, IMAGE, Case, Functional
 
 pytestmark = pytest.mark.torch

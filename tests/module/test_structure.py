@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 import effscale as es
-from effscale.module.combine import Skipping
+from effscale.module.build import Skipping
 from tests.module import reference
 
 pytestmark = pytest.mark.torch

@@ -14,7 +14,7 @@ import pytest
 
 import effscale as es
 from effscale.cost.count import Cost, layer_costs
-from effscale.network.staged import network
+from effscale.network.network import network
 from tests.spec.small import lines
 
 #: Stem's cells, then three stacks, each but the last with its reduction: params, MACs

@@ -1,4 +1,4 @@
-"""Tests of `effscale.network.detector`: the parts behind a backbone."""
+"""Tests of `effscale.network.heads`: the parts behind a backbone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from effscale.cost.count import part_costs
 from effscale.errors import LayerError
 from effscale.network.layers import Sequential
 from effscale.network.leaves import Shape
-from effscale.network.staged import network
+from effscale.network.network import network
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

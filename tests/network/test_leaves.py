@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.network.leaves import Window
-    from effscale.spec.base import PoolKind
+    from effscale.spec.types import PoolKind
 
 
 def message(make: Callable[[], object]) -> str:

@@ -12,7 +12,7 @@ from effscale.network import blocks
 from effscale.network.cells import Ends
 from effscale.network.layers import Maybe, Repeat, Sequential
 from effscale.network.leaves import Conv
-from effscale.network.staged import network
+from effscale.network.network import network
 from effscale.network.stages import stage
 from effscale.network.style import Style
 from effscale.spec.lines import MBConv

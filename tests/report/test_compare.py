@@ -1,4 +1,4 @@
-"""Tests of `effscale.report.compare`, `parts`, `printed` and `footnotes`."""
+"""Tests of `effscale.report.compare`, `parts` and `paper_tables`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
-from effscale.report import compare, parts, printed, render
-from effscale.report.footnotes import Footnotes, marked, raised
-from effscale.search.compare import entries
-from effscale.search.printed import table
+from effscale.compare.paper_tables import table
+from effscale.compare.side_by_side import entries
+from effscale.report import compare, paper_tables, parts, render
+from effscale.report.document import Footnotes, marked, raised
 from tests.report.test_render import on_terminal
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     reports = [
         beside("efficientnetv2-xl", "inception-resnet-v2", "b4"),
         changed(es.load("b0"), es.load("b4")),
-        printed.report(found, measured=[None] * len(found.rows)),
+        paper_tables.report(found, measured=[None] * len(found.rows)),
     ]
     for report in reports:
         shown = on_terminal(report, width, monkeypatch)
@@ -174,7 +174,7 @@ def test_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_table_of_the_paper_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     found = table("efficientnet-2")
-    report = printed.report(found, measured=[None] * len(found.rows))
+    report = paper_tables.report(found, measured=[None] * len(found.rows))
     shown = on_terminal(report, 80, monkeypatch)
     (section, _) = report.sections
     for row in section.rows:
@@ -188,7 +188,7 @@ def test_a_difference_that_nobody_explained_is_marked_as_such() -> None:
     cell = type(row.cells[0])("macs", "1.8B", row.cells[0].ours, None)
     bare = type(row)(**{**vars(row), "cells": (cell,)})
     unexplained = type(found)(**{**vars(found), "rows": (found.rows[0], bare)})
-    report = printed.report(unexplained, measured=[None, None])
+    report = paper_tables.report(unexplained, measured=[None, None])
     assert report.sections[1].rows == [{"mark": "¹", "cells": "", "why": "unexplained"}]
 
 

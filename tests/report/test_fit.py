@@ -11,7 +11,7 @@ import effscale as es
 from effscale.report.fit import report
 from effscale.report.render import text
 from effscale.search.fit import Found, Limits, named, on_ray, ray
-from effscale.search.free import off_ray
+from effscale.search.off_ray import off_ray
 
 if TYPE_CHECKING:
     from effscale.report.document import Report

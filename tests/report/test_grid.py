@@ -13,8 +13,7 @@ import pytest
 
 from effscale.report.grid import SORTS, best_first, candidate_rows, report
 from effscale.report.render import text
-from effscale.search.candidates import counted
-from effscale.search.grid import Answer, Grid, axis, search
+from effscale.search.grid import Answer, Grid, axis, counted, search
 
 if TYPE_CHECKING:
     import effscale as es

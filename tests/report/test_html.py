@@ -1,4 +1,4 @@
-"""Tests of `effscale.report.html` and `summary`: one page, whole by itself."""
+"""Tests of `effscale.report.page` and `summary`: one page, whole by itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.report import compare, html, summary
+from effscale.compare.side_by_side import entries
+from effscale.report import compare
+from effscale.report import page as html
+from effscale.report import page as summary
 from effscale.report.document import Column, Report, Section, percent, quantity
-from effscale.search.compare import entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +154,7 @@ def test_a_report_of_anything_is_a_page() -> None:
     rows = [{"name": "p3 class head"}, {"name": "p4 class head"}]
     section = Section([Column("part", "name", justify="left")], rows, "By level")
     report = Report({}, [section], [("detector", "d0")], ["a note"])
-    wrote = html.page("d0", [html.Chapter(report)])
+    wrote = html.html_page("d0", [html.Chapter(report)])
     for said in ("By level", "p3 class head", "detector", "a note"):
         assert said in wrote
     assert Elements(wrote).open == []

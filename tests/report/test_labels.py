@@ -1,4 +1,4 @@
-"""Tests of `effscale.report.labels`: no two labels collide, nor leave the frame."""
+"""Tests of `effscale.report.plots`: no two labels collide, nor leave the frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effscale.report.labels import Box, Dot, Segment, place
+from effscale.report.plots import Box, Dot, Segment, place
 
 FRAME = Box(0, 0, 800, 600)
 dots = st.tuples(st.floats(0, 800), st.floats(0, 600))

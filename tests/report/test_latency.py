@@ -7,12 +7,11 @@ import json
 import pytest
 
 import effscale as es
-from effscale.module.latency import Latency, Timing
-from effscale.module.running import Setting
+from effscale.compare.side_by_side import entries
+from effscale.module.latency import Latency, Setting, Timing
 from effscale.report import compare, latency, profile
 from effscale.report.document import Report, seconds
 from effscale.report.render import text
-from effscale.search.compare import entries
 
 pytestmark = pytest.mark.torch
 

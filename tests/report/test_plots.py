@@ -13,9 +13,9 @@ from matplotlib.text import Text
 
 import effscale as es
 from effscale import extras
+from effscale.compare import paper_tables, side_by_side
 from effscale.errors import OutputError
 from effscale.report import plots
-from effscale.search import compare, printed
 from effscale.search.grid import Grid, search
 from effscale.search.sweep import sweep
 from effscale.spec import builtin
@@ -23,7 +23,7 @@ from effscale.spec import builtin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from effscale.search.compare import Axis, Point
+    from effscale.compare.side_by_side import Axis, Point
 
 pytestmark = pytest.mark.slow
 
@@ -88,8 +88,10 @@ def test_a_sweep_is_a_staircase_and_the_same_each_time(b0: es.Spec) -> None:
 
 
 def points(*references: str) -> list[Point]:
-    names = compare.expanded(references)
-    return compare.points(compare.entries(names, [es.load(each) for each in names]))
+    names = side_by_side.expanded(references)
+    return side_by_side.points(
+        side_by_side.entries(names, [es.load(each) for each in names])
+    )
 
 
 #: All that is built in, the paper's tables, and few networks.
@@ -98,8 +100,8 @@ PLOTTED: dict[str, Callable[[], list[Point]]] = {
     "two families": lambda: points("efficientnet", "resnet"),
     "one": lambda: points("b0"),
     **{
-        name: lambda name=name: printed.table(name).points  # type: ignore[misc]
-        for name in printed.TABLES
+        name: lambda name=name: paper_tables.table(name).points  # type: ignore[misc]
+        for name in paper_tables.TABLES
         if name != "efficientdet-1"  # it prints no accuracies
     },
 }

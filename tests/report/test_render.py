@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from effscale.cost.count import Cost, count
+from effscale.growth.family import family
 from effscale.report import profile, render, scaling
-from effscale.scaling.family import family
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import effscale as es
 from effscale.cost.count import Cost, count, layer_costs, part_costs
-from effscale.network.staged import network
+from effscale.network.network import network
 from effscale.report import rows
 
 

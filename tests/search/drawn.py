@@ -8,10 +8,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.scaling.dimensions import changed, numbers
+from effscale.growth.dimensions import changed, numbers
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Spec
-from effscale.spec.rounding import Rounding
+from effscale.spec.models import Head, Rounding, Spec
 from effscale.spec.sizes import least_sides
 from effscale.spec.steps import Conv
 from tests.strategies import mobiles
@@ -19,7 +18,7 @@ from tests.strategies import mobiles
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from effscale.scaling.multipliers import Multipliers
+    from effscale.growth.multipliers import Multipliers
 
 
 def roundings() -> st.SearchStrategy[Rounding]:

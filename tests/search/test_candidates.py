@@ -1,4 +1,4 @@
-"""Tests of `effscale.search.candidates`: points counted at once, networks folded."""
+"""Tests of `effscale.search.grid`: points counted at once, networks folded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.search import candidates
-from effscale.search.candidates import counted, pareto_front, signature
+from effscale.search import grid as candidates
+from effscale.search.grid import counted, pareto_front, signature
 from tests.search.drawn import aligned, network
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.scaling.law import DETECTOR, at_phi
+from effscale.growth.law import DETECTOR, at_phi
 from effscale.search.detectors import given_by, published, steps
 
 NAMES = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d7x"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.scaling.multipliers import STRATEGIES, strategy
+from effscale.growth.multipliers import STRATEGIES, strategy
 from effscale.search.explain import REASONS, explain
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Spec

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import effscale as es
-from effscale.scaling.law import DETECTOR
+from effscale.growth.law import DETECTOR
 from effscale.search.fit import on_ray, ray
 
 pytestmark = pytest.mark.slow

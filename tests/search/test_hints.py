@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.scaling.scale import at_resolution
+from effscale.growth.scale import at_resolution
 from effscale.search.hints import Hint, hint
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Spec, Variant

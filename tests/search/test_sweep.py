@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.scaling.scale import at_resolution
+from effscale.growth.scale import at_resolution
 from effscale.search import sweep as module
 from effscale.search.sweep import Step, sweep
 from effscale.spec.sizes import least_sides

@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.fields`: what each kind of value takes, and its words."""
+"""Tests of `effscale.spec.values`: what each kind of value takes, and its words."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from effscale.spec.fields import (
+from effscale.spec.values import (
+    QUANTITY,
     Choice,
     Kind,
+    Most,
     Number,
     Odd,
+    OneOrEach,
+    Pair,
+    Rounded,
     Text,
     Whole,
     Word,
 )
-from effscale.spec.quantities import QUANTITY, Most, Rounded
-from effscale.spec.several import OneOrEach, Pair
 
 TINY = math.ulp(0.0)
 SHARE, MULTIPLIER = Number(0, 1), Number(0, 100, above=True)

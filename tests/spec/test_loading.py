@@ -13,12 +13,12 @@ from effscale.errors import SpecError
 from effscale.spec.builtin import folder
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import load_file, loads
-from effscale.spec.node import dotted
+from effscale.spec.nodes import dotted
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
-    from effscale.spec.node import Place
+    from effscale.spec.nodes import Place
 
 B0 = (folder() / "b0.yaml").read_text(encoding="utf-8")
 MEBIBYTE = 2**20

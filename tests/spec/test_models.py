@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Coefficients, Norm, Squeeze
-from effscale.spec.rounding import POLICIES, Rounding
+from effscale.spec.models import POLICIES, Coefficients, Norm, Rounding, Squeeze
 from tests.parts import head_of
 from tests.spec.small import spec
 

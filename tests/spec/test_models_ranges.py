@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from effscale.spec.base import Activation
-from effscale.spec.rounding import RepeatsRule, TiesRule
-from effscale.spec.wording import KINDS
+from effscale.spec.loading import KINDS
+from effscale.spec.models import RepeatsRule, TiesRule
+from effscale.spec.types import Activation
 from tests.spec.small import ABSENT, spec
 
 TINY = math.ulp(0.0)

@@ -11,7 +11,7 @@ from effscale.errors import short
 from effscale.spec.nodes import compose
 
 if TYPE_CHECKING:
-    from effscale.spec.node import Node, Place
+    from effscale.spec.nodes import Node, Place
 
 TEXT = """\
 name: &small b0   # a comment

@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.references`: names of blocks and cells that there are not."""
+"""Tests of `effscale.spec.loading`: names of blocks and cells that there are not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.spec.lines import STAGES
-from effscale.spec.references import references
+from effscale.spec.loading import references
 from effscale.spec.steps import STEPS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.revisions`: specs as git has them."""
+"""Tests of `effscale.spec.builtin`: specs as git has them."""
 
 from __future__ import annotations
 

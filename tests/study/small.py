@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from effscale.study.header import Header, header
+from effscale.study.folder import Header, header
 from effscale.study.run import Recipe
 
 if TYPE_CHECKING:

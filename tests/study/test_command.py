@@ -1,4 +1,4 @@
-"""Tests of `effscale.study.command`."""
+"""Tests of `effscale.study.run`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from effscale.errors import StudyError
-from effscale.study.command import found, template, words
+from effscale.study.run import found, template, words
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from effscale.errors import StudyError
-from effscale.study.folder import held, load
-from effscale.study.header import difference, read
+from effscale.study.folder import difference, held, load, read
 from effscale.study.objective import PAPER
 from tests.study.small import made, rows
 

@@ -18,8 +18,7 @@ from tests.study.small import EMPTY, made, recipe, running
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.study.folder import Outcome, Training
-    from effscale.study.header import Header
+    from effscale.study.folder import Header, Outcome, Training
 
 LOCAL = where("local:jobs=2")
 #: Ends at once for the first candidate, and for the others never.

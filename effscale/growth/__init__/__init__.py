@@ -1,0 +1,1 @@
+"""Spec to spec: multipliers, rounding rules, strategies, published variants."""

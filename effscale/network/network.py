@@ -1,0 +1,137 @@
+"""A spec as a network: stem, stages, and a head, or a neck and the heads behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from effscale.errors import LayerError
+from effscale.network.cells import Ends
+from effscale.network.heads import detecting
+from effscale.network.layers import Graph, Layer, Network, Node, Part, Sequential
+from effscale.network.leaves import (
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Shape,
+)
+from effscale.network.names import head_operator, operators
+from effscale.network.stages import stage
+from effscale.network.steps import chain
+from effscale.network.style import Style
+from effscale.spec.cells import cells_follow
+from effscale.spec.levels import tapped
+from effscale.spec.lines import CellStage
+from effscale.spec.sizes import strides
+from effscale.spec.types import pair
+
+if TYPE_CHECKING:
+    from effscale.arrays import Int
+    from effscale.spec.models import Head, Spec
+    from effscale.spec.steps import Line
+
+
+def network(spec: Spec) -> Network:
+    """The network that `spec` states, for its own resolution.
+
+    Built module paths follow the parts: `stem.conv`, `stages.2.0.expand.conv` (third
+    stage, first block), `head.classifier`; of a detector, which has no stages beyond
+    those that are tapped, `neck.0.p6_td`, `class_head.0`, `box_head.predict`.
+    """
+    style, taps = Style.of(spec), tapped(spec)
+    layer, c_out = chain(spec.stem, spec.image_channels, style)
+    parts = [_part(spec, "stem", "stem", spec.stem, layer, c_out)]
+    ends, found = Ends(c_out), dict[int, Ends]()
+    stages = spec.stages[: taps[-1] + 1] if taps else spec.stages
+    for index, line in enumerate(stages):
+        before = ends if isinstance(line, CellStage) else Ends(ends.newest)
+        try:
+            layer, after = stage(line, before, spec, style)
+        except LayerError as error:
+            raise LayerError(f"stages[{index}]: {error}") from None
+        if after.older is None and cells_follow(spec.stages, index):
+            halves = strides(spec, (line,)) != (1, 1)
+            after = Ends(after.newest, ends.newest, int(halves))
+            layer = _with_input(layer)
+        layer = _newest(ends, before, layer)
+        name, path = f"stage {index + 1}", f"stages.{index}"
+        parts.append(_part(spec, name, path, (line,), layer, after.newest))
+        ends = found[index] = after
+    if spec.head is not None:
+        parts.append(_head(spec.head, ends, style))
+    elif spec.neck is not None and spec.heads is not None:
+        read = [(index + 1, found[index]) for index in taps]
+        parts += detecting(spec.neck, spec.heads, read, style)
+    image = Shape(spec.image_channels, *spec.resolution)
+    return Network(spec.name, image, tuple(parts), spec.stochastic_depth)
+
+
+def _head(head: Head, ends: Ends, style: Style) -> Part:
+    layer, c_out = classifier(head, ends.newest, style)
+    layer = _newest(ends, Ends(ends.newest), layer)
+    words, square = head_operator(head), (1, 1)
+    return Part("head", "head", words, square, square, c_out, 1, layer)
+
+
+def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
+    spec: Spec,
+    name: str,
+    path: str,
+    lines: tuple[Line, ...],
+    layer: Sequential,
+    c_out: Int,
+) -> Part:
+    """A row of a report; its kernel is that of its first line, if that has one."""
+    first = lines[0]
+    repeats = getattr(first, "repeats", None)
+    return Part(
+        name=name,
+        path=path,
+        operator=operators(lines),
+        kernel=pair(getattr(first, "kernel", None)),
+        stride=strides(spec, lines),
+        channels=c_out,
+        repeats=1 if repeats is None else repeats,
+        layer=layer,
+    )
+
+
+def _with_input(layer: Sequential) -> Sequential:
+    """`layer`, which hands on what it took in as well: a cell reads both."""
+    both = Graph(1, (Node("blocks", (0,), layer),), (1, 0))
+    return Sequential((("both", both),))
+
+
+def _newest(before: Ends, wanted: Ends, layer: Sequential) -> Sequential:
+    """`layer` on the newest output alone, where cells have handed on two."""
+    if before.older is None or wanted.older is not None:
+        return layer
+    newest = Graph(2, (), (0,))
+    return Sequential((("newest", newest), *layer.layers))
+
+
+def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
+    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear.
+
+    Returns the layer, and the channels that are pooled.
+    """
+    layers: dict[str, Layer] = {}
+    if head.layers:
+        layers["layers"], c_in = chain(head.layers, c_in, style)
+    if head.channels is not None:
+        layers["conv"] = Conv(c_in, head.channels)
+        layers["norm"] = style.norm(head.channels)
+        layers["act"] = style.act()
+        c_in = head.channels
+    c_pooled = c_in
+    layers["pool"] = GlobalPool()
+    layers["flatten"] = Flatten()
+    if head.hidden is not None:
+        layers["hidden"] = Linear(c_in, head.hidden)
+        layers["hidden_act"] = style.act()
+        c_in = head.hidden
+    if head.classifier:
+        layers["dropout"] = Dropout(head.dropout)
+        layers["classifier"] = Linear(c_in, head.classes)
+    return Sequential(tuple(layers.items())), c_pooled

@@ -1,0 +1,206 @@
+"""The page that `report` writes: networks side by side, then each by itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from effscale.compare.side_by_side import points
+from effscale.cost.count import count
+from effscale.report import plots, profile
+from effscale.report import plots as portraits
+from effscale.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.figure import Figure
+
+    from effscale.compare.side_by_side import Entry
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Column, Report, Row, Units
+
+
+# --------------------------------------------------------------------------------------
+# Answers as one page of HTML that needs nothing else: no request goes anywhere.
+
+_TEMPLATES = Path(__file__).parent / "templates"
+#: Colours that pictures are drawn in, and the page's own in their place, which are
+#: others in the dark.
+_INK = "#010203"
+_OWN = {_INK: "var(--ink)", "#e6e6e6": "var(--line)", "fill: #ffffff": "fill: none"}
+_INKED = (
+    "text.color",
+    "axes.edgecolor",
+    "axes.labelcolor",
+    "xtick.color",
+    "ytick.color",
+)
+_NAMED = re.compile(r'(\bid="|href="#|url\(#)')
+
+
+class Picture(NamedTuple):
+    """A drawing as SVG, and what is said under it."""
+
+    svg: str
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """An answer with its pictures; one of a network has its name as title."""
+
+    report: Report
+    pictures: Sequence[Picture] = ()
+    title: str = ""
+    id: str = "networks"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A title, and chapters: the first is of all networks, each other of one."""
+
+    title: str
+    chapters: Sequence[Chapter]
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Where the networks are on the page, by name."""
+        return {each.title: each.id for each in self.chapters if each.title}
+
+
+class Cell(NamedTuple):
+    """What a table's cell shows, what it is sorted by, and how it looks."""
+
+    text: str
+    order: float | None
+    look: str
+    share: float | None
+
+
+def html_page(title: str, chapters: Sequence[Chapter]) -> str:
+    """All of it as HTML: styles, scripts and pictures are in the page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        page=Page(title, chapters),
+        version=VERSION,
+        style=(_TEMPLATES / "report.css").read_text("utf-8"),
+        script=(_TEMPLATES / "report.js").read_text("utf-8"),
+        cell_of=cell,
+    )
+
+
+def cell(column: Column, row: Row) -> Cell:
+    """The cell of a column: shares have bars, numbers are sorted exactly."""
+    value = column.value(row)
+    order: float | None = None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        order = value
+    elif isinstance(value, list) and all(isinstance(each, int) for each in value):
+        order = 1
+        for each in value:
+            order *= each
+    share = order if column.key in {"share", "macs_share"} else None
+    looks = [column.justify, "wraps" if column.wraps else ""]
+    looks += ["share" if share is not None else "", style(column, row)]
+    return Cell(
+        column.cell(row),
+        order,
+        " ".join(filter(None, looks)),
+        None if share is None else round(100 * share, 2),
+    )
+
+
+def style(column: Column, row: Row) -> str:
+    """The name of a column's colour in this row, if it has one."""
+    value = column.value(row)
+    return "" if value is None else column.style(value)
+
+
+def drawn(
+    draw: Callable[[], Figure], caption: str, name: str, *, wide: bool = False
+) -> Picture:
+    """What `draw` draws, for the page; `name` keeps its ids apart from other ones."""
+    import matplotlib as mpl
+
+    from effscale.report.plots import rendered
+
+    look: Any = dict.fromkeys(_INKED, _INK)
+    with mpl.rc_context(look):
+        svg = rendered(draw(), "svg").decode()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = _NAMED.sub(rf"\g<1>{name}-", svg)
+    for theirs, ours in _OWN.items():
+        svg = svg.replace(theirs, ours)
+    label = f'<svg role="img" aria-label="{escape(caption)}"'
+    return Picture(svg.replace("<svg", label, 1), caption, wide)
+
+
+# --------------------------------------------------------------------------------------
+
+_PICTURES = (
+    (portraits.costs, "Where its cost is"),
+    (portraits.maps, "Its feature maps"),
+)
+
+
+def page(  # noqa: PLR0913 - what a page is made of
+    compared: Sequence[Entry],
+    answer: Report,
+    *,
+    title: str,
+    measured: Sequence[Measurement | None],
+    units: Units = "macs",
+    progress: Callable[[str], None] = lambda _what: None,
+) -> str:
+    """HTML of the networks; `answer` is that of `compare`, with whatever was added."""
+    chapters = [Chapter(answer, _accuracy(compared))]
+    for index, (each, found) in enumerate(zip(compared, measured, strict=True)):
+        progress(each.name)
+        chapters.append(_chapter(each, index, found, units))
+    return html_page(title, chapters)
+
+
+def _accuracy(compared: Sequence[Entry]) -> list[Picture]:
+    """Published accuracy against MACs, where there is more than one to draw."""
+    known = points(compared)
+    if len(known) < 2:  # noqa: PLR2004 - a line has two ends
+        return []
+    caption = "Published top-1 accuracy against MACs"
+    draw = partial(plots.accuracy_figure, known, "macs")
+    return [drawn(draw, caption, "accuracy", wide=True)]
+
+
+def _chapter(
+    entry: Entry, index: int, measured: Measurement | None, units: Units
+) -> Chapter:
+    """A network by part and by operator, with its pictures."""
+    by_part, by_operator = (
+        profile.report(
+            entry.spec, count(entry.spec), by=by, measured=measured, units=units
+        )
+        for by in ("part", "operator")
+    )
+    parts = by_part.data["parts"]
+    sections = [
+        *by_part.sections,
+        replace(by_operator.sections[0], title="By operator"),
+    ]
+    pictures = [
+        drawn(partial(draw, parts), caption, f"n{index}{draw.__name__}")
+        for draw, caption in _PICTURES
+    ]
+    slug = re.sub(r"[^a-z0-9.]+", "-", entry.name.lower()).strip("-.") or "network"
+    return Chapter(
+        replace(by_part, sections=sections), pictures, entry.name, f"{slug}-{index + 1}"
+    )

@@ -1,0 +1,211 @@
+"""The answer of `compare --table`: a paper's table, with what is counted beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from effscale.report import document, rows
+from effscale.report.compare import SCORES, network_row, ratios
+from effscale.report.document import (
+    Column,
+    Footnotes,
+    Report,
+    Section,
+    marked,
+    multiplier,
+    quantity,
+    sides,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from effscale.compare.paper_tables import Cell, Row, Table
+    from effscale.module.measure import Measurement
+    from effscale.report.document import Row as Data
+    from effscale.report.document import Show
+
+CONVENTION = "What the paper calls FLOPS are MACs, and B is 10⁹."
+#: A difference that nobody has explained yet.
+UNEXPLAINED = "unexplained"
+_TITLES = {"macs": "FLOPS", "head_layers": "head layers"}
+
+
+def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
+    """Each cell as printed, ours beside it, and a mark where they are not equal."""
+    leads = {row.model: row.cost for row in table.rows}
+    notes = Footnotes()
+    found = [
+        {
+            **network_row(row.spec.name, row.spec, row.cost, row.multipliers, each),
+            **ratios(row.cost, leads[row.to]),
+            "model": row.model,
+            "to": row.to,
+            **{key: row.printed.get(key) for key in SCORES.values()},
+            "cells": {cell.figure: _cell(cell) for cell in row.cells},
+            "marks": _marks(row, notes),
+        }
+        for row, each in zip(table.rows, measured, strict=True)
+    ]
+    costs = any("macs" in figure for row in found for figure in row["cells"])
+    return Report(
+        data={
+            **rows.envelope("compare"),
+            "table": table.name,
+            "title": table.title,
+            "source": table.source,
+            "part": table.part,
+            "rows": found,
+        },
+        sections=[
+            Section(_columns(table, found), found, emphasis=_emphasis),
+            *notes.section("Where they differ, and why"),
+        ],
+        heading=[
+            ("table", table.title),
+            ("source", table.source),
+            ("cells", _accounted(table)),
+        ],
+        notes=[
+            *([CONVENTION] if costs else []),
+            *table.notes,
+            *document.agreement(found),
+        ],
+        records=[_record(row) for row in found],
+    )
+
+
+def _accounted(table: Table) -> str:
+    """How many of the cells are as printed, and how many of the law's."""
+    cells = [cell for row in table.rows for cell in row.cells]
+    laws = [cell.law for cell in cells if cell.law is not None]
+    equal = sum(cell.equal for cell in cells)
+    same = sum(law.equal for law in laws)
+    apart = len(cells) - equal + len(laws) - same
+    if laws:
+        found = [f"{len(cells)} printed", f"{equal} as the specs state them"]
+        found.append(f"{same} of {len(laws)} as the law gives them")
+    else:
+        alone = "" if table.part is None else f" of the {table.part} alone"
+        found = [f"{len(cells)} counted{alone}", f"{equal} equal after rounding"]
+    return ", ".join([*found, *([f"{apart} explained below"] if apart else [])])
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    ours, law = cell.ours, cell.law
+    return {
+        "printed": cell.printed,
+        "counted": ours if isinstance(ours, int | str) else float(ours),
+        "equal": cell.equal,
+        "reason": cell.reason,
+        "law": None if law is None else law.ours,
+        "law_reason": None if law is None else law.reason,
+    }
+
+
+def _marks(row: Row, notes: Footnotes) -> dict[str, str]:
+    """The marks of the cells that differ, and of the law's: `law_channels`."""
+    both = [(cell.figure, cell) for cell in row.cells]
+    both += [(f"law_{name}", cell.law) for name, cell in both if cell.law is not None]
+    return {
+        name: notes.mark(cell.reason or UNEXPLAINED)
+        for name, cell in both
+        if not cell.equal
+    }
+
+
+def _record(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for a CSV: each cell as printed, and whether it is equal."""
+    cells = {
+        f"{figure}_{key}": cell[key]
+        for figure, cell in row["cells"].items()
+        for key in ("printed", "equal", "law")
+        if key != "law" or cell[key] is not None
+    }
+    return {**rows.flat(dict(row)), **cells}
+
+
+def _emphasis(row: Data) -> str:
+    return "bold" if row["model"] == row["to"] else ""
+
+
+def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
+    scaled = any(not row.multipliers.is_identity for row in table.rows)
+    figures = dict.fromkeys(figure for row in found for figure in row["cells"])
+    laws = any(cell.law is not None for row in table.rows for cell in row.cells)
+    beside = [
+        column
+        for figure in figures
+        for column in (
+            Column(_title(figure, figures), "", _printed(figure)),
+            *([] if _repeats(figure, found) else [Column("ours", "", _ours(figure))]),
+            *([Column("law", "", _law(figure))] if laws else []),
+        )
+    ]
+    return [
+        Column("network", "model", justify="left"),
+        *(_DIMENSIONS if scaled else []),
+        *(
+            Column(title, key)
+            for title, key in SCORES.items()
+            if any(row[key] is not None for row in found)
+        ),
+        *beside,
+    ]
+
+
+def _repeats(figure: str, found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column of ours would say just what is printed."""
+    cells = [row["cells"][figure] for row in found if figure in row["cells"]]
+    return all(each["printed"].lower() == str(each["counted"]) for each in cells)
+
+
+def _title(figure: str, figures: Container[str]) -> str:
+    """What a column is called; a ratio behind its own figure is just `×`."""
+    name, times, _ = figure.partition("_ratio")
+    title = _TITLES.get(name, name)
+    if not times:
+        return title
+    return "×" if name in figures else f"{title} ×"
+
+
+_DIMENSIONS = [*document.MULTIPLIERS, Column("input", "resolution", sides)]
+
+
+def _printed(figure: str) -> Show:
+    def show(row: Data) -> str:
+        cell = row["cells"].get(figure)
+        return "" if cell is None else str(cell["printed"]).removesuffix("x")
+
+    return show
+
+
+def _ours(figure: str) -> Show:
+    form: Show = _FORMS.get(figure, str)
+
+    def show(row: Data) -> str:
+        if figure not in row["cells"]:
+            return ""
+        return _noted(row, figure, form(row["cells"][figure]["counted"]))
+
+    return show
+
+
+def _law(figure: str) -> Show:
+    def show(row: Data) -> str:
+        law = row["cells"][figure]["law"]
+        return "" if law is None else _noted(row, f"law_{figure}", str(law))
+
+    return show
+
+
+_FORMS = {
+    "params": quantity,
+    "macs": quantity,
+    "params_ratio": multiplier,
+    "macs_ratio": multiplier,
+}
+
+
+def _noted(row: Data, name: str, text: str) -> str:
+    return marked([row["marks"][name]] if name in row["marks"] else [], text)

@@ -1,0 +1,209 @@
+"""Batches of images: in what order, and read by how many processes."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from effscale.errors import DataError, TrainError
+from effscale.train.recipe import seed, strength
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+
+# --------------------------------------------------------------------------------------
+# Labelled images, whatever they come from, and how they are shown to a network.
+
+
+@dataclass(frozen=True)
+class View:
+    """What a network sees of an image: its channels, 1 or 3, and pixels."""
+
+    channels: int
+    height: int
+    width: int
+    crops: bool = False  #: another part of a photograph, mirrored or not, each time
+
+
+class Images(Protocol):
+    """Some images of a data set."""
+
+    @property
+    def labels(self) -> Sequence[int]:
+        """The class of each."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether they are in memory, or must be read and decoded."""
+
+    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
+        """One of them as (channels, height, width) bytes.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set in two parts that have no image in common."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Images
+    held_out: Images
+    split: str  #: how it was split, for people
+    digest: str  #: of what it holds
+
+
+# --------------------------------------------------------------------------------------
+
+#: Bytes of (N, channels, height, width) images, and the (N,) classes they show.
+Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+#: Which image to read, and in which epoch.
+Ask: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which images make which batch, for every step of a training from `start` on.
+
+    Each epoch has every image once, in an order of its own, but for the few that do
+    not fill a batch.
+    """
+
+    images: int
+    batch: int
+    epochs: int
+    seed: int
+    start: int = 0
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches of an epoch."""
+        return self.images // self.batch
+
+    def __len__(self) -> int:
+        return self.epochs * self.per_epoch - self.start
+
+    def __iter__(self) -> Iterator[list[Ask]]:
+        first, _ = divmod(self.start, self.per_epoch)
+        for epoch in range(first, self.epochs):
+            draws = torch.Generator().manual_seed(seed(self.seed, "order", epoch))
+            order: list[int] = torch.randperm(self.images, generator=draws).tolist()
+            begin = max(self.start - epoch * self.per_epoch, 0)
+            for index in range(begin, self.per_epoch):
+                chosen = order[index * self.batch : (index + 1) * self.batch]
+                yield [(epoch, image) for image in chosen]
+
+
+def in_turn(images: int, batch: int) -> list[list[Ask]]:
+    """Every image once, as they come; the last batch may be smaller."""
+    every = [(0, index) for index in range(images)]
+    return [every[first : first + batch] for first in range(0, images, batch)]
+
+
+class _Reader(Dataset["tuple[torch.Tensor, int] | DataError"]):
+    """Reads one image; what cannot be read comes back as the error that says so.
+
+    (An error raised in a process of its own would come with that process's traceback.)
+    """
+
+    def __init__(self, images: Images, view: View, base: int) -> None:
+        self.images, self.view, self.base = images, view, base
+
+    def __getitem__(self, ask: Ask) -> tuple[torch.Tensor, int] | DataError:
+        epoch, index = ask
+        draws = torch.Generator().manual_seed(seed(self.base, "image", epoch, index))
+        try:
+            image = self.images.image(index, self.view, draws)
+        except DataError as error:
+            return error
+        return image, self.images.labels[index]
+
+
+def _together(read: list[tuple[torch.Tensor, int] | DataError]) -> Batch | DataError:
+    images, labels = [], []
+    for each in read:
+        if isinstance(each, DataError):
+            return each
+        images.append(each[0])
+        labels.append(each[1])
+    return torch.stack(images), torch.tensor(labels)
+
+
+def _in_process(_number: int) -> None:
+    """Let a process that reads end as processes do, whoever started it listens to."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def batches(  # noqa: PLR0913 - what to read, in what order, and how
+    images: Images,
+    view: View,
+    order: Iterable[list[Ask]],
+    *,
+    base: int,
+    workers: int,
+    pinned: bool = False,
+) -> Iterator[Batch]:
+    """The batches of `order`; `base` is the seed of what is drawn in reading them.
+
+    With `workers`, as many processes read ahead.
+
+    Raises:
+        DataError: if an image cannot be read.
+    """
+    loader = DataLoader(
+        _Reader(images, view, base),
+        batch_sampler=order,
+        num_workers=0 if images.at_hand else workers,
+        collate_fn=_together,
+        worker_init_fn=_in_process,
+        pin_memory=pinned,
+    )
+    for batch in loader:
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch[0], batch[1]
+
+
+# --------------------------------------------------------------------------------------
+# RandAugment, by kornia (extra `train`).
+
+#: Operations for each image (Cubuk et al. 2019, arXiv:1909.13719, section 4.3).
+OPERATIONS = 2
+#: Images that share their operations: kornia draws them once a call.
+TOGETHER = 8
+RGB = 3
+
+
+def augmentation(augment: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What is made of (N, C, H, W) images from 0 to 1 by torch's own random draws.
+
+    Raises:
+        TrainError: if kornia is not installed.
+    """
+    magnitude = strength(augment)
+    if magnitude is None:
+        return lambda images: images
+    try:
+        from kornia.augmentation.auto import RandAugment
+    except ImportError:
+        hint = "pip install 'effscale[train]', or --augment plain"
+        raise TrainError(f"augment: {augment} needs kornia; {hint}") from None
+    operations = RandAugment(n=OPERATIONS, m=magnitude)
+
+    def augmented(images: torch.Tensor) -> torch.Tensor:
+        grey = images.shape[1] != RGB
+        coloured = images.expand(-1, RGB, -1, -1) if grey else images
+        parts = [operations(part) for part in coloured.split(TOGETHER)]
+        result = torch.cat(parts).clamp(0, 1)
+        return result[:, :1] if grey else result
+
+    return augmented

@@ -1,0 +1,157 @@
+"""Checkpoints: written whole, and read back only by the training they are of."""
+
+from __future__ import annotations
+
+import math
+import platform
+import warnings
+from dataclasses import asdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from effscale.atomic_write import remains, whole
+from effscale.errors import TrainError
+from effscale.train.recipe import strength
+from effscale.train.sources import classes_of
+from effscale.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from effscale.train.trainer import Training
+
+
+FORMAT = "effscale checkpoint 1"
+
+
+def save(path: Path, made_for: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Put `state`, of tensors and plain data, into the file, whole or not at all.
+
+    Raises:
+        OutputError: if the system refuses, as it does when the disk is full.
+    """
+    content = {"format": FORMAT, "effscale": VERSION, "made_for": dict(made_for)}
+    with whole(path) as file:
+        try:
+            torch.save({**content, **state}, file)
+        except RuntimeError as error:  # what torch makes of a file that takes no more
+            raise OSError(0, _reason(error)) from None
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.__context__ or error.__cause__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return "the disk may be full"
+
+
+def load(path: Path, made_for: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `save` put there; None if nothing has.
+
+    What programs killed while they wrote it have left is removed.
+
+    Raises:
+        TrainError: if it is no checkpoint, or one of another training.
+    """
+    for each in remains(path):
+        each.unlink(missing_ok=True)
+    if not path.exists():
+        return None
+    content = _read(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        expected = "expected a checkpoint of effscale train, got another file"
+        raise TrainError(f"{path}: {expected}")
+    found = content.pop("made_for")
+    for name, value in made_for.items():
+        if found.get(name) != value:
+            what = _difference(name, value, found.get(name))
+            hint = "name another file, or remove this one"
+            raise TrainError(f"{path}: expected a checkpoint of {what}; {hint}")
+    return dict(content)
+
+
+def _read(path: Path) -> object:
+    """What torch makes of the file; None where that is nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of files that it did not write
+        try:
+            found: object = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001 - it raises all kinds of error
+            return None
+    return found
+
+
+def _difference(name: str, value: object, found: object) -> str:
+    if name in {"spec", "data"}:
+        return f"this {name}, got one of another"
+    return f"{name} {value}, got one of {name} {found}"
+
+
+# --------------------------------------------------------------------------------------
+# What a training came to, as plain data.
+
+
+def outcome(training: Training) -> dict[str, Any]:
+    """The accuracy and all that it depends on, under the keys that JSON promises.
+
+    Accuracy is that of the averaged weights at the end, not the best on the way: that
+    would have been chosen by the very images it is measured on.
+    """
+    data, recipe = training.data, training.recipe
+    last, held_out = training.history[-1], len(data.held_out.labels)
+    return {
+        "accuracy": last.accuracy,
+        "classes": classes_of(training.spec),
+        "standard_error": standard_error(last.accuracy, held_out),
+        "loss": last.held_out_loss,
+        **asdict(recipe),
+        "steps": training.steps,
+        "images_per_second": round(training.images_per_second, 1),
+        "seconds": round(training.seconds, 3),
+        "data": {
+            "name": data.name,
+            "classes": len(data.classes),
+            "train": len(data.train.labels),
+            "held_out": held_out,
+            "split": data.split,
+            "digest": data.digest,
+        },
+        "device": _device(training.device),
+        "threads": torch.get_num_threads(),
+        "checkpoint": None if training.file is None else str(training.file),
+        "versions": _versions(recipe.augment),
+        "history": [asdict(each) for each in training.history],
+    }
+
+
+def standard_error(share: float, images: int) -> float:
+    """How far a share of so many images is from that of all there could be.
+
+    √(p(1−p)/n), the binomial's.
+    """
+    return math.sqrt(share * (1 - share) / images)
+
+
+def _device(device: torch.device) -> str:
+    name = str(device)
+    return (
+        f"{name} ({torch.cuda.get_device_name(device)})"
+        if device.type == "cuda"
+        else name
+    )
+
+
+def _versions(augment: str) -> dict[str, str]:
+    found = {
+        "effscale": VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    if strength(augment) is not None:
+        found["kornia"] = import_module("kornia").__version__
+    return found

@@ -1,0 +1,68 @@
+"""A network that learns the digits in seconds, and data that are less than they."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+import effscale as es
+from effscale.train.batches import Data, View
+from effscale.train.recipe import Recipe
+from effscale.train.trainer import Training
+from tests.train.text import TEXT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def small() -> es.Spec:
+    """Two classes of grey images."""
+    return es.loads(TEXT)
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Images of one shade: dark ones of class 0, light ones of class 1."""
+
+    count: int
+    at_hand: bool = True
+
+    @property
+    def labels(self) -> list[int]:
+        """Alternating."""
+        return [index % 2 for index in range(self.count)]
+
+    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
+        """With noise where it is cropped, so that draws matter."""
+        shape = view.channels, view.height, view.width
+        shade = torch.full(shape, 60 + 120 * (index % 2), dtype=torch.uint8)
+        noise = torch.randint(0, 40, shape, generator=draws, dtype=torch.uint8)
+        return shade + noise * int(view.crops)
+
+
+def shades(count: int = 40) -> Data:
+    """So many to learn from, ten held out."""
+    return Data("shades", ("0", "1"), Shades(count), Shades(10), "apart", str(count))
+
+
+RECIPE = Recipe(epochs=4, batch=8, lr=0.05)
+
+
+def training(
+    *, data: Data | None = None, file: Path | None = None, **recipe: object
+) -> Training:
+    """One of twenty steps, five an epoch."""
+    asked = replace(RECIPE, **recipe)  # type: ignore[arg-type]
+    return Training(small(), data or shades(), asked, file=file)
+
+
+def weights(trained: Training) -> dict[str, torch.Tensor]:
+    """Those learnt and those averaged."""
+    parts = {"net": trained.net, "average": trained.average.module}
+    return {
+        f"{part}.{name}": each
+        for part, module in parts.items()
+        for name, each in module.state_dict().items()
+    }

@@ -1,0 +1,227 @@
+"""Tests of `effscale.train.trainer`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+import effscale as es
+from effscale.errors import TrainError
+from effscale.train import trainer
+from effscale.train.recipe import RATE_PER_IMAGE, Recipe
+from effscale.train.sources import digits, fitted
+from effscale.train.trainer import Training
+from tests.train.small import RECIPE, shades, small, training, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.torch
+
+
+def same(one: Training, other: Training) -> bool:
+    """Whether all weights are the same, bit for bit, and all that was noted."""
+    mine, theirs = weights(one), weights(other)
+    equal = [torch.equal(each, theirs[name]) for name, each in mine.items()]
+    return all(equal) and one.history == other.history
+
+
+def finished(one: Training) -> Training:
+    list(one.run())
+    return one
+
+
+def test_the_digits_are_learnt() -> None:
+    data = digits()
+    spec = fitted(small(), data, None)
+    recipe = Recipe(epochs=6, batch=64, lr=64 * RATE_PER_IMAGE)
+    learnt = finished(Training(spec, data, recipe))
+    # chance is 0.1; a network of 2,600 weights
+    assert learnt.history[-1].accuracy > 0.75
+    assert [each.epoch for each in learnt.history] == [1, 2, 3, 4, 5, 6]
+    assert learnt.history[-1].loss < learnt.history[0].loss
+    assert learnt.images_per_second > 0
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
+    first = finished(training())
+    assert same(first, finished(training()))
+    assert not same(first, finished(training(seed=1)))
+
+
+# within the first epoch, at its end, within the second, all but done
+@pytest.mark.parametrize("stops", [(2,), (5,), (1, 7, 8), (19,)])
+def test_resumed_is_uninterrupted_bit_for_bit(
+    tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    whole = finished(training())
+    file = tmp_path / "a.checkpoint"
+    done = 0
+    for stop in stops:
+        part = training(file=file)
+        assert part.step == done
+        list(islice(part.run(), stop - done))
+        part.save()
+        done = stop
+    assert same(whole, finished(training(file=file)))
+
+
+def test_all_draws_are_resumed_too(tmp_path: Path) -> None:
+    """Of crops and RandAugment, beside those of dropout and stochastic depth."""
+    pytest.importorskip("kornia")
+    whole = finished(training(augment="rand:5", epochs=2))
+    file = tmp_path / "a.checkpoint"
+    part = training(augment="rand:5", epochs=2, file=file)
+    list(islice(part.run(), 3))
+    part.save()
+    assert same(whole, finished(training(augment="rand:5", epochs=2, file=file)))
+
+
+def test_the_averaged_weights_of_a_checkpoint_are_those_of_a_built_network(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "a.checkpoint"
+    trained = finished(training(epochs=1, file=file))
+    net = es.build(small())
+    net.load_state_dict(torch.load(file, weights_only=True)["average"])
+    images = torch.rand(3, 1, 8, 8)
+    assert torch.equal(net.eval()(images), trained.average.module(images))
+
+
+def test_each_epoch_is_kept_as_it_ends(tmp_path: Path) -> None:
+    file = tmp_path / "a.checkpoint"
+    part = training(file=file)
+    list(islice(part.run(), 7))  # killed in the second epoch
+    assert training(file=file).step == 5
+
+
+def test_a_long_epoch_is_kept_every_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "OFTEN", 0.0)
+    file = tmp_path / "a.checkpoint"
+    list(islice(training(file=file).run(), 3))
+    assert training(file=file).step == 3
+
+
+def test_a_finished_training_has_no_steps_left(tmp_path: Path) -> None:
+    file = tmp_path / "a.checkpoint"
+    first = finished(training(file=file))
+    again = training(file=file)
+    assert list(again.run()) == []
+    assert same(first, again)
+
+
+def test_another_spec_s_checkpoint_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.checkpoint"
+    training(file=file).save()
+    other = small().model_copy(update={"activation": "relu"})
+    with pytest.raises(TrainError) as caught:
+        Training(other, shades(), RECIPE, file=file)
+    assert "expected a checkpoint of this spec, got one of another" in str(caught.value)
+
+
+def test_a_loss_that_is_no_number_ends_it_and_is_not_kept(tmp_path: Path) -> None:
+    file = tmp_path / "a.checkpoint"
+    with pytest.raises(TrainError) as caught:
+        finished(training(lr=1e30, file=file))
+    message = "loss: expected a number, got nan in epoch 1; a learning rate below 1e+30"
+    assert str(caught.value) == f"{message} may do"
+    assert not file.exists()
+
+
+def test_the_averaged_weights_are_asked_and_dropout_is_not() -> None:
+    part = training(epochs=1)
+    seen: list[bool] = []
+    part.average.module.register_forward_hook(
+        lambda module, _x, _y: seen.append(module.training)
+    )
+    finished(part)
+    assert seen == [False, False]  # ten images held out, eight at once
+    assert part.net.training
+
+
+def test_labels_are_smoothed_in_training_alone() -> None:
+    # With smoothing 1 every class is as right as any: a loss of ln 2 at the least.
+    blind = finished(training(smoothing=1.0, epochs=2))
+    assert min(each.loss for each in blind.history) >= 0.6931
+    told = finished(training(smoothing=0.0, epochs=8))
+    assert told.history[-1].loss < 0.3
+
+
+def test_one_image_a_batch_too_many_for_memory_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_arguments: object, **_options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate …")
+
+    part = training()
+    monkeypatch.setattr(part.net, "forward", refuses)
+    with pytest.raises(TrainError) as caught:
+        finished(part)
+    assert str(caught.value) == "batch: 8 images take more memory than the device has"
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [
+        (lambda x: (x, x), "a tuple"),
+        (lambda x: {"boxes": x}, "a dict"),
+        (lambda x: x[:, :, None], "a tensor of (1, 2, 1)"),
+    ],
+)
+def test_a_network_that_is_no_classifier_is_refused(
+    monkeypatch: pytest.MonkeyPatch, output: Callable[[torch.Tensor], object], what: str
+) -> None:
+    def build(spec: es.Spec) -> nn.Module:
+        net = es.build(spec)
+        net.register_forward_hook(lambda _module, _x, y: output(y))
+        return net
+
+    monkeypatch.setattr(trainer, "build", build)
+    with pytest.raises(TrainError) as caught:
+        training()
+    expected = "expected a network that puts out a number for each class"
+    assert str(caught.value) == f"small: {expected}, got {what}"
+
+
+def test_a_batch_of_more_images_than_there_are_is_refused() -> None:
+    with pytest.raises(TrainError) as caught:
+        training(batch=41)
+    message = "batch: expected at most the 40 images to learn from, got 41"
+    assert str(caught.value) == message
+
+
+def test_images_of_other_channels_are_refused() -> None:
+    spec = small().model_copy(update={"image_channels": 4})
+    with pytest.raises(TrainError) as caught:
+        Training(spec, shades(), RECIPE)
+    expected = "expected 1 or 3 to train on images, got 4"
+    assert str(caught.value) == f"small: image_channels: {expected}"
+
+
+def test_bfloat16_learns_as_well() -> None:
+    mixed = finished(training(precision="bfloat16", epochs=8))
+    assert mixed.history[-1].accuracy == 1
+    assert {each.dtype for each in mixed.net.parameters()} == {torch.float32}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_on_cuda_it_learns_and_resumes(tmp_path: Path, precision: str) -> None:
+    file = tmp_path / "a.checkpoint"
+    recipe = replace(RECIPE, epochs=8, precision=precision)  # type: ignore[arg-type]
+    part = Training(small(), shades(), recipe, device="cuda", file=file)
+    list(islice(part.run(), 7))
+    part.save()
+    learnt = Training(small(), shades(), recipe, device="cuda", file=file)
+    assert learnt.step == 7
+    finished(learnt)
+    assert {each.device.type for each in weights(learnt).values()} == {"cuda"}
+    assert learnt.history[-1].accuracy == 1
