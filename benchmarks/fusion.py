@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 import effscale as es
-from effscale.module.build import Fused
+from effscale.module.operators import Fused
 from effscale.spec.neck import Neck
 
 if TYPE_CHECKING:

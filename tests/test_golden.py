@@ -10,8 +10,8 @@ import effscale as es
 from effscale import quantity
 from effscale.cost.count import layer_costs, part_costs
 from effscale.growth.scale import at_resolution
-from effscale.network.leaves import Conv, Linear
 from effscale.network.network import network
+from effscale.network.operators.convolution import Conv, Linear
 from effscale.spec import builtin
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from effscale.cost.count import layer_costs, part_costs
 from effscale.growth.multipliers import strategy
 from effscale.growth.scale import at_resolution, with_classes
 from effscale.module.measure import difference, measure_spec
-from effscale.network.leaves import Conv, Linear, Norm
 from effscale.network.network import network
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.norm import BatchNorm
 from effscale.spec import builtin
 from effscale.spec.models import Expected
 from effscale.spec.sizes import least_sides
@@ -182,7 +183,7 @@ def test_retinanet_has_torchvisions_params_and_batch_norms_that_train() -> None:
     norms = [
         int(each.cost.params)
         for each in layer_costs(network(spec))
-        if isinstance(each.visit.leaf, Norm)
+        if isinstance(each.visit.leaf, BatchNorm)
     ]
     assert counted(spec)["params"] - sum(norms) == 34014999
     assert sum(norms) == 53120

@@ -8,30 +8,19 @@ sums of a few amounts, so that one network's figures differ by terms that have n
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from effscale.cost.count import leaf_cost
-from effscale.cost.visits import walk
-from effscale.network.leaves import (
-    Act,
-    Attend,
-    Conv,
-    Dropout,
-    Flatten,
-    Fuse,
-    GlobalPool,
-    Linear,
-    Norm,
-    Pool,
-    Resize,
-    Shift,
-)
+from effscale.cost.visits import visited
+from effscale.errors import LayerError
+from effscale.network.operators.operator import TALLIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from effscale.cost.visits import Visit
-    from effscale.network.layers import Flow, Network, Part
+    from effscale.network.operators.operator import Tally
+    from effscale.network.parts import Network
 
 Tool = Literal["paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
@@ -52,7 +41,7 @@ class Rule(NamedTuple):
 
     term: str
     times: int
-    amounts: tuple[str, ...]
+    amounts: tuple[Tally, ...]
 
 
 class Term(NamedTuple):
@@ -113,7 +102,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
 
 def conventions(net: Network) -> dict[str, int]:
     """What each tool prints for `net`, by arithmetic, for one image."""
-    found = amounts(step for _, steps in visits(net) for step in steps)
+    found = amounts(step for each in visited(net) for step in each.visits)
     return {tool: figure(found, tool) for tool in TOOLS}
 
 
@@ -134,18 +123,6 @@ def terms(found: Counter[str], tool: Tool) -> list[Term]:
     return made
 
 
-def visits(net: Network, *, unroll: bool = False) -> list[tuple[Part, list[Visit]]]:
-    """Every leaf of the network by part; equal copies are one unless unrolled."""
-    found = []
-    flows: list[Flow] = []
-    for index, part in enumerate(net.parts):
-        before = net.given(index, flows)
-        steps, after = walk(part.layer, before, part.path, unroll=unroll)
-        flows.append(after)
-        found.append((part, steps))
-    return found
-
-
 def amounts(steps: Iterable[Visit]) -> Counter[str]:
     """What tools count, in elements or MACs of one image, by the names of `RULES`."""
     return sum((each for _, each in amounts_of(steps)), Counter[str]())
@@ -156,9 +133,11 @@ def amounts_of(steps: Iterable[Visit]) -> Iterator[tuple[Visit, Counter[str]]]:
     uses: Counter[str] = Counter()
     for step in steps:
         macs = int(leaf_cost(step).macs)
-        found = Counter({"macs": macs, **_amounts(step)})
-        shared = step.leaf.shared if isinstance(step.leaf, Conv) else None
-        if shared is not None:
+        found = Counter[str]({"macs": macs})
+        found.update(step.leaf.tallies(step.input, step.output))
+        if unknown := found.keys() - TALLIES:
+            raise LayerError(f"{step.path}: no tool's rule knows {sorted(unknown)}")
+        if (shared := step.leaf.shared) is not None:
             # Walking a tree of modules meets a layer of n uses n times, each time with
             # what its n calls have summed up: (n² - n)f more than n calls.
             uses[shared] = n = uses[shared] + 1 if step.tied else 1
@@ -166,30 +145,3 @@ def amounts_of(steps: Iterable[Visit]) -> Iterator[tuple[Visit, Counter[str]]]:
             # thop hooks the layer at each meeting besides: (n³ - n)f more.
             found["shared_hooks"] = 3 * n * (n - 1) * macs
         yield step, Counter({name: int(step.times) * n for name, n in found.items()})
-
-
-def _amounts(step: Visit) -> dict[str, int]:
-    """What one of the leaves that a visit stands for takes in or puts out."""
-    before, after = int(step.input.elements), int(step.output.elements)
-    match step.leaf:
-        case Conv(bias=bias):
-            return {"conv_bias": after} if bias else {}
-        case Linear():
-            return {"linear_bias": after}
-        case Norm(channels):
-            return {"norm": after, "norm_channels": int(channels)}
-        case Act(kind):
-            return {kind: after}
-        case Pool(kind):
-            return {f"{kind}_in": before, f"{kind}_out": after}
-        case GlobalPool():
-            return {"global_in": before, "global_out": after}
-        case Resize():
-            positions = int(step.output.positions)
-            return {"resized": after, "resized_positions": positions}
-        case Fuse():
-            return {"fused": int(step.output.channels) * int(step.leaf.weights)}
-        case Shift() | Flatten() | Dropout() | Attend():
-            return {}
-        case _:
-            assert_never(step.leaf)

@@ -8,66 +8,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import Int, divided, is_array, plus
-from effscale.cost.visits import Visit, walk
+from effscale.arrays import is_array
+from effscale.cost.visits import Visit, visited
 from effscale.errors import CountError, LayerError
-from effscale.markup import figures
-from effscale.network.layers import newest
-from effscale.network.leaves import (
-    Act,
-    Attend,
-    Conv,
-    Dropout,
-    Flatten,
-    Fuse,
-    GlobalPool,
-    Linear,
-    Norm,
-    Pool,
-    Resize,
-    Shape,
-    Shift,
-)
 from effscale.network.network import network
+from effscale.network.operators.operator import Cost
+from effscale.network.shapes import Shape, newest
 from effscale.spec.types import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from effscale.network.layers import Flow, Network, Part
+    from effscale.network.parts import Network, Part
     from effscale.spec.models import Spec
 
+#: `Cost` is the operators' own word; here is where it is asked for.
+__all__ = [
+    "Cost",
+    "LayerCost",
+    "PartCost",
+    "count",
+    "layer_costs",
+    "leaf_cost",
+    "part_costs",
+    "total",
+    "whole",
+]
+
 INT64_MAX = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one image costs: ints, or int64 arrays with one entry for each candidate."""
-
-    #: Multiply-accumulates of convolutions and linear layers; no bias, no batch norm,
-    #: no activation, no pooling. The "FLOPS" of the EfficientNet paper.
-    macs: Int = 0
-    #: Trainable parameters: batch norm's scale and shift, not its running statistics.
-    params: Int = 0
-    #: Output elements of convolutions and linear layers.
-    activations: Int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            plus(self.macs, other.macs),
-            plus(self.params, other.params),
-            plus(self.activations, other.activations),
-        )
-
-    def __mul__(self, times: Int) -> Cost:
-        return Cost(self.macs * times, self.params * times, self.activations * times)
-
-    def _repr_html_(self) -> str:
-        """A row of its figures, for notebooks."""
-        names = ("macs", "params", "activations")
-        return figures("Cost of one image", {n: getattr(self, n) for n in names})
 
 
 @dataclass(frozen=True)
@@ -112,15 +82,10 @@ def whole(parts: Iterable[PartCost]) -> Cost:
 
 def part_costs(net: Network) -> list[PartCost]:
     """The cost of each part, in order."""
-    costs: list[PartCost] = []
-    flows: list[Flow] = []
-    for index, part in enumerate(net.parts):
-        before = net.given(index, flows)
-        visits, after = walk(part.layer, before, part.path)
-        flows.append(after)
-        cost = _together(visits)
-        costs.append(PartCost(part, newest(before), newest(after), cost))
-    return costs
+    return [
+        PartCost(part, newest(before), newest(after), _together(visits))
+        for part, before, visits, after in visited(net)
+    ]
 
 
 def _together(steps: list[Visit]) -> Cost:
@@ -138,43 +103,18 @@ def _together(steps: list[Visit]) -> Cost:
 
 
 def layer_costs(net: Network) -> list[LayerCost]:
-    """The cost of every leaf of a network of plain ints, each copy for itself."""
-    costs: list[LayerCost] = []
-    flows: list[Flow] = []
-    for index, part in enumerate(net.parts):
-        before = net.given(index, flows)
-        visits, after = walk(part.layer, before, part.path, unroll=True)
-        flows.append(after)
-        costs += [LayerCost(visit, leaf_cost(visit)) for visit in visits]
-    return costs
+    """The cost of every operator of a network of plain ints, each copy for itself."""
+    return [
+        LayerCost(visit, leaf_cost(visit))
+        for _, _, visits, _ in visited(net, unroll=True)
+        for visit in visits
+    ]
 
 
 def leaf_cost(step: Visit) -> Cost:
-    """The cost of one of the leaves that a visit stands for."""
-    cost = _leaf_cost(step)
+    """The cost of one of the operators that a visit stands for."""
+    cost = step.leaf.cost(step.output)
     return replace(cost, params=0) if step.tied else cost
-
-
-def _leaf_cost(step: Visit) -> Cost:
-    out = step.output
-    match step.leaf:
-        case Conv(c_in, c_out, kernel, _, groups, bias):
-            area = kernel[0] * kernel[1]
-            weights = area * divided(c_in, groups) * c_out
-            params = weights + c_out if bias else weights
-            return Cost(weights * out.positions, params, out.elements)
-        case Norm(channels):
-            return Cost(params=2 * channels)
-        case Pool() | GlobalPool() | Shift() | Act() | Flatten() | Dropout():
-            return Cost()
-        case Linear(c_in, c_out):
-            return Cost(c_in * c_out, (c_in + 1) * c_out, c_out)
-        case Fuse():
-            return Cost(params=step.leaf.weights)
-        case Resize() | Attend():
-            return Cost()
-        case _:
-            assert_never(step.leaf)
 
 
 def _guard(spec: Spec) -> None:

@@ -1,20 +1,20 @@
 """What a network takes of memory, and moves through it: bytes, by arithmetic.
 
 Of the built network as torch runs it eagerly, each operator reading its inputs from
-memory and writing its output there. Scratch space of kernels is no feature map and not
-counted; `effscale.cost.memory` says what is held when.
+memory and writing its output there: the layers that are counted and built are read once
+more, for what the built modules hold on to while one runs, and what autograd keeps for
+the way back. Scratch space of kernels is no feature map and not counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from effscale.cost.conventions import visits
 from effscale.cost.count import leaf_cost
-from effscale.cost.shapes import joined, merged, output
-from effscale.network.layers import (
+from effscale.cost.visits import visited
+from effscale.network.combinators import (
     Across,
     Gate,
     Graph,
@@ -25,307 +25,25 @@ from effscale.network.layers import (
     Sequential,
     unrolled,
 )
-from effscale.network.leaves import (
-    Act,
-    Attend,
-    Conv,
-    Dropout,
-    Flatten,
-    Fuse,
-    GlobalPool,
-    Joint,
-    Leaf,
-    Linear,
-    Norm,
-    Pool,
-    Resize,
-    Shape,
-    Shift,
+from effscale.network.operators.operator import (
+    PLAIN,
+    PRODUCT,
+    Map,
+    Maps,
+    Operator,
+    Traffic,
 )
+from effscale.network.shapes import Shape, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from effscale.network.layers import Network
-
-
-# --------------------------------------------------------------------------------------
-# A run of a network, operator by operator: which feature maps each reads and makes.
-#
-# The same layers that are counted and built, read once more: what the built modules
-# hold
-# on to while a layer runs, and what autograd keeps of it for the way back.
-
-# --------------------------------------------------------------------------------------
-# What running a leaf takes besides its input and output, and what autograd keeps.
-
-#: Activations whose derivative is that of their output; the others keep their input.
-_OF_OUTPUT = {"relu", "sigmoid"}
-
-
-class Does(NamedTuple):
-    """What an operator does to memory, in elements of one image."""
-
-    keeps_inputs: bool = False
-    keeps_output: bool = False
-    elements: int | None = None  #: made, where they are not those of the output
-    indices: int = 0  #: of maxima, beside the output
-    params: int = 0  #: weights that it reads
-    trains: int = 0  #: those of them that have a gradient
-
-
-def does(leaf: Leaf, before: Shape, after: Shape) -> Does | None:
-    """What the operator of a leaf does in inference; None if there is none.
-
-    Sources: torch's tools/autograd/derivatives.yaml, the arguments of each backward.
-    """
-    match leaf:
-        case Conv(c_in, c_out, kernel, _, groups, bias):
-            weights = kernel[0] * kernel[1] * int(c_in) // int(groups) * int(c_out)
-            params = weights + int(c_out) * bias
-            return Does(keeps_inputs=True, params=params, trains=params)
-        case Linear(c_in, c_out):
-            params = (int(c_in) + 1) * int(c_out)
-            return Does(keeps_inputs=True, params=params, trains=params)
-        case Norm(channels):
-            # Scale and shift are trained, both statistics only read.
-            both = 2 * int(channels)
-            return Does(keeps_inputs=True, params=2 * both, trains=both)
-        case Act("none") | Flatten() | Dropout():
-            return None
-        case Act(kind):
-            of_output = kind in _OF_OUTPUT
-            return Does(keeps_inputs=not of_output, keeps_output=of_output)
-        case Pool("max"):
-            return Does(keeps_inputs=True, indices=int(after.elements))
-        case Pool():
-            return Does(keeps_inputs=True)
-        case GlobalPool() | Resize() | Attend() | Fuse():
-            return Does()
-        case Shift():  # a view of what is padded by a row and a column
-            channels, height, width = map(int, before)
-            return Does(elements=channels * (height + 1) * (width + 1))
-        case _:
-            assert_never(leaf)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Feature maps in memory, and the operators that read and make them.
-
-#: Bytes of the index that a maximum is found at.
-INDEX_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """A feature map in memory; `number` tells it from others of its shape."""
-
-    number: int
-    shape: Shape
-    elements: int
-
-
-#: What layers hand on: one feature map, or several.
-Maps: TypeAlias = tuple[Map, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    """An operator: what it reads and makes, what is held meanwhile, what is kept."""
-
-    part: int  #: index of the network's part
-    reads: Maps
-    makes: Map
-    held: Maps  #: by the modules around it
-    kept: Maps = ()  #: for the way back
-    indices: int = 0  #: of maxima, beside the output; kept for the way back, too
-    params: int = 0  #: weights that it reads
-    trains: int = 0  #: those of them that have a gradient
-
-
-# --------------------------------------------------------------------------------------
-
-PLAIN, PRODUCT = Does(), Does(keeps_inputs=True)
-
-
-def tape(net: Network, *, training: bool = False) -> list[Op]:
-    """What running the built network does, image to output.
-
-    In training, dropout and stochastic depth run too.
-    """
-    run = _Run(training, net.stochastic_depth > 0)
-    image: Maps = (Map(0, net.image, int(net.image.elements)),)
-    detects = bool(net.parts[-1].reads)
-    done: list[Maps] = []
-    group, before = "", image
-    for index, part in enumerate(net.parts):
-        run.part, run.depth = index, part.path.count(".") + 2
-        read = [done[number] for number in net.sources(index)] or [image]
-        maps = read[0] if len(read) == 1 else tuple(each[0] for each in read)
-        if detects:  # what every part put out is held
-            around = (*image, *(each for other in done for each in other))
-        else:
-            outer = part.path.rpartition(".")[0]
-            if outer != group:  # a container of parts holds what came into it
-                group, before = outer, (*image, *maps) if outer else image
-            around = before if outer else image
-        done.append(run.chain(part.layer.layers, maps, around, part.path))
-    return run.ops
-
-
-@dataclass
-class _Run:
-    """A run so far."""
-
-    training: bool
-    drops_paths: bool
-    ops: list[Op] = field(default_factory=list)
-    made: int = 1  #: feature maps so far, the image being the first
-    part: int = 0
-    depth: int = 0  #: words in the path of a block
-    shared: set[tuple[str, ...]] = field(default_factory=set)
-    tied: bool = False
-
-    def op(self, reads: Maps, shape: Shape, held: Maps, what: Does = PLAIN) -> Map:
-        """An operator's output, the operator noted."""
-        size = int(shape.elements) if what.elements is None else what.elements
-        made = Map(self.made, shape, size)
-        self.made += 1
-        kept = reads if what.keeps_inputs else ()
-        kept = (made,) if what.keeps_output else kept
-        numbers = what.indices, what.params, what.trains
-        self.ops.append(Op(self.part, reads, made, held, kept, *numbers))
-        return made
-
-    def chain(
-        self, layers: tuple[tuple[str, Layer], ...], maps: Maps, held: Maps, path: str
-    ) -> Maps:
-        """What a container's children make; it holds on to what came in meanwhile."""
-        held = (*held, *maps)
-        for name, layer in unrolled(layers):
-            maps = self.through(layer, maps, (*held, *maps), f"{path}.{name}")
-        return maps
-
-    def through(self, layer: Layer, maps: Maps, held: Maps, path: str) -> Maps:
-        """What a layer makes of feature maps."""
-        match layer:
-            case Sequential(layers):
-                return self.chain(layers, maps, held, path)
-            case Gate(layers):
-                (x,) = maps
-                (gate,) = self.chain(layers, maps, held, path)
-                return (self.op((x, gate), x.shape, held, PRODUCT),)
-            case Residual():
-                return (self.residual(layer, maps[0], held, path),)
-            case Repeat() | Maybe():
-                return self.chain((("0", layer),), maps, held, path)
-            case Graph():
-                return self.graph(layer, maps, held, path)
-            case Across(body):
-                return self.across(body, maps, held, path)
-            case Resize() | Attend() | Fuse():
-                return (self.joint(layer, maps, held, path),)
-            case _:
-                return (self.leaf(layer, maps[0], held, path),)
-
-    def residual(self, layer: Residual, x: Map, held: Maps, path: str) -> Map:
-        """The sum of both branches; the first is held while the second runs."""
-        held = (*held, x)
-        y = x
-        for name, each in unrolled(layer.layers):
-            (y,) = self.through(each, (y,), (*held, y), f"{path}.{name}")
-        if layer.scale != 1:
-            y = self.op((y,), y.shape, held)
-        if self.training and self.drops_paths:
-            y = self.op((y,), y.shape, held)
-        beside = x
-        if layer.shortcut:
-            (beside,) = self.chain(layer.shortcut, (x,), (*held, y), path)
-        return self.op((beside, y), y.shape, held)
-
-    def graph(self, graph: Graph, maps: Maps, held: Maps, path: str) -> Maps:
-        """Every node's output is held until the last one is done."""
-        known = list(maps)
-        for node in graph.nodes:
-            around = (*held, *known)
-            where = f"{path}.{node.name}"
-            read = tuple(known[k] for k in node.reads)
-            one = read[0]
-            if node.merge == "apart":
-                made = self.through(node.layer, read, (*around, *read), where)
-                known.append(made[0])
-                continue
-            if len(read) > 1 and node.merge == "concat":
-                shape = merged([each.shape for each in read], "concat", where)
-                one = self.op(read, shape, around)
-            elif len(read) > 1:
-                for other in read[1:]:
-                    one = self.op((one, other), one.shape, around)
-            known.append(self.through(node.layer, (one,), (*around, one), where)[0])
-        return tuple(known[k] for k in graph.outputs)
-
-    def across(self, body: Layer, maps: Maps, held: Maps, path: str) -> Maps:
-        """One layer on each of several feature maps; its weights are learnt once."""
-        made: list[Map] = []
-        outside = self.tied
-        for each in maps:
-            around = (*held, *maps, *made)
-            made += self.through(body, (each,), around, f"{path}.shared")
-            self.tied = True
-        self.tied = outside
-        return tuple(made)
-
-    def joint(self, leaf: Joint, maps: Maps, held: Maps, path: str) -> Map:
-        """What a leaf makes of several feature maps, operator by operator."""
-        shape = joined(leaf, tuple(each.shape for each in maps), path)
-        held = (*held, *maps)
-        match leaf:
-            case Resize():
-                return self.op(maps[:1], shape, held)
-            case Attend():
-                a, b = maps
-                peak = self.op((a,), Shape(shape.channels, 1, 1), held, PRODUCT)
-                gated = self.op((b, peak), shape, held, PRODUCT)
-                return self.op((a, gated), shape, held)
-            case Fuse():
-                weighted = PRODUCT._replace(params=int(leaf.weights))
-                total = self.op(maps[:1], shape, held, weighted)
-                for each in maps[1:]:
-                    more = self.op((each,), shape, (*held, total), PRODUCT)
-                    total = self.op((total, more), shape, held)
-                return total
-            case _:
-                assert_never(leaf)
-
-    def leaf(self, leaf: Leaf, x: Map, held: Maps, path: str) -> Map:
-        """What a leaf makes; the same memory where it is a view, or does nothing."""
-        shape = output(leaf, x.shape, path)
-        if isinstance(leaf, Dropout) and leaf.rate and self.training:
-            noise = self.op((x,), shape, held)
-            return self.op((x, noise), shape, (*held, noise), PRODUCT)
-        what = does(leaf, x.shape, shape)
-        if what is None:
-            return Map(x.number, shape, x.elements)
-        if self.tied or (isinstance(leaf, Conv) and self.again(leaf, path)):
-            what = what._replace(trains=0)
-        return self.op((x,), shape, held, what)
-
-    def again(self, conv: Conv, path: str) -> bool:
-        """Whether its weights are those of a convolution before it in its block."""
-        if conv.shared is None:
-            return False
-        block = path.split(".")[: self.depth]
-        before = len(self.shared)
-        self.shared.add((*block, conv.shared))
-        return len(self.shared) == before
-
-
-# --------------------------------------------------------------------------------------
+    from effscale.network.parts import Network
 
 #: Bytes of an element of each type.
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+#: Bytes of the index that a maximum is found at.
+INDEX_BYTES = 8
 #: MACs that a machine does while it moves a byte. An NVIDIA V100 does 7.8 T MACs/s in
 #: float32 and moves 0.9 TB/s: 8.7. CPUs of many cores are near it.
 BALANCE = 10.0
@@ -384,13 +102,11 @@ def memory(net: Network, batch: int = 1, dtype: str = "float32") -> Memory:
     size = ELEMENT_BYTES[dtype]
     ops = tape(net)
     parts = []
-    for index, (part, steps) in enumerate(visits(net)):
+    for index, (part, _, steps, _) in enumerate(visited(net)):
         own = [op for op in ops if op.part == index]
         params = sum(int(step.times) * int(leaf_cost(step).params) for step in steps)
         statistics = sum(
-            2 * int(step.times) * int(step.leaf.channels)
-            for step in steps
-            if isinstance(step.leaf, Norm) and not step.tied
+            int(step.times) * int(step.leaf.buffers) for step in steps if not step.tied
         )
         macs = sum(int(step.times) * int(leaf_cost(step).macs) for step in steps)
         parts.append(
@@ -500,3 +216,172 @@ class _Kept:
 
     def _indices(self, op: Op) -> int:
         return INDEX_BYTES * self._batch * op.indices
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operator: what it reads and makes, what is held meanwhile, what is kept."""
+
+    part: int  #: index of the network's part
+    reads: Maps
+    makes: Map
+    held: Maps  #: by the modules around it
+    kept: Maps = ()  #: for the way back
+    indices: int = 0  #: of maxima, beside the output; kept for the way back, too
+    params: int = 0  #: weights that it reads
+    trains: int = 0  #: those of them that have a gradient
+
+
+def tape(net: Network, *, training: bool = False) -> list[Op]:
+    """What running the built network does, image to output.
+
+    In training, dropout and stochastic depth run too.
+    """
+    run = _Run(training, net.stochastic_depth > 0)
+    image: Maps = (Map(0, net.image, int(net.image.elements)),)
+    done: list[Maps] = []
+    group, before = "", image
+    for index, part in enumerate(net.parts):
+        run.part, run.depth = index, part.path.count(".") + 2
+        read = net.read(index, done, image)
+        maps = read[0] if len(read) == 1 else tuple(each[0] for each in read)
+        if not net.is_chain:  # what every part put out is held
+            around = (*image, *(each for other in done for each in other))
+        else:
+            outer = part.path.rpartition(".")[0]
+            if outer != group:  # a container of parts holds what came into it
+                group, before = outer, (*image, *maps) if outer else image
+            around = before if outer else image
+        done.append(run.chain(part.layer.layers, maps, around, part.path))
+    return run.ops
+
+
+@dataclass
+class _Run:
+    """A run so far."""
+
+    training: bool
+    drops_paths: bool
+    ops: list[Op] = field(default_factory=list)
+    made: int = 1  #: feature maps so far, the image being the first
+    part: int = 0
+    depth: int = 0  #: words in the path of a block
+    shared: set[tuple[str, ...]] = field(default_factory=set)
+    tied: bool = False
+
+    def op(  # noqa: PLR0913, PLR0917 - what an operator does
+        self,
+        reads: Maps,
+        shape: Shape,
+        held: Maps,
+        traffic: Traffic = PLAIN,
+        weights: int = 0,
+        trains: int = 0,
+    ) -> Map:
+        """An operator's output, the operator noted."""
+        size = int(shape.elements) if traffic.elements is None else traffic.elements
+        made = Map(self.made, shape, size)
+        self.made += 1
+        kept = reads if traffic.keeps_inputs else ()
+        kept = (made,) if traffic.keeps_output else kept
+        trains = 0 if self.tied else trains
+        numbers = traffic.indices, weights, trains
+        self.ops.append(Op(self.part, reads, made, held, kept, *numbers))
+        return made
+
+    def chain(
+        self, layers: tuple[tuple[str, Layer], ...], maps: Maps, held: Maps, path: str
+    ) -> Maps:
+        """What a container's children make; it holds on to what came in meanwhile."""
+        held = (*held, *maps)
+        for name, layer in unrolled(layers):
+            maps = self.through(layer, maps, (*held, *maps), f"{path}.{name}")
+        return maps
+
+    def through(self, layer: Layer, maps: Maps, held: Maps, path: str) -> Maps:
+        """What a layer makes of feature maps."""
+        match layer:
+            case Sequential(layers):
+                return self.chain(layers, maps, held, path)
+            case Gate(layers):
+                (x,) = maps
+                (gate,) = self.chain(layers, maps, held, path)
+                return (self.op((x, gate), x.shape, held, PRODUCT),)
+            case Residual():
+                return (self.residual(layer, maps[0], held, path),)
+            case Repeat() | Maybe():
+                return self.chain((("0", layer),), maps, held, path)
+            case Graph():
+                return self.graph(layer, maps, held, path)
+            case Across(body):
+                return self.across(body, maps, held, path)
+            case Operator():
+                return (self.operator(layer, maps, held, path),)
+            case _:
+                assert_never(layer)
+
+    def residual(self, layer: Residual, x: Map, held: Maps, path: str) -> Map:
+        """The sum of both branches; the first is held while the second runs."""
+        held = (*held, x)
+        y = x
+        for name, each in unrolled(layer.layers):
+            (y,) = self.through(each, (y,), (*held, y), f"{path}.{name}")
+        if layer.scale != 1:
+            y = self.op((y,), y.shape, held)
+        if self.training and self.drops_paths:
+            y = self.op((y,), y.shape, held)
+        beside = x
+        if layer.shortcut:
+            (beside,) = self.chain(layer.shortcut, (x,), (*held, y), path)
+        return self.op((beside, y), y.shape, held)
+
+    def graph(self, graph: Graph, maps: Maps, held: Maps, path: str) -> Maps:
+        """Every node's output is held until the last one is done."""
+        known = list(maps)
+        for node in graph.nodes:
+            around = (*held, *known)
+            where = f"{path}.{node.name}"
+            read = tuple(known[k] for k in node.reads)
+            one = read[0]
+            if node.merge == "apart":
+                made = self.through(node.layer, read, (*around, *read), where)
+                known.append(made[0])
+                continue
+            if len(read) > 1 and node.merge == "concat":
+                shape = merged([each.shape for each in read], "concat", where)
+                one = self.op(read, shape, around)
+            elif len(read) > 1:
+                for other in read[1:]:
+                    one = self.op((one, other), one.shape, around)
+            known.append(self.through(node.layer, (one,), (*around, one), where)[0])
+        return tuple(known[k] for k in graph.outputs)
+
+    def across(self, body: Layer, maps: Maps, held: Maps, path: str) -> Maps:
+        """One layer on each of several feature maps; its weights are learnt once."""
+        made: list[Map] = []
+        outside = self.tied
+        for each in maps:
+            around = (*held, *maps, *made)
+            made += self.through(body, (each,), around, f"{path}.shared")
+            self.tied = True
+        self.tied = outside
+        return tuple(made)
+
+    def operator(self, leaf: Operator, maps: Maps, held: Maps, path: str) -> Map:
+        """What an operator makes; the same map where it is a view, or does nothing."""
+        shapes = tuple(each.shape for each in maps)
+        after = leaf.output(shapes if len(shapes) > 1 else shapes[0], path)
+        outside = self.tied
+        self.tied = outside or self.again(leaf, path)
+        made = leaf.run(self, maps, after, held)
+        self.tied = outside
+        return made
+
+    def again(self, leaf: Operator, path: str) -> bool:
+        """Whether its weights are those of an operator before it in its block."""
+        if leaf.shared is None:
+            return False
+        block = path.split(".")[: self.depth]
+        before = len(self.shared)
+        self.shared.add((*block, leaf.shared))
+        return len(self.shared) == before

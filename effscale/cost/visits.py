@@ -1,23 +1,13 @@
-"""A walk through a network, leaf by leaf, with the shape of every feature map."""
+"""A walk through a network, operator by operator, with every feature map's shape."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from effscale.arrays import ONE, Int
-from effscale.cost.shapes import (
-    all_of,
-    either,
-    joined,
-    keeps,
-    merged,
-    only,
-    output,
-    same_channels,
-)
 from effscale.errors import LayerError
-from effscale.network.layers import (
+from effscale.network.combinators import (
     Across,
     Gate,
     Graph,
@@ -28,18 +18,30 @@ from effscale.network.layers import (
     Sequential,
     unrolled,
 )
-from effscale.network.leaves import Attend, Conv, Fuse, Leaf, Resize, Shape
+from effscale.network.operators.operator import Operator
+from effscale.network.shapes import (
+    Flow,
+    Shape,
+    all_of,
+    either,
+    keeps,
+    merged,
+    only,
+    same_channels,
+)
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Flow
+    from collections.abc import Iterator
+
+    from effscale.network.parts import Network, Part
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A leaf on the way, and how many equal ones the visit stands for."""
+    """An operator on the way, and how many equal ones the visit stands for."""
 
     path: str
-    leaf: Leaf
+    leaf: Operator
     times: Int
     input: Shape
     output: Shape
@@ -47,10 +49,29 @@ class Visit:
     level: int | None = None  #: of a detector
 
 
+class PartVisits(NamedTuple):
+    """A part of a network: what it takes, its operators, what it puts out."""
+
+    part: Part
+    before: Flow
+    visits: list[Visit]
+    after: Flow
+
+
+def visited(net: Network, *, unroll: bool = False) -> Iterator[PartVisits]:
+    """Each part of the network in order, as `walk` finds it."""
+    flows: list[Flow] = []
+    for index, part in enumerate(net.parts):
+        before = net.given(index, flows)
+        visits, after = walk(part.layer, before, part.path, unroll=unroll)
+        flows.append(after)
+        yield PartVisits(part, before, visits, after)
+
+
 def walk(
     part: Sequential, flow: Flow, path: str, *, unroll: bool = False
 ) -> tuple[list[Visit], Flow]:
-    """Every leaf of a part, block by block in order; and what the part puts out.
+    """Every operator of a part, block by block in order; and what the part puts out.
 
     Equal copies are one visit with their number in `times`, which may be an array and
     may be 0; with `unroll` (plain ints only) each is a visit with a path of its own.
@@ -76,7 +97,7 @@ class _Walk:
     def through(
         self, layer: Layer, flow: Flow, path: str, times: Int, shared: set[str]
     ) -> Flow:
-        """The output of `layer`, each of its leaves visited.
+        """The output of `layer`, each of its operators visited.
 
         `shared` are the names of the block's weights that are counted already.
         """
@@ -110,31 +131,17 @@ class _Walk:
                 return self._graph(layer, flow, path, times, shared)
             case Across():
                 return self._across(layer, flow, path, times, shared)
-            case Resize() | Attend() | Fuse():
-                out = joined(layer, flow, path)
-                self._visit(path, layer, times, all_of(flow)[0], out)
+            case Operator():
+                out = layer.output(flow, path)
+                tied = self.tied or layer.shared in shared
+                if layer.shared is not None:
+                    shared.add(layer.shared)
+                shape = all_of(flow)[0]
+                visit = Visit(path, layer, times, shape, out, tied, self.level)
+                self.visits.append(visit)
                 return out
             case _:
-                shape = only(flow, path)
-                out = output(layer, shape, path)
-                tied = isinstance(layer, Conv) and layer.shared in shared
-                if isinstance(layer, Conv) and layer.shared is not None:
-                    shared.add(layer.shared)
-                self._visit(path, layer, times, shape, out, tied=tied)
-                return out
-
-    def _visit(  # noqa: PLR0913 - a visit has as many fields
-        self,
-        path: str,
-        leaf: Leaf,
-        times: Int,
-        shape: Shape,
-        out: Shape,
-        *,
-        tied: bool = False,
-    ) -> None:
-        tied = tied or self.tied
-        self.visits.append(Visit(path, leaf, times, shape, out, tied, self.level))
+                assert_never(layer)
 
     def _across(
         self, across: Across, flow: Flow, path: str, times: Int, shared: set[str]

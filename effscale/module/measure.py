@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from effscale.arrays import Int
-    from effscale.network.layers import Network
+    from effscale.network.parts import Network
     from effscale.spec.models import Spec
 
 

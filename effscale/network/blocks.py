@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.arrays import Int, divided, every, floor, maximum, where
-from effscale.network.layers import (
+from effscale.network.combinators import (
     IDENTITY,
     Graph,
     Layer,
@@ -14,7 +14,8 @@ from effscale.network.layers import (
     Residual,
     seq,
 )
-from effscale.network.leaves import Conv, Pool
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.pooling import Pool
 from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.spec.types import of_block
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Separable,
         Transition,
     )
+    from effscale.spec.types import Activation
 
 
 def square(side: int) -> tuple[int, int]:
@@ -127,7 +129,7 @@ def _shortcut(  # noqa: PLR0913, PLR0917 - what the two residual blocks share
     kernel: int,
     layers: dict[str, Layer],
     style: Style,
-    activation: str | None,
+    activation: Activation | None,
 ) -> Layer:
     """The layers, a shortcut beside them, an activation after both.
 

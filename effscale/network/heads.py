@@ -1,7 +1,8 @@
-"""Detection heads: one set of weights for all levels, batch norms of each level's own.
+"""Heads: what classifies an image, and what finds boxes on maps of several levels.
 
-automl/efficientdet/efficientdet_arch.py:136-249: repeated convolutions, and a last one
-that predicts for every anchor of every position.
+A detector's heads have one set of weights for all levels, and batch norms of each
+level's own: repeated convolutions, and a last one that predicts for every anchor of
+every position (automl/efficientdet/efficientdet_arch.py:136-249).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from effscale.errors import LayerError
-from effscale.network.layers import Across, Graph, Layer, Node, Part, Repeat, Sequential
-from effscale.network.leaves import Conv, Norm
-from effscale.network.names import head_words, neck_words
-from effscale.network.necks import neck
+from effscale.network.combinators import Across, Graph, Layer, Node, Repeat, Sequential
+from effscale.network.names import head_operator, head_words
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Dropout, Flatten
+from effscale.network.operators.operator import Operator
+from effscale.network.operators.pooling import GlobalPool
+from effscale.network.parts import Part
 from effscale.network.steps import chain
 from effscale.spec import steps
 
@@ -22,13 +25,46 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.arrays import Int
-    from effscale.network.cells import Ends
     from effscale.network.style import Style
+    from effscale.spec.models import Head
     from effscale.spec.neck import Heads, Neck
 
 
 #: A box is four numbers.
 BOX = 4
+
+
+def classifier_part(head: Head, c_in: Int, style: Style) -> Part:
+    """What classifies a feature map of so many channels."""
+    layer, c_out = classifier(head, c_in, style)
+    words, square = head_operator(head), (1, 1)
+    return Part("head", "head", words, square, square, c_out, 1, layer)
+
+
+def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
+    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear.
+
+    Returns the layer, and the channels that are pooled.
+    """
+    layers: dict[str, Layer] = {}
+    if head.layers:
+        layers["layers"], c_in = chain(head.layers, c_in, style)
+    if head.channels is not None:
+        layers["conv"] = Conv(c_in, head.channels)
+        layers["norm"] = style.norm(head.channels)
+        layers["act"] = style.act()
+        c_in = head.channels
+    c_pooled = c_in
+    layers["pool"] = GlobalPool()
+    layers["flatten"] = Flatten()
+    if head.hidden is not None:
+        layers["hidden"] = Linear(c_in, head.hidden)
+        layers["hidden_act"] = style.act()
+        c_in = head.hidden
+    if head.classifier:
+        layers["dropout"] = Dropout(head.dropout)
+        layers["classifier"] = Linear(c_in, head.classes)
+    return Sequential(tuple(layers.items())), c_pooled
 
 
 def class_head(
@@ -98,7 +134,7 @@ def _across(layer: Layer, levels: tuple[int, ...]) -> Layer:
         case Sequential(layers):
             each = ((name, _across(inner, levels)) for name, inner in layers)
             return Sequential(tuple(each))
-        case Norm():
+        case Operator(by_level=True):
             nodes = (
                 Node(f"p{level}", (k,), layer, level=level)
                 for k, level in enumerate(levels)
@@ -109,47 +145,26 @@ def _across(layer: Layer, levels: tuple[int, ...]) -> Layer:
             return Across(layer, levels)
 
 
-# --------------------------------------------------------------------------------------
-# A detector's parts behind its backbone: neck, class head, box head.
-
-
-def detecting(
-    given: Neck, heads: Heads, taps: Sequence[tuple[int, Ends]], style: Style
-) -> tuple[Part, ...]:
-    """Neck, class head and box head on the parts that are tapped.
-
-    `taps` are the numbers of these parts, lowest level first, and what they put out.
-    """
-    low, high = given.levels
-    if not taps:
-        raise LayerError(
-            f"neck: expected a stage of stride {2**low} (P{low}), got none"
-        )
-    try:
-        layer = neck(given, [ends.newest for _, ends in taps], style)
-    except LayerError as error:
-        raise LayerError(f"neck: {error}") from None
-    if len(taps) == 1 and taps[0][1].older is not None:  # a cell hands on two
-        layer = Sequential((("newest", Graph(2, (), (0,))), *layer.layers))
-    levels, square = range(low, high + 1), (1, 1)
-    reads = tuple(number for number, _ in taps)
-    words, anchors = neck_words(given), heads.anchors.each
-    last = reads[-1] + 1
-    return (
+def detection_parts(
+    heads: Heads, neck: Neck, reads: tuple[int, ...], style: Style
+) -> list[Part]:
+    """A class and a box head on the maps of a neck, by level."""
+    low, high = neck.levels
+    levels, anchors = range(low, high + 1), heads.anchors.each
+    return [
         Part(
-            *("neck", "neck", words, None, square),
-            *(given.channels, given.repeats, layer, reads),
-        ),
-        *(
-            Part(
-                *(name, name.replace(" ", "_"), head_words(heads), None, square),
-                *(anchors * each, heads.repeats),
-                make(heads, given.channels, levels, style),
-                (last,),
-            )
-            for name, each, make in (
-                ("class head", heads.classes, class_head),
-                ("box head", BOX, box_head),
-            )
-        ),
-    )
+            name=name,
+            path=name.replace(" ", "_"),
+            operator=head_words(heads),
+            kernel=None,
+            stride=(1, 1),
+            channels=anchors * each,
+            repeats=heads.repeats,
+            layer=make(heads, neck.channels, levels, style),
+            reads=reads,
+        )
+        for name, each, make in (
+            ("class head", heads.classes, class_head),
+            ("box head", BOX, box_head),
+        )
+    ]

@@ -1,71 +1,18 @@
-"""What people call a leaf, and the operator of a part, in the papers' notation."""
+"""Names of lines, heads and necks in the papers' notation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from effscale.arrays import every
-from effscale.network.leaves import (
-    Act,
-    Attend,
-    Conv,
-    Dropout,
-    Flatten,
-    Fuse,
-    GlobalPool,
-    Linear,
-    Norm,
-    Pool,
-    Resize,
-    Shift,
-)
+from effscale.network.operators.window import size
 from effscale.spec import lines, steps
 from effscale.spec.types import pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.network.leaves import Leaf, Window
     from effscale.spec.models import Head
     from effscale.spec.neck import Heads, Neck
-
-
-def kind(leaf: Leaf) -> str:
-    """The operator in the papers' notation: `depthwise 3×3`, `batch norm`."""
-    match leaf:
-        case Conv(c_in, c_out, kernel, _, groups):
-            depthwise = every(groups == c_in) and every(c_out == c_in)
-            name = "depthwise" if depthwise and every(c_in > 1) else "conv"
-            return f"{name} {size(kernel)}"
-        case Norm():
-            return "batch norm"
-        case Act(name):
-            return name
-        case Pool(which, kernel):
-            return f"{which} pool {size(kernel)}"
-        case GlobalPool():
-            return "global pool"
-        case Shift():
-            return "shift"
-        case Flatten():
-            return "flatten"
-        case Dropout():
-            return "dropout"
-        case Linear():
-            return "linear"
-        case Resize():
-            return "resize"
-        case Attend():
-            return "attention"
-        case Fuse(kind=which):
-            return f"{which} fusion"
-        case _:
-            assert_never(leaf)
-
-
-def size(kernel: Window) -> str:
-    """Rows × columns."""
-    return f"{kernel[0]}×{kernel[1]}"
 
 
 #: Blocks by the name that papers print, where it is not the word of the spec.

@@ -11,15 +11,12 @@ from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import where
-from effscale.network.layers import (
-    Graph,
-    Layer,
-    Maybe,
-    Node,
-    Repeat,
-    Sequential,
-)
-from effscale.network.leaves import Attend, Fuse, Pool, Resize
+from effscale.errors import LayerError
+from effscale.network.combinators import Graph, Layer, Maybe, Node, Repeat, Sequential
+from effscale.network.names import neck_words
+from effscale.network.operators.fusion import Attend, Fuse, Resize
+from effscale.network.operators.pooling import Pool
+from effscale.network.parts import Part
 from effscale.network.steps import chain
 from effscale.spec.levels import as_wide, entered
 from effscale.spec.types import pair
@@ -29,9 +26,42 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from effscale.arrays import Int
-    from effscale.network.layers import Merge
+    from effscale.network.cells import Ends
+    from effscale.network.shapes import Merge
     from effscale.network.style import Style
     from effscale.spec.neck import Neck, NeckNode
+
+
+def neck_part(given: Neck, taps: Sequence[tuple[int, Ends]], style: Style) -> Part:
+    """The neck on the parts that are tapped.
+
+    `taps` are the numbers of these parts, lowest level first, and what they put out.
+
+    Raises:
+        LayerError: if no part has the lowest level, or a node cannot be.
+    """
+    low, _ = given.levels
+    if not taps:
+        raise LayerError(
+            f"neck: expected a stage of stride {2**low} (P{low}), got none"
+        )
+    try:
+        layer = neck(given, [ends.newest for _, ends in taps], style)
+    except LayerError as error:
+        raise LayerError(f"neck: {error}") from None
+    if len(taps) == 1 and taps[0][1].older is not None:  # a cell hands on two
+        layer = Sequential((("newest", Graph(2, (), (0,))), *layer.layers))
+    return Part(
+        name="neck",
+        path="neck",
+        operator=neck_words(given),
+        kernel=None,
+        stride=(1, 1),
+        channels=given.channels,
+        repeats=given.repeats,
+        layer=layer,
+        reads=tuple(number for number, _ in taps),
+    )
 
 
 def neck(given: Neck, taps: Sequence[Int], style: Style) -> Sequential:

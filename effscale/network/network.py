@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from effscale.errors import LayerError
 from effscale.network.cells import Ends
-from effscale.network.heads import detecting
-from effscale.network.layers import Graph, Layer, Network, Node, Part, Sequential
-from effscale.network.leaves import (
-    Conv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Linear,
-    Shape,
-)
-from effscale.network.names import head_operator, operators
+from effscale.network.combinators import Graph, Node, Sequential
+from effscale.network.heads import classifier_part, detection_parts
+from effscale.network.names import operators
+from effscale.network.necks import neck_part
+from effscale.network.parts import Network, Part
+from effscale.network.shapes import Shape
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
 from effscale.spec.cells import cells_follow
 from effscale.spec.levels import tapped
 from effscale.spec.lines import CellStage
+from effscale.spec.models import Head
+from effscale.spec.neck import Heads, Neck
 from effscale.spec.sizes import strides
 from effscale.spec.types import pair
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.arrays import Int
-    from effscale.spec.models import Head, Spec
+    from effscale.spec.models import Spec
     from effscale.spec.steps import Line
 
 
@@ -58,20 +58,28 @@ def network(spec: Spec) -> Network:
         name, path = f"stage {index + 1}", f"stages.{index}"
         parts.append(_part(spec, name, path, (line,), layer, after.newest))
         ends = found[index] = after
-    if spec.head is not None:
-        parts.append(_head(spec.head, ends, style))
-    elif spec.neck is not None and spec.heads is not None:
-        read = [(index + 1, found[index]) for index in taps]
-        parts += detecting(spec.neck, spec.heads, read, style)
+    parts += _behind(spec, ends, [(index + 1, found[index]) for index in taps], style)
     image = Shape(spec.image_channels, *spec.resolution)
     return Network(spec.name, image, tuple(parts), spec.stochastic_depth)
 
 
-def _head(head: Head, ends: Ends, style: Style) -> Part:
-    layer, c_out = classifier(head, ends.newest, style)
-    layer = _newest(ends, Ends(ends.newest), layer)
-    words, square = head_operator(head), (1, 1)
-    return Part("head", "head", words, square, square, c_out, 1, layer)
+def _behind(
+    spec: Spec, ends: Ends, taps: Sequence[tuple[int, Ends]], style: Style
+) -> list[Part]:
+    """What reads the stages: a head the last, a neck those that are tapped.
+
+    `taps` are the numbers of these parts, lowest level first, and what they put out.
+    """
+    match spec.head, spec.neck, spec.heads:
+        case Head() as head, _, _:
+            part = classifier_part(head, ends.newest, style)
+            newest = _newest(ends, Ends(ends.newest), part.layer)
+            return [replace(part, layer=newest)]
+        case _, Neck() as neck, Heads() as heads:
+            part = neck_part(neck, taps, style)
+            return [part, *detection_parts(heads, neck, (taps[-1][0] + 1,), style)]
+        case _:
+            raise LayerError("head: expected a head, or a neck with heads, got none")
 
 
 def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
@@ -109,29 +117,3 @@ def _newest(before: Ends, wanted: Ends, layer: Sequential) -> Sequential:
         return layer
     newest = Graph(2, (), (0,))
     return Sequential((("newest", newest), *layer.layers))
-
-
-def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
-    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear.
-
-    Returns the layer, and the channels that are pooled.
-    """
-    layers: dict[str, Layer] = {}
-    if head.layers:
-        layers["layers"], c_in = chain(head.layers, c_in, style)
-    if head.channels is not None:
-        layers["conv"] = Conv(c_in, head.channels)
-        layers["norm"] = style.norm(head.channels)
-        layers["act"] = style.act()
-        c_in = head.channels
-    c_pooled = c_in
-    layers["pool"] = GlobalPool()
-    layers["flatten"] = Flatten()
-    if head.hidden is not None:
-        layers["hidden"] = Linear(c_in, head.hidden)
-        layers["hidden_act"] = style.act()
-        c_in = head.hidden
-    if head.classifier:
-        layers["dropout"] = Dropout(head.dropout)
-        layers["classifier"] = Linear(c_in, head.classes)
-    return Sequential(tuple(layers.items())), c_pooled

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from effscale.arrays import ONE, Int, clipped, every, is_array, maximum
 from effscale.network import blocks
 from effscale.network.cells import Ends, after, cell
-from effscale.network.layers import Layer, Maybe, Repeat, Sequential
+from effscale.network.combinators import Layer, Maybe, Repeat, Sequential
 from effscale.network.steps import chain, step
 from effscale.spec import lines
 from effscale.spec.steps import Line, Use

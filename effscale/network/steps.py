@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from effscale.errors import LayerError
-from effscale.network.layers import IDENTITY, Graph, Layer, Node, Residual, Sequential
-from effscale.network.leaves import Conv, Pool
+from effscale.network.combinators import (
+    IDENTITY,
+    Graph,
+    Layer,
+    Node,
+    Residual,
+    Sequential,
+)
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.pooling import Pool
 from effscale.network.style import squeeze_excite
 from effscale.spec import steps
 from effscale.spec.used import expanded

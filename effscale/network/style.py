@@ -6,23 +6,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from effscale.arrays import Int, floor, maximum, multiple
-from effscale.network.layers import Gate, Layer, Sequential, seq
-from effscale.network.leaves import Act, Conv, GlobalPool, Norm
+from effscale.network.combinators import Gate, Layer, Sequential, seq
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.elementwise import Act
+from effscale.network.operators.norm import norm_of
+from effscale.network.operators.pooling import GlobalPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from effscale.network.operators.operator import Operator
+    from effscale.spec.models import Norm as Normalisation
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.steps import Line
+    from effscale.spec.types import Activation
 
 
 @dataclass(frozen=True)
 class Style:
     """What all blocks of a network share."""
 
-    activation: str
-    eps: float
-    momentum: float
+    activation: Activation
+    normalisation: Normalisation
     squeeze: Squeeze
     #: Blocks that the file defines, by name.
     blocks: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
@@ -30,16 +35,13 @@ class Style:
     @classmethod
     def of(cls, spec: Spec) -> Style:
         """The style that `spec` asks for."""
-        norm = spec.norm
-        return cls(
-            spec.activation, norm.eps, norm.momentum, spec.squeeze_excite, spec.blocks
-        )
+        return cls(spec.activation, spec.norm, spec.squeeze_excite, spec.blocks)
 
-    def norm(self, channels: Int) -> Norm:
-        """Batch norm as this network has it."""
-        return Norm(channels, self.eps, self.momentum)
+    def norm(self, channels: Int) -> Operator:
+        """The norm of this network."""
+        return norm_of(self.normalisation, channels)
 
-    def act(self, activation: str | None = None) -> Act:
+    def act(self, activation: Activation | None = None) -> Act:
         """The activation named, or else that of this network."""
         return Act(activation or self.activation)
 
@@ -50,14 +52,18 @@ def conv_norm(conv: Conv, style: Style) -> Sequential:
 
 
 def conv_norm_act(
-    conv: Conv, style: Style, activation: str | None = None
+    conv: Conv, style: Style, activation: Activation | None = None
 ) -> Sequential:
     """Convolution, batch norm, activation."""
     return seq(conv=conv, norm=style.norm(conv.c_out), act=style.act(activation))
 
 
 def squeeze_excite(
-    channels: Int, c_in: Int, se_ratio: float, style: Style, activation: str | None
+    channels: Int,
+    c_in: Int,
+    se_ratio: float,
+    style: Style,
+    activation: Activation | None,
 ) -> Gate:
     """x · gate(expand(act(reduce(pool(x))))), 1×1 with bias (Hu et al. 2018).
 

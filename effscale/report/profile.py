@@ -12,11 +12,10 @@ from effscale.cost.conventions import (
     amounts_of,
     figure,
     terms,
-    visits,
 )
 from effscale.cost.count import layer_costs, part_costs
+from effscale.cost.visits import visited
 from effscale.errors import ScaleError
-from effscale.network.names import kind
 from effscale.network.network import network
 from effscale.quantity import agrees
 from effscale.report import rows
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from effscale.cost.conventions import Term, Tool
     from effscale.cost.count import Cost
     from effscale.module.measure import Measurement
-    from effscale.network.layers import Network
+    from effscale.network.parts import Network
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Published, Spec
@@ -206,7 +205,7 @@ def report(  # noqa: PLR0913 - options
     With a tool, what that tool prints of it stands beside the MACs.
     """
     net = network(spec)
-    found = [(part.name, amounts(steps)) for part, steps in visits(net)]
+    found = [(each.part.name, amounts(each.visits)) for each in visited(net)]
     whole = sum((each for _, each in found), Counter[str]())
     parts = [rows.part_row(each, cost) for each in part_costs(net)]
     if tool:
@@ -248,7 +247,7 @@ def report(  # noqa: PLR0913 - options
 
 def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
     table = [
-        rows.layer_row(each, cost, kind(each.visit.leaf)) for each in layer_costs(net)
+        rows.layer_row(each, cost, each.visit.leaf.label) for each in layer_costs(net)
     ]
     if tool:
         for row, figure_of in zip(table, _figures(net, tool), strict=True):
@@ -258,7 +257,7 @@ def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
 
 def _figures(net: Network, tool: Tool) -> list[int]:
     """The tool's figure of every leaf."""
-    steps = (step for _, part in visits(net, unroll=True) for step in part)
+    steps = (step for each in visited(net, unroll=True) for step in each.visits)
     return [figure(each, tool) for _, each in amounts_of(steps)]
 
 

@@ -9,7 +9,7 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from effscale.cost.count import Cost, LayerCost, PartCost
     from effscale.module.measure import Measurement
-    from effscale.network.leaves import Shape, Window
+    from effscale.network.shapes import Shape, Window
 
 Data = dict[str, Any]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.cost.conventions import TOOLS, amounts, visits
+from effscale.cost.conventions import TOOLS, amounts
+from effscale.cost.visits import visited
 from effscale.module import measure
 from effscale.network.network import network
 from effscale.report.profile import heading
@@ -110,7 +111,7 @@ def test_restated_rows_add_up(run: Run, by: str) -> None:
 def test_reconciling_lines_add_up_as_printed() -> None:
     for name in builtin.names():
         found = amounts(
-            step for _, part in visits(network(es.load(name))) for step in part
+            step for part in visited(network(es.load(name))) for step in part.visits
         )
         for tool in TOOLS:
             _, line = heading(found, tool)

@@ -12,8 +12,8 @@ from effscale.compare import paper_tables
 from effscale.compare.paper_tables import Cell, Row, Table, rounds_to
 from effscale.cost.count import layer_costs
 from effscale.growth.scale import at_resolution
-from effscale.network.leaves import Norm
 from effscale.network.network import network
+from effscale.network.operators.norm import BatchNorm
 
 
 @pytest.fixture(params=paper_tables.TABLES)
@@ -150,7 +150,7 @@ def test_running_statistics_make_up_the_params_that_are_too_many(
     norms = [
         each.visit.leaf
         for each in layer_costs(network(found.spec))
-        if isinstance(each.visit.leaf, Norm)
+        if isinstance(each.visit.leaf, BatchNorm)
     ]
     both = int(found.cost.params) + sum(2 * int(norm.channels) for norm in norms)
     assert rounds_to(both, text)

@@ -16,9 +16,12 @@ from effscale.cost.conventions import (
     conventions,
     figure,
     terms,
-    visits,
 )
+from effscale.cost.visits import Visit, visited
+from effscale.errors import LayerError
 from effscale.network.network import network
+from effscale.network.operators.operator import Operator, Tally
+from effscale.network.shapes import Shape
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -69,9 +72,9 @@ def test_parts_layers_and_the_whole_add_up() -> None:
     """PolyNet shares layers, which some tools count again where they meet them."""
     net = network(es.load("polynet"))
     whole = conventions(net)
-    unrolled = [step for _, part in visits(net, unroll=True) for step in part]
+    unrolled = [step for part in visited(net, unroll=True) for step in part.visits]
     for tool in TOOLS:
-        parts = [figure(amounts(steps), tool) for _, steps in visits(net)]
+        parts = [figure(amounts(part.visits), tool) for part in visited(net)]
         layers = [figure(each, tool) for _, each in amounts_of(unrolled)]
         assert sum(parts) == sum(layers) == whole[tool]
 
@@ -81,9 +84,24 @@ def test_every_tool_has_rules_and_a_version() -> None:
 
 
 def test_terms_that_are_nothing_are_left_out(tiny: Spec) -> None:
-    found = amounts(step for _, steps in visits(network(tiny)) for step in steps)
+    found = amounts(step for part in visited(network(tiny)) for step in part.visits)
     assert [each.name for each in terms(found, "thop")] == [
         "MACs",
         "batch norm",
         "pooling",
     ]
+
+
+def test_a_tally_that_no_rule_knows_is_an_error() -> None:
+    class Odd(Operator):
+        label = "odd"
+
+        def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+            del before, after
+            return {"oddity": 1}  # type: ignore[dict-item]
+
+    shape = Shape(1, 2, 2)
+    visit = Visit("stem.odd", Odd(), 1, shape, shape)
+    with pytest.raises(LayerError) as caught:
+        amounts([visit])
+    assert str(caught.value) == "stem.odd: no tool's rule knows ['oddity']"

@@ -22,9 +22,11 @@ from effscale.cost.count import (
 from effscale.cost.visits import Visit
 from effscale.errors import CountError, ScaleError
 from effscale.growth.dimensions import numbers
-from effscale.network.layers import Network, Part, seq
-from effscale.network.leaves import Conv, Shape
+from effscale.network.combinators import seq
 from effscale.network.network import network
+from effscale.network.operators.convolution import Conv
+from effscale.network.parts import Network, Part
+from effscale.network.shapes import Shape
 from tests.strategies import detectors, specs
 
 if TYPE_CHECKING:

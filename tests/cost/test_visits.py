@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from effscale.cost.shapes import output
 from effscale.cost.visits import Visit, walk
 from effscale.errors import LayerError
-from effscale.network.layers import (
+from effscale.network.combinators import (
     IDENTITY,
     Gate,
     Graph,
@@ -21,26 +20,20 @@ from effscale.network.layers import (
     Sequential,
     seq,
 )
-from effscale.network.leaves import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Linear,
-    Norm,
-    Pool,
-    Shape,
-    Shift,
-)
 from effscale.network.network import network
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
+from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.shapes import Shape
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Flow, Layer, Merge
-    from effscale.network.leaves import Leaf
+    from effscale.network.combinators import Layer
+    from effscale.network.operators.operator import Operator
+    from effscale.network.shapes import Flow, Merge
     from effscale.spec.models import Spec
 
-NORM = Norm(4, 1e-3, 0.01)
+NORM = BatchNorm(4, 1e-3, 0.01)
 STAGE = Sequential((("0", Act("relu")), ("1", Repeat(seq(conv=Conv(4, 4)), 3))))
 
 
@@ -155,22 +148,22 @@ def test_what_must_keep_the_size_and_does_not_is_refused(layer: Layer) -> None:
         (Dropout(0.5), Shape(4, 5, 7)),
     ],
 )
-def test_what_a_leaf_makes_of_a_feature_map(leaf: Leaf, expected: Shape) -> None:
-    assert output(leaf, Shape(4, 5, 7), "net") == expected
+def test_what_a_leaf_makes_of_a_feature_map(leaf: Operator, expected: Shape) -> None:
+    assert leaf.output(Shape(4, 5, 7), "net") == expected
 
 
 @pytest.mark.parametrize("leaf", [Conv(4, 8), Linear(4, 8), NORM])
-def test_other_channels_than_a_leaf_takes_are_refused(leaf: Leaf) -> None:
+def test_other_channels_than_a_leaf_takes_are_refused(leaf: Operator) -> None:
     with pytest.raises(LayerError) as caught:
-        output(leaf, Shape(3, 5, 7), "stages.2.0.expand.conv")
+        leaf.output(Shape(3, 5, 7), "stages.2.0.expand.conv")
     assert str(caught.value) == "stages.2.0.expand.conv: expected 4 channels, got 3"
 
 
 def test_one_candidate_of_other_channels_is_refused() -> None:
     leaf = Conv(np.array([4, 8]), 8)
-    assert output(leaf, Shape(np.array([4, 8]), 5, 7), "net") == Shape(8, 5, 7)
+    assert leaf.output(Shape(np.array([4, 8]), 5, 7), "net") == Shape(8, 5, 7)
     with pytest.raises(LayerError) as caught:
-        output(leaf, Shape(np.array([4, 9]), 5, 7), "net")
+        leaf.output(Shape(np.array([4, 9]), 5, 7), "net")
     assert str(caught.value) == "net: expected 8 channels, got 9"
 
 
@@ -178,11 +171,11 @@ def test_one_candidate_of_other_channels_is_refused() -> None:
     "leaf",
     [Conv(4, 8, (6, 1), padding="valid"), Pool("max", (1, 8), (1, 1), "valid")],
 )
-def test_a_feature_map_smaller_than_a_kernel_is_refused(leaf: Leaf) -> None:
+def test_a_feature_map_smaller_than_a_kernel_is_refused(leaf: Operator) -> None:
     assert isinstance(leaf, Conv | Pool)
     rows, columns = leaf.kernel
     with pytest.raises(LayerError) as caught:
-        output(leaf, Shape(4, 5, 7), "net")
+        leaf.output(Shape(4, 5, 7), "net")
     words = f"net: expected at least {rows}×{columns} px, got 4 channels of 5×7 px"
     assert str(caught.value) == words
 

@@ -11,8 +11,8 @@ import effscale as es
 from effscale.cost.count import layer_costs
 from effscale.growth.dimensions import numbers
 from effscale.growth.rounding import in_groups, round_group_width
-from effscale.network.leaves import Conv, Linear
 from effscale.network.network import network
+from effscale.network.operators.convolution import Conv, Linear
 from tests.parts import head_of
 
 if TYPE_CHECKING:

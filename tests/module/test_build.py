@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
+from inspect import isabstract
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -11,16 +14,25 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 import effscale as es
+from effscale.cost.count import part_costs, total
+from effscale.cost.memory import memory
 from effscale.errors import LayerError
-from effscale.module.build import ACTIVATIONS, build, module_of
-from effscale.network import layers, leaves
-from effscale.network.layers import seq
+from effscale.module.build import build, built, layer_module
+from effscale.module.measure import Engine, measure
+from effscale.module.operators import ACTIVATIONS, MODULES
+from effscale.network import combinators, operators
+from effscale.network.combinators import seq
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout, Flatten
+from effscale.network.operators.operator import Operator
+from effscale.network.operators.pooling import GlobalPool
 from effscale.spec.types import Activation, Gate
+from tests.module.live import Live
 from tests.module.reference import FUNCTIONS
-from tests.parts import head_of
+from tests.parts import branching, head_of
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Layer
+    from effscale.network.combinators import Layer
     from tests.module.reference import Function
 
 pytestmark = pytest.mark.torch
@@ -77,36 +89,36 @@ def test_candidates_in_arrays_are_no_network(b0: es.Spec, dimension: str) -> Non
     ("layer", "printed"),
     [
         (
-            leaves.Conv(4, 6, (5, 5), (2, 2), groups=2, bias=True),
+            Conv(4, 6, (5, 5), (2, 2), groups=2, bias=True),
             "Conv2d(4, 6, kernel_size=(5, 5), stride=(2, 2), padding=(2, 2), groups=2)",
         ),
         (
-            leaves.Conv(4, 6),
+            Conv(4, 6),
             "Conv2d(4, 6, kernel_size=(1, 1), stride=(1, 1), bias=False)",
         ),
-        (leaves.Act("relu6"), "ReLU6()"),
-        (leaves.GlobalPool(), "AdaptiveAvgPool2d(output_size=1)"),
-        (leaves.Flatten(), "Flatten(start_dim=1, end_dim=-1)"),
-        (leaves.Dropout(0.5), "Dropout(p=0.5, inplace=False)"),
-        (leaves.Linear(4, 6), "Linear(in_features=4, out_features=6, bias=True)"),
+        (Act("relu6"), "ReLU6()"),
+        (GlobalPool(), "AdaptiveAvgPool2d(output_size=1)"),
+        (Flatten(), "Flatten(start_dim=1, end_dim=-1)"),
+        (Dropout(0.5), "Dropout(p=0.5, inplace=False)"),
+        (Linear(4, 6), "Linear(in_features=4, out_features=6, bias=True)"),
     ],
 )
 def test_a_leaf_is_what_torch_calls_it(layer: Layer, printed: str) -> None:
-    assert repr(module_of(layer, {})) == printed
+    assert repr(layer_module(layer, {})) == printed
 
 
 @pytest.mark.parametrize(
     ("layer", "names"),
     [
-        (seq(a=leaves.Flatten(), b=leaves.GlobalPool()), ["a", "b"]),
-        (layers.Gate((("f", leaves.Flatten()),)), ["f"]),
-        (layers.Repeat(leaves.GlobalPool(), 3), ["0", "1", "2"]),
-        (layers.Repeat(leaves.GlobalPool(), 0), []),
+        (seq(a=Flatten(), b=GlobalPool()), ["a", "b"]),
+        (combinators.Gate((("f", Flatten()),)), ["f"]),
+        (combinators.Repeat(GlobalPool(), 3), ["0", "1", "2"]),
+        (combinators.Repeat(GlobalPool(), 0), []),
         (
-            layers.Sequential(
+            combinators.Sequential(
                 (
-                    ("0", leaves.GlobalPool()),
-                    ("1", layers.Repeat(leaves.GlobalPool(), 2)),
+                    ("0", GlobalPool()),
+                    ("1", combinators.Repeat(GlobalPool(), 2)),
                 )
             ),
             ["0", "1", "2"],
@@ -114,4 +126,59 @@ def test_a_leaf_is_what_torch_calls_it(layer: Layer, printed: str) -> None:
     ],
 )
 def test_a_combination_has_its_layers_by_name(layer: Layer, names: list[str]) -> None:
-    assert [name for name, _ in module_of(layer, {}).named_children()] == names
+    assert [name for name, _ in layer_module(layer, {}).named_children()] == names
+
+
+@pytest.mark.parametrize("engine", get_args(Engine))
+def test_any_graph_of_parts_is_counted_built_and_measured(engine: Engine) -> None:
+    net = branching()
+    module = built(net)
+    segments, logits = module(torch.zeros(2, 3, 33, 40))
+    found = {each.part.name: each for each in part_costs(net)}
+    assert segments.shape == (2, *found["segment"].output)
+    assert logits.shape == (2, found["classify"].output.channels)
+    measured, counted = measure(module, (33, 40), engine=engine), total(net)
+    assert (measured.macs, measured.params) == (counted.macs, counted.params)
+    assert measured.activations == counted.activations
+    assert measured.macs == sum(
+        each.cost.macs for each in found.values() if each.cost.macs
+    )
+
+
+def test_a_graph_of_parts_holds_every_map_while_it_runs() -> None:
+    net = branching()
+    module = built(net, device="meta", init=False).eval()
+    live = Live([*module.parameters(), *module.buffers()])
+    image = torch.zeros(1, 3, 33, 40, device="meta")
+    live.add(image)
+    with live, torch.no_grad():
+        module(image)
+    assert memory(net).peak == live.peak
+
+
+def test_an_operator_that_nobody_builds_is_an_error() -> None:
+    class Unknown(Operator):
+        label = "unknown"
+
+    with pytest.raises(LayerError) as caught:
+        layer_module(Unknown(), {})
+    assert str(caught.value) == "build: no module is known for Unknown"
+
+
+def test_every_operator_is_built() -> None:
+    found = {
+        kind
+        for name in [each.name for each in pkgutil.iter_modules(operators.__path__)]
+        for kind in vars(import_module(f"{operators.__name__}.{name}")).values()
+        if isinstance(kind, type) and issubclass(kind, Operator)
+    }
+    assert {kind for kind in found if not isabstract(kind)} == set(MODULES)
+
+
+def test_a_layer_may_have_any_name() -> None:
+    """`scale` and `half` are names that modules have already."""
+    names = ("scale", "half", "shortcut", "forward")
+    layers = tuple((name, Conv(2, 2)) for name in names)
+    skip = layer_module(combinators.Residual(layers, (("0", Conv(2, 2)),)), {})
+    assert skip(torch.ones(1, 2, 3, 3)).shape == (1, 2, 3, 3)
+    assert len(list(skip.parameters())) == 5

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from effscale.module.build import Gated, Shifted, Skipping, Wired
-from effscale.network.layers import IDENTITY, Graph, Node
-from effscale.network.leaves import Act
+from effscale.module.build import Gated, Skipping, Wired
+from effscale.module.operators import Shifted
+from effscale.network.combinators import IDENTITY, Graph, Node
+from effscale.network.operators.elementwise import Act
 
 pytestmark = pytest.mark.torch
 

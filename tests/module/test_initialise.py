@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 import effscale as es
-from effscale.module.build import initialise, materialise
+from effscale.errors import LayerError
+from effscale.module.build import materialise
+from effscale.module.operators import initialise
 
 pytestmark = pytest.mark.torch
 
@@ -100,3 +102,9 @@ def test_what_was_there_before_does_not_matter() -> None:
     initialise(module)
     assert not any((parameter == 7).any() for parameter in module.parameters())
     assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_weights_that_no_rule_draws_are_an_error() -> None:
+    with pytest.raises(LayerError) as caught:
+        initialise(nn.Sequential(nn.Conv2d(3, 8, 1), nn.PReLU()))
+    assert str(caught.value) == "build: no rule draws the weights of PReLU"

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 import effscale as es
-from effscale.module.build import Attended, Detections, Fused, Resized, Shared, build
-from effscale.network.leaves import Fuse
+from effscale.module.build import Detections, Shared, build
+from effscale.module.operators import Attended, Fused, Resized
+from effscale.network.operators.fusion import Fuse
 from effscale.spec.models import Spec
 from effscale.spec.neck import Neck
 from tests.module import plain_detector

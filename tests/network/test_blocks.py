@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from effscale.network import blocks
-from effscale.network.layers import Layer, Residual, Sequential, seq
-from effscale.network.leaves import Conv
+from effscale.network.combinators import Layer, Residual, Sequential, seq
+from effscale.network.operators.convolution import Conv
 from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Squeeze
+from effscale.spec.models import Norm, Squeeze
 
-STYLE = Style("silu", 1e-3, 0.01, Squeeze())
+STYLE = Style("silu", Norm(), Squeeze())
 
 
 def stage(**changes: object) -> MBConv:

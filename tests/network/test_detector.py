@@ -10,9 +10,9 @@ import yaml
 import effscale as es
 from effscale.cost.count import part_costs
 from effscale.errors import LayerError
-from effscale.network.layers import Sequential
-from effscale.network.leaves import Shape
+from effscale.network.combinators import Sequential
 from effscale.network.network import network
+from effscale.network.shapes import Shape
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

@@ -7,23 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from effscale.network.leaves import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Linear,
-    Norm,
-    Pool,
-    Shift,
-)
-from effscale.network.names import head_operator, kind, operator
+from effscale.network.names import head_operator, operator
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
+from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.pooling import GlobalPool, Pool
 from tests.parts import head_of
 from tests.spec.small import lines
 
 if TYPE_CHECKING:
-    from effscale.network.leaves import Leaf
+    from effscale.network.operators.operator import Operator
 
 
 @pytest.mark.parametrize(
@@ -36,7 +29,7 @@ if TYPE_CHECKING:
         (Conv(8, 16, (5, 5), groups=8), "conv 5×5"),
         (Conv(8, 8, (3, 3), groups=4), "conv 3×3"),
         (Conv(1, 1, (3, 3), groups=1), "conv 3×3"),
-        (Norm(8, 1e-3, 0.01), "batch norm"),
+        (BatchNorm(8, 1e-3, 0.01), "batch norm"),
         (Act("silu"), "silu"),
         (Act("hard_swish"), "hard_swish"),
         (Pool("max", (3, 3), (2, 2)), "max pool 3×3"),
@@ -48,13 +41,13 @@ if TYPE_CHECKING:
         (Linear(8, 10), "linear"),
     ],
 )
-def test_a_leaf_has_the_papers_name(leaf: Leaf, name: str) -> None:
-    assert kind(leaf) == name
+def test_a_leaf_has_the_papers_name(leaf: Operator, name: str) -> None:
+    assert leaf.label == name
 
 
 def test_candidates_are_depthwise_together() -> None:
     width = np.array([8, 16])
-    assert kind(Conv(width, width, (3, 3), groups=width)) == "depthwise 3×3"
+    assert Conv(width, width, (3, 3), groups=width).label == "depthwise 3×3"
 
 
 BLOCK = "kernel: 5, stride: 1, channels: 8, repeats: 1"

@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 
 from effscale.cost.count import Cost, leaf_cost
 from effscale.cost.visits import Visit, walk
-from effscale.network.layers import Graph, Repeat, Sequential
-from effscale.network.leaves import Attend, Fuse, Pool, Resize, Shape
+from effscale.network.combinators import Graph, Repeat, Sequential
 from effscale.network.necks import neck
+from effscale.network.operators.fusion import Attend, Fuse, Resize
+from effscale.network.operators.pooling import Pool
+from effscale.network.shapes import Shape
 from effscale.network.style import Style
-from effscale.spec.models import Squeeze
+from effscale.spec.models import Norm, Squeeze
 from effscale.spec.neck import Neck
 
 if TYPE_CHECKING:
-    from effscale.network.layers import Flow, Layer
+    from effscale.network.combinators import Layer
+    from effscale.network.shapes import Flow
 
-STYLE = Style("silu", 1e-3, 0.01, Squeeze())
+STYLE = Style("silu", Norm(), Squeeze())
 WIDE = 8
 WIDTHS = st.integers(1, 40)
 

@@ -10,22 +10,18 @@ from hypothesis import given, settings
 
 import effscale as es
 from effscale.network.cells import Ends
-from effscale.network.layers import Graph, Sequential, seq
-from effscale.network.leaves import (
-    Act,
-    Conv,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Linear,
-    Norm,
-    Shape,
-)
-from effscale.network.network import classifier, network
+from effscale.network.combinators import Graph, Sequential, seq
+from effscale.network.heads import classifier
+from effscale.network.network import network
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout, Flatten
+from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.pooling import GlobalPool
+from effscale.network.shapes import Shape
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
-from effscale.spec.models import Head, Squeeze
+from effscale.spec.models import Head, Norm, Squeeze
 from tests.parts import head_of
 from tests.spec.small import lines
 from tests.strategies import mobiles
@@ -33,7 +29,7 @@ from tests.strategies import mobiles
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
-STYLE = Style("silu", 1e-3, 0.01, Squeeze())
+STYLE = Style("silu", Norm(), Squeeze())
 
 # Tan & Le 2019, arXiv:1905.11946v5, table 1
 B0_OPERATORS = [
@@ -99,7 +95,7 @@ def test_the_head_is_convolution_pooling_and_classifier() -> None:
     assert classifier(head, 320, STYLE) == (
         seq(
             conv=Conv(320, 1280),
-            norm=Norm(1280, 1e-3, 0.01),
+            norm=BatchNorm(1280, 1e-3, 0.01),
             act=Act("silu"),
             pool=GlobalPool(),
             flatten=Flatten(),
@@ -147,7 +143,7 @@ def test_a_hidden_layer_comes_after_pooling_without_a_norm() -> None:
 def test_steps_of_a_head_come_first() -> None:
     head = head_of(lines(head="{layers: [{block: norm}, {block: activation}]}"))
     layer, _ = classifier(head, 8, STYLE)
-    steps = Sequential((("0", Norm(8, 1e-3, 0.01)), ("1", Act("silu"))))
+    steps = Sequential((("0", BatchNorm(8, 1e-3, 0.01)), ("1", Act("silu"))))
     assert layer.layers[0] == ("layers", steps)
 
 

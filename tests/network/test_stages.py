@@ -10,9 +10,9 @@ import pytest
 from effscale.cost.count import layer_costs, total
 from effscale.network import blocks
 from effscale.network.cells import Ends
-from effscale.network.layers import Maybe, Repeat, Sequential
-from effscale.network.leaves import Conv
+from effscale.network.combinators import Maybe, Repeat, Sequential
 from effscale.network.network import network
+from effscale.network.operators.convolution import Conv
 from effscale.network.stages import stage
 from effscale.network.style import Style
 from effscale.spec.lines import MBConv

@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from effscale.network.layers import Gate, seq
-from effscale.network.leaves import Act, Conv, GlobalPool, Norm
+from effscale.network.combinators import Gate, seq
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.elementwise import Act
+from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.pooling import GlobalPool
 from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
-from effscale.spec.models import Squeeze
+from effscale.spec.models import Norm, Squeeze
 
 if TYPE_CHECKING:
     import effscale as es
     from effscale.arrays import Int
+    from effscale.spec.types import Activation
 
-STYLE = Style("silu", 1e-3, 0.01, Squeeze())
+STYLE = Style("silu", Norm(), Squeeze())
 
 
 def squeezed(channels: Int, c_in: Int, se_ratio: float, **choice: Any) -> Any:  # noqa: ANN401
     """The squeezed width of a block."""
-    style = Style("silu", 1e-3, 0.01, Squeeze(**choice))
+    style = Style("silu", Norm(), Squeeze(**choice))
     layers = dict(squeeze_excite(channels, c_in, se_ratio, style, None).layers)
     reduce = layers["reduce"]
     assert isinstance(reduce, Conv)
@@ -31,17 +35,19 @@ def squeezed(channels: Int, c_in: Int, se_ratio: float, **choice: Any) -> Any:  
 def test_a_style_is_the_spec_s(b0: es.Spec) -> None:
     # efficientnet_builder.py:187-188: epsilon 1e-3, momentum 0.99 as TensorFlow says it
     assert Style.of(b0) == STYLE
-    assert STYLE.norm(8) == Norm(8, eps=1e-3, momentum=0.01)
+    assert STYLE.norm(8) == BatchNorm(8, eps=1e-3, momentum=0.01)
     assert STYLE.act() == Act("silu")
     assert STYLE.act("relu6") == Act("relu6")
 
 
 def test_batch_norm_is_as_wide_as_its_convolution() -> None:
-    conv, norm = Conv(3, 8), Norm(8, 1e-3, 0.01)
+    conv, norm = Conv(3, 8), BatchNorm(8, 1e-3, 0.01)
     assert conv_norm(conv, STYLE) == seq(conv=conv, norm=norm)
     assert conv_norm_act(conv, STYLE) == seq(conv=conv, norm=norm, act=Act("silu"))
     act = Act("hard_swish")
-    assert conv_norm_act(conv, STYLE, act.kind) == seq(conv=conv, norm=norm, act=act)
+    assert conv_norm_act(conv, STYLE, "hard_swish") == seq(
+        conv=conv, norm=norm, act=act
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,11 +97,9 @@ def test_squeeze_and_excite_has_biases_and_ends_in_a_sigmoid() -> None:
 )
 def test_the_spec_s_choice_of_activation_goes_before_the_line_s(
     own: Any,  # noqa: ANN401 - a literal
-    line: str | None,
-    found: str,
+    line: Activation | None,
+    found: Activation,
 ) -> None:
     choice = Squeeze(activation=own, gate="hard_sigmoid")
-    layers = dict(
-        squeeze_excite(8, 8, 1, Style("silu", 1e-3, 0.01, choice), line).layers
-    )
+    layers = dict(squeeze_excite(8, 8, 1, Style("silu", Norm(), choice), line).layers)
     assert (layers["act"], layers["gate"]) == (Act(found), Act("hard_sigmoid"))

@@ -1,4 +1,4 @@
-"""Tests of `effscale.network.layers`: ways to combine, and what they refuse."""
+"""Tests of `effscale.network.combinators`: ways to combine, and what they refuse."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from effscale.errors import LayerError
-from effscale.network.layers import (
+from effscale.network.combinators import (
     IDENTITY,
     Graph,
     Maybe,
-    Network,
     Node,
     Repeat,
     Sequential,
     seq,
     unrolled,
 )
-from effscale.network.leaves import Act, Conv, Flatten, Shape
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.elementwise import Act, Flatten
+from effscale.network.parts import Network
+from effscale.network.shapes import Shape
 
 
 def test_equal_descriptions_are_equal() -> None:

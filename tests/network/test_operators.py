@@ -1,4 +1,4 @@
-"""Tests of `effscale.network.leaves`: what cannot be is refused where it is made."""
+"""Tests of `effscale.network.operators`: what cannot be is refused where it is made."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from effscale.errors import LayerError
-from effscale.network.leaves import Conv, Linear, Norm, Pool, Shape
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.pooling import Pool
+from effscale.network.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from effscale.network.leaves import Window
+    from effscale.network.shapes import Window
     from effscale.spec.types import PoolKind
 
 
@@ -67,8 +70,10 @@ def test_impossible_channels_are_refused(c_in: int, c_out: int) -> None:
 
 
 def test_a_norm_of_no_channels_is_refused() -> None:
-    expected = "channels: expected at least 1, got Norm(channels=0, eps=1, momentum=1)"
-    assert message(lambda: Norm(0, 1, 1)) == expected
+    expected = (
+        "channels: expected at least 1, got BatchNorm(channels=0, eps=1, momentum=1)"
+    )
+    assert message(lambda: BatchNorm(0, 1, 1)) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Layers: the leaves, and the seven ways to combine them.
+"""The seven ways to combine layers, of which operators are the leaves.
 
 A block is written once in these words (`network.blocks`, `steps`, `cells`) and read by
 whoever needs it: `cost` counts it, `module` builds it. Numbers of type `Int` may be
@@ -8,22 +8,16 @@ arrays, one entry for each candidate.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from effscale.arrays import Int, at_least
 from effscale.errors import LayerError
-from effscale.network.leaves import Leaf, Shape
+from effscale.network.operators.operator import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from effscale.network.leaves import Window
-
-#: `apart`: a layer takes the several as they are.
-Merge: TypeAlias = Literal["sum", "concat", "apart"]
-
-#: What layers hand on: one feature map, or the several that a graph reads.
-Flow: TypeAlias = Shape | tuple[Shape, ...]
+    from effscale.network.shapes import Merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +109,12 @@ class Graph:
             known += 1
 
 
-Layer: TypeAlias = Leaf | Sequential | Gate | Residual | Repeat | Maybe | Graph | Across
+Layer: TypeAlias = (
+    Operator | Sequential | Gate | Residual | Repeat | Maybe | Graph | Across
+)
 
 #: The layer that changes nothing.
 IDENTITY = Sequential(())
-
-
-def newest(flow: Flow) -> Shape:
-    """The feature map that a part puts out; cells hand on that before it as well."""
-    return flow if isinstance(flow, Shape) else flow[0]
 
 
 def seq(**layers: Layer) -> Sequential:
@@ -142,47 +133,3 @@ def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer
                 yield name, layer.layer
         else:
             yield name, layer
-
-
-@dataclass(frozen=True)
-class Part:
-    """A row of a report, the stem, a stage, a head: a layer, and how to call it."""
-
-    name: str  #: for people: `stage 3`
-    path: str  #: where it is in the built module: `stages.2`
-    operator: str  #: in the papers' notation: `MBConv6 5×5`
-    kernel: Window | None  #: None of a block that is made of several
-    stride: Window
-    channels: Int  #: output channels
-    repeats: Int
-    layer: Sequential
-    #: Numbers of the parts whose output it takes; none are that before it.
-    reads: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Network:
-    """Parts in order, and the image they are for.
-
-    What no part reads is what the network puts out.
-    """
-
-    name: str
-    image: Shape
-    parts: tuple[Part, ...]
-    stochastic_depth: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse an image without pixels."""
-        if not all(at_least(1, each) for each in self.image):
-            raise LayerError(f"image: expected at least one pixel, got {self.image}")
-
-    def given(self, index: int, flows: Sequence[Flow]) -> Flow:
-        """What part number `index` takes in, of what those before it put out."""
-        flows = [flows[each] for each in self.sources(index)] or [self.image]
-        several = tuple(newest(each) for each in flows)
-        return several if len(several) > 1 else flows[0]
-
-    def sources(self, index: int) -> tuple[int, ...]:
-        """Numbers of the parts that part `index` reads; none where it is the image."""
-        return self.parts[index].reads or ((index - 1,) if index else ())

@@ -1,0 +1,222 @@
+"""Operators as torch has them, and the weights that each begins with.
+
+The one place that knows both: keyed by class, and an unknown class is an error.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from effscale.errors import LayerError
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
+from effscale.network.operators.fusion import Attend, Fuse, Resize
+from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.pooling import GlobalPool, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from effscale.network.operators.operator import Operator
+
+#: Several feature maps, each (N, C, H, W).
+Maps = tuple[torch.Tensor, ...]
+
+
+def module_of(operator: Operator) -> nn.Module:
+    """The operator as a module of torch.
+
+    Raises:
+        LayerError: if no module is known for operators of its class.
+    """
+    make = MODULES.get(type(operator))
+    if make is None:
+        raise LayerError(f"build: no module is known for {type(operator).__name__}")
+    return make(operator)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """Fill every parameter and buffer in place.
+
+    Raises:
+        LayerError: if a module has parameters that no rule draws.
+    """
+    for each in module.modules():
+        draw = DRAWN.get(type(each))
+        if draw is not None:
+            draw(each)
+        elif [*each.parameters(recurse=False), *each.buffers(recurse=False)]:
+            name = type(each).__name__
+            raise LayerError(f"build: no rule draws the weights of {name}")
+
+
+# Convolutions and linear layers.
+
+
+def _conv(conv: Conv) -> nn.Conv2d:
+    same = conv.padding == "same"
+    module = nn.Conv2d(
+        int(conv.c_in),
+        int(conv.c_out),
+        conv.kernel,
+        conv.stride,
+        padding=(conv.reach[0] // 2, conv.reach[1] // 2) if same else 0,
+        dilation=conv.dilation,
+        groups=int(conv.groups),
+        bias=conv.bias,
+    )
+    # No subclass: counters know layers by their type.
+    vars(module)["bias_init"] = conv.bias_init
+    return module
+
+
+def _draw_conv(module: nn.Conv2d) -> None:
+    """Normal, variance 2 / (k²·c_out/groups); biases 0, but where a class head begins.
+
+    Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103.
+    """
+    fan_out = module.weight[:, 0].numel() // module.groups
+    module.weight.normal_(0, math.sqrt(2 / fan_out))
+    if module.bias is not None:
+        module.bias.fill_(vars(module).get("bias_init", 0.0))
+
+
+def _linear(linear: Linear) -> nn.Linear:
+    return nn.Linear(int(linear.c_in), int(linear.c_out))
+
+
+def _draw_linear(module: nn.Linear) -> None:
+    """Uniform up to 1/√c_out; biases 0. Source: as `_draw_conv`."""
+    bound = 1 / math.sqrt(module.out_features)
+    module.weight.uniform_(-bound, bound)
+    module.bias.zero_()
+
+
+# Norms.
+
+
+def _batch_norm(norm: BatchNorm) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(int(norm.channels), norm.eps, norm.momentum)
+
+
+# Activations, and what moves elements.
+
+ACTIVATIONS: Mapping[str, type[nn.Module]] = {
+    "silu": nn.SiLU,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hard_swish": nn.Hardswish,
+    "gelu": nn.GELU,
+    "none": nn.Identity,
+    "sigmoid": nn.Sigmoid,
+    "hard_sigmoid": nn.Hardsigmoid,
+}
+
+
+class Shifted(nn.Module):
+    """The feature map moved up and left by a position, zeros moved in."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        return functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+
+
+# Pools.
+
+
+def _pool(pool: Pool) -> nn.Module:
+    """torch's pool; a kernel that is its own stride is padded at the end alone."""
+    apart = pool.kernel == pool.stride
+    same = pool.padding == "same"
+    padding = (pool.kernel[0] // 2, pool.kernel[1] // 2) if same and not apart else 0
+    ceil = same and apart
+    if pool.kind == "max":
+        return nn.MaxPool2d(pool.kernel, pool.stride, padding, ceil_mode=ceil)
+    return nn.AvgPool2d(
+        pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
+    )
+
+
+# Operators on several feature maps.
+
+#: Keeps the fast fusion from a division by zero (Tan, Pang & Le 2020, section 3.3).
+EPSILON = 1e-4
+
+
+class Fused(nn.Module):
+    """Σ wᵢ·xᵢ of feature maps of one shape, by weights that are learnt."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self.kind = fuse.kind
+        shape = (fuse.inputs, 1 if fuse.channels is None else int(fuse.channels), 1, 1)
+        self.weights = nn.Parameter(torch.ones(shape))
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """Several (N, C, H, W) to one."""
+        weights: torch.Tensor = self.weights
+        if self.kind == "softmax":
+            weights = weights.softmax(dim=0)
+        elif self.kind == "fast":
+            weights = weights.relu()
+            weights = weights / (weights.sum(dim=0) + EPSILON)
+        total = maps[0] * weights[0]
+        for weight, each in zip(weights[1:], maps[1:], strict=True):
+            total = total + each * weight
+        return total
+
+    def reset_parameters(self) -> None:
+        """All ones."""
+        self.weights.fill_(1)
+
+    def extra_repr(self) -> str:
+        """The kind, and how many maps."""
+        return f"{self.kind}, {len(self.weights)}"
+
+
+class Attended(nn.Module):
+    """a + b · sigmoid(max(a)), the maximum over all positions (Ghiasi et al. 2019)."""
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """Two (N, C, H, W) to one."""
+        a, b = maps
+        return a + b * a.amax(dim=(2, 3), keepdim=True).sigmoid()
+
+
+class Resized(nn.Module):
+    """The first of two feature maps at the size of the second, nearest neighbours."""
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """(N, C, h, w) and (N, _, H, W) to (N, C, H, W)."""
+        x, like = maps
+        return functional.interpolate(x, size=like.shape[2:], mode="nearest")
+
+
+#: How each operator is built.
+MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
+    Conv: _conv,
+    Linear: _linear,
+    BatchNorm: _batch_norm,
+    Act: lambda act: ACTIVATIONS[act.kind](),
+    Dropout: lambda dropout: nn.Dropout(dropout.rate),
+    Flatten: lambda _: nn.Flatten(),
+    Shift: lambda _: Shifted(),
+    Pool: _pool,
+    GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
+    Resize: lambda _: Resized(),
+    Attend: lambda _: Attended(),
+    Fuse: Fused,
+}
+#: How the weights of each module that has some are drawn.
+DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
+    nn.Conv2d: _draw_conv,
+    nn.Linear: _draw_linear,
+    nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
+    Fused: Fused.reset_parameters,
+}

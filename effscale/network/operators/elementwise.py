@@ -1,0 +1,77 @@
+"""Operators that work element by element, or hand on: activations, dropout, views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from effscale.network.operators.operator import PRODUCT, Operator, Traffic
+
+if TYPE_CHECKING:
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape
+    from effscale.network.shapes import Shape
+    from effscale.spec.types import Activation, Gate
+
+#: Activations whose derivative is that of their output; the others keep their input.
+_OF_OUTPUT = {"relu", "sigmoid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Act(Operator):
+    """An activation function, elementwise."""
+
+    kind: Activation | Gate
+
+    @property
+    def label(self) -> str:
+        """The function's name."""
+        return self.kind
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """Each element."""
+        del before
+        return {self.kind: int(after.elements)}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic | None:
+        """The derivative is of the input, or of the output."""
+        del before, after
+        if self.kind == "none":
+            return None
+        of_output = self.kind in _OF_OUTPUT
+        return Traffic(keeps_inputs=not of_output, keeps_output=of_output)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Operator):
+    """Elements dropped in training, at this rate."""
+
+    rate: float
+
+    label = "dropout"
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """In training, noise and a product with it."""
+        if not (self.rate and tape.training):
+            return super(Dropout, self).run(tape, maps, after, held)
+        noise = tape.op(maps, after, held)
+        return tape.op((*maps, noise), after, (*held, noise), PRODUCT)
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Operator):
+    """A feature map of one position as a vector."""
+
+    label = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class Shift(Operator):
+    """The feature map moved up and left by a position, zeros moved in."""
+
+    label = "shift"
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """A view of what is padded by a row and a column."""
+        del after
+        channels, height, width = map(int, before)
+        return Traffic(elements=channels * (height + 1) * (width + 1))

@@ -1,0 +1,134 @@
+"""Operators that make one feature map of several, as the necks of detectors do."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from effscale.arrays import ONE, Int
+from effscale.errors import LayerError
+from effscale.network.operators.operator import PRODUCT, Cost, Operator
+from effscale.network.shapes import Flow, Shape, all_of, merged, same_channels
+
+if TYPE_CHECKING:
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape
+    from effscale.spec.neck import Fusion
+
+
+class Joint(Operator):
+    """An operator that takes several feature maps."""
+
+    __slots__ = ()
+
+    @property
+    def takes(self) -> int:
+        """How many feature maps."""
+        return 2
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        """What it makes of so many."""
+        maps = all_of(flow)
+        if len(maps) != self.takes:
+            expected = f"expected {self.takes} feature maps, got {len(maps)}"
+            raise LayerError(f"{path}: {expected}")
+        return self.joined(maps, path)
+
+    @abstractmethod
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        """The shape of what it makes of as many as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resize(Joint):
+    """The first of two feature maps, nearest neighbours, at the size of the second."""
+
+    label = "resize"
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        """The channels of the one, the size of the other."""
+        del path
+        return maps[1]._replace(channels=maps[0].channels)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """Each element, and each position."""
+        del before
+        positions = int(after.positions)
+        return {"resized": int(after.elements), "resized_positions": positions}
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Of the second only the size is read."""
+        return tape.op(maps[:1], after, (*held, *maps))
+
+
+@dataclass(frozen=True, slots=True)
+class Attend(Joint):
+    """a + b · sigmoid(max(a)) of two feature maps, the maximum being over positions."""
+
+    label = "attention"
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        """The shape of both."""
+        return merged(maps, "sum", path)
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """A maximum, a product, a sum."""
+        held = (*held, *maps)
+        a, b = maps
+        peak = tape.op((a,), Shape(after.channels, 1, 1), held, PRODUCT)
+        gated = tape.op((b, peak), after, held, PRODUCT)
+        return tape.op((a, gated), after, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Fuse(Joint):
+    """Σ wᵢ·xᵢ of so many feature maps of one shape; the weights are learnt.
+
+    `fast`: relu(wᵢ) / (Σ relu(wⱼ) + 1e-4); `softmax`: of the w; `unbounded`: as they
+    are (Tan, Pang & Le 2020, section 3.3). With `channels` each has weights of its own.
+    """
+
+    inputs: int
+    kind: Fusion
+    channels: Int | None = None
+
+    @property
+    def takes(self) -> int:
+        """How many feature maps."""
+        return self.inputs
+
+    @property
+    def label(self) -> str:
+        """The kind of fusion."""
+        return f"{self.kind} fusion"
+
+    @property
+    def weights(self) -> Int:
+        """How many it learns."""
+        channels = ONE if self.channels is None else self.channels
+        return 0 if self.kind == "sum" else self.inputs * channels
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        """The shape of each."""
+        if self.channels is not None:
+            same_channels(self.channels, maps[0], path)
+        return merged(maps, "sum", path)
+
+    def cost(self, out: Shape) -> Cost:
+        """Its weights."""
+        del out
+        return Cost(params=self.weights)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """Each weight for each channel."""
+        del before
+        return {"fused": int(after.channels) * int(self.weights)}
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """A product for each, and sums of them."""
+        held = (*held, *maps)
+        total = tape.op(maps[:1], after, held, PRODUCT, weights=int(self.weights))
+        for each in maps[1:]:
+            more = tape.op((each,), after, (*held, total), PRODUCT)
+            total = tape.op((total, more), after, held)
+        return total

@@ -1,0 +1,191 @@
+"""The base of all operators: what each says of itself, and the words it says it in.
+
+Numbers of type `Int` may be arrays, one entry for each candidate. How torch has an
+operator is in `module.operators`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
+
+from effscale.arrays import ZERO, Int, at_least, plus
+from effscale.errors import LayerError
+from effscale.markup import figures
+from effscale.network.shapes import Flow, Shape, only
+from effscale.spec.types import Activation, Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one image costs: ints, or int64 arrays with one entry for each candidate."""
+
+    #: Multiply-accumulates of convolutions and linear layers; no bias, no batch norm,
+    #: no activation, no pooling. The "FLOPS" of the EfficientNet paper.
+    macs: Int = 0
+    #: Trainable parameters: batch norm's scale and shift, not its running statistics.
+    params: Int = 0
+    #: Output elements of convolutions and linear layers.
+    activations: Int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            plus(self.macs, other.macs),
+            plus(self.params, other.params),
+            plus(self.activations, other.activations),
+        )
+
+    def __mul__(self, times: Int) -> Cost:
+        return Cost(self.macs * times, self.params * times, self.activations * times)
+
+    def _repr_html_(self) -> str:
+        """A row of its figures, for notebooks."""
+        names = ("macs", "params", "activations")
+        return figures("Cost of one image", {n: getattr(self, n) for n in names})
+
+
+FREE = Cost()
+
+#: Amounts that tools count beside MACs, in elements of one image where nothing else is
+#: said: of an activation function, its output; of a pool, what goes in and comes out.
+Tally = Literal[
+    "macs",
+    "conv_bias",
+    "linear_bias",
+    "norm",
+    "norm_channels",  #: channels
+    Activation,
+    Gate,
+    "global_in",
+    "global_out",
+    "max_in",
+    "max_out",
+    "avg_in",
+    "avg_out",
+    "resized",
+    "resized_positions",  #: height × width
+    "fused",  #: channels × weights
+    "shared",  #: MACs of layers that are met again
+    "shared_hooks",  #: MACs of layers that are hooked again
+]
+TALLIES: frozenset[str] = frozenset(get_args(Tally))
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A feature map in memory; `number` tells it from others of its shape."""
+
+    number: int
+    shape: Shape
+    elements: int
+
+
+Maps: TypeAlias = tuple[Map, ...]
+
+
+class Traffic(NamedTuple):
+    """What running an operator takes besides reading its inputs and writing its output.
+
+    In elements of one image.
+    """
+
+    keeps_inputs: bool = False  #: for the way back
+    keeps_output: bool = False
+    elements: int | None = None  #: made, where they are not those of the output
+    indices: int = 0  #: of maxima, beside the output
+
+
+#: Sums, and products, whose factors the way back needs.
+PLAIN, PRODUCT = Traffic(), Traffic(keeps_inputs=True)
+
+
+class Tape(Protocol):
+    """A run of a network, on which operators note what they do to memory."""
+
+    training: bool
+
+    def op(  # noqa: PLR0913, PLR0917 - what an operator does
+        self,
+        reads: Maps,
+        shape: Shape,
+        held: Maps,
+        traffic: Traffic = PLAIN,
+        weights: int = 0,
+        trains: int = 0,
+    ) -> Map:
+        """The map that torch's operator makes of those it reads, others being held.
+
+        It reads so many weights, of which so many have a gradient.
+        """
+        ...
+
+
+class Operator(ABC):
+    """What makes one feature map of one, or of several; subclasses are frozen data.
+
+    The defaults are those of an operator that hands on what it takes and costs nothing.
+    """
+
+    __slots__ = ()
+
+    #: Operators of one block that are shared by one name have the same weights.
+    shared: str | None = None
+    #: Whether heads that share their weights among levels have one for each level.
+    by_level = False
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What papers call it: `depthwise 3×3`, `batch norm`."""
+
+    @property
+    def buffers(self) -> Int:
+        """Numbers beside its parameters that are kept with them, and not trained."""
+        return ZERO
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        """The shape of what it makes of feature maps.
+
+        Raises:
+            LayerError: if it cannot take them: more or fewer than it takes, of other
+                channels, or smaller than its kernel.
+        """
+        return only(flow, path)
+
+    def cost(self, out: Shape) -> Cost:
+        """What it costs to make an output of this shape."""
+        del out
+        return FREE
+
+    def tallies(self, before: Shape, after: Shape) -> Mapping[Tally, int]:
+        """What other tools may count of it, of one network, MACs aside."""
+        del before, after
+        return {}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic | None:
+        """What running it takes in inference; None where it hands on what it takes.
+
+        Source: torch's tools/autograd/derivatives.yaml, the arguments of each backward.
+        """
+        del before, after
+        return None
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """What it makes, each of torch's operators on the way noted."""
+        before = maps[0]
+        traffic = self.traffic(before.shape, after)
+        if traffic is None:
+            return Map(before.number, after, before.elements)
+        trains = int(self.cost(after).params)
+        weights = trains + int(self.buffers)
+        return tape.op(maps, after, held, traffic, weights, trains)
+
+
+def check_channels(operator: Operator, *several: Int) -> None:
+    """Refuse widths below 1."""
+    if not all(at_least(1, each) for each in several):
+        raise LayerError(f"channels: expected at least 1, got {operator}")

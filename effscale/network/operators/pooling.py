@@ -1,0 +1,79 @@
+"""Pools: the maximum or the mean of windows, or of all positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from effscale.errors import LayerError
+from effscale.network.operators.operator import PLAIN, PRODUCT, Operator
+from effscale.network.operators.window import check_window, size, windows
+from effscale.network.shapes import Flow, Shape, Window, only
+
+if TYPE_CHECKING:
+    from effscale.network.operators.operator import Tally, Traffic
+    from effscale.spec.types import Padding, PoolKind
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Operator):
+    """The maximum or the mean of each window; the mean leaves out the padding."""
+
+    kind: PoolKind
+    kernel: Window
+    stride: Window
+    padding: Padding = "same"
+
+    def __post_init__(self) -> None:
+        """Refuse windows that no padding centres."""
+        check_window(self.kernel, self.stride)
+        even = any(side % 2 == 0 for side in self.kernel)
+        if self.padding == "same" and even and self.kernel != self.stride:
+            raise LayerError(
+                "kernel: expected odd sides for same padding, or the stride's own, "
+                f"got {size(self.kernel)}"
+            )
+
+    @property
+    def label(self) -> str:
+        """The kind, and the window."""
+        return f"{self.kind} pool {size(self.kernel)}"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        """As many positions as the stride visits."""
+        shape = only(flow, path)
+        sides = windows(shape, self.kernel, self.stride, self.padding, path)
+        return Shape(shape.channels, *sides)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """What goes in, and what comes out."""
+        into, out = int(before.elements), int(after.elements)
+        if self.kind == "max":
+            return {"max_in": into, "max_out": out}
+        return {"avg_in": into, "avg_out": out}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """Of a maximum, the place as well."""
+        del before
+        indices = int(after.elements) if self.kind == "max" else 0
+        return PRODUCT._replace(indices=indices)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool(Operator):
+    """The mean of all positions: one is left."""
+
+    label = "global pool"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        """One position."""
+        return Shape(only(flow, path).channels, 1, 1)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """What goes in, and what comes out."""
+        return {"global_in": int(before.elements), "global_out": int(after.elements)}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """A mean keeps nothing."""
+        del before, after
+        return PLAIN

@@ -1,0 +1,94 @@
+"""The graph of parts that a network is: stem, stages, necks and heads.
+
+Each part reads parts before it, or the image. What no part reads is what the network
+puts out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from effscale.arrays import Int, at_least
+from effscale.errors import LayerError
+from effscale.network.shapes import Flow, Shape, Window, newest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.network.combinators import Sequential
+
+T = TypeVar("T")
+
+#: In place of a part's number: the image, which the first part reads.
+IMAGE = -1
+
+
+@dataclass(frozen=True)
+class Part:
+    """A row of a report, the stem, a stage, a head: a layer, and how to call it."""
+
+    name: str  #: for people: `stage 3`
+    path: str  #: where it is in the built module: `stages.2`
+    operator: str  #: in the papers' notation: `MBConv6 5×5`
+    kernel: Window | None  #: None of a block that is made of several
+    stride: Window
+    channels: Int  #: output channels
+    repeats: Int
+    layer: Sequential
+    #: Numbers of the parts whose output it takes, or `IMAGE`; None is the part before.
+    reads: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """Parts in order, and the image they are for.
+
+    What no part reads is what the network puts out.
+    """
+
+    name: str
+    image: Shape
+    parts: tuple[Part, ...]
+    stochastic_depth: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an image without pixels, and to read what is not there yet."""
+        if not all(at_least(1, each) for each in self.image):
+            raise LayerError(f"image: expected at least one pixel, got {self.image}")
+        for index, part in enumerate(self.parts):
+            sources = self.sources(index)
+            if not sources or not all(IMAGE <= each < index for each in sources):
+                found = list(sources)
+                raise LayerError(
+                    f"{part.name}: expected parts below {index}, got {found}"
+                )
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """Numbers of the parts that part `index` reads, or `IMAGE`."""
+        reads = self.parts[index].reads
+        return (index - 1,) if reads is None else reads
+
+    def read(self, index: int, made: Sequence[T], image: T) -> list[T]:
+        """What part `index` reads, of what those before it have made of the image."""
+        return [image if k == IMAGE else made[k] for k in self.sources(index)]
+
+    def given(self, index: int, flows: Sequence[Flow]) -> Flow:
+        """The shapes that part `index` takes in, of those that the parts before give.
+
+        A part that reads several takes the newest of each.
+        """
+        read = self.read(index, flows, self.image)
+        return read[0] if len(read) == 1 else tuple(map(newest, read))
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Numbers of the parts that no part reads: what the network puts out."""
+        numbers = range(len(self.parts))
+        read = {source for index in numbers for source in self.sources(index)}
+        return tuple(index for index in numbers if index not in read)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether each part reads the one before it, and no other."""
+        return all(self.sources(k) == (k - 1,) for k in range(len(self.parts)))
