@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.network.operators.window import size
+from effscale.network.operators.convolution import size
 from effscale.spec import lines, steps
 from effscale.spec.types import pair
 

@@ -5,15 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from effscale.arrays import ONE, Int, at_least, divided, divides, every, first
+from effscale.arrays import (
+    ONE,
+    Int,
+    at_least,
+    divided,
+    divides,
+    every,
+    first,
+    strided,
+    valid,
+)
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_channels
-from effscale.network.operators.window import check_window, size, windows
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Tally, Traffic
     from effscale.spec.types import Padding
+
+
+def size(kernel: Window) -> str:
+    """Rows × columns."""
+    return f"{kernel[0]}×{kernel[1]}"
+
+
+def check_window(kernel: Window, stride: Window) -> None:
+    """Refuse kernels and strides below 1."""
+    if min(*kernel, *stride) < 1:
+        name, window = ("kernel", kernel) if min(kernel) < 1 else ("stride", stride)
+        raise LayerError(f"{name}: expected at least 1, got {window}")
+
+
+def windows(
+    shape: Shape, reach: Window, stride: Window, padding: Padding, path: str
+) -> tuple[Int, Int]:
+    """Numbers of windows along height and width.
+
+    Raises:
+        LayerError: if no window lies within a feature map of this shape.
+    """
+    if padding == "same":
+        return strided(shape.height, stride[0]), strided(shape.width, stride[1])
+    sides = zip(shape[1:], reach, stride, strict=True)
+    height, width = (valid(side, kernel, step) for side, kernel, step in sides)
+    if not (at_least(1, height) and at_least(1, width)):
+        raise LayerError(f"{path}: expected at least {size(reach)} px, got {shape}")
+    return height, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +71,6 @@ class Conv(Operator):
     bias_init: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what no convolution can be."""
         check_window(self.kernel, self.stride)
         rows, columns = self.kernel
         if self.padding == "same" and not (rows % 2 and columns % 2):
@@ -57,19 +94,16 @@ class Conv(Operator):
 
     @property
     def reach(self) -> Window:
-        """Rows and columns that the kernel spans."""
         rows, columns = self.kernel
         return self.dilation * (rows - 1) + 1, self.dilation * (columns - 1) + 1
 
     @property
     def label(self) -> str:
-        """Depthwise or not, and the kernel."""
         depthwise = every(self.groups == self.c_in) and every(self.c_out == self.c_in)
         name = "depthwise" if depthwise and every(self.c_in > 1) else "conv"
         return f"{name} {size(self.kernel)}"
 
     def output(self, flow: Flow, path: str) -> Shape:
-        """As many positions as the stride visits."""
         shape = only(flow, path)
         same_channels(self.c_in, shape, path)
         return Shape(
@@ -77,20 +111,16 @@ class Conv(Operator):
         )
 
     def cost(self, out: Shape) -> Cost:
-        """Each weight once for each position."""
         area = self.kernel[0] * self.kernel[1]
         weights = area * divided(self.c_in, self.groups) * self.c_out
         params = weights + self.c_out if self.bias else weights
         return Cost(weights * out.positions, params, out.elements)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """The additions of its bias."""
-        del before
         return {"conv_bias": int(after.elements)} if self.bias else {}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its weights needs the input."""
-        del before, after
         return PRODUCT
 
 
@@ -102,27 +132,20 @@ class Linear(Operator):
     c_out: Int
 
     def __post_init__(self) -> None:
-        """Refuse what no matrix can be."""
         check_channels(self, self.c_in, self.c_out)
 
     label = "linear"
 
     def output(self, flow: Flow, path: str) -> Shape:
-        """A vector."""
         same_channels(self.c_in, only(flow, path), path)
         return Shape(self.c_out, 1, 1)
 
     def cost(self, out: Shape) -> Cost:
-        """Each element of the matrix once."""
-        del out
         return Cost(self.c_in * self.c_out, (self.c_in + 1) * self.c_out, self.c_out)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """The additions of its bias."""
-        del before
         return {"linear_bias": int(after.elements)}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its weights needs the input."""
-        del before, after
         return PRODUCT

@@ -24,17 +24,13 @@ class Act(Operator):
 
     @property
     def label(self) -> str:
-        """The function's name."""
         return self.kind
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """Each element."""
-        del before
         return {self.kind: int(after.elements)}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic | None:
         """The derivative is of the input, or of the output."""
-        del before, after
         if self.kind == "none":
             return None
         of_output = self.kind in _OF_OUTPUT
@@ -72,6 +68,5 @@ class Shift(Operator):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """A view of what is padded by a row and a column."""
-        del after
         channels, height, width = map(int, before)
         return Traffic(elements=channels * (height + 1) * (width + 1))

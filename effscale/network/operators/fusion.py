@@ -23,11 +23,9 @@ class Joint(Operator):
 
     @property
     def takes(self) -> int:
-        """How many feature maps."""
         return 2
 
     def output(self, flow: Flow, path: str) -> Shape:
-        """What it makes of so many."""
         maps = all_of(flow)
         if len(maps) != self.takes:
             expected = f"expected {self.takes} feature maps, got {len(maps)}"
@@ -46,13 +44,9 @@ class Resize(Joint):
     label = "resize"
 
     def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
-        """The channels of the one, the size of the other."""
-        del path
         return maps[1]._replace(channels=maps[0].channels)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """Each element, and each position."""
-        del before
         positions = int(after.positions)
         return {"resized": int(after.elements), "resized_positions": positions}
 
@@ -68,7 +62,6 @@ class Attend(Joint):
     label = "attention"
 
     def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
-        """The shape of both."""
         return merged(maps, "sum", path)
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
@@ -94,12 +87,10 @@ class Fuse(Joint):
 
     @property
     def takes(self) -> int:
-        """How many feature maps."""
         return self.inputs
 
     @property
     def label(self) -> str:
-        """The kind of fusion."""
         return f"{self.kind} fusion"
 
     @property
@@ -109,19 +100,14 @@ class Fuse(Joint):
         return 0 if self.kind == "sum" else self.inputs * channels
 
     def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
-        """The shape of each."""
         if self.channels is not None:
             same_channels(self.channels, maps[0], path)
         return merged(maps, "sum", path)
 
     def cost(self, out: Shape) -> Cost:
-        """Its weights."""
-        del out
         return Cost(params=self.weights)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """Each weight for each channel."""
-        del before
         return {"fused": int(after.channels) * int(self.weights)}
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:

@@ -27,12 +27,11 @@ class BatchNorm(Operator):
     eps: float
     momentum: float
 
-    def __post_init__(self) -> None:
-        """Refuse what no batch norm can be."""
-        check_channels(self, self.channels)
-
     label = "batch norm"
     by_level = True
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.channels)
 
     @property
     def buffers(self) -> Int:
@@ -40,22 +39,16 @@ class BatchNorm(Operator):
         return 2 * self.channels
 
     def output(self, flow: Flow, path: str) -> Shape:
-        """What goes in, of as many channels as it has."""
         shape = only(flow, path)
         same_channels(self.channels, shape, path)
         return shape
 
     def cost(self, out: Shape) -> Cost:
-        """Scale and shift; no MACs, by the papers' convention."""
-        del out
         return Cost(params=2 * self.channels)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """Each element, and each channel."""
-        del before
         return {"norm": int(after.elements), "norm_channels": int(self.channels)}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its scale needs the input."""
-        del before, after
         return PRODUCT

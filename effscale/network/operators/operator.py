@@ -158,12 +158,10 @@ class Operator(ABC):
 
     def cost(self, out: Shape) -> Cost:
         """What it costs to make an output of this shape."""
-        del out
         return FREE
 
     def tallies(self, before: Shape, after: Shape) -> Mapping[Tally, int]:
         """What other tools may count of it, of one network, MACs aside."""
-        del before, after
         return {}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic | None:
@@ -171,7 +169,6 @@ class Operator(ABC):
 
         Source: torch's tools/autograd/derivatives.yaml, the arguments of each backward.
         """
-        del before, after
         return None
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:

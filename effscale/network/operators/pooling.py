@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.errors import LayerError
+from effscale.network.operators.convolution import check_window, size, windows
 from effscale.network.operators.operator import PLAIN, PRODUCT, Operator
-from effscale.network.operators.window import check_window, size, windows
 from effscale.network.shapes import Flow, Shape, Window, only
 
 if TYPE_CHECKING:
@@ -36,17 +36,14 @@ class Pool(Operator):
 
     @property
     def label(self) -> str:
-        """The kind, and the window."""
         return f"{self.kind} pool {size(self.kernel)}"
 
     def output(self, flow: Flow, path: str) -> Shape:
-        """As many positions as the stride visits."""
         shape = only(flow, path)
         sides = windows(shape, self.kernel, self.stride, self.padding, path)
         return Shape(shape.channels, *sides)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """What goes in, and what comes out."""
         into, out = int(before.elements), int(after.elements)
         if self.kind == "max":
             return {"max_in": into, "max_out": out}
@@ -66,14 +63,10 @@ class GlobalPool(Operator):
     label = "global pool"
 
     def output(self, flow: Flow, path: str) -> Shape:
-        """One position."""
         return Shape(only(flow, path).channels, 1, 1)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        """What goes in, and what comes out."""
         return {"global_in": int(before.elements), "global_out": int(after.elements)}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
-        """A mean keeps nothing."""
-        del before, after
         return PLAIN
