@@ -1,1 +1,0 @@
-"""Spec to spec: multipliers, rounding rules, strategies, published variants."""
