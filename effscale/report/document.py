@@ -1,4 +1,4 @@
-"""What a command answers: plain data, and how its tables are laid out."""
+"""Answers of commands as plain data: reports, their tables, columns and footnotes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a study stands: candidates by reward, beside what they cost."""
+"""The answer of `study`: candidates by reward, beside what they cost."""
 
 from __future__ import annotations
 
@@ -192,10 +192,6 @@ def _notes(study: Study, table: Sequence[Data]) -> list[str]:
 def _flat(row: Data) -> Data:
     reasons = "; ".join(each["reason"] for each in row["failed"])
     return {**row, "accuracies": None, "failed": reasons, "agrees": None}
-
-
-# --------------------------------------------------------------------------------------
-# The baseline with the coefficients that a study has found.
 
 
 def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> str:
