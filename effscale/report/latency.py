@@ -110,7 +110,7 @@ def _entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) ->
         "images_per_second": found.images_per_second,
         "macs_per_second": batch * macs / found.whole.median,
     }
-    if not parts:
+    if parts is None:
         return measured
     total = sum(each.median for each in found.parts.values())
     measured["parts"] = [

@@ -108,6 +108,15 @@ def test_rows_of_parts_are_rows_of_a_csv_for_each_setting(b0: es.Spec) -> None:
     assert report.records == by_operator.records
 
 
+def test_a_network_without_parts_has_no_table_of_them(b0: es.Spec) -> None:
+    answer = profile.report(b0, es.count(b0))
+    report = latency.by_part(answer, [timed(Setting(), 0.04, {})], {}, "a machine")
+    assert [section.title for section in report.sections[1:]] == [
+        "Latency, batch 1, 1 thread, float32, cpu"
+    ]
+    assert report.data["latency"][0]["parts"] == []
+
+
 def test_networks_side_by_side() -> None:
     names = ["b1", "resnet152"]
     compared = entries(names, [es.load(name) for name in names])
