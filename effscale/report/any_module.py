@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from effscale.cost.conventions import Term
 from effscale.module.operators import KINDS, kind, plain
 from effscale.report import rows
-from effscale.report.document import Column, Report, Section, percent, quantity, unit_of
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    macs_column,
+    percent,
+    quantity,
+    unit_of,
+)
 from effscale.report.profile import sentence
 
 if TYPE_CHECKING:
@@ -224,11 +232,6 @@ def _measured(attempt: Attempt) -> Data:
 
 
 def _columns(by: By, engines: Sequence[str], units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
-
-    def macs(value: int) -> str:
-        return quantity(factor * value)
-
     if by == "operator":
         what = [
             Column("operator", "operator", justify="left"),
@@ -242,7 +245,7 @@ def _columns(by: By, engines: Sequence[str], units: Units) -> list[Column]:
         ]
     return [
         *what,
-        *(Column(f"{unit} by {each}", each, macs) for each in engines),
+        *(macs_column(units, each, suffix=f" by {each}") for each in engines),
         Column("share", "share", percent),
     ]
 

@@ -10,8 +10,8 @@ from effscale.report.compare import times
 from effscale.report.document import (
     Column,
     Section,
+    macs_column,
     percent,
-    quantity,
     seconds,
     unit_of,
 )
@@ -155,14 +155,13 @@ def _flat(entry: Data) -> Data:
 
 def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     """A table of the parts for each setting; none where no part was timed."""
-    unit, factor = unit_of(units)
     columns = [
         Column("part", "part", justify="left"),
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("of time", "share", percent),
-        Column(f"of {unit}", "macs_share", percent),
-        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+        Column(f"of {unit_of(units)[0]}", "macs_share", percent),
+        macs_column(units, "macs_per_second", suffix="/s"),
     ]
     found = []
     for each in entries:
@@ -181,12 +180,11 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
 
 
 def _measured(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
     return [
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
-        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+        macs_column(units, "macs_per_second", suffix="/s"),
     ]
 
 

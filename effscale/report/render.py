@@ -38,10 +38,8 @@ def text(report: Report, form: Format) -> str:
     """What `show` prints, without colour, nothing folded or cut."""
     match form:
         case "json":
-            answer = report.data
-            return (
-                json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            )
+            look: dict[str, Any] = {"indent": 2, "ensure_ascii": False}
+            return json.dumps(report.data, allow_nan=False, **look) + "\n"
         case "csv":
             return _csv(report)
         case "markdown" | "table":

@@ -1,4 +1,4 @@
-"""The answer of `train`: how accurate the network has become, and how."""
+"""The answer of `train`: the accuracy of the network, and the training behind it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTE = "accuracy: of the averaged weights on images held out, ± its standard er
 
 
 def report(spec: Spec, outcome: Data) -> Report:
-    """What `module.train.outcome` says, and the costs of the network."""
+    """The `outcome` of a training, and the costs of the network."""
     cost = rows.costs(count(spec))
     resolution = [int(side) for side in spec.resolution]
     data = {
