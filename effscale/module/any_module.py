@@ -62,18 +62,11 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
     Raises:
         MeasureError: if there is no module to be had.
     """
-    if names_saved(reference):
-        if arguments:
-            raise MeasureError(f"{reference}: expected no --arg for a file")
-        return _saved(reference)
-    made = _called(reference, _imported(reference), arguments)
-    if not isinstance(made, nn.Module):
-        expected = f"expected a torch.nn.Module, got {type(made).__name__}"
-        raise MeasureError(f"{reference}: {expected}")
-    size = _timm_size(made)
-    if size is None:
-        return Foreign(reference, made)
-    return Foreign(reference, made, size, assumed=False)
+    try:
+        read = _saved if names_saved(reference) else _made
+        return read(reference, arguments)
+    except MeasureError as error:
+        raise MeasureError(f"{reference}: {error}") from None
 
 
 def tensors(
@@ -94,31 +87,36 @@ def literal(text: str) -> object:
         return text
 
 
-def _raised(error: BaseException) -> str:
-    kind, said = type(error).__name__, first_line(error)
-    return kind if said == kind else f"{kind}: {said}"
-
-
-def _imported(reference: str) -> Any:  # noqa: ANN401 - code of others
-    """What the reference names: an attribute of a module of Python."""
+def _made(reference: str, arguments: Mapping[str, str]) -> Foreign:
+    """The module that a reference names, or that what it names makes."""
     name, _, path = reference.partition(":")
+    made = _called(_imported(name, path), arguments)
+    if not isinstance(made, nn.Module):
+        expected = f"expected a torch.nn.Module, got {type(made).__name__}"
+        raise MeasureError(expected)
+    size = _timm_size(made)
+    if size is None:
+        return Foreign(reference, made)
+    return Foreign(reference, made, size, assumed=False)
+
+
+def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
+    """The attribute at `path` of the module of that name."""
     if name.endswith(".py"):
-        hint = did_you_mean(reference, [f"{name.removesuffix('.py')}:{path}"])
-        raise MeasureError(f"{reference}: expected a module's name, got a file's{hint}")
+        known = f"{name.removesuffix('.py')}:{path}"
+        hint = did_you_mean(f"{name}:{path}", [known])
+        raise MeasureError(f"expected a module's name, got a file's{hint}")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
         found = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        top = name.partition(".")[0]
-        hint = (
-            f"; a file of git's is {name}:./{path}" if name == top == error.name else ""
-        )
-        message = f"cannot be imported: no module named {error.name!r}{hint}"
-        raise MeasureError(f"{reference}: {message}") from None
+        message = f"cannot be imported: no module named {error.name!r}"
+        if name == name.partition(".")[0] == error.name:
+            message += f"; a file of git's is {name}:./{path}"
+        raise MeasureError(message) from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
-        message = f"importing {name} raised {_raised(error)}"
-        raise MeasureError(f"{reference}: {message}") from None
+        raise MeasureError(f"importing {name} raised {_raised(error)}") from None
     try:
         for each in path.split("."):
             found = getattr(found, each)
@@ -127,7 +125,7 @@ def _imported(reference: str) -> Any:  # noqa: ANN401 - code of others
             return _timm(path)
         hint = did_you_mean(each, [n for n in dir(found) if not n.startswith("_")])
         message = f"expected a callable or module of {name}, found no {each!r}{hint}"
-        raise MeasureError(f"{reference}: {message}") from None
+        raise MeasureError(message) from None
     return found
 
 
@@ -140,25 +138,6 @@ def _timm(name: str) -> Any:  # noqa: ANN401
     return create
 
 
-def _called(reference: str, found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
-    if isinstance(found, nn.Module):
-        if arguments:
-            raise MeasureError(
-                f"{reference}: expected no --arg: it is a module already"
-            )
-        return found
-    if not callable(found):
-        expected = "expected a callable or a torch.nn.Module"
-        raise MeasureError(f"{reference}: {expected}, got {short(found)}")
-    values = {name: literal(text) for name, text in arguments.items()}
-    said = ", ".join(f"{name}={short(value)}" for name, value in values.items())
-    try:
-        return found(**values)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
-        message = f"calling it with ({said}) raised {_raised(error)}"
-        raise MeasureError(f"{reference}: {message}") from None
-
-
 def _timm_size(module: nn.Module) -> tuple[Input, ...] | None:
     """What timm's models say of their input."""
     config = getattr(module, "pretrained_cfg", None)
@@ -168,26 +147,46 @@ def _timm_size(module: nn.Module) -> tuple[Input, ...] | None:
     return (Input((1, *size)),)
 
 
-def _saved(path: str) -> Foreign:
+def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
+    if isinstance(found, nn.Module):
+        if arguments:
+            raise MeasureError("expected no --arg: it is a module already")
+        return found
+    if not callable(found):
+        expected = "expected a callable or a torch.nn.Module"
+        raise MeasureError(f"{expected}, got {short(found)}")
+    values = {name: literal(text) for name, text in arguments.items()}
+    said = ", ".join(f"{name}={short(value)}" for name, value in values.items())
+    try:
+        return found(**values)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
+        message = f"calling it with ({said}) raised {_raised(error)}"
+        raise MeasureError(message) from None
+
+
+def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
     """The module of a file that torch.export or TorchScript has written.
 
     Nothing is unpickled that could run code of its own: weights alone are no module.
     """
+    if arguments:
+        raise MeasureError("expected no --arg for a file")
     if not Path(path).is_file():
-        raise MeasureError(f"{path}: expected a file, found none")
+        raise MeasureError("expected a file, found none")
     if _weights_alone(path):
         hint = "MODULE:CALLABLE makes the module that they are of"
-        raise MeasureError(f"{path}: expected a module, found weights alone; {hint}")
+        raise MeasureError(f"expected a module, found weights alone; {hint}")
+    exported = path.endswith(".pt2")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, of what it does within
-            if path.endswith(".pt2"):
+            if exported:
                 return _exported(path)
             return Foreign(path, Scripted(torch.jit.load(path, map_location="cpu")))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
-        kind = "torch.export" if path.endswith(".pt2") else "TorchScript"
+        kind = "torch.export" if exported else "TorchScript"
         message = f"expected a file of {kind}, got {_raised(error)}"
-        raise MeasureError(f"{path}: {message}") from None
+        raise MeasureError(message) from None
 
 
 def _weights_alone(path: str) -> bool:
@@ -212,6 +211,11 @@ def _exported(path: str) -> Foreign:
     )
     known = bool(inputs) and len(inputs) == len(examples)
     return Foreign(path, module, inputs if known else (IMAGE,), assumed=not known)
+
+
+def _raised(error: BaseException) -> str:
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"
 
 
 @dataclass(frozen=True)

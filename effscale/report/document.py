@@ -113,6 +113,11 @@ def multiple(value: float) -> str:
     return f"{value:.4g}"
 
 
+def several(number: int, what: str) -> str:
+    """A number of things: `1 epoch`, `3 epochs`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def sides(value: Sequence[int]) -> str:
     """A feature map or image: one number for a square, height×width otherwise."""
     height, width = value

@@ -13,6 +13,7 @@ from effscale.report.document import (
     macs_column,
     percent,
     seconds,
+    several,
     unit_of,
 )
 
@@ -218,7 +219,7 @@ def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
         case "batch":
             return f"batch {value}"
         case "threads":
-            return f"{value} thread{'s' if value > 1 else ''}"
+            return several(value, "thread")
         case "channels_last" | "compiled":
             return key.replace("_", " ") if value else ""
         case _:

@@ -12,7 +12,7 @@ from effscale.extras import needed
 from effscale.quantity import human
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -173,10 +173,7 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
 
 def network(parts: Sequence[Row], name: str, kind: str) -> bytes:
     """Both pictures of a network, side by side."""
-    figure = blank(2 * _WIDTH, _height(parts))
-    left, right = figure.subplots(1, 2)
-    _draw_costs(left, parts)
-    _draw_maps(right, parts)
+    figure = _panels(parts, _draw_costs, _draw_maps)
     figure.suptitle(name, fontsize=11)
     return rendered(figure, kind)
 
@@ -195,20 +192,28 @@ def timed(data: Row) -> list[Row]:
 
 def costs(parts: Sequence[Row]) -> Figure:
     """Each part's share of MACs, params, activations and, if measured, of the time."""
-    figure = blank(_WIDTH, _height(parts))
-    _draw_costs(figure.subplots(), parts)
-    return figure
+    return _panels(parts, _draw_costs)
 
 
 def maps(parts: Sequence[Row]) -> Figure:
     """The size of the feature map that each part puts out."""
-    figure = blank(_WIDTH, _height(parts))
-    _draw_maps(figure.subplots(), parts)
+    return _panels(parts, _draw_maps)
+
+
+def _panels(
+    parts: Sequence[Row], *draws: Callable[[Axes, Sequence[Row]], None]
+) -> Figure:
+    """A panel for each drawing, with the parts from the top down."""
+    figure = blank(len(draws) * _WIDTH, _FRAME + _PART * len(parts))
+    panels = figure.subplots(1, len(draws), squeeze=False)[0]
+    for axes, draw in zip(panels, draws, strict=True):
+        draw(axes, parts)
+        axes.set_yticks(range(len(parts)), [part["part"] for part in parts])
+        axes.set_ylim(len(parts) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        _ruled(axes, "x")
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def _height(parts: Sequence[Row]) -> float:
-    return _FRAME + _PART * len(parts)
 
 
 def _draw_costs(axes: Axes, parts: Sequence[Row]) -> None:
@@ -222,40 +227,21 @@ def _draw_costs(axes: Axes, parts: Sequence[Row]) -> None:
         axes.barh(at, widths, thick, color=f"C{index}", label=_FIGURES[key])
     axes.set_xlabel("share of the network, %")
     axes.legend(frameon=False, fontsize=SMALL)
-    _by_part(axes, parts)
 
 
 def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
-    elements = [_elements(part) for part in parts]
+    shapes = [(*part["output"], part["channels"]) for part in parts]
+    elements = [math.prod(shape) for shape in shapes]
     axes.barh(range(len(parts)), elements, 0.6, color="C4")
-    for index, part in enumerate(parts):
+    for index, shape in enumerate(shapes):
         axes.annotate(
-            "×".join(map(str, [*part["output"], part["channels"]])),
-            (elements[index], index),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-        )
+            "×".join(map(str, shape)), (elements[index], index), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=SMALL,
+        )  # fmt: skip
     axes.set_xlim(0, 1.35 * max(elements))
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("numbers in the feature map that it puts out")
     axes.xaxis.set_major_formatter(_letters)
-    _by_part(axes, parts)
-
-
-def _elements(part: Row) -> int:
-    height, width = part["output"]
-    return int(height * width * part["channels"])
-
-
-def _by_part(axes: Axes, parts: Sequence[Row]) -> None:
-    """Parts from the top down, and a grid behind them."""
-    axes.set_yticks(range(len(parts)), [part["part"] for part in parts])
-    axes.set_ylim(len(parts) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    _ruled(axes, "x")
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def family(variants: Sequence[Row], kind: str) -> bytes:

@@ -207,7 +207,7 @@ def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> st
     found = Coefficients(**{key: best.figures[key] for key in keys})
     baseline = loads(study.header.spec, str(study.folder))
     spread = "" if best.spread is None else f" ± {best.spread:.4f}"
-    seeds = f"{len(best.outcomes)} seed" + "s" * (len(best.outcomes) > 1)
+    seeds = document.several(len(best.outcomes), "seed")
     comment = (
         f"{baseline.name} with the coefficients found by effscale {VERSION}: of "
         f"{len(ranked)} candidates the best by\n"
