@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,8 +11,10 @@ import effscale as es
 from effscale.compare.side_by_side import entries
 from effscale.module.latency import Latency, Setting, Timing
 from effscale.report import compare, latency, profile
-from effscale.report.document import Report, seconds
 from effscale.report.render import text
+
+if TYPE_CHECKING:
+    from effscale.report.document import Report
 
 pytestmark = pytest.mark.torch
 
@@ -32,24 +35,6 @@ def timed(setting: Setting, middle: float, parts: dict[str, float]) -> Latency:
 
 def macs(answer: Report) -> dict[str, int]:
     return {row["part"]: row["macs"] for row in answer.data["parts"]}
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (3600, "3600 s"),
-        (99.96, "100 s"),
-        (12.34, "12.3 s"),
-        (0.99951, "1.00 s"),
-        (0.0602, "60.2 ms"),
-        (0.00999, "9.99 ms"),
-        (0.000981, "981 µs"),
-        (2e-6, "2.00 µs"),
-        (1e-9, "0.00 µs"),
-    ],
-)
-def test_times_have_three_digits(value: float, said: str) -> None:
-    assert seconds(value) == said
 
 
 def test_a_network_by_part(b0: es.Spec) -> None:
