@@ -42,6 +42,7 @@ TOLERANCE = 1e-4
 #: Bytes that the one message of an ONNX file may have.
 ONNX_BYTES = 2**31
 INPUT = "image"
+_TORCH = f"torch {torch.__version__}"
 #: Images that an export for any number of them is made and checked with.
 _EXAMPLES = (2, 3, 1)
 #: How many names of tensors a message holds.
@@ -240,12 +241,11 @@ def _to_torchscript(
 ) -> str:
     traced = torch.jit.trace(_Flat(module), example, check_trace=False)
     torch.jit.save(traced, path)
-    return f"TorchScript of torch {torch.__version__}"
+    return f"TorchScript of {_TORCH}"
 
 
 def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    loaded = torch.jit.load(path)
-    return lambda batch: tree_leaves(loaded(batch)), f"torch {torch.__version__}"
+    return _run_by_torch(torch.jit.load(path))
 
 
 def _to_exported(
@@ -255,12 +255,11 @@ def _to_exported(
     whole = module if isinstance(module(example), torch.Tensor) else _Flat(module)
     program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
     torch.export.save(program, path)
-    return f"torch.export of torch {torch.__version__}"
+    return f"torch.export of {_TORCH}"
 
 
 def _from_exported(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    loaded = torch.export.load(path).module()
-    return lambda batch: tree_leaves(loaded(batch)), f"torch {torch.__version__}"
+    return _run_by_torch(torch.export.load(path).module())
 
 
 def _to_onnx(
@@ -303,7 +302,7 @@ def _to_state_dict(
     module: nn.Module, _example: torch.Tensor, path: Path, _dynamic: Dynamic
 ) -> str:
     torch.save(module.state_dict(), path)
-    return f"state dict of torch {torch.__version__}"
+    return f"state dict of {_TORCH}"
 
 
 def _from_state_dict(module: nn.Module, path: Path) -> tuple[Run, str]:
@@ -311,7 +310,11 @@ def _from_state_dict(module: nn.Module, path: Path) -> tuple[Run, str]:
     for each in other.parameters():
         each.zero_()
     other.load_state_dict(torch.load(path, weights_only=True))
-    return lambda batch: tree_leaves(other(batch)), f"torch {torch.__version__}"
+    return _run_by_torch(other)
+
+
+def _run_by_torch(loaded: Callable[[torch.Tensor], Any]) -> tuple[Run, str]:
+    return lambda batch: tree_leaves(loaded(batch)), _TORCH
 
 
 _FORMATS: dict[Form, tuple[Writer, Reader]] = {

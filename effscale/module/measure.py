@@ -23,6 +23,7 @@ from effscale.cost.count import Cost, layer_costs, part_costs, whole
 from effscale.errors import MeasureError
 from effscale.markup import figures
 from effscale.module.build import build
+from effscale.module.flops import dispatched
 from effscale.module.operators import FVCORE_MACS, kind, multiplying, plain
 from effscale.network.network import network
 from effscale.quantity import human
@@ -188,8 +189,6 @@ def _by_torch(
     module: nn.Module, inputs: tuple[torch.Tensor, ...], *, really: bool
 ) -> Measurement:
     """The figures of torch's flop registry, which are 2 × MACs."""
-    from effscale.module.flops import dispatched
-
     seen = dispatched(module, inputs, really=really)
     return Measurement(
         macs=sum(seen.flops.values()) // 2,

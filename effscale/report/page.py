@@ -34,11 +34,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _INK = "#010203"
 _OWN = {_INK: "var(--ink)", "#e6e6e6": "var(--line)", "fill: #ffffff": "fill: none"}
 _INKED = (
-    "text.color",
-    "axes.edgecolor",
-    "axes.labelcolor",
-    "xtick.color",
-    "ytick.color",
+    *("text.color", "axes.edgecolor", "axes.labelcolor"),
+    *("xtick.color", "ytick.color"),
 )
 _NAMED = re.compile(r'(\bid="|href="#|url\(#)')
 _PICTURES = ((plots.costs, "Where its cost is"), (plots.maps, "Its feature maps"))
