@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, however the program ends."""
+"""Files that are replaced atomically, however the program ends."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing(path: Path, name: str) -> Iterator[Path]:
-    """Where to write what takes the place of `path`, for who opens files himself.
+    """A path to write, for libraries that open files themselves; it replaces `path`.
 
-    The file that is written has that `name` until the block has ended well, in a folder
-    of its own beside `path`.
+    It has that `name` until the block has ended without an error, in a folder of its
+    own beside `path`.
 
     Raises:
         OutputError: if the system refuses.
@@ -78,6 +78,6 @@ def _refused(path: Path, error: OSError) -> OutputError:
 
 
 def remains(path: Path) -> list[Path]:
-    """What a program that was killed while it wrote `path` has left beside it."""
+    """Files that a program left beside `path`, which was killed while it wrote it."""
     path = Path(os.path.realpath(path))
     return sorted(path.parent.glob(f".{glob.escape(path.name)}.????????"))

@@ -1,4 +1,4 @@
-"""What can go wrong by the user's hand: each error is one clear line a fault."""
+"""Errors that users can make, each a clear line a fault, and the words for them."""
 
 from __future__ import annotations
 
@@ -85,6 +85,12 @@ class SpecError(EffscaleError, ValueError):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = faults
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that an exception says, or its type's name if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def short(value: object, width: int = 60) -> str:

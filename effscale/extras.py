@@ -1,4 +1,4 @@
-"""What some commands need beyond a plain installation, and which extra brings it."""
+"""Libraries that some commands need beyond a plain installation, by extra."""
 
 from __future__ import annotations
 

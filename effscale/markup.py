@@ -1,4 +1,4 @@
-"""Results as small tables of HTML, which notebooks show in place of their repr."""
+"""Small tables of HTML, which notebooks show in place of a result's repr."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 
 import effscale as es
 from effscale import errors
-from effscale.errors import Fault, SpecError, did_you_mean, short
+from effscale.errors import Fault, SpecError, did_you_mean, first_line, short
 
 KEYS = ["kernel", "stride", "channels", "depth_multiplier", "width_multiplier"]
 
@@ -102,3 +102,17 @@ def test_a_hint_is_given_where_one_word_alone_is_close(word: object, hint: str) 
 
 def test_no_hint_comes_from_no_words() -> None:
     assert did_you_mean("kernel", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (RuntimeError("\n  after a gap\n"), "after a gap"),
+        (KeyError("key"), "'key'"),
+        (RuntimeError(), "RuntimeError"),
+        (RuntimeError(" \n "), "RuntimeError"),
+    ],
+)
+def test_an_exception_says_one_line(error: Exception, line: str) -> None:
+    assert first_line(error) == line

@@ -1,1 +1,1 @@
-"""Rules that spec files are held to, what breaks them, and how that is mended."""
+"""Rules for spec files, the findings by them, and the fixes of those."""

@@ -1,4 +1,4 @@
-"""The command line: one file a command, each of them options to calls to a report."""
+"""The command line, one file a command: its options, its calls, its answer."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from effscale.compare.side_by_side import Entry
-    from effscale.module.any_module import Sides
+    from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
     from effscale.report.document import Report, Units
     from effscale.spec.models import Spec
@@ -240,7 +240,7 @@ def by_part(
 
 
 def of_module(
-    answer: Report, counted: Sides, timed: Timed, units: Units, *, quiet: bool
+    answer: Report, counted: Counted, timed: Timed, units: Units, *, quiet: bool
 ) -> Report:
     """The answer of `profile` for a module of other code, with how long it takes."""
     from effscale.report import latency

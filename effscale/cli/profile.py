@@ -230,13 +230,12 @@ def show(  # noqa: PLR0913 - options
     chosen = _engines(engine)
     if tool in {"fvcore", "torch"} and tool not in chosen:
         raise click.UsageError(f"--as {tool} asks {tool}, --measure {engine} does not")
-    from effscale.module import any_module as foreign
-    from effscale.module import any_module as sides
+    from effscale.module.any_module import count, load, tensors
 
     given = [((1, 3, *resolution), None)] if resolution else inputs
     with contextlib.redirect_stdout(sys.stderr):  # what their code prints is no answer
-        found = foreign.load(reference, dict(arguments))
-        counted = sides.count(found, foreign.tensors(given), chosen)
+        found = load(reference, dict(arguments))
+        counted = count(found, tensors(given), chosen)
     report = any_module.report(counted, by=by, depth=depth, units=units, tool=tool)
     if timed is not None:
         report = latency.of_module(report, counted, timed, units, quiet=quiet)

@@ -1,1 +1,1 @@
-"""Networks beside each other: side by side, part by part, and in the papers' tables."""
+"""Comparisons of networks: side by side, part by part, and in the papers' tables."""

@@ -1,1 +1,1 @@
-"""What a network costs, by arithmetic, for one network or for arrays of candidates."""
+"""Costs of networks by arithmetic: counts, memory, and what other tools count."""

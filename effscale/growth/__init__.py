@@ -1,1 +1,1 @@
-"""Spec to spec: multipliers, rounding rules, strategies, published variants."""
+"""Networks grown from a spec: multipliers, rounding, strategies, variants."""

@@ -1,1 +1,1 @@
-"""Networks as torch modules: the only room that imports torch."""
+"""Networks as torch modules: built, measured, timed and exported."""

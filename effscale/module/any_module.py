@@ -1,4 +1,4 @@
-"""Modules that are no spec's: of code that is imported by name, of files of torch's."""
+"""Modules of other code, loaded by name or from a file, and counted by both engines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import importlib
 import sys
 import warnings
 import zipfile
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,145 +15,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from effscale.errors import MeasureError, did_you_mean, short
+from effscale.errors import MeasureError, did_you_mean, first_line, short
+from effscale.module.aten import KINDS
 from effscale.module.measure import Engine, Input, Measurement, run
 from effscale.spec.builtin import names_saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-
-# --------------------------------------------------------------------------------------
-# One module counted by both engines, side by side: where they part, what they miss.
-
-KINDS = ("convolution", "matrix product")
-
-
-@dataclass(frozen=True)
-class Side:
-    """What one engine measured, or why it could not."""
-
-    engine: Engine
-    measured: Measurement | None
-    error: str = ""
-
-    @property
-    def whole(self) -> bool:
-        """Whether it counted everything that multiplies."""
-        return self.measured is not None and not self.measured.skipped
-
-    def kinds(self) -> Counter[str]:
-        """MACs of convolutions, and of matrix products."""
-        found: Counter[str] = Counter()
-        if self.measured is not None:
-            factor = 2 if self.engine == "torch" else 1
-            for name in self.measured.calls:
-                found[kind(name)] += self.measured.operators.get(name, 0) // factor
-        return found
-
-
-def kind(operator: str) -> str:
-    """Which of `KINDS` an engine's operator is."""
-    return KINDS[0] if "conv" in operator else KINDS[1]
-
-
-@dataclass(frozen=True)
-class Sides:
-    """A module as both engines, or the one that was asked for, have counted it."""
-
-    name: str
-    module: nn.Module
-    inputs: tuple[Input, ...]
-    assumed: bool
-    sides: tuple[Side, ...]
-    note: str = ""  #: why an engine was not asked
-
-    @cached_property
-    def best(self) -> Measurement:
-        """The first that is whole, or else the one that counted most."""
-        found = [each.measured for each in self.sides if each.measured is not None]
-        whole = [each for each in found if not each.skipped]
-        return (whole or sorted(found, key=lambda each: -int(each.macs)))[0]
-
-    def faults(self) -> list[str]:
-        """What each engine missed, and the kinds in which the two differ."""
-        said = []
-        for each in self.sides:
-            if each.measured is None:
-                said.append(f"{each.engine} counted nothing: {each.error}")
-            elif each.measured.skipped:
-                calls = each.measured.skipped.items()
-                missed = ", ".join(f"{name} ×{n}" for name, n in calls)
-                said.append(
-                    f"{each.engine} cannot count {missed}: its MACs would be wrong"
-                )
-        counted = [each for each in self.sides if each.measured is not None]
-        if len(counted) == len(self.sides) == 2:  # noqa: PLR2004 - fvcore and torch
-            one, other = counted
-            said += [
-                f"{one.engine} and {other.engine} differ in {name}: "
-                f"{one.kinds()[name]:,} and {other.kinds()[name]:,} MACs"
-                for name in KINDS
-                if one.kinds()[name] != other.kinds()[name]
-            ]
-        return said
-
-
-def count(
-    foreign: Foreign, inputs: Sequence[Input], engines: Sequence[Engine]
-) -> Sides:
-    """The module counted by each engine.
-
-    Raises:
-        MeasureError: if none of them could run it.
-    """
-    inputs = tuple(inputs) or foreign.inputs
-    note = ""
-    if isinstance(foreign.module, Scripted) and "torch" in engines:
-        engines, note = ["torch"], "fvcore cannot trace TorchScript"
-    sides = tuple(_side(foreign, inputs, engine) for engine in engines)
-    if all(each.measured is None for each in sides):
-        said = " and ".join(map(shown, inputs))
-        reasons = dict.fromkeys(each.error for each in sides)
-        raise MeasureError(f"{foreign.name}: with {said}: {'; '.join(reasons)}")
-    assumed = foreign.assumed and inputs == foreign.inputs
-    return Sides(foreign.name, foreign.module, inputs, assumed, sides, note)
-
-
-def shown(each: Input) -> str:
-    """An input as it is asked for: `1x3x224x224`, `1x77:int64`."""
-    sides = "x".join(map(str, each.shape)) or "scalar"
-    kind = "" if each.dtype is None else f":{str(each.dtype).removeprefix('torch.')}"
-    return sides + kind
-
-
-def _side(foreign: Foreign, inputs: Sequence[Input], engine: Engine) -> Side:
-    scripted = isinstance(foreign.module, Scripted)
-    if scripted and engine == "fvcore":
-        return Side(engine, None, "fvcore cannot trace TorchScript")
-    try:
-        return Side(engine, _run(foreign.module, inputs, engine, really=scripted))
-    except MeasureError as error:
-        return Side(engine, None, str(error))
-    except Exception as error:  # noqa: BLE001 - whatever theirs does
-        return Side(engine, None, f"running it raised {raised(error)}")
-
-
-def _run(
-    module: nn.Module, inputs: Sequence[Input], engine: Engine, *, really: bool
-) -> Measurement:
-    """The measurement; of a real run where torch cannot run the module on meta."""
-    if engine == "torch" and not really:
-        try:
-            return run(module, inputs, engine)
-        except Exception:  # noqa: BLE001, S110 - what it is, the real run says
-            pass
-    return run(module, inputs, engine, really=True)
-
-
-# --------------------------------------------------------------------------------------
-
 IMAGE = Input((1, 3, 224, 224))
+_NO_SCRIPT = "fvcore cannot trace TorchScript"
 
 
 @dataclass(frozen=True)
@@ -192,20 +62,11 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
     Raises:
         MeasureError: if there is no module to be had.
     """
-    if names_saved(reference):
-        if arguments:
-            raise MeasureError(f"{reference}: expected no --arg for a file")
-        return _saved(reference)
-    made = _called(reference, _found(reference), arguments)
-    if not isinstance(made, nn.Module):
-        expected = f"expected a torch.nn.Module, got {type(made).__name__}"
-        raise MeasureError(f"{reference}: {expected}")
-    size = _own_size(made)
-    return (
-        Foreign(reference, made)
-        if size is None
-        else Foreign(reference, made, size, assumed=False)
-    )
+    try:
+        read = _saved if names_saved(reference) else _made
+        return read(reference, arguments)
+    except MeasureError as error:
+        raise MeasureError(f"{reference}: {error}") from None
 
 
 def tensors(
@@ -226,32 +87,36 @@ def literal(text: str) -> object:
         return text
 
 
-def raised(error: BaseException) -> str:
-    """What code of others has raised, in a line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def _found(reference: str) -> Any:  # noqa: ANN401 - code of others
-    """What the reference names."""
+def _made(reference: str, arguments: Mapping[str, str]) -> Foreign:
+    """The module that a reference names, or that what it names makes."""
     name, _, path = reference.partition(":")
+    made = _called(_imported(name, path), arguments)
+    if not isinstance(made, nn.Module):
+        expected = f"expected a torch.nn.Module, got {type(made).__name__}"
+        raise MeasureError(expected)
+    size = _timm_size(made)
+    if size is None:
+        return Foreign(reference, made)
+    return Foreign(reference, made, size, assumed=False)
+
+
+def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
+    """The attribute at `path` of the module of that name."""
     if name.endswith(".py"):
-        hint = did_you_mean(reference, [f"{name.removesuffix('.py')}:{path}"])
-        raise MeasureError(f"{reference}: expected a module's name, got a file's{hint}")
+        known = f"{name.removesuffix('.py')}:{path}"
+        hint = did_you_mean(f"{name}:{path}", [known])
+        raise MeasureError(f"expected a module's name, got a file's{hint}")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
         found = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        top = name.partition(".")[0]
-        hint = (
-            f"; a file of git's is {name}:./{path}" if name == top == error.name else ""
-        )
-        message = f"cannot be imported: no module named {error.name!r}{hint}"
-        raise MeasureError(f"{reference}: {message}") from None
+        message = f"cannot be imported: no module named {error.name!r}"
+        if name == name.partition(".")[0] == error.name:
+            message += f"; a file of git's is {name}:./{path}"
+        raise MeasureError(message) from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
-        message = f"importing {name} raised {raised(error)}"
-        raise MeasureError(f"{reference}: {message}") from None
+        raise MeasureError(f"importing {name} raised {_raised(error)}") from None
     try:
         for each in path.split("."):
             found = getattr(found, each)
@@ -260,7 +125,7 @@ def _found(reference: str) -> Any:  # noqa: ANN401 - code of others
             return _timm(path)
         hint = did_you_mean(each, [n for n in dir(found) if not n.startswith("_")])
         message = f"expected a callable or module of {name}, found no {each!r}{hint}"
-        raise MeasureError(f"{reference}: {message}") from None
+        raise MeasureError(message) from None
     return found
 
 
@@ -273,26 +138,7 @@ def _timm(name: str) -> Any:  # noqa: ANN401
     return create
 
 
-def _called(reference: str, found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
-    if isinstance(found, nn.Module):
-        if arguments:
-            raise MeasureError(
-                f"{reference}: expected no --arg: it is a module already"
-            )
-        return found
-    if not callable(found):
-        expected = "expected a callable or a torch.nn.Module"
-        raise MeasureError(f"{reference}: {expected}, got {short(found)}")
-    values = {name: literal(text) for name, text in arguments.items()}
-    said = ", ".join(f"{name}={short(value)}" for name, value in values.items())
-    try:
-        return found(**values)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
-        message = f"calling it with ({said}) raised {raised(error)}"
-        raise MeasureError(f"{reference}: {message}") from None
-
-
-def _own_size(module: nn.Module) -> tuple[Input, ...] | None:
+def _timm_size(module: nn.Module) -> tuple[Input, ...] | None:
     """What timm's models say of their input."""
     config = getattr(module, "pretrained_cfg", None)
     size = config.get("input_size") if isinstance(config, dict) else None
@@ -301,26 +147,46 @@ def _own_size(module: nn.Module) -> tuple[Input, ...] | None:
     return (Input((1, *size)),)
 
 
-def _saved(path: str) -> Foreign:
+def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
+    if isinstance(found, nn.Module):
+        if arguments:
+            raise MeasureError("expected no --arg: it is a module already")
+        return found
+    if not callable(found):
+        expected = "expected a callable or a torch.nn.Module"
+        raise MeasureError(f"{expected}, got {short(found)}")
+    values = {name: literal(text) for name, text in arguments.items()}
+    said = ", ".join(f"{name}={short(value)}" for name, value in values.items())
+    try:
+        return found(**values)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
+        message = f"calling it with ({said}) raised {_raised(error)}"
+        raise MeasureError(message) from None
+
+
+def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
     """The module of a file that torch.export or TorchScript has written.
 
     Nothing is unpickled that could run code of its own: weights alone are no module.
     """
+    if arguments:
+        raise MeasureError("expected no --arg for a file")
     if not Path(path).is_file():
-        raise MeasureError(f"{path}: expected a file, found none")
+        raise MeasureError("expected a file, found none")
     if _weights_alone(path):
         hint = "MODULE:CALLABLE makes the module that they are of"
-        raise MeasureError(f"{path}: expected a module, found weights alone; {hint}")
+        raise MeasureError(f"expected a module, found weights alone; {hint}")
+    exported = path.endswith(".pt2")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, of what it does within
-            if path.endswith(".pt2"):
+            if exported:
                 return _exported(path)
             return Foreign(path, Scripted(torch.jit.load(path, map_location="cpu")))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
-        kind = "torch.export" if path.endswith(".pt2") else "TorchScript"
-        message = f"expected a file of {kind}, got {raised(error)}"
-        raise MeasureError(f"{path}: {message}") from None
+        kind = "torch.export" if exported else "TorchScript"
+        message = f"expected a file of {kind}, got {_raised(error)}"
+        raise MeasureError(message) from None
 
 
 def _weights_alone(path: str) -> bool:
@@ -345,3 +211,118 @@ def _exported(path: str) -> Foreign:
     )
     known = bool(inputs) and len(inputs) == len(examples)
     return Foreign(path, module, inputs if known else (IMAGE,), assumed=not known)
+
+
+def _raised(error: BaseException) -> str:
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one engine measured of a module, or why it could not."""
+
+    engine: Engine
+    measured: Measurement | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A module as both engines, or the one that was asked for, have counted it."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple[Input, ...]
+    assumed: bool
+    attempts: tuple[Attempt, ...]
+    note: str = ""  #: why an engine was not asked
+
+    @cached_property
+    def measured(self) -> list[Measurement]:
+        """What those engines measured that could."""
+        found = (each.measured for each in self.attempts)
+        return [each for each in found if each is not None]
+
+    @cached_property
+    def best(self) -> Measurement:
+        """The first that skipped nothing, or else the one that counted most."""
+        whole = [each for each in self.measured if not each.skipped]
+        return (
+            whole[0] if whole else max(self.measured, key=lambda each: int(each.macs))
+        )
+
+    def faults(self) -> list[str]:
+        """What each engine missed, and the kinds in which the two differ."""
+        said = []
+        for each in self.attempts:
+            if each.measured is None:
+                said.append(f"{each.engine} counted nothing: {each.error}")
+            elif each.measured.skipped:
+                calls = each.measured.skipped.items()
+                missed = ", ".join(f"{name} ×{n}" for name, n in calls)
+                said.append(
+                    f"{each.engine} cannot count {missed}: its MACs would be wrong"
+                )
+        if len(self.measured) == 2:  # noqa: PLR2004 - fvcore and torch
+            one, other = self.measured
+            ours, theirs = one.by_kind(), other.by_kind()
+            said += [
+                f"{one.engine} and {other.engine} differ in {name}: "
+                f"{ours[name]:,} and {theirs[name]:,} MACs"
+                for name in KINDS
+                if ours[name] != theirs[name]
+            ]
+        return said
+
+
+def count(
+    foreign: Foreign, inputs: Sequence[Input], engines: Sequence[Engine]
+) -> Counted:
+    """The module counted by each engine.
+
+    Raises:
+        MeasureError: if none of them could run it.
+    """
+    inputs = tuple(inputs) or foreign.inputs
+    note = ""
+    if isinstance(foreign.module, Scripted) and "torch" in engines:
+        engines, note = ["torch"], _NO_SCRIPT
+    attempts = tuple(_attempt(foreign, inputs, engine) for engine in engines)
+    if all(each.measured is None for each in attempts):
+        said = " and ".join(map(shown, inputs))
+        reasons = dict.fromkeys(each.error for each in attempts)
+        raise MeasureError(f"{foreign.name}: with {said}: {'; '.join(reasons)}")
+    assumed = foreign.assumed and inputs == foreign.inputs
+    return Counted(foreign.name, foreign.module, inputs, assumed, attempts, note)
+
+
+def shown(each: Input) -> str:
+    """An input as it is asked for: `1x3x224x224`, `1x77:int64`."""
+    sides = "x".join(map(str, each.shape)) or "scalar"
+    dtype = "" if each.dtype is None else f":{str(each.dtype).removeprefix('torch.')}"
+    return sides + dtype
+
+
+def _attempt(foreign: Foreign, inputs: Sequence[Input], engine: Engine) -> Attempt:
+    scripted = isinstance(foreign.module, Scripted)
+    if scripted and engine == "fvcore":
+        return Attempt(engine, None, _NO_SCRIPT)
+    try:
+        return Attempt(engine, _run(foreign.module, inputs, engine, really=scripted))
+    except MeasureError as error:
+        return Attempt(engine, None, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever theirs does
+        return Attempt(engine, None, f"running it raised {_raised(error)}")
+
+
+def _run(
+    module: nn.Module, inputs: Sequence[Input], engine: Engine, *, really: bool
+) -> Measurement:
+    """The measurement; of a real run where torch cannot run the module on meta."""
+    if engine == "torch" and not really:
+        try:
+            return run(module, inputs, engine)
+        except Exception:  # noqa: BLE001, S110 - what it is, the real run says
+            pass
+    return run(module, inputs, engine, really=True)

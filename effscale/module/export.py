@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
-from effscale.errors import ExportError
+from effscale.errors import ExportError, first_line
 from effscale.module.build import build
 from effscale.module.latency import images
 from effscale.module.measure import refuse_too_large
@@ -26,52 +27,26 @@ if TYPE_CHECKING:
 
     from effscale.spec.models import Spec
 
-
-# --------------------------------------------------------------------------------------
-# What networks put out, one tensor or several: taken apart, and named.
-
-
-def named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - whatever it gives
-    """The tensors of an output: `output`, or by where they are, `boxes_0`."""
-    leaves, _ = tree_flatten_with_path(output)
-    if len(leaves) == 1:
-        return {"output": leaves[0][1]}
-    names = [re.sub(r"\W+", "_", keystr(path)).strip("_") for path, _ in leaves]
-    return {
-        f"output_{name}" if name.isdecimal() else name: leaf
-        for name, (_, leaf) in zip(names, leaves, strict=True)
-    }
-
-
-class Leaves(nn.Module):
-    """A module whose outputs are one tensor, or a tuple of tensors: all they hold."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.network = module
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """What the module gives, without lists or names in it."""
-        leaves = tuple(tree_leaves(self.network(x)))
-        return leaves[0] if len(leaves) == 1 else leaves
-
-
-# --------------------------------------------------------------------------------------
-
 Form = Literal["torchscript", "exported", "onnx", "state-dict"]
-#: What a loaded file makes of a batch of images: every tensor that it puts out.
-Run: TypeAlias = "Callable[[torch.Tensor], list[torch.Tensor]]"
-
 #: What torch is told of the dimensions that may be any number.
 Dynamic: TypeAlias = tuple[dict[int, Any]] | None
+#: Writes a module for an example batch to a file; says the format and its version.
+Writer: TypeAlias = "Callable[[nn.Module, torch.Tensor, Path, Dynamic], str]"
+#: What a loaded file makes of a batch of images: every tensor that it puts out.
+Run: TypeAlias = "Callable[[torch.Tensor], list[torch.Tensor]]"
+#: Loads the file of a module; says what runs it.
+Reader: TypeAlias = "Callable[[nn.Module, Path], tuple[Run, str]]"
 
 #: How far outputs may be apart, over the largest of them: sums of other order.
 TOLERANCE = 1e-4
 #: Bytes that the one message of an ONNX file may have.
 ONNX_BYTES = 2**31
+INPUT = "image"
+_TORCH = f"torch {torch.__version__}"
 #: Images that an export for any number of them is made and checked with.
 _EXAMPLES = (2, 3, 1)
-INPUT = "image"
+#: How many names of tensors a message holds.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -84,192 +59,6 @@ class Export:
     outputs: dict[str, list[int | None]]
     checked: str  #: what has read the file and run it
     difference: float  #: of outputs, over the largest output
-
-
-def export(  # noqa: PLR0913 - a file, and what it is to hold
-    module: nn.Module,
-    image: Sequence[int],
-    path: Path,
-    form: Form,
-    *,
-    batch: int | None = None,
-    progress: Callable[[str], None] = lambda _what: None,
-) -> Export:
-    """Write `module` in eval mode to `path`; read it back, run it and compare.
-
-    It takes (batch, *image) tensors, any number of images if `batch` is None.
-
-    Raises:
-        ExportError: if it cannot be written so, or what is read gives other outputs.
-    """
-    module.eval()
-    make = images(image)
-    batches = _EXAMPLES if batch is None else (batch,)
-    dynamic = ({0: torch.export.Dim("batch")},) if batch is None else None
-    (example,) = make(batches[0])
-    with torch.no_grad(), _faults(form), _quiet():
-        expected = named(module(example))
-        progress(f"writing {form}")
-        version = _WRITERS[form](module, example, path, dynamic)
-        progress(f"reading {form}")
-        run, checked = _READERS[form](module, path)
-        difference = max(_difference(module, run, make(n)[0]) for n in batches)
-    if not difference <= TOLERANCE:  # nan is in no tolerance
-        raise ExportError(
-            f"expected the outputs of the network from {checked}, got some that are "
-            f"{difference:.2g} of the largest apart"
-        )
-    return Export(
-        form,
-        version,
-        {INPUT: _shape(example, batch)},
-        {name: _shape(each, batch) for name, each in expected.items()},
-        checked,
-        difference,
-    )
-
-
-def _shape(tensor: torch.Tensor, batch: int | None) -> list[int | None]:
-    return [batch, *map(int, tensor.shape[1:])]
-
-
-def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
-    """How far apart the outputs are, over the largest of them."""
-    ours, theirs = tree_leaves(module(batch)), run(batch)
-    if [each.shape for each in ours] != [each.shape for each in theirs]:
-        return float("inf")
-    pairs = list(zip(ours, theirs, strict=True))
-    apart = max(float((a - b).abs().max()) for a, b in pairs)
-    largest = max(float(a.abs().max()) for a, _ in pairs)
-    return apart / largest if largest else apart
-
-
-def _to_torchscript(
-    module: nn.Module, example: torch.Tensor, path: Path, _dynamic: Dynamic
-) -> str:
-    traced = torch.jit.trace(Leaves(module), example, check_trace=False)
-    torch.jit.save(traced, path)
-    return f"TorchScript of torch {torch.__version__}"
-
-
-def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    loaded = torch.jit.load(path)
-    return lambda batch: tree_leaves(loaded(batch)), f"torch {torch.__version__}"
-
-
-def _to_exported(
-    module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
-) -> str:
-    # torch saves no named tuples, and a detector's output is one.
-    whole = module if isinstance(module(example), torch.Tensor) else Leaves(module)
-    program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
-    torch.export.save(program, path)
-    return f"torch.export of torch {torch.__version__}"
-
-
-def _from_exported(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    loaded = torch.export.load(path).module()
-    return lambda batch: tree_leaves(loaded(batch)), f"torch {torch.__version__}"
-
-
-def _to_onnx(
-    module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
-) -> str:
-    size = sum(each.numel() * each.itemsize for each in module.state_dict().values())
-    if size >= ONNX_BYTES:
-        raise ExportError(
-            f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
-            f"got {human(size)}B; --to exported has no such limit"
-        )
-    program = torch.onnx.export(
-        module,
-        (example,),
-        dynamo=True,
-        dynamic_shapes=dynamic,
-        input_names=[INPUT],
-        output_names=[*named(module(example))],
-        verbose=False,
-    )
-    assert program is not None  # noqa: S101 - it is without dynamo alone
-    program.save(path, external_data=False)
-    return f"ONNX opset {program.model.opset_imports['']}"
-
-
-def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    import onnx
-    import onnxruntime
-
-    onnx.checker.check_model(path)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-
-    def run(batch: torch.Tensor) -> list[torch.Tensor]:
-        return [torch.from_numpy(y) for y in session.run(None, {INPUT: batch.numpy()})]
-
-    return run, f"onnxruntime {onnxruntime.__version__}"
-
-
-def _to_state_dict(
-    module: nn.Module, _example: torch.Tensor, path: Path, _dynamic: Dynamic
-) -> str:
-    torch.save(module.state_dict(), path)
-    return f"state dict of torch {torch.__version__}"
-
-
-def _from_state_dict(module: nn.Module, path: Path) -> tuple[Run, str]:
-    from copy import deepcopy
-
-    other = deepcopy(module)
-    for each in other.parameters():
-        each.zero_()
-    other.load_state_dict(torch.load(path, weights_only=True))
-    return lambda batch: tree_leaves(other(batch)), f"torch {torch.__version__}"
-
-
-_WRITERS: dict[Form, Callable[[nn.Module, torch.Tensor, Path, Dynamic], str]] = {
-    "torchscript": _to_torchscript,
-    "exported": _to_exported,
-    "onnx": _to_onnx,
-    "state-dict": _to_state_dict,
-}
-_READERS: dict[Form, Callable[[nn.Module, Path], tuple[Run, str]]] = {
-    "torchscript": _from_torchscript,
-    "exported": _from_exported,
-    "onnx": _from_onnx,
-    "state-dict": _from_state_dict,
-}
-
-
-@contextmanager
-def _faults(form: Form) -> Iterator[None]:
-    """What torch and onnxruntime raise, as one line."""
-    try:
-        yield
-    except ExportError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ExportError(f"cannot be written as {form}: {reason}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the notes of torch on its own deprecations and on what else there is."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
-# --------------------------------------------------------------------------------------
-# Specs to files: built, given weights, exported.
-
-#: How many names of tensors a message holds.
-_SHOWN = 3
 
 
 def export_spec(  # noqa: PLR0913 - options of the command
@@ -325,8 +114,8 @@ def load(module: nn.Module, path: Path) -> None:
     ]
     if wrong:
         more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        named = ", ".join(wrong[:_SHOWN])
-        raise ExportError(f"{path}: expected this network's weights, got {named}{more}")
+        some = ", ".join(wrong[:_SHOWN])
+        raise ExportError(f"{path}: expected this network's weights, got {some}{more}")
     module.load_state_dict(state)
 
 
@@ -334,3 +123,203 @@ def _said(value: object) -> str:
     if not isinstance(value, torch.Tensor):
         return type(value).__name__
     return "×".join(map(str, value.shape)) or "one number"
+
+
+def export(  # noqa: PLR0913 - a file, and what it is to hold
+    module: nn.Module,
+    image: Sequence[int],
+    path: Path,
+    form: Form,
+    *,
+    batch: int | None = None,
+    progress: Callable[[str], None] = lambda _what: None,
+) -> Export:
+    """Write `module` in eval mode to `path`; read it back, run it and compare.
+
+    It takes (batch, *image) tensors, any number of images if `batch` is None.
+
+    Raises:
+        ExportError: if it cannot be written so, or what is read gives other outputs.
+    """
+    module.eval()
+    make = images(image)
+    batches = _EXAMPLES if batch is None else (batch,)
+    dynamic = ({0: torch.export.Dim("batch")},) if batch is None else None
+    write, read = _FORMATS[form]
+    (example,) = make(batches[0])
+    with torch.no_grad(), _faults(form), _quiet():
+        expected = _named(module(example))
+        progress(f"writing {form}")
+        version = write(module, example, path, dynamic)
+        progress(f"reading {form}")
+        run, checked = read(module, path)
+        difference = max(_difference(module, run, make(n)[0]) for n in batches)
+    if not difference <= TOLERANCE:  # nan is in no tolerance
+        raise ExportError(
+            f"expected the outputs of the network from {checked}, got some that are "
+            f"{difference:.2g} of the largest apart"
+        )
+    return Export(
+        form,
+        version,
+        {INPUT: _shape(example, batch)},
+        {name: _shape(each, batch) for name, each in expected.items()},
+        checked,
+        difference,
+    )
+
+
+def _shape(tensor: torch.Tensor, batch: int | None) -> list[int | None]:
+    return [batch, *map(int, tensor.shape[1:])]
+
+
+def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
+    """How far apart the outputs are, over the largest of them."""
+    ours, theirs = tree_leaves(module(batch)), run(batch)
+    if [each.shape for each in ours] != [each.shape for each in theirs]:
+        return float("inf")
+    pairs = list(zip(ours, theirs, strict=True))
+    apart = max(float((a - b).abs().max()) for a, b in pairs)
+    largest = max(float(a.abs().max()) for a, _ in pairs)
+    return apart / largest if largest else apart
+
+
+def _named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - whatever it gives
+    """The tensors of an output: `output`, or by where they are, `boxes_0`."""
+    leaves, _ = tree_flatten_with_path(output)
+    if len(leaves) == 1:
+        return {"output": leaves[0][1]}
+    names = [re.sub(r"\W+", "_", keystr(path)).strip("_") for path, _ in leaves]
+    return {
+        f"output_{name}" if name.isdecimal() else name: leaf
+        for name, (_, leaf) in zip(names, leaves, strict=True)
+    }
+
+
+class _Flat(nn.Module):
+    """A module whose output is a tensor, or else a tuple of all tensors it holds."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.network = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """What the module gives, without lists or names in it."""
+        leaves = tuple(tree_leaves(self.network(x)))
+        return leaves[0] if len(leaves) == 1 else leaves
+
+
+@contextmanager
+def _faults(form: Form) -> Iterator[None]:
+    """What torch and onnxruntime raise, as one line."""
+    try:
+        yield
+    except ExportError:
+        raise
+    except Exception as error:
+        raise ExportError(
+            f"cannot be written as {form}: {first_line(error)}"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the notes of torch on its own deprecations and on what else there is."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _to_torchscript(
+    module: nn.Module, example: torch.Tensor, path: Path, _dynamic: Dynamic
+) -> str:
+    traced = torch.jit.trace(_Flat(module), example, check_trace=False)
+    torch.jit.save(traced, path)
+    return f"TorchScript of {_TORCH}"
+
+
+def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
+    return _run_by_torch(torch.jit.load(path))
+
+
+def _to_exported(
+    module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
+) -> str:
+    # torch saves no named tuples, and a detector's output is one.
+    whole = module if isinstance(module(example), torch.Tensor) else _Flat(module)
+    program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
+    torch.export.save(program, path)
+    return f"torch.export of {_TORCH}"
+
+
+def _from_exported(_module: nn.Module, path: Path) -> tuple[Run, str]:
+    return _run_by_torch(torch.export.load(path).module())
+
+
+def _to_onnx(
+    module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
+) -> str:
+    size = sum(each.numel() * each.itemsize for each in module.state_dict().values())
+    if size >= ONNX_BYTES:
+        raise ExportError(
+            f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
+            f"got {human(size)}B; --to exported has no such limit"
+        )
+    program = torch.onnx.export(
+        module,
+        (example,),
+        dynamo=True,
+        dynamic_shapes=dynamic,
+        input_names=[INPUT],
+        output_names=[*_named(module(example))],
+        verbose=False,
+    )
+    assert program is not None  # noqa: S101 - it is without dynamo alone
+    program.save(path, external_data=False)
+    return f"ONNX opset {program.model.opset_imports['']}"
+
+
+def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
+    import onnx
+    import onnxruntime
+
+    onnx.checker.check_model(path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(batch: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.from_numpy(y) for y in session.run(None, {INPUT: batch.numpy()})]
+
+    return run, f"onnxruntime {onnxruntime.__version__}"
+
+
+def _to_state_dict(
+    module: nn.Module, _example: torch.Tensor, path: Path, _dynamic: Dynamic
+) -> str:
+    torch.save(module.state_dict(), path)
+    return f"state dict of {_TORCH}"
+
+
+def _from_state_dict(module: nn.Module, path: Path) -> tuple[Run, str]:
+    other = deepcopy(module)
+    for each in other.parameters():
+        each.zero_()
+    other.load_state_dict(torch.load(path, weights_only=True))
+    return _run_by_torch(other)
+
+
+def _run_by_torch(loaded: Callable[[torch.Tensor], Any]) -> tuple[Run, str]:
+    return lambda batch: tree_leaves(loaded(batch)), _TORCH
+
+
+_FORMATS: dict[Form, tuple[Writer, Reader]] = {
+    "torchscript": (_to_torchscript, _from_torchscript),
+    "exported": (_to_exported, _from_exported),
+    "onnx": (_to_onnx, _from_onnx),
+    "state-dict": (_to_state_dict, _from_state_dict),
+}

@@ -18,89 +18,23 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from effscale.module.counts import Counts
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch.utils.hooks import RemovableHandle
 
 
-_aten = torch.ops.aten
-_ELEMENTWISE_NAMES = (
-    *("add", "sub", "mul", "div"),
-    *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu"),
-)
-_ELEMENTWISE = {getattr(_aten, name) for name in _ELEMENTWISE_NAMES}
+def dispatched(
+    module: nn.Module, inputs: Sequence[torch.Tensor], *, really: bool = False
+) -> FlopRegistry:
+    """What is dispatched when `inputs`, tensors on meta, go through `module`.
 
-
-#: Dimensions of several images.
-IMAGES = 4
-
-
-def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
-    """What the operator returns.
-
-    On meta, the kernels of some operators are Python and import sympy or
-    torch._dynamo, which takes longer than all the counting. Where the shape of the
-    result is known as well without them, they are not called.
+    A twin of the module is run, without storage: nothing is computed, and the module
+    not touched. `really` runs the module itself, on inputs of its own device.
     """
-    if not args or not isinstance(args[0], torch.Tensor) or not args[0].is_meta:
-        return func(*args, **kwargs)
-    x = args[0]
-    if func is _aten.convolution.default and _fits(x, args):
-        weight, (stride, padding, dilation) = args[1], args[3:6]
-        spans = zip(dilation, weight.shape[2:], strict=True)
-        window = [d * (k - 1) + 1 for d, k in spans]
-        sides = zip(x.shape[2:], padding, window, stride, strict=True)
-        moved = [
-            x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides
-        ]
-        return x.new_empty(x.shape[0], weight.shape[0], *moved)
-    if func is _aten.native_batch_norm.default and not args[5]:
-        return x.new_empty(x.shape), *x.new_empty(2, 0).unbind()
-    if func.overloadpacket in _ELEMENTWISE:
-        tensors = [each for each in args if isinstance(each, torch.Tensor)]
-        if x.is_floating_point() and {each.dtype for each in tensors} == {x.dtype}:
-            return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
-    if func is _aten.addmm.default and args[1].shape[1] == args[2].shape[0]:
-        return x.new_empty(args[1].shape[0], args[2].shape[1])
-    if func is _aten.max_pool2d_with_indices.default and len(args) > 1:
-        given = dict(enumerate(args[1:]))
-        found = [_pooled(n, axis, given) for axis, n in enumerate(x.shape[-2:])]
-        if min(found) > 0:
-            shape = (*x.shape[:-2], *found)
-            return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
-    if func is _aten.upsample_nearest2d.default and x.dim() == IMAGES and args[1]:
-        return x.new_empty(*x.shape[:2], *args[1])
-    if func is _aten.mean.dim and args[2:] == (True,) and args[1]:
-        pooled = {dim % x.dim() for dim in args[1]}
-        return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
-    return func(*args, **kwargs)
-
-
-def _pooled(side: int, axis: int, given: dict[int, Any]) -> int:
-    """Windows along a side: arguments are kernel, stride, padding, dilation, ceil."""
-
-    def of_axis(place: int, default: int) -> int:
-        value = given.get(place) or [default]
-        return int(value[min(axis, len(value) - 1)])
-
-    kernel = of_axis(0, 1)
-    stride, padding, dilation = of_axis(1, kernel), of_axis(2, 0), of_axis(3, 1)
-    left = side + 2 * padding - dilation * (kernel - 1) - 1
-    if not given.get(4):
-        return left // stride + 1
-    windows = -(-left // stride) + 1
-    # None begins in the padding behind the side.
-    return windows - 1 if (windows - 1) * stride >= side + padding else windows
-
-
-def _fits(x: torch.Tensor, convolution: tuple[Any, ...]) -> bool:
-    """Whether it is no transposed convolution, and `x` has the channels it takes."""
-    weight, transposed, groups = convolution[1], convolution[6], convolution[8]
-    known = not transposed and x.dim() == weight.dim()
-    return known and x.shape[1] == weight.shape[1] * groups
+    with FlopRegistry(module if really else twin(module)) as registry, _taken_apart():
+        registry.module(*inputs)
+    return registry
 
 
 class FlopRegistry(TorchDispatchMode):
@@ -174,30 +108,6 @@ def _owners(path: str) -> tuple[str, ...]:
     return "", *(".".join(words[:n]) for n in range(1, len(words) + 1))
 
 
-# --------------------------------------------------------------------------------------
-# torch's own flop registry, asked on the meta device, where nothing is stored.
-
-
-def counted(
-    module: nn.Module, inputs: Sequence[torch.Tensor], *, really: bool = False
-) -> Counts:
-    """The figures of torch's flop registry, which are 2 × MACs.
-
-    A twin of the module is run, without storage, on inputs without storage: nothing is
-    computed, and the module not touched. `really` runs the module itself.
-    """
-    with FlopRegistry(module if really else twin(module)) as registry, _taken_apart():
-        registry.module(*inputs)
-    return Counts(
-        macs=sum(registry.flops.values()) // 2,
-        activations=registry.activations,
-        operators=dict(registry.flops),
-        calls=dict(registry.calls),
-        free=dict(registry.free),
-        modules={path: flops // 2 for path, flops in registry.modules.items()},
-    )
-
-
 @contextmanager
 def _taken_apart() -> Iterator[None]:
     """Attention as its products: the kernels that fuse it have no formula on CPUs."""
@@ -223,3 +133,105 @@ def _without_storage(tensor: torch.Tensor) -> torch.Tensor:
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(meta, requires_grad=tensor.requires_grad)
     return meta
+
+
+def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    """What the operator returns.
+
+    On meta, the kernels of some operators are Python and import sympy or
+    torch._dynamo, which takes longer than all the counting. Where the shape of the
+    result is known as well without them, they are not called.
+    """
+    if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
+        known = _KNOWN.get(func) or _KNOWN.get(func.overloadpacket)
+        found = None if known is None else known(*args)
+        if found is not None:
+            return found
+    return func(*args, **kwargs)
+
+
+# Results on meta, of an operator's arguments; None where its own kernel has to say.
+
+
+def _convolved(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
+    weight, _bias, stride, padding, dilation, transposed, _more, groups = args
+    if transposed or x.dim() != weight.dim():
+        return None
+    if x.shape[1] != weight.shape[1] * groups:
+        return None
+    spans = zip(dilation, weight.shape[2:], strict=True)
+    window = [d * (k - 1) + 1 for d, k in spans]
+    sides = zip(x.shape[2:], padding, window, stride, strict=True)
+    moved = [x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides]
+    return x.new_empty(x.shape[0], weight.shape[0], *moved)
+
+
+def _normalised(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, ...] | None:  # noqa: ANN401
+    _weight, _bias, _mean, _variance, training, *_ = args
+    return None if training else (x.new_empty(x.shape), *x.new_empty(2, 0).unbind())
+
+
+def _broadcast(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
+    tensors = [x, *(each for each in args if isinstance(each, torch.Tensor))]
+    if not x.is_floating_point() or {each.dtype for each in tensors} != {x.dtype}:
+        return None
+    return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
+
+
+def _multiplied(
+    bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor
+) -> torch.Tensor | None:
+    fits = a.shape[1] == b.shape[0]
+    return bias.new_empty(a.shape[0], b.shape[1]) if fits else None
+
+
+def _pooled(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, torch.Tensor] | None:  # noqa: ANN401
+    if not args:
+        return None
+    defaults: tuple[Any, ...] = ((), (), (0,), (1,), False)
+    kernel, stride, padding, dilation, ceil = args + defaults[len(args) :]
+    sides = []
+    for axis, side in enumerate(x.shape[-2:]):
+        k, s, p, d = (  # of both axes where there is one number
+            int(each[min(axis, len(each) - 1)])
+            for each in (kernel, stride or kernel, padding, dilation)
+        )
+        left = side + 2 * p - d * (k - 1) - 1
+        windows = (-(-left // s) if ceil else left // s) + 1
+        # None begins in the padding behind the side.
+        beyond = ceil and (windows - 1) * s >= side + p
+        sides.append(windows - 1 if beyond else windows)
+    shape = (*x.shape[:-2], *sides)
+    if min(sides) <= 0:
+        return None
+    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
+
+
+def _resized(x: torch.Tensor, size: Any, *_scales: Any) -> torch.Tensor | None:  # noqa: ANN401
+    known = x.dim() == IMAGES and size
+    return x.new_empty(*x.shape[:2], *size) if known else None
+
+
+def _averaged(x: torch.Tensor, dims: Any, *keep: Any) -> torch.Tensor | None:  # noqa: ANN401
+    if keep != (True,) or not dims:
+        return None
+    pooled = {dim % x.dim() for dim in dims}
+    return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
+
+
+#: Dimensions of several images.
+IMAGES = 4
+_aten = torch.ops.aten
+_ELEMENTWISE = (
+    *("add", "sub", "mul", "div"),
+    *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu"),
+)
+_KNOWN: dict[Any, Callable[..., Any]] = {
+    **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},
+    _aten.convolution.default: _convolved,
+    _aten.native_batch_norm.default: _normalised,
+    _aten.addmm.default: _multiplied,
+    _aten.max_pool2d_with_indices.default: _pooled,
+    _aten.upsample_nearest2d.default: _resized,
+    _aten.mean.dim: _averaged,
+}

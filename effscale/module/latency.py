@@ -1,4 +1,4 @@
-"""Latency: how long networks take, measured side by side on this machine.
+"""Latency of networks, measured side by side on this machine.
 
 Networks are timed in turn, round by round, so that whatever slows the machine for a
 while slows all of them; ratios are of the same round. `torch.utils.benchmark` warms up,
@@ -12,6 +12,7 @@ import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
@@ -20,33 +21,31 @@ import torch
 from torch import nn
 from torch.utils.benchmark import Timer
 
-from effscale.errors import MeasureError
+from effscale.errors import MeasureError, first_line
 from effscale.module.build import build
-from effscale.module.measure import refuse_too_large
+from effscale.module.measure import Input, refuse_too_large
 from effscale.network.network import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from effscale.module.any_module import Sides
+    from effscale.module.any_module import Counted
     from effscale.spec.models import Spec
 
     #: Told what is being done, and how many more networks have been timed in a round.
     Progress = Callable[[str, int], None]
 
-
-# --------------------------------------------------------------------------------------
-# A module made ready to run: on a device, as a dtype, in a layout, compiled or not.
-
-#: The seed of the values that go through networks that are timed or exported.
+#: The seed of weights and images of networks that are timed, and of those exported.
 SEED = 0
+#: Rounds, in each of which every network and part is timed once.
+ROUNDS = 10
 #: The rank of a batch of images, which alone has a channels-last layout.
 IMAGES = 4
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a network is run."""
+    """The way in which a network is run."""
 
     batch: int = 1
     threads: int = 1  #: of the CPU; on another device they only hand over the work
@@ -65,219 +64,6 @@ class Subject:
     inputs: Callable[[int], tuple[torch.Tensor, ...]]
     #: Parts by name, each a path in the module; one module may be called many times.
     parts: Mapping[str, str]
-
-
-def all_threads() -> int:
-    """As many threads as torch takes where nobody says how many."""
-    return torch.get_num_threads()
-
-
-def check(setting: Setting) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        MeasureError: if torch finds none of that kind.
-    """
-    kind = setting.device.partition(":")[0]
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise MeasureError("device: expected cpu, got 'cuda': torch finds none here")
-
-
-def images(shape: Sequence[int]) -> Callable[[int], tuple[torch.Tensor, ...]]:
-    """What a network of one image input is given: normal values, always the same."""
-
-    def make(batch: int) -> tuple[torch.Tensor, ...]:
-        generator = torch.Generator().manual_seed(SEED)
-        return (torch.randn(batch, *shape, generator=generator),)
-
-    return make
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A module that can be called, and with what; `plain` is it before compiling."""
-
-    module: Callable[..., Any]
-    plain: nn.Module
-    inputs: tuple[torch.Tensor, ...]
-
-
-def ready(subject: Subject, setting: Setting) -> Ready:
-    """A copy of the module in eval mode, as `setting` has it; the original stays."""
-    plain = deepcopy(subject.module).eval()
-    plain = plain.to(device=setting.device, dtype=getattr(torch, setting.dtype))
-    if setting.channels_last:
-        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    inputs = tuple(_as(each, setting) for each in subject.inputs(setting.batch))
-    return Ready(compiled(plain, setting), plain, inputs)
-
-
-def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:
-    if tensor.is_floating_point():
-        tensor = tensor.to(getattr(torch, setting.dtype))
-    if setting.channels_last and tensor.dim() == IMAGES:
-        tensor = tensor.contiguous(memory_format=torch.channels_last)
-    return tensor.to(setting.device)
-
-
-def compiled(module: nn.Module, setting: Setting) -> Callable[..., Any]:
-    """`module` by torch.compile, if the setting asks for it."""
-    if not setting.compiled:
-        return module
-    compiled_module: Callable[..., Any] = torch.compile(module)
-    return compiled_module
-
-
-@contextmanager
-def running(setting: Setting) -> Iterator[None]:
-    """Without gradients; faults of torch are one line; compiled for these threads."""
-    with torch.inference_mode(), _threads(setting):
-        try:
-            yield
-        except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-            if isinstance(error, MeasureError):
-                raise
-            raise MeasureError(_said(error, setting)) from error
-
-
-@contextmanager
-def _threads(setting: Setting) -> Iterator[None]:
-    """torch's threads as set, in the kernels that are compiled as well."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(setting.threads)
-    try:
-        with _kernels(setting):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _kernels(setting: Setting) -> Iterator[None]:
-    """The compiler's own number of threads, which it writes into the kernels."""
-    if not setting.compiled:
-        yield
-        return
-    from torch._inductor import config
-
-    torch.compiler.reset()
-    with warnings.catch_warnings(), config.patch({"cpp.threads": setting.threads}):
-        warnings.simplefilter("ignore")  # torch's own, of what it does within
-        yield
-
-
-def _said(error: Exception, setting: Setting) -> str:
-    """What torch says, in one line, and how it was asked."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0] if lines else type(error).__name__
-    how = "compiled, " if setting.compiled else ""
-    return f"cannot be run {how}as {setting.dtype} on {setting.device}: {reason}"
-
-
-def part_calls(
-    subject: Subject, prepared: Ready
-) -> dict[str, tuple[nn.Module, list[tuple[Any, ...]]]]:
-    """Each part's module, and what it is called with, in one run; uncalled ones not."""
-    found: dict[str, tuple[nn.Module, list[tuple[Any, ...]]]] = {}
-    hooks = []
-    for name, path in subject.parts.items():
-        part = prepared.plain.get_submodule(path)
-        calls: list[tuple[Any, ...]] = []
-        found[name] = part, calls
-        hooks.append(part.register_forward_pre_hook(_noting(calls)))
-    try:
-        prepared.plain(*prepared.inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: both for name, both in found.items() if both[1]}
-
-
-def _noting(calls: list[tuple[Any, ...]]) -> Callable[[nn.Module, Any], None]:
-    def note(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        calls.append(inputs)
-
-    return note
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# The networks of specs, built to be timed; and the machine that they are timed on.
-
-
-def subject(spec: Spec, *, parts: bool) -> Subject:
-    """The network of `spec` with weights drawn by a fixed seed, to be run."""
-    net = network(spec)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        module = build(spec)
-    paths = {part.name: part.path for part in net.parts} if parts else {}
-    shape = [int(each) for each in net.image]
-    return Subject(spec.name, module, images(shape), paths)
-
-
-def spec_subjects(
-    specs: Sequence[Spec], settings: Sequence[Setting], *, parts: bool = False
-) -> list[Subject]:
-    """The networks of `specs`, to be run as all these settings say.
-
-    Raises:
-        MeasureError: if they take more memory than this machine has.
-    """
-    nets = [network(spec) for spec in specs]
-    for setting in settings:
-        if setting.device == "cpu":
-            width = getattr(torch, setting.dtype).itemsize
-            refuse_too_large(nets, setting.batch, width)
-    return [subject(spec, parts=parts) for spec in specs]
-
-
-def module_subject(counted: Sides, parts: Sequence[str]) -> Subject:
-    """A module of other code, to be run on batches of what it was counted on.
-
-    Numbers are normal ones; whole numbers and truths are zeros, which are in any
-    vocabulary.
-
-    Raises:
-        MeasureError: if it was counted on more than one image.
-    """
-    for each in counted.inputs:
-        if each.shape[0] != 1:
-            side = "x".join(map(str, each.shape))
-            raise MeasureError(
-                f"{counted.name}: --latency expected an --input of one, 1x..., got "
-                f"{side}; --batch says how many"
-            )
-
-    def make(batch: int) -> tuple[torch.Tensor, ...]:
-        generator = torch.Generator().manual_seed(SEED)
-        return tuple(
-            torch.randn(batch, *shape[1:], generator=generator)
-            if dtype is None or dtype.is_floating_point
-            else torch.zeros(batch, *shape[1:], dtype=dtype)
-            for shape, dtype in counted.inputs
-        )
-
-    return Subject(counted.name, counted.module, make, {name: name for name in parts})
-
-
-def machine(device: str) -> str:
-    """What this device is called, as its maker does."""
-    if device.startswith("cuda"):
-        return str(torch.cuda.get_device_name(device))
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:  # only Linux has it
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-# --------------------------------------------------------------------------------------
-
-#: Rounds, in each of which every network and part is timed once.
-ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -349,59 +135,47 @@ def latencies(
     Raises:
         MeasureError: if there is no such device, or torch cannot run it so.
     """
-    check(setting)
+    if setting.device.startswith("cuda") and not torch.cuda.is_available():
+        raise MeasureError("device: expected cpu, got 'cuda': torch finds none here")
     with running(setting):
         timers = []
         for subject in subjects:
             what = "compiling" if setting.compiled else "preparing"
             progress(f"{what} {subject.name}", 0)
             timers.append(_timers(subject, setting))
-        found = [{name: _Runs() for name in group} for group in timers]
+        runs: list[dict[str | None, list[list[float]]]]
+        runs = [{name: [] for name in group} for group in timers]
         for _round in range(rounds):
-            for subject, group, into in zip(subjects, timers, found, strict=True):
+            for subject, group, into in zip(subjects, timers, runs, strict=True):
                 progress(f"timing {subject.name}", 0)
                 for name, timer in group.items():
                     share = 1 if name is None else len(group) - 1
-                    into[name].add(timer, seconds / rounds / share)
+                    least = seconds / rounds / share
+                    measured = timer.blocked_autorange(min_run_time=least)
+                    into[name].append(list(measured.times))
                 progress(f"timing {subject.name}", 1)
     return [
         Latency(
             subject.name,
             setting,
-            whole=runs[None].timing(),
-            parts={name: each.timing() for name, each in runs.items() if name},
+            whole=_timing(found[None]),
+            parts={name: _timing(each) for name, each in found.items() if name},
         )
-        for subject, runs in zip(subjects, found, strict=True)
+        for subject, found in zip(subjects, runs, strict=True)
     ]
 
 
-@dataclass
-class _Runs:
-    """What has been timed so far, round by round."""
-
-    rounds: list[list[float]] = field(default_factory=list)
-
-    def add(self, timer: Timer, least: float) -> None:
-        """One more round, of a run or as many as take `least` seconds."""
-        measured = timer.blocked_autorange(min_run_time=least)
-        self.rounds.append(list(measured.times))
-
-    def timing(self) -> Timing:
-        """All of it."""
-        runs = tuple(run for each in self.rounds for run in each)
-        return Timing(runs, tuple(map(median, self.rounds)))
+def _timing(rounds: Sequence[Sequence[float]]) -> Timing:
+    return Timing(tuple(chain.from_iterable(rounds)), tuple(map(median, rounds)))
 
 
 def _timers(subject: Subject, setting: Setting) -> dict[str | None, Timer]:
     """A timer of the whole, None, and of each part by its name; all run once."""
     prepared = ready(subject, setting)
-
-    def whole() -> None:
-        prepared.module(*prepared.inputs)
-
-    runs: dict[str | None, Callable[[], None]] = {None: whole}
+    runs: dict[str | None, Callable[[], None]]
+    runs = {None: _calling(prepared.module, [prepared.inputs])}
     for name, (part, calls) in part_calls(subject, prepared).items():
-        runs[name] = _calling(part, calls, setting)
+        runs[name] = _calling(_compiled(part, setting), calls)
     for run in runs.values():
         run()
     return {
@@ -411,13 +185,200 @@ def _timers(subject: Subject, setting: Setting) -> dict[str | None, Timer]:
 
 
 def _calling(
-    part: nn.Module, calls: Sequence[tuple[Any, ...]], setting: Setting
+    module: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
 ) -> Callable[[], None]:
-    """All calls of a part that one run of the whole makes."""
-    called = compiled(part, setting)
+    """All calls of a module that one run of the whole makes."""
 
     def run() -> None:
         for each in calls:
-            called(*each)
+            module(*each)
 
     return run
+
+
+def part_calls(
+    subject: Subject, prepared: Ready
+) -> dict[str, tuple[nn.Module, list[tuple[Any, ...]]]]:
+    """Each part's module, and what it is called with, in one run; uncalled ones not."""
+    found: dict[str, tuple[nn.Module, list[tuple[Any, ...]]]] = {}
+    hooks = []
+    for name, path in subject.parts.items():
+        part = prepared.plain.get_submodule(path)
+        calls: list[tuple[Any, ...]] = []
+        found[name] = part, calls
+        hooks.append(part.register_forward_pre_hook(_noting(calls)))
+    try:
+        prepared.plain(*prepared.inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: both for name, both in found.items() if both[1]}
+
+
+def _noting(calls: list[tuple[Any, ...]]) -> Callable[[nn.Module, Any], None]:
+    def note(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        calls.append(inputs)
+
+    return note
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A module that can be called, and with what; `plain` is it before compiling."""
+
+    module: Callable[..., Any]
+    plain: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+
+
+def ready(subject: Subject, setting: Setting) -> Ready:
+    """A copy of the module in eval mode, as `setting` has it; the original stays."""
+    plain = deepcopy(subject.module).eval()
+    plain = plain.to(device=setting.device, dtype=getattr(torch, setting.dtype))
+    if setting.channels_last:
+        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs = tuple(_as(each, setting) for each in subject.inputs(setting.batch))
+    return Ready(_compiled(plain, setting), plain, inputs)
+
+
+def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:
+    if tensor.is_floating_point():
+        tensor = tensor.to(getattr(torch, setting.dtype))
+    if setting.channels_last and tensor.dim() == IMAGES:
+        tensor = tensor.contiguous(memory_format=torch.channels_last)
+    return tensor.to(setting.device)
+
+
+def _compiled(module: nn.Module, setting: Setting) -> Callable[..., Any]:
+    if not setting.compiled:
+        return module
+    compiled: Callable[..., Any] = torch.compile(module)
+    return compiled
+
+
+@contextmanager
+def running(setting: Setting) -> Iterator[None]:
+    """Without gradients, on so many threads; what torch raises is one line.
+
+    Raises:
+        MeasureError: if torch cannot run what is within the block.
+    """
+    with torch.inference_mode(), _threads(setting.threads), _kernels(setting):
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+            if isinstance(error, MeasureError):
+                raise
+            how = "compiled, " if setting.compiled else ""
+            how += f"as {setting.dtype} on {setting.device}"
+            message = f"cannot be run {how}: {first_line(error)}"
+            raise MeasureError(message) from error
+
+
+def all_threads() -> int:
+    """As many threads as torch takes where nobody says how many."""
+    return torch.get_num_threads()
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _kernels(setting: Setting) -> Iterator[None]:
+    """The compiler's own number of threads, which it writes into the kernels."""
+    if not setting.compiled:
+        yield
+        return
+    from torch._inductor import config
+
+    torch.compiler.reset()
+    with warnings.catch_warnings(), config.patch({"cpp.threads": setting.threads}):
+        warnings.simplefilter("ignore")  # torch's own, of what it does within
+        yield
+
+
+def spec_subjects(
+    specs: Sequence[Spec], settings: Sequence[Setting], *, parts: bool = False
+) -> list[Subject]:
+    """The networks of `specs`, to be run as all these settings say.
+
+    Raises:
+        MeasureError: if they take more memory than this machine has.
+    """
+    nets = [network(spec) for spec in specs]
+    for setting in settings:
+        if setting.device == "cpu":
+            width = getattr(torch, setting.dtype).itemsize
+            refuse_too_large(nets, setting.batch, width)
+    return [subject(spec, parts=parts) for spec in specs]
+
+
+def subject(spec: Spec, *, parts: bool) -> Subject:
+    """The network of `spec` with weights drawn by a fixed seed, to be run."""
+    net = network(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        module = build(spec)
+    paths = {part.name: part.path for part in net.parts} if parts else {}
+    shape = [int(each) for each in net.image]
+    return Subject(spec.name, module, images(shape), paths)
+
+
+def module_subject(counted: Counted, parts: Sequence[str]) -> Subject:
+    """A module of other code, to be run on batches of what it was counted on.
+
+    Raises:
+        MeasureError: if it was counted on more than one image.
+    """
+    for each in counted.inputs:
+        if each.shape[0] != 1:
+            side = "x".join(map(str, each.shape))
+            raise MeasureError(
+                f"{counted.name}: --latency expected an --input of one, 1x..., got "
+                f"{side}; --batch says how many"
+            )
+    paths = {name: name for name in parts}
+    return Subject(counted.name, counted.module, _batches(counted.inputs), paths)
+
+
+def images(shape: Sequence[int]) -> Callable[[int], tuple[torch.Tensor, ...]]:
+    """Batches of images for a network that takes nothing else, always the same."""
+    return _batches([Input((1, *shape))])
+
+
+def _batches(inputs: Sequence[Input]) -> Callable[[int], tuple[torch.Tensor, ...]]:
+    """Batches of inputs, always the same.
+
+    Numbers are normal ones; whole numbers and truths are zeros, which are in any
+    vocabulary.
+    """
+
+    def make(batch: int) -> tuple[torch.Tensor, ...]:
+        generator = torch.Generator().manual_seed(SEED)
+        return tuple(
+            torch.randn(batch, *shape[1:], generator=generator)
+            if dtype is None or dtype.is_floating_point
+            else torch.zeros(batch, *shape[1:], dtype=dtype)
+            for shape, dtype in inputs
+        )
+
+    return make
+
+
+def machine(device: str) -> str:
+    """The name that its maker has given to this device."""
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:  # only Linux has it
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor() or platform.machine()

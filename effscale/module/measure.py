@@ -1,7 +1,8 @@
-"""Measuring: what a counter sees when one image goes through a built module.
+"""Cost of a built module as a counter sees it, when one image goes through.
 
-Two engines, each behind one function: fvcore traces a real run on the module's device;
-torch's flop registry is asked on the meta device, where nothing is computed or stored.
+Two engines: fvcore traces a real run on the module's device; torch's flop registry is
+asked on the meta device, where nothing is computed or stored. A spec's network is built
+to be measured, and set against its count.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import warnings
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
@@ -21,8 +22,9 @@ from torch import nn
 from effscale.cost.count import Cost, layer_costs, part_costs, whole
 from effscale.errors import MeasureError
 from effscale.markup import figures
+from effscale.module.aten import FVCORE_MACS, kind, multiplying, plain
 from effscale.module.build import build
-from effscale.module.counts import Counts, multiplying
+from effscale.module.flops import dispatched
 from effscale.network.network import network
 from effscale.quantity import human
 
@@ -33,115 +35,10 @@ if TYPE_CHECKING:
     from effscale.network.parts import Network
     from effscale.spec.models import Spec
 
-
-# --------------------------------------------------------------------------------------
-# fvcore's counter: the module is run once for real, and the trace is counted.
-
-#: fvcore's operators whose figures are MACs of convolutions and products.
-_COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum")
-
-
-def traced(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Counts:
-    """fvcore's figures: its `conv` and `linear` (and products) are MACs already.
-
-    It is taught the operators of `_taught`, which it would leave out.
-
-    Raises:
-        MeasureError: if fvcore fails on one of the operators that it knows.
-    """
-    calls: Counter[str] = Counter()
-    taught: Counter[str] = Counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
-        from fvcore.nn import FlopCountAnalysis
-        from fvcore.nn.activation_count import generic_activation_jit
-        from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
-
-        analysis = FlopCountAnalysis(module, inputs)
-        outputs = generic_activation_jit("activations")
-        for name, handle in _DEFAULT_SUPPORTED_OPS.items():
-            if _short(name) in (*_COUNTED, "convolution"):
-                both = _with_outputs(name, handle, outputs, calls)
-                analysis.set_op_handle(name, both)
-        for name, handle in _taught(taught).items():
-            analysis.set_op_handle(name, _with_outputs(name, handle, outputs, calls))
-        analysis.unsupported_ops_warnings(enabled=False)
-        analysis.uncalled_modules_warnings(enabled=False)
-        by_module = analysis.by_module_and_operator()
-    operators = {name: int(flops) for name, flops in by_module[""].items()}
-    activations = operators.pop("activations", 0)
-    counted = (*_COUNTED, *taught)
-    return Counts(
-        macs=sum(operators.get(name, 0) for name in counted),
-        activations=activations,
-        operators=operators,
-        calls=calls,
-        free=dict(analysis.unsupported_ops()),
-        modules={
-            path: sum(int(each.get(name, 0)) for name in counted)
-            for path, each in by_module.items()
-        },
-        taught=taught,
-    )
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("aten::").lstrip("_")
-
-
-def _with_outputs(
-    name: str,
-    handle: Any,  # noqa: ANN401 - fvcore's
-    outputs: Any,  # noqa: ANN401
-    calls: Counter[str],
-) -> Any:  # noqa: ANN401
-    """fvcore's handle for operator `name`, which counts outputs and calls too."""
-
-    def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
-        try:
-            flops = handle(inputs, results)
-        except (AssertionError, IndexError, NotImplementedError, TypeError):
-            message = f"fvcore cannot count {name}: the MACs would be wrong"
-            raise MeasureError(message) from None
-        counted = (
-            flops if isinstance(flops, Counter) else Counter({_short(name): flops})
-        )
-        calls.update([*counted])
-        both_counted: Counter[str] = counted + outputs(inputs, results)
-        return both_counted
-
-    return both
-
-
-def _taught(found: Counter[str]) -> dict[str, Any]:
-    """Handles for operators that fvcore leaves out; what they count is `found`."""
-    from fvcore.nn.jit_handles import conv_flop_count, get_shape
-
-    def same_padding(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
-        """Convolutions whose padding is a word, `same` or `valid`."""
-        shapes = get_shape(inputs[0]), get_shape(inputs[1]), get_shape(outputs[0])
-        counted = Counter({"conv (padding by word)": conv_flop_count(*shapes)})
-        found.update(counted)
-        return counted
-
-    def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
-        """Scores of L queries for S keys each, and S values mixed L times."""
-        query, key, value = (get_shape(each) for each in inputs[:3])
-        *heads, length, width = query
-        macs = math.prod(heads) * length * key[-2] * (width + value[-1])
-        counted = Counter({"scaled_dot_product_attention": macs})
-        found.update(counted)
-        return counted
-
-    return {
-        "aten::_convolution_mode": same_padding,
-        "aten::scaled_dot_product_attention": attention,
-    }
-
-
-# --------------------------------------------------------------------------------------
-
 Engine = Literal["fvcore", "torch"]
+
+#: Bytes of a float32.
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -154,25 +51,32 @@ class Measurement(Cost):
     engine: Engine = "fvcore"
     #: The counter's own figure for each operator it knows, in its own unit.
     operators: Mapping[str, int] = field(default_factory=dict)
+    #: Calls of operators that multiply and are counted.
+    calls: Mapping[str, int] = field(default_factory=dict)
     #: Calls of operators that the counter leaves out: free by the convention.
     free: Mapping[str, int] = field(default_factory=dict)
     #: MACs of each submodule by path (`stages.2`), the root being the empty path.
     modules: Mapping[str, int] = field(default_factory=dict)
-
-    def _repr_html_(self) -> str:
-        """Its figures, and the counter's own by operator, for notebooks."""
-        own = figures(f"{self.engine}, by operator", self.operators)
-        return f"{super()._repr_html_()}{own}"
-
-    #: Calls of operators that multiply and are counted.
-    calls: Mapping[str, int] = field(default_factory=dict)
-    #: Those of `operators` that the counter knows of us alone.
+    #: Those of `operators` that the counter does not know without effscale's help.
     taught: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def skipped(self) -> dict[str, int]:
         """Calls of operators that multiply and are left out: the MACs are too few."""
         return {name: self.free[name] for name in multiplying(self.free)}
+
+    def by_kind(self) -> Counter[str]:
+        """MACs of convolutions, and of matrix products."""
+        factor = 2 if self.engine == "torch" else 1
+        found: Counter[str] = Counter()
+        for name in self.calls:
+            found[kind(name)] += self.operators.get(name, 0) // factor
+        return found
+
+    def _repr_html_(self) -> str:
+        """Its figures, and the counter's own by operator, for notebooks."""
+        own = figures(f"{self.engine}, by operator", self.operators)
+        return f"{super()._repr_html_()}{own}"
 
 
 class Input(NamedTuple):
@@ -196,15 +100,28 @@ def measure(
     left as it was: mode, hooks, gradients, statistics.
 
     Raises:
-        MeasureError: if an operator that multiplies would have been skipped, if the
-            resolution is none, or if fvcore is asked to run a module on meta.
+        MeasureError: if an operator that multiplies would have been skipped, if
+            `resolution` is not in pixels, or if fvcore is asked to run a module on
+            meta.
     """
-    image = Input((1, image_channels, *_sides(resolution)))
+    image = Input((1, image_channels, *_height_and_width(resolution)))
     measured = run(module, [image], engine)
     if measured.skipped:
         names = ", ".join(measured.skipped)
         raise MeasureError(f"{engine} cannot count {names}: the MACs would be wrong")
     return measured
+
+
+def _height_and_width(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
+    pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
+    try:
+        height, width = (operator.index(each) for each in pair)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        message = f"expected pixels, or height and width, got {resolution!r}"
+        raise MeasureError(f"resolution: {message}")
+    return height, width
 
 
 def run(
@@ -219,7 +136,8 @@ def run(
         MeasureError: if fvcore is asked to run a module on meta, or knows an operator
             and fails on it.
     """
-    like = _like(module)
+    parameters = (each for each in module.parameters() if each.is_floating_point())
+    like = next(parameters, torch.empty(0))
     if engine == "fvcore" and like.is_meta:
         raise MeasureError("fvcore runs the network and cannot on meta; try torch")
     on_meta = engine == "torch" and not really
@@ -228,19 +146,18 @@ def run(
         torch.zeros(each.shape, dtype=each.dtype or like.dtype, device=device)
         for each in inputs
     )
-    with torch.no_grad(), _as_it_was(module):
+    with torch.no_grad(), _left_as_it_was(module):
         module.eval()
         if engine == "torch":
-            from effscale.module import flops
-
-            counts = flops.counted(module, tensors, really=really)
+            found = _by_torch(module, tensors, really=really)
         else:
-            counts = traced(module, tensors)
-    return Measurement(engine=engine, params=_params(module), **vars(counts))
+            found = _by_fvcore(module, tensors)
+    trained = (each for each in module.parameters() if each.requires_grad)
+    return replace(found, params=sum(each.numel() for each in trained))
 
 
 @contextmanager
-def _as_it_was(module: nn.Module) -> Iterator[None]:
+def _left_as_it_was(module: nn.Module) -> Iterator[None]:
     """Put back modes, hooks, buffers and random numbers, however the block ends.
 
     Attention takes its slow path within, whose operators counters know.
@@ -268,32 +185,119 @@ def _as_it_was(module: nn.Module) -> Iterator[None]:
                 buffer.copy_(value)
 
 
-def _sides(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
-    pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
-    try:
-        height, width = (operator.index(each) for each in pair)
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1:
-        message = f"expected pixels, or height and width, got {resolution!r}"
-        raise MeasureError(f"resolution: {message}")
-    return height, width
+def _by_torch(
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], *, really: bool
+) -> Measurement:
+    """The figures of torch's flop registry, which are 2 × MACs."""
+    seen = dispatched(module, inputs, really=really)
+    return Measurement(
+        macs=sum(seen.flops.values()) // 2,
+        activations=seen.activations,
+        engine="torch",
+        operators=dict(seen.flops),
+        calls=dict(seen.calls),
+        free=dict(seen.free),
+        modules={path: flops // 2 for path, flops in seen.modules.items()},
+    )
 
 
-def _like(module: nn.Module) -> torch.Tensor:
-    """A parameter whose dtype and device an image must have."""
-    parameters = (each for each in module.parameters() if each.is_floating_point())
-    return next(parameters, torch.empty(0))
+def _by_fvcore(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Measurement:
+    """fvcore's figures, which for convolutions and products are MACs.
+
+    Raises:
+        MeasureError: if fvcore fails on one of the operators that it knows.
+    """
+    calls: Counter[str] = Counter()
+    taught: Counter[str] = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
+        from fvcore.nn import FlopCountAnalysis
+        from fvcore.nn.activation_count import generic_activation_jit
+        from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
+
+        analysis = FlopCountAnalysis(module, inputs)
+        outputs = generic_activation_jit("activations")
+        known = {
+            name: handle
+            for name, handle in _DEFAULT_SUPPORTED_OPS.items()
+            if _short(name) in (*FVCORE_MACS, "convolution")
+        }
+        for name, handle in {**known, **_lessons(taught)}.items():
+            both = _with_outputs(name, handle, outputs, calls)
+            analysis.set_op_handle(name, both)
+        analysis.unsupported_ops_warnings(enabled=False)
+        analysis.uncalled_modules_warnings(enabled=False)
+        by_module = analysis.by_module_and_operator()
+    operators = {name: int(flops) for name, flops in by_module[""].items()}
+    activations = operators.pop("activations", 0)
+    counted = (*FVCORE_MACS, *taught)
+    return Measurement(
+        macs=sum(operators.get(name, 0) for name in counted),
+        activations=activations,
+        engine="fvcore",
+        operators=operators,
+        calls=calls,
+        free=dict(analysis.unsupported_ops()),
+        modules={
+            path: sum(int(each.get(name, 0)) for name in counted)
+            for path, each in by_module.items()
+        },
+        taught=taught,
+    )
 
 
-def _params(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+def _short(name: str) -> str:
+    return plain(name).lstrip("_")
 
 
-# --------------------------------------------------------------------------------------
-# A spec's network, built for measuring alone and measured.
+def _with_outputs(
+    name: str,
+    handle: Any,  # noqa: ANN401 - fvcore's
+    outputs: Any,  # noqa: ANN401
+    calls: Counter[str],
+) -> Any:  # noqa: ANN401
+    """fvcore's handle for operator `name`, which counts outputs and calls too."""
 
-FLOAT_BYTES = 4
+    def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
+        try:
+            flops = handle(inputs, results)
+        except (AssertionError, IndexError, NotImplementedError, TypeError):
+            message = f"fvcore cannot count {name}: the MACs would be wrong"
+            raise MeasureError(message) from None
+        counted = (
+            flops if isinstance(flops, Counter) else Counter({_short(name): flops})
+        )
+        calls.update([*counted])
+        both_counted: Counter[str] = counted + outputs(inputs, results)
+        return both_counted
+
+    return both
+
+
+def _lessons(taught: Counter[str]) -> dict[str, Any]:
+    """Handles for operators that fvcore leaves out; they add what they count."""
+    from fvcore.nn.jit_handles import conv_flop_count, get_shape
+
+    def same_padding(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
+        """Convolutions whose padding is a word, `same` or `valid`."""
+        shapes = get_shape(inputs[0]), get_shape(inputs[1]), get_shape(outputs[0])
+        counted = Counter({"conv (padding by word)": conv_flop_count(*shapes)})
+        taught.update(counted)
+        return counted
+
+    def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
+        """Scores of L queries for S keys each, and S values mixed L times."""
+        query, key, value = (get_shape(each) for each in inputs[:3])
+        *heads, length, width = query
+        macs = math.prod(heads) * length * key[-2] * (width + value[-1])
+        counted = Counter({"scaled_dot_product_attention": macs})
+        taught.update(counted)
+        return counted
+
+    return {
+        "aten::_convolution_mode": same_padding,
+        "aten::scaled_dot_product_attention": attention,
+    }
 
 
 def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:

@@ -1,1 +1,1 @@
-"""A spec as layers: the vocabulary, the blocks, and how stages become a network."""
+"""Networks as layers: operators, blocks, cells, stages, necks and heads."""

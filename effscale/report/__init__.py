@@ -1,1 +1,1 @@
-"""Rows of plain data, and the formats that show them: the only room with rich."""
+"""Answers of commands: rows, tables, pictures, and the formats that show them."""

@@ -5,119 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.conventions import Term
+from effscale.module.aten import KINDS, kind, plain
 from effscale.report import rows
-from effscale.report.document import Column, Report, Section, percent, quantity, unit_of
+from effscale.report.document import (
+    Column,
+    Report,
+    Section,
+    macs_column,
+    percent,
+    quantity,
+    unit_of,
+)
 from effscale.report.profile import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from effscale.module.any_module import Side, Sides
+    from effscale.module.any_module import Attempt, Counted
     from effscale.module.measure import Measurement
     from effscale.report.document import Units
     from effscale.report.profile import By
     from effscale.report.rows import Data
 
-
-# --------------------------------------------------------------------------------------
-# What two counters saw of a module: what goes in, what is left out, and why.
-
+#: Of the other tools' numbers, those that the two counters know.
+TOOLS = ("paper", "fvcore", "torch")
 #: Operators named in the line of those that are left out.
 NAMED = 6
 
 
-def heading(found: Sides, units: Units, tool: str | None) -> list[tuple[str, str]]:
-    """The lines above the table: what it is, what it costs, what was seen of it."""
-    from effscale.module.any_module import shown
-
-    unit, factor = unit_of(units)
-    best = found.best
-    inputs = ", ".join(shown(each) for each in found.inputs)
-    assumed = " (assumed; --input says another)" if found.assumed else ""
-    counted = f"{factor * int(best.macs):,} {unit}, {int(best.params):,} params"
-    said = [*map(_coverage, found.sides), *([found.note] if found.note else [])]
-    agree = len(found.sides) > 1 and not found.faults()
-    lines = [
-        ("module", f"{found.name}, {type(found.module).__name__}"),
-        ("input", f"{inputs}{assumed}"),
-        ("counted", f"{counted}, {int(best.activations):,} activations"),
-        ("coverage", "; ".join(said) + (" ✓" if agree else "")),
-    ]
-    free = _free(found)
-    if free:
-        lines.append(("left out", free))
-    numbers, fvcore = conventions(found), found.sides[0].measured
-    tool = tool or "fvcore"
-    if tool == "fvcore" and "fvcore" in numbers and fvcore is not None:
-        known = numbers["fvcore"] - sum(extra(fvcore).values())
-        terms = [Term("MACs", 1, known)]
-        terms += [Term(name, 1, n) for name, n in extra(fvcore).items()]
-        lines.append(("elsewhere", f"fvcore's {sentence(terms)}"))
-    elif tool in numbers:
-        terms = [Term("MACs", 2 if tool == "torch" else 1, int(best.macs))]
-        lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
-    return lines
-
-
-def _coverage(side: Side) -> str:
-    """`fvcore 53 of 54 multiplying calls (98.1 %), lstm ×1 left out`."""
-    if side.measured is None:
-        return f"{side.engine} none: {side.error}"
-    calls, skipped = sum(side.measured.calls.values()), side.measured.skipped
-    every = calls + sum(skipped.values())
-    said = f"{side.engine} {calls} of {every} multiplying calls"
-    if skipped:
-        missed = ", ".join(f"{plain(name)} ×{n}" for name, n in skipped.items())
-        said += f" ({percent(calls / every)}), {missed} left out"
-    if side.measured.taught:
-        known = ", ".join(side.measured.taught)
-        said += f" (by effscale's formula: {known})"
-    return said
-
-
-def _free(found: Sides) -> str:
-    """What is no convolution and no product, the most frequent first."""
-    side = next(each.measured for each in found.sides if each.measured is not None)
-    calls = {
-        plain(name): n for name, n in side.free.items() if name not in side.skipped
-    }
-    names = sorted(calls, key=lambda name: -calls[name])
-    said = [f"{name} ×{calls[name]}" for name in names[:NAMED]]
-    said += list(extra(side)) if side.engine == "fvcore" else []
-    if len(names) > NAMED:
-        said.append(f"{len(names) - NAMED} others")
-    return f"{', '.join(said)}: neither convolution nor product" if said else ""
-
-
-def extra(measured: Measurement) -> dict[str, int]:
-    """What fvcore counts besides MACs: batch norm, pooling."""
-    counted = measured.operators.items()
-    return {name: n for name, n in counted if name not in measured.calls and n}
-
-
-def plain(name: str) -> str:
-    """An operator's name without its namespace."""
-    return name.removeprefix("aten::")
-
-
-def conventions(found: Sides) -> dict[str, int]:
-    """The numbers of tools that are known; fvcore's without what it was taught."""
-    numbers = {"paper": int(found.best.macs)}
-    for side in found.sides:
-        if side.measured is not None:
-            ours = sum(side.measured.taught.values())
-            numbers[side.engine] = sum(side.measured.operators.values()) - ours
-    return numbers
-
-
-# --------------------------------------------------------------------------------------
-
-#: Of the other tools' numbers, those that the two counters know.
-TOOLS = ("paper", "fvcore", "torch")
-
-
 def report(
-    found: Sides,
+    found: Counted,
     *,
     by: By = "part",
     depth: int = 1,
@@ -127,26 +44,25 @@ def report(
     """What both counters say of a module, by the tree of its modules or by operator."""
     from effscale.module.any_module import shown
 
-    best = found.best
-    engines = [each.engine for each in found.sides]
+    best, inputs = found.best, [shown(each) for each in found.inputs]
     named = list(_modules(found, depth if by == "part" else None, leaves=by == "layer"))
     operators, left_out = _operators(found), _left_out(found)
-    numbers = conventions(found)
+    numbers = _conventions(found)
     total: Data = {
         "module": "total",
         "operator": "total",
         **rows.costs(best),
-        **{side.engine: _macs(side) for side in found.sides},
+        **{str(each.engine): int(each.macs) for each in found.measured},
         "share": 1.0,
     }
     data = {
         **rows.envelope("profile", found.name),
-        "inputs": [shown(each) for each in found.inputs],
+        "inputs": inputs,
         "totals": rows.costs(best),
         "modules": named,
         "operators": operators,
         "left_out": left_out,
-        "measured": [_measured(side) for side in found.sides],
+        "measured": [_measured(each) for each in found.attempts],
         "agrees": not found.faults(),
         "faults": found.faults(),
         "conventions": numbers,
@@ -154,22 +70,99 @@ def report(
     if tool:
         data["as"] = {"tool": tool, "total": numbers[tool]}
     main = operators if by == "operator" else named
+    engines = [each.engine for each in found.attempts]
     sections = [Section(_columns(by, engines, units), main, total=total)]
     if by == "operator" and left_out:
         sections.append(Section(_LEFT_OUT, left_out, "Left out: no MACs"))
     return Report(
         data=data,
         sections=sections,
-        heading=heading(found, units, tool),
+        heading=_heading(found, inputs, units, tool or "fvcore"),
         records=[_record(row) for row in main],
     )
 
 
-def _macs(side: Side) -> int | None:
-    return None if side.measured is None else int(side.measured.macs)
+def _heading(
+    found: Counted, inputs: Sequence[str], units: Units, tool: str
+) -> list[tuple[str, str]]:
+    """The lines above the table: what it is, what it costs, what was seen of it."""
+    unit, factor = unit_of(units)
+    best = found.best
+    assumed = " (assumed; --input says another)" if found.assumed else ""
+    counted = f"{factor * int(best.macs):,} {unit}, {int(best.params):,} params"
+    said = [*map(_coverage, found.attempts), *([found.note] if found.note else [])]
+    agree = len(found.attempts) > 1 and not found.faults()
+    lines = [
+        ("module", f"{found.name}, {type(found.module).__name__}"),
+        ("input", f"{', '.join(inputs)}{assumed}"),
+        ("counted", f"{counted}, {int(best.activations):,} activations"),
+        ("coverage", "; ".join(said) + (" ✓" if agree else "")),
+    ]
+    if free := _free(found.measured[0]):
+        lines.append(("left out", free))
+    if terms := _terms(found, tool):
+        lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
+    return lines
 
 
-def _modules(found: Sides, depth: int | None, *, leaves: bool) -> Iterator[Data]:
+def _coverage(attempt: Attempt) -> str:
+    """`fvcore 53 of 54 multiplying calls (98.1 %), lstm ×1 left out`."""
+    measured = attempt.measured
+    if measured is None:
+        return f"{attempt.engine} none: {attempt.error}"
+    calls, skipped = sum(measured.calls.values()), measured.skipped
+    every = calls + sum(skipped.values())
+    said = f"{attempt.engine} {calls} of {every} multiplying calls"
+    if skipped:
+        missed = ", ".join(f"{plain(name)} ×{n}" for name, n in skipped.items())
+        said += f" ({percent(calls / every)}), {missed} left out"
+    if measured.taught:
+        said += f" (by effscale's formula: {', '.join(measured.taught)})"
+    return said
+
+
+def _free(measured: Measurement) -> str:
+    """The operators that are neither convolution nor product, most frequent first."""
+    skipped = measured.skipped
+    calls = {plain(name): n for name, n in measured.free.items() if name not in skipped}
+    names = sorted(calls, key=lambda name: -calls[name])
+    said = [f"{name} ×{calls[name]}" for name in names[:NAMED]]
+    said += _besides(measured)
+    if len(names) > NAMED:
+        said.append(f"{len(names) - NAMED} others")
+    return f"{', '.join(said)}: neither convolution nor product" if said else ""
+
+
+def _besides(measured: Measurement) -> dict[str, int]:
+    """What fvcore counts besides MACs: batch norm, pooling."""
+    if measured.engine != "fvcore":
+        return {}
+    counted = measured.operators.items()
+    return {name: n for name, n in counted if name not in measured.calls and n}
+
+
+def _conventions(found: Counted) -> dict[str, int]:
+    """The numbers of tools that are known; fvcore's without what it was taught."""
+    numbers = {"paper": int(found.best.macs)}
+    for each in found.measured:
+        ours = sum(each.taught.values())
+        numbers[each.engine] = sum(each.operators.values()) - ours
+    return numbers
+
+
+def _terms(found: Counted, tool: str) -> list[Term]:
+    """The terms that a tool's number is the sum of; none where it is not known."""
+    numbers = _conventions(found)
+    if tool not in numbers:
+        return []
+    if tool != "fvcore":
+        return [Term("MACs", 2 if tool == "torch" else 1, int(found.best.macs))]
+    besides = _besides(found.measured[0])  # fvcore is asked first
+    macs = Term("MACs", 1, numbers[tool] - sum(besides.values()))
+    return [macs, *(Term(name, 1, n) for name, n in besides.items())]
+
+
+def _modules(found: Counted, depth: int | None, *, leaves: bool) -> Iterator[Data]:
     """The modules that cost something, those that hold others before what they hold."""
     whole = max(int(found.best.macs), 1)
     alone = next(found.module.children(), None) is None
@@ -180,11 +173,7 @@ def _modules(found: Sides, depth: int | None, *, leaves: bool) -> Iterator[Data]
             continue
         if (depth is not None and level > depth) or (leaves and inner):
             continue
-        macs: Data = {
-            side.engine: side.measured.modules.get(path, 0)
-            for side in found.sides
-            if side.measured is not None
-        }
+        macs: Data = {each.engine: each.modules.get(path, 0) for each in found.measured}
         params = sum(p.numel() for p in module.parameters() if p.requires_grad)
         if params or any(macs.values()):
             ours = found.best.modules.get(path, 0)
@@ -199,64 +188,50 @@ def _modules(found: Sides, depth: int | None, *, leaves: bool) -> Iterator[Data]
             }
 
 
-def _operators(found: Sides) -> list[Data]:
+def _operators(found: Counted) -> list[Data]:
     """Convolutions and matrix products, with each engine's names of them."""
-    from effscale.module.any_module import KINDS, kind
-
     whole = max(int(found.best.macs), 1)
     table = []
     for name in KINDS:
         row: Data = {"operator": name}
-        for side in found.sides:
-            if side.measured is not None:
-                calls = side.measured.calls
-                row[side.engine] = side.kinds()[name]
-                row[f"{side.engine}_calls"] = {
-                    each: n for each, n in calls.items() if kind(each) == name
-                }
-        best = row.get(found.best.engine, 0)
-        if any(row.get(f"{side.engine}_calls") for side in found.sides):
+        for each in found.measured:
+            row[each.engine] = each.by_kind()[name]
+            calls = {op: n for op, n in each.calls.items() if kind(op) == name}
+            row[f"{each.engine}_calls"] = calls
+        if any(row[f"{each.engine}_calls"] for each in found.measured):
+            best = row[found.best.engine]
             table.append({**row, "macs": best, "share": best / whole})
     return table
 
 
-def _left_out(found: Sides) -> list[Data]:
+def _left_out(found: Counted) -> list[Data]:
     """Operators that are no MACs; what fvcore counts of them all the same."""
     table: dict[str, Data] = {}
-    for side in found.sides:
-        if side.measured is None:
-            continue
-        more = extra(side.measured) if side.engine == "fvcore" else {}
-        for name, calls in {**dict.fromkeys(more), **side.measured.free}.items():
+    for each in found.measured:
+        more = _besides(each)
+        for name, calls in {**dict.fromkeys(more), **each.free}.items():
             row = table.setdefault(plain(name), {"operator": plain(name)})
-            row[f"{side.engine}_calls"] = calls
+            row[f"{each.engine}_calls"] = calls
             row["fvcore_counts"] = more.get(name, row.get("fvcore_counts"))
-            row["multiplies"] = name in side.measured.skipped or row.get(
-                "multiplies", False
-            )
+            row["multiplies"] = name in each.skipped or row.get("multiplies", False)
     return sorted(table.values(), key=lambda row: -(row.get("fvcore_counts") or 0))
 
 
-def _measured(side: Side) -> Data:
+def _measured(attempt: Attempt) -> Data:
     """What an engine said, with all its calls, for JSON."""
-    if side.measured is None:
-        return {"engine": side.engine, "error": side.error}
-    each = side.measured
+    measured = attempt.measured
+    if measured is None:
+        return {"engine": attempt.engine, "error": attempt.error}
     return {
-        **(rows.measured(each) or {}),
-        "calls": dict(each.calls),
-        "taught": dict(each.taught),
-        "skipped": each.skipped,
-        "free": dict(each.free),
+        **(rows.measured(measured) or {}),
+        "calls": dict(measured.calls),
+        "taught": dict(measured.taught),
+        "skipped": measured.skipped,
+        "free": dict(measured.free),
     }
 
 
 def _columns(by: By, engines: Sequence[str], units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
-
-    def macs(value: int) -> str:
-        return quantity(factor * value)
-
     if by == "operator":
         what = [
             Column("operator", "operator", justify="left"),
@@ -270,7 +245,7 @@ def _columns(by: By, engines: Sequence[str], units: Units) -> list[Column]:
         ]
     return [
         *what,
-        *(Column(f"{unit} by {each}", each, macs) for each in engines),
+        *(macs_column(units, each, suffix=f" by {each}") for each in engines),
         Column("share", "share", percent),
     ]
 

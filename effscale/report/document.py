@@ -1,4 +1,4 @@
-"""What a command answers: plain data, and how its tables are laid out."""
+"""Answers of commands as plain data: reports, their tables, columns and footnotes."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Report:
     heading: Sequence[tuple[str, str]] = ()  #: label and text, line by line
     notes: Sequence[str] = ()
     #: What a CSV holds: the first section's rows, flat.
-    records: Sequence[Row] = field(default_factory=list)
+    records: Sequence[Row] = ()
 
 
 def unit_of(units: Units) -> tuple[str, int]:
-    """What a column of MACs is called in `units`, and what each MAC counts for."""
+    """The title of a column of MACs in `units`, and the operations in each MAC."""
     return ("FLOPs", 2) if units == "flops" else ("MACs", 1)
 
 
@@ -113,6 +113,11 @@ def multiple(value: float) -> str:
     return f"{value:.4g}"
 
 
+def several(number: int, what: str) -> str:
+    """A number of things: `1 epoch`, `3 epochs`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def sides(value: Sequence[int]) -> str:
     """A feature map or image: one number for a square, height×width otherwise."""
     height, width = value
@@ -125,9 +130,6 @@ def change(value: Sequence[Any]) -> str:
     return str(after) if before == after else f"{before}→{after}"
 
 
-# --------------------------------------------------------------------------------------
-# Columns that several answers have in common.
-
 #: How a network was scaled.
 MULTIPLIERS = [
     Column("d", "depth_multiplier", multiplier),
@@ -137,8 +139,14 @@ MULTIPLIERS = [
 ACTIVATIONS = Column("activ.", "activations", quantity)
 OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
 
-#: Behind MACs that were measured: whether the same was.
+#: Behind MACs that were measured: whether they are the counted ones.
 MARKS = {None: "", True: " ✓", False: " ✗"}
+
+
+def macs_column(units: Units, key: str = "macs", *, suffix: str = "") -> Column:
+    """MACs of a row, or FLOPs; what is for a second has the suffix `/s`."""
+    unit, factor = unit_of(units)
+    return Column(f"{unit}{suffix}", key, lambda macs: quantity(factor * macs))
 
 
 def costs(units: Units) -> list[Column]:
@@ -156,8 +164,8 @@ def costs(units: Units) -> list[Column]:
 
 
 def candidates(units: Units, *, family: bool) -> list[Column]:
-    """What a grid says of each network; of several φ, how well it tracks the budget."""
-    tracking = Column("rms", "tracking", lambda value: f"{100 * value:.1f} %")
+    """Columns of a grid; of several φ, the root mean square of the deviations too."""
+    tracking = Column("rms", "tracking", percent)
     return [
         *costs(units),
         ACTIVATIONS,
@@ -181,15 +189,12 @@ def agreement(table: Sequence[Row]) -> list[str]:
     return [f"✓ {engine} measured the same MACs, params and activations"]
 
 
-# --------------------------------------------------------------------------------------
-# Marks in a table's cells, and the table that says what they mean.
-
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass
 class Footnotes:
-    """Texts numbered in the order in which they first come up, each once."""
+    """Texts behind the marks of a table's cells, numbered as they first come up."""
 
     #: For each text, what is said of the cells that are marked with it.
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -200,9 +205,9 @@ class Footnotes:
         return raised(list(self.texts).index(text) + 1)
 
     def section(self, title: str, cells: str = "") -> list[Section]:
-        """What the marks mean, as a table; nothing where there is none.
+        """A table of the marks and their texts; none where there is no mark.
 
-        What is said of cells has a column of that name.
+        `cells` is the title of the column that says which cells are marked.
         """
         columns = [
             Column("", "mark"),

@@ -1,4 +1,4 @@
-"""The answer of `export`: what was written, and how one goes on with it."""
+"""The answer of `export`: the file, its check, and the call that loads it."""
 
 from __future__ import annotations
 
@@ -45,16 +45,14 @@ def report(
     }
     pixels = "×".join(str(side) for side in spec.resolution)
     network = f"{spec.name}, {spec.image_channels}×{pixels} px"
-    if written.difference:
-        apart = f"the same output, to {written.difference:.0e} of the largest"
-    else:
-        apart = "the same output, to the last bit"
+    apart = f"{written.difference:.0e} of the largest"
+    same = f"the same output, to {apart if written.difference else 'the last bit'}"
     heading = [
         ("network", f"{network}, {int(cost.params):,} params, {weights}"),
         ("written", f"{path}, {human(size)}B, {written.version}"),
         ("input", _said(written.inputs)),
         ("output", _said(written.outputs)),
-        ("checked", f"{written.checked} reads it and gives {apart}"),
+        ("checked", f"{written.checked} reads it and gives {same}"),
         ("load", _LOADS[written.form].replace("FILE", repr(str(path)))),
     ]
     return Report(data=data, sections=[], heading=heading, records=[_flat(data)])

@@ -66,7 +66,7 @@ def _mended(outcome: Outcome) -> str:
 
 
 def _hints(outcome: Outcome) -> str:
-    """What would mend how many."""
+    """The number of findings that each option would fix."""
     options = {"safe": "--fix", "unsafe": "--fix --unsafe-fixes", "update": "--update"}
     found = [
         f"{outcome.fixable[name]:,} with {option}"

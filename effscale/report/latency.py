@@ -1,17 +1,19 @@
-"""Measured times in an answer: how long, how sure, how many times another's."""
+"""Measured times in an answer: medians, their spread, and ratios of networks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from effscale.report import rows
 from effscale.report.compare import times
 from effscale.report.document import (
     Column,
     Section,
+    macs_column,
     percent,
-    quantity,
     seconds,
+    several,
     unit_of,
 )
 
@@ -22,57 +24,94 @@ if TYPE_CHECKING:
     from effscale.report.document import Report, Row, Units
     from effscale.report.rows import Data
 
-
-# --------------------------------------------------------------------------------------
-# How networks were run, in words and columns: what settings have in common or not.
-
 #: The keys by which settings differ.
-SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
+_SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
 
 
-def differing(entries: Sequence[Row]) -> list[str]:
-    """The keys that have several values in these entries."""
-    return [key for key in SETTING if len({each[key] for each in entries}) > 1]
+def by_part(
+    answer: Report,
+    found: Sequence[Latency],
+    parts: Mapping[str, int],
+    machine: str,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """The answer of `profile`, and how long the network takes, part by part.
+
+    `parts` are the MACs of each part.
+    """
+    macs = answer.data["totals"]["macs"]
+    entries = [_entry(each, macs, parts) for each in found]
+    columns = [*_varying(entries), *_measured(units)]
+    sections = _parts(entries, units)
+    return replace(
+        answer,
+        data={**answer.data, "machine": machine, "latency": entries},
+        sections=[
+            *answer.sections,
+            Section(columns, entries, f"Latency, {_common(entries)}"),
+            *sections,
+        ],
+        heading=[*answer.heading, ("machine", machine)],
+        notes=[*answer.notes, _legend(entries, parts=bool(sections))],
+        records=rows.by_part(answer.records, entries, _cells),
+    )
 
 
-def varying(entries: Sequence[Row]) -> list[Column]:
-    """Columns of what is not the same in all settings."""
-    return [Column(key, key) for key in differing(entries)]
+def beside(
+    answer: Report,
+    found: Sequence[Sequence[Latency]],
+    rivals: Sequence[int | None],
+    machine: str,
+    *,
+    units: Units = "macs",
+) -> Report:
+    """The answer of `compare`, and the networks' latencies with ratios to `rivals`.
+
+    `found` has for each setting the latency of each row, `rivals` the index of the row
+    that a row's ratios are to.
+    """
+    table: list[Data] = []
+    data = [{**row, "latency": []} for row in answer.data["rows"]]
+    for group in found:
+        for row, each, rival in zip(data, group, rivals, strict=True):
+            measured = {
+                **_entry(each, row["macs"]),
+                **_ratio(each, None if rival is None else group[rival]),
+            }
+            row["latency"].append(measured)
+            table.append({"name": row["name"], **measured})
+    columns = [
+        Column("network", "name", justify="left"),
+        *_varying(table),
+        *_measured(units),
+        Column("×", "", _times),
+    ]
+    section = Section(columns, table, f"Latency, {_common(table)}")
+    records = [
+        {**row, **_flat(measured["latency"][group])}
+        for group in range(len(found))
+        for row, measured in zip(answer.records, data, strict=True)
+    ]
+    return replace(
+        answer,
+        data={**answer.data, "machine": machine, "rows": data},
+        sections=[*answer.sections, section],
+        notes=[*answer.notes, f"{_legend(table)}; on {machine}"],
+        records=records,
+    )
 
 
-def common(entries: Sequence[Row]) -> str:
-    """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
-    several, first = differing(entries), entries[0]
-    words = [said(key, first[key]) for key in SETTING if key not in several]
-    return ", ".join(filter(None, words))
-
-
-def said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
-    """A value of a setting in words; none of what is not asked for."""
-    match key:
-        case "batch":
-            return f"batch {value}"
-        case "threads":
-            return f"{value} thread{'s' if value > 1 else ''}"
-        case "channels_last" | "compiled":
-            return key.replace("_", " ") if value else ""
-        case _:
-            return str(value)
-
-
-# --------------------------------------------------------------------------------------
-
-
-def entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> Data:
+def _entry(found: Latency, macs: int, parts: Mapping[str, int] | None = None) -> Data:
     """One measured latency; `macs` of one image, `parts` those of each part."""
     batch = found.setting.batch
     measured = {
-        **{key: getattr(found.setting, key) for key in SETTING},
+        **{key: getattr(found.setting, key) for key in _SETTING},
         **_timing(found.whole),
         "images_per_second": found.images_per_second,
         "macs_per_second": batch * macs / found.whole.median,
     }
-    if not parts:
+    if parts is None:
         return measured
     total = sum(each.median for each in found.parts.values())
     measured["parts"] = [
@@ -98,51 +137,16 @@ def _timing(found: Timing) -> Data:
     }
 
 
-def by_part(
-    answer: Report,
-    found: Sequence[Latency],
-    parts: Mapping[str, int],
-    machine: str,
-    *,
-    units: Units = "macs",
-) -> Report:
-    """The answer of `profile`, and how long the network takes, part by part.
-
-    `parts` are the MACs of each part.
-    """
-    macs = answer.data["totals"]["macs"]
-    entries = [entry(each, macs, parts) for each in found]
-    whole = Section(
-        [*varying(entries), *_measured(units)],
-        entries,
-        f"Latency, {common(entries)}",
-    )
-    sections = [whole, *_parts(entries, units)]
-    return replace(
-        answer,
-        data={**answer.data, "machine": machine, "latency": entries},
-        sections=[*answer.sections, *sections],
-        heading=[*answer.heading, ("machine", machine)],
-        notes=[*answer.notes, _legend(entries, parts=len(sections) > 1)],
-        records=_records(answer.records, entries),
-    )
+def _ratio(each: Latency, rival: Latency | None) -> Data:
+    if rival is None:
+        return {"ratio": None, "ratio_quartiles": None}
+    middle, low, high = each.ratio(rival)
+    return {"ratio": middle, "ratio_quartiles": [low, high]}
 
 
-def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
-    """Rows for a CSV: those of parts for each setting, others as they are."""
-    if not all("part" in row for row in records):
-        return [dict(row) for row in records]
-    return [
-        {**row, **_flat({**_setting(each), **timed})}
-        for each in entries
-        for row in records
-        for timed in each["parts"]
-        if timed["part"] == row["part"]
-    ]
-
-
-def _setting(entry: Data) -> Data:
-    return {key: entry[key] for key in SETTING}
+def _cells(entry: Data, part: Data) -> Data:
+    """The cells of a part in a CSV."""
+    return _flat({**{key: entry[key] for key in _SETTING}, **part})
 
 
 def _flat(entry: Data) -> Data:
@@ -152,88 +156,37 @@ def _flat(entry: Data) -> Data:
 
 def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     """A table of the parts for each setting; none where no part was timed."""
-    unit, factor = unit_of(units)
     columns = [
         Column("part", "part", justify="left"),
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("of time", "share", percent),
-        Column(f"of {unit}", "macs_share", percent),
-        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
+        Column(f"of {unit_of(units)[0]}", "macs_share", percent),
+        macs_column(units, "macs_per_second", suffix="/s"),
     ]
     found = []
     for each in entries:
         if not each["parts"]:
             continue
-        total = sum(part["seconds"] for part in each["parts"])
-        named = ", ".join(said(key, each[key]) for key in differing(entries))
-        found.append(
-            Section(
-                columns,
-                each["parts"],
-                f"Latency by part{named and f', {named}'}",
-                total={
-                    "part": "together",
-                    "seconds": total,
-                    "share": 1.0,
-                    "macs_share": sum(part["macs_share"] for part in each["parts"]),
-                },
-            )
-        )
+        named = ", ".join(_said(key, each[key]) for key in _differing(entries))
+        total = {
+            "part": "together",
+            "seconds": sum(part["seconds"] for part in each["parts"]),
+            "share": 1.0,
+            "macs_share": sum(part["macs_share"] for part in each["parts"]),
+        }
+        title = f"Latency by part{named and f', {named}'}"
+        found.append(Section(columns, each["parts"], title, total))
     return found
 
 
-def beside(
-    answer: Report,
-    found: Sequence[Sequence[Latency]],
-    rivals: Sequence[int | None],
-    machine: str,
-    *,
-    units: Units = "macs",
-) -> Report:
-    """The answer of `compare`, and the networks' latencies with ratios to `rivals`.
-
-    `found` has for each setting the latency of each row, `rivals` the index of the row
-    that a row's ratios are to.
-    """
-    table: list[Data] = []
-    data = [{**row, "latency": []} for row in answer.data["rows"]]
-    for group in found:
-        for row, each, rival in zip(data, group, rivals, strict=True):
-            measured = {
-                **entry(each, row["macs"]),
-                **_ratio(each, None if rival is None else group[rival]),
-            }
-            row["latency"].append(measured)
-            table.append({"name": row["name"], **measured})
-    columns = [
-        Column("network", "name", justify="left"),
-        *varying(table),
-        *_measured(units),
-        Column("×", "", _times),
+def _measured(units: Units) -> list[Column]:
+    return [
+        Column("median", "seconds", seconds),
+        Column("spread", "spread", percent),
+        Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
+        macs_column(units, "macs_per_second", suffix="/s"),
     ]
-    section = Section(columns, table, f"Latency, {common(table)}")
-    records = [
-        {**row, **_flat(each)}
-        for group in range(len(found))
-        for row, each in zip(
-            answer.records, (row["latency"][group] for row in data), strict=True
-        )
-    ]
-    return replace(
-        answer,
-        data={**answer.data, "machine": machine, "rows": data},
-        sections=[*answer.sections, section],
-        notes=[*answer.notes, f"{_legend(table)}; on {machine}"],
-        records=records,
-    )
-
-
-def _ratio(each: Latency, rival: Latency | None) -> Data:
-    if rival is None:
-        return {"ratio": None, "ratio_quartiles": None}
-    middle, low, high = each.ratio(rival)
-    return {"ratio": middle, "ratio_quartiles": [low, high]}
 
 
 def _times(row: Row) -> str:
@@ -244,14 +197,33 @@ def _times(row: Row) -> str:
     return middle if low == high == middle else f"{middle} ({low} to {high})"
 
 
-def _measured(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
-    return [
-        Column("median", "seconds", seconds),
-        Column("spread", "spread", percent),
-        Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
-        Column(f"{unit}/s", "macs_per_second", lambda n: quantity(factor * n)),
-    ]
+def _varying(entries: Sequence[Row]) -> list[Column]:
+    """Columns of what is not the same in all settings."""
+    return [Column(key, key) for key in _differing(entries)]
+
+
+def _common(entries: Sequence[Row]) -> str:
+    """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
+    several, first = _differing(entries), entries[0]
+    words = [_said(key, first[key]) for key in _SETTING if key not in several]
+    return ", ".join(filter(None, words))
+
+
+def _differing(entries: Sequence[Row]) -> list[str]:
+    return [key for key in _SETTING if len({each[key] for each in entries}) > 1]
+
+
+def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
+    """A value of a setting in words; none of what is not asked for."""
+    match key:
+        case "batch":
+            return f"batch {value}"
+        case "threads":
+            return several(value, "thread")
+        case "channels_last" | "compiled":
+            return key.replace("_", " ") if value else ""
+        case _:
+            return str(value)
 
 
 def _legend(entries: Sequence[Row], *, parts: bool = False) -> str:

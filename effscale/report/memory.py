@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from effscale.quantity import human
+from effscale.report import rows
 from effscale.report.document import Column, Section
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from effscale.report.document import Report, Row
     from effscale.report.rows import Data
 
+_BYTES = ("weights", "activations", "peak", "moved")
+
 
 def size(value: float) -> str:
     """Bytes, in thousands: `12.6 MB`."""
@@ -22,29 +25,24 @@ def size(value: float) -> str:
     return f"{said}B" if " " in said else f"{said} B"
 
 
-def intensity(value: float) -> str:
-    """MACs for each byte: `1.84`."""
-    return f"{value:#.3g}"
-
-
 def by_part(answer: Report, found: Sequence[Memory], balance: float) -> Report:
     """The answer of `profile`, and its bytes for each batch size and type."""
     entries = [_entry(each, balance) for each in found]
-    sections = [*answer.sections]
+    heading = [*answer.heading]
     if len(found) > 1:
-        sections.append(Section([*_SETTING, *_WHOLE], entries, "Memory"))
+        section = Section([*_SETTING, *_WHOLE], entries, "Memory")
     else:
+        heading.append(_line(found[0]))
         title = f"Memory, batch {found[0].batch}, {found[0].dtype}"
-        rows = entries[0]["parts"]
-        total = {**entries[0], "part": "total"}
-        sections.append(Section(_PARTS, rows, title, total=total, emphasis=_emphasis))
+        parts, total = entries[0]["parts"], {**entries[0], "part": "total"}
+        section = Section(_PARTS, parts, title, total=total, emphasis=_emphasis)
     return replace(
         answer,
         data={**answer.data, "balance": balance, "memory": entries},
-        sections=sections,
-        heading=[*answer.heading, *([_line(found[0])] if len(found) == 1 else [])],
+        sections=[*answer.sections, section],
+        heading=heading,
         notes=[*answer.notes, _note(balance)],
-        records=_records(answer.records, entries),
+        records=rows.by_part(answer.records, entries, _cells),
     )
 
 
@@ -65,36 +63,21 @@ def _entry(each: Memory, balance: float) -> Data:
 def _part(each: PartMemory, balance: float) -> Data:
     return {
         "part": each.name,
-        "weights": each.weights,
-        "activations": each.activations,
-        "peak": each.peak,
-        "moved": each.moved,
+        **{key: getattr(each, key) for key in _BYTES},
         "macs_per_byte": each.macs_per_byte,
         "memory_bound": each.macs_per_byte < balance,
     }
 
 
-def _records(records: Sequence[Row], entries: Sequence[Data]) -> list[Data]:
-    """Rows for a CSV: those of parts for each setting, others as they are."""
-    if not all("part" in row for row in records):
-        return [dict(row) for row in records]
-    return [
-        {
-            **row,
-            "memory_batch": each["batch"],
-            "memory_dtype": each["dtype"],
-            **{f"bytes_{k}": v for k, v in part.items() if k in _BYTES},
-            "macs_per_byte": part["macs_per_byte"],
-            "memory_bound": part["memory_bound"],
-        }
-        for each in entries
-        for row in records
-        for part in each["parts"]
-        if part["part"] == row["part"]
-    ]
-
-
-_BYTES = ("weights", "activations", "peak", "moved")
+def _cells(entry: Data, part: Data) -> Data:
+    """The cells of a part in a CSV."""
+    return {
+        "memory_batch": entry["batch"],
+        "memory_dtype": entry["dtype"],
+        **{f"bytes_{key}": part[key] for key in _BYTES},
+        "macs_per_byte": part["macs_per_byte"],
+        "memory_bound": part["memory_bound"],
+    }
 
 
 def _line(each: Memory) -> tuple[str, str]:
@@ -125,7 +108,7 @@ _SIZES = [
 ]
 _FLOW = [
     Column("moved", "moved", size),
-    Column("MACs/B", "macs_per_byte", intensity),
+    Column("MACs/B", "macs_per_byte", lambda value: f"{value:#.3g}"),
 ]
 _WHOLE = [*_SIZES, Column("in training", "training_peak", size), *_FLOW]
 _PARTS = [

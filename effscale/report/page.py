@@ -1,7 +1,12 @@
-"""The page that `report` writes: networks side by side, then each by itself."""
+"""The page that `report` writes: networks side by side, then each by itself.
+
+It needs nothing else: styles, scripts and pictures are in it, and no request goes
+anywhere.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from effscale.compare.side_by_side import points
 from effscale.cost.count import count
 from effscale.report import plots, profile
-from effscale.report import plots as portraits
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -24,23 +28,17 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
     from effscale.report.document import Column, Report, Row, Units
 
-
-# --------------------------------------------------------------------------------------
-# Answers as one page of HTML that needs nothing else: no request goes anywhere.
-
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Colours that pictures are drawn in, and the page's own in their place, which are
 #: others in the dark.
 _INK = "#010203"
 _OWN = {_INK: "var(--ink)", "#e6e6e6": "var(--line)", "fill: #ffffff": "fill: none"}
 _INKED = (
-    "text.color",
-    "axes.edgecolor",
-    "axes.labelcolor",
-    "xtick.color",
-    "ytick.color",
+    *("text.color", "axes.edgecolor", "axes.labelcolor"),
+    *("xtick.color", "ytick.color"),
 )
 _NAMED = re.compile(r'(\bid="|href="#|url\(#)')
+_PICTURES = ((plots.costs, "Where its cost is"), (plots.maps, "Its feature maps"))
 
 
 class Picture(NamedTuple):
@@ -83,77 +81,6 @@ class Cell(NamedTuple):
     share: float | None
 
 
-def html_page(title: str, chapters: Sequence[Chapter]) -> str:
-    """All of it as HTML: styles, scripts and pictures are in the page."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("report.html").render(
-        page=Page(title, chapters),
-        version=VERSION,
-        style=(_TEMPLATES / "report.css").read_text("utf-8"),
-        script=(_TEMPLATES / "report.js").read_text("utf-8"),
-        cell_of=cell,
-    )
-
-
-def cell(column: Column, row: Row) -> Cell:
-    """The cell of a column: shares have bars, numbers are sorted exactly."""
-    value = column.value(row)
-    order: float | None = None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        order = value
-    elif isinstance(value, list) and all(isinstance(each, int) for each in value):
-        order = 1
-        for each in value:
-            order *= each
-    share = order if column.key in {"share", "macs_share"} else None
-    looks = [column.justify, "wraps" if column.wraps else ""]
-    looks += ["share" if share is not None else "", style(column, row)]
-    return Cell(
-        column.cell(row),
-        order,
-        " ".join(filter(None, looks)),
-        None if share is None else round(100 * share, 2),
-    )
-
-
-def style(column: Column, row: Row) -> str:
-    """The name of a column's colour in this row, if it has one."""
-    value = column.value(row)
-    return "" if value is None else column.style(value)
-
-
-def drawn(
-    draw: Callable[[], Figure], caption: str, name: str, *, wide: bool = False
-) -> Picture:
-    """What `draw` draws, for the page; `name` keeps its ids apart from other ones."""
-    import matplotlib as mpl
-
-    from effscale.report.plots import rendered
-
-    look: Any = dict.fromkeys(_INKED, _INK)
-    with mpl.rc_context(look):
-        svg = rendered(draw(), "svg").decode()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = _NAMED.sub(rf"\g<1>{name}-", svg)
-    for theirs, ours in _OWN.items():
-        svg = svg.replace(theirs, ours)
-    label = f'<svg role="img" aria-label="{escape(caption)}"'
-    return Picture(svg.replace("<svg", label, 1), caption, wide)
-
-
-# --------------------------------------------------------------------------------------
-
-_PICTURES = (
-    (portraits.costs, "Where its cost is"),
-    (portraits.maps, "Its feature maps"),
-)
-
-
 def page(  # noqa: PLR0913 - what a page is made of
     compared: Sequence[Entry],
     answer: Report,
@@ -178,29 +105,79 @@ def _accuracy(compared: Sequence[Entry]) -> list[Picture]:
         return []
     caption = "Published top-1 accuracy against MACs"
     draw = partial(plots.accuracy_figure, known, "macs")
-    return [drawn(draw, caption, "accuracy", wide=True)]
+    return [_drawn(draw, caption, "accuracy", wide=True)]
 
 
 def _chapter(
     entry: Entry, index: int, measured: Measurement | None, units: Units
 ) -> Chapter:
     """A network by part and by operator, with its pictures."""
+    cost = count(entry.spec)
     by_part, by_operator = (
-        profile.report(
-            entry.spec, count(entry.spec), by=by, measured=measured, units=units
-        )
+        profile.report(entry.spec, cost, by=by, measured=measured, units=units)
         for by in ("part", "operator")
     )
-    parts = by_part.data["parts"]
-    sections = [
-        *by_part.sections,
-        replace(by_operator.sections[0], title="By operator"),
-    ]
+    operators = replace(by_operator.sections[0], title="By operator")
     pictures = [
-        drawn(partial(draw, parts), caption, f"n{index}{draw.__name__}")
+        _drawn(
+            partial(draw, by_part.data["parts"]), caption, f"n{index}{draw.__name__}"
+        )
         for draw, caption in _PICTURES
     ]
     slug = re.sub(r"[^a-z0-9.]+", "-", entry.name.lower()).strip("-.") or "network"
-    return Chapter(
-        replace(by_part, sections=sections), pictures, entry.name, f"{slug}-{index + 1}"
+    answer = replace(by_part, sections=[*by_part.sections, operators])
+    return Chapter(answer, pictures, entry.name, f"{slug}-{index + 1}")
+
+
+def _drawn(
+    draw: Callable[[], Figure], caption: str, name: str, *, wide: bool = False
+) -> Picture:
+    """What `draw` draws, for the page; `name` keeps its ids apart from other ones."""
+    import matplotlib as mpl
+
+    look: Any = dict.fromkeys(_INKED, _INK)
+    with mpl.rc_context(look):
+        svg = plots.rendered(draw(), "svg").decode()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = _NAMED.sub(rf"\g<1>{name}-", svg)
+    for theirs, ours in _OWN.items():
+        svg = svg.replace(theirs, ours)
+    label = f'<svg role="img" aria-label="{escape(caption)}"'
+    return Picture(svg.replace("<svg", label, 1), caption, wide)
+
+
+def html_page(title: str, chapters: Sequence[Chapter]) -> str:
+    """The chapters as one page of HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        page=Page(title, chapters),
+        version=VERSION,
+        style=(_TEMPLATES / "report.css").read_text("utf-8"),
+        script=(_TEMPLATES / "report.js").read_text("utf-8"),
+        cell_of=cell,
+    )
+
+
+def cell(column: Column, row: Row) -> Cell:
+    """The cell of a column: shares have bars, numbers are sorted exactly."""
+    value = column.value(row)
+    order: float | None = None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        order = value
+    elif isinstance(value, list) and all(isinstance(each, int) for each in value):
+        order = math.prod(value)
+    share = order if column.key in {"share", "macs_share"} else None
+    looks = [column.justify, "wraps" if column.wraps else ""]
+    looks += ["share" if share is not None else ""]
+    looks += ["" if value is None else column.style(value)]
+    return Cell(
+        column.cell(row),
+        order,
+        " ".join(filter(None, looks)),
+        None if share is None else round(100 * share, 2),
     )

@@ -1,18 +1,18 @@
-"""Pictures of what was found, as PNG or SVG; the only module with matplotlib."""
+"""Pictures as PNG or SVG: of grids, sweeps, families, networks and studies."""
 
 from __future__ import annotations
 
 import io
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from effscale.errors import OutputError
 from effscale.extras import needed
 from effscale.quantity import human
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -24,9 +24,316 @@ if TYPE_CHECKING:
     from effscale.search.sweep import Step
     from effscale.study.ranking import Standing
 
+FORMATS = ("png", "svg")
+DPI = 144
+#: Costs this many times apart are drawn on a logarithmic axis.
+FAR = 8
+#: Marks of families beyond the colours that one tells apart.
+_MARKERS = "os^Dv<>P"
+#: Points of a label's type, and pixels around it that nothing else is written in.
+SMALL, _GAP = 7.5, 1.5
+#: Inches of a panel of parts: its width, the height of its frame and of each part.
+_WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
+#: What an accuracy is called on its axis.
+_SCORED = {
+    "top1": "published top-1 accuracy, %",
+    "ap": "published average precision, COCO test-dev",
+}
+#: Figures of a part, and what each is called; times are there if they were measured.
+_FIGURES = {
+    "macs": "MACs",
+    "params": "params",
+    "activations": "activations",
+    "seconds": "time",
+}
+#: What a study's accuracies are drawn against.
+_AXES = {
+    "alpha": "α (depth)",
+    "beta": "β (width)",
+    "gamma": "γ (resolution)",
+    "macs": "MACs",
+}
 
-# --------------------------------------------------------------------------------------
-# Where to write the names of points in a picture, so that no two collide.
+
+def form(path: Path) -> str:
+    """The picture's format, from its suffix.
+
+    Raises:
+        OutputError: if it is neither .png nor .svg, or matplotlib is not installed.
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        raise OutputError(f"{path}: expected a name that ends in .png or .svg")
+    needed("plot", path)
+    return suffix
+
+
+def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
+    """Realised against nominal cost, and the feasible points over (β, γ)."""
+    figure = blank(11, 4.6)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
+    budget = asked.budget ** asked.phis[0]
+    nominal = found.product ** asked.phis[0]
+    ends = [1 - asked.tolerance, 1 + asked.tolerance]
+    power = asked.phis[0] if asked.constraint == "nominal" else 1
+    low, high = (budget * end**power for end in ends)
+    left.axhspan(low, high, color="C0", alpha=0.12, lw=0, label="within the budget")
+    reach = min(nominal.min(), found.ratio.min()), max(nominal.max(), found.ratio.max())
+    left.plot(reach, reach, color="0.6", lw=1, label="realised = nominal")
+    left.scatter(nominal, found.ratio, s=14, c="C0")
+    front = found.pareto
+    left.scatter(
+        nominal[front], found.ratio[front], s=36, marker="D", fc="none", ec="C3",
+        label="front: params, activations",
+    )  # fmt: skip
+    left.set_xlabel("nominal cost, (α·β²·γ²)^φ")
+    left.set_ylabel("realised MACs / baseline")
+    left.legend(frameon=False, fontsize=8)
+    points = right.scatter(found.beta, found.gamma, c=found.alpha, s=26, cmap="viridis")
+    figure.colorbar(points, ax=right, label="α (depth)")
+    right.set_xlabel("β (width)")
+    right.set_ylabel("γ (resolution)")
+    right.set_title("feasible networks", fontsize=10)
+    return rendered(figure, kind)
+
+
+def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
+    """MACs along one dimension as a staircase, cliffs marked."""
+    figure = blank(9, 4.6)
+    axes = figure.subplots()
+    whole = dimension == "resolution"
+    edges = [each.low - 0.5 * whole for each in steps]
+    edges.append(steps[-1].high + 0.5 * whole)
+    macs = [int(each.cost.macs) for each in steps]
+    axes.stairs(macs, edges, baseline=None, color="C0", lw=1.6)
+    for each in steps:
+        if each.is_cliff:
+            label = f"{each.low:g}  {each.rise:+.0%}"
+            point = each.low - 0.5 * whole, int(each.cost.macs)
+            axes.annotate(
+                label, point, xytext=(-4, 2), textcoords="offset points",
+                ha="right", fontsize=8, color="C3",
+            )  # fmt: skip
+    axes.set_xlabel("pixels" if whole else f"{dimension} multiplier")
+    axes.set_ylabel("MACs")
+    axes.yaxis.set_major_formatter(_letters)
+    _ruled(axes)
+    return rendered(figure, kind)
+
+
+def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
+    """Published accuracy against a cost, as in the EfficientNet paper's figures 1, 5.
+
+    Raises:
+        OutputError: if no accuracy is published of any network.
+    """
+    return rendered(accuracy_figure(points, x), kind)
+
+
+def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
+    """The figure of `accuracy`: families joined by lines, every point named.
+
+    The line of a family runs from the least accurate network to the most.
+
+    Raises:
+        OutputError: if there is no point.
+    """
+    from matplotlib.ticker import LogLocator
+
+    if not points:
+        raise OutputError("--plot: no accuracy is published of any of these networks")
+    many = min(len(points) / 40, 1)
+    figure = blank(8 + 6 * many, 5.4 + 4.6 * many)
+    axes = figure.subplots()
+    families: dict[str, list[Point]] = {}
+    for point in sorted(points, key=lambda each: (each.accuracy, each.cost(x))):
+        families.setdefault(point.family or point.name, []).append(point)
+    labels: list[_Label] = []
+    for index, members in enumerate(families.values()):
+        colour, marker = f"C{index % 10}", _MARKERS[index // 10 % len(_MARKERS)]
+        at = [(point.cost(x), point.accuracy) for point in members]
+        axes.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=4.5, lw=1.2)
+        names = [point.name for point in members]
+        labels += map(_Label, names, at, [None, *at], [colour] * len(at))
+    costs = [point.cost(x) for point in points]
+    digits = 3
+    if max(costs) > FAR * min(costs) > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        digits = 1
+    axes.margins(0.08)
+    axes.set_xlabel("MACs of one image" if x == "macs" else "params")
+    axes.set_ylabel(_SCORED[points[0].metric])
+    axes.xaxis.set_major_formatter(lambda value, _at: human(value, digits))
+    axes.xaxis.set_minor_formatter(lambda _value, _at: "")
+    _ruled(axes)
+    _write(figure, axes, labels)
+    return figure
+
+
+def network(parts: Sequence[Row], name: str, kind: str) -> bytes:
+    """Both pictures of a network, side by side."""
+    figure = _panels(parts, _draw_costs, _draw_maps)
+    figure.suptitle(name, fontsize=11)
+    return rendered(figure, kind)
+
+
+def timed(data: Row) -> list[Row]:
+    """The parts of an answer of `profile`, with their times of the first setting."""
+    runs = data.get("latency", [])
+    times = {each["part"]: each for each in runs[0]["parts"]} if runs else {}
+    return [
+        {**part, "seconds": times[part["part"]]["seconds"]}
+        if part["part"] in times
+        else part
+        for part in data["parts"]
+    ]
+
+
+def costs(parts: Sequence[Row]) -> Figure:
+    """Each part's share of MACs, params, activations and, if measured, of the time."""
+    return _panels(parts, _draw_costs)
+
+
+def maps(parts: Sequence[Row]) -> Figure:
+    """The size of the feature map that each part puts out."""
+    return _panels(parts, _draw_maps)
+
+
+def _panels(
+    parts: Sequence[Row], *draws: Callable[[Axes, Sequence[Row]], None]
+) -> Figure:
+    """A panel for each drawing, with the parts from the top down."""
+    figure = blank(len(draws) * _WIDTH, _FRAME + _PART * len(parts))
+    panels = figure.subplots(1, len(draws), squeeze=False)[0]
+    for axes, draw in zip(panels, draws, strict=True):
+        draw(axes, parts)
+        axes.set_yticks(range(len(parts)), [part["part"] for part in parts])
+        axes.set_ylim(len(parts) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        _ruled(axes, "x")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _draw_costs(axes: Axes, parts: Sequence[Row]) -> None:
+    shown = [key for key in _FIGURES if any(part.get(key) for part in parts)]
+    thick = 0.8 / max(len(shown), 1)
+    for index, key in enumerate(shown):
+        values = [part.get(key) or 0 for part in parts]
+        total = sum(values)
+        at = [k - 0.4 + (index + 0.5) * thick for k in range(len(parts))]
+        widths = [100 * value / total for value in values]
+        axes.barh(at, widths, thick, color=f"C{index}", label=_FIGURES[key])
+    axes.set_xlabel("share of the network, %")
+    axes.legend(frameon=False, fontsize=SMALL)
+
+
+def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
+    shapes = [(*part["output"], part["channels"]) for part in parts]
+    elements = [math.prod(shape) for shape in shapes]
+    axes.barh(range(len(parts)), elements, 0.6, color="C4")
+    for index, shape in enumerate(shapes):
+        axes.annotate(
+            "×".join(map(str, shape)), (elements[index], index), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=SMALL,
+        )  # fmt: skip
+    axes.set_xlim(0, 1.35 * max(elements))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("numbers in the feature map that it puts out")
+    axes.xaxis.set_major_formatter(_letters)
+
+
+def family(variants: Sequence[Row], kind: str) -> bytes:
+    """What the variants of a scaled family cost over φ, and how far from 2^φ it is."""
+    figure = blank(7.5, 6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    lines: dict[str, list[Row]] = {}
+    for row in sorted(variants, key=lambda row: row["phi"]):
+        lines.setdefault(row["strategy"], []).append(row)
+    phis = sorted({row["phi"] for row in variants})
+    above.plot(phis, [2**phi for phi in phis], color="0.6", ls="--", label="2^φ")
+    below.axhline(0, color="0.6", ls="--")
+    for strategy, members in lines.items():
+        at = [row["phi"] for row in members]
+        look = {"marker": "o", "ms": 4.5, "lw": 1.2}
+        above.plot(at, [row["ratio"] for row in members], label=strategy, **look)
+        below.plot(at, [100 * row["deviation"] for row in members], **look)
+    above.set_yscale("log", base=2)
+    above.set_ylabel("MACs / baseline")
+    above.yaxis.set_major_formatter(lambda value, _at: f"{value:g}")
+    above.legend(frameon=False, fontsize=8)
+    below.set_ylabel("off the budget, %")
+    below.set_xlabel("φ")
+    for axes in (above, below):
+        _ruled(axes)
+    return rendered(figure, kind)
+
+
+def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> bytes:
+    """Four panels; the winner by reward and those on the front (`best`) are marked.
+
+    Bars are one standard deviation over seeds.
+
+    Raises:
+        OutputError: if nothing has an accuracy yet.
+    """
+    known = [each for each in ranked if each.mean is not None]
+    if not known:
+        raise OutputError("--plot: no candidate has an accuracy yet")
+    figure = blank(13, 3.8)
+    panels = figure.subplots(1, len(_AXES), sharey=True)
+    y = [each.mean or 0 for each in known]
+    bars = [each.spread or 0 for each in known]
+    on_front = [index for index, each in enumerate(known) if each.name in best]
+    for axes, (key, label) in zip(panels, _AXES.items(), strict=True):
+        x = [each.figures[key] for each in known]
+        axes.errorbar(x, y, bars, fmt="o", ms=4, lw=0.8, color="C0", alpha=0.8)
+        axes.scatter(
+            [x[index] for index in on_front], [y[index] for index in on_front],
+            s=60, marker="D", fc="none", ec="C3", zorder=3, label="front",
+        )  # fmt: skip
+        axes.scatter(
+            x[:1], y[:1], s=110, marker="*", c="C1", zorder=4, label="best reward"
+        )
+        axes.set_xlabel(label)
+        _ruled(axes)
+    panels[0].set_ylabel("accuracy")
+    panels[0].legend(frameon=False, fontsize=8)
+    panels[-1].xaxis.set_major_formatter(_letters)
+    return rendered(figure, kind)
+
+
+def _ruled(axes: Axes, along: Literal["both", "x", "y"] = "both") -> None:
+    """A grid behind what is drawn."""
+    axes.grid(visible=True, axis=along, color="0.9", lw=0.6)
+    axes.set_axisbelow(True)
+
+
+def _letters(value: float, _at: object) -> str:
+    return human(value)
+
+
+def blank(width: float, height: float) -> Figure:
+    """A figure of its own, in inches: no state of pyplot's is touched."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    figure.patch.set_facecolor("white")
+    return figure
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as a PNG or an SVG."""
+    import matplotlib as mpl
+
+    out = io.BytesIO()
+    # Text stays text in SVG, and the same figure gives the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "effscale"}):
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(out, format=kind, dpi=DPI, metadata=metadata)
+    return out.getvalue()
+
 
 Dot: TypeAlias = tuple[float, float]
 Segment: TypeAlias = tuple[Dot, Dot]
@@ -37,6 +344,56 @@ _ANGLES = (135, 315, 90, 270, 45, 225, 180, 0, 112, 292, 157, 337, 67, 247, 22, 
 _REACH, _STEP = 40, 6.0  #: rings of places around a point, and how far apart
 #: What it costs a place to cover a marker, to cross a line, and to be a ring away.
 _MARKER, _LINE, _AWAY = 6.0, 4.0, 1.0
+
+
+class _Label(NamedTuple):
+    """A point's name, where the point is, the one before it on its line, its colour."""
+
+    name: str
+    at: Dot
+    before: Dot | None
+    colour: str
+
+
+def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
+    """Write each name where there is room, with a line to its point if that is far."""
+    figure.draw_without_rendering()  # settles where the axes are
+
+    def pixels(at: Dot) -> Dot:
+        x, y = axes.transData.transform(at)
+        return float(x), float(y)
+
+    dots = [pixels(each.at) for each in labels]
+    lines = [
+        (pixels(each.before), dot)
+        for each, dot in zip(labels, dots, strict=True)
+        if each.before is not None
+    ]
+    sizes = []
+    for each in labels:
+        text = axes.text(0, 0, each.name, fontsize=SMALL)
+        extent = text.get_window_extent()
+        sizes.append((extent.width + 2 * _GAP, extent.height + 2 * _GAP))
+        text.remove()
+    frame = Box(*map(float, axes.get_window_extent().padded(-4).extents))
+    point = figure.dpi / 72
+    marker = 3.5 * point
+    places = place(dots, sizes, frame, lines, marker)
+    for each, dot, box in zip(labels, dots, places, strict=True):
+        if box is None:
+            continue
+        far = math.dist(box.nearest(dot), dot) > 3 * marker
+        line = {"arrowstyle": "-", "lw": 0.5, "color": "0.6", "shrinkA": 0}
+        label = axes.annotate(
+            each.name,
+            each.at,
+            ((box.left + _GAP - dot[0]) / point, (box.bottom + _GAP - dot[1]) / point),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=each.colour,
+            arrowprops=line if far else None,
+        )
+        label.set_in_layout(False)
 
 
 @dataclass(frozen=True)
@@ -140,395 +497,3 @@ def _around(
 def _within(box: Box, frame: Box) -> bool:
     across = frame.left <= box.left and box.right <= frame.right
     return across and frame.bottom <= box.bottom and box.top <= frame.top
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Figures that need no pyplot, and their bytes: the same figure, the same file.
-
-DPI = 144
-
-
-def blank(width: float, height: float) -> Figure:
-    """A figure of its own, in inches: no state of pyplot's is touched."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
-    figure.patch.set_facecolor("white")
-    return figure
-
-
-def rendered(figure: Figure, kind: str) -> bytes:
-    """The figure as a PNG or an SVG."""
-    import matplotlib as mpl
-
-    out = io.BytesIO()
-    # Text stays text in SVG, and the same figure gives the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "effscale"}):
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(out, format=kind, dpi=DPI, metadata=metadata)
-    return out.getvalue()
-
-
-# --------------------------------------------------------------------------------------
-
-FORMATS = ("png", "svg")
-#: Costs this many times apart are drawn on a logarithmic axis.
-FAR = 8
-#: Marks of families beyond the colours that one tells apart.
-_MARKERS = "os^Dv<>P"
-#: Points of a label's type, and pixels around it that nothing else is written in.
-SMALL, _GAP = 7.5, 1.5
-
-
-def form(path: Path) -> str:
-    """The picture's format, from its suffix.
-
-    Raises:
-        OutputError: if it is neither .png nor .svg, or matplotlib is not installed.
-    """
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in FORMATS:
-        raise OutputError(f"{path}: expected a name that ends in .png or .svg")
-    needed("plot", path)
-    return suffix
-
-
-def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
-    """Realised against nominal cost, and the feasible points over (β, γ)."""
-    figure = blank(11, 4.6)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    budget = asked.budget ** asked.phis[0]
-    nominal = found.product ** asked.phis[0]
-    ends = [1 - asked.tolerance, 1 + asked.tolerance]
-    power = asked.phis[0] if asked.constraint == "nominal" else 1
-    low, high = (budget * end**power for end in ends)
-    left.axhspan(low, high, color="C0", alpha=0.12, lw=0, label="within the budget")
-    reach = min(nominal.min(), found.ratio.min()), max(nominal.max(), found.ratio.max())
-    left.plot(reach, reach, color="0.6", lw=1, label="realised = nominal")
-    left.scatter(nominal, found.ratio, s=14, c="C0")
-    front = found.pareto
-    left.scatter(
-        nominal[front], found.ratio[front], s=36, marker="D", fc="none", ec="C3",
-        label="front: params, activations",
-    )  # fmt: skip
-    left.set_xlabel("nominal cost, (α·β²·γ²)^φ")
-    left.set_ylabel("realised MACs / baseline")
-    left.legend(frameon=False, fontsize=8)
-    points = right.scatter(found.beta, found.gamma, c=found.alpha, s=26, cmap="viridis")
-    figure.colorbar(points, ax=right, label="α (depth)")
-    right.set_xlabel("β (width)")
-    right.set_ylabel("γ (resolution)")
-    right.set_title("feasible networks", fontsize=10)
-    return rendered(figure, kind)
-
-
-def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
-    """MACs along one dimension as a staircase, cliffs marked."""
-    figure = blank(9, 4.6)
-    axes = figure.subplots()
-    whole = dimension == "resolution"
-    edges = [each.low - 0.5 * whole for each in steps]
-    edges.append(steps[-1].high + 0.5 * whole)
-    macs = [int(each.cost.macs) for each in steps]
-    axes.stairs(macs, edges, baseline=None, color="C0", lw=1.6)
-    for each in steps:
-        if each.is_cliff:
-            label = f"{each.low:g}  {each.rise:+.0%}"
-            point = each.low - 0.5 * whole, int(each.cost.macs)
-            axes.annotate(
-                label, point, xytext=(-4, 2), textcoords="offset points",
-                ha="right", fontsize=8, color="C3",
-            )  # fmt: skip
-    axes.set_xlabel("pixels" if whole else f"{dimension} multiplier")
-    axes.set_ylabel("MACs")
-    axes.yaxis.set_major_formatter(lambda value, _at: human(value))
-    axes.grid(visible=True, color="0.9", lw=0.6)
-    axes.set_axisbelow(True)
-    return rendered(figure, kind)
-
-
-def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
-    """Published accuracy against a cost, as in the EfficientNet paper's figures 1, 5.
-
-    Raises:
-        OutputError: if no accuracy is published of any network.
-    """
-    return rendered(accuracy_figure(points, x), kind)
-
-
-#: What an accuracy is called on its axis.
-_SCORED = {
-    "top1": "published top-1 accuracy, %",
-    "ap": "published average precision, COCO test-dev",
-}
-
-
-def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
-    """The figure of `accuracy`: families joined by lines, every point named.
-
-    The line of a family runs from the least accurate network to the most.
-
-    Raises:
-        OutputError: if there is no point.
-    """
-    from matplotlib.ticker import LogLocator
-
-    if not points:
-        raise OutputError("--plot: no accuracy is published of any of these networks")
-    many = min(len(points) / 40, 1)
-    figure = blank(8 + 6 * many, 5.4 + 4.6 * many)
-    axes = figure.subplots()
-    families: dict[str, list[Point]] = {}
-    for point in sorted(points, key=lambda each: (each.accuracy, each.cost(x))):
-        families.setdefault(point.family or point.name, []).append(point)
-    labels: list[_Label] = []
-    for index, members in enumerate(families.values()):
-        colour, marker = f"C{index % 10}", _MARKERS[index // 10 % len(_MARKERS)]
-        at = [(point.cost(x), point.accuracy) for point in members]
-        axes.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=4.5, lw=1.2)
-        names = [point.name for point in members]
-        labels += map(_Label, names, at, [None, *at], [colour] * len(at))
-    costs = [point.cost(x) for point in points]
-    digits = 3
-    if max(costs) > FAR * min(costs) > 0:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        digits = 1
-    axes.margins(0.08)
-    axes.set_xlabel("MACs of one image" if x == "macs" else "params")
-    axes.set_ylabel(_SCORED[points[0].metric])
-    axes.xaxis.set_major_formatter(lambda value, _at: human(value, digits))
-    axes.xaxis.set_minor_formatter(lambda _value, _at: "")
-    axes.grid(visible=True, color="0.9", lw=0.6)
-    axes.set_axisbelow(True)
-    _write(figure, axes, labels)
-    return figure
-
-
-class _Label(NamedTuple):
-    """A point's name, where the point is, the one before it on its line, its colour."""
-
-    name: str
-    at: Dot
-    before: Dot | None
-    colour: str
-
-
-def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
-    """Write each name where there is room, with a line to its point if that is far."""
-    figure.draw_without_rendering()  # settles where the axes are
-
-    def pixels(at: Dot) -> Dot:
-        x, y = axes.transData.transform(at)
-        return float(x), float(y)
-
-    dots = [pixels(each.at) for each in labels]
-    lines = [
-        (pixels(each.before), dot)
-        for each, dot in zip(labels, dots, strict=True)
-        if each.before is not None
-    ]
-    sizes = []
-    for each in labels:
-        text = axes.text(0, 0, each.name, fontsize=SMALL)
-        extent = text.get_window_extent()
-        sizes.append((extent.width + 2 * _GAP, extent.height + 2 * _GAP))
-        text.remove()
-    frame = Box(*map(float, axes.get_window_extent().padded(-4).extents))
-    point = figure.dpi / 72
-    marker = 3.5 * point
-    places = place(dots, sizes, frame, lines, marker)
-    for each, dot, box in zip(labels, dots, places, strict=True):
-        if box is None:
-            continue
-        far = math.dist(box.nearest(dot), dot) > 3 * marker
-        line = {"arrowstyle": "-", "lw": 0.5, "color": "0.6", "shrinkA": 0}
-        label = axes.annotate(
-            each.name,
-            each.at,
-            ((box.left + _GAP - dot[0]) / point, (box.bottom + _GAP - dot[1]) / point),
-            textcoords="offset points",
-            fontsize=SMALL,
-            color=each.colour,
-            arrowprops=line if far else None,
-        )
-        label.set_in_layout(False)
-
-
-# --------------------------------------------------------------------------------------
-# Pictures of networks: where their cost is, how large their maps, how a family grows.
-#
-# Drawn from the rows of an answer, so that a picture shows what the tables say.
-
-#: Figures of a part, and what each is called; times are there if they were measured.
-_FIGURES = {
-    "macs": "MACs",
-    "params": "params",
-    "activations": "activations",
-    "seconds": "time",
-}
-#: Inches of a panel: how wide, and how high for its frame and for each part.
-_WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
-
-
-def network(parts: Sequence[Row], name: str, kind: str) -> bytes:
-    """Both pictures of a network, side by side."""
-    figure = blank(2 * _WIDTH, _height(parts))
-    left, right = figure.subplots(1, 2)
-    _draw_costs(left, parts)
-    _draw_maps(right, parts)
-    figure.suptitle(name, fontsize=11)
-    return rendered(figure, kind)
-
-
-def timed(data: Row) -> list[Row]:
-    """The parts of an answer of `profile`, with their times of the first setting."""
-    runs = data.get("latency", [])
-    times = {each["part"]: each for each in runs[0]["parts"]} if runs else {}
-    return [
-        {**part, "seconds": times[part["part"]]["seconds"]}
-        if part["part"] in times
-        else part
-        for part in data["parts"]
-    ]
-
-
-def costs(parts: Sequence[Row]) -> Figure:
-    """Each part's share of MACs, params, activations and, if measured, of the time."""
-    figure = blank(_WIDTH, _height(parts))
-    _draw_costs(figure.subplots(), parts)
-    return figure
-
-
-def maps(parts: Sequence[Row]) -> Figure:
-    """The size of the feature map that each part puts out."""
-    figure = blank(_WIDTH, _height(parts))
-    _draw_maps(figure.subplots(), parts)
-    return figure
-
-
-def _height(parts: Sequence[Row]) -> float:
-    return _FRAME + _PART * len(parts)
-
-
-def _draw_costs(axes: Axes, parts: Sequence[Row]) -> None:
-    shown = [key for key in _FIGURES if any(part.get(key) for part in parts)]
-    thick = 0.8 / max(len(shown), 1)
-    for index, key in enumerate(shown):
-        values = [part.get(key) or 0 for part in parts]
-        total = sum(values)
-        at = [k - 0.4 + (index + 0.5) * thick for k in range(len(parts))]
-        widths = [100 * value / total for value in values]
-        axes.barh(at, widths, thick, color=f"C{index}", label=_FIGURES[key])
-    axes.set_xlabel("share of the network, %")
-    axes.legend(frameon=False, fontsize=SMALL)
-    _by_part(axes, parts)
-
-
-def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
-    elements = [_elements(part) for part in parts]
-    axes.barh(range(len(parts)), elements, 0.6, color="C4")
-    for index, part in enumerate(parts):
-        axes.annotate(
-            "×".join(map(str, [*part["output"], part["channels"]])),
-            (elements[index], index),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-        )
-    axes.set_xlim(0, 1.35 * max(elements))
-    axes.locator_params(axis="x", nbins=5)
-    axes.set_xlabel("numbers in the feature map that it puts out")
-    axes.xaxis.set_major_formatter(lambda value, _at: human(value))
-    _by_part(axes, parts)
-
-
-def _elements(part: Row) -> int:
-    height, width = part["output"]
-    return int(height * width * part["channels"])
-
-
-def _by_part(axes: Axes, parts: Sequence[Row]) -> None:
-    """Parts from the top down, and a grid behind them."""
-    axes.set_yticks(range(len(parts)), [part["part"] for part in parts])
-    axes.set_ylim(len(parts) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=True, axis="x", color="0.9", lw=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def family(variants: Sequence[Row], kind: str) -> bytes:
-    """What the variants of a scaled family cost over φ, and how far from 2^φ it is."""
-    figure = blank(7.5, 6)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    lines: dict[str, list[Row]] = {}
-    for row in sorted(variants, key=lambda row: row["phi"]):
-        lines.setdefault(row["strategy"], []).append(row)
-    phis = sorted({row["phi"] for row in variants})
-    above.plot(phis, [2**phi for phi in phis], color="0.6", ls="--", label="2^φ")
-    below.axhline(0, color="0.6", ls="--")
-    for strategy, members in lines.items():
-        at = [row["phi"] for row in members]
-        look = {"marker": "o", "ms": 4.5, "lw": 1.2}
-        above.plot(at, [row["ratio"] for row in members], label=strategy, **look)
-        below.plot(at, [100 * row["deviation"] for row in members], **look)
-    above.set_yscale("log", base=2)
-    above.set_ylabel("MACs / baseline")
-    above.yaxis.set_major_formatter(lambda value, _at: f"{value:g}")
-    above.legend(frameon=False, fontsize=8)
-    below.set_ylabel("off the budget, %")
-    below.set_xlabel("φ")
-    for axes in (above, below):
-        axes.grid(visible=True, color="0.9", lw=0.6)
-        axes.set_axisbelow(True)
-    return rendered(figure, kind)
-
-
-# --------------------------------------------------------------------------------------
-# Accuracy against each coefficient and against cost, a point for each candidate.
-
-_AXES = {
-    "alpha": "α (depth)",
-    "beta": "β (width)",
-    "gamma": "γ (resolution)",
-    "macs": "MACs",
-}
-
-
-def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> bytes:
-    """Four panels; the winner by reward and those on the front (`best`) are marked.
-
-    Bars are one standard deviation over seeds.
-
-    Raises:
-        OutputError: if nothing has an accuracy yet.
-    """
-    known = [each for each in ranked if each.mean is not None]
-    if not known:
-        raise OutputError("--plot: no candidate has an accuracy yet")
-    figure = blank(13, 3.8)
-    panels = figure.subplots(1, len(_AXES), sharey=True)
-    y = [each.mean or 0 for each in known]
-    bars = [each.spread or 0 for each in known]
-    on_front = [index for index, each in enumerate(known) if each.name in best]
-    for axes, (key, label) in zip(panels, _AXES.items(), strict=True):
-        x = [each.figures[key] for each in known]
-        axes.errorbar(x, y, bars, fmt="o", ms=4, lw=0.8, color="C0", alpha=0.8)
-        axes.scatter(
-            [x[index] for index in on_front], [y[index] for index in on_front],
-            s=60, marker="D", fc="none", ec="C3", zorder=3, label="front",
-        )  # fmt: skip
-        axes.scatter(
-            x[:1], y[:1], s=110, marker="*", c="C1", zorder=4, label="best reward"
-        )
-        axes.set_xlabel(label)
-        axes.grid(visible=True, color="0.9", lw=0.6)
-        axes.set_axisbelow(True)
-    panels[0].set_ylabel("accuracy")
-    panels[0].legend(frameon=False, fontsize=8)
-    panels[-1].xaxis.set_major_formatter(lambda value, _at: human(value))
-    return rendered(figure, kind)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: Wider than any table: off a terminal, nothing is folded or cut.
 UNBOUNDED = 1000
+_JSON = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def show(report: Report, form: Format, file: TextIO | None = None) -> None:
@@ -38,10 +39,7 @@ def text(report: Report, form: Format) -> str:
     """What `show` prints, without colour, nothing folded or cut."""
     match form:
         case "json":
-            answer = report.data
-            return (
-                json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            )
+            return _JSON.encode(report.data) + "\n"
         case "csv":
             return _csv(report)
         case "markdown" | "table":

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from effscale.cost.count import Cost, LayerCost, PartCost
     from effscale.module.measure import Measurement
     from effscale.network.shapes import Shape, Window
+    from effscale.report.document import Row
 
 Data = dict[str, Any]
 
@@ -42,6 +45,24 @@ def flat(row: Data) -> Data:
     return {**row, "measured": found["macs"] if found else None}
 
 
+def by_part(
+    records: Sequence[Row], entries: Sequence[Data], cells: Callable[[Data, Data], Data]
+) -> list[Data]:
+    """Rows of parts for a CSV, once for each entry, with the cells of its part.
+
+    Rows that are not of parts are left as they are.
+    """
+    if not all("part" in row for row in records):
+        return [dict(row) for row in records]
+    return [
+        {**row, **cells(each, part)}
+        for each in entries
+        for row in records
+        for part in each["parts"]
+        if part["part"] == row["part"]
+    ]
+
+
 def agrees(cost: Cost, measurement: Measurement | None) -> bool | None:
     """Whether just what was counted was measured; None where nothing was."""
     return None if measurement is None else costs(cost) == costs(measurement)
@@ -58,8 +79,7 @@ def part_row(each: PartCost, whole: Cost) -> Data:
         "output": size(each.output),
         "channels": int(each.part.channels),
         "repeats": int(each.part.repeats),
-        **costs(each.cost),
-        "share": int(each.cost.macs) / max(int(whole.macs), 1),
+        **_share(each.cost, whole),
     }
 
 
@@ -71,9 +91,12 @@ def layer_row(each: LayerCost, whole: Cost, kind: str) -> Data:
         "input": size(each.visit.input),
         "output": size(each.visit.output),
         "channels": int(each.visit.output.channels),
-        **costs(each.cost),
-        "share": int(each.cost.macs) / max(int(whole.macs), 1),
+        **_share(each.cost, whole),
     }
+
+
+def _share(cost: Cost, whole: Cost) -> Data:
+    return {**costs(cost), "share": int(cost.macs) / max(int(whole.macs), 1)}
 
 
 def window(sides: Window | None) -> int | list[int] | None:

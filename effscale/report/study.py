@@ -1,4 +1,4 @@
-"""How a study stands: candidates by reward, beside what they cost."""
+"""The answer of `study`: candidates by reward, beside what they cost."""
 
 from __future__ import annotations
 
@@ -194,10 +194,6 @@ def _flat(row: Data) -> Data:
     return {**row, "accuracies": None, "failed": reasons, "agrees": None}
 
 
-# --------------------------------------------------------------------------------------
-# The baseline with the coefficients that a study has found.
-
-
 def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> str:
     """YAML of the baseline, its `coefficients:` those of the best reward.
 
@@ -211,7 +207,7 @@ def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> st
     found = Coefficients(**{key: best.figures[key] for key in keys})
     baseline = loads(study.header.spec, str(study.folder))
     spread = "" if best.spread is None else f" ± {best.spread:.4f}"
-    seeds = f"{len(best.outcomes)} seed" + "s" * (len(best.outcomes) > 1)
+    seeds = document.several(len(best.outcomes), "seed")
     comment = (
         f"{baseline.name} with the coefficients found by effscale {VERSION}: of "
         f"{len(ranked)} candidates the best by\n"

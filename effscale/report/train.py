@@ -1,4 +1,4 @@
-"""The answer of `train`: how accurate the network has become, and how."""
+"""The answer of `train`: the accuracy of the network, and the training behind it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from effscale.cost.count import count
 from effscale.report import rows
-from effscale.report.document import Report, percent, quantity, sides
+from effscale.report.document import Report, percent, quantity, several, sides
 
 if TYPE_CHECKING:
     from effscale.report.rows import Data
@@ -16,7 +16,7 @@ NOTE = "accuracy: of the averaged weights on images held out, ± its standard er
 
 
 def report(spec: Spec, outcome: Data) -> Report:
-    """What `module.train.outcome` says, and the costs of the network."""
+    """The `outcome` of a training, and the costs of the network."""
     cost = rows.costs(count(spec))
     resolution = [int(side) for side in spec.resolution]
     data = {
@@ -65,7 +65,7 @@ def _data(data: Data) -> str:
 
 def _trained(outcome: Data) -> str:
     return (
-        f"{_several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
+        f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
         f"lr {outcome['lr']:g}, augment {outcome['augment']}, seed {outcome['seed']}"
     )
 
@@ -73,15 +73,11 @@ def _trained(outcome: Data) -> str:
 def _speed(outcome: Data) -> str:
     where = outcome["device"]
     if where == "cpu":
-        where = f"{where}, {_several(outcome['threads'], 'thread')}"
+        where = f"{where}, {several(outcome['threads'], 'thread')}"
     return (
         f"{outcome['images_per_second']:,.0f} images/s, {outcome['seconds']:,.1f} s in "
         f"all, {outcome['precision']} on {where}"
     )
-
-
-def _several(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _accuracy(outcome: Data) -> str:

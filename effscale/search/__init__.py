@@ -1,1 +1,1 @@
-"""Questions over several counts: why a variant misses its budget, what is near."""
+"""Searches over many networks: grids, fits, sweeps, and why a budget is missed."""

@@ -10,7 +10,6 @@ import effscale as es
 from effscale.compare.paper_tables import table
 from effscale.compare.side_by_side import entries
 from effscale.report import compare, paper_tables, parts, render
-from effscale.report.document import Footnotes, marked, raised
 from tests.report.test_render import on_terminal
 
 if TYPE_CHECKING:
@@ -31,23 +30,6 @@ def edited(spec: es.Spec, index: int, **update: Any) -> es.Spec:  # noqa: ANN401
     stages = list(spec.stages)
     stages[index] = stages[index].model_copy(update=update)
     return spec.model_copy(update={"stages": tuple(stages), "variants": {}})
-
-
-def test_footnotes_count_texts_once_in_order() -> None:
-    notes = Footnotes()
-    assert [notes.mark(text, text.upper()) for text in "abab"] == ["¹", "²", "¹", "²"]
-    (section,) = notes.section("Why", "cells")
-    assert [column.title for column in section.columns] == ["", "cells", "why"]
-    assert section.rows == [
-        {"mark": "¹", "cells": "A, A", "why": "a"},
-        {"mark": "²", "cells": "B, B", "why": "b"},
-    ]
-    assert Footnotes().section("Why") == []
-
-
-def test_marks_stand_before_what_they_mark() -> None:
-    assert raised(120) == "¹²⁰"
-    assert (marked(["²"], "4.39 G"), marked([], "4.39 G")) == ("² 4.39 G", "4.39 G")
 
 
 @pytest.mark.parametrize(

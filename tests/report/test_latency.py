@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,8 +11,10 @@ import effscale as es
 from effscale.compare.side_by_side import entries
 from effscale.module.latency import Latency, Setting, Timing
 from effscale.report import compare, latency, profile
-from effscale.report.document import Report, seconds
 from effscale.report.render import text
+
+if TYPE_CHECKING:
+    from effscale.report.document import Report
 
 pytestmark = pytest.mark.torch
 
@@ -32,24 +35,6 @@ def timed(setting: Setting, middle: float, parts: dict[str, float]) -> Latency:
 
 def macs(answer: Report) -> dict[str, int]:
     return {row["part"]: row["macs"] for row in answer.data["parts"]}
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (3600, "3600 s"),
-        (99.96, "100 s"),
-        (12.34, "12.3 s"),
-        (0.99951, "1.00 s"),
-        (0.0602, "60.2 ms"),
-        (0.00999, "9.99 ms"),
-        (0.000981, "981 µs"),
-        (2e-6, "2.00 µs"),
-        (1e-9, "0.00 µs"),
-    ],
-)
-def test_times_have_three_digits(value: float, said: str) -> None:
-    assert seconds(value) == said
 
 
 def test_a_network_by_part(b0: es.Spec) -> None:
@@ -106,6 +91,15 @@ def test_rows_of_parts_are_rows_of_a_csv_for_each_setting(b0: es.Spec) -> None:
     by_operator = profile.report(b0, es.count(b0), by="operator")
     report = latency.by_part(by_operator, found, macs(answer), "a machine")
     assert report.records == by_operator.records
+
+
+def test_a_network_without_parts_has_no_table_of_them(b0: es.Spec) -> None:
+    answer = profile.report(b0, es.count(b0))
+    report = latency.by_part(answer, [timed(Setting(), 0.04, {})], {}, "a machine")
+    assert [section.title for section in report.sections[1:]] == [
+        "Latency, batch 1, 1 thread, float32, cpu"
+    ]
+    assert report.data["latency"][0]["parts"] == []
 
 
 def test_networks_side_by_side() -> None:

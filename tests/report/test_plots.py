@@ -1,4 +1,4 @@
-"""Tests of `effscale.report.plots`: pictures, and what they need."""
+"""Tests of `effscale.report.plots`: pictures, and the places of labels in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.text import Text
 
 import effscale as es
@@ -16,6 +18,7 @@ from effscale import extras
 from effscale.compare import paper_tables, side_by_side
 from effscale.errors import OutputError
 from effscale.report import plots
+from effscale.report.plots import Box, Dot, Segment, place
 from effscale.search.grid import Grid, search
 from effscale.search.sweep import sweep
 from effscale.spec import builtin
@@ -25,9 +28,12 @@ if TYPE_CHECKING:
 
     from effscale.compare.side_by_side import Axis, Point
 
-pytestmark = pytest.mark.slow
+draws = pytest.mark.slow
 
 TEXT = "{http://www.w3.org/2000/svg}text"
+#: Where labels are placed, and dots within.
+FRAME = Box(0, 0, 800, 600)
+dots = st.tuples(st.floats(0, 800), st.floats(0, 600))
 
 
 def texts(svg: bytes) -> set[str]:
@@ -62,6 +68,7 @@ def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@draws
 def test_a_grid_is_two_diagrams_of_text_and_marks(b0: es.Spec) -> None:
     values = np.array([1.0, 1.1, 1.2, 1.4])
     asked = Grid(values, values, values, tolerance=0.2)
@@ -79,6 +86,7 @@ def test_a_grid_is_two_diagrams_of_text_and_marks(b0: es.Spec) -> None:
     } <= read
 
 
+@draws
 def test_a_sweep_is_a_staircase_and_the_same_each_time(b0: es.Spec) -> None:
     steps = sweep(b0, "resolution", 200, 240)
     svg = plots.sweep("resolution", steps, "svg")
@@ -107,9 +115,10 @@ PLOTTED: dict[str, Callable[[], list[Point]]] = {
 }
 
 
+@draws
 @pytest.mark.parametrize("x", ["macs", "params"])
 @pytest.mark.parametrize("name", PLOTTED)
-def test_no_two_labels_collide(name: str, x: Axis) -> None:
+def test_no_two_names_collide_in_a_picture(name: str, x: Axis) -> None:
     found = PLOTTED[name]()
     figure = plots.accuracy_figure(found, x)
     figure.draw_without_rendering()
@@ -127,6 +136,7 @@ def test_no_two_labels_collide(name: str, x: Axis) -> None:
         assert within.y0 <= box.y0 < box.y1 <= within.y1
 
 
+@draws
 def test_families_are_joined_from_the_least_accurate_on() -> None:
     found = points("resnet", "xception")
     axes = plots.accuracy_figure(list(reversed(found)), "macs").axes[0]
@@ -134,6 +144,7 @@ def test_families_are_joined_from_the_least_accurate_on() -> None:
     assert lines == [[69.758, 73.314, 76.0, 77.374, 77.8], [79.0]]
 
 
+@draws
 def test_far_costs_are_on_a_logarithmic_axis() -> None:
     scales = {
         names: plots.accuracy_figure(points(*names), "macs").axes[0].get_xscale()
@@ -142,6 +153,7 @@ def test_far_costs_are_on_a_logarithmic_axis() -> None:
     assert scales == {("b0", "b1"): "linear", ("b0", "b7"): "log", ("b0",): "linear"}
 
 
+@draws
 def test_accuracy_is_drawn_the_same_each_time() -> None:
     svg = plots.accuracy(points("b0", "b4"), "params", "svg")
     assert {"b0", "b4", "params", "published top-1 accuracy, %"} <= texts(svg)
@@ -154,3 +166,77 @@ def test_without_an_accuracy_nothing_is_drawn() -> None:
     assert str(caught.value) == (
         "--plot: no accuracy is published of any of these networks"
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (Box(1, 1, 3, 3), True),
+        (Box(2, 0, 4, 2), False),  # sides that touch have no area in common
+        (Box(0.5, 0.5, 1, 1), True),
+        (Box(5, 5, 6, 6), False),
+    ],
+)
+def test_overlap_is_an_area_in_common(other: Box, *, expected: bool) -> None:
+    box = Box(0, 0, 2, 2)
+    assert box.overlaps(other) is other.overlaps(box) is expected
+
+
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [
+        (((-1, 1), (3, 1)), True),
+        (((-1, -1), (3, 3)), True),
+        (((0.5, 0.5), (1, 1)), True),
+        (((-1, 1), (-0.5, 1)), False),  # ends before it
+        (((1, -1), (1, 3)), True),
+        (((3, -1), (3, 3)), False),
+        (((-1, 2), (2, 5)), False),
+    ],
+)
+def test_crossing_is_to_enter(segment: Segment, *, expected: bool) -> None:
+    assert Box(0, 0, 2, 2).crosses(segment) is expected
+
+
+def test_the_nearest_dot_of_a_box() -> None:
+    box = Box(0, 0, 2, 2)
+    assert box.nearest((5, 1)) == (2, 1)
+    assert box.nearest((1, 1)) == (1, 1)
+    assert box.nearest((-1, -1)) == (0, 0)
+
+
+def test_a_label_alone_stands_beside_its_dot() -> None:
+    (box,) = place([(400, 300)], [(60, 12)], FRAME)
+    assert box is not None
+    assert not box.holds((400, 300), 4)
+    nearest = box.nearest((400, 300))
+    assert abs(nearest[0] - 400) + abs(nearest[1] - 300) < 10
+
+
+@given(st.lists(dots, min_size=1, max_size=25))
+def test_no_two_labels_collide(points: list[Dot]) -> None:
+    places = place(points, [(60, 12)] * len(points), FRAME)
+    found = [box for box in places if box is not None]
+    assert not any(one.overlaps(other) for one, other in combinations(found, 2))
+    for box in found:
+        assert 0 <= box.left < box.right <= 800
+        assert 0 <= box.bottom < box.top <= 600
+
+
+def test_dots_on_one_spot_all_get_their_labels() -> None:
+    places = place([(400, 300)] * 12, [(60, 12)] * 12, FRAME)
+    assert None not in places
+
+
+def test_a_line_is_kept_clear_where_that_can_be() -> None:
+    (first,) = place([(400, 300)], [(60, 12)], FRAME)
+    assert first is not None
+    through = ((first.left, first.bottom + 6), (first.right, first.bottom + 6))
+    (box,) = place([(400, 300)], [(60, 12)], FRAME, [through])
+    assert box is not None
+    assert first.crosses(through)
+    assert not box.crosses(through)
+
+
+def test_without_room_there_is_no_label() -> None:
+    assert place([(5, 5)], [(60, 12)], Box(0, 0, 10, 10)) == [None]

@@ -1,4 +1,4 @@
-"""The keys that JSON promises, with plain values."""
+"""Tests of `effscale.report.rows`: the keys that JSON promises, with plain values."""
 
 from __future__ import annotations
 
@@ -49,3 +49,25 @@ def test_shares_of_nothing_are_nothing() -> None:
 def test_nothing_measured_neither_agrees_nor_differs() -> None:
     assert rows.agrees(Cost(1, 2, 3), None) is None
     assert rows.measured(None) is None
+
+
+def test_rows_of_parts_are_there_once_for_each_entry() -> None:
+    records = [{"part": "stem", "macs": 1}, {"part": "head", "macs": 2}]
+    parts = [{"part": "head", "seconds": 3}, {"part": "stem", "seconds": 4}]
+    entries = [{"batch": n, "parts": parts} for n in (1, 8)]
+    found = rows.by_part(
+        records,
+        entries,
+        lambda entry, part: {"batch": entry["batch"], "seconds": part["seconds"]},
+    )
+    assert [[*row.values()] for row in found] == [
+        ["stem", 1, 1, 4],
+        ["head", 2, 1, 3],
+        ["stem", 1, 8, 4],
+        ["head", 2, 8, 3],
+    ]
+
+
+def test_rows_of_no_parts_stay_as_they_are() -> None:
+    records = [{"layer": "stem.conv"}]
+    assert rows.by_part(records, [{"parts": []}], lambda _entry, _part: {}) == records

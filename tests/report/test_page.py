@@ -1,4 +1,4 @@
-"""Tests of `effscale.report.page` and `summary`: one page, whole by itself."""
+"""Tests of `effscale.report.page`: one page, whole by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import effscale as es
 from effscale.compare.side_by_side import entries
 from effscale.report import compare
 from effscale.report import page as html
-from effscale.report import page as summary
 from effscale.report.document import Column, Report, Section, percent, quantity
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def page(*references: str, title: str = "some networks") -> str:
     compared = entries(references, [es.load(each) for each in references])
     none = [None] * len(compared)
     answer = compare.report(compared, measured=none)
-    return summary.page(compared, answer, title=title, measured=none)
+    return html.page(compared, answer, title=title, measured=none)
 
 
 @pytest.fixture(scope="module")

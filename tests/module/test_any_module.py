@@ -1,4 +1,4 @@
-"""fvcore and torch agree on modules of many shapes, or what they part in is named."""
+"""Tests of `effscale.module.any_module`: both counters agree, or say where not."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ def test_both_counters_agree_or_say_where_they_part(case: Case) -> None:
     assert found.best.macs == case.macs
     assert found.faults() == list(case.faults)
     if not case.faults:
-        fvcore, by_torch = found.sides
-        assert fvcore.whole
-        assert by_torch.whole
-        assert fvcore.kinds() == by_torch.kinds()
+        fvcore, by_torch = found.measured
+        assert fvcore.skipped == by_torch.skipped == {}
+        assert fvcore.by_kind() == by_torch.by_kind()
 
 
 class Random(nn.Module):
@@ -120,7 +119,7 @@ class Listed(nn.Module):
 
 def test_a_list_costs_what_it_holds() -> None:
     found = count(Foreign("net", Listed()), (IMAGE,), BOTH)
-    for side in found.sides:
-        assert side.measured is not None
-        modules = side.measured.modules
+    assert len(found.measured) == 2
+    for each in found.measured:
+        modules = each.modules
         assert modules["layers"] == modules[""] == 2 * modules["layers.1"] == 2 * 9 * 64

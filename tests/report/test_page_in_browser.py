@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.report.test_html import page as written
+from tests.report.test_page import page as written
 
 if TYPE_CHECKING:
     from pathlib import Path
