@@ -20,11 +20,9 @@ from effscale.network.names import head_operator, operators
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
-from effscale.spec.cells import cells_follow
 from effscale.spec.levels import tapped
-from effscale.spec.lines import CellStage
+from effscale.spec.lines import CellStage, cells_follow
 from effscale.spec.sizes import strides
-from effscale.spec.types import pair
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
@@ -84,15 +82,14 @@ def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
 ) -> Part:
     """A row of a report; its kernel is that of its first line, if that has one."""
     first = lines[0]
-    repeats = getattr(first, "repeats", None)
     return Part(
         name=name,
         path=path,
         operator=operators(lines),
-        kernel=pair(getattr(first, "kernel", None)),
+        kernel=first.sides,
         stride=strides(spec, lines),
         channels=c_out,
-        repeats=1 if repeats is None else repeats,
+        repeats=1 if first.times is None else first.times,
         layer=layer,
     )
 

@@ -9,7 +9,7 @@ from effscale.network.layers import IDENTITY, Graph, Layer, Node, Residual, Sequ
 from effscale.network.leaves import Conv, Pool
 from effscale.network.style import squeeze_excite
 from effscale.spec import steps
-from effscale.spec.used import expanded
+from effscale.spec.expansion import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effscale.errors import Fault, SpecError, did_you_mean, short
+from effscale.errors import SpecError, did_you_mean, short
 from effscale.spec.loading import load_file, loads
 from effscale.spec.nodes import MAX_BYTES, decoded, label, read_bytes, refused
 
@@ -42,8 +42,6 @@ def names_saved(reference: str) -> bool:
     """Whether it is a file that torch has written, by its suffix."""
     return reference.endswith(SAVED)
 
-
-# --------------------------------------------------------------------------------------
 
 # --------------------------------------------------------------------------------------
 # Specs as git has them: `HEAD~1:specs/b0.yaml`.
@@ -198,7 +196,7 @@ def find(reference: str) -> tuple[Spec, str | None]:
     else:
         hint = did_you_mean(base, list(names()))
         message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
-        raise SpecError((Fault(short(base), 0, 0, "", message),))
+        raise refused(short(base), message)
     if not at:
         return found, inner
     if inner is not None or variant not in found.variants:
@@ -206,7 +204,7 @@ def find(reference: str) -> tuple[Spec, str | None]:
         hint = did_you_mean(variant, known_variants)
         listed = ", ".join(known_variants) or "none"
         message = f"expected a variant of {base} ({listed}), got {variant!r}{hint}"
-        raise SpecError((Fault(short(reference), 0, 0, "", message),))
+        raise refused(short(reference), message)
     return found, variant
 
 
@@ -235,4 +233,4 @@ def _of_git(reference: str) -> bytes:
         if not (unknown and names_callable(reference)):
             raise
         message = "expected a spec, got a callable's name: profile alone takes modules"
-        raise SpecError((Fault(short(reference), 0, 0, "", message),)) from None
+        raise refused(short(reference), message) from None

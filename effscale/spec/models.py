@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 
 from effscale.markup import figures
 from effscale.spec import values
-from effscale.spec import values as fields
 from effscale.spec.lines import Cell, Stage
 from effscale.spec.neck import Heads, HeadsChange, Neck, NeckChange, Scaling
 from effscale.spec.steps import Step
@@ -40,6 +39,9 @@ from effscale.spec.types import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from effscale.errors import Place
+    from effscale.spec.steps import Line
 
 
 # --------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
 class Norm(Model):
     """Batch normalisation; momentum as torch means it (TensorFlow's is 1 − it)."""
 
-    eps: Annotated[float, fields.Number(0, 1, above=True)] = 1e-3
+    eps: Annotated[float, values.Number(0, 1, above=True)] = 1e-3
     momentum: Share = 0.01
 
 
@@ -136,15 +138,15 @@ class Squeeze(Model):
     """
 
     #: What the ratio is of: the block's input, or what is gated.
-    of: Annotated[Literal["input", "gated"], fields.Choice(("input", "gated"))] = (
+    of: Annotated[Literal["input", "gated"], values.Choice(("input", "gated"))] = (
         "input"
     )
     #: What is gated: the widest map within the block, or what the block puts out.
-    at: Annotated[Literal["middle", "output"], fields.Choice(("middle", "output"))] = (
+    at: Annotated[Literal["middle", "output"], values.Choice(("middle", "output"))] = (
         "middle"
     )
     #: The squeezed width is a multiple of this; 1 cuts it to whole channels.
-    divisor: Annotated[int, fields.Whole(1, 1024)] = 1
+    divisor: Annotated[int, values.Whole(1, 1024)] = 1
     activation: ActivationName | None = None
     gate: GateName = "sigmoid"
 
@@ -156,7 +158,7 @@ class Head(Model):
     channels: Channels | None = None
     #: Width of a linear layer and an activation before the last one.
     hidden: Channels | None = None
-    classes: Annotated[int, fields.Whole(1, MAX_CHANNELS)] = 1000
+    classes: Annotated[int, values.Whole(1, MAX_CHANNELS)] = 1000
     dropout: Share = 0.0
     #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
     classifier: Flag = True
@@ -176,8 +178,8 @@ class Coefficients(Model):
 
     def _repr_html_(self) -> str:
         """A row of them and their product, for notebooks."""
-        values = {"α": self.alpha, "β": self.beta, "γ": self.gamma}
-        return figures("Coefficients", {**values, "α·β²·γ²": self.product})
+        factors = {"α": self.alpha, "β": self.beta, "γ": self.gamma}
+        return figures("Coefficients", {**factors, "α·β²·γ²": self.product})
 
 
 class Budget(Model):
@@ -221,7 +223,7 @@ class Variant(Model):
     published: Published | None = None
     budget: Budget | None = None
     #: The φ it is meant for: its MACs are held to 2^φ times the baseline's.
-    phi: Annotated[float, fields.Number(-50, 50)] | None = None
+    phi: Annotated[float, values.Number(-50, 50)] | None = None
     #: Repeats of each stage that has some, where no multiplier gives them.
     repeats: tuple[Repeats, ...] | None = None
     rounding: Annotated[
@@ -232,6 +234,10 @@ class Variant(Model):
     backbone: Name | None = None
     neck: NeckChange | None = None
     heads: HeadsChange | None = None
+
+
+#: The sections behind the stages, of which a network has one group or the other.
+ENDS = (("head",), ("neck", "heads"))
 
 
 class Spec(Model):
@@ -274,6 +280,15 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
+
+    @property
+    def chains(self) -> dict[Place, tuple[Line, ...]]:
+        """The lines that a feature map goes through, by section; of a neck none."""
+        found: dict[Place, tuple[Line, ...]]
+        found = {("stem",): self.stem, ("stages",): self.stages}
+        if self.head is not None:
+            found["head", "layers"] = self.head.layers
+        return found
 
     @property
     def classes(self) -> int:
