@@ -71,7 +71,7 @@ class MBConv(Block):
 
     block: Literal["mbconv", "fused_mbconv"]
     #: Expanded width / block input width; 1 leaves the expansion out.
-    expand_ratio: Annotated[int, values.Whole(1, 64)] | None = None
+    expand_ratio: Annotated[int, values.whole(1, 64)] | None = None
     c_mid: Widths | None = None
     #: Squeezed width, as a share of the spec's choice; 0 is no squeeze-and-excitation.
     se_ratio: Share = 0.0
@@ -108,7 +108,7 @@ class Bottleneck(Block):
     #: Channels of a group of the k×k convolution; one group if left out.
     group_width: Channels | None = None
     #: Width of the first 1×1 convolution / that of the k×k.
-    reduce_ratio: Annotated[float, values.Number(0, 1, above=True)] = 1.0
+    reduce_ratio: Annotated[float, values.number(0, 1, above=True)] = 1.0
     #: Kernel of the shortcut of blocks that change size or width.
     shortcut_kernel: Kernel = 1
     se_ratio: Share = 0.0
@@ -130,7 +130,7 @@ class Dense(Line):
     #: Channels that each block adds.
     growth: Channels
     #: Width of the 1×1 convolution / growth.
-    bottleneck_ratio: Annotated[int, values.Whole(1, 64)] = 4
+    bottleneck_ratio: Annotated[int, values.whole(1, 64)] = 4
     repeats: Repeats
 
     def c_out(self, c_in: Int) -> Int:
@@ -142,7 +142,7 @@ class Transition(Line):
     """Norm, 1×1 to a share of the channels, mean of 2×2: between dense stages."""
 
     block: Literal["transition"]
-    compression: Annotated[float, values.Number(0, 1, above=True)] = 0.5
+    compression: Annotated[float, values.number(0, 1, above=True)] = 0.5
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
@@ -160,7 +160,7 @@ class CellStage(Line):
 
     block: Literal["cell"]
     cell: Name
-    stride: Annotated[int, values.Whole(1, 2)] = 1
+    stride: Annotated[int, values.whole(1, 2)] = 1
     #: Of each node; a cell puts out as many times that as it concatenates states.
     channels: Channels
     #: Left out, it is one at any depth.
@@ -188,8 +188,8 @@ OPERATORS = (
     *("sep_3x3", "sep_5x5", "sep_7x7", "dil_3x3", "dil_5x5"),
     *("max_pool_2x2", "max_pool_3x3", "avg_pool_2x2", "avg_pool_3x3"),
 )
-State = Annotated[int, values.Whole(0, 100)]
-Operation = tuple[Annotated[str, values.Choice(OPERATORS)], State]
+State = Annotated[int, values.whole(0, 100)]
+Operation = tuple[Annotated[str, values.choice(*OPERATORS)], State]
 
 
 class Cell(Model):
@@ -201,7 +201,7 @@ class Cell(Model):
 
     #: Whether state 1 goes through a 1×1 convolution even where it is of the right size
     #: and width already (DARTS) or not (NASNet).
-    fit: Annotated[Literal["needed", "always"], values.Choice(("needed", "always"))] = (
+    fit: Annotated[Literal["needed", "always"], values.choice("needed", "always")] = (
         "needed"
     )
     nodes: Annotated[

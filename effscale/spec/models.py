@@ -61,21 +61,21 @@ class Rounding(Model):
     """
 
     #: Channels are a multiple of this.
-    channel_divisor: Annotated[int, values.Whole(1, 1024)] = 8
+    channel_divisor: Annotated[int, values.whole(1, 1024)] = 8
     #: Rounding channels down may lose at most this share of them.
     max_channel_loss: Share = 0.1
     #: Where channels or pixels lie halfway between two multiples.
-    ties: Annotated[TiesRule, values.Choice(("up", "even"))] = "up"
+    ties: Annotated[TiesRule, values.choice("up", "even")] = "up"
     #: Repeats go up to the next whole number, or to the nearest (halves to even).
-    repeats: Annotated[RepeatsRule, values.Choice(("ceil", "round"))] = "ceil"
+    repeats: Annotated[RepeatsRule, values.choice("ceil", "round")] = "ceil"
     #: Whether the stem's widths follow the width multiplier.
-    stem: Annotated[StemRule, values.Choice(get_args(StemRule))] = "scaled"
+    stem: Annotated[StemRule, values.choice(*get_args(StemRule))] = "scaled"
     #: The same of the head's; `grows` is scaled up but never down.
-    head: Annotated[HeadRule, values.Choice(get_args(HeadRule))] = "scaled"
+    head: Annotated[HeadRule, values.choice(*get_args(HeadRule))] = "scaled"
     #: Whether the repeats of the first and the last stage follow the depth multiplier.
-    ends: Annotated[StemRule, values.Choice(get_args(StemRule))] = "scaled"
+    ends: Annotated[StemRule, values.choice(*get_args(StemRule))] = "scaled"
     #: Height and width are a multiple of this.
-    resolution_multiple: Annotated[int, values.Whole(1, 1024)] = 8
+    resolution_multiple: Annotated[int, values.whole(1, 1024)] = 8
 
 
 #: What well-known implementations do, by name: where each differs from the first.
@@ -97,7 +97,7 @@ POLICIES: dict[str, Rounding] = {
 }
 
 
-Policy = Annotated[str, values.Choice(tuple(POLICIES))]
+Policy = Annotated[str, values.choice(*POLICIES)]
 
 
 def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
@@ -127,7 +127,7 @@ def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
 class Norm(Model):
     """Batch normalisation; momentum as torch means it (TensorFlow's is 1 − it)."""
 
-    eps: Annotated[float, values.Number(0, 1, above=True)] = 1e-3
+    eps: Annotated[float, values.number(0, 1, above=True)] = 1e-3
     momentum: Share = 0.01
 
 
@@ -138,15 +138,13 @@ class Squeeze(Model):
     """
 
     #: What the ratio is of: the block's input, or what is gated.
-    of: Annotated[Literal["input", "gated"], values.Choice(("input", "gated"))] = (
-        "input"
-    )
+    of: Annotated[Literal["input", "gated"], values.choice("input", "gated")] = "input"
     #: What is gated: the widest map within the block, or what the block puts out.
-    at: Annotated[Literal["middle", "output"], values.Choice(("middle", "output"))] = (
+    at: Annotated[Literal["middle", "output"], values.choice("middle", "output")] = (
         "middle"
     )
     #: The squeezed width is a multiple of this; 1 cuts it to whole channels.
-    divisor: Annotated[int, values.Whole(1, 1024)] = 1
+    divisor: Annotated[int, values.whole(1, 1024)] = 1
     activation: ActivationName | None = None
     gate: GateName = "sigmoid"
 
@@ -158,7 +156,7 @@ class Head(Model):
     channels: Channels | None = None
     #: Width of a linear layer and an activation before the last one.
     hidden: Channels | None = None
-    classes: Annotated[int, values.Whole(1, MAX_CHANNELS)] = 1000
+    classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 1000
     dropout: Share = 0.0
     #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
     classifier: Flag = True
@@ -223,7 +221,7 @@ class Variant(Model):
     published: Published | None = None
     budget: Budget | None = None
     #: The φ it is meant for: its MACs are held to 2^φ times the baseline's.
-    phi: Annotated[float, values.Number(-50, 50)] | None = None
+    phi: Annotated[float, values.number(-50, 50)] | None = None
     #: Repeats of each stage that has some, where no multiplier gives them.
     repeats: tuple[Repeats, ...] | None = None
     rounding: Annotated[

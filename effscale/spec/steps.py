@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
 
 SQUARE = (1, 1)
-Dilation = Annotated[int, values.Whole(1, 16)]
+Dilation = Annotated[int, values.whole(1, 16)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
@@ -130,7 +130,7 @@ class Conv(Line):
     #: the residual around it, or into itself.
     channels: Widths | None = None
     #: What share it has of the channels that it does not state.
-    ratio: Annotated[float, values.Number(0, 64, above=True)] = 1.0
+    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
@@ -191,7 +191,7 @@ class SqueezeExcite(Line):
     """Squeeze-and-excitation alone, as the spec's `squeeze_excite` says."""
 
     block: Literal["squeeze_excite"]
-    se_ratio: Annotated[float, values.Number(0, 1, above=True)]
+    se_ratio: Annotated[float, values.number(0, 1, above=True)]
 
 
 class Branches(Line):
