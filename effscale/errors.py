@@ -1,4 +1,4 @@
-"""What can go wrong by the user's hand: each error is one clear line a fault."""
+"""Errors by the user's hand, and faults of specs: each is one clear line."""
 
 from __future__ import annotations
 

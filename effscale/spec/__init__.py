@@ -1,1 +1,1 @@
-"""What a YAML file says: models, loading with line and column, dumping, built-ins."""
+"""The language of spec files: models, loading with line and column, built-ins."""

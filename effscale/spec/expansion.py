@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from effscale.spec.steps import Conv, Use
 from effscale.spec.types import of_block
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from effscale.arrays import Int
-    from effscale.spec.steps import Line
+    from effscale.spec.steps import Line, Lines
 
-    Lines = tuple[Line, ...]
-    Blocks = Mapping[str, Lines]
+    Blocks: TypeAlias = Mapping[str, Lines]
 
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:

@@ -1,4 +1,4 @@
-"""What a spec says: a baseline network as stages, and the rules that scale it.
+"""The models of a spec: a baseline network as stages, and the rules that scale it.
 
 The fields' order is the order of a file, and the numbers carry their ranges. A spec
 that was scaled is again a spec. Where `Int` stands, one network has an int and many
@@ -41,11 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.errors import Place
-    from effscale.spec.steps import Line
+    from effscale.spec.steps import Lines
 
-
-# --------------------------------------------------------------------------------------
-# Rounding rules as a spec states them, and the policies of well-known codebases.
 
 RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
@@ -109,8 +106,6 @@ def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leave
         raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
     return POLICIES[value]
 
-
-# --------------------------------------------------------------------------------------
 
 Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
 
@@ -280,9 +275,9 @@ class Spec(Model):
     variants: dict[Name, Variant] = Field(default={})
 
     @property
-    def chains(self) -> dict[Place, tuple[Line, ...]]:
+    def chains(self) -> dict[Place, Lines]:
         """The lines that a feature map goes through, by section; of a neck none."""
-        found: dict[Place, tuple[Line, ...]]
+        found: dict[Place, Lines]
         found = {("stem",): self.stem, ("stages",): self.stages}
         if self.head is not None:
             found["head", "layers"] = self.head.layers

@@ -1,4 +1,4 @@
-"""What makes a detector of a backbone: a feature network, and heads by level.
+"""The models of a detector: a feature network on a backbone, and heads by level.
 
 Level l is 1/2^l of the image's side, P3 an eighth (Lin et al. 2017, arXiv:1612.03144).
 A neck is a short graph: each node reads feature maps of any levels, which are brought

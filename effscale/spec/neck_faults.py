@@ -1,4 +1,4 @@
-"""What is wrong with a detector's neck and heads where every value is right."""
+"""Faults of a detector's neck and heads whose every value is right."""
 
 from __future__ import annotations
 

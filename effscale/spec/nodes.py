@@ -1,4 +1,4 @@
-"""YAML text to nodes that know their line and column.
+"""Files and YAML texts, read to nodes that know their line and column.
 
 PyYAML parses and resolves; nothing is constructed but plain data. A file is refused
 before it can cost memory or time: by its size, its depth, and by what its aliases
@@ -16,9 +16,6 @@ from typing import Any, TypeAlias
 import yaml
 
 from effscale.errors import Edit, Fault, Place, SpecError, short
-
-# --------------------------------------------------------------------------------------
-# A value of a file, and where it stands.
 
 #: Line and column from 1, and characters of the text before it.
 Spot: TypeAlias = tuple[int, int, int]
@@ -77,8 +74,6 @@ def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any k
     """`value` if it has keys, nothing otherwise."""
     return value if isinstance(value, dict) else {}
 
-
-# --------------------------------------------------------------------------------------
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
@@ -274,10 +269,6 @@ def _no_yaml(path: str, before: str, reason: str) -> Fault:
 
 def _spot(mark: Any) -> Spot:  # noqa: ANN401 - a mark of PyYAML
     return mark.line + 1, mark.column + 1, mark.index
-
-
-# --------------------------------------------------------------------------------------
-# Files to texts, or to the one fault that keeps them from being read.
 
 
 def label(path: Path | str) -> str:

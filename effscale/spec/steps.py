@@ -6,7 +6,7 @@ its own size; only those of `channels` scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     Discriminator,
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from effscale.errors import Place
+
+    Lines: TypeAlias = tuple["Line", ...]
+    #: Makes other lines of some that follow each other.
+    Change: TypeAlias = Callable[[Lines], Lines]
 
 SQUARE = (1, 1)
 Dilation = Annotated[int, values.whole(1, 16)]
@@ -82,13 +86,11 @@ class Line(Model):
         return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
 
     @property
-    def chains(self) -> dict[Place, tuple[Line, ...]]:
+    def chains(self) -> dict[Place, Lines]:
         """The lines within it, by place: side by side, each on what it takes in."""
         return {}
 
-    def over_chains(
-        self, change: Callable[[tuple[Line, ...]], tuple[Line, ...]]
-    ) -> Line:
+    def over_chains(self, change: Change) -> Line:
         """The same with what `change` makes of each of its chains."""
         del change
         return self
@@ -201,13 +203,11 @@ class Branches(Line):
     branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=2)]
 
     @property
-    def chains(self) -> dict[Place, tuple[Line, ...]]:
+    def chains(self) -> dict[Place, Lines]:
         """Each branch."""
         return {("branches", k): each for k, each in enumerate(self.branches)}
 
-    def over_chains(
-        self, change: Callable[[tuple[Line, ...]], tuple[Line, ...]]
-    ) -> Line:
+    def over_chains(self, change: Change) -> Line:
         """With each branch changed."""
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
 
@@ -221,13 +221,11 @@ class Residual(Line):
     scale: Multiplier = 1.0
 
     @property
-    def chains(self) -> dict[Place, tuple[Line, ...]]:
+    def chains(self) -> dict[Place, Lines]:
         """The layers, which say what it puts out, and the shortcut."""
         return {("layers",): self.layers, ("shortcut",): self.shortcut}
 
-    def over_chains(
-        self, change: Callable[[tuple[Line, ...]], tuple[Line, ...]]
-    ) -> Line:
+    def over_chains(self, change: Change) -> Line:
         """With layers and shortcut changed."""
         update = {"layers": change(self.layers), "shortcut": change(self.shortcut)}
         return self.model_copy(update=update)

@@ -1,4 +1,4 @@
-"""What is wrong with a spec whose every value is right: lines that do not fit."""
+"""Faults of a spec whose every value is right: lines that do not fit each other."""
 
 from __future__ import annotations
 

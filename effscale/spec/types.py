@@ -1,4 +1,4 @@
-"""What all models of a spec share: ranges, types of values, and how strict they are."""
+"""Named types of the values that models of a spec share, and the models' base."""
 
 from __future__ import annotations
 
