@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+def _at(data: Any, *place: Any) -> Any:  # noqa: ANN401
+    """What a file holds at a place; None where there is nothing."""
+    for key in place:
+        data = mapping(data).get(key)
+    return data
+
+
+def _items(value: Any) -> list[Any]:  # noqa: ANN401
+    return value if isinstance(value, list) else []
+
+
 def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file holds
     """Lines that name a block or a cell which there is not."""
     if not isinstance(data, dict):
@@ -33,33 +44,25 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
             yield Fault(("blocks", name), message, "EFF106")
         yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
         own += [] if name in STAGES else [name]
-    for place, steps in _steps_of(data).items():
-        yield from _unknown(steps, place, (*STEPS, *own))
+    for place in _places_of_steps(data):
+        yield from _unknown(_at(data, *place), place, (*STEPS, *own))
     yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
-    yield from _cells(data.get("stages"), mapping(data.get("cells")))
+    yield from _unknown_cells(data)
 
 
-def _steps_of(data: dict[str, Any]) -> dict[Place, Any]:
-    """What may hold steps, outside the stages, by its place."""
-    neck = mapping(data.get("neck"))
-    found: dict[Place, Any] = {
-        ("stem",): data.get("stem"),
-        ("head", "layers"): mapping(data.get("head")).get("layers"),
-        ("neck", "layers"): neck.get("layers"),
-        ("neck", "lateral"): neck.get("lateral"),
-        ("heads", "layers"): mapping(data.get("heads")).get("layers"),
-    }
-    for name, node in mapping(neck.get("nodes")).items():
-        found["neck", "nodes", name, "layers"] = mapping(node).get("layers")
-    return found
+def _places_of_steps(data: dict[str, Any]) -> Iterator[Place]:
+    """Where steps may stand, blocks and stages aside."""
+    yield from (("stem",), ("head", "layers"), ("neck", "layers"), ("neck", "lateral"))
+    yield ("heads", "layers")
+    for name in mapping(_at(data, "neck", "nodes")):
+        yield ("neck", "nodes", name, "layers")
 
 
 def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds
     """Stages whose block the file defines by a name that is taken: which is meant?"""
-    taken = [name for name in mapping(mapping(data).get("blocks")) if name in STAGES]
-    stages = mapping(data).get("stages")
-    for index, line in enumerate(stages if isinstance(stages, list) else []):
-        if mapping(line).get("block") in taken:
+    taken = [name for name in mapping(_at(data, "blocks")) if name in STAGES]
+    for index, line in enumerate(_items(_at(data, "stages"))):
+        if _at(line, "block") in taken:
             yield "stages", index
 
 
@@ -70,31 +73,26 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
         block = fields.get("block", "conv")
         if block not in known:
             message = f"expected one of {', '.join(known)}, got {short(block)}"
-            close = closest(block, list(known))
-            yield Fault((*at, "block"), message, "EFF105", close)
+            yield Fault((*at, "block"), message, "EFF105", closest(block, [*known]))
         elif block not in STAGES and "repeats" in fields and at[:-1] != ("stages",):
             message = "expected none but in a line of stages, got"
             yield Fault((*at, "repeats"), f"{message} {short(fields['repeats'])}")
+        steps = [name for name in known if name in STEPS or name not in STAGES]
         for key in ("layers", "shortcut"):
-            yield from _unknown(fields.get(key, []), (*at, key), _steps(known))
-        branches = fields.get("branches")
-        for k, branch in enumerate(branches if isinstance(branches, list) else []):
-            yield from _unknown(branch, (*at, "branches", k), _steps(known))
+            yield from _unknown(fields.get(key, []), (*at, key), steps)
+        for k, branch in enumerate(_items(fields.get("branches"))):
+            yield from _unknown(branch, (*at, "branches", k), steps)
 
 
-def _steps(known: Iterable[str]) -> list[str]:
-    """What may stand within a step: no stages."""
-    return [name for name in known if name in STEPS or name not in STAGES]
-
-
-def _cells(stages: Any, cells: dict[str, Any]) -> Iterator[Fault]:  # noqa: ANN401
-    for index, line in enumerate(stages if isinstance(stages, list) else []):
-        cell = mapping(line).get("cell")
+def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
+    cells = list(mapping(data.get("cells")))
+    for index, line in enumerate(_items(data.get("stages"))):
+        cell = _at(line, "cell")
         if isinstance(cell, str) and cell not in cells:
             listed = ", ".join(cells) or "none"
             message = f"expected one of the file's cells ({listed}), got {short(cell)}"
-            close = closest(cell, list(cells))
-            yield Fault(("stages", index, "cell"), message, "EFF105", close)
+            at = ("stages", index, "cell")
+            yield Fault(at, message, "EFF105", closest(cell, cells))
 
 
 #: Lines of a network, those of used blocks and cells included.
@@ -120,18 +118,16 @@ def too_long(data: Any) -> Iterator[Fault]:  # noqa: ANN401
 def _sizes(data: Any) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
     """The lines of each block that is too long, and of each section of the network."""
     known: dict[str, int] = {}
-    for name, cell in mapping(mapping(data).get("cells")).items():
-        nodes = mapping(cell).get("nodes")
+    for name, cell in mapping(_at(data, "cells")).items():
+        nodes = _at(cell, "nodes")
         known[name] = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
-    for name, steps in mapping(mapping(data).get("blocks")).items():
+    for name, steps in mapping(_at(data, "blocks")).items():
         known[name] = _size(steps, known)
         if known[name] > MAX_LINES:
             yield ("blocks", name), known[name]
             return
-    head = mapping(mapping(data).get("head"))
-    yield ("stem",), _size(mapping(data).get("stem"), known)
-    yield ("stages",), _size(mapping(data).get("stages"), known)
-    yield ("head",), _size(head.get("layers"), known)
+    for place in (("stem",), ("stages",), ("head", "layers")):
+        yield place[:1], _size(_at(data, *place), known)
 
 
 def _size(value: Any, known: dict[str, int]) -> int:  # noqa: ANN401
