@@ -1,4 +1,4 @@
-"""Faults for programs: concise lines, JSON, GitHub's annotations and summary."""
+"""Findings for programs: concise lines, JSON, GitHub's, JUnit and SARIF."""
 
 from __future__ import annotations
 
@@ -93,12 +93,11 @@ def _several(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("s" if number != 1 else "")
 
 
-# --------------------------------------------------------------------------------------
-# Faults as JUnit's XML, which build servers read.
-
-
 def junit(outcome: Outcome) -> str:
-    """A suite for each file, a case for each finding; a file without any passes."""
+    """JUnit's XML, for build servers: a suite for each file, a case for each finding.
+
+    A file without any passes.
+    """
     bad = [each for each in outcome.findings if severity(each) != "note"]
     suites = ET.Element(
         "testsuites",
@@ -147,9 +146,6 @@ def _printable(text: str) -> str:
     return "".join(kept)
 
 
-# --------------------------------------------------------------------------------------
-# Faults as SARIF 2.1.0 (OASIS), which code scanning reads.
-
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/"
     "sarif-schema-2.1.0.json"
@@ -157,7 +153,7 @@ SCHEMA = (
 
 
 def sarif(outcome: Outcome) -> str:
-    """One run, with the rules that it found broken."""
+    """SARIF 2.1.0 (OASIS), for code scanning: a run, and the rules it found broken."""
     used = sorted({each.code for each in outcome.findings})
     driver = {
         "name": "effscale",

@@ -1,4 +1,4 @@
-"""Checking: a text to its findings."""
+"""A run of checks: the files that are read, what is found in them, the outcome."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from effscale.errors import Fault
 
 
-# --------------------------------------------------------------------------------------
-# What became of the files that were checked.
+def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Fault]:
+    """Everything that the `enabled` rules find in a file, in its order."""
+    found = (each for finder in FINDERS for each in finder.findings(source))
+    looked_for = sorted(each for each in found if each.code in enabled)
+    left = ignores.applied(source, looked_for, RULES, enabled)
+    return sorted(each for each in left if each.code in enabled)
+
 
 #: What a run is told to fail on, and the severities that then do.
 FAILING: dict[str, tuple[Severity, ...]] = {
@@ -104,11 +109,6 @@ def _row(finding: Fault) -> dict[str, Any]:
     }
 
 
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Which files to check.
-
 SUFFIXES = (".yaml", ".yml")
 #: What a file is called that says it is a spec.
 SPEC_SUFFIXES = tuple(f".effscale{suffix}" for suffix in SUFFIXES)
@@ -171,14 +171,3 @@ def looks_like_a_spec(path: str) -> bool:
     except OSError:
         return False
     return len(set(_KEYS.findall(head))) > 1
-
-
-# --------------------------------------------------------------------------------------
-
-
-def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Fault]:
-    """Everything that the `enabled` rules find in a file, in its order."""
-    found = (each for finder in FINDERS for each in finder.findings(source))
-    looked_for = sorted(each for each in found if each.code in enabled)
-    left = ignores.applied(source, looked_for, RULES, enabled)
-    return sorted(each for each in left if each.code in enabled)

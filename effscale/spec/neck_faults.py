@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -13,20 +12,18 @@ from effscale.errors import Fault, closest
 from effscale.spec.levels import as_wide, tapped, totals
 from effscale.spec.steps import Activate, Conv, Depthwise, Normalise
 from effscale.spec.walk import Map, Walk
-from effscale.spec.wirings import NAS_FPN_LEVELS, RETINANET_LEAST, made, nodes
+from effscale.spec.wirings import GRAPH, LEVELS, level_faults, nodes, wiring_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.neck import Heads, Neck, NeckChange, NeckNode
+    from effscale.spec.neck import Heads, Neck, NeckChange
     from effscale.spec.steps import Line
 
-#: The rules of detectors: taps of the backbone, levels, the neck's graph, the heads.
-TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
-#: An attention is of one map by another.
-ATTENDS = 2
+#: The rules of taps of the backbone, and of heads.
+TAPS, HEADS = "EFF402", "EFF405"
 #: A side to follow a map's by; any would do.
 SIDE = 64
 
@@ -52,7 +49,7 @@ def faults_of_detector(
     """
     if spec.head is not None:
         yield Fault(("head",), "expected none beside a neck, which has heads", GRAPH)
-    wrong = [*_tapped(spec, neck), *_wired(neck)]
+    wrong = [*_tapped(spec, neck), *wiring_faults(neck)]
     yield from wrong
     if not wrong:
         yield from _halved(spec, neck, passed)
@@ -100,82 +97,6 @@ def _halved(spec: Spec, neck: Neck, passed: Sequence[Map]) -> Iterator[Fault]:
             message = f"expected {height}×{width} px for P{low + k}, half of P"
             found = f"{low + k - 1}, got {h}×{w} of stage {after + 1}"
             yield Fault(at, f"{message}{found}", TAPS)
-
-
-def _wired(neck: Neck) -> Iterator[Fault]:
-    """Nodes of a wiring for so many levels, or of the file's own that can be made."""
-    if (neck.wiring is None) == (not neck.nodes):
-        if neck.wiring is None:
-            yield Fault(("neck",), "missing wiring, or nodes", "EFF101")
-        else:
-            yield Fault(("neck",), "expected a wiring or nodes, got both", GRAPH)
-        return
-    yield from _for_levels(neck)
-    low, high = neck.levels
-    known = {f"p{level}": level for level in range(low, high + 1)}
-    taken = made(neck)
-    for name, node in neck.nodes.items():
-        at = ("neck", "nodes", name)
-        if name in known or name in taken:
-            message = f"expected a name that no other map has, got {name!r}"
-            yield Fault(at, message, GRAPH)
-        if not re.fullmatch(r"\w+", name):
-            message = f"expected a name of letters, digits and _, got {name!r}"
-            yield Fault(at, message, GRAPH)
-        if not low <= node.level <= high:
-            message = f"expected a level from {low} to {high}, got {node.level}"
-            yield Fault((*at, "level"), message, LEVELS)
-        yield from _read(node, known, at, neck)
-        known[name] = node.level
-    yield from _dead(neck)
-
-
-def _for_levels(neck: Neck) -> Iterator[Fault]:
-    """A wiring that these levels are too few or too many for."""
-    levels = neck.levels[1] - neck.levels[0] + 1
-    needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
-    least = needs.get(neck.wiring or "", 2)
-    if levels < least or (neck.wiring == "nas_fpn" and levels > least):
-        several = str(least) if neck.wiring == "nas_fpn" else f"at least {least}"
-        message = f"expected {several} levels for {neck.wiring}, got {levels}"
-        yield Fault(("neck", "levels"), message, LEVELS)
-
-
-def _read(
-    node: NeckNode, known: dict[str, int], at: Place, neck: Neck
-) -> Iterator[Fault]:
-    """Maps that are there already, each once, as many as the merge takes."""
-    seen: set[str] = set()
-    for key in ("reads", "adds"):
-        for k, each in enumerate(getattr(node, key)):
-            if each in seen:
-                message = f"expected each map once, got {each!r} again"
-                yield Fault((*at, key, k), message, GRAPH)
-            elif each in neck.nodes and each not in known:
-                message = f"expected a map that is there already, got {each!r}"
-                yield Fault((*at, key, k), message, GRAPH)
-            elif each not in known:
-                listed = ", ".join(known)
-                message = f"expected one of {listed}, got {each!r}"
-                close = closest(each, list(known))
-                yield Fault((*at, key, k), message, GRAPH, close)
-            elif key == "adds" and known[each] != node.level:
-                message = f"expected a map of level {node.level}, got {each!r} of"
-                yield Fault((*at, key, k), f"{message} {known[each]}", LEVELS)
-            seen.add(each)
-    if node.merge == "attention" and len(node.reads) != ATTENDS:
-        message = f"expected {ATTENDS} for an attention, got {len(node.reads)}"
-        yield Fault((*at, "reads"), message, GRAPH)
-
-
-def _dead(neck: Neck) -> Iterator[Fault]:
-    """Nodes that are neither read nor the last of their level."""
-    read = {each for node in neck.nodes.values() for each in (*node.reads, *node.adds)}
-    last = {node.level: name for name, node in neck.nodes.items()}
-    for name in neck.nodes:
-        if name not in read and name not in last.values():
-            message = f"expected node {name} to be read, or the last of its level"
-            yield Fault(("neck", "nodes", name), message, GRAPH)
 
 
 def _lost(spec: Spec, neck: Neck) -> Iterator[Fault]:
@@ -232,19 +153,16 @@ def _varied(spec: Spec, neck: Neck, change: NeckChange, at: Place) -> Iterator[F
     given = {key: each for key, each in change if each is not None}
     changed = neck.model_copy(update=given)
     spec = spec.model_copy(update={"neck": changed})
-    wrong = [*_tapped(spec, changed), *_for_levels(changed)]
+    wrong = [*_tapped(spec, changed), *level_faults(changed)]
     yield from (replace(each, place=(*at, "levels")) for each in wrong[:1])
     for each in [] if wrong else _lost(spec, changed):
         key = "repeats" if each.place[-1] == "repeats" else "levels"
         yield replace(each, place=(*at, key))
 
 
-# Layers keep width and size, but for the strides of a node.
-
-
 @dataclass(frozen=True)
 class _Layers:
-    """The layers of a neck, and of heads, on maps of the neck's width."""
+    """The layers of a neck, and of heads: they keep width and size."""
 
     spec: Spec
     neck: Neck
