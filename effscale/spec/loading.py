@@ -137,35 +137,37 @@ def schema_faults(
     """
     missing: dict[Place, list[str]] = {}
     for index, detail in enumerate(details):
-        place = stated(detail["loc"], root)
+        place, kind = stated(detail["loc"], root), detail["type"]
         if any(place[: len(line)] == line for line in unknown):
             continue
-        if detail["type"] == "missing" and isinstance(detail["loc"][-1], str):
+        if kind == "missing" and isinstance(detail["loc"][-1], str):
             missing.setdefault(place[:-1], []).append(str(place[-1]))
-            continue
-        if detail["type"] == "union_tag_not_found" and isinstance(
-            detail["input"], dict
-        ):
+        elif kind == "union_tag_not_found" and isinstance(detail["input"], dict):
             missing.setdefault(place, []).append("block")
-            continue
-        short_of = detail.get("ctx", {}).get("min_length", 0)
-        if detail["type"] == "too_short" and len(detail["input"]) >= short_of:
-            continue  # pydantic counts only the items that are right
-        of_key = place[-1:] == ("[key]",)
-        key = of_key or detail["type"] == "extra_forbidden"
-        place = place[:-1] if of_key else place
-        message, code, compared = _wording(detail, place, root)
-        close = closest(*compared) if index < MAX_HINTS else ""
-        if key and close in root.at(place[:-1]).keys:
-            close = ""  # the right key is there already
-        where, code = place[:-1] if key else place, "EFF106" if of_key else code
-        fault = Fault(where, message, code, close)
-        yield root.at(place, key=key).located(fault, path)
+        elif kind != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:
+            # else pydantic has counted only the items that are right
+            yield _worded(detail, place, root, path, hints=index < MAX_HINTS)
     if lacking:
         missing.setdefault((), []).extend(lacking)
     for place, keys in missing.items():
         fault = Fault(place, f"missing {', '.join(keys)}", "EFF101")
         yield root.at(place).located(fault, path)
+
+
+def _worded(
+    detail: ErrorDetails, place: Place, root: Node, path: str, *, hints: bool
+) -> Fault:
+    """One error as a fault, with the word that was meant."""
+    of_key = place[-1:] == ("[key]",)
+    key = of_key or detail["type"] == "extra_forbidden"
+    place = place[:-1] if of_key else place
+    message, code, compared = _wording(detail, place, root)
+    close = closest(*compared) if hints else ""
+    if key and close in root.at(place[:-1]).keys:
+        close = ""  # the right key is there already
+    where, code = place[:-1] if key else place, "EFF106" if of_key else code
+    fault = Fault(where, message, code, close)
+    return root.at(place, key=key).located(fault, path)
 
 
 def stated(place: Place, root: Node) -> Place:

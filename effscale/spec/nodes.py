@@ -124,11 +124,8 @@ class _Composer:
         self.values = 0
 
     def fault(self, at: Any, code: str, message: str) -> Fault:  # noqa: ANN401
-        """A fault of the text from the start to the end of an event, or at a mark."""
-        start = end = _spot(getattr(at, "start_mark", at))
-        if isinstance(at, yaml.ScalarEvent | yaml.AliasEvent):
-            end = _spot(at.end_mark)
-        node = Node(None, *start[:2], end, start[2])
+        """A fault of a node, of the text of an event, or at a mark."""
+        node = at if isinstance(at, Node) else _node(at)
         return node.located(Fault((), message, code), self.path)
 
     def compose(self, text: str) -> Node | None:
@@ -175,11 +172,8 @@ class _Composer:
         self.read = _spot(event.end_mark)
         return Node(value, line, column, self.read, start)
 
-    def too_many(self, at: Node | Any) -> Unreadable:  # noqa: ANN401
+    def too_many(self, at: Any) -> Unreadable:  # noqa: ANN401
         message = f"expected at most {MAX_VALUES} values, aliases written out"
-        if isinstance(at, Node):
-            fault = Fault((), message, "EFF003")
-            return Unreadable(at.located(fault, self.path))
         return Unreadable(self.fault(at, "EFF003", message))
 
     def start(self, event: Any) -> None:  # noqa: ANN401
@@ -229,11 +223,11 @@ class _Composer:
     def enter(self, parent: Node, key: Node, node: Node) -> None:
         if not isinstance(key.value, str):
             message = f"expected a word as key, got {short(key.plain())}"
-            self.faults.append(key.located(Fault((), message, "EFF106"), self.path))
+            self.faults.append(self.fault(key, "EFF106", message))
         elif key.value in parent.keys:
             first = parent.keys[key.value].line
             message = f"duplicate key {short(key.value)}, first on line {first}"
-            self.faults.append(key.located(Fault((), message, "EFF103"), self.path))
+            self.faults.append(self.fault(key, "EFF103", message))
         else:
             parent.keys[key.value], parent.value[key.value] = key, node
 
@@ -244,27 +238,33 @@ def compose(text: str, path: str) -> tuple[Node | None, list[Fault]]:
     try:
         return composer.compose(text), composer.faults
     except Unreadable as stop:
-        return None, [*composer.faults, stop.fault]
+        fault = stop.fault
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f"{error.context}: " if error.context else ""
-        message = f"not YAML: {context}{error.problem}"
-        fault = composer.fault(mark, "EFF004", message)
-        return None, [*composer.faults, fault]
+        fault = composer.fault(mark, "EFF004", f"not YAML: {context}{error.problem}")
     except yaml.reader.ReaderError as error:
         # The parser in C counts bytes.
         before = text.encode()[: error.position].decode(errors="replace")
-        return None, [*composer.faults, _no_yaml(path, before, str(error.reason))]
+        fault = composer.fault(_end(before), "EFF004", f"not YAML: {error.reason}")
     except UnicodeEncodeError as error:
-        before = text[: error.start]
-        return None, [*composer.faults, _no_yaml(path, before, error.reason)]
+        at = _end(text[: error.start])
+        fault = composer.fault(at, "EFF004", f"not YAML: {error.reason}")
+    return None, [*composer.faults, fault]
 
 
-def _no_yaml(path: str, before: str, reason: str) -> Fault:
-    lines = BREAK.split(before)
+def _node(at: Any) -> Node:  # noqa: ANN401 - an event of PyYAML, or a mark
+    start = end = _spot(getattr(at, "start_mark", at))
+    if isinstance(at, yaml.ScalarEvent | yaml.AliasEvent):
+        end = _spot(at.end_mark)
+    return Node(None, *start[:2], end, start[2])
+
+
+def _end(text: str) -> Node:
+    """Nothing, behind a text."""
+    lines = BREAK.split(text)
     line, column = len(lines), len(lines[-1]) + 1
-    node = Node(None, line, column, (line, column, len(before)), len(before))
-    return node.located(Fault((), f"not YAML: {reason}", "EFF004"), path)
+    return Node(None, line, column, (line, column, len(text)), len(text))
 
 
 def _spot(mark: Any) -> Spot:  # noqa: ANN401 - a mark of PyYAML

@@ -234,10 +234,7 @@ def _multipliers(backbone: Spec) -> Mapping[str, dict[str, float]]:
     found = {backbone.name: {"depth_multiplier": 1.0, "width_multiplier": 1.0}}
     for name, each in backbone.variants.items():
         if each.repeats is None and each.rounding is None:
-            found[name] = {
-                "depth_multiplier": each.depth_multiplier,
-                "width_multiplier": each.width_multiplier,
-            }
+            found[name] = {key: getattr(each, key) for key in found[backbone.name]}
     return found
 
 
