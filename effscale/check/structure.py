@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.check.source import Source
+    from effscale.cost.count import PartCost
     from effscale.errors import Fault, Place
     from effscale.spec.models import Spec
     from effscale.spec.nodes import Node
+    from effscale.spec.steps import Line
 
 CHANNELS = Rule(
     "EFF201",
@@ -181,36 +183,34 @@ def _unlike(
                 yield rule.at(source, where, message, hint=hint, edits=edits)
 
 
-def _squeezes(source: Source, counted: Counted) -> Iterator[Fault]:
-    """Stages whose narrowest block has less than a channel to squeeze to."""
-    spec = counted.spec
+def _stages(counted: Counted) -> Iterator[tuple[int, Line, PartCost]]:
+    """Each stage by its index, and what was counted of it."""
     for each in counted.parts:
         section, _, index = each.part.path.partition(".")
-        if section != "stages" or not index.isdigit():
-            continue
-        stage = spec.stages[int(index)]
-        of_input = spec.squeeze_excite.of == "input"
-        ratio = getattr(stage, "se_ratio", 0) if of_input else 0
+        if section == "stages" and index.isdigit():
+            yield int(index), counted.spec.stages[int(index)], each
+
+
+def _squeezes(source: Source, counted: Counted) -> Iterator[Fault]:
+    """Stages whose narrowest block has less than a channel to squeeze to."""
+    if counted.spec.squeeze_excite.of != "input":
+        return
+    for index, stage, each in _stages(counted):
+        ratio = getattr(stage, "se_ratio", 0)
         several = int(each.part.repeats) > 1
         widths = [each.input.channels, *([each.part.channels] if several else [])]
         narrow = min(int(width) for width in widths)
         if ratio and narrow * ratio < 1:
-            place = ("stages", int(index), "se_ratio")
-            message = (
-                f"expected at least {1 / narrow:.4g} (one of the {narrow} channels of "
-                f"a block's input), got {ratio:g}"
-            )
-            yield SQUEEZE.at(source, place, message)
+            of = f"one of the {narrow} channels of a block's input"
+            message = f"expected at least {1 / narrow:.4g} ({of}), got {ratio:g}"
+            yield SQUEEZE.at(source, ("stages", index, "se_ratio"), message)
 
 
 def _expansions(source: Source, counted: Counted) -> Iterator[Fault]:
     """Stages whose first block expands to the width that it takes in."""
-    stages = [each for each in counted.parts if each.part.path.startswith("stages.")]
-    for index, each in enumerate(stages):
-        stage = counted.spec.stages[index]
+    for index, stage, each in _stages(counted):
         c_in = int(each.input.channels)
         if isinstance(stage, MBConv) and of_block(stage.c_mid, 0) == c_in:
-            message = (
-                f"expected other than the {c_in} channels that come in, got {c_in}"
-            )
-            yield EXPANSION.at(source, ("stages", index, "c_mid"), message)
+            message = f"expected other than the {c_in} channels that come in"
+            at = ("stages", index, "c_mid")
+            yield EXPANSION.at(source, at, f"{message}, got {c_in}")

@@ -275,13 +275,9 @@ class Spec(Model):
     variants: dict[Name, Variant] = Field(default={})
 
     @property
-    def chains(self) -> dict[Place, Lines]:
-        """The lines that a feature map goes through, by section; of a neck none."""
-        found: dict[Place, Lines]
-        found = {("stem",): self.stem, ("stages",): self.stages}
-        if self.head is not None:
-            found["head", "layers"] = self.head.layers
-        return found
+    def head_lines(self) -> dict[Place, Lines]:
+        """The lines of heads that take what the last stage puts out, by place."""
+        return {} if self.head is None else {("head", "layers"): self.head.layers}
 
     @property
     def classes(self) -> int:

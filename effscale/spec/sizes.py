@@ -21,7 +21,7 @@ MOST = 10 * MAX_RESOLUTION
 
 def lines_of(spec: Spec) -> tuple[Line, ...]:
     """Every line, in order, that a feature map goes through; of a neck none."""
-    return tuple(chain.from_iterable(spec.chains.values()))
+    return (*spec.stem, *spec.stages, *chain(*spec.head_lines.values()))
 
 
 def least_sides(spec: Spec) -> tuple[int, int]:
@@ -29,8 +29,13 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
     The product of all strides where nothing is padded less than `same`.
     """
-    lines = lines_of(spec)
-    return _needed(spec, lines, 0, 1), _needed(spec, lines, 1, 1)
+    return _least(spec, 0), _least(spec, 1)
+
+
+def _least(spec: Spec, axis: int) -> int:
+    heads = spec.head_lines.values()
+    need = max((_needed(spec, each, axis, 1) for each in heads), default=1)
+    return _needed(spec, (*spec.stem, *spec.stages), axis, need)
 
 
 def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:

@@ -40,12 +40,11 @@ def faults(spec: Spec) -> Iterator[Fault]:
     if too_small(spec, spec.resolution, sides):
         return
     walk = Walk(spec, stated=True)
-    here = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
-    stages: list[Map] = []
-    for place, lines in spec.chains.items():
-        passed = walk.along(lines, here, place)
-        stages = passed if place == ("stages",) else stages
-        here = [here, *passed][-1]
+    image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
+    here = walk.through(spec.stem, image, ("stem",))
+    stages = walk.along(spec.stages, here, ("stages",))
+    for place, lines in spec.head_lines.items():
+        walk.through(lines, stages[-1], place)
     yield from walk.faults
     if spec.neck is None or spec.heads is None:
         yield from faults_without_neck(spec)
