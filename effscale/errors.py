@@ -1,8 +1,13 @@
-"""Errors that users can make, each a clear line a fault, and the words for them."""
+"""Errors by the user's hand, and faults of specs: each is one clear line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+#: Keys and indices on the way to a value of a spec: `("stages", 2, "kernel")`.
+Place: TypeAlias = tuple[str | int, ...]
 
 #: Characters of a word that may be a known one misspelt.
 LONGEST_WORD = 80
@@ -58,25 +63,69 @@ class ExportError(EffscaleError, RuntimeError):
     """A network that a format cannot hold, or that comes out of it another."""
 
 
-@dataclass(frozen=True, order=True)
-class Fault:
-    """One thing wrong with a spec, and where: lines and columns count from 1."""
+@dataclass(frozen=True)
+class Edit:
+    """Characters of a text, from `start` up to `end`, that become another text."""
 
-    path: str
-    line: int
-    column: int
-    place: str  #: a path that one could evaluate, `stages[2].kernel`; may be empty
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A rule that a spec breaks, and where: in its data, and then in a file's text.
+
+    Lines and columns count from 1; line 0 speaks of the file as a whole.
+    """
+
+    place: Place
     message: str
-    code: str = ""  #: the rule it breaks, `EFF102`
+    code: str = "EFF208"  #: of the rule; unless it is another, that lines misfit
     suggestion: str = ""  #: the word that was nearly certainly meant
-    end_line: int = 0  #: where the text at fault ends, 0 if that is not known
-    end_column: int = 0  #: just behind its last character
-    instead: str = ""  #: what would do in its place
+    instead: str = ""  #: what else would do in its place
+    help: str = ""  #: a hint of its own, beside its rule's
+    #: What mends it, all of it or nothing; none where that takes a decision.
+    edits: tuple[Edit, ...] = ()
+    path: str = ""
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0  #: just behind the last character
+
+    @property
+    def where(self) -> str:
+        """`path:line:column`, or the path alone of what concerns a whole file."""
+        place = (self.path, self.line, self.column)
+        return ":".join(map(str, place)) if self.line else self.path
+
+    @property
+    def said(self) -> str:
+        """The message, behind its place in the data: `stages[2].kernel: …`."""
+        return ": ".join(filter(None, (dotted(self.place), self.message)))
+
+    def within(self, place: Place) -> Fault:
+        """The same of a value at `place`, to which its own place is relative."""
+        return replace(self, place=(*place, *self.place))
+
+    def _rank(self) -> tuple[object, ...]:
+        start, end = (self.line, self.column), (self.end_line, self.end_column)
+        return self.path, *start, *end, self.code, self.said
+
+    def __lt__(self, other: Fault) -> bool:
+        return self._rank() < other._rank()
 
     def __str__(self) -> str:
-        where = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        said = self.message + _hint(self.suggestion)
-        return ": ".join(filter(None, (where, self.place, said)))
+        return f"{self.where}: {self.said}{_hint(self.suggestion)}"
+
+
+def dotted(place: Place) -> str:
+    """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
+    text = ""
+    for step in place:
+        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
+        text += f".{step}" if plain else f"[{short(step)}]"
+    return text.removeprefix(".")
 
 
 class SpecError(EffscaleError, ValueError):

@@ -11,6 +11,11 @@ from effscale.errors import Fault, SpecError, did_you_mean, first_line, short
 KEYS = ["kernel", "stride", "channels", "depth_multiplier", "width_multiplier"]
 
 
+def fault(line: int, column: int, message: str, *place: str | int) -> Fault:
+    """A fault at a place of `b0.yaml`."""
+    return Fault(place, message, path="b0.yaml", line=line, column=column)
+
+
 @pytest.mark.parametrize(
     ("error", "builtin"),
     [
@@ -32,27 +37,29 @@ def test_an_error_is_ours_and_of_python_s_kind(
 
 
 @pytest.mark.parametrize(
-    ("fault", "line"),
+    ("found", "line"),
     [
-        (Fault("b0.yaml", 12, 15, "stages[2].kernel", "wrong"),
-         "b0.yaml:12:15: stages[2].kernel: wrong"),
-        (Fault("b0.yaml", 1, 1, "", "wrong"), "b0.yaml:1:1: wrong"),
-        (Fault("b0.yaml", 0, 0, "", "wrong"), "b0.yaml: wrong"),
-        (Fault("b0.yaml", 0, 0, "stem", "wrong"), "b0.yaml: stem: wrong"),
+        (
+            fault(12, 15, "wrong", "stages", 2, "kernel"),
+            "b0.yaml:12:15: stages[2].kernel: wrong",
+        ),
+        (fault(1, 1, "wrong"), "b0.yaml:1:1: wrong"),
+        (fault(0, 0, "wrong"), "b0.yaml: wrong"),
+        (fault(0, 0, "wrong", "stem"), "b0.yaml: stem: wrong"),
     ],
-)  # fmt: skip
-def test_a_fault_says_file_line_column_and_place(fault: Fault, line: str) -> None:
-    assert str(fault) == line
+)
+def test_a_fault_says_file_line_column_and_place(found: Fault, line: str) -> None:
+    assert str(found) == line
 
 
 def test_faults_sort_as_they_stand_in_the_file() -> None:
-    second, tenth = Fault("b0.yaml", 2, 10, "", "b"), Fault("b0.yaml", 10, 2, "", "a")
-    left, right = Fault("b0.yaml", 2, 3, "z", "z"), Fault("b0.yaml", 2, 20, "a", "a")
+    second, tenth = fault(2, 10, "b"), fault(10, 2, "a")
+    left, right = fault(2, 3, "z", "z"), fault(2, 20, "a", "a")
     assert sorted([tenth, right, second, left]) == [left, second, right, tenth]
 
 
 def test_a_spec_error_is_one_line_for_each_fault() -> None:
-    faults = (Fault("b0.yaml", 2, 3, "", "one"), Fault("b0.yaml", 4, 5, "stem", "two"))
+    faults = (fault(2, 3, "one"), fault(4, 5, "two", "stem"))
     error = SpecError(faults)
     assert error.faults == faults
     assert str(error) == "b0.yaml:2:3: one\nb0.yaml:4:5: stem: two"

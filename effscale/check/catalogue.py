@@ -1,26 +1,23 @@
-"""Every rule there is, and the choice of some."""
+"""Every rule there is, the choice of some, and what each says of its findings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.check import cost, detectors, ignores, order, reading, structure, widths
+from effscale.check import cost, ignores, order, reading, structure
 from effscale.errors import EffscaleError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from effscale.check.rule import Rule
+    from effscale.check.rule import Applies, Rule, Severity
+    from effscale.errors import Fault
 
+#: Modules that have RULES, and find in a source what breaks them.
+FINDERS = (reading, order, structure, cost)
 _ALL: tuple[Rule, ...] = (
-    *reading.SYNTAX,
-    ignores.UNUSED,
-    *reading.SCHEMA,
-    order.ORDER,
-    *structure.RULES,
-    *widths.RULES,
-    *cost.RULES,
-    *detectors.RULES,
+    *ignores.RULES,
+    *(rule for finder in FINDERS for rule in finder.RULES),
 )
 #: By code, in the order of codes.
 RULES = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
@@ -86,3 +83,19 @@ def matching(prefix: str) -> list[Rule]:
         hint = did_you_mean(prefix, known) or "; see effscale rule --all"
         raise UnknownRuleError(f"expected a rule's code, got {prefix!r}{hint}")
     return found
+
+
+def severity(finding: Fault) -> Severity:
+    """How bad it is: what its rule is."""
+    return RULES[finding.code].severity
+
+
+def help_on(finding: Fault) -> str:
+    """A hint: the word that was meant, the finding's own, or its rule's."""
+    meant = f"did you mean {finding.suggestion!r}?" if finding.suggestion else ""
+    return meant or finding.help or RULES[finding.code].help
+
+
+def applies_to(finding: Fault) -> Applies | None:
+    """What has to be asked for to have it mended; None where nothing mends it."""
+    return RULES[finding.code].applies if finding.edits else None

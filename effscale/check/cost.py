@@ -1,24 +1,33 @@
-"""EFF3: what a network costs, against what its file says of that."""
+"""EFF207 and EFF3: networks that cannot be, or cost other than their file says."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from effscale.check.reading import RULES as READING
-from effscale.check.rule import Finding, Rule
-from effscale.check.structure import IMPOSSIBLE, replaced
+from effscale.check.reading import TOO_LARGE
+from effscale.check.rule import Rule, replaced
 from effscale.errors import EffscaleError
 from effscale.quantity import human, parse
-from effscale.spec.loading import MAX_LINES
+from effscale.spec.references import MAX_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.check.source import Counted, Source
+    from effscale.errors import Fault, Place
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
 
+IMPOSSIBLE = Rule(
+    "EFF207",
+    "impossible-network",
+    "error",
+    "The spec, or a variant of it, is no network that can exist.",
+    "Each number is in its range, and yet scaling leaves it, or the layers do not fit. "
+    "The message says which.",
+    "large: {width_multiplier: 100, resolution: 224}    # of 20,000 channels",
+    "large: {width_multiplier: 10, resolution: 224}",
+)
 EXPECTED = Rule(
     "EFF301",
     "expected-figures",
@@ -94,12 +103,12 @@ DIFFERS = Rule(
     "effscale check --verify",
     help="a fault of effscale: please report it",
 )
-RULES = (EXPECTED, BUDGET, PHI, PRODUCT, SAME, SHRINKS, DIFFERS)
+RULES = (IMPOSSIBLE, EXPECTED, BUDGET, PHI, PRODUCT, SAME, SHRINKS, DIFFERS)
 
 TARGET, OFF = 2.0, 0.05
 
 
-def findings(source: Source) -> Iterator[Finding]:
+def findings(source: Source) -> Iterator[Fault]:
     """What is wrong about the cost of a spec that loads."""
     spec = source.spec
     if spec is None or source.faults:
@@ -107,7 +116,7 @@ def findings(source: Source) -> Iterator[Finding]:
     if not source.is_countable:
         message = f"expected at most {MAX_LINES:,} lines in all variants together"
         section = "variants" if spec.variants else "stages"
-        yield READING["EFF003"].at(source, (section,), message, key=True)
+        yield TOO_LARGE.at(source, (section,), message, key=True)
         return
     yield from _product(source, spec)
     sound: list[tuple[Place, Counted]] = []
@@ -126,7 +135,7 @@ def findings(source: Source) -> Iterator[Finding]:
     yield from _family(source, spec, sound)
 
 
-def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Finding]:
+def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
     """One network against the figures and limits that the file states of it."""
     spec, cost = counted.spec, counted.cost
     for name in ("params", "macs"):
@@ -152,7 +161,7 @@ def _over(found: int, most: int) -> str:
     return f"{found:,} ({100 * (found / most - 1):+.2g} %)"
 
 
-def _product(source: Source, spec: Spec) -> Iterator[Finding]:
+def _product(source: Source, spec: Spec) -> Iterator[Fault]:
     """Coefficients that the file states, and that do not double the cost."""
     product = spec.coefficients.product
     if "coefficients" in source.root.value and abs(product / TARGET - 1) > OFF:
@@ -164,7 +173,7 @@ def _product(source: Source, spec: Spec) -> Iterator[Finding]:
 
 def _family(
     source: Source, spec: Spec, sound: list[tuple[Place, Counted]]
-) -> Iterator[Finding]:
+) -> Iterator[Fault]:
     """Each variant against its budget of 2^φ and against the one before it."""
     base = int(sound[0][1].cost.macs) if sound and not sound[0][0] else 0
     variants = [(place, each) for place, each in sound if place]
@@ -182,7 +191,7 @@ def _family(
 
 def _off(
     source: Source, place: Place, macs: int, budget: float, phi: float
-) -> Iterator[Finding]:
+) -> Iterator[Fault]:
     tolerance: Any = source.spec and source.spec.tolerance
     if abs(macs / budget - 1) > tolerance:
         message = (

@@ -5,13 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from typing import TYPE_CHECKING
 
+from effscale.check.catalogue import applies_to
 from effscale.check.run import check
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from effscale.check.rule import Applies, Edit, Finding
+    from effscale.check.rule import Applies
     from effscale.check.source import Source
+    from effscale.errors import Edit, Fault
 
 #: Findings of one file that are mended one by one; more are mended together or not.
 PATIENCE = 20
@@ -41,7 +43,7 @@ def _mended(
     done = 0
     while True:
         found = check(source, enabled)
-        wanted = [each for each in found if each.edits and each.applies in applies]
+        wanted = [each for each in found if applies_to(each) in applies]
         better, made = _step(source, found, wanted, enabled)
         if better is source:
             return source, done
@@ -50,8 +52,8 @@ def _mended(
 
 def _step(
     source: Source,
-    found: list[Finding],
-    wanted: list[Finding],
+    found: list[Fault],
+    wanted: list[Fault],
     enabled: Collection[str],
 ) -> tuple[Source, int]:
     """A better file than `source`, if these edits, all or each for itself, make one."""
@@ -62,7 +64,7 @@ def _step(
     for batch in filter(None, batches):
         text = edited(source.text, (edit for each in batch for edit in each.edits))
         after = source.become(text)
-        safe = all(each.applies == "safe" for each in batch)
+        safe = all(applies_to(each) == "safe" for each in batch)
         if text == source.text or (safe and not _same(source, after)):
             continue
         if _weight(after, check(after, enabled)) < weight:
@@ -75,7 +77,7 @@ def _same(before: Source, after: Source) -> bool:
     return bool(before.faults) or before.spec == after.spec
 
 
-def _weight(source: Source, found: list[Finding]) -> Weight:
+def _weight(source: Source, found: list[Fault]) -> Weight:
     """How wrong a file is: what keeps it from loading, other findings, its figures.
 
     Expected figures come last, since a fix that changes the network changes them.
@@ -84,7 +86,7 @@ def _weight(source: Source, found: list[Finding]) -> Weight:
     return len(source.faults), len(found) - figures, figures
 
 
-def _disjoint(findings: Iterable[Finding]) -> list[Finding]:
+def _disjoint(findings: Iterable[Fault]) -> list[Fault]:
     """Findings whose edits do not touch each other, the first of each conflict."""
     taken: list[tuple[int, int]] = []
     kept = []

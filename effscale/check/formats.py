@@ -1,4 +1,4 @@
-"""Findings for programs: concise lines, JSON, GitHub's annotations and summary."""
+"""Findings for programs: concise lines, JSON, GitHub's, JUnit and SARIF."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ import json
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
-from effscale.check.catalogue import RULES
+from effscale.check.catalogue import RULES, help_on, severity
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from effscale.check.rule import Finding, Rule
+    from effscale.check.rule import Rule
     from effscale.check.run import Checked, Outcome
-
-
-def where(finding: Finding) -> str:
-    """`path:line:column`, or the path alone of what concerns a whole file."""
-    place = (finding.path, finding.line, finding.column)
-    return ":".join(map(str, place)) if finding.line else finding.path
+    from effscale.errors import Fault
 
 
 def concise(outcome: Outcome) -> str:
     """A line for each finding, as editors and problem matchers read them."""
     return "".join(
-        f"{where(each)}: {each.severity} {each.code} {each.message}\n"
+        f"{each.where}: {severity(each)} {each.code} {each.said}\n"
         for each in outcome.findings
     )
 
@@ -38,7 +33,7 @@ def github(outcome: Outcome) -> str:
     return "".join(map(_annotation, outcome.findings))
 
 
-def _annotation(finding: Finding) -> str:
+def _annotation(finding: Fault) -> str:
     properties: dict[str, object] = {"file": finding.path}
     if finding.line:
         properties |= {"line": finding.line, "endLine": finding.end_line}
@@ -46,9 +41,9 @@ def _annotation(finding: Finding) -> str:
             properties |= {"col": finding.column, "endColumn": finding.end_column}
     properties["title"] = f"{finding.code} {RULES[finding.code].name}"
     listed = ",".join(f"{name}={_escaped(v)}" for name, v in properties.items())
-    kind = "notice" if finding.severity == "note" else finding.severity
-    said = f"{where(finding)}: {finding.message}"
-    text = f"{said}\nhelp: {finding.help}" if finding.help else said
+    kind = "notice" if severity(finding) == "note" else severity(finding)
+    said = f"{finding.where}: {finding.said}"
+    text = f"{said}\nhelp: {help_on(finding)}" if help_on(finding) else said
     return f"::{kind} {listed}::{_escaped(text, of_property=False)}\n"
 
 
@@ -64,8 +59,8 @@ def summary(outcome: Outcome) -> str:
     if not outcome.findings:
         return f"{head}\n"
     rows = [
-        f"| {_cell(where(each))} | {each.severity} | {each.code} "
-        f"| {_cell(each.message)} | {_cell(each.help)} |\n"
+        f"| {_cell(each.where)} | {severity(each)} | {each.code} "
+        f"| {_cell(each.said)} | {_cell(help_on(each))} |\n"
         for each in outcome.findings
     ]
     return f"{head}\n| place | | rule | finding | help |\n|---|---|---|---|---|\n" + (
@@ -98,13 +93,12 @@ def _several(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("s" if number != 1 else "")
 
 
-# --------------------------------------------------------------------------------------
-# Findings as JUnit's XML, which build servers read.
-
-
 def junit(outcome: Outcome) -> str:
-    """A suite for each file, a case for each finding; a file without any passes."""
-    bad = [each for each in outcome.findings if each.severity != "note"]
+    """JUnit's XML, for build servers: a suite for each file, a case for each finding.
+
+    A file without any passes.
+    """
+    bad = [each for each in outcome.findings if severity(each) != "note"]
     suites = ET.Element(
         "testsuites",
         name="effscale check",
@@ -126,7 +120,7 @@ def _suite(suites: ET.Element, checked: Checked) -> None:
         "testsuite",
         name=path,
         tests=str(max(1, len(findings))),
-        failures=str(sum(each.severity != "note" for each in findings)),
+        failures=str(sum(severity(each) != "note" for each in findings)),
         errors="0",
     )
     if not findings:
@@ -136,12 +130,12 @@ def _suite(suites: ET.Element, checked: Checked) -> None:
         case = ET.SubElement(suite, "testcase", name=name, classname=path)
         if each.line:
             case.set("line", str(each.line))
-        said = _printable(f"{where(each)}: {each.message}")
-        if each.severity == "note":
+        said = _printable(f"{each.where}: {each.said}")
+        if severity(each) == "note":
             ET.SubElement(case, "system-out").text = said
             continue
-        failure = ET.SubElement(case, "failure", type=each.severity, message=said)
-        failure.text = _printable(each.help)
+        failure = ET.SubElement(case, "failure", type=severity(each), message=said)
+        failure.text = _printable(help_on(each))
 
 
 def _printable(text: str) -> str:
@@ -152,9 +146,6 @@ def _printable(text: str) -> str:
     return "".join(kept)
 
 
-# --------------------------------------------------------------------------------------
-# Findings as SARIF 2.1.0 (OASIS), which code scanning reads.
-
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/"
     "sarif-schema-2.1.0.json"
@@ -162,7 +153,7 @@ SCHEMA = (
 
 
 def sarif(outcome: Outcome) -> str:
-    """One run, with the rules that it found broken."""
+    """SARIF 2.1.0 (OASIS), for code scanning: a run, and the rules it found broken."""
     used = sorted({each.code for each in outcome.findings})
     driver = {
         "name": "effscale",
@@ -189,7 +180,7 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, used: list[str]) -> dict[str, Any]:
+def _result(finding: Fault, used: list[str]) -> dict[str, Any]:
     from urllib.parse import quote
 
     uri = quote(finding.path.replace("\\", "/"))
@@ -201,11 +192,11 @@ def _result(finding: Finding, used: list[str]) -> dict[str, Any]:
             "endLine": finding.end_line,
             "endColumn": finding.end_column,
         }
-    hint = f" ({finding.help})" if finding.help else ""
+    hint = f" ({help_on(finding)})" if help_on(finding) else ""
     return {
         "ruleId": finding.code,
         "ruleIndex": used.index(finding.code),
-        "level": finding.severity,
-        "message": {"text": f"{finding.message}{hint}"},
+        "level": severity(finding),
+        "message": {"text": f"{finding.said}{hint}"},
         "locations": [{"physicalLocation": physical}],
     }

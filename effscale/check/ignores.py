@@ -7,7 +7,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.check.rule import Edit, Finding, Rule
+from effscale.check.rule import Rule
+from effscale.errors import Edit, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -26,6 +27,7 @@ UNUSED = Rule(
     "resolution: 224",
     applies="safe",
 )
+RULES = (UNUSED,)
 _COMMENT = re.compile(r"[ \t]*#[ \t]*effscale:[ \t]*ignore(?:\[([^\]\n]*)\])?")
 
 
@@ -39,7 +41,7 @@ class Ignore:
     end: int
     codes: tuple[str, ...]
 
-    def covers(self, finding: Finding) -> list[str]:
+    def covers(self, finding: Fault) -> list[str]:
         """The codes of it that are meant for `finding`, a whole one or its start."""
         if finding.code.startswith("EFF0"):
             return []
@@ -83,10 +85,10 @@ def _texts(root: Node) -> Iterator[tuple[int, int]]:
 
 def applied(
     source: Source,
-    findings: list[Finding],
+    findings: list[Fault],
     known: Collection[str],
     enabled: Collection[str],
-) -> Iterator[Finding]:
+) -> Iterator[Fault]:
     """The findings that no comment ignores, and comments that ignore none of them.
 
     Of all `known` codes, those not `enabled` were not looked for, so that they may be
@@ -115,24 +117,23 @@ def _any_begins(codes: list[str], start: str) -> bool:
     return bool(start) and any(code.startswith(start) for code in codes)
 
 
-def _unused(source: Source, comment: Ignore, idle: list[str]) -> Finding:
+def _unused(source: Source, comment: Ignore, idle: list[str]) -> Fault:
     kept = [code for code in comment.codes if code not in idle]
+    written = source.text[comment.start : comment.end].lstrip(" \t")
     text = f"  # effscale: ignore[{', '.join(kept)}]" if kept else ""
     message = (
         f"expected a finding of {', '.join(idle)} on this line, found none"
         if any(idle)
         else "expected codes to ignore, such as ignore[EFF301], got none"
     )
-    return Finding(
-        source.path,
-        comment.line,
-        comment.column,
-        comment.line,
-        comment.column + len(source.text[comment.start : comment.end].lstrip(" \t")),
-        UNUSED.code,
+    return Fault(
+        (),
         message,
-        UNUSED.severity,
-        "",
-        (Edit(comment.start, comment.end, text),),
-        UNUSED.applies,
+        UNUSED.code,
+        edits=(Edit(comment.start, comment.end, text),),
+        path=source.path,
+        line=comment.line,
+        column=comment.column,
+        end_line=comment.line,
+        end_column=comment.column + len(written),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from effscale.check.rule import Edit, Finding, Rule
+from effscale.check.rule import Rule
+from effscale.errors import Edit
 from effscale.spec.models import Variant
 from effscale.spec.steps import KEYS, Line
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.check.source import Source
+    from effscale.errors import Fault
     from effscale.spec.nodes import Node
     from effscale.spec.types import Model
 
@@ -30,20 +32,13 @@ ORDER = Rule(
 )
 
 
+RULES = (ORDER,)
+
 #: Of variants: how they come about, and then what they cost.
 OF_VARIANTS = (
     *("family", "backbone", "depth_multiplier", "width_multiplier", "resolution"),
-    *(
-        "repeats",
-        "neck",
-        "heads",
-        "dropout",
-        "phi",
-        "expected",
-        "published",
-        "budget",
-        "rounding",
-    ),
+    *("repeats", "neck", "heads", "dropout", "phi"),
+    *("expected", "published", "budget", "rounding"),
 )
 
 
@@ -58,7 +53,7 @@ def keys(model: type[Model]) -> list[str]:
     return [*known, *(name for name in model.model_fields if name not in known)]
 
 
-def findings(source: Source) -> Iterator[Finding]:
+def findings(source: Source) -> Iterator[Fault]:
     """Mappings of a file without faults whose keys are out of order."""
     if source.faults:
         return

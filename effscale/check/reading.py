@@ -1,18 +1,27 @@
-"""EFF0 and EFF1: what keeps a file from loading, as loading finds it."""
+"""Rules that keep a file from loading, as loading itself finds them broken."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.check.rule import Edit, Finding, Rule
+from effscale.check.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from effscale.check.source import Source
     from effscale.errors import Fault
 
-SYNTAX = (
+TOO_LARGE = Rule(
+    "EFF003",
+    "too-large",
+    "error",
+    "The file is larger, deeper, or through its aliases longer than any spec.",
+    "A few lines of aliases can stand for billions of values. What no spec needs "
+    "is refused before it costs memory or time.",
+    "source: [[[[[…]]]]]",
+    "source: Tan & Le 2019",
+)
+
+RULES = (
     Rule(
         "EFF001",
         "unreadable-file",
@@ -33,16 +42,7 @@ SYNTAX = (
         "name: caf\\xe9",
         "name: cafe",
     ),
-    Rule(
-        "EFF003",
-        "too-large",
-        "error",
-        "The file is larger, deeper, or through its aliases longer than any spec.",
-        "A few lines of aliases can stand for billions of values. What no spec needs "
-        "is refused before it costs memory or time.",
-        "source: [[[[[…]]]]]",
-        "source: Tan & Le 2019",
-    ),
+    TOO_LARGE,
     Rule(
         "EFF004",
         "not-yaml",
@@ -94,9 +94,6 @@ SYNTAX = (
         "# nothing but a comment",
         "name: b0",
     ),
-)
-
-SCHEMA = (
     Rule(
         "EFF101",
         "missing-key",
@@ -168,39 +165,107 @@ SCHEMA = (
         "stem: 3",
         "stem: {kernel: 3, stride: 2, channels: 32}",
     ),
+    Rule(
+        "EFF202",
+        "even-kernel",
+        "error",
+        "A kernel's side is even.",
+        "An even kernel has no middle: the feature map would shift by half a pixel, "
+        "and padding by k // 2 would change its size.",
+        "{kernel: 4}",
+        "{kernel: 5}",
+        help="3 and 5 are the usual sides",
+    ),
+    Rule(
+        "EFF203",
+        "image-too-small",
+        "error",
+        "An image side is below the network's total stride: a feature map would shrink "
+        "below one pixel.",
+        "Each stride divides the feature map. When less than a pixel is left, further "
+        "stages see nothing but padding. Raise the resolution, or lower a stride.",
+        "resolution: 16    # strides 2, 2, 2, 2, 2",
+        "resolution: 32",
+        applies="unsafe",
+        help="raise the resolution, or lower a stride",
+    ),
+    Rule(
+        "EFF205",
+        "broken-chain",
+        "error",
+        "A stage's c_in is not what the stage before it puts out.",
+        "Input channels follow from the stage before, and need not be stated; stated, "
+        "they catch a stage that was inserted, moved or widened without its neighbour.",
+        "- {channels: 16}\n- {c_in: 24, channels: 32}",
+        "- {channels: 16}\n- {c_in: 16, channels: 32}",
+        applies="unsafe",
+        help="c_in may be left out: it follows from the stage before",
+    ),
+    Rule(
+        "EFF208",
+        "lines-misfit",
+        "error",
+        "Lines of the network do not fit each other, or a line its own numbers.",
+        "Branches that are summed have one width, groups divide the channels, a cell "
+        "reads states that are there. The message says what is expected, and of what.",
+        "{kernel: 3, channels: 32, groups: 5}",
+        "{kernel: 3, channels: 32, groups: 4}",
+    ),
+    Rule(
+        "EFF401",
+        "unknown-backbone",
+        "error",
+        "The backbone cannot be had, or has no relative of that name.",
+        "`backbone:` names a built-in baseline, or a classifier's file beside this "
+        "one, and brings its stem and stages. Its variants are named in "
+        "`scaling.backbones`, in the order of φ.",
+        "backbone: b3    # a variant of b0",
+        "backbone: b0\nscaling: {backbones: [b0, b1, b2, b3]}",
+    ),
+    Rule(
+        "EFF402",
+        "no-such-tap",
+        "error",
+        "A level of the neck is of no stage that the backbone has.",
+        "Level l is 1/2^l of the image. The lowest ones are stages of that stride, the "
+        "last of each unless `taps:` names others; higher ones are pooled from the "
+        "last.",
+        "neck: {levels: [3, 7], taps: [2, 4, 6]}    # of stride 4, 16, 32",
+        "neck: {levels: [3, 7], taps: [3, 5, 7]}",
+    ),
+    Rule(
+        "EFF403",
+        "levels-misfit",
+        "error",
+        "A node is of a level that the neck has not, or a wiring needs other levels.",
+        "A neck puts out a map for each of its levels, and its nodes are of these. "
+        "NAS-FPN is wired for five levels.",
+        "neck: {levels: [3, 6], wiring: nas_fpn}",
+        "neck: {levels: [3, 7], wiring: nas_fpn}",
+    ),
+    Rule(
+        "EFF404",
+        "neck-misfit",
+        "error",
+        "Nodes or layers of a neck do not fit each other.",
+        "A node reads inputs (p3, p4, …) and nodes above it, is read or the last of "
+        "its level, and keeps the neck's channels. The message says what is expected.",
+        "nodes: {a: {level: 4, reads: [p4, b]}, b: {level: 5, reads: [p5]}}",
+        "nodes: {b: {level: 5, reads: [p5]}, a: {level: 4, reads: [p4, b]}}",
+    ),
+    Rule(
+        "EFF405",
+        "heads-misfit",
+        "error",
+        "Layers of the heads are not what levels can share, or what can predict.",
+        "The heads' convolutions have one set of weights for all levels, and batch "
+        "norms of each. The last convolution becomes the one that predicts.",
+        "heads: {layers: [{kernel: 3}, {block: depthwise, kernel: 3}]}",
+        "heads: {layers: [{block: depthwise, kernel: 3}, {kernel: 1}]}",
+    ),
 )
 
-RULES = {rule.code: rule for rule in (*SYNTAX, *SCHEMA)}
 
-
-def findings(source: Source, rules: dict[str, Rule]) -> Iterator[Finding]:
-    """Each fault under its rule, of all `rules`."""
-    for fault in source.faults:
-        rule = rules[fault.code]
-        where = f"{fault.place}: " if fault.place else ""
-        edits, hint = _meant(source, fault)
-        yield Finding(
-            fault.path,
-            fault.line,
-            fault.column,
-            fault.end_line or fault.line,
-            fault.end_column or fault.column,
-            fault.code,
-            f"{where}{fault.message}",
-            rule.severity,
-            hint or rule.help,
-            edits,
-            rule.applies if edits else None,
-        )
-
-
-def _meant(source: Source, fault: Fault) -> tuple[tuple[Edit, ...], str]:
-    """The word that was meant in the place of the one there, and how to say so."""
-    word = fault.suggestion or fault.instead
-    if not word:
-        return (), ""
-    start = source.offset(fault.line, fault.column)
-    end = source.offset(fault.end_line, fault.end_column)
-    return (
-        Edit(start, end, word),
-    ), f"did you mean {word!r}?" if fault.suggestion else ""
+def findings(source: Source) -> tuple[Fault, ...]:
+    """What loading has found."""
+    return source.faults

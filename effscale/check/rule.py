@@ -1,48 +1,21 @@
-"""What a rule is, and what it finds."""
+"""A rule that spec files are held to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from effscale.errors import Edit, Fault
 
 if TYPE_CHECKING:
     from effscale.check.source import Source
-    from effscale.spec.nodes import Node, Place
+    from effscale.errors import Place
+    from effscale.spec.nodes import Node
 
 Severity = Literal["error", "warning", "note"]
 #: What has to be asked for before a fix is made: `--fix`, `--unsafe-fixes` beside it,
 #: or `--update`.
 Applies = Literal["safe", "unsafe", "update"]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Characters of a text, from `start` up to `end`, that become another text."""
-
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, order=True)
-class Finding:
-    """A rule that a file breaks, and where: lines and columns count from 1.
-
-    Line 0 speaks of the file as a whole. The end is just behind the last character.
-    """
-
-    path: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    code: str
-    message: str
-    severity: Severity
-    help: str = ""
-    #: What mends it, all of it or nothing; none where that takes a decision.
-    edits: tuple[Edit, ...] = field(default=(), compare=False, repr=False)
-    applies: Applies | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -68,35 +41,15 @@ class Rule:
         key: bool = False,
         hint: str = "",
         edits: tuple[Edit, ...] = (),
-    ) -> Finding:
+    ) -> Fault:
         """What it finds at `place`, or at the nearest that the file states.
 
         `key`: at the key there, rather than its value.
         """
-        node = source.root.at(place, key=key)
-        where = source.called(place)
-        said = f"{where}: {message}" if where else message
-        return self.of(source, node, said, hint=hint, edits=edits)
+        fault = Fault(place, message, self.code, help=hint, edits=edits)
+        return source.root.at(place, key=key).located(fault, source.path)
 
-    def of(
-        self,
-        source: Source,
-        node: Node,
-        message: str,
-        *,
-        hint: str = "",
-        edits: tuple[Edit, ...] = (),
-    ) -> Finding:
-        """What it finds about the value of `node`."""
-        return Finding(
-            source.path,
-            node.line,
-            node.column,
-            *node.end[:2],
-            self.code,
-            message,
-            self.severity,
-            hint or self.help,
-            edits,
-            self.applies if edits else None,
-        )
+
+def replaced(node: Node, value: object) -> Edit:
+    """The edit that writes `value` over what `node` says."""
+    return Edit(node.start, node.end[2], str(value))

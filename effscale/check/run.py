@@ -1,4 +1,4 @@
-"""Checking: a text to its findings."""
+"""A run of checks: the files that are read, what is found in them, the outcome."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from effscale.check import cost, detectors, ignores, order, reading, structure, widths
-from effscale.check.catalogue import RULES
+from effscale.check import ignores
+from effscale.check.catalogue import FINDERS, RULES, applies_to, help_on, severity
 from effscale.check.source import Source
 from effscale.errors import SpecError
 from effscale.spec.nodes import label, read_bytes
@@ -19,11 +19,17 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from effscale.check.rule import Finding, Severity
+    from effscale.check.rule import Applies, Severity
+    from effscale.errors import Fault
 
 
-# --------------------------------------------------------------------------------------
-# What became of the files that were checked.
+def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Fault]:
+    """Everything that the `enabled` rules find in a file, in its order."""
+    found = (each for finder in FINDERS for each in finder.findings(source))
+    looked_for = sorted(each for each in found if each.code in enabled)
+    left = ignores.applied(source, looked_for, RULES, enabled)
+    return sorted(each for each in left if each.code in enabled)
+
 
 #: What a run is told to fail on, and the severities that then do.
 FAILING: dict[str, tuple[Severity, ...]] = {
@@ -37,7 +43,7 @@ class Checked:
     """A file, what was found in it, and how much of that was mended."""
 
     source: Source
-    findings: tuple[Finding, ...]
+    findings: tuple[Fault, ...]
     fixed: int = 0
 
 
@@ -48,19 +54,19 @@ class Outcome:
     files: tuple[Checked, ...]
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Fault]:
         """All of them, file by file."""
         return [finding for each in self.files for finding in each.findings]
 
     @property
-    def severities(self) -> Counter[str]:
+    def severities(self) -> Counter[Severity]:
         """How many findings there are of each severity."""
-        return Counter(finding.severity for finding in self.findings)
+        return Counter(map(severity, self.findings))
 
     @property
-    def fixable(self) -> Counter[str]:
+    def fixable(self) -> Counter[Applies]:
         """How many findings the program could mend, by what has to be asked for."""
-        return Counter(str(each.applies) for each in self.findings if each.applies)
+        return Counter(filter(None, map(applies_to, self.findings)))
 
     @property
     def fixed(self) -> int:
@@ -69,7 +75,7 @@ class Outcome:
 
     def fails(self, on: str) -> bool:
         """Whether a run that fails `on` errors, or on warnings too, does."""
-        return any(self.severities[severity] for severity in FAILING[on])
+        return any(self.severities[each] for each in FAILING[on])
 
     def data(self) -> dict[str, Any]:
         """As plain data: the JSON of `check`."""
@@ -89,22 +95,19 @@ class Outcome:
         }
 
 
-_APPLIES = ("safe", "unsafe", "update")
+_APPLIES: tuple[Applies, ...] = ("safe", "unsafe", "update")
 
 
-def _row(finding: Finding) -> dict[str, Any]:
-    names = (
-        *("path", "line", "column", "end_line", "end_column"),
-        *("code", "severity", "message", "help"),
-    )
-    row = {name: getattr(finding, name) for name in names}
-    return {**row, "fix": finding.applies}
+def _row(finding: Fault) -> dict[str, Any]:
+    ends = ("path", "line", "column", "end_line", "end_column", "code")
+    return {
+        **{name: getattr(finding, name) for name in ends},
+        "severity": severity(finding),
+        "message": finding.said,
+        "help": help_on(finding),
+        "fix": applies_to(finding),
+    }
 
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Which files to check.
 
 SUFFIXES = (".yaml", ".yml")
 #: What a file is called that says it is a spec.
@@ -168,24 +171,3 @@ def looks_like_a_spec(path: str) -> bool:
     except OSError:
         return False
     return len(set(_KEYS.findall(head))) > 1
-
-
-# --------------------------------------------------------------------------------------
-
-
-def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Finding]:
-    """Everything that the `enabled` rules find in a file, in its order."""
-    found = [
-        finding
-        for finding in (
-            *reading.findings(source, RULES),
-            *order.findings(source),
-            *structure.findings(source),
-            *widths.findings(source),
-            *cost.findings(source),
-            *detectors.findings(source),
-        )
-        if finding.code in enabled
-    ]
-    left = ignores.applied(source, sorted(found), RULES, enabled)
-    return sorted(finding for finding in left if finding.code in enabled)

@@ -11,16 +11,16 @@ from effscale.cost.count import Cost, PartCost, part_costs, whole
 from effscale.errors import EffscaleError, SpecError
 from effscale.growth.scale import variant
 from effscale.network.network import network
-from effscale.spec.loading import MAX_LINES, Reading, examine, lines
-from effscale.spec.nodes import BREAK, Node, decoded, dotted
+from effscale.spec.loading import Reading, examine
+from effscale.spec.nodes import BREAK, Node, decoded
+from effscale.spec.references import MAX_LINES, lines
 from effscale.spec.types import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.errors import Fault
+    from effscale.errors import Fault, Place
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
 
 BOM = b"\xef\xbb\xbf"
 
@@ -111,10 +111,6 @@ class Source:
         """Its spec, sound where nothing keeps it from loading."""
         return self.reading.spec
 
-    def called(self, place: Place) -> str:
-        """What messages call a place: `stages[2].kernel`."""
-        return dotted(place)
-
     @cached_property
     def networks(self) -> dict[Place, Counted | EffscaleError]:
         """The baseline and each variant, by where the file states it, or why not."""
@@ -145,10 +141,6 @@ class Source:
     def starts(self) -> list[int]:
         """The characters before each line."""
         return [0, *(match.end() for match in BREAK.finditer(self.text))]
-
-    def offset(self, line: int, column: int) -> int:
-        """The characters before a place of the text."""
-        return self.starts[line - 1] + column - 1
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of a character."""

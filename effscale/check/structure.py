@@ -1,4 +1,4 @@
-"""EFF2: what a network's numbers must be to each other."""
+"""EFF2 and EFF406: widths and sides that are legal, and most likely not meant."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from effscale.arrays import nearest
-from effscale.check.rule import Edit, Finding, Rule
+from effscale.check.rule import Rule, replaced
 from effscale.check.source import Counted
+from effscale.spec.lines import MBConv
 from effscale.spec.sizes import least_sides, pads_all
+from effscale.spec.types import of_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.check.source import Source
+    from effscale.cost.count import PartCost
+    from effscale.errors import Fault, Place
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Node, Place
+    from effscale.spec.nodes import Node
+    from effscale.spec.steps import Line
 
 CHANNELS = Rule(
     "EFF201",
@@ -31,41 +36,16 @@ CHANNELS = Rule(
     "stem: {kernel: 3, stride: 2, channels: 32}",
     applies="unsafe",
 )
-KERNEL = Rule(
-    "EFF202",
-    "even-kernel",
-    "error",
-    "A kernel's side is even.",
-    "An even kernel has no middle: the feature map would shift by half a pixel, and "
-    "padding by k // 2 would change its size.",
-    "{kernel: 4}",
-    "{kernel: 5}",
-    help="3 and 5 are the usual sides",
-)
-IMAGE = Rule(
-    "EFF203",
-    "image-too-small",
-    "error",
-    "An image side is below the network's total stride: a feature map would shrink "
-    "below one pixel.",
-    "Each stride divides the feature map. When less than a pixel is left, further "
-    "stages see nothing but padding. Raise the resolution, or lower a stride.",
-    "resolution: 16    # strides 2, 2, 2, 2, 2",
-    "resolution: 32",
-    applies="unsafe",
-    help="raise the resolution, or lower a stride",
-)
-CHAIN = Rule(
-    "EFF205",
-    "broken-chain",
-    "error",
-    "A stage's c_in is not what the stage before it puts out.",
-    "Input channels follow from the stage before, and need not be stated; stated, they "
-    "catch a stage that was inserted, moved or widened without its neighbour.",
-    "- {channels: 16}\n- {c_in: 24, channels: 32}",
-    "- {channels: 16}\n- {c_in: 16, channels: 32}",
-    applies="unsafe",
-    help="c_in may be left out: it follows from the stage before",
+SQUEEZE = Rule(
+    "EFF204",
+    "narrow-squeeze",
+    "warning",
+    "se_ratio leaves less than one channel of a block's input.",
+    "Squeeze-and-excitation would squeeze to a fraction of a channel, which is taken "
+    "as one: the ratio is then not the one that the file states. Raise it, or leave it "
+    "out for none.",
+    "{channels: 8, se_ratio: 0.05}",
+    "{channels: 8, se_ratio: 0.25}",
 )
 STRIDE = Rule(
     "EFF206",
@@ -80,33 +60,38 @@ STRIDE = Rule(
     "resolution: 224",
     applies="unsafe",
 )
-IMPOSSIBLE = Rule(
-    "EFF207",
-    "impossible-network",
-    "error",
-    "The spec, or a variant of it, is no network that can exist.",
-    "Each number is in its range, and yet scaling leaves it, or the layers do not fit. "
-    "The message says which.",
-    "large: {width_multiplier: 100, resolution: 224}    # of 20,000 channels",
-    "large: {width_multiplier: 10, resolution: 224}",
+EXPANSION = Rule(
+    "EFF209",
+    "expansion-to-same",
+    "warning",
+    "An MBConv stage expands to as many channels as come in.",
+    "Where a paper's table has an expanded width that is the input's own, its block "
+    "has no expansion at all (MobileNetV3's first). `c_mid` states a convolution; "
+    "`expand_ratio: 1` leaves it out.",
+    "stem: {channels: 16}\nstages: [{block: mbconv, c_mid: 16}]",
+    "stem: {channels: 16}\nstages: [{block: mbconv, expand_ratio: 1}]",
+    help="expand_ratio: 1 leaves the expansion out",
 )
-MISFIT = Rule(
-    "EFF208",
-    "lines-misfit",
-    "error",
-    "Lines of the network do not fit each other, or a line its own numbers.",
-    "Branches that are summed have one width, groups divide the channels, a cell reads "
-    "states that are there. The message says what is expected, and of what.",
-    "{kernel: 3, channels: 32, groups: 5}",
-    "{kernel: 3, channels: 32, groups: 4}",
+MULTIPLE = Rule(
+    "EFF406",
+    "level-multiple",
+    "warning",
+    "An image side is no multiple of the highest level's stride.",
+    "Maps are halved from level to level and brought back to twice their size; where a "
+    "side was odd, the two no longer lie over each other. Five levels from P3 ask for "
+    "multiples of 128. What is `published:`, and still as it is `expected:`, is a "
+    "matter of record and left alone. --unsafe-fixes takes the nearest multiple.",
+    "resolution: 600    # P7 is 1/128",
+    "resolution: 640",
+    applies="unsafe",
 )
-RULES = (CHANNELS, KERNEL, IMAGE, CHAIN, STRIDE, IMPOSSIBLE, MISFIT)
+RULES = (CHANNELS, SQUEEZE, STRIDE, EXPANSION, MULTIPLE)
 
 #: Sections whose `channels` are a network's widths.
 WIDTHS = ("blocks", "stem", "stages", "head", "neck")
 
 
-def findings(source: Source) -> Iterator[Finding]:
+def findings(source: Source) -> Iterator[Fault]:
     """What is odd about the structure of a spec whose every value is right."""
     spec = source.spec
     if spec is None:
@@ -116,6 +101,10 @@ def findings(source: Source) -> Iterator[Finding]:
         if int(node.value) % divisor and not _of_record(source, ()):
             yield _snapped(source, place, node, divisor)
     yield from _resolutions(source, spec)
+    counted = source.networks.get(())
+    if isinstance(counted, Counted):
+        yield from _squeezes(source, counted)
+        yield from _expansions(source, counted)
 
 
 def _widths(node: Node, place: Place = ()) -> Iterator[tuple[Place, Node]]:
@@ -136,7 +125,7 @@ def _of_record(source: Source, place: Place) -> bool:
     return isinstance(counted, Counted) and counted.is_of_record
 
 
-def _snapped(source: Source, place: Place, node: Node, divisor: int) -> Finding:
+def _snapped(source: Source, place: Place, node: Node, divisor: int) -> Fault:
     channels = int(node.value)
     near = max(divisor, nearest(channels / divisor) * divisor)
     edits = [replaced(node, near)]
@@ -160,19 +149,22 @@ def _following(place: Place) -> Place:
             return ()
 
 
-def _resolutions(source: Source, spec: Spec) -> Iterator[Finding]:
-    """Sides that waste part of a stride."""
-    if not pads_all(spec):
-        return  # its sizes follow from kernels, too
+def _resolutions(source: Source, spec: Spec) -> Iterator[Fault]:
+    """Sides that waste part of a stride, or of the highest level."""
     if spec.neck is not None:
-        return  # its levels ask for more
-    what = "the network's total stride"
-    yield from unlike_multiples(source, spec, STRIDE, least_sides(spec), what)
+        if not source.faults:
+            highest = spec.neck.levels[1]
+            side = 2**highest
+            what = f"1/{side} is the highest level, P{highest}"
+            yield from _unlike(source, spec, MULTIPLE, (side, side), what)
+    elif pads_all(spec):  # else its sizes follow from kernels, too
+        what = "the network's total stride"
+        yield from _unlike(source, spec, STRIDE, least_sides(spec), what)
 
 
-def unlike_multiples(
+def _unlike(
     source: Source, spec: Spec, rule: Rule, strides: tuple[int, int], what: str
-) -> Iterator[Finding]:
+) -> Iterator[Fault]:
     """Sides that are no multiple of these; what is published is as it is."""
     stated: list[Place] = [("resolution",)]
     stated += [("variants", name, "resolution") for name in spec.variants]
@@ -191,6 +183,34 @@ def unlike_multiples(
                 yield rule.at(source, where, message, hint=hint, edits=edits)
 
 
-def replaced(node: Node, value: object) -> Edit:
-    """The edit that writes `value` over what `node` says."""
-    return Edit(node.start, node.end[2], str(value))
+def _stages(counted: Counted) -> Iterator[tuple[int, Line, PartCost]]:
+    """Each stage by its index, and what was counted of it."""
+    for each in counted.parts:
+        section, _, index = each.part.path.partition(".")
+        if section == "stages" and index.isdigit():
+            yield int(index), counted.spec.stages[int(index)], each
+
+
+def _squeezes(source: Source, counted: Counted) -> Iterator[Fault]:
+    """Stages whose narrowest block has less than a channel to squeeze to."""
+    if counted.spec.squeeze_excite.of != "input":
+        return
+    for index, stage, each in _stages(counted):
+        ratio = getattr(stage, "se_ratio", 0)
+        several = int(each.part.repeats) > 1
+        widths = [each.input.channels, *([each.part.channels] if several else [])]
+        narrow = min(int(width) for width in widths)
+        if ratio and narrow * ratio < 1:
+            of = f"one of the {narrow} channels of a block's input"
+            message = f"expected at least {1 / narrow:.4g} ({of}), got {ratio:g}"
+            yield SQUEEZE.at(source, ("stages", index, "se_ratio"), message)
+
+
+def _expansions(source: Source, counted: Counted) -> Iterator[Fault]:
+    """Stages whose first block expands to the width that it takes in."""
+    for index, stage, each in _stages(counted):
+        c_in = int(each.input.channels)
+        if isinstance(stage, MBConv) and of_block(stage.c_mid, 0) == c_in:
+            message = f"expected other than the {c_in} channels that come in"
+            at = ("stages", index, "c_mid")
+            yield EXPANSION.at(source, at, f"{message}, got {c_in}")

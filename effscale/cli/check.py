@@ -19,9 +19,10 @@ from effscale.errors import EffscaleError, MeasureError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from effscale.check.rule import Applies, Finding
+    from effscale.check.rule import Applies
     from effscale.check.run import Outcome
     from effscale.check.source import Source
+    from effscale.errors import Fault
 
 
 # --------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ def verified(
     return replace(outcome, files=tuple(files))
 
 
-def _measured(source: Source, bar: Bar) -> list[Finding]:
+def _measured(source: Source, bar: Bar) -> list[Fault]:
     from effscale.check.cost import DIFFERS
     from effscale.module.measure import difference, measure_spec
 

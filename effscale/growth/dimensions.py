@@ -44,7 +44,7 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
     It is asked of each number that scales by the spec's own rules, and of no other.
     """
     rules, stages = spec.rounding, list(spec.stages)
-    repeats = [getattr(each, "repeats", None) for each in stages]
+    repeats = [each.times for each in stages]
     ends = [k for k, each in enumerate(repeats) if each is not None]
     fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
 

@@ -13,7 +13,6 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.lines import Bottleneck
-from effscale.spec.nodes import dotted
 from effscale.spec.sizes import least_sides, too_small
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.types import Model
@@ -75,8 +74,8 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     resolution = rules.resolution(height, r), rules.resolution(width, r)
     sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
     if not fits_by_itself(sized) and is_plain(sized):
-        for place, message, *_ in faults(sized):
-            raise ScaleError(f"{spec.name} scaled: {dotted(place)}: {message}")
+        for fault in faults(sized):
+            raise ScaleError(f"{spec.name} scaled: {fault.said}")
     return sized
 
 
@@ -166,7 +165,7 @@ def variant(spec: Spec, name: str) -> Spec:
         own = iter(given.repeats)
         stages = tuple(
             line
-            if getattr(line, "repeats", None) is None
+            if line.times is None
             else line.model_copy(update={"repeats": next(own)})
             for line in scaled.stages
         )

@@ -16,13 +16,11 @@ from effscale.network.shapes import Shape
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
-from effscale.spec.cells import cells_follow
 from effscale.spec.levels import tapped
-from effscale.spec.lines import CellStage
+from effscale.spec.lines import CellStage, cells_follow
 from effscale.spec.models import Head
 from effscale.spec.neck import Heads, Neck
 from effscale.spec.sizes import strides
-from effscale.spec.types import pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,15 +90,14 @@ def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
 ) -> Part:
     """A row of a report; its kernel is that of its first line, if that has one."""
     first = lines[0]
-    repeats = getattr(first, "repeats", None)
     return Part(
         name=name,
         path=path,
         operator=operators(lines),
-        kernel=pair(getattr(first, "kernel", None)),
+        kernel=first.sides,
         stride=strides(spec, lines),
         channels=c_out,
-        repeats=1 if repeats is None else repeats,
+        repeats=1 if first.times is None else first.times,
         layer=layer,
     )
 

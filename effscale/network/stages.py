@@ -12,8 +12,8 @@ from effscale.network.cells import Ends, after, cell
 from effscale.network.combinators import Layer, Maybe, Repeat, Sequential
 from effscale.network.steps import chain, step
 from effscale.spec import lines
+from effscale.spec.expansion import expanded, kinds_of_block
 from effscale.spec.steps import Line, Use
-from effscale.spec.used import expanded, kinds_of_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +35,7 @@ class Make(Protocol):
 
 def stage(line: Line, ends: Ends, spec: Spec, style: Style) -> tuple[Sequential, Ends]:
     """All blocks of a line, and what the next stage finds."""
-    repeats = getattr(line, "repeats", None)
-    stride = getattr(line, "stride", 1)
+    repeats, stride = line.times, line.window[1][0]
     make, kinds = _makes(line, spec, style)
     if repeats is None:
         layer, ends = make(ends, stride, 0)

@@ -17,7 +17,7 @@ from effscale.network.operators.convolution import Conv
 from effscale.network.operators.pooling import Pool
 from effscale.network.style import squeeze_excite
 from effscale.spec import steps
-from effscale.spec.used import expanded
+from effscale.spec.expansion import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

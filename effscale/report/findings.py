@@ -6,13 +6,15 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
-from effscale.check.formats import counted, where
+from effscale.check.catalogue import help_on, severity
+from effscale.check.formats import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.check.rule import Finding
+    from effscale.check.rule import Applies
     from effscale.check.run import Outcome
+    from effscale.errors import Fault
 
 #: A line of text: pieces, each with its style.
 Line = list[tuple[str, str]]
@@ -67,6 +69,7 @@ def _mended(outcome: Outcome) -> str:
 
 def _hints(outcome: Outcome) -> str:
     """The number of findings that each option would fix."""
+    options: dict[Applies, str]
     options = {"safe": "--fix", "unsafe": "--fix --unsafe-fixes", "update": "--update"}
     found = [
         f"{outcome.fixable[name]:,} with {option}"
@@ -76,23 +79,23 @@ def _hints(outcome: Outcome) -> str:
     return f"could be mended: {', '.join(found)}" if found else ""
 
 
-def _finding(source: str, finding: Finding, width: int) -> Iterator[Line]:
-    style = STYLES[finding.severity]
+def _finding(source: str, finding: Fault, width: int) -> Iterator[Line]:
+    style = STYLES[severity(finding)]
     yield [
-        (f"{where(finding)}: ", "bold"),
-        (f"{finding.severity} {finding.code}", style),
-        (f" {finding.message}", ""),
+        (f"{finding.where}: ", "bold"),
+        (f"{severity(finding)} {finding.code}", style),
+        (f" {finding.said}", ""),
     ]
     if source and not source.isspace():
         margin = f"{finding.line:>5} | "
         shown, caret = _excerpt(source, finding, width - len(margin))
         yield [(margin, "dim"), (shown, "")]
         yield [(f"{'| ':>{len(margin)}}", "dim"), (caret, style)]
-    if finding.help:
-        yield [("help: ", "bold"), (finding.help, "")]
+    if said := help_on(finding):
+        yield [("help: ", "bold"), (said, "")]
 
 
-def _excerpt(source: str, finding: Finding, width: int) -> tuple[str, str]:
+def _excerpt(source: str, finding: Fault, width: int) -> tuple[str, str]:
     """The part of a line that a finding is about, and carets to stand under it."""
     room = max(width, 20)
     start = min(finding.column - 1, len(source))

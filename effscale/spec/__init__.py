@@ -1,1 +1,1 @@
-"""The language of spec files: models, loading, dumping, the schema, built-ins."""
+"""The language of spec files: models, loading with line and column, built-ins."""

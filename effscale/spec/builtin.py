@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effscale.errors import Fault, SpecError, did_you_mean, short
+from effscale.errors import did_you_mean, short
 from effscale.spec.loading import load_file, loads
 from effscale.spec.nodes import MAX_BYTES, decoded, label, read_bytes, refused
 
@@ -17,100 +17,10 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-# --------------------------------------------------------------------------------------
-# References to code and to files of weights, told from those to specs by their form.
-#
-# Nothing is imported or opened here, and no spec file can ask for it: such a reference
-# is
-# an argument of the command line.
-
 #: Files that torch writes: of `torch.export`, and of TorchScript.
 SAVED = (".pt2", ".pt", ".pth", ".ts", ".torchscript")
 _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
-_SPECS = (".yaml", ".yml")
-
-
-def names_callable(reference: str) -> bool:
-    """Whether it has the form of `my_pkg.nets:make_net`.
-
-    A file of git's has a slash or a suffix: `HEAD~1:specs/b0.yaml`, `main:b0.yaml`.
-    """
-    return bool(_CALLABLE.fullmatch(reference)) and not reference.endswith(_SPECS)
-
-
-def names_saved(reference: str) -> bool:
-    """Whether it is a file that torch has written, by its suffix."""
-    return reference.endswith(SAVED)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Specs as git has them: `HEAD~1:specs/b0.yaml`.
-
-#: Nothing is asked, fetched or written.
-_QUIET = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C",
-}
-
-
-def is_revision(reference: str) -> bool:
-    """Whether `reference` has git's form, `REVISION:PATH`."""
-    revision, colon, path = reference.partition(":")
-    return bool(revision and colon and path) and not reference.startswith("-")
-
-
-def read(reference: str) -> bytes:
-    """The bytes of the file that git has at `reference`; the path is from the root.
-
-    As with git, `HEAD:./b0.yaml` is relative to the current folder.
-
-    Raises:
-        SpecError: if there is no git, no repository, no such revision or no such file.
-    """
-    command = ["git", "cat-file", "blob", reference]
-    try:
-        # What is larger than a spec may be is not read: closing stops git.
-        with subprocess.Popen(  # noqa: S603 - one argument, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **_QUIET},
-        ) as git:
-            raw = said = b""
-            if git.stdout and git.stderr:
-                raw = git.stdout.read(MAX_BYTES + 1)
-                git.stdout.close()
-                said = git.stderr.read()
-    except FileNotFoundError:
-        message = "expected git to read a revision with, found none"
-        raise refused(reference, message, "EFF001") from None
-    except (OSError, ValueError) as error:
-        message = f"cannot be read: {error}".lower()
-        raise refused(reference, message, "EFF001") from None
-    if git.returncode and len(raw) <= MAX_BYTES:
-        lines = said.decode(errors="replace").strip().splitlines()
-        reason = lines[0] if lines else "no such revision or file"
-        message = f"cannot be read: git: {reason.removeprefix('fatal: ')}"
-        raise refused(reference, message, "EFF001")
-    return raw
-
-
-def parted(reference: str) -> tuple[str, str, str]:
-    """A reference, and behind the `@` its variant: `HEAD@{1}:b0.yaml@large`."""
-    revision, colon, path = reference.rpartition(":")
-    base, at, variant = path.partition("@")
-    return f"{revision}{colon}{base}", at, variant
-
-
-# --------------------------------------------------------------------------------------
-
-#: What git says where what is before the colon is none of its revisions.
-_NO_REVISION = ("invalid object name", "not a git repository")
+_SUFFIXES = (".yaml", ".yml")
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
@@ -186,28 +96,30 @@ def find(reference: str) -> tuple[Spec, str | None]:
         SpecError: if there is no such name, file or variant, or the file is wrong.
     """
     whole = is_file(reference) and os.path.exists(reference)  # noqa: PTH110
-    base, at, variant = (reference, "", "") if whole else parted(reference)
-    name = base if is_file(base) or base in files() else _aliases().get(base, base)
-    if not is_file(base) and name in files():
-        found, inner = spec(name), None
-    elif not is_file(base) and name in names():
-        stem, inner = names()[name]
-        found = spec(stem)
-    elif (base and is_file(base)) or os.path.exists(base) or is_revision(base):  # noqa: PTH110 - raises nothing
-        found, inner = loads(text(base), label(base)), None
-    else:
-        hint = did_you_mean(base, list(names()))
-        message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
-        raise SpecError((Fault(short(base), 0, 0, "", message),))
+    base, at, name = (reference, "", "") if whole else _parted(reference)
+    found, inner = _based(base)
     if not at:
         return found, inner
-    if inner is not None or variant not in found.variants:
-        known_variants = [] if inner else list(found.variants)
-        hint = did_you_mean(variant, known_variants)
-        listed = ", ".join(known_variants) or "none"
-        message = f"expected a variant of {base} ({listed}), got {variant!r}{hint}"
-        raise SpecError((Fault(short(reference), 0, 0, "", message),))
-    return found, variant
+    known = [] if inner else list(found.variants)
+    if name not in known:
+        hint, listed = did_you_mean(name, known), ", ".join(known) or "none"
+        message = f"expected a variant of {base} ({listed}), got {name!r}{hint}"
+        raise refused(short(reference), message)
+    return found, name
+
+
+def _based(base: str) -> tuple[Spec, str | None]:
+    """The spec that a reference without `@` names, and its variant."""
+    if base in files():  # no text is read for its name
+        return spec(base), None
+    if not is_file(base) and (named := names().get(_aliases().get(base, base))):
+        stem, variant = named
+        return spec(stem), variant
+    if (base and is_file(base)) or os.path.exists(base) or is_revision(base):  # noqa: PTH110 - raises nothing
+        return loads(text(base), label(base)), None
+    hint = did_you_mean(base, list(names()))
+    message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
+    raise refused(short(base), message)
 
 
 def text(base: str) -> str:
@@ -223,16 +135,81 @@ def text(base: str) -> str:
 
 def is_file(base: str) -> bool:
     """Whether a reference names a file, rather than what is built in."""
-    return base == "-" or "/" in base or base.endswith((".yaml", ".yml"))
+    return base == "-" or "/" in base or base.endswith(_SUFFIXES)
+
+
+def _parted(reference: str) -> tuple[str, str, str]:
+    """A reference, and behind the `@` its variant: `HEAD@{1}:b0.yaml@large`."""
+    revision, colon, path = reference.rpartition(":")
+    base, at, variant = path.partition("@")
+    return f"{revision}{colon}{base}", at, variant
+
+
+def names_callable(reference: str) -> bool:
+    """Whether a reference to code has the form of `my_pkg.nets:make_net`.
+
+    A file of git's has a slash or a suffix: `HEAD~1:specs/b0.yaml`, `main:b0.yaml`.
+    """
+    return bool(_CALLABLE.fullmatch(reference)) and not reference.endswith(_SUFFIXES)
+
+
+def names_saved(reference: str) -> bool:
+    """Whether a reference is to a file that torch has written, by its suffix."""
+    return reference.endswith(SAVED)
+
+
+def is_revision(reference: str) -> bool:
+    """Whether `reference` has git's form, `REVISION:PATH`."""
+    revision, colon, path = reference.partition(":")
+    return bool(revision and colon and path) and not reference.startswith("-")
+
+
+#: Nothing is asked, fetched or written.
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+#: What git says where what is before the colon is none of its revisions.
+_NO_REVISION = ("invalid object name", "not a git repository")
 
 
 def _of_git(reference: str) -> bytes:
-    """The file that git has; what looks like code, and is none of git's, is said so."""
+    """The bytes of the file that git has at `reference`; the path is from the root.
+
+    As with git, `HEAD:./b0.yaml` is relative to the current folder. What looks like
+    code, and is none of git's, is said to.
+    """
+    command = ["git", "cat-file", "blob", reference]
     try:
-        return read(reference)
-    except SpecError as error:
-        unknown = any(said in str(error) for said in _NO_REVISION)
-        if not (unknown and names_callable(reference)):
-            raise
-        message = "expected a spec, got a callable's name: profile alone takes modules"
-        raise SpecError((Fault(short(reference), 0, 0, "", message),)) from None
+        # What is larger than a spec may be is not read: closing stops git.
+        with subprocess.Popen(  # noqa: S603 - one argument, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **_QUIET},
+        ) as git:
+            raw = said = b""
+            if git.stdout and git.stderr:
+                raw = git.stdout.read(MAX_BYTES + 1)
+                git.stdout.close()
+                said = git.stderr.read()
+    except FileNotFoundError:
+        message = "expected git to read a revision with, found none"
+        raise refused(reference, message, "EFF001") from None
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {error}".lower()
+        raise refused(reference, message, "EFF001") from None
+    if git.returncode and len(raw) <= MAX_BYTES:
+        lines = said.decode(errors="replace").strip().splitlines()
+        reason = lines[0] if lines else "no such revision or file"
+        if names_callable(reference) and any(each in reason for each in _NO_REVISION):
+            message = (
+                "expected a spec, got a callable's name: profile alone takes modules"
+            )
+            raise refused(short(reference), message)
+        message = f"cannot be read: git: {reason.removeprefix('fatal: ')}"
+        raise refused(reference, message, "EFF001")
+    return raw

@@ -1,12 +1,14 @@
-"""`Spec` to YAML that loads back equal: a stage a line, as files are written."""
+"""A spec as YAML that loads back equal, and as a table of HTML for notebooks."""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from effscale.markup import table
+from effscale.spec.models import ENDS
 from effscale.spec.nodes import EXPONENT
 from effscale.spec.types import Model
 
@@ -57,16 +59,12 @@ def dumps(spec: Spec, comment: str = "") -> str:
     return head + text
 
 
-# --------------------------------------------------------------------------------------
-# A spec as a table of HTML, a row for each line of its network, for notebooks.
-
-
 def html(spec: Spec) -> str:
-    """Stem, stages and head with the numbers that the file states."""
+    """A table of stem, stages and head, with the numbers that the file states."""
     named: list[tuple[str, Model]] = [("stem", each) for each in spec.stem]
     named += [(f"stage {k}", each) for k, each in enumerate(spec.stages, 1)]
-    ends = {"head": spec.head, "neck": spec.neck, "heads": spec.heads}
-    named += [(name, each) for name, each in ends.items() if each is not None]
+    ends = [(name, getattr(spec, name)) for name in chain(*ENDS)]
+    named += [(name, each) for name, each in ends if each is not None]
     rows = [{"part": name, **_flat(line)} for name, line in named]
     height, width = spec.resolution
     image = f"{spec.image_channels}×{height}×{width} px"

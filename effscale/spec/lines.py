@@ -6,11 +6,12 @@ own size; `channels` are what a block puts out, `c_mid` what it has inside.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from effscale.arrays import Int, floor, maximum
+from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.steps import STEPS, AnyStep, Line, Use
 from effscale.spec.types import (
@@ -27,6 +28,15 @@ from effscale.spec.types import (
     Window,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from effscale.errors import Place
+
+
+#: States that come into a cell; and paths of a reduction that brings one to size.
+INPUTS, PATHS = 2, 2
+
 
 class Block(Line):
     """What the blocks of one stage share."""
@@ -39,6 +49,18 @@ class Block(Line):
     repeats: Repeats
     activation: ActivationName | None = None
 
+    def c_out(self, c_in: Int) -> Int:
+        """Its own."""
+        del c_in
+        return self.channels
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """A stated input that is not the one."""
+        if self.c_in not in {None, c_in}:
+            message = f"expected {c_in} (the channels of the line before), got"
+            instead = str(c_in)
+            yield Fault(("c_in",), f"{message} {self.c_in}", "EFF205", instead=instead)
+
 
 class MBConv(Block):
     """Mobile inverted bottleneck: expand, depthwise, squeeze and excite, project.
@@ -49,10 +71,18 @@ class MBConv(Block):
 
     block: Literal["mbconv", "fused_mbconv"]
     #: Expanded width / block input width; 1 leaves the expansion out.
-    expand_ratio: Annotated[int, values.Whole(1, 64)] | None = None
+    expand_ratio: Annotated[int, values.whole(1, 64)] | None = None
     c_mid: Widths | None = None
     #: Squeezed width, as a share of the spec's choice; 0 is no squeeze-and-excitation.
     se_ratio: Share = 0.0
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """An expansion that is said twice, or not at all."""
+        yield from super().faults(c_in)
+        if self.expand_ratio is None and self.c_mid is None:
+            yield Fault((), "missing expand_ratio or c_mid", "EFF101")
+        elif self.expand_ratio is not None and self.c_mid is not None:
+            yield Fault(("c_mid",), "expected expand_ratio or c_mid, got both")
 
 
 class Separable(Block):
@@ -78,10 +108,18 @@ class Bottleneck(Block):
     #: Channels of a group of the k×k convolution; one group if left out.
     group_width: Channels | None = None
     #: Width of the first 1×1 convolution / that of the k×k.
-    reduce_ratio: Annotated[float, values.Number(0, 1, above=True)] = 1.0
+    reduce_ratio: Annotated[float, values.number(0, 1, above=True)] = 1.0
     #: Kernel of the shortcut of blocks that change size or width.
     shortcut_kernel: Kernel = 1
     se_ratio: Share = 0.0
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Groups that do not divide the channels inside."""
+        yield from super().faults(c_in)
+        inside, width = int(self.c_mid or self.channels), self.group_width
+        if width is not None and inside % width:
+            message = f"expected a divisor of {inside} channels inside, got {width}"
+            yield Fault(("group_width",), message)
 
 
 class Dense(Line):
@@ -92,7 +130,7 @@ class Dense(Line):
     #: Channels that each block adds.
     growth: Channels
     #: Width of the 1×1 convolution / growth.
-    bottleneck_ratio: Annotated[int, values.Whole(1, 64)] = 4
+    bottleneck_ratio: Annotated[int, values.whole(1, 64)] = 4
     repeats: Repeats
 
     def c_out(self, c_in: Int) -> Int:
@@ -104,7 +142,7 @@ class Transition(Line):
     """Norm, 1×1 to a share of the channels, mean of 2×2: between dense stages."""
 
     block: Literal["transition"]
-    compression: Annotated[float, values.Number(0, 1, above=True)] = 0.5
+    compression: Annotated[float, values.number(0, 1, above=True)] = 0.5
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
@@ -122,11 +160,23 @@ class CellStage(Line):
 
     block: Literal["cell"]
     cell: Name
-    stride: Annotated[int, values.Whole(1, 2)] = 1
+    stride: Annotated[int, values.whole(1, 2)] = 1
     #: Of each node; a cell puts out as many times that as it concatenates states.
     channels: Channels
     #: Left out, it is one at any depth.
     repeats: Repeats | None = None
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Too few channels to have one for each path of a reduction."""
+        yield from super().faults(c_in)
+        if self.stride > 1 and int(self.channels) < PATHS:
+            message = f"expected at least {PATHS} to reduce, got {self.channels}"
+            yield Fault(("channels",), message)
+
+
+def cells_follow(stages: Sequence[Line], index: int) -> bool:
+    """Whether the stage after number `index` is one of cells."""
+    return any(isinstance(line, CellStage) for line in stages[index + 1 : index + 2])
 
 
 #: What a node does with a state, k×k: `sep` is depthwise and pointwise, twice; `dil`
@@ -138,8 +188,8 @@ OPERATORS = (
     *("sep_3x3", "sep_5x5", "sep_7x7", "dil_3x3", "dil_5x5"),
     *("max_pool_2x2", "max_pool_3x3", "avg_pool_2x2", "avg_pool_3x3"),
 )
-State = Annotated[int, values.Whole(0, 100)]
-Operation = tuple[Annotated[str, values.Choice(OPERATORS)], State]
+State = Annotated[int, values.whole(0, 100)]
+Operation = tuple[Annotated[str, values.choice(*OPERATORS)], State]
 
 
 class Cell(Model):
@@ -151,7 +201,7 @@ class Cell(Model):
 
     #: Whether state 1 goes through a 1×1 convolution even where it is of the right size
     #: and width already (DARTS) or not (NASNet).
-    fit: Annotated[Literal["needed", "always"], values.Choice(("needed", "always"))] = (
+    fit: Annotated[Literal["needed", "always"], values.choice("needed", "always")] = (
         "needed"
     )
     nodes: Annotated[
@@ -159,6 +209,36 @@ class Cell(Model):
         Field(min_length=1),
     ]
     concat: Annotated[tuple[State, ...], Field(min_length=1)]
+
+    def faults(self, *, strides: bool) -> Iterator[Fault]:
+        """States read before they are there, or in vain; even windows on whole maps.
+
+        `strides`: whether each such cell halves the map.
+        """
+        read = set(self.concat)
+        for index, node in enumerate(self.nodes):
+            for k, (operator, state) in enumerate(node):
+                at = ("nodes", index, k)
+                yield from _known(state, index + INPUTS, (*at, 1))
+                read.add(state)
+                if operator.endswith("2x2") and not (strides and state < INPUTS):
+                    message = "expected odd sides where nothing strides, got"
+                    yield Fault((*at, 0), f"{message} {operator!r}")
+        states = len(self.nodes) + INPUTS
+        for k, state in enumerate(self.concat):
+            yield from _known(state, states, ("concat", k))
+            if state in self.concat[:k]:
+                message = f"expected each state once, got {state} again"
+                yield Fault(("concat", k), message)
+        for state in range(INPUTS, states):
+            if state not in read:
+                message = f"expected state {state} to be read or put out, found neither"
+                yield Fault(("nodes", state - INPUTS), message)
+
+
+def _known(state: int, known: int, place: Place) -> Iterator[Fault]:
+    if state >= known:
+        yield Fault(place, f"expected a state below {known}, got {state}")
 
 
 STAGES: dict[str, type[Line]] = {

@@ -2,186 +2,119 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from effscale.errors import Fault, SpecError, closest, short
-from effscale.spec import backbone, structure
+from effscale.spec import references, structure
 from effscale.spec.lines import STAGES
-from effscale.spec.models import Spec
-from effscale.spec.nodes import (
-    Node,
-    Place,
-    compose,
-    decoded,
-    dotted,
-    label,
-    mapping,
-    read_bytes,
-)
-from effscale.spec.steps import STEPS, Use
-from effscale.spec.types import MAX_REPEATS
-from effscale.spec.wrong import Wrong
+from effscale.spec.models import ENDS, Spec
+from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
+from effscale.spec.steps import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-
-# --------------------------------------------------------------------------------------
-# Blocks and cells that lines name: those of the language, and those of the file.
-#
-# Read from plain data: of a line whose block is unknown, no schema can say more.
+    from effscale.errors import Place
 
 
-def references(data: Any) -> Iterator[Wrong]:  # noqa: ANN401 - whatever a file holds
-    """Lines that name a block or a cell which there is not."""
+@dataclass(frozen=True)
+class Reading:
+    """What became of a text: its values, its spec if it has one, all its faults."""
+
+    root: Node | None
+    spec: Spec | None
+    faults: tuple[Fault, ...]
+
+
+def load_file(path: Path | str) -> Spec:
+    """The spec in the file at `path`; `-` reads standard input.
+
+    Raises:
+        SpecError: with each thing that is wrong, in the order of the file.
+    """
+    name = label(path)
+    return loads(decoded(read_bytes(path), name), name)
+
+
+def loads(text: str, path: str = "<text>", *, alone: bool = False) -> Spec:
+    """The spec that `text` states; `path` is what messages call it.
+
+    One that is `alone` reads no backbone of another file.
+
+    Raises:
+        SpecError: with each thing that is wrong, in the order of the text.
+    """
+    reading = examine(text, path, alone=alone)
+    if reading.spec is None or reading.faults:
+        raise SpecError(reading.faults)
+    return reading.spec
+
+
+def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
+    """Everything that can be read of `text`; the spec is sound if there is no fault."""
+    root, faults = compose(text, path)
+    if root is None:
+        nothing = Fault((), "expected a spec, found nothing", "EFF008")
+        faults = faults or [Node(None, 1, 1, (1, 1, 0)).located(nothing, path)]
+        return Reading(None, None, tuple(sorted(faults)))
+    data = root.plain()
+    if long := list(references.too_long(data)):
+        faults += [
+            replace(root.at(each.place).located(each, path), place=()) for each in long
+        ]
+        return Reading(root, None, tuple(sorted(set(faults))))
+    given, wrong = data, list[Fault]()
+    if not alone and references.needs_backbone(data):
+        given, wrong = references.with_backbone(data, path)
+    unknown = list(references.unknown(given))
+    found = [*wrong, *unknown]
+    spec, details = _validated(given)
+    lacking = _lacking(given)
+    if details or lacking:
+        lines = [each.place[:-1] for each in unknown] + list(references.misnamed(data))
+        if "backbone" in mapping(given) and not alone:  # it would have brought these
+            details = [each for each in details if each["loc"] not in _BROUGHT]
+        faults += schema_faults(details, lacking, root, path, lines)
+    elif spec is not None and not found:
+        found += structure.faults(spec)
+    for fault in found:
+        place = stated(fault.place, root)
+        faults.append(root.at(place).located(replace(fault, place=place), path))
+    sound = None if wrong or unknown or details or lacking else spec
+    return Reading(root, sound, tuple(sorted(set(faults))))
+
+
+#: Where a file would say what its backbone says for it.
+_BROUGHT = {(name,) for name in references.TAKEN}
+
+
+def _validated(data: Any) -> tuple[Spec | None, list[ErrorDetails]]:  # noqa: ANN401
+    """The spec that the data are, or what the models say is wrong with them."""
+    null: list[ErrorDetails] = [
+        {"type": "model_type", "loc": (name,), "msg": "", "input": None}
+        for name in chain(*ENDS)
+        if mapping(data).get(name, ...) is None
+    ]
+    try:
+        return Spec.model_validate(data), null
+    except ValidationError as error:
+        return None, [*error.errors(include_url=False), *null]
+
+
+def _lacking(data: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
+    """Sections of which a network has one or the other: a head, or neck and heads."""
     if not isinstance(data, dict):
-        return
-    own: list[str] = []
-    for name, steps in mapping(data.get("blocks")).items():
-        if name in STAGES:
-            message = f"expected a name that no block has, got {short(name)}"
-            yield Wrong(("blocks", name), message, "EFF106")
-        yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
-        own += [] if name in STAGES else [name]
-    for place, steps in _steps_of(data).items():
-        yield from _unknown(steps, place, (*STEPS, *own))
-    yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
-    yield from _cells(data.get("stages"), mapping(data.get("cells")))
+        return []
+    others = (group for group in reversed(ENDS) if not data.keys().isdisjoint(group))
+    return [name for name in next(others, ENDS[0]) if name not in data]
 
-
-def _steps_of(data: dict[str, Any]) -> dict[Place, Any]:
-    """What may hold steps, outside the stages, by its place."""
-    neck = mapping(data.get("neck"))
-    found: dict[Place, Any] = {
-        ("stem",): data.get("stem"),
-        ("head", "layers"): mapping(data.get("head")).get("layers"),
-        ("neck", "layers"): neck.get("layers"),
-        ("neck", "lateral"): neck.get("lateral"),
-        ("heads", "layers"): mapping(data.get("heads")).get("layers"),
-    }
-    for name, node in mapping(neck.get("nodes")).items():
-        found["neck", "nodes", name, "layers"] = mapping(node).get("layers")
-    return found
-
-
-def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds
-    """Stages whose block the file defines by a name that is taken: which is meant?"""
-    taken = [name for name in mapping(mapping(data).get("blocks")) if name in STAGES]
-    stages = mapping(data).get("stages")
-    for index, line in enumerate(stages if isinstance(stages, list) else []):
-        if mapping(line).get("block") in taken:
-            yield "stages", index
-
-
-def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Wrong]:  # noqa: ANN401
-    for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
-        at = (*place, index) if isinstance(lines, list) else place
-        fields = mapping(line)
-        block = fields.get("block", "conv")
-        if block not in known:
-            message = f"expected one of {', '.join(known)}, got {short(block)}"
-            close = closest(block, list(known))
-            yield Wrong((*at, "block"), message, "EFF105", close)
-        elif block not in STAGES and "repeats" in fields and at[:-1] != ("stages",):
-            message = "expected none but in a line of stages, got"
-            yield Wrong((*at, "repeats"), f"{message} {short(fields['repeats'])}")
-        for key in ("layers", "shortcut"):
-            yield from _unknown(fields.get(key, []), (*at, key), _steps(known))
-        branches = fields.get("branches")
-        for k, branch in enumerate(branches if isinstance(branches, list) else []):
-            yield from _unknown(branch, (*at, "branches", k), _steps(known))
-
-
-def _steps(known: Iterable[str]) -> list[str]:
-    """What may stand within a step: no stages."""
-    return [name for name in known if name in STEPS or name not in STAGES]
-
-
-def _cells(stages: Any, cells: dict[str, Any]) -> Iterator[Wrong]:  # noqa: ANN401
-    for index, line in enumerate(stages if isinstance(stages, list) else []):
-        cell = mapping(line).get("cell")
-        if isinstance(cell, str) and cell not in cells:
-            listed = ", ".join(cells) or "none"
-            message = f"expected one of the file's cells ({listed}), got {short(cell)}"
-            close = closest(cell, list(cells))
-            yield Wrong(("stages", index, "cell"), message, "EFF105", close)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# How much a file states once its blocks and cells are written out.
-#
-# A block may use those above it, each several times: a few lines can stand for
-# billions.
-# Read from plain data, before anything is made of it.
-
-#: Lines of a network, those of used blocks and cells included.
-MAX_LINES = 5_000
-
-
-def lines(data: Any) -> int:  # noqa: ANN401 - whatever a file holds
-    """The lines of the network; more than `MAX_LINES` where they are not counted on."""
-    return sum(size for _, size in _sizes(data))
-
-
-def too_long(data: Any) -> Iterator[Wrong]:  # noqa: ANN401
-    """The first place at which a file becomes longer than any network."""
-    total = 0
-    for place, size in _sizes(data):
-        total = size if place[0] == "blocks" else total + size
-        if total > MAX_LINES:
-            message = f"expected at most {MAX_LINES:,} lines, blocks written out"
-            yield Wrong(place, message, "EFF003")
-            return
-
-
-def _sizes(data: Any) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
-    """The lines of each block that is too long, and of each section of the network."""
-    known: dict[str, int] = {}
-    for name, cell in mapping(mapping(data).get("cells")).items():
-        nodes = mapping(cell).get("nodes")
-        known[name] = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
-    for name, steps in mapping(mapping(data).get("blocks")).items():
-        known[name] = _size(steps, known)
-        if known[name] > MAX_LINES:
-            yield ("blocks", name), known[name]
-            return
-    head = mapping(mapping(data).get("head"))
-    yield ("stem",), _size(mapping(data).get("stem"), known)
-    yield ("stages",), _size(mapping(data).get("stages"), known)
-    yield ("head",), _size(head.get("layers"), known)
-
-
-def _size(value: Any, known: dict[str, int]) -> int:  # noqa: ANN401
-    """The lines of a line or several; each width of a list is a block of its own."""
-    if isinstance(value, list):
-        return sum(_size(each, known) for each in value)
-    if not isinstance(value, dict):
-        return 0
-    names = [value.get(key) for key in ("block", "cell")]
-    used = sum(known.get(name, 0) for name in names if isinstance(name, str))
-    inner = sum(_size(value.get(k), known) for k in ("layers", "shortcut", "branches"))
-    repeats = value.get("repeats") if used or value.get("block") == "dense" else 1
-    times = repeats if type(repeats) is int and 0 < repeats <= MAX_REPEATS else 1
-    widths = max(_length(value.get(key)) for key in ("channels", "c_mid"))
-    return (max(1, used) * times + inner) * max(1, widths)
-
-
-def _length(value: Any) -> int:  # noqa: ANN401
-    return len(value) if isinstance(value, list) else 1
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# pydantic's errors in our words, at the place in the file they speak of.
 
 #: The classes of lines, which pydantic names on the way to a fault.
 KINDS = {kind.__name__ for kind in STAGES.values()} | {Use.__name__}
@@ -204,35 +137,37 @@ def schema_faults(
     """
     missing: dict[Place, list[str]] = {}
     for index, detail in enumerate(details):
-        place = stated(detail["loc"], root)
+        place, kind = stated(detail["loc"], root), detail["type"]
         if any(place[: len(line)] == line for line in unknown):
             continue
-        if detail["type"] == "missing" and isinstance(detail["loc"][-1], str):
+        if kind == "missing" and isinstance(detail["loc"][-1], str):
             missing.setdefault(place[:-1], []).append(str(place[-1]))
-            continue
-        if detail["type"] == "union_tag_not_found" and isinstance(
-            detail["input"], dict
-        ):
+        elif kind == "union_tag_not_found" and isinstance(detail["input"], dict):
             missing.setdefault(place, []).append("block")
-            continue
-        short_of = detail.get("ctx", {}).get("min_length", 0)
-        if detail["type"] == "too_short" and len(detail["input"]) >= short_of:
-            continue  # pydantic counts only the items that are right
-        of_key = place[-1:] == ("[key]",)
-        key = of_key or detail["type"] == "extra_forbidden"
-        place = place[:-1] if of_key else place
-        node = root.at(place, key=key)
-        message, code, compared = _wording(detail, place, root)
-        close = closest(*compared) if index < MAX_HINTS else ""
-        if key and close in root.at(place[:-1]).keys:
-            close = ""  # the right key is there already
-        where = dotted(place[:-1] if key else place)
-        yield node.fault(path, where, message, "EFF106" if of_key else code, close)
+        elif kind != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:
+            # else pydantic has counted only the items that are right
+            yield _worded(detail, place, root, path, hints=index < MAX_HINTS)
     if lacking:
         missing.setdefault((), []).extend(lacking)
     for place, keys in missing.items():
-        message = f"missing {', '.join(keys)}"
-        yield root.at(place).fault(path, dotted(place), message, "EFF101")
+        fault = Fault(place, f"missing {', '.join(keys)}", "EFF101")
+        yield root.at(place).located(fault, path)
+
+
+def _worded(
+    detail: ErrorDetails, place: Place, root: Node, path: str, *, hints: bool
+) -> Fault:
+    """One error as a fault, with the word that was meant."""
+    of_key = place[-1:] == ("[key]",)
+    key = of_key or detail["type"] == "extra_forbidden"
+    place = place[:-1] if of_key else place
+    message, code, compared = _wording(detail, place, root)
+    close = closest(*compared) if hints else ""
+    if key and close in root.at(place[:-1]).keys:
+        close = ""  # the right key is there already
+    where, code = place[:-1] if key else place, "EFF106" if of_key else code
+    fault = Fault(where, message, code, close)
+    return root.at(place, key=key).located(fault, path)
 
 
 def stated(place: Place, root: Node) -> Place:
@@ -330,101 +265,3 @@ def _models(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
         yield annotation
     for each in get_args(annotation):
         yield from _models(each)
-
-
-# --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What became of a text: its values, its spec if it has one, all its faults."""
-
-    root: Node | None
-    spec: Spec | None
-    faults: tuple[Fault, ...]
-
-
-def load_file(path: Path | str) -> Spec:
-    """The spec in the file at `path`; `-` reads standard input.
-
-    Raises:
-        SpecError: with each thing that is wrong, in the order of the file.
-    """
-    name = label(path)
-    return loads(decoded(read_bytes(path), name), name)
-
-
-def loads(text: str, path: str = "<text>", *, alone: bool = False) -> Spec:
-    """The spec that `text` states; `path` is what messages call it.
-
-    One that is `alone` reads no backbone of another file.
-
-    Raises:
-        SpecError: with each thing that is wrong, in the order of the text.
-    """
-    reading = examine(text, path, alone=alone)
-    if reading.spec is None or reading.faults:
-        raise SpecError(reading.faults)
-    return reading.spec
-
-
-def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
-    """Everything that can be read of `text`; the spec is sound if there is no fault."""
-    root, faults = compose(text, path)
-    if root is None:
-        nothing = Fault(path, 1, 1, "", "expected a spec, found nothing", "EFF008")
-        return Reading(None, None, tuple(sorted(faults or [nothing])))
-    data = root.plain()
-    if long := list(too_long(data)):
-        faults += [root.at(each.place).fault(path, "", *each[1:]) for each in long]
-        return Reading(root, None, tuple(sorted(set(faults))))
-    given, wrong = data, list[Wrong]()
-    if not alone and backbone.is_needed(data):
-        given, wrong = backbone.with_backbone(data, path)
-    unknown = list(references(given))
-    findings: list[structure.Finding] = [*wrong, *unknown]
-    spec, details = _validated(given)
-    lacking = _lacking(given)
-    if details or lacking:
-        lines = [found.place[:-1] for found in unknown] + list(misnamed(data))
-        if "backbone" in mapping(given) and not alone:  # it would have brought these
-            details = [each for each in details if each["loc"] not in _BROUGHT]
-        faults += schema_faults(details, lacking, root, path, lines)
-    elif spec is not None and not findings:
-        findings += structure.faults(spec)
-    for found in map(_whole, findings):
-        place = stated(found.place, root)
-        faults.append(root.at(place).fault(path, dotted(place), *found[1:]))
-    sound = None if wrong or unknown or details or lacking else spec
-    return Reading(root, sound, tuple(sorted(set(faults))))
-
-
-#: Where a file would say what its backbone says for it.
-_BROUGHT = {(name,) for name in backbone.TAKEN}
-
-
-def _validated(data: Any) -> tuple[Spec | None, list[ErrorDetails]]:  # noqa: ANN401
-    """The spec that the data are, or what the models say is wrong with them."""
-    null: list[ErrorDetails] = [
-        {"type": "model_type", "loc": (name,), "msg": "", "input": None}
-        for name in ("head", "neck", "heads")
-        if mapping(data).get(name, ...) is None
-    ]
-    try:
-        return Spec.model_validate(data), null
-    except ValidationError as error:
-        return None, [*error.errors(include_url=False), *null]
-
-
-def _lacking(data: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
-    """Sections of which a network has one or the other: a head, or neck and heads."""
-    keys = mapping(data).keys()
-    if not isinstance(data, dict):
-        return []
-    if "neck" in keys or "heads" in keys:
-        return [each for each in ("neck", "heads") if each not in keys]
-    return [] if "head" in keys else ["head"]
-
-
-def _whole(found: structure.Finding) -> Wrong:
-    return Wrong(*found)

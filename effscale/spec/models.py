@@ -1,4 +1,4 @@
-"""What a spec says: a baseline network as stages, and the rules that scale it.
+"""The models of a spec: a baseline network as stages, and the rules that scale it.
 
 The fields' order is the order of a file, and the numbers carry their ranges. A spec
 that was scaled is again a spec. Where `Int` stands, one network has an int and many
@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 
 from effscale.markup import figures
 from effscale.spec import values
-from effscale.spec import values as fields
 from effscale.spec.lines import Cell, Stage
 from effscale.spec.neck import Heads, HeadsChange, Neck, NeckChange, Scaling
 from effscale.spec.steps import Step
@@ -41,9 +40,9 @@ from effscale.spec.types import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from effscale.errors import Place
+    from effscale.spec.steps import Lines
 
-# --------------------------------------------------------------------------------------
-# Rounding rules as a spec states them, and the policies of well-known codebases.
 
 RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
@@ -59,21 +58,21 @@ class Rounding(Model):
     """
 
     #: Channels are a multiple of this.
-    channel_divisor: Annotated[int, values.Whole(1, 1024)] = 8
+    channel_divisor: Annotated[int, values.whole(1, 1024)] = 8
     #: Rounding channels down may lose at most this share of them.
     max_channel_loss: Share = 0.1
     #: Where channels or pixels lie halfway between two multiples.
-    ties: Annotated[TiesRule, values.Choice(("up", "even"))] = "up"
+    ties: Annotated[TiesRule, values.choice("up", "even")] = "up"
     #: Repeats go up to the next whole number, or to the nearest (halves to even).
-    repeats: Annotated[RepeatsRule, values.Choice(("ceil", "round"))] = "ceil"
+    repeats: Annotated[RepeatsRule, values.choice("ceil", "round")] = "ceil"
     #: Whether the stem's widths follow the width multiplier.
-    stem: Annotated[StemRule, values.Choice(get_args(StemRule))] = "scaled"
+    stem: Annotated[StemRule, values.choice(*get_args(StemRule))] = "scaled"
     #: The same of the head's; `grows` is scaled up but never down.
-    head: Annotated[HeadRule, values.Choice(get_args(HeadRule))] = "scaled"
+    head: Annotated[HeadRule, values.choice(*get_args(HeadRule))] = "scaled"
     #: Whether the repeats of the first and the last stage follow the depth multiplier.
-    ends: Annotated[StemRule, values.Choice(get_args(StemRule))] = "scaled"
+    ends: Annotated[StemRule, values.choice(*get_args(StemRule))] = "scaled"
     #: Height and width are a multiple of this.
-    resolution_multiple: Annotated[int, values.Whole(1, 1024)] = 8
+    resolution_multiple: Annotated[int, values.whole(1, 1024)] = 8
 
 
 #: What well-known implementations do, by name: where each differs from the first.
@@ -95,7 +94,7 @@ POLICIES: dict[str, Rounding] = {
 }
 
 
-Policy = Annotated[str, values.Choice(tuple(POLICIES))]
+Policy = Annotated[str, values.choice(*POLICIES)]
 
 
 def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
@@ -107,8 +106,6 @@ def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leave
         raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
     return POLICIES[value]
 
-
-# --------------------------------------------------------------------------------------
 
 Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
 
@@ -125,7 +122,7 @@ def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
 class Norm(Model):
     """Batch normalisation; momentum as torch means it (TensorFlow's is 1 − it)."""
 
-    eps: Annotated[float, fields.Number(0, 1, above=True)] = 1e-3
+    eps: Annotated[float, values.number(0, 1, above=True)] = 1e-3
     momentum: Share = 0.01
 
 
@@ -136,15 +133,13 @@ class Squeeze(Model):
     """
 
     #: What the ratio is of: the block's input, or what is gated.
-    of: Annotated[Literal["input", "gated"], fields.Choice(("input", "gated"))] = (
-        "input"
-    )
+    of: Annotated[Literal["input", "gated"], values.choice("input", "gated")] = "input"
     #: What is gated: the widest map within the block, or what the block puts out.
-    at: Annotated[Literal["middle", "output"], fields.Choice(("middle", "output"))] = (
+    at: Annotated[Literal["middle", "output"], values.choice("middle", "output")] = (
         "middle"
     )
     #: The squeezed width is a multiple of this; 1 cuts it to whole channels.
-    divisor: Annotated[int, fields.Whole(1, 1024)] = 1
+    divisor: Annotated[int, values.whole(1, 1024)] = 1
     activation: ActivationName | None = None
     gate: GateName = "sigmoid"
 
@@ -156,7 +151,7 @@ class Head(Model):
     channels: Channels | None = None
     #: Width of a linear layer and an activation before the last one.
     hidden: Channels | None = None
-    classes: Annotated[int, fields.Whole(1, MAX_CHANNELS)] = 1000
+    classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 1000
     dropout: Share = 0.0
     #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
     classifier: Flag = True
@@ -176,8 +171,8 @@ class Coefficients(Model):
 
     def _repr_html_(self) -> str:
         """A row of them and their product, for notebooks."""
-        values = {"α": self.alpha, "β": self.beta, "γ": self.gamma}
-        return figures("Coefficients", {**values, "α·β²·γ²": self.product})
+        factors = {"α": self.alpha, "β": self.beta, "γ": self.gamma}
+        return figures("Coefficients", {**factors, "α·β²·γ²": self.product})
 
 
 class Budget(Model):
@@ -221,7 +216,7 @@ class Variant(Model):
     published: Published | None = None
     budget: Budget | None = None
     #: The φ it is meant for: its MACs are held to 2^φ times the baseline's.
-    phi: Annotated[float, fields.Number(-50, 50)] | None = None
+    phi: Annotated[float, values.number(-50, 50)] | None = None
     #: Repeats of each stage that has some, where no multiplier gives them.
     repeats: tuple[Repeats, ...] | None = None
     rounding: Annotated[
@@ -232,6 +227,10 @@ class Variant(Model):
     backbone: Name | None = None
     neck: NeckChange | None = None
     heads: HeadsChange | None = None
+
+
+#: The sections behind the stages, of which a network has one group or the other.
+ENDS = (("head",), ("neck", "heads"))
 
 
 class Spec(Model):
@@ -274,6 +273,11 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
+
+    @property
+    def head_lines(self) -> dict[Place, Lines]:
+        """The lines of heads that take what the last stage puts out, by place."""
+        return {} if self.head is None else {("head", "layers"): self.head.layers}
 
     @property
     def classes(self) -> int:

@@ -1,4 +1,4 @@
-"""What makes a detector of a backbone: a feature network, and heads by level.
+"""The models of a detector: a feature network on a backbone, and heads by level.
 
 Level l is 1/2^l of the image's side, P3 an eighth (Lin et al. 2017, arXiv:1612.03144).
 A neck is a short graph: each node reads feature maps of any levels, which are brought
@@ -38,13 +38,13 @@ Wiring = Literal[
     "retinanet",
 ]
 
-Level = Annotated[int, values.Whole(1, MAX_LEVEL)]
-Levels = Annotated[tuple[int, int], values.Range(1, MAX_LEVEL), PlainSerializer(list)]
-FusionName = Annotated[Fusion, values.Choice(get_args(Fusion))]
-Taps = Annotated[tuple[Annotated[int, values.Whole(1, 1000)], ...], Field(min_length=1)]
+Level = Annotated[int, values.whole(1, MAX_LEVEL)]
+Levels = Annotated[tuple[int, int], values.rising(1, MAX_LEVEL), PlainSerializer(list)]
+FusionName = Annotated[Fusion, values.choice(*get_args(Fusion))]
+Taps = Annotated[tuple[Annotated[int, values.whole(1, 1000)], ...], Field(min_length=1)]
 Steps = tuple[Step, ...]
 Ratios = Annotated[
-    tuple[Annotated[float, values.Number(0, 100, above=True)], ...],
+    tuple[Annotated[float, values.number(0, 100, above=True)], ...],
     Field(min_length=1),
 ]
 
@@ -68,7 +68,7 @@ class NeckNode(Model):
     #: `p3`, `p4` … are what comes in; other names are those of nodes above.
     reads: Annotated[tuple[Name, ...], Field(min_length=1)]
     #: How what it reads is merged; left out, by the neck's fusion.
-    merge: Annotated[Merge, values.Choice(get_args(Merge))] | None = None
+    merge: Annotated[Merge, values.choice(*get_args(Merge))] | None = None
     #: Maps of its level that are added to what is merged.
     adds: tuple[Name, ...] = ()
     #: What it is sent through; left out, the neck's layers.
@@ -85,7 +85,7 @@ class Neck(Model):
     channels: Channels
     repeats: Repeats = 1
     #: A wiring that is well known, or `nodes` of the file's own.
-    wiring: Annotated[Wiring, values.Choice(get_args(Wiring))] | None = None
+    wiring: Annotated[Wiring, values.choice(*get_args(Wiring))] | None = None
     nodes: dict[Name, NeckNode] = Field(default={})
     fusion: FusionName = "fast"
     #: Whether each channel has a weight of its own.
@@ -94,19 +94,17 @@ class Neck(Model):
     layers: Steps = _NODE
     #: What fits a map of other channels, and whether for each node that reads it.
     lateral: Annotated[Steps, Field(min_length=1)] = _LATERAL
-    laterals: Annotated[Literal["each", "once"], values.Choice(("each", "once"))] = (
-        "each"
-    )
+    laterals: Annotated[Literal["each", "once"], values.choice("each", "once")] = "each"
     #: Kernels of the pools between levels: the stride's own, or one more.
     pools: Annotated[
-        Literal["overlapping", "apart"], values.Choice(("overlapping", "apart"))
+        Literal["overlapping", "apart"], values.choice("overlapping", "apart")
     ] = "overlapping"
 
 
 class Anchors(Model):
     """Boxes at each position of each level, that a box is told relative to."""
 
-    scales: Annotated[int, values.Whole(1, 16)] = 3  #: octaves of 2^(k/scales)
+    scales: Annotated[int, values.whole(1, 16)] = 3  #: octaves of 2^(k/scales)
     ratios: Ratios = (1.0, 2.0, 0.5)  #: width over height
     #: Side of the smallest, as a multiple of the level's stride.
     scale: Multiplier = 4.0
@@ -121,12 +119,12 @@ class Heads(Model):
     """A class and a box head: weights shared by the levels, batch norms of each."""
 
     repeats: Repeats = 3
-    classes: Annotated[int, values.Whole(1, MAX_CHANNELS)] = 90
+    classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 90
     anchors: Anchors = Anchors()
     layers: Annotated[Steps, Field(min_length=1)] = _HEAD
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).
-    prior: Annotated[float, values.Number(0, 1, above=True)] = 0.01
+    prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
 
 
 class Backbone(Model):
@@ -147,11 +145,11 @@ class Scaling(Model):
     #: The neck's channels are multiplied by this for each φ.
     channels: Multiplier = 1.35
     #: Repeats that the neck gains for each φ.
-    repeats: Annotated[float, values.Number(0, 100)] = 1.0
+    repeats: Annotated[float, values.number(0, 100)] = 1.0
     #: The heads gain a repeat every so many φ; 0 is never.
-    heads_every: Annotated[int, values.Whole(0, 50)] = 3
+    heads_every: Annotated[int, values.whole(0, 50)] = 3
     #: Pixels that each side gains for each φ.
-    resolution: Annotated[int, values.Whole(0, 2**16)] = 128
+    resolution: Annotated[int, values.whole(0, 2**16)] = 128
 
 
 class NeckChange(Model):

@@ -1,59 +1,65 @@
-"""What is wrong with a detector's neck and heads where every value is right."""
+"""Faults of a detector's neck and heads whose every value is right."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING
 
 from effscale.arrays import strided
-from effscale.errors import closest
-from effscale.spec.levels import tapped, totals
-from effscale.spec.neck_lines import line_faults
-from effscale.spec.wirings import NAS_FPN_LEVELS, RETINANET_LEAST, made, nodes
-from effscale.spec.wrong import GRAPH, HEADS, LEVELS, TAPS, Wrong
+from effscale.errors import Fault, closest
+from effscale.spec.levels import as_wide, tapped, totals
+from effscale.spec.steps import Activate, Conv, Depthwise, Normalise
+from effscale.spec.walk import Map, Walk
+from effscale.spec.wirings import GRAPH, LEVELS, level_faults, nodes, wiring_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.neck import Neck, NeckChange, NeckNode
-    from effscale.spec.neck_lines import Follow
-    from effscale.spec.nodes import Place
-    from effscale.spec.structure import Finding, Map
+    from effscale.spec.neck import Heads, Neck, NeckChange
+    from effscale.spec.steps import Line
 
-#: An attention is of one map by another.
-ATTENDS = 2
-WITHOUT = "expected none without a neck"
+#: The rules of taps of the backbone, and of heads.
+TAPS, HEADS = "EFF402", "EFF405"
+#: A side to follow a map's by; any would do.
+SIDE = 64
 
 
-def neck_faults(spec: Spec, passed: Sequence[Map], follow: Follow) -> Iterator[Finding]:
+def faults_without_neck(spec: Spec) -> Iterator[Fault]:
+    """What only a detector has."""
+    message = "expected none without a neck"
+    for name in ("heads", "scaling"):
+        if getattr(spec, name) is not None and spec.neck is None:
+            yield Fault((name,), message, GRAPH)
+    for name, variant in spec.variants.items():
+        for key in ("backbone", "neck", "heads"):
+            if getattr(variant, key) is not None:
+                yield Fault(("variants", name, key), message, GRAPH)
+
+
+def faults_of_detector(
+    spec: Spec, neck: Neck, heads: Heads, passed: Sequence[Map]
+) -> Iterator[Fault]:
     """Sections that do not go together, taps that there are not, nodes that misread.
 
-    `passed` is what each stage puts out, and `follow` follows further lines.
+    `passed` is what each stage puts out.
     """
-    if spec.neck is None or spec.heads is None:
-        for name in ("heads", "scaling"):
-            if getattr(spec, name) is not None and spec.neck is None:
-                yield Wrong((name,), WITHOUT, GRAPH)
-        for name, variant in spec.variants.items():
-            for key in ("backbone", "neck", "heads"):
-                if getattr(variant, key) is not None:
-                    yield Wrong(("variants", name, key), WITHOUT, GRAPH)
-        return
     if spec.head is not None:
-        yield Wrong(("head",), "expected none beside a neck, which has heads", GRAPH)
-    wrong = [*_tapped(spec, spec.neck), *_wired(spec.neck)]
+        yield Fault(("head",), "expected none beside a neck, which has heads", GRAPH)
+    wrong = [*_tapped(spec, neck), *wiring_faults(neck)]
     yield from wrong
     if not wrong:
-        yield from _halved(spec, spec.neck, passed)
-        yield from _lost(spec, spec.neck)
+        yield from _halved(spec, neck, passed)
+        yield from _lost(spec, neck)
     taps = [passed[index] for index in tapped(spec) if index < len(passed)]
-    yield from line_faults(spec.neck, spec.heads, taps or passed[-1:], follow)
-    yield from _variants(spec, sound=not wrong)
+    yield from _Layers(spec, neck).faults(heads, taps or passed[-1:])
+    yield from _variants(spec, neck, sound=not wrong)
 
 
-def _tapped(spec: Spec, neck: Neck) -> Iterator[Wrong]:
+def _tapped(spec: Spec, neck: Neck) -> Iterator[Fault]:
     """Levels that the backbone has, in stages that are there."""
     low, high = neck.levels
     here = totals(spec)
@@ -62,114 +68,38 @@ def _tapped(spec: Spec, neck: Neck) -> Iterator[Wrong]:
             stride = 2**low
             found = ", ".join(dict.fromkeys(f"{rows}" for rows, _ in here))
             message = f"expected a stage of stride {stride} (P{low}), got {found}"
-            yield Wrong(("neck", "levels"), message, TAPS)
+            yield Fault(("neck", "levels"), message, TAPS)
         return
     if len(neck.taps) > high - low + 1:
         message = f"expected at most {high - low + 1} (P{low} to P{high}), got"
-        yield Wrong(("neck", "taps"), f"{message} {len(neck.taps)}", TAPS)
+        yield Fault(("neck", "taps"), f"{message} {len(neck.taps)}", TAPS)
         return
     for k, number in enumerate(neck.taps):
         at = ("neck", "taps", k)
         stride = 2 ** (low + k)
         if number > len(here):
             message = f"expected a stage from 1 to {len(here)}, got {number}"
-            yield Wrong(at, message, TAPS)
+            yield Fault(at, message, TAPS)
         elif here[number - 1] != (stride, stride):
             rows, columns = here[number - 1]
             message = f"expected a stage of stride {stride} (P{low + k}), got"
-            yield Wrong(at, f"{message} stage {number} of {rows}×{columns}", TAPS)
+            yield Fault(at, f"{message} stage {number} of {rows}×{columns}", TAPS)
 
 
-def _halved(spec: Spec, neck: Neck, passed: Sequence[Map]) -> Iterator[Wrong]:
+def _halved(spec: Spec, neck: Neck, passed: Sequence[Map]) -> Iterator[Fault]:
     """Taps each half as large as the one before, as a neck's own maps are."""
     stages, (low, _) = tapped(spec), neck.levels
     for k, (before, after) in enumerate(pairwise(stages), 1):
-        expected = tuple(strided(side, 2) for side in passed[before][1:])
-        if passed[after][1:] != expected:
+        height, width = (strided(side, 2) for side in passed[before][1:])
+        _, h, w = passed[after]
+        if (h, w) != (height, width):
             at = ("neck", "levels") if neck.taps is None else ("neck", "taps", k)
-            (height, width), (h, w) = expected, passed[after][1:]
             message = f"expected {height}×{width} px for P{low + k}, half of P"
             found = f"{low + k - 1}, got {h}×{w} of stage {after + 1}"
-            yield Wrong(at, f"{message}{found}", TAPS)
+            yield Fault(at, f"{message}{found}", TAPS)
 
 
-def _wired(neck: Neck) -> Iterator[Wrong]:
-    """Nodes of a wiring for so many levels, or of the file's own that can be made."""
-    if (neck.wiring is None) == (not neck.nodes):
-        if neck.wiring is None:
-            yield Wrong(("neck",), "missing wiring, or nodes", "EFF101")
-        else:
-            yield Wrong(("neck",), "expected a wiring or nodes, got both", GRAPH)
-        return
-    yield from _for_levels(neck)
-    low, high = neck.levels
-    known = {f"p{level}": level for level in range(low, high + 1)}
-    taken = made(neck)
-    for name, node in neck.nodes.items():
-        at = ("neck", "nodes", name)
-        if name in known or name in taken:
-            message = f"expected a name that no other map has, got {name!r}"
-            yield Wrong(at, message, GRAPH)
-        if not re.fullmatch(r"\w+", name):
-            message = f"expected a name of letters, digits and _, got {name!r}"
-            yield Wrong(at, message, GRAPH)
-        if not low <= node.level <= high:
-            message = f"expected a level from {low} to {high}, got {node.level}"
-            yield Wrong((*at, "level"), message, LEVELS)
-        yield from _read(node, known, at, neck)
-        known[name] = node.level
-    yield from _dead(neck)
-
-
-def _for_levels(neck: Neck) -> Iterator[Wrong]:
-    """A wiring that these levels are too few or too many for."""
-    levels = neck.levels[1] - neck.levels[0] + 1
-    needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
-    least = needs.get(neck.wiring or "", 2)
-    if levels < least or (neck.wiring == "nas_fpn" and levels > least):
-        several = str(least) if neck.wiring == "nas_fpn" else f"at least {least}"
-        message = f"expected {several} levels for {neck.wiring}, got {levels}"
-        yield Wrong(("neck", "levels"), message, LEVELS)
-
-
-def _read(
-    node: NeckNode, known: dict[str, int], at: Place, neck: Neck
-) -> Iterator[Wrong]:
-    """Maps that are there already, each once, as many as the merge takes."""
-    seen: set[str] = set()
-    for key in ("reads", "adds"):
-        for k, each in enumerate(getattr(node, key)):
-            if each in seen:
-                message = f"expected each map once, got {each!r} again"
-                yield Wrong((*at, key, k), message, GRAPH)
-            elif each in neck.nodes and each not in known:
-                message = f"expected a map that is there already, got {each!r}"
-                yield Wrong((*at, key, k), message, GRAPH)
-            elif each not in known:
-                listed = ", ".join(known)
-                message = f"expected one of {listed}, got {each!r}"
-                close = closest(each, list(known))
-                yield Wrong((*at, key, k), message, GRAPH, close)
-            elif key == "adds" and known[each] != node.level:
-                message = f"expected a map of level {node.level}, got {each!r} of"
-                yield Wrong((*at, key, k), f"{message} {known[each]}", LEVELS)
-            seen.add(each)
-    if node.merge == "attention" and len(node.reads) != ATTENDS:
-        message = f"expected {ATTENDS} for an attention, got {len(node.reads)}"
-        yield Wrong((*at, "reads"), message, GRAPH)
-
-
-def _dead(neck: Neck) -> Iterator[Wrong]:
-    """Nodes that are neither read nor the last of their level."""
-    read = {each for node in neck.nodes.values() for each in (*node.reads, *node.adds)}
-    last = {node.level: name for name, node in neck.nodes.items()}
-    for name in neck.nodes:
-        if name not in read and name not in last.values():
-            message = f"expected node {name} to be read, or the last of its level"
-            yield Wrong(("neck", "nodes", name), message, GRAPH)
-
-
-def _lost(spec: Spec, neck: Neck) -> Iterator[Wrong]:
+def _lost(spec: Spec, neck: Neck) -> Iterator[Fault]:
     """Maps that come in and that no node reads: of a stage, or of the repeat before."""
     low, high = neck.levels
     wired = nodes(neck).values()
@@ -184,14 +114,14 @@ def _lost(spec: Spec, neck: Neck) -> Iterator[Wrong]:
             at = ("neck",) if neck.wiring else ("neck", "nodes")
             stage = stages[level - low] + 1
             message = f"expected a node{of} that reads p{level}, which is stage {stage}"
-            yield Wrong(at, message, GRAPH)
+            yield Fault(at, message, GRAPH)
         elif neck.repeats > 1:
             message = f"expected 1, as no node{of} reads p{level}, got {neck.repeats}"
-            yield Wrong(("neck", "repeats"), message, GRAPH)
+            yield Fault(("neck", "repeats"), message, GRAPH)
             return
 
 
-def _variants(spec: Spec, *, sound: bool) -> Iterator[Wrong]:
+def _variants(spec: Spec, neck: Neck, *, sound: bool) -> Iterator[Fault]:
     """Variants whose backbone is listed, and whose neck its wiring can make."""
     listed = {} if spec.scaling is None else spec.scaling.backbones
     for name, variant in spec.variants.items():
@@ -201,30 +131,132 @@ def _variants(spec: Spec, *, sound: bool) -> Iterator[Wrong]:
             known = ", ".join(listed) or "none"
             message = f"expected one of scaling.backbones ({known}), got"
             close = closest(variant.backbone, list(listed))
-            yield Wrong(at, f"{message} {variant.backbone!r}", TAPS, close)
+            yield Fault(at, f"{message} {variant.backbone!r}", TAPS, close)
         elif variant.backbone is not None and multipliers != (1, 1):
-            yield Wrong(at, "expected a backbone or multipliers, got both", TAPS)
+            yield Fault(at, "expected a backbone or multipliers, got both", TAPS)
         if variant.dropout is not None:
             message = (
                 f"expected none, as heads by level have none, got {variant.dropout}"
             )
-            yield Wrong(("variants", name, "dropout"), message, HEADS)
-        if variant.neck is not None and spec.neck is not None and sound:
+            yield Fault(("variants", name, "dropout"), message, HEADS)
+        if variant.neck is not None and sound:
             at = ("variants", name, "neck")
-            yield from _varied(spec, spec.neck, variant.neck, at)
+            yield from _varied(spec, neck, variant.neck, at)
 
 
-def _varied(spec: Spec, neck: Neck, change: NeckChange, at: Place) -> Iterator[Wrong]:
+def _varied(spec: Spec, neck: Neck, change: NeckChange, at: Place) -> Iterator[Fault]:
     """What is wrong with the neck of a variant, at the levels or repeats it changes."""
     if neck.nodes and change.levels is not None and change.levels != neck.levels:
         found = f"as its nodes are for these, got {list(change.levels)}"
-        yield Wrong((*at, "levels"), f"expected the neck's own, {found}", LEVELS)
+        yield Fault((*at, "levels"), f"expected the neck's own, {found}", LEVELS)
         return
     given = {key: each for key, each in change if each is not None}
     changed = neck.model_copy(update=given)
     spec = spec.model_copy(update={"neck": changed})
-    wrong = [*_tapped(spec, changed), *_for_levels(changed)]
-    yield from (each._replace(place=(*at, "levels")) for each in wrong[:1])
+    wrong = [*_tapped(spec, changed), *level_faults(changed)]
+    yield from (replace(each, place=(*at, "levels")) for each in wrong[:1])
     for each in [] if wrong else _lost(spec, changed):
         key = "repeats" if each.place[-1] == "repeats" else "levels"
-        yield each._replace(place=(*at, key))
+        yield replace(each, place=(*at, key))
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The layers of a neck, and of heads: they keep width and size."""
+
+    spec: Spec
+    neck: Neck
+
+    @property
+    def here(self) -> Map:
+        """A map that they take in."""
+        return Map(int(self.neck.channels), SIDE, SIDE)
+
+    def faults(self, heads: Heads, taps: Sequence[Map]) -> Iterator[Fault]:
+        """Layers that change width or size; `taps` are maps of the backbone."""
+        low, _ = self.neck.levels
+        yield from self.kept(self.neck.layers, ("neck", "layers"))
+        for name, node in self.neck.nodes.items():
+            at, most = ("neck", "nodes", name, "layers"), 2 ** max(0, node.level - low)
+            yield from self.kept(node.layers or (), at, most)
+        yield from self.lateral(taps)
+        yield from self.of_heads(heads)
+
+    def of_heads(self, heads: Heads) -> Iterator[Fault]:
+        """Layers that levels cannot share, or of which the last cannot predict."""
+        at: Place = ("heads", "layers")
+        kinds = Conv | Depthwise | Normalise | Activate
+        for k, line in enumerate(heads.layers):
+            if not isinstance(line, kinds):
+                message = "expected conv, depthwise, norm or activation, got"
+                yield Fault((*at, k, "block"), f"{message} {line.block!r}", HEADS)
+        if all(isinstance(line, kinds) for line in heads.layers):
+            yield from self.kept(heads.layers, at, code=HEADS)
+        kernels = [x for x in heads.layers if isinstance(x, Conv | Depthwise)]
+        if not kernels or not isinstance(kernels[-1], Conv):
+            message = "expected a convolution last, which predicts in the last block"
+            yield Fault(at, message, HEADS)
+
+    def lateral(self, taps: Sequence[Map]) -> Iterator[Fault]:
+        """Layers that do not make the neck's width of each tap's."""
+        lines, at = self.neck.lateral, ("neck", "lateral")
+        if not any(isinstance(line, Conv) for line in lines):
+            message = "expected a convolution, which makes the neck's channels"
+            yield Fault(at, message, GRAPH)
+            return
+        if stated := list(self.stated(lines, at)):
+            yield from stated
+            return
+        wide = as_wide(lines, self.neck.channels)
+        ends = [(tap._replace(height=SIDE, width=SIDE), self.here) for tap in taps]
+        found = [each for ends_of in ends for each in self.followed(wide, *ends_of, at)]
+        yield from dict.fromkeys(found)
+
+    def kept(
+        self, lines: Sequence[Line], at: Place, most: int = 1, code: str = GRAPH
+    ) -> Iterator[Fault]:
+        """Lines that do not put out what they take in, strides up to `most` aside."""
+        if stated := list(self.stated(lines, at, most, code)):
+            yield from stated
+            return
+        side = strided(SIDE, prod(line.window[1][0] for line in lines))
+        end = self.here._replace(height=side, width=side)
+        yield from self.followed(lines, self.here, end, at)
+
+    def stated(
+        self, lines: Sequence[Line], at: Place, most: int = 1, code: str = GRAPH
+    ) -> Iterator[Fault]:
+        """What a line says itself that no layer of a neck can have."""
+        total = 1
+        for k, line in enumerate(lines):
+            kernel, (rows, columns), padding = line.window
+            total *= rows
+            if rows != columns or rows & (rows - 1) or total > most:
+                expected = "1" if most == 1 else f"powers of 2, {most} at most in all"
+                message = f"expected {expected}, got {rows}×{columns}"
+                yield Fault((*at, k, "stride"), message, code)
+            if padding == "valid" and kernel != (1, 1):
+                message = "expected same, got 'valid'"
+                yield Fault((*at, k, "padding"), message, code)
+            for key, unsaid in (("channels", None), ("ratio", 1.0)):
+                if (said := getattr(line, key, unsaid)) != unsaid:
+                    found = list(said) if isinstance(said, tuple) else said
+                    own = f"the neck's {self.neck.channels}"
+                    message = f"expected none, as it has {own}, got {found}"
+                    yield Fault((*at, k, key), message, code)
+
+    def followed(
+        self, lines: Sequence[Line], here: Map, wanted: Map, at: Place
+    ) -> Iterator[Fault]:
+        """What is wrong on the way through lines, or with what they put out."""
+        walk = Walk(self.spec)
+        end = walk.through(lines, here, at)
+        yield from walk.faults
+        if walk.faults or end == wanted:
+            return
+        if end.channels != wanted.channels:
+            expected = f"{wanted.channels} channels (the neck's)"
+            message = f"expected {expected}, gives {end.channels}"
+        else:
+            message = f"expected {wanted.size}, as comes in, gives {end.size}"
+        yield Fault(at, message, GRAPH)

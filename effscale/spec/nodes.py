@@ -1,4 +1,4 @@
-"""YAML text to nodes that know their line and column.
+"""Files and YAML texts, read to nodes that know their line and column.
 
 PyYAML parses and resolves; nothing is constructed but plain data. A file is refused
 before it can cost memory or time: by its size, its depth, and by what its aliases
@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
-from effscale.errors import Fault, SpecError, short
+from effscale.errors import Edit, Fault, Place, SpecError, short
 
-# --------------------------------------------------------------------------------------
-# A value of a file, and where it stands.
-
-Place: TypeAlias = tuple[str | int, ...]
 #: Line and column from 1, and characters of the text before it.
 Spot: TypeAlias = tuple[int, int, int]
 
@@ -58,30 +54,26 @@ class Node:
                 return node
         return word if key else node
 
-    def fault(
-        self, path: str, place: str, message: str, code: str, *hints: str
-    ) -> Fault:
-        """The fault of this value; the hints are a word meant, and what would do."""
-        suggestion, instead = (*hints, "", "")[:2]
-        (end, to, _), at = self.end, (self.line, self.column)
-        return Fault(path, *at, place, message, code, suggestion, end, to, instead)
-
-
-def dotted(place: Place) -> str:
-    """`("stages", 2, "kernel")` as one writes it in Python: `stages[2].kernel`."""
-    text = ""
-    for step in place:
-        plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
-        text += f".{step}" if plain else f"[{short(step)}]"
-    return text.removeprefix(".")
+    def located(self, fault: Fault, path: str) -> Fault:
+        """`fault` as one of this value, in the text of the file at `path`."""
+        word = fault.suggestion or fault.instead
+        edits = (Edit(self.start, self.end[2], word),) if word else fault.edits
+        end_line, end_column, _ = self.end
+        return replace(
+            fault,
+            edits=edits,
+            path=path,
+            line=self.line,
+            column=self.column,
+            end_line=end_line,
+            end_column=end_column,
+        )
 
 
 def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any kind
     """`value` if it has keys, nothing otherwise."""
     return value if isinstance(value, dict) else {}
 
-
-# --------------------------------------------------------------------------------------
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
@@ -132,11 +124,9 @@ class _Composer:
         self.values = 0
 
     def fault(self, at: Any, code: str, message: str) -> Fault:  # noqa: ANN401
-        """A fault of the text from the start to the end of an event, or at a mark."""
-        (line, column, _), end = _spot(getattr(at, "start_mark", at)), (0, 0, 0)
-        if isinstance(at, yaml.ScalarEvent | yaml.AliasEvent):
-            end = _spot(at.end_mark)
-        return Fault(self.path, line, column, "", message, code, "", *end[:2])
+        """A fault of a node, of the text of an event, or at a mark."""
+        node = at if isinstance(at, Node) else _node(at)
+        return node.located(Fault((), message, code), self.path)
 
     def compose(self, text: str) -> Node | None:
         for event in yaml.parse(text, Loader=_Loader):
@@ -182,10 +172,8 @@ class _Composer:
         self.read = _spot(event.end_mark)
         return Node(value, line, column, self.read, start)
 
-    def too_many(self, at: Node | Any) -> Unreadable:  # noqa: ANN401
+    def too_many(self, at: Any) -> Unreadable:  # noqa: ANN401
         message = f"expected at most {MAX_VALUES} values, aliases written out"
-        if isinstance(at, Node):
-            return Unreadable(at.fault(self.path, "", message, "EFF003"))
         return Unreadable(self.fault(at, "EFF003", message))
 
     def start(self, event: Any) -> None:  # noqa: ANN401
@@ -235,11 +223,11 @@ class _Composer:
     def enter(self, parent: Node, key: Node, node: Node) -> None:
         if not isinstance(key.value, str):
             message = f"expected a word as key, got {short(key.plain())}"
-            self.faults.append(key.fault(self.path, "", message, "EFF106"))
+            self.faults.append(self.fault(key, "EFF106", message))
         elif key.value in parent.keys:
             first = parent.keys[key.value].line
             message = f"duplicate key {short(key.value)}, first on line {first}"
-            self.faults.append(key.fault(self.path, "", message, "EFF103"))
+            self.faults.append(self.fault(key, "EFF103", message))
         else:
             parent.keys[key.value], parent.value[key.value] = key, node
 
@@ -250,35 +238,37 @@ def compose(text: str, path: str) -> tuple[Node | None, list[Fault]]:
     try:
         return composer.compose(text), composer.faults
     except Unreadable as stop:
-        return None, [*composer.faults, stop.fault]
+        fault = stop.fault
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f"{error.context}: " if error.context else ""
-        message = f"not YAML: {context}{error.problem}"
-        fault = composer.fault(mark, "EFF004", message)
-        return None, [*composer.faults, fault]
+        fault = composer.fault(mark, "EFF004", f"not YAML: {context}{error.problem}")
     except yaml.reader.ReaderError as error:
         # The parser in C counts bytes.
         before = text.encode()[: error.position].decode(errors="replace")
-        return None, [*composer.faults, _no_yaml(path, before, str(error.reason))]
+        fault = composer.fault(_end(before), "EFF004", f"not YAML: {error.reason}")
     except UnicodeEncodeError as error:
-        before = text[: error.start]
-        return None, [*composer.faults, _no_yaml(path, before, error.reason)]
+        at = _end(text[: error.start])
+        fault = composer.fault(at, "EFF004", f"not YAML: {error.reason}")
+    return None, [*composer.faults, fault]
 
 
-def _no_yaml(path: str, before: str, reason: str) -> Fault:
-    lines = BREAK.split(before)
-    return Fault(
-        path, len(lines), len(lines[-1]) + 1, "", f"not YAML: {reason}", "EFF004"
-    )
+def _node(at: Any) -> Node:  # noqa: ANN401 - an event of PyYAML, or a mark
+    start = end = _spot(getattr(at, "start_mark", at))
+    if isinstance(at, yaml.ScalarEvent | yaml.AliasEvent):
+        end = _spot(at.end_mark)
+    return Node(None, *start[:2], end, start[2])
+
+
+def _end(text: str) -> Node:
+    """Nothing, behind a text."""
+    lines = BREAK.split(text)
+    line, column = len(lines), len(lines[-1]) + 1
+    return Node(None, line, column, (line, column, len(text)), len(text))
 
 
 def _spot(mark: Any) -> Spot:  # noqa: ANN401 - a mark of PyYAML
     return mark.line + 1, mark.column + 1, mark.index
-
-
-# --------------------------------------------------------------------------------------
-# Files to texts, or to the one fault that keeps them from being read.
 
 
 def label(path: Path | str) -> str:
@@ -322,6 +312,6 @@ def decoded(raw: bytes, name: str) -> str:
         raise refused(name, message, "EFF002") from None
 
 
-def refused(name: str, message: str, code: str) -> SpecError:
+def refused(name: str, message: str, code: str = "") -> SpecError:
     """The one fault of a file of which no line is read."""
-    return SpecError((Fault(name, 0, 0, "", message, code),))
+    return SpecError((Fault((), message, code, path=name),))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from effscale.spec.lines import STAGES
-from effscale.spec.models import Spec
+from effscale.spec.models import ENDS, Spec
 
 #: Draft 7: what yaml-language-server reads.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -38,14 +39,14 @@ def schema() -> dict[str, Any]:
 
 def _require_either(stated: dict[str, Any]) -> None:
     """A head, or neck and heads; stem and stages, or the backbone that has them."""
-    for name in ("head", "neck", "heads"):
+    for name in chain(*ENDS):
         found = stated["properties"][name]
         stated["properties"][name] = found["anyOf"][0]  # null is for models alone
     always = [each for each in stated["required"] if each not in {"stem", "stages"}]
     stated["required"] = always
     stated["allOf"] = [
         {"anyOf": [{"required": ["stem", "stages"]}, {"required": ["backbone"]}]},
-        {"anyOf": [{"required": ["head"]}, {"required": ["neck", "heads"]}]},
+        {"anyOf": [{"required": list(group)} for group in ENDS]},
     ]
     backbones = stated["definitions"]["Scaling"]["properties"]["backbones"]
     listed = {"type": "array", "items": {"type": "string"}}

@@ -1,13 +1,13 @@
-"""What strides and kernels ask of a feature map, and of the image."""
+"""Strides of lines, and the sides of an image that strides and kernels ask for."""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import every, is_array
-from effscale.spec.steps import Branches, Pool, Residual, Use
+from effscale.spec.expansion import chains
 from effscale.spec.types import MAX_RESOLUTION
-from effscale.spec.used import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
     from effscale.spec.steps import Line
 
+#: What is too large to multiply or to print, whatever else it is.
+MOST = 10 * MAX_RESOLUTION
+
 
 def lines_of(spec: Spec) -> tuple[Line, ...]:
     """Every line, in order, that a feature map goes through; of a neck none."""
-    head = () if spec.head is None else spec.head.layers
-    return (*spec.stem, *spec.stages, *head)
+    return (*spec.stem, *spec.stages, *chain(*spec.head_lines.values()))
 
 
 def least_sides(spec: Spec) -> tuple[int, int]:
@@ -27,64 +29,40 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
     The product of all strides where nothing is padded less than `same`.
     """
-    lines = lines_of(spec)
-    return _needed(spec, lines, 0, 1), _needed(spec, lines, 1, 1)
+    return _least(spec, 0), _least(spec, 1)
+
+
+def _least(spec: Spec, axis: int) -> int:
+    heads = spec.head_lines.values()
+    need = max((_needed(spec, each, axis, 1) for each in heads), default=1)
+    return _needed(spec, (*spec.stem, *spec.stages), axis, need)
 
 
 def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     """The side that `lines` need to put out one of `need`."""
     for line in reversed(lines):
-        match line:
-            case Branches():
-                need = max(_needed(spec, each, axis, need) for each in line.branches)
-            case Residual():
-                both = (line.layers, line.shortcut)
-                need = max(_needed(spec, each, axis, need) for each in both)
-            case Use():
-                need = _needed(spec, expanded(line, spec.blocks), axis, need)
-            case _:
-                kernel, stride, padding = line.window
-                valid = padding == "valid"
-                more = kernel[axis] if valid else stride[axis]
-                need = _capped((need - 1) * stride[axis] + more)
+        if inner := chains(line, spec.blocks):
+            need = max(_needed(spec, each, axis, need) for each in inner)
+        else:
+            kernel, stride, padding = line.window
+            more = kernel[axis] if padding == "valid" else stride[axis]
+            need = min((need - 1) * stride[axis] + more, MOST)
     return need
 
 
 def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
     """Rows and columns of what goes in to one of what comes out; branches agree."""
-    return _stride(spec, lines, 0), _stride(spec, lines, 1)
+    rows = columns = 1
+    for line in lines:
+        inner = chains(line, spec.blocks)
+        down, across = strides(spec, inner[0]) if inner else line.window[1]
+        rows, columns = rows * down, columns * across
+    return rows, columns
 
 
 def pads_all(spec: Spec) -> bool:
     """Whether every line pads as `same`, so that sides are only ever rounded up."""
     return least_sides(spec) == strides(spec, lines_of(spec))
-
-
-def _stride(spec: Spec, lines: Sequence[Line], axis: int) -> int:
-    total = 1
-    for line in lines:
-        match line:
-            case Branches():
-                total *= _stride(spec, line.branches[0], axis)
-            case Residual():
-                total *= _stride(spec, line.layers, axis)
-            case Use():
-                total *= _stride(spec, expanded(line, spec.blocks), axis)
-            case _:
-                total *= line.window[1][axis]
-    return total
-
-
-def off_centre(line: Line) -> bool:
-    """Whether no padding of a position more or less would centre the kernel.
-
-    Windows that do not overlap need none but at the end.
-    """
-    kernel, stride, padding = line.window
-    even = any(side % 2 == 0 for side in kernel)
-    return (
-        padding == "same" and even and not (isinstance(line, Pool) and kernel == stride)
-    )
 
 
 def too_small(
@@ -101,13 +79,8 @@ def too_small(
     for axis, (side, least) in enumerate(zip(resolution, least_of, strict=True)):
         if not every(side >= least):
             got = side.min() if is_array(side) else side
-            even = least == _capped(_stride(spec, lines_of(spec), axis))
-            why = "total stride" if even else "kernels and strides"
+            total = strides(spec, lines_of(spec))[axis]
+            why = "total stride" if least == min(total, MOST) else "kernels and strides"
             message = f"expected at least {least} (the network's {why}), got {got}"
             found.append((axis, message, least))
     return found
-
-
-def _capped(side: int) -> int:
-    """`side`, but not so large that it takes long to multiply or to print."""
-    return min(side, 10 * MAX_RESOLUTION)

@@ -6,7 +6,7 @@ its own size; only those of `channels` scale.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     Discriminator,
@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from effscale.arrays import Int, floor, maximum
+from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.types import (
     ActivationName,
@@ -34,8 +35,17 @@ from effscale.spec.types import (
     pair,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from effscale.errors import Place
+
+    Lines: TypeAlias = tuple["Line", ...]
+    #: Makes other lines of some that follow each other.
+    Change: TypeAlias = Callable[[Lines], Lines]
+
 SQUARE = (1, 1)
-Dilation = Annotated[int, values.Whole(1, 16)]
+Dilation = Annotated[int, values.whole(1, 16)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
@@ -48,17 +58,55 @@ KEYS = (
 
 
 class Line(Model):
-    """A line of a network: what it is made of, by the name of its `block`."""
+    """A line of a network: what it is made of, by the name of its `block`.
+
+    Lines have different keys; what those mean that a line lacks is said here alone.
+    """
 
     block: str
 
     @property
+    def times(self) -> Int | None:
+        """Blocks in a row; None where it is one at any depth."""
+        found: Int | None = getattr(self, "repeats", None)
+        return found
+
+    @property
+    def sides(self) -> Window | None:
+        """Rows and columns of its kernel, if it has one."""
+        found: Window | None = pair(getattr(self, "kernel", None))
+        return found
+
+    @property
     def window(self) -> tuple[Window, Window, Padding]:
         """Rows and columns seen, stride, padding: by which a feature map shrinks."""
-        rows, columns = pair(getattr(self, "kernel", 1))
+        rows, columns = self.sides or SQUARE
         step = getattr(self, "dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
         return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The lines within it, by place: side by side, each on what it takes in."""
+        return {}
+
+    def over_chains(self, change: Change) -> Line:
+        """The same with what `change` makes of each of its chains."""
+        del change
+        return self
+
+    def c_out(self, c_in: Int) -> Int:
+        """Channels that it puts out where so many come in."""
+        return c_in
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """What its own numbers are wrong about, at places relative to the line."""
+        del c_in
+        kernel, _, padding = self.window
+        if padding == "same" and any(side % 2 == 0 for side in kernel):
+            found = "×".join(map(str, kernel))
+            message = f"expected odd sides, or padding: valid, got {found}"
+            yield Fault(("kernel",), message, "EFF202")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
@@ -84,7 +132,7 @@ class Conv(Line):
     #: the residual around it, or into itself.
     channels: Widths | None = None
     #: What share it has of the channels that it does not state.
-    ratio: Annotated[float, values.Number(0, 64, above=True)] = 1.0
+    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
@@ -122,6 +170,11 @@ class Pool(Line):
     stride: Window = SQUARE
     padding: PaddingName = "same"
 
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Windows without a middle, unless they lie apart, edge to edge."""
+        if self.kernel != self.stride:
+            yield from super().faults(c_in)
+
 
 class Normalise(Line):
     """Batch norm alone."""
@@ -140,7 +193,7 @@ class SqueezeExcite(Line):
     """Squeeze-and-excitation alone, as the spec's `squeeze_excite` says."""
 
     block: Literal["squeeze_excite"]
-    se_ratio: Annotated[float, values.Number(0, 1, above=True)]
+    se_ratio: Annotated[float, values.number(0, 1, above=True)]
 
 
 class Branches(Line):
@@ -148,6 +201,15 @@ class Branches(Line):
 
     block: Literal["concat", "sum"]
     branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=2)]
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """Each branch."""
+        return {("branches", k): each for k, each in enumerate(self.branches)}
+
+    def over_chains(self, change: Change) -> Line:
+        """With each branch changed."""
+        return self.model_copy(update={"branches": tuple(map(change, self.branches))})
 
 
 class Residual(Line):
@@ -157,6 +219,16 @@ class Residual(Line):
     layers: Annotated[tuple[Step, ...], Field(min_length=1)]
     shortcut: tuple[Step, ...] = ()
     scale: Multiplier = 1.0
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The layers, which say what it puts out, and the shortcut."""
+        return {("layers",): self.layers, ("shortcut",): self.shortcut}
+
+    def over_chains(self, change: Change) -> Line:
+        """With layers and shortcut changed."""
+        update = {"layers": change(self.layers), "shortcut": change(self.shortcut)}
+        return self.model_copy(update=update)
 
 
 class Use(Line):

@@ -1,4 +1,4 @@
-"""What all models of a spec share: ranges, types of values, and how strict they are."""
+"""Named types of the values that models of a spec share, and the models' base."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Gate = Literal["sigmoid", "hard_sigmoid"]
 Padding = Literal["same", "valid"]
 PoolKind = Literal["max", "avg"]
 
-ActivationName = Annotated[Activation, values.Choice(get_args(Activation))]
-GateName = Annotated[Gate, values.Choice(get_args(Gate))]
-PaddingName = Annotated[Padding, values.Choice(get_args(Padding))]
+ActivationName = Annotated[Activation, values.choice(*get_args(Activation))]
+GateName = Annotated[Gate, values.choice(*get_args(Gate))]
+PaddingName = Annotated[Padding, values.choice(*get_args(Padding))]
 
-Channels = Annotated[Int, values.Whole(1, MAX_CHANNELS)]
-Repeats = Annotated[Int, values.Whole(1, MAX_REPEATS)]
-Side = Annotated[Int, values.Whole(1, MAX_RESOLUTION)]
-Kernel = Annotated[int, values.Odd(1, MAX_KERNEL)]
-Stride = Annotated[int, values.Whole(1, 8)]
-Share = Annotated[float, values.Number(0, 1)]
-Multiplier = Annotated[float, values.Number(0, 100, above=True)]
-Percent = Annotated[float, values.Number(0, 100)]
-Name = Annotated[str, values.Word()]
-Text = Annotated[str, values.Text()]
-Reference = Annotated[str, values.Text()]  #: a built-in spec, or a file
-Quantity = Annotated[str, values.Rounded()]
-Limit = Annotated[str, values.Most()]
-Flag = Annotated[bool, values.Flag()]
-Count = Annotated[int, values.Whole(0, 2**200)]
+Channels = Annotated[Int, values.whole(1, MAX_CHANNELS)]
+Repeats = Annotated[Int, values.whole(1, MAX_REPEATS)]
+Side = Annotated[Int, values.whole(1, MAX_RESOLUTION)]
+Kernel = Annotated[int, values.odd(1, MAX_KERNEL)]
+Stride = Annotated[int, values.whole(1, 8)]
+Share = Annotated[float, values.number(0, 1)]
+Multiplier = Annotated[float, values.number(0, 100, above=True)]
+Percent = Annotated[float, values.number(0, 100)]
+Name = Annotated[str, values.WORD]
+Text = Annotated[str, values.TEXT]
+Reference = Annotated[str, values.TEXT]  #: a built-in spec, or a file
+Quantity = Annotated[str, values.ROUNDED]
+Limit = Annotated[str, values.MOST]
+Flag = Annotated[bool, values.FLAG]
+Count = Annotated[int, values.whole(0, 2**200)]
 
 
 def pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
@@ -55,7 +55,7 @@ Resolution = Annotated[
 ]
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.
 Window = Annotated[
-    tuple[int, int], values.Pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
+    tuple[int, int], values.pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
 ]
 
 
@@ -66,7 +66,7 @@ def _number_or_list(value: Any) -> Any:  # noqa: ANN401
 #: Channels, or a list with those of each block of a stage, the last for all after it.
 Widths = Annotated[
     Int | tuple[Int, ...],
-    values.OneOrEach(1, MAX_CHANNELS),
+    values.one_or_each(1, MAX_CHANNELS),
     PlainSerializer(_number_or_list),
 ]
 

@@ -6,46 +6,47 @@ failure reads `expected WHAT`. The same kinds give the JSON Schema its types and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
-    Handler = Callable[[Any], Any]
+Function = Callable[[Any], Any]
 
 
-@dataclass(frozen=True)
+def _same(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    return value
+
+
+def _wrong_value(_: object) -> str:
+    return "EFF104"
+
+
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """What a value must be; subclasses say it as a pydantic-core schema."""
+    """What a value must be."""
 
+    expected: str  #: the words after it in a message
+    schema: Callable[[], core_schema.CoreSchema]  #: what pydantic checks
+    #: What is made of a value that passes; it raises ValueError where one is wrong.
+    made: Function = _same
+    rule: Callable[[object], str] = _wrong_value  #: that a wrong value breaks
     #: What a JSON Schema says of such a value beyond what pydantic has it say.
-    keywords: ClassVar[dict[str, Any]] = {}
+    keywords: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def expected(self) -> str:
-        """The words after `expected` in a message."""
-        raise NotImplementedError
-
-    def rule(self, value: object) -> str:
-        """The rule that this wrong value breaks."""
-        del value
-        return "EFF104"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """What pydantic checks."""
-        raise NotImplementedError
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """`value` as the schema gives it, or the one error of this kind."""
+    def check(self, value: Any, handler: Function) -> Any:  # noqa: ANN401
+        """`value` as it is kept, or the one error of this kind."""
         try:
-            return handler(value)
+            return self.made(
+                handler(list(value) if isinstance(value, tuple) else value)
+            )
         except (ValidationError, ValueError):
             context = {"expected": self.expected, "code": self.rule(value)}
             raise PydanticCustomError("kind", "expected {expected}", context) from None
@@ -62,259 +63,131 @@ class Kind:
         return core_schema.no_info_wrap_validator_function(self.check, self.schema())
 
 
-@dataclass(frozen=True)
-class Whole(Kind):
+def whole(low: int, high: int) -> Kind:
     """A whole number of a range."""
-
-    low: int
-    high: int
-
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"a whole number from {self.low} to {self.high}"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """Strict: neither `true` nor `3.0`."""
-        return core_schema.int_schema(strict=True, ge=self.low, le=self.high)
+    schema = partial(core_schema.int_schema, strict=True, ge=low, le=high)
+    return Kind(f"a whole number from {low} to {high}", schema)
 
 
-@dataclass(frozen=True)
-class Odd(Whole):
+def odd(low: int, high: int) -> Kind:
     """An odd whole number: a kernel that has a middle."""
 
-    keywords: ClassVar[dict[str, Any]] = {"not": {"multipleOf": 2}}
+    def made(number: int) -> int:
+        if _even(number):
+            raise ValueError(number)
+        return number
 
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"an odd whole number from {self.low} to {self.high}"
+    def rule(value: object) -> str:
+        return "EFF202" if _even(value) else _wrong_value(value)
 
-    def rule(self, value: object) -> str:
-        """Even kernels have a rule of their own."""
-        return "EFF202" if _even(value) else super().rule(value)
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """Refuse even numbers as any other mistake."""
-
-        def odd(number: Any) -> Any:  # noqa: ANN401
-            return handler(None if _even(number) else number)
-
-        return super().check(value, odd)
+    expected = f"an odd whole number from {low} to {high}"
+    keywords = {"not": {"multipleOf": 2}}
+    return Kind(expected, whole(low, high).schema, made, rule, keywords)
 
 
 def _even(value: object) -> bool:
     return type(value) is int and value % 2 == 0
 
 
-@dataclass(frozen=True)
-class Number(Kind):
-    """A finite real number of a range; `above` leaves out the lower bound itself."""
+def number(low: float, high: float, *, above: bool = False) -> Kind:
+    """A finite real number of a range; `above` leaves out the lower bound itself.
 
-    low: float
-    high: float
-    above: bool = False
-
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        low = (
-            f"above {self.low:g} and at most" if self.above else f"from {self.low:g} to"
-        )
-        return f"a number {low} {self.high:g}"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """Whole numbers pass, since YAML writes 1.0 as 1 just as well."""
-        return core_schema.float_schema(
-            strict=True,
-            gt=self.low if self.above else None,
-            ge=None if self.above else self.low,
-            le=self.high,
-            allow_inf_nan=False,
-        )
+    Whole numbers pass, since YAML writes 1.0 as 1 just as well.
+    """
+    least = f"above {low:g} and at most" if above else f"from {low:g} to"
+    schema = partial(
+        core_schema.float_schema,
+        strict=True,
+        gt=low if above else None,
+        ge=None if above else low,
+        le=high,
+        allow_inf_nan=False,
+    )
+    return Kind(f"a number {least} {high:g}", schema)
 
 
-@dataclass(frozen=True)
-class Flag(Kind):
-    """True or false, and no word or number that could mean either."""
-
-    @property
-    def expected(self) -> str:
-        """As YAML writes them."""
-        return "true or false"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """Strict."""
-        return core_schema.bool_schema(strict=True)
-
-
-@dataclass(frozen=True)
-class Word(Kind):
-    """A name: letters, digits and `. _ + -`."""
-
-    @property
-    def expected(self) -> str:
-        """What a name may be."""
-        return "a name of letters, digits and . _ + -"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """Short enough for a table."""
-        pattern = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
-        return core_schema.str_schema(strict=True, pattern=pattern, max_length=80)
-
-
-@dataclass(frozen=True)
-class Text(Kind):
-    """A line or more of prose."""
-
-    @property
-    def expected(self) -> str:
-        """Not empty."""
-        return "a text"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """Not empty."""
-        return core_schema.str_schema(strict=True, min_length=1)
-
-
-@dataclass(frozen=True)
-class Choice(Kind):
+def choice(*words: str) -> Kind:
     """One word of a few."""
-
-    words: tuple[str, ...]
-
-    @property
-    def expected(self) -> str:
-        """All of them."""
-        return f"one of {', '.join(self.words)}"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """An enumeration in the JSON Schema."""
-        return core_schema.literal_schema(list(self.words))
+    schema = partial(core_schema.literal_schema, list(words))
+    return Kind(f"one of {', '.join(words)}", schema)
 
 
-# --------------------------------------------------------------------------------------
-# The kinds of value that are several whole numbers: sides, levels, widths by block.
-
-
-@dataclass(frozen=True)
-class Pair(Whole):
+def pair(low: int, high: int) -> Kind:
     """Two whole numbers, rows and columns; one stands for both."""
+    one = whole(low, high)
 
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"{super().expected}, or [rows, columns]"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """One or two, strictly."""
-        one = super().schema()
-        two = core_schema.list_schema(one, min_length=2, max_length=2, strict=True)
-        return core_schema.union_schema([one, two])
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """A tuple, of one number twice where only one is given."""
-        found = super().check(
-            list(value) if isinstance(value, tuple) else value, handler
-        )
+    def made(found: Any) -> tuple[int, int]:  # noqa: ANN401
         return (found, found) if isinstance(found, int) else tuple(found)
 
+    return Kind(f"{one.expected}, or [rows, columns]", _one_or(one, 2, 2), made)
 
-@dataclass(frozen=True)
-class Range(Whole):
+
+def rising(low: int, high: int) -> Kind:
     """Two whole numbers that rise: the lowest and the highest."""
+    one = whole(low, high)
 
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"[lowest, highest] of whole numbers from {self.low} to {self.high}"
+    def made(found: list[int]) -> tuple[int, ...]:
+        if found[0] >= found[1]:
+            raise ValueError(found)
+        return tuple(found)
 
-    def schema(self) -> core_schema.CoreSchema:
-        """Two, strictly."""
-        one = super().schema()
-        return core_schema.list_schema(one, min_length=2, max_length=2, strict=True)
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """A tuple; refuse one that does not rise, as any other mistake."""
-
-        def rising(given: Any) -> Any:  # noqa: ANN401
-            low, high = handler(given)
-            return (low, high) if low < high else handler(None)
-
-        return super().check(list(value) if isinstance(value, tuple) else value, rising)
+    expected = f"[lowest, highest] of whole numbers from {low} to {high}"
+    return Kind(expected, lambda: _list_of(one, 2, 2), made)
 
 
-@dataclass(frozen=True)
-class OneOrEach(Whole):
+def one_or_each(low: int, high: int) -> Kind:
     """A whole number, or one for each block of a stage, the last for all after it."""
+    one = whole(low, high)
 
-    @property
-    def expected(self) -> str:
-        """Range included."""
-        return f"{super().expected}, or a list with one for each block"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """One, or a list that is not empty, strictly."""
-        one = super().schema()
-        each = core_schema.list_schema(one, min_length=1, max_length=100, strict=True)
-        return core_schema.union_schema([one, each])
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """A number, or a tuple of several."""
-        found = super().check(
-            list(value) if isinstance(value, tuple) else value, handler
-        )
+    def made(found: Any) -> Any:  # noqa: ANN401
         return tuple(found) if isinstance(found, list) else found
 
+    expected = f"{one.expected}, or a list with one for each block"
+    return Kind(expected, _one_or(one, 1, 100), made)
 
-# --------------------------------------------------------------------------------------
-# The kinds of value that are quantities as people write them: 5.3M, <= 400M.
+
+def _list_of(kind: Kind, least: int, most: int) -> core_schema.CoreSchema:
+    one = kind.schema()
+    return core_schema.list_schema(one, min_length=least, max_length=most, strict=True)
+
+
+def _one_or(kind: Kind, least: int, most: int) -> Callable[[], core_schema.CoreSchema]:
+    """One, or a list of several."""
+    return lambda: core_schema.union_schema(
+        [kind.schema(), _list_of(kind, least, most)]
+    )
+
+
+FLAG = Kind("true or false", partial(core_schema.bool_schema, strict=True))
+TEXT = Kind("a text", partial(core_schema.str_schema, strict=True, min_length=1))
+#: Short enough for a table.
+WORD = Kind(
+    "a name of letters, digits and . _ + -",
+    partial(
+        core_schema.str_schema,
+        strict=True,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+        max_length=80,
+    ),
+)
 
 #: How a quantity is written, for those who read patterns.
 QUANTITY = r"([0-9]+([.][0-9]+)?|[.][0-9]+) ?[kMGBT]?"
 
 
-@dataclass(frozen=True)
-class Rounded(Kind):
-    """A published figure as printed, `5.3M`: its digits say how it was rounded."""
+def _quantity(expected: str, sign: str = "") -> Kind:
+    """A quantity as people write it, behind a sign; it stays the text that it is."""
 
-    @property
-    def expected(self) -> str:
-        """With the examples that show the letters."""
-        return "a quantity as printed, such as 5.3M or 0.39B"
+    def made(text: str) -> str:
+        quantity.parse(text.removeprefix(sign))
+        return text
 
-    def schema(self) -> core_schema.CoreSchema:
-        """A text, so that 0.70B keeps its zero."""
-        return core_schema.str_schema(strict=True, pattern=rf"^{QUANTITY}$")
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """Refuse what `quantity.parse` cannot read."""
-
-        def readable(text: Any) -> Any:  # noqa: ANN401
-            quantity.parse(handler(text))
-            return text
-
-        return super().check(value, readable)
+    pattern = f"^{sign and f'{sign} ?'}{QUANTITY}$"
+    schema = partial(core_schema.str_schema, strict=True, pattern=pattern)
+    return Kind(expected, schema, made)
 
 
-@dataclass(frozen=True)
-class Most(Kind):
-    """A limit, `<= 400M`: what a cost may come to."""
-
-    @property
-    def expected(self) -> str:
-        """With an example, since the sign is part of it."""
-        return "a limit such as <= 400M"
-
-    def schema(self) -> core_schema.CoreSchema:
-        """A text, since a number alone would not say which way it limits."""
-        return core_schema.str_schema(strict=True, pattern=rf"^<= ?{QUANTITY}$")
-
-    def check(self, value: Any, handler: Handler) -> Any:  # noqa: ANN401
-        """Refuse what `quantity.parse` cannot read."""
-
-        def readable(text: Any) -> Any:  # noqa: ANN401
-            quantity.parse(handler(text).removeprefix("<="))
-            return text
-
-        return super().check(value, readable)
+#: A published figure: its digits say how it was rounded, so that 0.70B keeps its zero.
+ROUNDED = _quantity("a quantity as printed, such as 5.3M or 0.39B")
+#: What a cost may come to; a number alone would not say which way it limits.
+MOST = _quantity("a limit such as <= 400M", "<=")

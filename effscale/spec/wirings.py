@@ -1,23 +1,30 @@
-"""Feature networks that are well known, as nodes for any number of levels.
+"""Feature networks as nodes: those well known, for any levels, and a file's own.
 
 Inputs are `p3`, `p4` …; a node's name says its level and which way it passes.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
+from effscale.errors import Fault, closest
 from effscale.spec.neck import NeckNode, Steps
 from effscale.spec.steps import Activate, Conv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from effscale.errors import Place
     from effscale.spec.neck import Neck, Wiring
 
     Nodes: TypeAlias = dict[str, NeckNode]
 
+#: The rules of levels, and of the neck's graph.
+LEVELS, GRAPH = "EFF403", "EFF404"
+#: An attention is of one map by another.
+ATTENDS = 2
 #: NAS-FPN is a found cell, of these levels above its lowest.
 NAS_FPN_LEVELS = 5
 #: RetinaNet's pyramid has two levels that no merging reaches.
@@ -191,3 +198,79 @@ WIRINGS: Mapping[Wiring, Callable[[int, int], Nodes]] = {
     "fully_connected": fully_connected,
     "retinanet": retinanet,
 }
+
+
+def wiring_faults(neck: Neck) -> Iterator[Fault]:
+    """Nodes of a wiring for so many levels, or of the file's own that can be made."""
+    if (neck.wiring is None) == (not neck.nodes):
+        if neck.wiring is None:
+            yield Fault(("neck",), "missing wiring, or nodes", "EFF101")
+        else:
+            yield Fault(("neck",), "expected a wiring or nodes, got both", GRAPH)
+        return
+    yield from level_faults(neck)
+    low, high = neck.levels
+    known = {f"p{level}": level for level in range(low, high + 1)}
+    taken = made(neck)
+    for name, node in neck.nodes.items():
+        at = ("neck", "nodes", name)
+        if name in known or name in taken:
+            message = f"expected a name that no other map has, got {name!r}"
+            yield Fault(at, message, GRAPH)
+        if not re.fullmatch(r"\w+", name):
+            message = f"expected a name of letters, digits and _, got {name!r}"
+            yield Fault(at, message, GRAPH)
+        if not low <= node.level <= high:
+            message = f"expected a level from {low} to {high}, got {node.level}"
+            yield Fault((*at, "level"), message, LEVELS)
+        yield from _read(node, known, at, neck)
+        known[name] = node.level
+    yield from _dead(neck)
+
+
+def level_faults(neck: Neck) -> Iterator[Fault]:
+    """A wiring that these levels are too few or too many for."""
+    levels = neck.levels[1] - neck.levels[0] + 1
+    needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
+    least = needs.get(neck.wiring or "", 2)
+    if levels < least or (neck.wiring == "nas_fpn" and levels > least):
+        several = str(least) if neck.wiring == "nas_fpn" else f"at least {least}"
+        message = f"expected {several} levels for {neck.wiring}, got {levels}"
+        yield Fault(("neck", "levels"), message, LEVELS)
+
+
+def _read(
+    node: NeckNode, known: dict[str, int], at: Place, neck: Neck
+) -> Iterator[Fault]:
+    """Maps that are there already, each once, as many as the merge takes."""
+    seen: set[str] = set()
+    for key in ("reads", "adds"):
+        for k, each in enumerate(getattr(node, key)):
+            if each in seen:
+                message = f"expected each map once, got {each!r} again"
+                yield Fault((*at, key, k), message, GRAPH)
+            elif each in neck.nodes and each not in known:
+                message = f"expected a map that is there already, got {each!r}"
+                yield Fault((*at, key, k), message, GRAPH)
+            elif each not in known:
+                listed = ", ".join(known)
+                message = f"expected one of {listed}, got {each!r}"
+                close = closest(each, list(known))
+                yield Fault((*at, key, k), message, GRAPH, close)
+            elif key == "adds" and known[each] != node.level:
+                message = f"expected a map of level {node.level}, got {each!r} of"
+                yield Fault((*at, key, k), f"{message} {known[each]}", LEVELS)
+            seen.add(each)
+    if node.merge == "attention" and len(node.reads) != ATTENDS:
+        message = f"expected {ATTENDS} for an attention, got {len(node.reads)}"
+        yield Fault((*at, "reads"), message, GRAPH)
+
+
+def _dead(neck: Neck) -> Iterator[Fault]:
+    """Nodes that are neither read nor the last of their level."""
+    read = {each for node in neck.nodes.values() for each in (*node.reads, *node.adds)}
+    last = {node.level: name for name, node in neck.nodes.items()}
+    for name in neck.nodes:
+        if name not in read and name not in last.values():
+            message = f"expected node {name} to be read, or the last of its level"
+            yield Fault(("neck", "nodes", name), message, GRAPH)

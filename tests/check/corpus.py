@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from effscale.check.catalogue import help_on
 from effscale.check.run import read
 
 if TYPE_CHECKING:
-    from effscale.check.rule import Finding
     from effscale.check.source import Source
+    from effscale.errors import Fault
 
 FOLDER = Path(__file__).parents[1] / "bad"
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.yaml"))
@@ -26,12 +27,13 @@ def expected(name: str) -> list[str]:
     return [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
 
 
-def line(finding: Finding) -> str:
+def line(finding: Fault) -> str:
     """A finding as the files state it."""
     place = f"{Path(finding.path).name}:{finding.line}:{finding.column}"
-    hint = f"; {finding.help}" if finding.help.startswith("did you mean") else ""
+    said = help_on(finding)
+    hint = f"; {said}" if said.startswith("did you mean") else ""
     end = f"[{finding.code} to {finding.end_line}:{finding.end_column}]"
-    return f"{place}: {finding.message}{hint} {end}"
+    return f"{place}: {finding.said}{hint} {end}"
 
 
 def source(name: str) -> Source:

@@ -34,7 +34,7 @@ def judge(text: str) -> None:
     for each in findings:
         assert 1 <= each.line <= len(before.starts) + 1
         assert (each.line, each.column) <= (each.end_line, each.end_column)
-        assert len(each.message.splitlines()) == 1
+        assert len(each.said.splitlines()) == 1
     outcome = Outcome((Checked(before, findings),))
     assert len(concise(outcome).splitlines()) == len(findings)
     assert shown(outcome)

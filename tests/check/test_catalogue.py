@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from effscale.check.catalogue import FAMILIES, RULES, UnknownRuleError, chosen, matching
+from effscale.check.rule import Rule
 from effscale.check.run import check, read
 from effscale.spec.builtin import folder
 
@@ -35,10 +37,21 @@ def test_codes_and_names_are_each_of_one_rule() -> None:
 
 def test_every_code_that_a_fault_is_born_with_has_its_rule() -> None:
     born = set()
-    for path in (PACKAGE / "spec").glob("*.py"):
+    for path in (PACKAGE / "errors.py", *(PACKAGE / "spec").glob("*.py")):
         born |= set(re.findall(r'"(EFF\d+)"', path.read_text("utf-8")))
     assert born <= set(RULES)
     assert len(born) >= 15
+
+
+def test_every_rule_that_a_module_names_is_in_the_catalogue() -> None:
+    modules = [
+        import_module(f"effscale.check.{path.stem}")
+        for path in sorted((PACKAGE / "check").glob("[a-z]*.py"))
+    ]
+    named = [each for module in modules for each in vars(module).values()]
+    rules = [each for each in named if isinstance(each, Rule)]
+    assert len(rules) >= 10
+    assert all(RULES[rule.code] is rule for rule in rules)
 
 
 @pytest.mark.parametrize("path", sorted(folder().glob("*.yaml")), ids=lambda p: p.name)

@@ -77,13 +77,13 @@ def test_what_cannot_be_a_text_is_a_finding_of_the_file(
     path = tmp_path / "x.yaml"
     path.write_bytes(raw)
     (finding,) = check(read(str(path)))
-    assert (finding.line, finding.code, finding.message) == (0, code, message)
+    assert (finding.line, finding.code, finding.said) == (0, code, message)
 
 
 def test_what_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     (finding,) = check(read(str(tmp_path / "x.yaml")))
     assert finding.code == "EFF001"
-    assert finding.message == "cannot be read: no such file or directory"
+    assert finding.said == "cannot be read: no such file or directory"
 
 
 def test_a_name_that_is_no_line_is_shown_as_one(tmp_path: Path) -> None:

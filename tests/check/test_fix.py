@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effscale.check.catalogue import RULES
+from effscale.check.catalogue import RULES, applies_to
 from effscale.check.fix import edited, fixed
-from effscale.check.rule import Applies, Edit
 from effscale.check.run import check
 from effscale.check.source import Source
+from effscale.errors import Edit
 from tests.check.corpus import FILES, source
 from tests.spec.small import TEXT as SMALL
+
+if TYPE_CHECKING:
+    from effscale.check.rule import Applies
 
 EVERYTHING: set[Applies] = {"safe", "unsafe", "update"}
 STAGE = (
@@ -54,10 +59,10 @@ def test_a_safe_fix_keeps_the_network(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_what_says_that_it_is_mended_is(name: str) -> None:
     before = source(name)
-    promised = [finding for finding in check(before) if finding.applies]
+    promised = [finding for finding in check(before) if applies_to(finding)]
     after, count = fixed(before, RULES, EVERYTHING)
     assert count >= len(promised)
-    assert not [each for each in check(after) if each.applies]
+    assert not [each for each in check(after) if applies_to(each)]
 
 
 @pytest.mark.parametrize(

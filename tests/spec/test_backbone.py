@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.backbone`: stem and stages that another spec brings."""
+"""Tests of `effscale.spec.references`: stem and stages that another spec brings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 import effscale as es
 from effscale.errors import SpecError
-from effscale.spec.backbone import TAKEN
 from effscale.spec.loading import load_file
+from effscale.spec.references import TAKEN
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:

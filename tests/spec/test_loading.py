@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.errors import SpecError
+from effscale.errors import SpecError, dotted
 from effscale.spec.builtin import folder
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import load_file, loads
-from effscale.spec.nodes import dotted
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
+    from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.nodes import Place
 
 B0 = (folder() / "b0.yaml").read_text(encoding="utf-8")
 MEBIBYTE = 2**20

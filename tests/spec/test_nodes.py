@@ -11,7 +11,8 @@ from effscale.errors import short
 from effscale.spec.nodes import compose
 
 if TYPE_CHECKING:
-    from effscale.spec.nodes import Node, Place
+    from effscale.errors import Place
+    from effscale.spec.nodes import Node
 
 TEXT = """\
 name: &small b0   # a comment

@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.loading`: names of blocks and cells that there are not."""
+"""Tests of `effscale.spec.references`: names of blocks and cells that there are not."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.spec.lines import STAGES
-from effscale.spec.loading import references
+from effscale.spec.references import unknown
 from effscale.spec.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from effscale.spec.wrong import Wrong
+    from effscale.errors import Fault
 
 KEYS = [
     *("stem", "stages", "blocks", "cells", "head", "layers", "shortcut", "branches"),
@@ -38,7 +38,7 @@ def data(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"stem": conv, "stages": [{"block": "conv"}], "head": {}, **changes}
 
 
-def told(findings: Iterable[Wrong]) -> list[tuple[tuple[str | int, ...], str]]:
+def told(findings: Iterable[Fault]) -> list[tuple[tuple[str | int, ...], str]]:
     """Place of each, and message with its hint."""
     return [
         (each.place, each.message + (did_you(each.suggestion))) for each in findings
@@ -51,7 +51,7 @@ def did_you(word: str) -> str:
 
 def test_every_block_of_the_language_may_be_a_stage() -> None:
     stages = [{"block": name} for name in STAGES]
-    assert told(references(data(stages=stages))) == []
+    assert told(unknown(data(stages=stages))) == []
 
 
 @pytest.mark.parametrize("name", sorted(STAGES.keys() - STEPS.keys()))
@@ -76,7 +76,7 @@ def test_blocks_of_stages_are_no_steps(name: str) -> None:
         },
     }
     for place, changes in wrong.items():
-        ((found, said),) = told(references(data(**changes)))
+        ((found, said),) = told(unknown(data(**changes)))
         assert found == place
         assert said.split("; ")[0] == message
 
@@ -85,16 +85,16 @@ def test_a_block_of_the_file_is_known_to_those_below_it_and_everywhere_else() ->
     use = {"block": "b"}
     blocks = {"a": [{}], "b": [{"block": "a"}, {"block": "sum", "branches": [[use]]}]}
     inside = ("blocks", "b", 1, "branches", 0, 0, "block")
-    found = told(references(data(blocks=blocks, stages=[use], stem=[use])))
+    found = told(unknown(data(blocks=blocks, stages=[use], stem=[use])))
     assert found == [(inside, f"expected one of {OF_STEPS}, a, got 'b'")]
     above = {"b": [{"block": "a"}], "a": [{}]}
-    found = told(references(data(blocks=above, head={"layers": [{"block": "a"}]})))
+    found = told(unknown(data(blocks=above, head={"layers": [{"block": "a"}]})))
     place = ("blocks", "b", 0, "block")
     assert found == [(place, f"expected one of {OF_STEPS}, got 'a'")]
 
 
 def test_a_block_is_not_named_as_one_that_there_is() -> None:
-    found = told(references(data(blocks={"cell": [{}], "conv": [{}]})))
+    found = told(unknown(data(blocks={"cell": [{}], "conv": [{}]})))
     message = "expected a name that no block has, got"
     assert found == [
         (("blocks", "cell"), f"{message} 'cell'"),
@@ -103,7 +103,7 @@ def test_a_block_is_not_named_as_one_that_there_is() -> None:
 
 
 def test_an_unknown_block_is_answered_with_those_there_are_and_a_near_one() -> None:
-    found = told(references(data(blocks={"mine": [{}]}, stages=[{"block": "mnie"}])))
+    found = told(unknown(data(blocks={"mine": [{}]}, stages=[{"block": "mnie"}])))
     message = f"expected one of {OF_STAGES}, mine, got 'mnie'; did you mean 'mine'?"
     assert found == [(("stages", 0, "block"), message)]
 
@@ -121,14 +121,14 @@ def test_a_stage_names_a_cell_of_the_file(
 ) -> None:
     stages = [{"block": "cell", "cell": "norml"}]
     message = f"expected one of the file's cells ({listed}), got 'norml'{hint}"
-    found = told(references(data(cells=cells, stages=stages)))
+    found = told(unknown(data(cells=cells, stages=stages)))
     assert found == [(("stages", 0, "cell"), message)]
-    assert told(references(data(cells={**cells, "norml": {}}, stages=stages))) == []
+    assert told(unknown(data(cells={**cells, "norml": {}}, stages=stages))) == []
 
 
 @settings(max_examples=60, deadline=None)
 @given(ANYTHING)
 def test_no_data_is_too_odd_to_look_at(found: object) -> None:
-    for place, message in told(references(found)):
+    for place, message in told(unknown(found)):
         assert place
         assert message.startswith("expected ")

@@ -18,7 +18,7 @@ from tests.strategies import detectors, specs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from effscale.spec.structure import Finding
+    from effscale.errors import Fault
 
 STAGE = "{{block: basic, kernel: 3, stride: 2, channels: {}, repeats: 1}}"
 
@@ -67,9 +67,9 @@ def test_stated_input_channels_are_those_of_the_block_before() -> None:
     ]
 
 
-def told(findings: Iterable[Finding]) -> list[tuple[tuple[str | int, ...], str]]:
+def told(findings: Iterable[Fault]) -> list[tuple[tuple[str | int, ...], str]]:
     """Place and message of each."""
-    return [(each[0], each[1]) for each in findings]
+    return [(each.place, each.message) for each in findings]
 
 
 def found(*stages: str, **more: str) -> list[tuple[tuple[str | int, ...], str]]:

@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.used`: blocks of the file's own, written out."""
+"""Tests of `effscale.spec.expansion`: blocks of the file's own, written out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from effscale.spec.expansion import expanded, kinds_of_block
 from effscale.spec.steps import Branches, Conv, Residual, Use
-from effscale.spec.used import expanded, kinds_of_block
 from tests.spec.small import lines
 
 if TYPE_CHECKING:

@@ -1,0 +1,249 @@
+"""The blocks, cells and backbones that a file's data name, and what they come to.
+
+Read from plain data, before anything is made of it: of a line whose block is unknown,
+no schema can say more, and a few lines can stand for billions.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from effscale.errors import Fault, SpecError, closest, short
+from effscale.spec.lines import STAGES
+from effscale.spec.nodes import mapping
+from effscale.spec.steps import STEPS
+from effscale.spec.types import MAX_REPEATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from effscale.errors import Place
+    from effscale.spec.models import Spec
+
+
+def _at(data: Any, *place: Any) -> Any:  # noqa: ANN401
+    """What a file holds at a place; None where there is nothing."""
+    for key in place:
+        data = mapping(data).get(key)
+    return data
+
+
+def _items(value: Any) -> list[Any]:  # noqa: ANN401
+    return value if isinstance(value, list) else []
+
+
+def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file holds
+    """Lines that name a block or a cell which there is not."""
+    if not isinstance(data, dict):
+        return
+    own: list[str] = []
+    for name, steps in mapping(data.get("blocks")).items():
+        if name in STAGES:
+            message = f"expected a name that no block has, got {short(name)}"
+            yield Fault(("blocks", name), message, "EFF106")
+        yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
+        own += [] if name in STAGES else [name]
+    for place in _places_of_steps(data):
+        yield from _unknown(_at(data, *place), place, (*STEPS, *own))
+    yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
+    yield from _unknown_cells(data)
+
+
+def _places_of_steps(data: dict[str, Any]) -> Iterator[Place]:
+    """Where steps may stand, blocks and stages aside."""
+    yield from (("stem",), ("head", "layers"), ("neck", "layers"), ("neck", "lateral"))
+    yield ("heads", "layers")
+    for name in mapping(_at(data, "neck", "nodes")):
+        yield ("neck", "nodes", name, "layers")
+
+
+def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds
+    """Stages whose block the file defines by a name that is taken: which is meant?"""
+    taken = [name for name in mapping(_at(data, "blocks")) if name in STAGES]
+    for index, line in enumerate(_items(_at(data, "stages"))):
+        if _at(line, "block") in taken:
+            yield "stages", index
+
+
+def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:  # noqa: ANN401
+    for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
+        at = (*place, index) if isinstance(lines, list) else place
+        fields = mapping(line)
+        block = fields.get("block", "conv")
+        if block not in known:
+            message = f"expected one of {', '.join(known)}, got {short(block)}"
+            yield Fault((*at, "block"), message, "EFF105", closest(block, [*known]))
+        elif block not in STAGES and "repeats" in fields and at[:-1] != ("stages",):
+            message = "expected none but in a line of stages, got"
+            yield Fault((*at, "repeats"), f"{message} {short(fields['repeats'])}")
+        steps = [name for name in known if name in STEPS or name not in STAGES]
+        for key in ("layers", "shortcut"):
+            yield from _unknown(fields.get(key, []), (*at, key), steps)
+        for k, branch in enumerate(_items(fields.get("branches"))):
+            yield from _unknown(branch, (*at, "branches", k), steps)
+
+
+def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
+    cells = list(mapping(data.get("cells")))
+    for index, line in enumerate(_items(data.get("stages"))):
+        cell = _at(line, "cell")
+        if isinstance(cell, str) and cell not in cells:
+            listed = ", ".join(cells) or "none"
+            message = f"expected one of the file's cells ({listed}), got {short(cell)}"
+            at = ("stages", index, "cell")
+            yield Fault(at, message, "EFF105", closest(cell, cells))
+
+
+#: Lines of a network, those of used blocks and cells included.
+MAX_LINES = 5_000
+
+
+def lines(data: Any) -> int:  # noqa: ANN401 - whatever a file holds
+    """The lines of the network; more than `MAX_LINES` where they are not counted on."""
+    return sum(size for _, size in _sizes(data))
+
+
+def too_long(data: Any) -> Iterator[Fault]:  # noqa: ANN401
+    """The first place at which a file becomes longer than any network."""
+    total = 0
+    for place, size in _sizes(data):
+        total = size if place[0] == "blocks" else total + size
+        if total > MAX_LINES:
+            message = f"expected at most {MAX_LINES:,} lines, blocks written out"
+            yield Fault(place, message, "EFF003")
+            return
+
+
+def _sizes(data: Any) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
+    """The lines of each block that is too long, and of each section of the network."""
+    known: dict[str, int] = {}
+    for name, cell in mapping(_at(data, "cells")).items():
+        nodes = _at(cell, "nodes")
+        known[name] = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
+    for name, steps in mapping(_at(data, "blocks")).items():
+        known[name] = _size(steps, known)
+        if known[name] > MAX_LINES:
+            yield ("blocks", name), known[name]
+            return
+    for place in (("stem",), ("stages",), ("head", "layers")):
+        yield place[:1], _size(_at(data, *place), known)
+
+
+def _size(value: Any, known: dict[str, int]) -> int:  # noqa: ANN401
+    """The lines of a line or several; each width of a list is a block of its own."""
+    if isinstance(value, list):
+        return sum(_size(each, known) for each in value)
+    if not isinstance(value, dict):
+        return 0
+    names = [value.get(key) for key in ("block", "cell")]
+    used = sum(known.get(name, 0) for name in names if isinstance(name, str))
+    inner = sum(_size(value.get(k), known) for k in ("layers", "shortcut", "branches"))
+    repeats = value.get("repeats") if used or value.get("block") == "dense" else 1
+    times = repeats if type(repeats) is int and 0 < repeats <= MAX_REPEATS else 1
+    widths = max(_length(value.get(key)) for key in ("channels", "c_mid"))
+    return (max(1, used) * times + inner) * max(1, widths)
+
+
+def _length(value: Any) -> int:  # noqa: ANN401
+    return len(value) if isinstance(value, list) else 1
+
+
+#: What a file takes from its backbone where it does not say otherwise.
+TAKEN = (
+    *("image_channels", "activation", "norm", "squeeze_excite", "stochastic_depth"),
+    *("blocks", "cells", "stem", "stages", "rounding", "coefficients"),
+)
+
+
+def needs_backbone(data: Any) -> bool:  # noqa: ANN401 - whatever a file holds
+    """Whether something must be read of the backbone that the data name."""
+    given = mapping(data)
+    listed = isinstance(mapping(given.get("scaling")).get("backbones"), list)
+    named = isinstance(given.get("backbone"), str)
+    return named and ("stages" not in given or listed)
+
+
+def with_backbone(
+    data: dict[str, Any], path: str
+) -> tuple[dict[str, Any], list[Fault]]:
+    """The data of a file at `path` with what its backbone adds, or why it cannot.
+
+    Relatives that `scaling` lists by name become their multipliers.
+    """
+    reference = data["backbone"]
+    backbone = _found(reference, path)
+    if isinstance(backbone, str):
+        return data, [Fault(("backbone",), backbone, "EFF401")]
+    found = {name: getattr(backbone, name) for name in TAKEN} | data
+    scaling = mapping(data.get("scaling"))
+    names = scaling.get("backbones")
+    if not isinstance(names, list):
+        return found, []
+    known = _multipliers(backbone)
+    listed = {name: known[name] for name in names if name in [*known]}
+    return (
+        {**found, "scaling": {**scaling, "backbones": listed}},
+        list(_not_listed(names, known, reference)),
+    )
+
+
+def _found(reference: str, path: str) -> Spec | str:
+    """The spec of a built-in baseline, or of a file beside the one at `path`.
+
+    Or else what is wrong. A backbone names no further one.
+    """
+    from effscale.spec import builtin
+    from effscale.spec.loading import loads
+
+    try:
+        if builtin.is_file(reference):
+            beside = "" if reference.startswith("/") else re.sub(r"[^/:]*$", "", path)
+            file = f"{beside}{reference}"
+            text = builtin.text(file)
+            if re.search(r"^backbone:", text, re.MULTILINE):
+                message = f"got {short(reference)}, which names a backbone itself"
+                return f"expected a classifier's spec, {message}"
+            spec, variant = loads(text, file, alone=True), None
+        else:
+            spec, variant = builtin.find(reference)
+    except SpecError as error:
+        return _refused(short(reference), error.faults[0])
+    if variant is not None:
+        message = f"a variant; state {spec.name} here, and it in scaling.backbones"
+        return f"expected a baseline, got {short(reference)}, {message}"
+    if spec.head is None:
+        return f"expected a classifier's spec, got {short(reference)}, a detector's"
+    return spec
+
+
+def _refused(reference: str, fault: Fault) -> str:
+    """Why there is no backbone of that name: none at all, or one with a fault."""
+    if fault.line:
+        where = f"line {fault.line}: {fault.message}"
+        return f"expected a spec without faults, got {reference}: {where}"
+    expected, semicolon, hint = fault.message.partition("; ")
+    if expected.startswith("expected"):
+        return f"{expected}, got {reference}{semicolon}{hint}"
+    why = fault.message.removeprefix("cannot be read: ")
+    return f"expected a file that can be read, got {reference}: {why}"
+
+
+def _multipliers(backbone: Spec) -> Mapping[str, dict[str, float]]:
+    """Multipliers of a spec, and of its variants that are told by them alone."""
+    found = {backbone.name: {"depth_multiplier": 1.0, "width_multiplier": 1.0}}
+    for name, each in backbone.variants.items():
+        if each.repeats is None and each.rounding is None:
+            found[name] = {key: getattr(each, key) for key in found[backbone.name]}
+    return found
+
+
+def _not_listed(
+    names: Iterable[Any], known: Mapping[str, Any], reference: str
+) -> Iterator[Fault]:
+    for index, name in enumerate(names):
+        if name not in [*known]:
+            listed = ", ".join(known)
+            message = f"expected one of {listed} (of {reference}), got {short(name)}"
+            close = closest(name, list(known))
+            yield Fault(("scaling", "backbones", index), message, "EFF401", close)
