@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.count import part_costs
-from effscale.growth.law import DETECTOR, at_phi
+from effscale.growth.growth import Detector, at_phi
 from effscale.module.measure import difference, measure_spec
 from effscale.network.network import network
 from tests.strategies import detectors
@@ -161,7 +161,7 @@ def test_phi_0_is_the_detector_itself() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(spec=detectors(), strategy=st.sampled_from(DETECTOR))
+@given(spec=detectors(), strategy=st.sampled_from(Detector.strategies))
 def test_phi_0_is_any_detector_itself(spec: Spec, strategy: str) -> None:
     assert es.scale(spec, at_phi(spec, 0, strategy)) is spec
 

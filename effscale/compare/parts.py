@@ -12,7 +12,7 @@ from effscale.growth.scale import variant
 from effscale.network.network import network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.spec.models import Spec
 
@@ -104,10 +104,15 @@ def _alike(old: object, new: object) -> float:
 #: What a spec says that is not said again part by part, or speaks of the file alone.
 _ELSEWHERE = ("name", "source", "expected", "published", "variants")
 _UNSAID = (None, (), PydanticUndefined)
-_PARTS = ("stem", "stages", "head", "neck", "heads")
+#: Parts that a section makes, and the keys by which it does not speak of them.
+_BEHIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "head": {"head": ()},
+    "neck": {"neck": ()},
+    "heads": {"class_head": (), "box_head": ("classes", "prior")},
+}
 #: Relatives of a backbone are, as variants, other networks.
 _UNTOLD: dict[str, Any] = {
-    **dict.fromkeys((*_PARTS, *_ELSEWHERE), True),
+    **dict.fromkeys(("stem", "stages", *_BEHIND, *_ELSEWHERE), True),
     "scaling": {"backbones"},
 }
 
@@ -177,13 +182,7 @@ def changes(old: Spec, new: Spec) -> list[Change]:
                 None if j is None else now[j],
             )
         )
-    ends = [
-        {
-            each.part.path: (each, said)
-            for each, said in zip(*_behind(spec, parts), strict=True)
-        }
-        for spec, parts in ((old, before), (new, after))
-    ]
+    ends = [_behind(spec, parts) for spec, parts in ((old, before), (new, after))]
     for path in dict.fromkeys([*ends[0], *ends[1]]):
         (one, says), (other, then) = (end.get(path, (None, None)) for end in ends)
         found.append(_change(one, other, says, then))
@@ -195,15 +194,16 @@ def _stages(parts: Sequence[PartCost]) -> list[PartCost]:
     return [each for each in parts if each.part.path.startswith("stages.")]
 
 
-def _behind(
-    spec: Spec, parts: Sequence[PartCost]
-) -> tuple[Sequence[PartCost], Sequence[Any]]:
-    """The parts behind the stages, and what the file says of each."""
-    if spec.neck is None:
-        return parts[-1:], [_said(spec.head)]
-    heads = _said(spec.heads)
-    box = {key: heads[key] for key in heads if key not in {"classes", "prior"}}
-    return parts[-3:], [_said(spec.neck), heads, box]
+def _behind(spec: Spec, parts: Sequence[PartCost]) -> dict[str, tuple[PartCost, Any]]:
+    """The parts behind the stages by their path, and what the file says of each."""
+    costs = {each.part.path: each for each in parts}
+    found: dict[str, tuple[PartCost, Any]] = {}
+    for name, section in spec.sections.items():
+        said = _said(section)
+        for path, others in _BEHIND[name].items():
+            kept = {key: said[key] for key in said if key not in others}
+            found[path] = costs[path], kept
+    return found
 
 
 def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some

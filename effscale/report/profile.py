@@ -128,12 +128,10 @@ def groups(net: Network, cost: Cost) -> list[Data]:
     ]
 
 
-def shares(spec: Spec, net: Network, cost: Cost) -> list[tuple[str, str]]:
-    """What a detector's parts cost, in a line of the heading."""
-    if spec.neck is None:
-        return []
-    texts = [f"{row['group']} {percent(row['share'])}" for row in groups(net, cost)]
-    return [("MACs", ", ".join(texts))]
+def shares(found: Sequence[Data]) -> list[tuple[str, str]]:
+    """What groups of parts cost, in a line of the heading; nothing of a single one."""
+    texts = [f"{row['group']} {percent(row['share'])}" for row in found]
+    return [("MACs", ", ".join(texts))] if len(found) > 1 else []
 
 
 def level_rows(net: Network, cost: Cost) -> list[Data]:
@@ -228,8 +226,9 @@ def report(  # noqa: PLR0913 - options
     data["measured"] = rows.measured(measured)
     data["agrees"] = rows.agrees(cost, measured)
     data["conventions"] = {each: figure(whole, each) for each in TOOLS}
-    if spec.neck is not None:
-        data["groups"] = groups(net, cost)
+    grouped = groups(net, cost)
+    if len(grouped) > 1:
+        data["groups"] = grouped
     total = {by: "total", **rows.costs(cost), "share": 1.0}
     if tool:
         data["as"] = restated(whole, tool)
@@ -239,7 +238,7 @@ def report(  # noqa: PLR0913 - options
         sections=[Section(_columns(by, units, tool), table, total=total)],
         heading=[
             *_heading(spec, cost, measured, units),
-            *shares(spec, net, cost),
+            *shares(grouped),
             heading(whole, tool),
         ],
         records=table,

@@ -10,8 +10,7 @@ import numpy as np
 
 from effscale.cost.count import Cost, count
 from effscale.errors import CountError, ScaleError
-from effscale.growth.family import Variant, called
-from effscale.growth.law import at_phi
+from effscale.growth.growth import Variant, at_phi, called, growth_of
 from effscale.growth.multipliers import MAX_PHI, Multipliers
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.reachable import (
@@ -23,7 +22,7 @@ from effscale.search.reachable import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from effscale.arrays import IntArray, RealArray
@@ -222,7 +221,9 @@ def ray(
     low, high = span(spec, name, highest, limits.reached, limits.passed)
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
-    runs = distinct(*changes(spec, name, low, high), high, special=_special(spec))
+    runs = distinct(
+        *changes(spec, name, low, high), high, special=growth_of(spec).special
+    )
     image = at_phi(spec, runs.start, name).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
     runs = Axis(runs.start[exists], runs.end[exists])
@@ -235,22 +236,14 @@ def ray(
     return Ray(spec, name, runs.start, runs.end, cost, admitted & (not empty))
 
 
-def _special(spec: Spec) -> Sequence[float]:
-    """φ whose networks are wanted, though no interval around them has the same.
-
-    At 0 nothing is rounded; at each whole φ a detector's law has its own backbone, and
-    rules that round up meet those that round down.
-    """
-    whole = range(-int(MAX_PHI), int(MAX_PHI) + 1)
-    return [0.0] if spec.neck is None else [float(phi) for phi in whole]
-
-
 def _change_after(spec: Spec, name: str, phi: float) -> float:
     """Where the network of φ changes next: where looking further has stopped."""
     step = 1.0
     while phi + step <= MAX_PHI:
         high = phi + step
-        runs = distinct(*changes(spec, name, phi, high), high, special=_special(spec))
+        runs = distinct(
+            *changes(spec, name, phi, high), high, special=growth_of(spec).special
+        )
         if len(runs) > 1:
             return float(runs.end[0])
         step *= 2

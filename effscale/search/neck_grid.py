@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import Cost, count
-from effscale.growth.law import at_phi
+from effscale.growth.growth import at_phi
 from effscale.growth.scale import scale
 from effscale.spec.neck import Scaling
 

@@ -233,6 +233,16 @@ class Variant(Model):
     neck: NeckChange | None = None
     heads: HeadsChange | None = None
 
+    @property
+    def sections(self) -> dict[tuple[str, ...], object]:
+        """What is stated of head, neck and heads, by the place in a spec."""
+        found: dict[tuple[str, ...], object] = {("head", "dropout"): self.dropout}
+        found |= {("neck", name): each for name, each in self.neck or ()}
+        if self.heads is not None:
+            found["heads", "repeats"] = self.heads.repeats
+            found["heads", "anchors", "scale"] = self.heads.anchor_scale
+        return {place: each for place, each in found.items() if each is not None}
+
 
 class Spec(Model):
     """A network as stages. Equal specs are equal networks with equal rules."""
@@ -276,10 +286,21 @@ class Spec(Model):
     variants: dict[Name, Variant] = Field(default={})
 
     @property
+    def sections(self) -> dict[str, Head | Neck | Heads]:
+        """What is behind the stages, by its key."""
+        given = {"head": self.head, "neck": self.neck, "heads": self.heads}
+        return {name: each for name, each in given.items() if each is not None}
+
+    @property
+    def classifying(self) -> tuple[str, Head | Heads]:
+        """The section that tells classes apart, behind its key."""
+        sections = self.sections.items()
+        return next((k, each) for k, each in sections if not isinstance(each, Neck))
+
+    @property
     def classes(self) -> int:
         """What it tells apart."""
-        heads = [each for each in (self.head, self.heads) if each is not None]
-        return heads[0].classes
+        return self.classifying[1].classes
 
     def _repr_html_(self) -> str:
         """The stages as the file has them, for notebooks."""

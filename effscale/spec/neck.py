@@ -7,7 +7,7 @@ to its own, fuses them, and sends the result through the neck's layers.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, PlainSerializer
 
@@ -127,6 +127,8 @@ class Heads(Model):
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).
     prior: Annotated[float, values.Number(0, 1, above=True)] = 0.01
+    #: They always tell classes apart; a `head` may not.
+    classifier: ClassVar[bool] = True
 
 
 class Backbone(Model):

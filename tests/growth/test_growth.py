@@ -1,4 +1,4 @@
-"""Tests of `effscale.growth.law`: how detectors grow by φ."""
+"""Tests of `effscale.growth.growth`: how detectors grow by φ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.law import DETECTOR, at_phi, strategies_of
+from effscale.growth.growth import Detector, at_phi, growth_of
+from effscale.growth.multipliers import SINGLE
 from effscale.spec.neck import Scaling
 from tests.parts import detecting
 
@@ -90,7 +91,7 @@ def test_nothing_shrinks_away(d0: es.Spec) -> None:
     assert scaled(d0, -12).resolution == (128, 128)
 
 
-@pytest.mark.parametrize("name", DETECTOR[1:])
+@pytest.mark.parametrize("name", Detector.strategies[1:])
 def test_a_strategy_is_one_dimension_of_the_law(d0: es.Spec, name: str) -> None:
     whole, found = at_phi(d0, 3).given, at_phi(d0, 3, name).given
     followed = {"depth", "width"} if name == "backbone" else {name}
@@ -111,7 +112,8 @@ def test_strategies_of_a_classifier_are_not_a_detectors(
     with pytest.raises(ScaleError, match=r"^strategy: expected .* got 'neck_width'$"):
         at_phi(b0, 1, "neck_width")
     assert at_phi(b0, 2) == es.compound(2)
-    assert (strategies_of(b0)[1], strategies_of(d0)) == ("depth", DETECTOR)
+    assert growth_of(b0).strategies == SINGLE
+    assert growth_of(d0).strategies == Detector.strategies
 
 
 def test_a_phi_beyond_all_networks_is_refused(d0: es.Spec) -> None:
@@ -122,7 +124,7 @@ def test_a_phi_beyond_all_networks_is_refused(d0: es.Spec) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     phis=st.lists(st.floats(-12, 12), min_size=1, max_size=4),
-    name=st.sampled_from(DETECTOR),
+    name=st.sampled_from(Detector.strategies),
 )
 def test_arrays_are_as_numbers(phis: list[float], name: str) -> None:
     d0 = es.load("d0")

@@ -1,0 +1,584 @@
+"""Growth of each kind of network: its law, its strategies, its words.
+
+`growth_of` is where a network's kind is asked. Whoever scales, searches, explains or
+reports asks the object that it returns; another kind is another `Growth` here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
+
+from effscale.arrays import is_array, maximum, where
+from effscale.errors import ScaleError
+from effscale.growth.dimensions import Path, value, with_value
+from effscale.growth.multipliers import (
+    MAX_PHI,
+    SINGLE,
+    Multipliers,
+    check_phi,
+    strategy,
+)
+from effscale.growth.rounding import EXACT, Rules
+from effscale.growth.scale import scale, stated, variant
+from effscale.spec.neck import Heads, Neck, Scaling
+
+if TYPE_CHECKING:
+    from effscale.arrays import Real
+    from effscale.spec.models import Spec
+
+#: MACs of a network, of sides and channels in fractions too.
+Macs: TypeAlias = Callable[["Spec"], Fraction]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A scaled network, how it came about, and what it is meant to cost."""
+
+    spec: Spec
+    strategy: str
+    phi: float | None  #: None where no φ gives these multipliers
+    multipliers: Multipliers
+    budget: float  #: as a multiple of the baseline's MACs
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One reason: `value` above 1 costs more than the budget foresaw."""
+
+    name: str
+    value: Fraction
+    reason: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A dimension in which two networks differ, and what that multiplies MACs by."""
+
+    dimension: str
+    before: Any
+    after: Any
+    factor: Fraction
+
+
+class Reason(NamedTuple):
+    """What a factor is: above a narrow column, and in words."""
+
+    title: str
+    text: str
+
+
+class Axis(NamedTuple):
+    """A coefficient that a grid varies; to the power of φ it is a multiplier."""
+
+    key: str
+    title: str
+    multiplier: str
+
+
+@dataclass(frozen=True)
+class Growth(ABC):
+    """How a network grows by φ, and what is told of it.
+
+    Keys are those of rows in JSON; what they look like in a table is the report's.
+    """
+
+    spec: Spec
+
+    #: What `all` stands for.
+    strategies: ClassVar[Sequence[str]]
+    #: Keys of a row that say how a network was scaled, and what their titles mean.
+    columns: ClassVar[Sequence[str]]
+    legend: ClassVar[str] = ""
+    #: Every factor of `factors`, in their order.
+    reasons: ClassVar[Mapping[str, Reason]]
+    #: Whether the factors multiply to the deviation, or to the ratio over the budget.
+    of_deviation: ClassVar[bool]
+    #: Dimensions in which two networks differ: the values that make each, the first of
+    #: which says it.
+    dimensions: ClassVar[Mapping[str, Sequence[Path]]] = {}
+    #: What stays as it is where depth, width and resolution are searched freely.
+    kept: ClassVar[str] = ""
+    #: Options by which a search finds what its ray has not, in words.
+    elsewhere: ClassVar[str] = ""
+    #: φ whose networks are wanted, though no interval around them has the same.
+    special: ClassVar[Sequence[float]] = (0.0,)
+
+    #: What a grid varies, and what its points are called.
+    axes: ClassVar[Sequence[Axis]]
+    points: ClassVar[str] = "points"
+    #: Whether a grid keeps what meets the budget, or ranks all that it has.
+    meets_budget: ClassVar[bool] = True
+    #: Options of a grid that are not of this kind, and what is said of them.
+    refused: ClassVar[Sequence[str]]
+    refusal: ClassVar[str]
+    #: Keys of a candidate's row; those of `unsaid` have no value.
+    candidate: ClassVar[Sequence[str]]
+    unsaid: ClassVar[Sequence[str]] = ()
+    #: What decides between candidates that are equally good.
+    ties: ClassVar[Sequence[str]]
+    marks: ClassVar[str]
+
+    @abstractmethod
+    def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
+        """The multipliers by which strategy `name` scales the network to φ.
+
+        Raises:
+            ScaleError: if φ is beyond all networks, or there is no such strategy.
+        """
+
+    @property
+    @abstractmethod
+    def law(self) -> tuple[str, str]:
+        """The law in a line, behind its label."""
+
+    @abstractmethod
+    def factors(
+        self, given: Multipliers, scaled: Spec, budget: float, macs: Macs
+    ) -> list[Factor]:
+        """Factors whose product is exactly `scaled` over the network over the budget.
+
+        `scaled` is what the multipliers give, or a published network in its place.
+        """
+
+    @property
+    @abstractmethod
+    def own(self) -> Sequence[float]:
+        """The network's own coefficients, one for each axis."""
+
+    @abstractmethod
+    def at(self, points: Sequence[Real], phi: float) -> Multipliers:
+        """The multipliers at φ if these were the coefficients, one for each axis."""
+
+    def nominal(self, points: Sequence[Real]) -> Any:  # noqa: ANN401, ARG002
+        """What a unit of φ multiplies MACs by, were nothing rounded; 1 if unknown."""
+        return 1.0
+
+    def told(self, variant: Variant) -> dict[str, Any]:  # noqa: ARG002
+        """What the row of a variant says besides depth, width, resolution and cost."""
+        return {}
+
+    def constants(self, name: str) -> Mapping[str, float]:  # noqa: ARG002
+        """What strategy `name` has been told, and a scaled spec does not repeat."""
+        return {}
+
+    def unrounded(self, given: Multipliers) -> dict[str, float]:  # noqa: ARG002
+        """Values of dimensions before they are rounded, where that is worth showing."""
+        return {}
+
+    def published(self, phi: float) -> dict[str, Multipliers]:  # noqa: ARG002
+        """Names of the variants that are the law's at φ but for what was decided."""
+        return {}
+
+    def numbers(self, scaled: Spec) -> Sequence[Any]:  # noqa: ARG002
+        """What a grid shows of a scaled network at each φ."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Classifier(Growth):
+    """Depth, width and resolution by α^φ, β^φ, γ^φ (Tan & Le 2019, equation 3)."""
+
+    strategies = SINGLE
+    columns = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
+    reasons: ClassVar = {
+        "coefficients": Reason("law", "d·w²·r² of the multipliers over the budget"),
+        "fixed parts": Reason(
+            "fixed", "image, classes, depthwise, first blocks: not d·w²·r²"
+        ),
+        "repeats": Reason("repeats", "rounded to whole blocks"),
+        "channels": Reason("channels", "rounded to a multiple of the divisor"),
+        "resolution": Reason("size", "rounded to a multiple in pixels"),
+        "odd maps": Reason("odd maps", "a stride on an odd side rounds up"),
+    }
+    of_deviation = True
+    elsewhere = "--free, or --strategy dw"
+
+    axes = (
+        Axis("alpha", "α", "depth"),
+        Axis("beta", "β", "width"),
+        Axis("gamma", "γ", "resolution"),
+    )
+    refused = ("neck-width",)
+    refusal = "{options} is of detectors; {name} is none"
+    candidate = (
+        *("alpha", "beta", "gamma", "product", *columns, "resolution"),
+        *("params", "macs", "activations", "ratio", "deviation", "tracking"),
+        *("points", "pareto", "own", "budget", "measured", "agrees"),
+    )
+    ties = ("deviation", "alpha", "beta", "gamma")
+    marks = (
+        "★ the spec's own coefficients  ◆ on the front of params against activations"
+    )
+
+    def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
+        """As `strategy` has it."""
+        return strategy(name, phi, self.spec.coefficients)
+
+    @property
+    def law(self) -> tuple[str, str]:
+        """The coefficients."""
+        c = self.spec.coefficients
+        given = f"α {c.alpha:g}  β {c.beta:g}  γ {c.gamma:g}"
+        return "compound", f"{given}  α·β²·γ² {c.product:.3f}"
+
+    def constants(self, name: str) -> Mapping[str, float]:
+        """α, β, γ of compound scaling."""
+        named = zip((axis.key for axis in self.axes), self.own, strict=True)
+        return dict(named) if name == "compound" else {}
+
+    def factors(
+        self, given: Multipliers, scaled: Spec, budget: float, macs: Macs
+    ) -> list[Factor]:
+        """Each is a ratio of two counts, the later with one more rounding.
+
+        - coefficients: d·w²·r² / budget.
+        - fixed parts: the network with fractional repeats, channels and sides, over
+          d·w²·r² times the baseline; sides are never rounded up here, of either.
+        - repeats, channels, resolution: the same with that rounding, over the one
+          before.
+        - odd maps: sides rounded up at each stride, over the same without; the
+          baseline's own share of it divided out.
+        """
+        spec, rules = self.spec, Rules.of(self.spec.rounding)
+        exact = given.depth, given.width, given.resolution
+        depth, width, side = (Fraction(cast("float", each)) for each in exact)
+        nominal = depth * width**2 * side**2
+        smooth_base = macs(_smooth(spec))
+        rounded = [EXACT]
+        for names in (("repeats",), ("channels", "group_width"), ("resolution",)):
+            one_more = {name: getattr(rules, name) for name in names}
+            rounded.append(replace(rounded[-1], **one_more))
+        costs = [macs(_smooth(scale(spec, given, rules=each))) for each in rounded]
+        values = (
+            nominal / Fraction(budget),
+            costs[0] / (nominal * smooth_base),
+            *(after / before for before, after in pairwise(costs)),
+            (macs(scaled) / costs[-1]) / (macs(spec) / smooth_base),
+        )
+        named = zip(self.reasons.items(), values, strict=True)
+        return [Factor(name, value, reason.text) for (name, reason), value in named]
+
+    @property
+    def own(self) -> Sequence[float]:
+        """α, β, γ."""
+        given = self.spec.coefficients
+        return given.alpha, given.beta, given.gamma
+
+    def at(self, points: Sequence[Real], phi: float) -> Multipliers:
+        """α^φ, β^φ, γ^φ."""
+        return Multipliers(*(each**phi for each in points))
+
+    def nominal(self, points: Sequence[Real]) -> Any:  # noqa: ANN401
+        """α·β²·γ²."""
+        alpha, beta, gamma = points
+        return alpha * beta**2 * gamma**2
+
+
+def _smooth(spec: Spec) -> Spec:
+    """`spec` with its sides as fractions, which no stride rounds up."""
+    height, width = (Fraction(cast("int", side)) for side in spec.resolution)
+    return spec.model_copy(update={"resolution": (height, width)})
+
+
+CHANNELS, REPEATS, HEADS = (
+    ("neck", "channels"),
+    ("neck", "repeats"),
+    ("heads", "repeats"),
+)
+
+
+@dataclass(frozen=True)
+class Detector(Growth):
+    """EfficientDet's law (Tan, Pang & Le 2020, arXiv:1911.09070, equations 1 to 3).
+
+    Backbone Bφ, the neck's channels 64·1.35^φ and repeats 3 + φ, the heads' repeats
+    3 + ⌊φ/3⌋, sides of 512 + 128·φ pixels. The published detectors leave it here and
+    there. Its grid varies the one coefficient that the paper searched for: "a grid
+    search on a list of values {1.2, 1.25, 1.3, 1.35, 1.4, 1.45}" (section 4.2).
+    """
+
+    neck: Neck
+    heads: Heads
+
+    strategies = (
+        *("compound", "backbone", "resolution"),
+        *("neck_width", "neck_depth", "head_depth"),
+    )
+    columns = ("backbone", "neck_channels", "neck_repeats", "head_repeats")
+    legend = "W, D: channels and repeats of the neck; H: repeats of the heads"
+    reasons: ClassVar = {
+        "budget": Reason(
+            "1/budget", "1 over the budget, which the others' growth is held against"
+        ),
+        "backbone": Reason("backbone", "of the baseline's depth and width"),
+        "resolution": Reason("size", "pixels, each side a multiple"),
+        "neck channels": Reason(
+            "channels", "of neck and heads, a multiple of the divisor"
+        ),
+        "neck repeats": Reason("neck", "layers of the feature network"),
+        "head repeats": Reason("heads", "layers of the class and the box head"),
+        "levels": Reason("levels", "feature maps by level"),
+    }
+    of_deviation = False
+    dimensions: ClassVar = {
+        "backbone": [(each,) for each in ("backbone", "stem", "stages", "blocks")],
+        "resolution": [("resolution",)],
+        "neck channels": [CHANNELS],
+        "neck repeats": [REPEATS],
+        "head repeats": [HEADS],
+        "levels": [("neck", "levels")],
+        "fusion": [("neck", "fusion")],
+        "anchor scale": [("heads", "anchors", "scale")],
+    }
+    kept = "neck and heads as they are"
+    #: At each whole φ the law has its own backbone, and rules that round up meet those
+    #: that round down.
+    special = tuple(map(float, range(-int(MAX_PHI), int(MAX_PHI) + 1)))
+
+    axes = (Axis("neck_growth", "growth", "neck_width"),)
+    points = "growths of the neck"
+    meets_budget = False
+    refused = (
+        *("alpha", "beta", "gamma", "plot", "strategy", "constraint", "evaluate"),
+    )
+    refusal = "{options}: of classifiers alone; a detector's grid varies --neck-width"
+    candidate = (
+        *("alpha", "beta", "gamma", "product", "neck_growth"),
+        *Classifier.columns,
+        *("neck_width_multiplier", "resolution", "channels"),
+        *("params", "macs", "activations", "ratio", "budget", "deviation", "tracking"),
+        *("points", "pareto", "own", "measured", "agrees"),
+    )
+    #: Params and activations rise together with the neck's channels.
+    unsaid = ("alpha", "beta", "gamma", "product", "pareto")
+    ties = ("neck_growth",)
+    marks = "★ the spec's own growth  W: channels of the neck"
+
+    @property
+    def scaling(self) -> Scaling:
+        """The law's numbers: the file's, or the paper's."""
+        return self.spec.scaling or Scaling()
+
+    def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
+        """The whole law, or one dimension of it."""
+        check_phi(phi)
+        if name not in self.strategies:
+            listed = ", ".join(self.strategies)
+            raise ScaleError(f"strategy: expected one of {listed}, got {name!r}")
+        law, side = self.scaling, self.spec.resolution[0]
+        depth, width = self._backbone(phi)
+        neck, heads = self.neck.repeats, self.heads.repeats
+        more = phi // law.heads_every if law.heads_every else 0
+        whole = {
+            "depth": depth,
+            "width": width,
+            "resolution": maximum(1, side + law.resolution * phi) / side,
+            "neck_width": law.channels**phi,
+            "neck_depth": maximum(1, neck + law.repeats * phi) / neck,
+            "head_depth": maximum(1, heads + more) / heads,
+        }
+        if name == "compound":
+            return Multipliers(**whole)
+        followed = ("depth", "width") if name == "backbone" else (name,)
+        return Multipliers(**{each: whole[each] for each in followed})
+
+    def _backbone(self, phi: Real) -> tuple[Real, Real]:
+        """Depth and width multipliers of the backbone at φ.
+
+        Those of the list at whole numbers, in proportion between them, and beyond its
+        ends growing by the coefficients.
+        """
+        listed, given = list(self.scaling.backbones.values()), self.spec.coefficients
+        if not listed:
+            return given.alpha**phi, given.beta**phi
+        last = len(listed) - 1
+        depths = [each.depth_multiplier for each in listed]
+        widths = [each.width_multiplier for each in listed]
+        beyond = where(phi > last, phi - last, where(phi < 0, phi, 0))
+        return (
+            _between(depths, phi) * given.alpha**beyond,
+            _between(widths, phi) * given.beta**beyond,
+        )
+
+    @property
+    def law(self) -> tuple[str, str]:
+        """Each dimension's rule, those that do not grow as they are."""
+        law = self.scaling
+        names = list(law.backbones)
+        backbone = f"{names[0]} … {names[-1]}" if names else "α^φ, β^φ"
+        every = f" + ⌊φ/{law.heads_every}⌋" if law.heads_every else ""
+        size = "×".join(map(str, dict.fromkeys(self.spec.resolution)))
+        wider = f"·{law.channels:g}^φ" if law.channels != 1 else ""
+        deeper = f" + {law.repeats:g}·φ" if law.repeats else ""
+        larger = f" + {law.resolution}·φ" if law.resolution else ""
+        words = [
+            f"backbone {backbone}",
+            f"W {self.neck.channels}{wider}",
+            f"D {self.neck.repeats}{deeper}",
+            f"H {self.heads.repeats}{every}",
+            f"{size}{larger} px",
+        ]
+        return "law", "; ".join(words)
+
+    def factors(
+        self,
+        given: Multipliers,  # noqa: ARG002 - `scaled` says it all
+        scaled: Spec,
+        budget: float,
+        macs: Macs,
+    ) -> list[Factor]:
+        """Each is MACs with one more dimension grown, over those before."""
+        found = {each.dimension: each.factor for each in steps(self.spec, scaled, macs)}
+        found["budget"] = 1 / Fraction(budget)
+        return [
+            Factor(name, found.get(name, Fraction(1)), reason.text)
+            for name, reason in self.reasons.items()
+        ]
+
+    def told(self, variant: Variant) -> dict[str, Any]:
+        """Multipliers and numbers of neck and heads, and the backbone's name."""
+        spec, given = variant.spec, variant.multipliers
+        names = ("neck_width", "neck_depth", "head_depth")
+        return {
+            **{f"{name}_multiplier": float(given.factor(name)) for name in names},
+            "backbone": spec.backbone,
+            "neck_channels": int(value(spec, CHANNELS)),
+            "neck_repeats": int(value(spec, REPEATS)),
+            "head_repeats": int(value(spec, HEADS)),
+            "levels": list(value(spec, ("neck", "levels"))),
+        }
+
+    def unrounded(self, given: Multipliers) -> dict[str, float]:
+        """Sides, and the numbers of neck and heads."""
+        return {
+            "resolution": float(given.resolution * self.spec.resolution[0]),
+            "neck channels": float(given.factor("neck_width") * self.neck.channels),
+            "neck repeats": float(given.factor("neck_depth") * self.neck.repeats),
+            "head repeats": float(given.factor("head_depth") * self.heads.repeats),
+        }
+
+    def published(self, phi: float) -> dict[str, Multipliers]:
+        """Those that are meant for φ, by the multipliers that their numbers are."""
+        variants = self.spec.variants.items()
+        return {name: self.made(name) for name, given in variants if given.phi == phi}
+
+    def made(self, name: str) -> Multipliers:
+        """The multipliers that make a published detector of its baseline."""
+        spec, given = variant(self.spec, name), self.spec.variants[name]
+        return replace(
+            stated(self.spec, given),
+            resolution=spec.resolution[0] / self.spec.resolution[0],
+            neck_width=value(spec, CHANNELS) / self.neck.channels,
+            neck_depth=value(spec, REPEATS) / self.neck.repeats,
+            head_depth=value(spec, HEADS) / self.heads.repeats,
+        )
+
+    @property
+    def own(self) -> Sequence[float]:
+        """The growth of the neck's channels."""
+        return (self.scaling.channels,)
+
+    def at(self, points: Sequence[Real], phi: float) -> Multipliers:
+        """The law's, but for the neck's channels; as Python's powers have them."""
+        growth: Any = points[0]
+        if is_array(growth):
+            import numpy as np
+
+            wider = np.array([each**phi for each in growth.tolist()])
+        else:
+            wider = growth**phi
+        return replace(self.at_phi(phi), neck_width=wider)
+
+    def numbers(self, scaled: Spec) -> Sequence[Any]:
+        """The neck's channels."""
+        return (value(scaled, CHANNELS),)
+
+
+def _between(values: Sequence[float], phi: Any) -> Any:  # noqa: ANN401
+    """The value with number φ, in proportion to its neighbours between two of them."""
+    if is_array(phi):
+        import numpy as np
+
+        return np.interp(phi, np.arange(len(values)), values)
+    at = min(max(phi, 0), len(values) - 1)
+    low = min(int(at), len(values) - 2)
+    if low < 0:
+        return values[0]
+    return (values[low + 1] - values[low]) * (at - low) + values[low]
+
+
+#: Strategies that some kind has, by which what a spec is scaled is not yet known.
+KNOWN = frozenset({*Classifier.strategies, *Detector.strategies})
+
+
+def growth_of(spec: Spec) -> Growth:
+    """How `spec` grows, which is a matter of the kind of network that it is."""
+    if spec.neck is None or spec.heads is None:
+        return Classifier(spec)
+    return Detector(spec, spec.neck, spec.heads)
+
+
+def at_phi(spec: Spec, phi: Real, name: str = "compound") -> Multipliers:
+    """The multipliers by which strategy `name` scales `spec` to φ.
+
+    Raises:
+        ScaleError: if φ is beyond all networks, or `spec` knows no such strategy.
+    """
+    return growth_of(spec).at_phi(phi, name)
+
+
+def steps(old: Spec, new: Spec, macs: Macs) -> list[Step]:
+    """What leads from one network to another of its kind, dimension by dimension.
+
+    The product of the factors is exactly the ratio of their MACs; each is a ratio of
+    two counts, the later with one more dimension of `new` than the earlier.
+    """
+    found: list[Step] = []
+    here, before = old, macs(old)
+    for name, paths in growth_of(old).dimensions.items():
+        changes = [(value(old, path), value(new, path)) for path in paths]
+        if all(was == now for was, now in changes):
+            continue
+        for path, (_, now) in zip(paths, changes, strict=True):
+            here = with_value(here, path, now)
+        after = macs(here)
+        found.append(Step(name, *changes[0], after / before))
+        before = after
+    return found
+
+
+def family(
+    baseline: Spec, phis: Sequence[float], strategies: Sequence[str] = ("compound",)
+) -> list[Variant]:
+    """A variant of budget 2^φ for each φ and strategy: `b0-phi4`, `b0-depth-phi4`.
+
+    The strategy `all` stands for those that the paper compares.
+
+    Raises:
+        ScaleError: if a variant would leave the range of what a network can be.
+    """
+    growth = growth_of(baseline)
+    every = dict.fromkeys(
+        name
+        for each in strategies
+        for name in (growth.strategies if each == "all" else [each])
+    )
+    return [_variant(growth, phi, name) for phi in phis for name in every]
+
+
+def _variant(growth: Growth, phi: float, name: str) -> Variant:
+    multipliers = growth.at_phi(phi, name)
+    scaled = scale(growth.spec, multipliers)
+    named = with_value(scaled, ("name",), called(growth.spec, name, phi))
+    return Variant(named, name, phi, multipliers, float(2.0**phi))
+
+
+def called(baseline: Spec, strategy: str, phi: float) -> str:
+    """What a variant is called: `b0-phi4`, `b0-depth-phi4`."""
+    short = [] if strategy == "compound" else [strategy.replace(":", "")]
+    return "-".join([baseline.name, *short, f"phi{phi:.12g}"])
