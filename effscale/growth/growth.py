@@ -6,9 +6,11 @@ reports asks the object that it returns; another kind is another `Growth` here.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 #: MACs of a network, of sides and channels in fractions too.
 Macs: TypeAlias = Callable[["Spec"], Fraction]
+Interval: TypeAlias = tuple[Decimal, Decimal]
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ class Reason(NamedTuple):
 class Axis(NamedTuple):
     """A coefficient that a grid varies; to the power of φ it is a multiplier."""
 
-    key: str
+    key: str  #: of a candidate's row
     title: str
     multiplier: str
+    option: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,9 @@ class Growth(ABC):
     unsaid: ClassVar[Sequence[str]] = ()
     #: What decides between candidates that are equally good.
     ties: ClassVar[Sequence[str]]
+    #: What the marks of a grid mean, and its figure over several φ.
     marks: ClassVar[str]
+    tracking: ClassVar[str] = ""
 
     @abstractmethod
     def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
@@ -149,6 +155,10 @@ class Growth(ABC):
     @abstractmethod
     def own(self) -> Sequence[float]:
         """The network's own coefficients, one for each axis."""
+
+    @abstractmethod
+    def ranges(self, budget: float) -> Sequence[Interval]:
+        """Where a grid looks unless it is told, from and to, one for each axis."""
 
     @abstractmethod
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
@@ -199,9 +209,9 @@ class Classifier(Growth):
     elsewhere = "--free, or --strategy dw"
 
     axes = (
-        Axis("alpha", "α", "depth"),
-        Axis("beta", "β", "width"),
-        Axis("gamma", "γ", "resolution"),
+        Axis("alpha", "α", "depth", "alpha"),
+        Axis("beta", "β", "width", "beta"),
+        Axis("gamma", "γ", "resolution", "gamma"),
     )
     refused = ("neck-width",)
     refusal = "{options} is of detectors; {name} is none"
@@ -211,6 +221,7 @@ class Classifier(Growth):
         *("points", "pareto", "own", "budget", "measured", "agrees"),
     )
     ties = ("deviation", "alpha", "beta", "gamma")
+    tracking = "rms: of log(ratio / budget) over φ"
     marks = (
         "★ the spec's own coefficients  ◆ on the front of params against activations"
     )
@@ -268,6 +279,11 @@ class Classifier(Growth):
         """α, β, γ."""
         given = self.spec.coefficients
         return given.alpha, given.beta, given.gamma
+
+    def ranges(self, budget: float) -> Sequence[Interval]:
+        """All that can be feasible, at two decimals."""
+        one, root = Decimal(1), math.ceil(100 * math.sqrt(budget)) / 100
+        return [(one, Decimal(str(high))) for high in (budget, root, root)]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
         """α^φ, β^φ, γ^φ."""
@@ -340,7 +356,7 @@ class Detector(Growth):
     #: that round down.
     special = tuple(map(float, range(-int(MAX_PHI), int(MAX_PHI) + 1)))
 
-    axes = (Axis("neck_growth", "growth", "neck_width"),)
+    axes = (Axis("neck_growth", "growth", "neck_width", "neck-width"),)
     points = "growths of the neck"
     meets_budget = False
     refused = (
@@ -483,16 +499,13 @@ class Detector(Growth):
         """The growth of the neck's channels."""
         return (self.scaling.channels,)
 
-    def at(self, points: Sequence[Real], phi: float) -> Multipliers:
-        """The law's, but for the neck's channels; as Python's powers have them."""
-        growth: Any = points[0]
-        if is_array(growth):
-            import numpy as np
+    def ranges(self, budget: float) -> Sequence[Interval]:  # noqa: ARG002
+        """The paper's list: 1.2, 1.25 … 1.45."""
+        return [(Decimal("1.2"), Decimal("1.45"))]
 
-            wider = np.array([each**phi for each in growth.tolist()])
-        else:
-            wider = growth**phi
-        return replace(self.at_phi(phi), neck_width=wider)
+    def at(self, points: Sequence[Real], phi: float) -> Multipliers:
+        """The law's, but for the neck's channels."""
+        return replace(self.at_phi(phi), neck_width=points[0] ** phi)
 
     def numbers(self, scaled: Spec) -> Sequence[Any]:
         """The neck's channels."""
