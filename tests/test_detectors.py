@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.count import part_costs
-from effscale.growth.growth import Detector, at_phi
+from effscale.growth.detector import Detector
+from effscale.growth.growth import at_phi
 from effscale.module.measure import difference, measure_spec
 from effscale.network.network import network
 from tests.strategies import detectors

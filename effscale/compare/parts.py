@@ -17,99 +17,21 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-# --------------------------------------------------------------------------------------
-# Which items of two sequences are each other's.
-
-T = TypeVar("T")
-
-#: Items less alike than this are not versions of each other.
-LEAST_ALIKE = 0.25
-
-
-def aligned(
-    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
-) -> list[tuple[int | None, int | None]]:
-    """Indices of those that are each other's, in the order of both sequences.
-
-    The pairing with the most likeness in all; None stands for what has no pair. An
-    inserted item leaves all the others with theirs.
-    """
-    first = _common(old, new)
-    last = _common(old[first:][::-1], new[first:][::-1])
-    rows, columns = len(old) - last, len(new) - last
-    inner = _best(old[first:rows], new[first:columns], likeness)
-    return [
-        *((k, k) for k in range(first)),
-        *(
-            (None if i is None else first + i, None if j is None else first + j)
-            for i, j in inner
-        ),
-        *((rows + k, columns + k) for k in range(last)),
-    ]
-
-
-def _common(old: Sequence[T], new: Sequence[T]) -> int:
-    """How many both begin with: those are each other's in any best pairing."""
-    pairs = enumerate(zip(old, new, strict=False))
-    return next((k for k, (a, b) in pairs if a != b), min(len(old), len(new)))
-
-
-def _best(
-    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
-) -> list[tuple[int | None, int | None]]:
-    """The pairing with the most likeness, by dynamic programming from the ends."""
-    rows, columns = len(old), len(new)
-    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
-    paired = [[0.0] * columns for _ in range(rows)]
-    for i in reversed(range(rows)):
-        for j in reversed(range(columns)):
-            alone = max(best[i + 1][j], best[i][j + 1])
-            like = likeness(old[i], new[j]) - LEAST_ALIKE
-            paired[i][j] = best[i + 1][j + 1] + like
-            best[i][j] = max(alone, paired[i][j])
-    found: list[tuple[int | None, int | None]] = []
-    i = j = 0
-    while i < rows or j < columns:
-        if i < rows and j < columns and paired[i][j] >= best[i][j]:
-            found.append((i, j))
-            i, j = i + 1, j + 1
-        elif i < rows and best[i + 1][j] >= best[i][j]:
-            found.append((i, None))
-            i += 1
-        else:
-            found.append((None, j))
-            j += 1
-    return found
-
-
-def alike(old: dict[str, Any], new: dict[str, Any]) -> float:
-    """How much two lines of a file say the same, from 0 to 1; the block counts double.
-
-    Numbers are as alike as their ratio.
-    """
-    keys = [*dict.fromkeys([*old, *new]), "block"]
-    return sum(_alike(old.get(key), new.get(key)) for key in keys) / len(keys)
-
-
-def _alike(old: object, new: object) -> float:
-    numbers = isinstance(old, int | float) and isinstance(new, int | float)
-    if numbers and old and new:
-        low, high = sorted((abs(float(old)), abs(float(new))))  # type: ignore[arg-type]
-        return low / high
-    return float(old == new)
-
-
-# --------------------------------------------------------------------------------------
-
 #: What a spec says that is not said again part by part, or speaks of the file alone.
 _ELSEWHERE = ("name", "source", "expected", "published", "variants")
+
+
 _UNSAID = (None, (), PydanticUndefined)
+
+
 #: Parts that a section makes, and the keys by which it does not speak of them.
 _BEHIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "head": {"head": ()},
     "neck": {"neck": ()},
     "heads": {"class_head": (), "box_head": ("classes", "prior")},
 }
+
+
 #: Relatives of a backbone are, as variants, other networks.
 _UNTOLD: dict[str, Any] = {
     **dict.fromkeys(("stem", "stages", *_BEHIND, *_ELSEWHERE), True),
@@ -206,6 +128,21 @@ def _behind(spec: Spec, parts: Sequence[PartCost]) -> dict[str, tuple[PartCost, 
     return found
 
 
+def _change(
+    before: PartCost | None, after: PartCost | None, old: object, new: object
+) -> Change:
+    if before is None or after is None:
+        return Change(before, after)
+    found = differences(old, new)
+    sides = [[int(side) for side in each.input[1:]] for each in (before, after)]
+    widths = [int(each.input.channels) for each in (before, after)]
+    if sides[0] != sides[1]:
+        found.append(Difference("input", *sides))
+    if widths[0] != widths[1]:
+        found.append(Difference("c_in", *widths))
+    return Change(before, after, tuple(found))
+
+
 def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some
     """What the file says of a part, defaults filled in; input channels are not said."""
     if isinstance(value, tuple):
@@ -221,21 +158,6 @@ def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some
 def _plain(default: object) -> object:
     """A field's default as a file would write it: `1` for 1×1."""
     return default[0] if isinstance(default, tuple) and default else default
-
-
-def _change(
-    before: PartCost | None, after: PartCost | None, old: object, new: object
-) -> Change:
-    if before is None or after is None:
-        return Change(before, after)
-    found = differences(old, new)
-    sides = [[int(side) for side in each.input[1:]] for each in (before, after)]
-    widths = [int(each.input.channels) for each in (before, after)]
-    if sides[0] != sides[1]:
-        found.append(Difference("input", *sides))
-    if widths[0] != widths[1]:
-        found.append(Difference("c_in", *widths))
-    return Change(before, after, tuple(found))
 
 
 def differences(old: Any, new: Any, place: str = "") -> list[Difference]:  # noqa: ANN401
@@ -277,3 +199,83 @@ def of_variants(old: Spec, new: Spec) -> dict[str, tuple[Cost | None, Cost | Non
         for name in names
     }
     return {name: (a, b) for name, (a, b) in both.items() if a != b}
+
+
+T = TypeVar("T")
+
+
+#: Items less alike than this are not versions of each other.
+LEAST_ALIKE = 0.25
+
+
+def aligned(
+    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
+) -> list[tuple[int | None, int | None]]:
+    """Indices of those that are each other's, in the order of both sequences.
+
+    The pairing with the most likeness in all; None stands for what has no pair. An
+    inserted item leaves all the others with theirs.
+    """
+    first = _common(old, new)
+    last = _common(old[first:][::-1], new[first:][::-1])
+    rows, columns = len(old) - last, len(new) - last
+    inner = _best(old[first:rows], new[first:columns], likeness)
+    return [
+        *((k, k) for k in range(first)),
+        *(
+            (None if i is None else first + i, None if j is None else first + j)
+            for i, j in inner
+        ),
+        *((rows + k, columns + k) for k in range(last)),
+    ]
+
+
+def _common(old: Sequence[T], new: Sequence[T]) -> int:
+    """How many both begin with: those are each other's in any best pairing."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((k for k, (a, b) in pairs if a != b), min(len(old), len(new)))
+
+
+def _best(
+    old: Sequence[T], new: Sequence[T], likeness: Callable[[T, T], float]
+) -> list[tuple[int | None, int | None]]:
+    """The pairing with the most likeness, by dynamic programming from the ends."""
+    rows, columns = len(old), len(new)
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    paired = [[0.0] * columns for _ in range(rows)]
+    for i in reversed(range(rows)):
+        for j in reversed(range(columns)):
+            alone = max(best[i + 1][j], best[i][j + 1])
+            like = likeness(old[i], new[j]) - LEAST_ALIKE
+            paired[i][j] = best[i + 1][j + 1] + like
+            best[i][j] = max(alone, paired[i][j])
+    found: list[tuple[int | None, int | None]] = []
+    i = j = 0
+    while i < rows or j < columns:
+        if i < rows and j < columns and paired[i][j] >= best[i][j]:
+            found.append((i, j))
+            i, j = i + 1, j + 1
+        elif i < rows and best[i + 1][j] >= best[i][j]:
+            found.append((i, None))
+            i += 1
+        else:
+            found.append((None, j))
+            j += 1
+    return found
+
+
+def alike(old: dict[str, Any], new: dict[str, Any]) -> float:
+    """How much two lines of a file say the same, from 0 to 1; the block counts double.
+
+    Numbers are as alike as their ratio.
+    """
+    keys = [*dict.fromkeys([*old, *new]), "block"]
+    return sum(_alike(old.get(key), new.get(key)) for key in keys) / len(keys)
+
+
+def _alike(old: object, new: object) -> float:
+    numbers = isinstance(old, int | float) and isinstance(new, int | float)
+    if numbers and old and new:
+        low, high = sorted((abs(float(old)), abs(float(new))))  # type: ignore[arg-type]
+        return low / high
+    return float(old == new)

@@ -42,151 +42,14 @@ if TYPE_CHECKING:
     from effscale.spec.models import Published, Spec
 
 
-# --------------------------------------------------------------------------------------
-# One network in the number that another tool prints, and what makes the difference.
-
-_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"), (1, ""))
-#: How many of the smallest term make a unit at least.
-SMALL = 20
-
-
-def heading(found: Counter[str], tool: Tool | None) -> tuple[str, str]:
-    """The line that reconciles a tool's figure, fvcore's where none was asked for."""
-    tool = tool or "fvcore"
-    whose = f"{tool}'" if tool.endswith("s") else f"{tool}'s"
-    return "elsewhere", f"{whose} {sentence(terms(found, tool))}"
-
-
-def sentence(made: Sequence[Term]) -> str:
-    """`401.7 M = 385.8 M MACs + 13.5 M batch norm + 2.4 M pooling`.
-
-    In a unit that leaves no term at nothing, with as many decimals as it takes for the
-    printed figures to add up.
-    """
-    total = sum(each.times * each.amount for each in made)
-    least = min(each.amount for each in made)
-    unit, letter = next((u for u in _UNITS if least * SMALL >= u[0]), _UNITS[-1])
-    places = min(1, unit - 1)
-    while unit > 10**places and not _adds_up(made, total, unit // 10**places):
-        places += 1
-
-    def show(amount: int) -> str:
-        steps = _rounded(amount, unit // 10**places)
-        return f"{steps / 10**places:,.{places}f}{letter}"
-
-    said = " + ".join(
-        f"{f'{each.times} × ' if each.times > 1 else ''}{show(each.amount)} {each.name}"
-        for each in made
-    )
-    return f"{show(total)} = {said}"
-
-
-def _rounded(amount: int, step: int) -> int:
-    """How many steps there are in an amount, to the nearest, halves up."""
-    return (2 * amount + step) // (2 * step)
-
-
-def _adds_up(made: Sequence[Term], total: int, step: int) -> bool:
-    """Whether the figures add up when each is rounded to whole steps."""
-    steps = (each.times * _rounded(each.amount, step) for each in made)
-    return sum(steps) == _rounded(total, step)
-
-
-def restated(found: Counter[str], tool: Tool) -> Data:
-    """The tool's figure and its terms, for JSON."""
-    return {
-        "tool": tool,
-        "version": VERSIONS.get(tool),
-        "total": figure(found, tool),
-        "terms": {each.name: each.times * each.amount for each in terms(found, tool)},
-    }
-
-
 def column(tool: Tool) -> Column:
     """The column of the restated figures."""
     return Column(tool, "restated", quantity)
 
 
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# A detector's cost by what it is made of, and by level.
-
-#: Parts behind the backbone, by the path that they have in the built module.
-HEADS = {"neck": "neck", "class_head": "class head", "box_head": "box head"}
-
-
-def groups(net: Network, cost: Cost) -> list[Data]:
-    """Backbone, neck, class head and box head, each as a whole."""
-    sums: dict[str, Counter[str]] = {}
-    for each in part_costs(net):
-        group = HEADS.get(each.part.path, "backbone")
-        sums.setdefault(group, Counter()).update(rows.costs(each.cost))
-    return [
-        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
-        for name, found in sums.items()
-    ]
-
-
-def shares(found: Sequence[Data]) -> list[tuple[str, str]]:
-    """What groups of parts cost, in a line of the heading; nothing of a single one."""
-    texts = [f"{row['group']} {percent(row['share'])}" for row in found]
-    return [("MACs", ", ".join(texts))] if len(found) > 1 else []
-
-
-def level_rows(net: Network, cost: Cost) -> list[Data]:
-    """A row for the backbone, and for each level what neck and heads do for it.
-
-    Params are left out: levels share the heads' weights.
-
-    Raises:
-        ScaleError: if the network has no levels.
-    """
-    sums: dict[int | None, Counter[str]] = {}
-    sizes: dict[int | None, list[int]] = {}
-    for each in layer_costs(net):
-        level, path = each.visit.level, each.visit.path.partition(".")[0]
-        found = sums.setdefault(level, Counter())
-        found["macs"] += int(each.cost.macs)
-        found["activations"] += int(each.cost.activations)
-        if level is not None:
-            found[path] += int(each.cost.macs)
-            sizes[level] = rows.size(each.visit.output)
-    if len(sums) == 1:
-        raise ScaleError(f"level: {net.name} has none; a detector has")
-    return [
-        {
-            "level": "backbone" if level is None else f"P{level}",
-            "size": sizes.get(level),
-            **{name: found[name] if level else None for name in HEADS},
-            "macs": found["macs"],
-            "activations": found["activations"],
-            "share": found["macs"] / max(int(cost.macs), 1),
-        }
-        for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
-    ]
-
-
-def columns(units: Units) -> list[Column]:
-    """A level, its size, and the MACs of neck and heads."""
-    unit, factor = unit_of(units)
-
-    def macs(number: int) -> str:
-        return quantity(factor * number)
-
-    return [
-        Column("level", "level", justify="left"),
-        Column("size", "size", sides),
-        *(Column(title, name, macs) for name, title in HEADS.items()),
-        Column(unit, "macs", macs),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
-    ]
-
-
-# --------------------------------------------------------------------------------------
-
 By = Literal["part", "layer", "operator", "level"]
+
+
 _FIGURES = ("params", "macs", "activations", "restated")
 
 
@@ -245,71 +108,6 @@ def report(  # noqa: PLR0913 - options
     )
 
 
-def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
-    table = [
-        rows.layer_row(each, cost, kind(each.visit.leaf)) for each in layer_costs(net)
-    ]
-    if tool:
-        for row, figure_of in zip(table, _figures(net, tool), strict=True):
-            row["restated"] = figure_of
-    return table
-
-
-def _figures(net: Network, tool: Tool) -> list[int]:
-    """The tool's figure of every leaf."""
-    steps = (step for _, part in visits(net, unroll=True) for step in part)
-    return [figure(each, tool) for _, each in amounts_of(steps)]
-
-
-def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
-    """Leaves of one kind together, dearest first."""
-    sums: dict[str, Counter[str]] = {}
-    for row in _layers(net, cost, tool):
-        kept = {key: row[key] for key in _FIGURES if key in row}
-        sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
-    whole = max(int(cost.macs), 1)
-    table = [
-        {"operator": name, **figures, "share": figures["macs"] / whole}
-        for name, figures in sums.items()
-    ]
-    return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
-
-
-def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
-    unit, factor = unit_of(units)
-    what = {
-        "part": [
-            Column("part", "part", justify="left"),
-            Column("operator", "operator", justify="left"),
-            Column("input", "input", sides),
-            Column("output", "output", sides),
-            Column("channels", "channels"),
-            Column("repeats", "repeats"),
-        ],
-        "layer": [
-            Column("layer", "layer", justify="left"),
-            Column("operator", "operator", justify="left"),
-            Column("output", "output", sides),
-            Column("channels", "channels"),
-        ],
-        "operator": [
-            Column("operator", "operator", justify="left"),
-            Column("calls", "calls"),
-        ],
-        "level": [],
-    }
-    if by == "level":
-        return columns(units)
-    return [
-        *what[by],
-        Column("params", "params", quantity),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        *([column(tool)] if tool else []),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
-    ]
-
-
 def _heading(
     spec: Spec, cost: Cost, measured: Measurement | None, units: Units
 ) -> list[tuple[str, str]]:
@@ -341,3 +139,194 @@ def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
     figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
     figures += [] if printed.ap is None else [f"AP {printed.ap}"]
     return [("published", ", ".join(figures))]
+
+
+def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
+    table = [
+        rows.layer_row(each, cost, kind(each.visit.leaf)) for each in layer_costs(net)
+    ]
+    if tool:
+        for row, figure_of in zip(table, _figures(net, tool), strict=True):
+            row["restated"] = figure_of
+    return table
+
+
+def _figures(net: Network, tool: Tool) -> list[int]:
+    """The tool's figure of every leaf."""
+    steps = (step for _, part in visits(net, unroll=True) for step in part)
+    return [figure(each, tool) for _, each in amounts_of(steps)]
+
+
+def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
+    """Leaves of one kind together, dearest first."""
+    sums: dict[str, Counter[str]] = {}
+    for row in _layers(net, cost, tool):
+        kept = {key: row[key] for key in _FIGURES if key in row}
+        sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
+    whole = max(int(cost.macs), 1)
+    table = [
+        {"operator": name, **figures, "share": figures["macs"] / whole}
+        for name, figures in sums.items()
+    ]
+    return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
+
+
+_OPERATOR = Column("operator", "operator", justify="left")
+_CHANNELS = Column("channels", "channels")
+_OUTPUT = Column("output", "output", sides)
+_WHAT = {
+    "part": [
+        Column("part", "part", justify="left"),
+        _OPERATOR,
+        Column("input", "input", sides),
+        _OUTPUT,
+        _CHANNELS,
+        Column("repeats", "repeats"),
+    ],
+    "layer": [Column("layer", "layer", justify="left"), _OPERATOR, _OUTPUT, _CHANNELS],
+    "operator": [_OPERATOR, Column("calls", "calls")],
+}
+
+
+def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
+    if by == "level":
+        return _level_columns(units)
+    unit, factor = unit_of(units)
+    return [
+        *_WHAT[by],
+        Column("params", "params", quantity),
+        Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        *([Column(tool, "restated", quantity)] if tool else []),
+        Column("share", "share", percent),
+        Column("activ.", "activations", quantity),
+    ]
+
+
+#: Parts behind the backbone, by the path that they have in the built module.
+HEADS = {"neck": "neck", "class_head": "class head", "box_head": "box head"}
+
+
+def groups(net: Network, cost: Cost) -> list[Data]:
+    """Backbone, neck, class head and box head, each as a whole."""
+    sums: dict[str, Counter[str]] = {}
+    for each in part_costs(net):
+        group = HEADS.get(each.part.path, "backbone")
+        sums.setdefault(group, Counter()).update(rows.costs(each.cost))
+    return [
+        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
+        for name, found in sums.items()
+    ]
+
+
+def shares(found: Sequence[Data]) -> list[tuple[str, str]]:
+    """What groups of parts cost, in a line of the heading; nothing of a single one."""
+    texts = [f"{row['group']} {percent(row['share'])}" for row in found]
+    return [("MACs", ", ".join(texts))] if len(found) > 1 else []
+
+
+def level_rows(net: Network, cost: Cost) -> list[Data]:
+    """A row for the backbone, and for each level what neck and heads do for it.
+
+    Params are left out: levels share the heads' weights.
+
+    Raises:
+        ScaleError: if the network has no levels.
+    """
+    sums: dict[int | None, Counter[str]] = {}
+    sizes: dict[int | None, list[int]] = {}
+    for each in layer_costs(net):
+        level, path = each.visit.level, each.visit.path.partition(".")[0]
+        found = sums.setdefault(level, Counter())
+        found["macs"] += int(each.cost.macs)
+        found["activations"] += int(each.cost.activations)
+        if level is not None:
+            found[path] += int(each.cost.macs)
+            sizes[level] = rows.size(each.visit.output)
+    if len(sums) == 1:
+        raise ScaleError(f"level: {net.name} has none; a detector has")
+    return [
+        {
+            "level": "backbone" if level is None else f"P{level}",
+            "size": sizes.get(level),
+            **{name: found[name] if level else None for name in HEADS},
+            "macs": found["macs"],
+            "activations": found["activations"],
+            "share": found["macs"] / max(int(cost.macs), 1),
+        }
+        for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
+    ]
+
+
+def _level_columns(units: Units) -> list[Column]:
+    unit, factor = unit_of(units)
+
+    def macs(number: int) -> str:
+        return quantity(factor * number)
+
+    return [
+        Column("level", "level", justify="left"),
+        Column("size", "size", sides),
+        *(Column(title, name, macs) for name, title in HEADS.items()),
+        Column(unit, "macs", macs),
+        Column("share", "share", percent),
+        Column("activ.", "activations", quantity),
+    ]
+
+
+_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"), (1, ""))
+
+
+#: How many of the smallest term make a unit at least.
+SMALL = 20
+
+
+def heading(found: Counter[str], tool: Tool | None) -> tuple[str, str]:
+    """The line that reconciles a tool's figure, fvcore's where none was asked for."""
+    tool = tool or "fvcore"
+    whose = f"{tool}'" if tool.endswith("s") else f"{tool}'s"
+    return "elsewhere", f"{whose} {sentence(terms(found, tool))}"
+
+
+def sentence(made: Sequence[Term]) -> str:
+    """`401.7 M = 385.8 M MACs + 13.5 M batch norm + 2.4 M pooling`.
+
+    In a unit that leaves no term at nothing, with as many decimals as it takes for the
+    printed figures to add up.
+    """
+    total = sum(each.times * each.amount for each in made)
+    least = min(each.amount for each in made)
+    unit, letter = next((u for u in _UNITS if least * SMALL >= u[0]), _UNITS[-1])
+    places = min(1, unit - 1)
+    while unit > 10**places and not _adds_up(made, total, unit // 10**places):
+        places += 1
+
+    def show(amount: int) -> str:
+        steps = _rounded(amount, unit // 10**places)
+        return f"{steps / 10**places:,.{places}f}{letter}"
+
+    said = " + ".join(
+        f"{f'{each.times} × ' if each.times > 1 else ''}{show(each.amount)} {each.name}"
+        for each in made
+    )
+    return f"{show(total)} = {said}"
+
+
+def _rounded(amount: int, step: int) -> int:
+    """How many steps there are in an amount, to the nearest, halves up."""
+    return (2 * amount + step) // (2 * step)
+
+
+def _adds_up(made: Sequence[Term], total: int, step: int) -> bool:
+    """Whether the figures add up when each is rounded to whole steps."""
+    steps = (each.times * _rounded(each.amount, step) for each in made)
+    return sum(steps) == _rounded(total, step)
+
+
+def restated(found: Counter[str], tool: Tool) -> Data:
+    """The tool's figure and its terms, for JSON."""
+    return {
+        "tool": tool,
+        "version": VERSIONS.get(tool),
+        "total": figure(found, tool),
+        "terms": {each.name: each.times * each.amount for each in terms(found, tool)},
+    }

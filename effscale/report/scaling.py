@@ -22,8 +22,7 @@ from effscale.report.document import (
     signed_percent,
     unit_of,
 )
-from effscale.search.explain import explain
-from effscale.search.hints import Hint, hint
+from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
 from effscale.spec.models import Expected
 from effscale.version import VERSION
@@ -46,25 +45,19 @@ def variant_row(
 
     The baseline's own row has ratio and budget 1.
     """
-    cost, given = count(variant.spec), variant.multipliers
+    spec, given = variant.spec, variant.multipliers
+    cost = count(spec)
     ratio = int(cost.macs) / int(count(baseline).macs)
-    factors = explain(baseline, given, variant.budget, variant.spec)
-    return {
-        "name": variant.spec.name,
+    factors = explain(baseline, given, variant.budget, spec)
+    told = growth_of(spec).told(variant)
+    row = rows.network(spec.name, spec, cost, given, measurement, told)
+    return row | {
         "strategy": variant.strategy,
         "phi": None if variant.phi is None else float(variant.phi),
-        "depth_multiplier": float(given.depth),
-        "width_multiplier": float(given.width),
-        "resolution_multiplier": float(given.resolution),
-        "resolution": [int(side) for side in variant.spec.resolution],
-        **growth_of(variant.spec).told(variant),
-        **rows.costs(cost),
         "ratio": ratio,
         "budget": variant.budget,
         "deviation": ratio / variant.budget - 1,
-        "measured": rows.measured(measurement),
-        "agrees": rows.agrees(cost, measurement),
-        "stages": _stages(baseline, variant.spec),
+        "stages": _stages(baseline, spec),
         "explain": [
             {"factor": each.name, "value": float(each.value), "reason": each.reason}
             for each in factors

@@ -30,8 +30,195 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+Constraint = Literal["nominal", "realised"]
+
+
 #: Candidates counted at once: their arrays stay in the processor's cache.
 CHUNK = 2**13
+
+
+#: Points counted at once: a slab's arrays stay within tens of megabytes.
+SLAB = 2**20
+
+
+MAX_POINTS = 10**9
+
+
+#: Float noise at the edge of a tolerance.
+EDGE = 1e-12
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The points to look at, and what makes one of them feasible."""
+
+    axes: tuple[RealArray, ...]  #: as the growth of the network names them
+    budget: float = 2.0
+    tolerance: float = 0.05  #: relative, of the budget
+    constraint: Constraint | None = "nominal"  #: None keeps every point
+    phis: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        """Refuse what no search can answer."""
+        if not 1 <= self.budget < float("inf"):
+            raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
+        _limit(self.points)
+
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return math.prod(map(len, self.axes))
+
+
+def axes(
+    ranges: Sequence[tuple[Decimal, Decimal]], steps: Sequence[Decimal]
+) -> list[RealArray]:
+    """An axis for each range and step, once they are few enough points together.
+
+    Raises:
+        ScaleError: as `axis` does, and for more than 10^9 points.
+    """
+    given = list(zip(ranges, steps, strict=True))
+    _limit(math.prod(_values(low, high, step) for (low, high), step in given))
+    return [axis(low, high, step) for (low, high), step in given]
+
+
+def axis(low: Decimal, high: Decimal, step: Decimal) -> RealArray:
+    """`low`, `low + step`, … up to `high`: each the float nearest to its decimal.
+
+    No step is accumulated: 1.2 is the literal, never 1.2000000000000002.
+
+    Raises:
+        ScaleError: if the step is not above 0, or the range is empty or too long.
+    """
+    _limit(_values(low, high, step))
+    exponent = min(int(each.as_tuple().exponent) for each in (low, step, high))
+    scale_by = 10 ** max(-exponent, 0)
+    first, stride, last = (int(each * scale_by) for each in (low, step, high))
+    ticks: IntArray = np.arange(first, last + 1, stride, dtype=np.int64)
+    result: RealArray = ticks / scale_by
+    return result
+
+
+def _values(low: Decimal, high: Decimal, step: Decimal) -> int:
+    if not step > 0:
+        raise ScaleError(f"step: expected a number above 0, got {step}")
+    if not 0 < low <= high:
+        raise ScaleError(
+            f"range: expected LOW:HIGH with 0 < LOW <= HIGH, got {low}:{high}"
+        )
+    return int((high - low) / step) + 1
+
+
+def _limit(points: int) -> None:
+    if points > MAX_POINTS:
+        raise ScaleError(
+            f"grid: expected at most {MAX_POINTS:,} points, got {points:,}; "
+            "a larger --step or narrower ranges have fewer"
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search found."""
+
+    enumerated: int
+    feasible: int  #: points; several may be one network
+    candidates: Candidates
+
+
+def search(
+    spec: Spec, grid: Grid, advance: Callable[[int], None] = lambda _points: None
+) -> Answer:
+    """Every feasible point of `grid`, counted exactly; `advance` hears of progress.
+
+    Raises:
+        ScaleError: if no point is feasible, naming the nearest and what admits it.
+    """
+    growth, base = growth_of(spec), int(count(spec).macs)
+    axes = [
+        _imaged(spec, axis, values, grid.phis)
+        for axis, values in zip(growth.axes, grid.axes, strict=True)
+    ]
+    found = []
+    nearest: tuple[float, tuple[float, ...]] = (math.inf, ())
+    skipped = math.prod(map(len, grid.axes[1:]))
+    for slab in _slabs(axes):
+        distance = np.abs(_over_budget(growth, base, grid, slab))
+        inside = np.nonzero(distance <= grid.tolerance + EDGE)
+        found.append(_points(slab, inside))
+        if not inside[0].size:
+            at = np.unravel_index(distance.argmin(), distance.shape)
+            point = tuple(float(each) for each in _points(slab, at))
+            nearest = min(nearest, (float(distance[at]), point))
+        advance(len(slab[0]) * skipped)
+    points = [np.concatenate(each) for each in zip(*found, strict=True)]
+    if not len(points[0]):
+        raise _infeasible(growth, grid, *nearest)
+    candidates = counted(spec, points, grid.budget, grid.phis)
+    return Answer(grid.points, len(points[0]), candidates)
+
+
+def _imaged(
+    spec: Spec, axis: Axis, values: RealArray, phis: Sequence[float]
+) -> RealArray:
+    """The values of an axis, of resolution those that leave an image at each φ."""
+    if axis.multiplier != "resolution":
+        return values
+    for phi in phis:
+        values = values[leaves_an_image(spec, values**phi)]
+    if not len(values):
+        message = f"no {axis.key} of the grid leaves an image"
+        raise ScaleError(f"resolution: {message}")
+    return values
+
+
+def _slabs(axes: Sequence[RealArray]) -> Iterator[list[RealArray]]:
+    """The axes as arrays that broadcast, some rows of the first at a time."""
+    first, *others = axes
+    last = len(others)
+    inner = [each.reshape(-1, *[1] * (last - k)) for k, each in enumerate(others, 1)]
+    rows = max(1, SLAB // math.prod(map(len, others)))
+    for start in range(0, len(first), rows):
+        yield [first[start : start + rows].reshape(-1, *[1] * last), *inner]
+
+
+def _over_budget(
+    growth: Growth, base: int, grid: Grid, axes: Sequence[RealArray]
+) -> Any:  # noqa: ANN401
+    """Cost over budget − 1 of each point: nominal, or realised at the grid's φ."""
+    if grid.constraint is None:
+        return np.zeros([len(each) for each in axes])
+    if grid.constraint == "nominal":
+        return growth.nominal(axes) / grid.budget - 1
+    logs = []
+    for phi in grid.phis:
+        macs: Any = count(scale(growth.spec, growth.at(axes, phi))).macs
+        logs.append(np.log(macs / base / grid.budget**phi))
+    if len(logs) == 1:
+        return np.expm1(logs[0])
+    return np.sqrt(sum(log**2 for log in logs) / len(logs))
+
+
+def _points(axes: Sequence[RealArray], at: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """The values of the axes at these indices."""
+    return tuple(each.ravel()[k] for each, k in zip(axes, at, strict=True))
+
+
+def _infeasible(
+    growth: Growth, grid: Grid, distance: float, point: tuple[float, ...]
+) -> ScaleError:
+    realised = grid.constraint == "realised"
+    budget = grid.budget ** (grid.phis[0] if realised else 1)
+    low, high = (budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
+    admits = np.ceil(distance * 1000) / 1000
+    named = zip(growth.axes, point, strict=True)
+    nearest = ", ".join(f"{axis.key} {value:g}" for axis, value in named)
+    return ScaleError(
+        f"no coefficients cost {low:.6g} to {high:.6g} times the baseline "
+        f"({grid.constraint}); nearest is {nearest}, off by {distance:.1%}; "
+        f"try --tolerance {admits:g}"
+    )
 
 
 @dataclass(frozen=True)
@@ -69,24 +256,6 @@ def _take(value: Any, order: IntArray) -> Any:  # noqa: ANN401 - a field of cand
     if isinstance(value, tuple):
         return tuple(each[order] for each in value)
     return value[order]
-
-
-#: Orders that one may ask for.
-SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
-
-
-def best_first(growth: Growth, candidates: Candidates, by: str) -> Candidates:
-    """The candidates sorted: smallest deviation, or smallest figure, first."""
-    axes = zip(growth.axes, candidates.coefficients, strict=True)
-    keys: dict[str, Any] = {
-        "deviation": np.abs(candidates.deviation),
-        "tracking": candidates.tracking,
-        **vars(candidates.cost),
-        "resolution": candidates.height * candidates.width,
-        **{axis.key: each for axis, each in axes},
-    }
-    order = [keys[name] for name in (by, *growth.ties)]
-    return candidates.take(np.lexsort(order[::-1]))
 
 
 def counted(
@@ -192,183 +361,19 @@ def pareto_front(params: Any, activations: Any) -> Any:  # noqa: ANN401 - arrays
     return front
 
 
-Constraint = Literal["nominal", "realised"]
-
-MAX_POINTS = 10**9
-#: Points counted at once: a slab's arrays stay within tens of megabytes.
-SLAB = 2**20
-#: Float noise at the edge of a tolerance.
-EDGE = 1e-12
+#: Orders that one may ask for.
+SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
 
 
-def axes(
-    ranges: Sequence[tuple[Decimal, Decimal]], steps: Sequence[Decimal]
-) -> list[RealArray]:
-    """An axis for each range and step, once they are few enough points together.
-
-    Raises:
-        ScaleError: as `axis` does, and for more than 10^9 points.
-    """
-    given = list(zip(ranges, steps, strict=True))
-    _limit(math.prod(_values(low, high, step) for (low, high), step in given))
-    return [axis(low, high, step) for (low, high), step in given]
-
-
-def axis(low: Decimal, high: Decimal, step: Decimal) -> RealArray:
-    """`low`, `low + step`, … up to `high`: each the float nearest to its decimal.
-
-    No step is accumulated: 1.2 is the literal, never 1.2000000000000002.
-
-    Raises:
-        ScaleError: if the step is not above 0, or the range is empty or too long.
-    """
-    _limit(_values(low, high, step))
-    exponent = min(int(each.as_tuple().exponent) for each in (low, step, high))
-    scale_by = 10 ** max(-exponent, 0)
-    first, stride, last = (int(each * scale_by) for each in (low, step, high))
-    ticks: IntArray = np.arange(first, last + 1, stride, dtype=np.int64)
-    result: RealArray = ticks / scale_by
-    return result
-
-
-def _values(low: Decimal, high: Decimal, step: Decimal) -> int:
-    if not step > 0:
-        raise ScaleError(f"step: expected a number above 0, got {step}")
-    if not 0 < low <= high:
-        raise ScaleError(
-            f"range: expected LOW:HIGH with 0 < LOW <= HIGH, got {low}:{high}"
-        )
-    return int((high - low) / step) + 1
-
-
-def _limit(points: int) -> None:
-    if points > MAX_POINTS:
-        raise ScaleError(
-            f"grid: expected at most {MAX_POINTS:,} points, got {points:,}; "
-            "a larger --step or narrower ranges have fewer"
-        )
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The points to look at, and what makes one of them feasible."""
-
-    axes: tuple[RealArray, ...]  #: as the growth of the network names them
-    budget: float = 2.0
-    tolerance: float = 0.05  #: relative, of the budget
-    constraint: Constraint | None = "nominal"  #: None keeps every point
-    phis: tuple[float, ...] = (1.0,)
-
-    def __post_init__(self) -> None:
-        """Refuse what no search can answer."""
-        if not 1 <= self.budget < float("inf"):
-            raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
-        _limit(self.points)
-
-    @property
-    def points(self) -> int:
-        """How many points there are."""
-        return math.prod(map(len, self.axes))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a search found."""
-
-    enumerated: int
-    feasible: int  #: points; several may be one network
-    candidates: Candidates
-
-
-def search(
-    spec: Spec, grid: Grid, advance: Callable[[int], None] = lambda _points: None
-) -> Answer:
-    """Every feasible point of `grid`, counted exactly; `advance` hears of progress.
-
-    Raises:
-        ScaleError: if no point is feasible, naming the nearest and what admits it.
-    """
-    growth, base = growth_of(spec), int(count(spec).macs)
-    axes = [
-        _imaged(spec, axis, values, grid.phis)
-        for axis, values in zip(growth.axes, grid.axes, strict=True)
-    ]
-    found = []
-    nearest: tuple[float, tuple[float, ...]] = (math.inf, ())
-    skipped = math.prod(map(len, grid.axes[1:]))
-    for slab in _slabs(axes):
-        distance = np.abs(_over_budget(growth, base, grid, slab))
-        inside = np.nonzero(distance <= grid.tolerance + EDGE)
-        found.append(_points(slab, inside))
-        if not inside[0].size:
-            at = np.unravel_index(distance.argmin(), distance.shape)
-            point = tuple(float(each) for each in _points(slab, at))
-            nearest = min(nearest, (float(distance[at]), point))
-        advance(len(slab[0]) * skipped)
-    points = [np.concatenate(each) for each in zip(*found, strict=True)]
-    if not len(points[0]):
-        raise _infeasible(growth, grid, *nearest)
-    candidates = counted(spec, points, grid.budget, grid.phis)
-    return Answer(grid.points, len(points[0]), candidates)
-
-
-def _imaged(
-    spec: Spec, axis: Axis, values: RealArray, phis: Sequence[float]
-) -> RealArray:
-    """The values of an axis, of resolution those that leave an image at each φ."""
-    if axis.multiplier != "resolution":
-        return values
-    for phi in phis:
-        values = values[leaves_an_image(spec, values**phi)]
-    if not len(values):
-        message = f"no {axis.key} of the grid leaves an image"
-        raise ScaleError(f"resolution: {message}")
-    return values
-
-
-def _slabs(axes: Sequence[RealArray]) -> Iterator[list[RealArray]]:
-    """The axes as arrays that broadcast, some rows of the first at a time."""
-    first, *others = axes
-    last = len(others)
-    inner = [each.reshape(-1, *[1] * (last - k)) for k, each in enumerate(others, 1)]
-    rows = max(1, SLAB // math.prod(map(len, others)))
-    for start in range(0, len(first), rows):
-        yield [first[start : start + rows].reshape(-1, *[1] * last), *inner]
-
-
-def _over_budget(
-    growth: Growth, base: int, grid: Grid, axes: Sequence[RealArray]
-) -> Any:  # noqa: ANN401
-    """Cost over budget − 1 of each point: nominal, or realised at the grid's φ."""
-    if grid.constraint is None:
-        return np.zeros([len(each) for each in axes])
-    if grid.constraint == "nominal":
-        return growth.nominal(axes) / grid.budget - 1
-    logs = []
-    for phi in grid.phis:
-        macs: Any = count(scale(growth.spec, growth.at(axes, phi))).macs
-        logs.append(np.log(macs / base / grid.budget**phi))
-    if len(logs) == 1:
-        return np.expm1(logs[0])
-    return np.sqrt(sum(log**2 for log in logs) / len(logs))
-
-
-def _points(axes: Sequence[RealArray], at: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    """The values of the axes at these indices."""
-    return tuple(each.ravel()[k] for each, k in zip(axes, at, strict=True))
-
-
-def _infeasible(
-    growth: Growth, grid: Grid, distance: float, point: tuple[float, ...]
-) -> ScaleError:
-    realised = grid.constraint == "realised"
-    budget = grid.budget ** (grid.phis[0] if realised else 1)
-    low, high = (budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
-    admits = np.ceil(distance * 1000) / 1000
-    named = zip(growth.axes, point, strict=True)
-    nearest = ", ".join(f"{axis.key} {value:g}" for axis, value in named)
-    return ScaleError(
-        f"no coefficients cost {low:.6g} to {high:.6g} times the baseline "
-        f"({grid.constraint}); nearest is {nearest}, off by {distance:.1%}; "
-        f"try --tolerance {admits:g}"
-    )
+def best_first(growth: Growth, candidates: Candidates, by: str) -> Candidates:
+    """The candidates sorted: smallest deviation, or smallest figure, first."""
+    axes = zip(growth.axes, candidates.coefficients, strict=True)
+    keys: dict[str, Any] = {
+        "deviation": np.abs(candidates.deviation),
+        "tracking": candidates.tracking,
+        **vars(candidates.cost),
+        "resolution": candidates.height * candidates.width,
+        **{axis.key: each for axis, each in axes},
+    }
+    order = [keys[name] for name in (by, *growth.ties)]
+    return candidates.take(np.lexsort(order[::-1]))

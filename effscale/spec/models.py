@@ -16,7 +16,14 @@ from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec import values as fields
 from effscale.spec.lines import Cell, Stage
-from effscale.spec.neck import Heads, HeadsChange, Neck, NeckChange, Scaling
+from effscale.spec.neck import (
+    HEADS_PLACES,
+    Heads,
+    HeadsChange,
+    Neck,
+    NeckChange,
+    Scaling,
+)
 from effscale.spec.steps import Step
 from effscale.spec.types import (
     MAX_CHANNELS,
@@ -238,9 +245,7 @@ class Variant(Model):
         """What is stated of head, neck and heads, by the place in a spec."""
         found: dict[tuple[str, ...], object] = {("head", "dropout"): self.dropout}
         found |= {("neck", name): each for name, each in self.neck or ()}
-        if self.heads is not None:
-            found["heads", "repeats"] = self.heads.repeats
-            found["heads", "anchors", "scale"] = self.heads.anchor_scale
+        found |= {HEADS_PLACES[name]: each for name, each in self.heads or ()}
         return {place: each for place, each in found.items() if each is not None}
 
 

@@ -170,3 +170,10 @@ class HeadsChange(Model):
 
     repeats: Repeats | None = None
     anchor_scale: Multiplier | None = None
+
+
+#: The places in a spec that `HeadsChange` speaks of.
+HEADS_PLACES = {
+    "repeats": ("heads", "repeats"),
+    "anchor_scale": ("heads", "anchors", "scale"),
+}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.growth.growth import Detector
+from effscale.growth.detector import Detector
 
 if TYPE_CHECKING:
     from pathlib import Path

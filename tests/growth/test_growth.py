@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.growth import Detector, at_phi, growth_of
+from effscale.growth.detector import Detector
+from effscale.growth.growth import at_phi, growth_of
 from effscale.growth.multipliers import SINGLE
 from effscale.spec.neck import Scaling
 from tests.parts import detecting

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.search import grid as candidates
 from effscale.search.grid import counted, pareto_front, signature
-from tests.search.drawn import aligned, network
+from tests.search.drawn import aligned, figures, network
 
 pytestmark = pytest.mark.slow
 
@@ -117,17 +117,6 @@ def test_tracking_of_a_single_phi_is_the_log_of_its_ratio(b0: es.Spec) -> None:
     found = counted(b0, columns([(1.2, 1.1, 1.15)]), 2.0, [1])
     # 860 M MACs over 2 × 386 M
     assert found.tracking[0] == pytest.approx(math.log1p(found.deviation[0]))
-
-
-def figures(found: candidates.Candidates) -> dict[str, list[Any]]:
-    """Every array of the candidates, as a list."""
-    fields = {**vars(found), **vars(found.cost)}
-    arrays = [*dict(enumerate(found.coefficients)).items(), *fields.items()]
-    return {
-        str(name): each.tolist()
-        for name, each in arrays
-        if isinstance(each, np.ndarray)
-    }
 
 
 @pytest.mark.parametrize("chunk", [1, 3])

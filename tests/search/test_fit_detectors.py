@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import effscale as es
-from effscale.growth.growth import Detector
+from effscale.growth.detector import Detector
 from effscale.search.fit import on_ray, ray
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.growth.growth import Detector, at_phi, growth_of, steps
+from effscale.growth.detector import Detector
+from effscale.growth.growth import at_phi, growth_of
 from effscale.search.explain import macs, published
 
 NAMES = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d7x"]
@@ -62,20 +63,20 @@ def test_what_no_phi_is_meant_for_is_not_set_beside_one(
 @pytest.mark.parametrize("name", NAMES)
 def test_the_way_to_a_published_detector_is_its_ratio(d0: es.Spec, name: str) -> None:
     spec = es.load(name)
-    found = steps(d0, spec, macs)
+    found = growth_of(d0).steps(spec, macs)
     assert prod(s.factor for s in found) == Fraction(macs(spec), macs(d0))
     assert len({s.dimension for s in found}) == len(found)
 
 
 def test_a_sixth_level_is_a_step_of_its_own(d0: es.Spec) -> None:
-    found = {s.dimension: s for s in steps(d0, es.load("d7x"), macs)}
+    found = {s.dimension: s for s in growth_of(d0).steps(es.load("d7x"), macs)}
     assert (found["levels"].before, found["levels"].after) == ((3, 7), (3, 8))
     assert found["levels"].factor > 1
     assert found["fusion"].factor == 1
 
 
 def test_the_same_detector_is_no_way_at_all(d0: es.Spec) -> None:
-    assert steps(d0, d0, macs) == []
+    assert growth_of(d0).steps(d0, macs) == []
 
 
 @settings(max_examples=25, deadline=None)
