@@ -44,8 +44,10 @@ def refuse(growth: Growth, given: Mapping[str, object]) -> None:
     Raises:
         UsageError: naming them.
     """
-    named = ", ".join(f"--{name}" for name in growth.refused if given[name])
-    if named:
+    asked = [name for name, each in given.items() if each]
+    others = [f"--{name}" for name in asked if name not in growth.options]
+    if others:
+        named = ", ".join(others)
         said = growth.refusal.format(options=named, name=growth.spec.name)
         raise click.UsageError(said)
 
@@ -76,20 +78,15 @@ def searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Answ
     return answer
 
 
-#: What the row of a candidate says; the other multipliers are those of φ.
-MULTIPLIERS = ("depth", "width", "resolution", "neck_width")
-
-
 def networks(baseline: Spec, table: list[Data], phi: float) -> list[Spec]:
-    """The networks of these rows, to be built."""
+    """The networks of these rows, to be built; what no row says is that of φ."""
     from effscale.growth.growth import at_phi
     from effscale.growth.scale import scale
 
-    found = []
+    found, end = [], "_multiplier"
     for row in table:
-        given = {name: row.get(f"{name}_multiplier") for name in MULTIPLIERS}
-        kept = {name: each for name, each in given.items() if each is not None}
-        found.append(scale(baseline, replace(at_phi(baseline, phi), **kept)))
+        given = {key.removesuffix(end): row[key] for key in row if key.endswith(end)}
+        found.append(scale(baseline, replace(at_phi(baseline, phi), **given)))
     return found
 
 

@@ -77,9 +77,7 @@ class Detector(Growth):
     axes = (Axis("neck_growth", "growth", "neck_width", "neck-width"),)
     points = "growths of the neck"
     meets_budget = False
-    refused = (
-        *("alpha", "beta", "gamma", "plot", "strategy", "constraint", "evaluate"),
-    )
+    options = ("neck-width",)
     refusal = "{options}: of classifiers alone; a detector's grid varies --neck-width"
     candidate = (
         *("alpha", "beta", "gamma", "product", "neck_growth"),

@@ -112,15 +112,15 @@ class Growth(ABC):
     points: ClassVar[str] = "points"
     #: Whether a grid keeps what meets the budget, or ranks all that it has.
     meets_budget: ClassVar[bool] = True
-    #: Options of a grid that are not of this kind, and what is said of them.
-    refused: ClassVar[Sequence[str]]
+    #: Options of a grid that are of this kind alone, and what is said of others'.
+    options: ClassVar[Sequence[str]]
     refusal: ClassVar[str]
     #: Keys of a candidate's row; those of `unsaid` have no value.
     candidate: ClassVar[Sequence[str]]
     unsaid: ClassVar[Sequence[str]] = ()
     #: What decides between candidates that are equally good.
     ties: ClassVar[Sequence[str]]
-    #: What the marks of a grid mean, and its figure over several φ.
+    #: What the marks of a grid mean, and its root mean square over several φ.
     marks: ClassVar[str]
     tracking: ClassVar[str] = ""
 
@@ -227,7 +227,9 @@ class Classifier(Growth):
         Axis("beta", "β", "width", "beta"),
         Axis("gamma", "γ", "resolution", "gamma"),
     )
-    refused = ("neck-width",)
+    options = (
+        *("alpha", "beta", "gamma", "plot", "strategy", "constraint", "evaluate"),
+    )
     refusal = "{options} is of detectors; {name} is none"
     candidate = (
         *("alpha", "beta", "gamma", "product", *columns, "resolution"),

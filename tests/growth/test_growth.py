@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.growth.detector import Detector
-from effscale.growth.growth import at_phi, growth_of
+from effscale.growth.growth import at_phi, family, growth_of
 from effscale.growth.multipliers import SINGLE
 from effscale.spec.neck import Scaling
 from tests.parts import detecting
@@ -151,3 +151,26 @@ def test_what_is_scaled_has_relatives_of_its_own_no_more(d0: es.Spec) -> None:
     again = at_phi(bigger, 1)
     assert (again.depth, again.width) == (1.2, 1.1)
     assert es.loads(es.dumps(bigger)) == bigger
+
+
+@pytest.mark.parametrize("name", ["b0", "d0"])
+def test_the_own_coefficients_of_a_grid_are_the_law(name: str) -> None:
+    growth = growth_of(es.load(name))
+    for phi in (-1.0, 0.5, 1.0, 3.0):
+        assert growth.at(growth.own, phi) == growth.at_phi(phi)
+    for axis, (low, high), own in zip(
+        growth.axes, growth.ranges(2), growth.own, strict=True
+    ):
+        assert low <= own <= high
+        assert axis.key in growth.candidate
+        assert axis.option in growth.options
+
+
+@pytest.mark.parametrize("name", ["b0", "d0"])
+def test_columns_are_keys_of_rows(name: str) -> None:
+    growth = growth_of(es.load(name))
+    (variant,) = family(growth.spec, [1])
+    given = {f"{each}_multiplier" for each in variant.multipliers.given}
+    assert set(growth.columns) <= given | growth.told(variant).keys()
+    assert growth.unrounded(variant.multipliers).keys() <= growth.dimensions.keys()
+    assert set(growth.unsaid) <= set(growth.candidate)
