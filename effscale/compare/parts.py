@@ -19,19 +19,13 @@ if TYPE_CHECKING:
 
 #: What a spec says that is not said again part by part, or speaks of the file alone.
 _ELSEWHERE = ("name", "source", "expected", "published", "variants")
-
-
 _UNSAID = (None, (), PydanticUndefined)
-
-
 #: Parts that a section makes, and the keys by which it does not speak of them.
 _BEHIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "head": {"head": ()},
     "neck": {"neck": ()},
     "heads": {"class_head": (), "box_head": ("classes", "prior")},
 }
-
-
 #: Relatives of a backbone are, as variants, other networks.
 _UNTOLD: dict[str, Any] = {
     **dict.fromkeys(("stem", "stages", *_BEHIND, *_ELSEWHERE), True),
@@ -202,8 +196,6 @@ def of_variants(old: Spec, new: Spec) -> dict[str, tuple[Cost | None, Cost | Non
 
 
 T = TypeVar("T")
-
-
 #: Items less alike than this are not versions of each other.
 LEAST_ALIKE = 0.25
 

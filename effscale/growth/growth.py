@@ -16,11 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from effscale.growth.dimensions import Path, value, with_value
-from effscale.growth.multipliers import (
-    SINGLE,
-    Multipliers,
-    strategy,
-)
+from effscale.growth.multipliers import SINGLE, Multipliers, strategy
 from effscale.growth.rounding import EXACT, Rules
 from effscale.growth.scale import scale
 

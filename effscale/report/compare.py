@@ -68,10 +68,7 @@ def times(value: float) -> str:
 
 
 def _row(
-    entry: Entry,
-    rival: Entry | None,
-    measurement: Measurement | None,
-    notes: Footnotes,
+    entry: Entry, rival: Entry | None, measurement: Measurement | None, notes: Footnotes
 ) -> Data:
     printed = entry.spec.published
     beginning = rows.network(

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.growth.growth import growth_of
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    unit_of,
-)
+from effscale.report.document import Column, Report, Section, unit_of
 from effscale.report.scaling import legend, reasons, scaled, variant_row
 
 if TYPE_CHECKING:

@@ -9,12 +9,7 @@ import numpy as np
 from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
 from effscale.report import document, rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    multiple,
-)
+from effscale.report.document import Column, Report, Section, multiple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

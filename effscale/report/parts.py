@@ -74,10 +74,7 @@ def report(
         },
         sections=[each for each in sections if each.rows],
         heading=[] if changed else [("verdict", verdict)],
-        notes=[
-            *_notes(len(parts) - len(changed), others),
-            *document.agreement(both),
-        ],
+        notes=[*_notes(len(parts) - len(changed), others), *document.agreement(both)],
         records=records,
     )
 

@@ -48,8 +48,6 @@ def column(tool: Tool) -> Column:
 
 
 By = Literal["part", "layer", "operator", "level"]
-
-
 _FIGURES = ("params", "macs", "activations", "restated")
 
 
@@ -274,8 +272,6 @@ def _level_columns(units: Units) -> list[Column]:
 
 
 _UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"), (1, ""))
-
-
 #: How many of the smallest term make a unit at least.
 SMALL = 20
 

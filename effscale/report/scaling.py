@@ -128,12 +128,7 @@ def report(
             *_left(published),
         ],
         heading=_heading(growth, variants, units),
-        notes=[
-            *document.agreement(table),
-            *_by_law(published),
-            *legend(growth),
-            *said,
-        ],
+        notes=[*document.agreement(table), *_by_law(published), *legend(growth), *said],
         records=[rows.flat(row) for row in table],
     )
 

@@ -31,19 +31,11 @@ if TYPE_CHECKING:
 
 
 Constraint = Literal["nominal", "realised"]
-
-
 #: Candidates counted at once: their arrays stay in the processor's cache.
 CHUNK = 2**13
-
-
 #: Points counted at once: a slab's arrays stay within tens of megabytes.
 SLAB = 2**20
-
-
 MAX_POINTS = 10**9
-
-
 #: Float noise at the edge of a tolerance.
 EDGE = 1e-12
 
