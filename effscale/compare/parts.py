@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic_core import PydanticUndefined
 
@@ -81,60 +81,56 @@ def less(new: Cost, old: Cost) -> Cost:
     )
 
 
+class _Told(NamedTuple):
+    """A part, and what the file says of it."""
+
+    cost: PartCost
+    said: Any
+
+
 def changes(old: Spec, new: Spec) -> list[Change]:
     """Each part of either version, those that are each other's together, in order."""
-    before, after = (part_costs(network(spec)) for spec in (old, new))
-    was, now = (
-        [_said(line) for line, _ in zip(spec.stages, _stages(parts), strict=False)]
-        for spec, parts in ((old, before), (new, after))
-    )
-    found = [_change(before[0], after[0], _said(old.stem), _said(new.stem))]
-    for i, j in aligned(was, now, alike):
-        found.append(
-            _change(
-                None if i is None else before[1 + i],
-                None if j is None else after[1 + j],
-                None if i is None else was[i],
-                None if j is None else now[j],
-            )
-        )
-    ends = [_behind(spec, parts) for spec, parts in ((old, before), (new, after))]
-    for path in dict.fromkeys([*ends[0], *ends[1]]):
-        (one, says), (other, then) = (end.get(path, (None, None)) for end in ends)
-        found.append(_change(one, other, says, then))
-    return found
+    (stem, was, ends), (new_stem, now, new_ends) = _told(old), _told(new)
+    pairs = aligned([each.said for each in was], [each.said for each in now], alike)
+    return [
+        _change(stem, new_stem),
+        *(
+            _change(None if i is None else was[i], None if j is None else now[j])
+            for i, j in pairs
+        ),
+        *(
+            _change(ends.get(path), new_ends.get(path))
+            for path in dict.fromkeys([*ends, *new_ends])
+        ),
+    ]
 
 
-def _stages(parts: Sequence[PartCost]) -> list[PartCost]:
-    """The parts that are stages; a detector has none beyond those that are tapped."""
-    return [each for each in parts if each.part.path.startswith("stages.")]
-
-
-def _behind(spec: Spec, parts: Sequence[PartCost]) -> dict[str, tuple[PartCost, Any]]:
-    """The parts behind the stages by their path, and what the file says of each."""
-    costs = {each.part.path: each for each in parts}
-    found: dict[str, tuple[PartCost, Any]] = {}
+def _told(spec: Spec) -> tuple[_Told, list[_Told], dict[str, _Told]]:
+    """The stem, the stages that are there, and what is behind them by its path."""
+    costs = {each.part.path: each for each in part_costs(network(spec))}
+    lines = [(costs.get(f"stages.{k}"), line) for k, line in enumerate(spec.stages)]
+    stages = [_Told(cost, _said(line)) for cost, line in lines if cost is not None]
+    behind = {}
     for name, section in spec.sections.items():
         said = _said(section)
         for path, others in _BEHIND[name].items():
             kept = {key: said[key] for key in said if key not in others}
-            found[path] = costs[path], kept
-    return found
+            behind[path] = _Told(costs[path], kept)
+    return _Told(costs["stem"], _said(spec.stem)), stages, behind
 
 
-def _change(
-    before: PartCost | None, after: PartCost | None, old: object, new: object
-) -> Change:
-    if before is None or after is None:
-        return Change(before, after)
-    found = differences(old, new)
-    sides = [[int(side) for side in each.input[1:]] for each in (before, after)]
-    widths = [int(each.input.channels) for each in (before, after)]
+def _change(old: _Told | None, new: _Told | None) -> Change:
+    if old is None or new is None:
+        return Change(old and old.cost, new and new.cost)
+    found = differences(old.said, new.said)
+    inputs = [each.cost.input for each in (old, new)]
+    sides = [[int(side) for side in each[1:]] for each in inputs]
+    widths = [int(each.channels) for each in inputs]
     if sides[0] != sides[1]:
         found.append(Difference("input", *sides))
     if widths[0] != widths[1]:
         found.append(Difference("c_in", *widths))
-    return Change(before, after, tuple(found))
+    return Change(old.cost, new.cost, tuple(found))
 
 
 def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some
