@@ -42,11 +42,6 @@ if TYPE_CHECKING:
     from effscale.spec.models import Published, Spec
 
 
-def column(tool: Tool) -> Column:
-    """The column of the restated figures."""
-    return Column(tool, "restated", quantity)
-
-
 By = Literal["part", "layer", "operator", "level"]
 _FIGURES = ("params", "macs", "activations", "restated")
 
@@ -65,11 +60,11 @@ def report(  # noqa: PLR0913 - options
     With a tool, what that tool prints of it stands beside the MACs.
     """
     net = network(spec)
-    found = [(part.name, amounts(steps)) for part, steps in visits(net)]
-    whole = sum((each for _, each in found), Counter[str]())
+    found = [amounts(steps) for _, steps in visits(net)]
+    whole = sum(found, Counter[str]())
     parts = [rows.part_row(each, cost) for each in part_costs(net)]
     if tool:
-        for row, (_, each) in zip(parts, found, strict=True):
+        for row, each in zip(parts, found, strict=True):
             row["restated"] = figure(each, tool)
     data = {
         **rows.envelope("profile", spec.name),
