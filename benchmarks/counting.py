@@ -39,7 +39,7 @@ def grid(step: str) -> Grid:
     """The paper's ranges at this step, by realised cost: every point is counted."""
     one, by = Decimal(1), Decimal(step)
     root = axis(one, Decimal("1.42"), by)
-    return Grid(axis(one, Decimal(2), by), root, root, constraint="realised")
+    return Grid((axis(one, Decimal(2), by), root, root), constraint="realised")
 
 
 def as_axes() -> int:

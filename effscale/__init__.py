@@ -21,7 +21,7 @@ from effscale.version import VERSION as __version__  # noqa: N811 - its usual na
 if TYPE_CHECKING:
     from effscale.cost.count import Cost, count
     from effscale.errors import EffscaleError, SpecError
-    from effscale.growth.law import at_phi
+    from effscale.growth.growth import at_phi
     from effscale.growth.multipliers import Multipliers, compound, strategy
     from effscale.growth.scale import load, scale, variant
     from effscale.module.anchors import anchors
@@ -41,7 +41,7 @@ _HOMES = {
     "Spec": "spec.models",
     "SpecError": "errors",
     "anchors": "module.anchors",
-    "at_phi": "growth.law",
+    "at_phi": "growth.growth",
     "build": "module.build",
     "compound": "growth.multipliers",
     "count": "cost.count",

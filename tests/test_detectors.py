@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.count import part_costs
-from effscale.growth.law import DETECTOR, at_phi
+from effscale.growth.detector import Detector
+from effscale.growth.growth import at_phi
 from effscale.module.measure import difference, measure_spec
 from effscale.network.network import network
 from tests.strategies import detectors
@@ -161,7 +162,7 @@ def test_phi_0_is_the_detector_itself() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(spec=detectors(), strategy=st.sampled_from(DETECTOR))
+@given(spec=detectors(), strategy=st.sampled_from(Detector.strategies))
 def test_phi_0_is_any_detector_itself(spec: Spec, strategy: str) -> None:
     assert es.scale(spec, at_phi(spec, 0, strategy)) is spec
 

@@ -128,7 +128,7 @@ def _form_of(output: Path) -> str:
 def _scaled(spec: Spec, phi: float | None) -> Spec:
     if phi is None:
         return spec
-    from effscale.growth.family import family
+    from effscale.growth.growth import family
 
     whole = int(phi) if phi == int(phi) else phi
     return family(spec, [whole])[0].spec

@@ -109,6 +109,7 @@ def command(  # noqa: PLR0913 - options
 
     An --output file named .yaml gets the nearest network as a spec of its own.
     """
+    from effscale.growth.growth import growth_of
     from effscale.report import fit as report
     from effscale.report.scaling import resolved
     from effscale.search.fit import Limits
@@ -147,7 +148,8 @@ def command(  # noqa: PLR0913 - options
         top=top,
     )
     options.deliver(shown, form, None if as_spec else output)
-    _within(found, macs, tolerance, free=free, hint=baseline.neck is None)
+    elsewhere = "" if free else growth_of(baseline).elsewhere
+    _within(found, macs, tolerance, elsewhere)
     if as_spec and output is not None:
         options.write(output, resolved(baseline, found[0].variant))
     if verbose:
@@ -172,6 +174,7 @@ def _on_ray(
 def _off_ray(
     baseline: Spec, macs: int, limits: Limits, tolerance: float, *, quiet: bool
 ) -> tuple[list[Found], str]:
+    from effscale.growth.growth import growth_of
     from effscale.search.off_ray import off_ray
 
     with Bar(1.0, quiet=quiet) as bar:
@@ -183,7 +186,8 @@ def _off_ray(
             lambda share: bar.advance(share, "counting"),
         )
     text = f"{answer.enumerated:,} networks off the ray, {answer.within:,} within it"
-    text += "" if baseline.neck is None else "; neck and heads as they are"
+    kept = growth_of(baseline).kept
+    text += f"; {kept}" if kept else ""
     return answer.found, text
 
 
@@ -195,11 +199,11 @@ def _asked(macs: list[int], tolerance: float) -> str:
 
 
 def _within(
-    found: list[Found], macs: list[int], tolerance: float, *, free: bool, hint: bool
+    found: list[Found], macs: list[int], tolerance: float, elsewhere: str
 ) -> None:
     """Raise if a target has nothing within tolerance, the nearest named.
 
-    `hint`: whether other rays are to be had, as they are for classifiers.
+    `elsewhere` are the options that may find a cheaper one, if there are any.
     """
     from effscale.quantity import human
 
@@ -214,8 +218,8 @@ def _within(
             if each.role not in {"closest", "front"}
         )
         what = f"nearest: {near}" if near else "the limits leave none"
-        if near and hint and all(each.deviation > 0 for each in mine) and not free:
-            what += "; the ray has none that is cheaper: try --free, or --strategy dw"
+        if near and elsewhere and all(each.deviation > 0 for each in mine):
+            what += f"; the ray has none that is cheaper: try {elsewhere}"
         lines.append(
             f"no variant costs {human(target)} within {100 * tolerance:g} %; {what}"
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,77 +16,16 @@ from effscale.cli.study import Shown, evaluate, evaluation_options
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from effscale.cli.study import Asked
+    from effscale.growth.growth import Growth, Interval
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.search.grid import Answer, Constraint, Grid
     from effscale.spec.models import Spec
 
-
-# --------------------------------------------------------------------------------------
-# `effscale grid` of a detector: the growth of its neck's channels.
-
-#: The paper's list: 1.2, 1.25 … 1.45.
-GROWTHS = (Decimal("1.2"), Decimal("1.45"))
-
-
-def refuse(given: Mapping[str, object]) -> None:
-    """Refuse options that speak of α, β and γ.
-
-    Raises:
-        UsageError: naming them.
-    """
-    named = [f"--{name}" for name, value in given.items() if value]
-    if named:
-        many = f"{', '.join(named)}: of classifiers alone"
-        raise click.UsageError(f"{many}; a detector's grid varies --neck-width")
-
-
-def neck_answer(  # noqa: PLR0913 - options
-    baseline: Spec,
-    growths: Interval | None,
-    step: Decimal,
-    phis: Sequence[float],
-    budget: float,
-    *,
-    sort: str | None,
-    top: int,
-    engine: str,
-    form: str | None,
-    output: Path | None,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
-) -> None:
-    """Print, or write, the growths of a range, each counted, best first."""
-    from effscale.report import neck_grid as report
-    from effscale.search.grid import axis
-    from effscale.search.neck_grid import search
-
-    low, high = growths or GROWTHS
-    candidates = search(baseline, axis(low, high, step).tolist(), phis, budget)
-    order = sort or ("tracking" if len(phis) > 1 else "deviation")
-    found = report.best_first(candidates, order)
-    specs = [each.spec for each in found[:top]] if engine != "none" else []
-    measured = proof.measurements(specs, engine, quiet=quiet)
-    shown = report.report(
-        baseline, found, phis, budget, top=top, measured=measured, units=units
-    )
-    options.deliver(shown, form, output)
-    if verbose:
-        proof.explain(measured)
-    proof.verify(specs, measured)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# The points that the options of `effscale grid` ask for, and their networks.
-
-Interval = tuple[Decimal, Decimal]
 
 #: Which of α, β, γ a strategy varies.
 DIMENSIONS = {
@@ -99,15 +38,30 @@ DIMENSIONS = {
 }
 
 
+def refuse(growth: Growth, given: Mapping[str, object]) -> None:
+    """Refuse options that speak of networks of another kind.
+
+    Raises:
+        UsageError: naming them.
+    """
+    asked = [name for name, each in given.items() if each]
+    others = [f"--{name}" for name in asked if name not in growth.options]
+    if others:
+        named = ", ".join(others)
+        said = growth.refusal.format(options=named, name=growth.spec.name)
+        raise click.UsageError(said)
+
+
 def coefficient_ranges(
-    budget: float, strategy: str, *given: Interval | None
+    growth: Growth, budget: float, strategy: str, given: Mapping[str, Any]
 ) -> list[Interval]:
-    """The ranges asked for; by default all that can be feasible, at two decimals."""
-    root = math.ceil(100 * math.sqrt(budget)) / 100
+    """The ranges asked for; by default those of the growth, of what is varied."""
+    one = Decimal(1), Decimal(1)
     varied = DIMENSIONS.get(strategy, (True, True, True))
+    axes = zip(growth.axes, growth.ranges(budget), varied, strict=False)
     return [
-        each or (Decimal(1), Decimal(str(high)) if varies else Decimal(1))
-        for each, high, varies in zip(given, (budget, root, root), varied, strict=True)
+        given[axis.option] or (default if varies else one)
+        for axis, default, varies in axes
     ]
 
 
@@ -118,23 +72,23 @@ def searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Answ
     start = time.perf_counter()
     with Bar(asked.points, quiet=quiet) as bar:
         answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
-    if verbose or (sys.stderr.isatty() and not quiet):
+    if asked.constraint and (verbose or (sys.stderr.isatty() and not quiet)):
         seconds = time.perf_counter() - start
         click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
     return answer
 
 
-def networks(baseline: Spec, table: list[Data]) -> list[Spec]:
-    """The networks of these rows, to be built."""
-    from effscale.growth.multipliers import Multipliers
+def networks(baseline: Spec, table: list[Data], phi: float) -> list[Spec]:
+    """The networks of these rows, to be built; what no row says is that of φ."""
+    from effscale.growth.growth import at_phi
     from effscale.growth.scale import scale
 
-    names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
-    given = [Multipliers(*(row[name] for name in names)) for row in table]
-    return [scale(baseline, each) for each in given]
+    found, end = [], "_multiplier"
+    for row in table:
+        given = {key.removesuffix(end): row[key] for key in row if key.endswith(end)}
+        found.append(scale(baseline, replace(at_phi(baseline, phi), **given)))
+    return found
 
-
-# --------------------------------------------------------------------------------------
 
 #: Rows of the table, unless --top says otherwise.
 SHOWN = 20
@@ -252,56 +206,36 @@ def command(  # noqa: PLR0913 - options
       effscale grid d0 --phi 1..7
       effscale grid --evaluate 'python train.py {spec} --out {out}' --study pets
     """
+    from effscale.growth.growth import growth_of
     from effscale.report import grid as report
     from effscale.search import grid as search
 
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)
     baseline = options.read(spec, resolution, classes)
-    if baseline.neck is not None:
-        refuse(
-            {
-                "alpha": alpha,
-                "beta": beta,
-                "gamma": gamma,
-                "plot": plot,
-                "strategy": strategy != "compound",
-                "constraint": constraint != "nominal",
-                "evaluate": evaluation,
-            }
-        )
-        neck_answer(
-            baseline,
-            neck_width,
-            step[0],
-            phi,
-            budget,
-            sort=sort,
-            top=top or SHOWN,
-            engine=engine,
-            form=form,
-            output=output,
-            units=units,
-            quiet=quiet,
-            verbose=verbose,
-        )
-        return
-    if neck_width is not None:
-        raise click.UsageError(f"--neck-width is of detectors; {baseline.name} is none")
-    ranges = coefficient_ranges(budget, strategy, alpha, beta, gamma)
-    alphas, betas, gammas = search.axes(ranges, step)
+    growth = growth_of(baseline)
+    given = {
+        "alpha": alpha,
+        "beta": beta,
+        "gamma": gamma,
+        "neck-width": neck_width,
+        "plot": plot,
+        "strategy": strategy != "compound",
+        "constraint": constraint != "nominal",
+        "evaluate": evaluation,
+    }
+    refuse(growth, given)
+    ranges = coefficient_ranges(growth, budget, strategy, given)
     asked = search.Grid(
-        alphas,
-        betas,
-        gammas,
+        tuple(search.axes(ranges, step[: len(ranges)])),
         budget=budget,
         tolerance=tolerance,
-        constraint=constraint,
+        constraint=constraint if growth.meets_budget else None,
         phis=tuple(phi),
     )
     answer = searched(baseline, asked, quiet=quiet, verbose=verbose)
     order = sort or ("tracking" if len(phi) > 1 else "deviation")
-    found = report.best_first(answer.candidates, order)
+    found = search.best_first(growth, answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
     if evaluation is not None:
         _check_evaluation(phi, engine)
@@ -310,7 +244,7 @@ def command(  # noqa: PLR0913 - options
         evaluate(evaluation, baseline, rows, budget=budget, phi=phi[0], shown=where)
         return
     top = top or SHOWN
-    specs = networks(baseline, table[:top]) if engine != "none" else []
+    specs = networks(baseline, table[:top], phi[0]) if engine != "none" else []
     measured = proof.measurements(specs, engine, quiet=quiet)
     shown = report.report(
         baseline, asked, answer, table, top=top, measured=measured, units=units

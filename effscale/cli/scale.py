@@ -81,10 +81,10 @@ def command(  # noqa: PLR0913 - options
     An --output file named .yaml gets the scaled network as a spec of its own (one
     variant); any other gets the answer.
     """
-    from effscale.growth.family import family
+    from effscale.growth.growth import family
     from effscale.report import scaling
     from effscale.report.scaling import resolved
-    from effscale.search.detectors import published
+    from effscale.search.explain import published
 
     options.unused(output, force=force)
     picture = options.drawable(plot, force=force)

@@ -104,7 +104,7 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
 
 def _specs(baseline: Spec, made: Header) -> dict[str, str]:
     """The network of each candidate as YAML, named after its coefficients."""
-    from effscale.growth.family import Variant
+    from effscale.growth.growth import Variant
     from effscale.growth.multipliers import Multipliers
     from effscale.growth.scale import scale
     from effscale.report.scaling import resolved

@@ -81,13 +81,12 @@ def resolution(text: str) -> tuple[int, int]:
 def strategies(text: str) -> list[str]:
     """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` that a paper compares."""
     from effscale.errors import ScaleError
-    from effscale.growth.law import DETECTOR
-    from effscale.growth.multipliers import shares
+    from effscale.growth.multipliers import BY_LAW, shares
 
     names = text.split(",")
     for name in names:
         try:
-            _ = text == "all" or name in DETECTOR or shares(name)
+            _ = text == "all" or name in BY_LAW or shares(name)
         except ScaleError as error:
             message = str(error).removeprefix("strategy: expected ")
             raise ValueError(f"all, or {message.partition(', got ')[0]}") from None

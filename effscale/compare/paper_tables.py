@@ -13,12 +13,12 @@ import yaml
 
 from effscale.compare.side_by_side import METRICS, Point
 from effscale.cost.count import Cost, part_costs, whole
-from effscale.growth.law import at_phi
+from effscale.growth.dimensions import value
+from effscale.growth.growth import at_phi
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import at_resolution, load, scale
 from effscale.network.network import network
 from effscale.quantity import SCALES
-from effscale.search.detectors import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -167,8 +167,6 @@ def _costs(cost: Cost, lead: Cost) -> dict[str, Ours]:
 
 def _settings(spec: Spec) -> dict[str, Ours]:
     """What the spec of a detector states; of a square image, a side."""
-    if spec.neck is None:
-        return {}
     found = {figure: value(spec, path) for figure, path in SETTINGS.items()}
     return {**found, "input": spec.resolution[0]}
 

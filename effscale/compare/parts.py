@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic_core import PydanticUndefined
 
@@ -12,16 +12,186 @@ from effscale.growth.scale import variant
 from effscale.network.network import network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.spec.models import Spec
 
 
-# --------------------------------------------------------------------------------------
-# Which items of two sequences are each other's.
+#: What a spec says that is not said again part by part, or speaks of the file alone.
+_ELSEWHERE = ("name", "source", "expected", "published", "variants")
+_UNSAID = (None, (), PydanticUndefined)
+#: Parts that a section makes, and the keys by which it does not speak of them.
+_BEHIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "head": {"head": ()},
+    "neck": {"neck": ()},
+    "heads": {"class_head": (), "box_head": ("classes", "prior")},
+}
+#: Relatives of a backbone are, as variants, other networks.
+_UNTOLD: dict[str, Any] = {
+    **dict.fromkeys(("stem", "stages", *_BEHIND, *_ELSEWHERE), True),
+    "scaling": {"backbones"},
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that is another; None where there was none, or is none any more."""
+
+    place: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """A part before and after: None where it is new, or gone."""
+
+    before: PartCost | None
+    after: PartCost | None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def sides(self) -> list[PartCost]:
+        """The part as it was and is, as far as it was and is."""
+        return [each for each in (self.before, self.after) if each is not None]
+
+    @property
+    def delta(self) -> Cost:
+        """What the change adds to the costs."""
+        old = Cost() if self.before is None else self.before.cost
+        new = Cost() if self.after is None else self.after.cost
+        return less(new, old)
+
+    @property
+    def kind(self) -> str:
+        """`added`, `removed`, `changed` or `same`."""
+        if self.before is None:
+            return "added"
+        if self.after is None:
+            return "removed"
+        return "changed" if self.differences or self.delta != Cost() else "same"
+
+
+def less(new: Cost, old: Cost) -> Cost:
+    """By how much `new` costs more."""
+    return Cost(
+        int(new.macs) - int(old.macs),
+        int(new.params) - int(old.params),
+        int(new.activations) - int(old.activations),
+    )
+
+
+class _Told(NamedTuple):
+    """A part, and what the file says of it."""
+
+    cost: PartCost
+    said: Any
+
+
+def changes(old: Spec, new: Spec) -> list[Change]:
+    """Each part of either version, those that are each other's together, in order."""
+    (stem, was, ends), (new_stem, now, new_ends) = _told(old), _told(new)
+    pairs = aligned([each.said for each in was], [each.said for each in now], alike)
+    return [
+        _change(stem, new_stem),
+        *(
+            _change(None if i is None else was[i], None if j is None else now[j])
+            for i, j in pairs
+        ),
+        *(
+            _change(ends.get(path), new_ends.get(path))
+            for path in dict.fromkeys([*ends, *new_ends])
+        ),
+    ]
+
+
+def _told(spec: Spec) -> tuple[_Told, list[_Told], dict[str, _Told]]:
+    """The stem, the stages that are there, and what is behind them by its path."""
+    costs = {each.part.path: each for each in part_costs(network(spec))}
+    lines = [(costs.get(f"stages.{k}"), line) for k, line in enumerate(spec.stages)]
+    stages = [_Told(cost, _said(line)) for cost, line in lines if cost is not None]
+    behind = {}
+    for name, section in spec.sections.items():
+        said = _said(section)
+        for path, others in _BEHIND[name].items():
+            kept = {key: said[key] for key in said if key not in others}
+            behind[path] = _Told(costs[path], kept)
+    return _Told(costs["stem"], _said(spec.stem)), stages, behind
+
+
+def _change(old: _Told | None, new: _Told | None) -> Change:
+    if old is None or new is None:
+        return Change(old and old.cost, new and new.cost)
+    found = differences(old.said, new.said)
+    inputs = [each.cost.input for each in (old, new)]
+    sides = [[int(side) for side in each[1:]] for each in inputs]
+    widths = [int(each.channels) for each in inputs]
+    if sides[0] != sides[1]:
+        found.append(Difference("input", *sides))
+    if widths[0] != widths[1]:
+        found.append(Difference("c_in", *widths))
+    return Change(old.cost, new.cost, tuple(found))
+
+
+def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some
+    """What the file says of a part, defaults filled in; input channels are not said."""
+    if isinstance(value, tuple):
+        lines = [_said(each) for each in value]
+        return lines[0] if len(lines) == 1 else lines
+    fields = type(value).model_fields.items()
+    defaults = {name: _plain(field.default) for name, field in fields}
+    written = value.model_dump(exclude_none=True, exclude={"c_in"})
+    filled = {name: written.get(name, default) for name, default in defaults.items()}
+    return {name: each for name, each in filled.items() if each not in _UNSAID}
+
+
+def _plain(default: object) -> object:
+    """A field's default as a file would write it: `1` for 1×1."""
+    return default[0] if isinstance(default, tuple) and default else default
+
+
+def differences(old: Any, new: Any, place: str = "") -> list[Difference]:  # noqa: ANN401
+    """Where plain data differs: by key, by index where lists are equally long."""
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys: list[Any] = list(dict.fromkeys([*old, *new]))
+        steps = [(f"{place}.{key}" if place else key, key) for key in keys]
+        pairs = [(step, old.get(key), new.get(key)) for step, key in steps]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        both = enumerate(zip(old, new, strict=True))
+        pairs = [(f"{place}[{k}]", one, other) for k, (one, other) in both]
+    else:
+        return [Difference(place, old, new)]
+    return [each for step, a, b in pairs for each in differences(a, b, step)]
+
+
+def aside(old: Spec, new: Spec) -> list[Difference]:
+    """What else the versions say differently: activation, rules, cells, and so on."""
+    was, now = (
+        spec.model_dump(exclude_none=True, exclude=_UNTOLD) for spec in (old, new)
+    )
+    return differences(was, now)
+
+
+def of_variants(old: Spec, new: Spec) -> dict[str, tuple[Cost | None, Cost | None]]:
+    """What the variants of either file cost before and after, those that changed.
+
+    None where the files have no variant in common: they are of different families.
+    """
+    shared = old.variants.keys() & new.variants.keys()
+    names = dict.fromkeys([*old.variants, *new.variants] if shared else [])
+    both = {
+        name: tuple(
+            count(variant(spec, name)) if name in spec.variants else None
+            for spec in (old, new)
+        )
+        for name in names
+    }
+    return {name: (a, b) for name, (a, b) in both.items() if a != b}
+
 
 T = TypeVar("T")
-
 #: Items less alike than this are not versions of each other.
 LEAST_ALIKE = 0.25
 
@@ -97,183 +267,3 @@ def _alike(old: object, new: object) -> float:
         low, high = sorted((abs(float(old)), abs(float(new))))  # type: ignore[arg-type]
         return low / high
     return float(old == new)
-
-
-# --------------------------------------------------------------------------------------
-
-#: What a spec says that is not said again part by part, or speaks of the file alone.
-_ELSEWHERE = ("name", "source", "expected", "published", "variants")
-_UNSAID = (None, (), PydanticUndefined)
-_PARTS = ("stem", "stages", "head", "neck", "heads")
-#: Relatives of a backbone are, as variants, other networks.
-_UNTOLD: dict[str, Any] = {
-    **dict.fromkeys((*_PARTS, *_ELSEWHERE), True),
-    "scaling": {"backbones"},
-}
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A value that is another; None where there was none, or is none any more."""
-
-    place: str
-    before: Any
-    after: Any
-
-
-@dataclass(frozen=True)
-class Change:
-    """A part before and after: None where it is new, or gone."""
-
-    before: PartCost | None
-    after: PartCost | None
-    differences: tuple[Difference, ...] = ()
-
-    @property
-    def sides(self) -> list[PartCost]:
-        """The part as it was and is, as far as it was and is."""
-        return [each for each in (self.before, self.after) if each is not None]
-
-    @property
-    def delta(self) -> Cost:
-        """What the change adds to the costs."""
-        old = Cost() if self.before is None else self.before.cost
-        new = Cost() if self.after is None else self.after.cost
-        return less(new, old)
-
-    @property
-    def kind(self) -> str:
-        """`added`, `removed`, `changed` or `same`."""
-        if self.before is None:
-            return "added"
-        if self.after is None:
-            return "removed"
-        return "changed" if self.differences or self.delta != Cost() else "same"
-
-
-def less(new: Cost, old: Cost) -> Cost:
-    """By how much `new` costs more."""
-    return Cost(
-        int(new.macs) - int(old.macs),
-        int(new.params) - int(old.params),
-        int(new.activations) - int(old.activations),
-    )
-
-
-def changes(old: Spec, new: Spec) -> list[Change]:
-    """Each part of either version, those that are each other's together, in order."""
-    before, after = (part_costs(network(spec)) for spec in (old, new))
-    was, now = (
-        [_said(line) for line, _ in zip(spec.stages, _stages(parts), strict=False)]
-        for spec, parts in ((old, before), (new, after))
-    )
-    found = [_change(before[0], after[0], _said(old.stem), _said(new.stem))]
-    for i, j in aligned(was, now, alike):
-        found.append(
-            _change(
-                None if i is None else before[1 + i],
-                None if j is None else after[1 + j],
-                None if i is None else was[i],
-                None if j is None else now[j],
-            )
-        )
-    ends = [
-        {
-            each.part.path: (each, said)
-            for each, said in zip(*_behind(spec, parts), strict=True)
-        }
-        for spec, parts in ((old, before), (new, after))
-    ]
-    for path in dict.fromkeys([*ends[0], *ends[1]]):
-        (one, says), (other, then) = (end.get(path, (None, None)) for end in ends)
-        found.append(_change(one, other, says, then))
-    return found
-
-
-def _stages(parts: Sequence[PartCost]) -> list[PartCost]:
-    """The parts that are stages; a detector has none beyond those that are tapped."""
-    return [each for each in parts if each.part.path.startswith("stages.")]
-
-
-def _behind(
-    spec: Spec, parts: Sequence[PartCost]
-) -> tuple[Sequence[PartCost], Sequence[Any]]:
-    """The parts behind the stages, and what the file says of each."""
-    if spec.neck is None:
-        return parts[-1:], [_said(spec.head)]
-    heads = _said(spec.heads)
-    box = {key: heads[key] for key in heads if key not in {"classes", "prior"}}
-    return parts[-3:], [_said(spec.neck), heads, box]
-
-
-def _said(value: Any) -> Any:  # noqa: ANN401 - a model, or some
-    """What the file says of a part, defaults filled in; input channels are not said."""
-    if isinstance(value, tuple):
-        lines = [_said(each) for each in value]
-        return lines[0] if len(lines) == 1 else lines
-    fields = type(value).model_fields.items()
-    defaults = {name: _plain(field.default) for name, field in fields}
-    written = value.model_dump(exclude_none=True, exclude={"c_in"})
-    filled = {name: written.get(name, default) for name, default in defaults.items()}
-    return {name: each for name, each in filled.items() if each not in _UNSAID}
-
-
-def _plain(default: object) -> object:
-    """A field's default as a file would write it: `1` for 1×1."""
-    return default[0] if isinstance(default, tuple) and default else default
-
-
-def _change(
-    before: PartCost | None, after: PartCost | None, old: object, new: object
-) -> Change:
-    if before is None or after is None:
-        return Change(before, after)
-    found = differences(old, new)
-    sides = [[int(side) for side in each.input[1:]] for each in (before, after)]
-    widths = [int(each.input.channels) for each in (before, after)]
-    if sides[0] != sides[1]:
-        found.append(Difference("input", *sides))
-    if widths[0] != widths[1]:
-        found.append(Difference("c_in", *widths))
-    return Change(before, after, tuple(found))
-
-
-def differences(old: Any, new: Any, place: str = "") -> list[Difference]:  # noqa: ANN401
-    """Where plain data differs: by key, by index where lists are equally long."""
-    if old == new:
-        return []
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys: list[Any] = list(dict.fromkeys([*old, *new]))
-        steps = [(f"{place}.{key}" if place else key, key) for key in keys]
-        pairs = [(step, old.get(key), new.get(key)) for step, key in steps]
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        both = enumerate(zip(old, new, strict=True))
-        pairs = [(f"{place}[{k}]", one, other) for k, (one, other) in both]
-    else:
-        return [Difference(place, old, new)]
-    return [each for step, a, b in pairs for each in differences(a, b, step)]
-
-
-def aside(old: Spec, new: Spec) -> list[Difference]:
-    """What else the versions say differently: activation, rules, cells, and so on."""
-    was, now = (
-        spec.model_dump(exclude_none=True, exclude=_UNTOLD) for spec in (old, new)
-    )
-    return differences(was, now)
-
-
-def of_variants(old: Spec, new: Spec) -> dict[str, tuple[Cost | None, Cost | None]]:
-    """What the variants of either file cost before and after, those that changed.
-
-    None where the files have no variant in common: they are of different families.
-    """
-    shared = old.variants.keys() & new.variants.keys()
-    names = dict.fromkeys([*old.variants, *new.variants] if shared else [])
-    both = {
-        name: tuple(
-            count(variant(spec, name)) if name in spec.variants else None
-            for spec in (old, new)
-        )
-        for name in names
-    }
-    return {name: (a, b) for name, (a, b) in both.items() if a != b}

@@ -1,13 +1,13 @@
-"""Which numbers of a spec follow which multiplier."""
+"""Numbers of a spec that scale, and the multiplier and the rule that each follows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.spec.steps import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.arrays import Int
     from effscale.spec.models import Spec
@@ -25,16 +25,38 @@ Role = Literal[
 ]
 Change: TypeAlias = "Callable[[Role, Int], Int]"
 
-ROLES: tuple[Role, ...] = get_args(Role)
+
+class Follows(NamedTuple):
+    """What makes another number of one: a multiplier, and a rule that rounds."""
+
+    multiplier: str  #: of `Multipliers`
+    rule: str  #: of `Rules`
+
+
+FOLLOWS: Mapping[Role, Follows] = {
+    "channels": Follows("width", "channels"),
+    "grown": Follows("width", "grown"),
+    "group_width": Follows("group_width", "group_width"),
+    "repeats": Follows("depth", "repeats"),
+    "neck_channels": Follows("neck_width", "channels"),
+    "neck_repeats": Follows("neck_depth", "repeats"),
+    "head_repeats": Follows("head_depth", "repeats"),
+}
+ROLES = tuple(FOLLOWS)
 
 #: What the fields of lines and heads are, by the names that they have everywhere.
-ROLE_OF: dict[str, Role] = {
+ROLE_OF: Mapping[str, Role] = {
     "channels": "channels",
     "c_mid": "channels",
     "growth": "channels",
     "hidden": "channels",
     "group_width": "group_width",
     "repeats": "repeats",
+}
+#: Sections of which just these fields scale.
+FIELDS: Mapping[str, Mapping[str, Role]] = {
+    "neck": {"channels": "neck_channels", "repeats": "neck_repeats"},
+    "heads": {"repeats": "head_repeats"},
 }
 
 
@@ -48,25 +70,11 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
     ends = [k for k, each in enumerate(repeats) if each is not None]
     fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
 
-    def of_head(role: Role, number: Int) -> Int:
-        return change("grown" if role == "channels" else role, number)
-
     def but_repeats(role: Role, number: Int) -> Int:
         return number if role == "repeats" else change(role, number)
 
-    head = of_head if rules.head == "grows" else change
-    found: dict[str, object] = {}
-    if spec.head is not None and rules.head != "fixed":
-        found["head"] = _changed(spec.head, head)
-    if spec.neck is not None:
-        wide = change("neck_channels", spec.neck.channels)
-        deep = change("neck_repeats", spec.neck.repeats)
-        update = {"channels": wide, "repeats": deep}
-        found["neck"] = spec.neck.model_copy(update=update)
-    if spec.heads is not None:
-        update = {"repeats": change("head_repeats", spec.heads.repeats)}
-        found["heads"] = spec.heads.model_copy(update=update)
-    return found | {
+    return {
+        **_sections(spec, change),
         "stem": spec.stem if rules.stem == "fixed" else _changed(spec.stem, change),
         "stages": tuple(
             _changed(line, but_repeats if index in fixed else change)
@@ -74,6 +82,24 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
         ),
         "blocks": _changed(spec.blocks, change),
     }
+
+
+def _sections(spec: Spec, change: Change) -> dict[str, object]:
+    """What is behind the stages: a head by the spec's rule, others by their fields."""
+
+    def of_head(role: Role, number: Int) -> Int:
+        return change("grown" if role == "channels" else role, number)
+
+    head = of_head if spec.rounding.head == "grows" else change
+    found: dict[str, object] = {}
+    for name, section in spec.sections.items():
+        if name in FIELDS:
+            roles = FIELDS[name].items()
+            update = {key: change(role, getattr(section, key)) for key, role in roles}
+            found[name] = section.model_copy(update=update)
+        elif spec.rounding.head != "fixed":
+            found[name] = _changed(section, head)
+    return found
 
 
 def _changed(value: Any, change: Change) -> Any:  # noqa: ANN401 - models, and lists of them
@@ -105,3 +131,24 @@ def numbers(spec: Spec, *roles: Role) -> list[Int]:
 
     changed(spec, note)
     return found
+
+
+# --------------------------------------------------------------------------------------
+# Values of a spec by their place: the fields that lead there.
+
+Path: TypeAlias = tuple[str, ...]
+
+
+def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any field
+    """The value at `path`; None in a section that there is not."""
+    found: Any = spec
+    for name in path:
+        found = getattr(found, name, None)
+    return found
+
+
+def with_value(model: Any, path: Sequence[str], value: object) -> Any:  # noqa: ANN401
+    """`model`, a spec or a section, with another value at `path`."""
+    first, *rest = path
+    inner = with_value(getattr(model, first), rest, value) if rest else value
+    return model.model_copy(update={first: inner})

@@ -33,6 +33,11 @@ SHARES: Mapping[str, tuple[float, float, float]] = {
 #: The paper's own four; `all` on the command line.
 SINGLE = ("compound", "depth", "width", "resolution")
 STRATEGIES = ("compound", *SHARES, "fast")
+#: Those of a detector: its whole law, or one dimension of it.
+BY_LAW = (
+    *("compound", "backbone", "resolution"),
+    *("neck_width", "neck_depth", "head_depth"),
+)
 FAST_ALPHA = 0.8
 
 _FAST = re.compile(r"fast(?::(0|1|0?\.\d+|1\.0+))?")

@@ -41,6 +41,11 @@ class Rules:
     repeats: Rule
     resolution: Rule
 
+    def grown(self, channels: Int, multiplier: Real) -> Int:
+        """The rule of channels for those that never become fewer."""
+        result: Int = maximum(channels, self.channels(channels, multiplier))
+        return result
+
     @classmethod
     def of(cls, rounding: Rounding) -> Rules:
         """The rules that a spec's `rounding` states."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import every, maximum
+from effscale.arrays import every, is_array
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import ROLES, changed, numbers
-from effscale.growth.law import backbone_called
+from effscale.growth.dimensions import FOLLOWS, ROLES, changed, numbers, with_value
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.lines import Bottleneck
 from effscale.spec.sizes import least_sides, too_small
 from effscale.spec.structure import faults, fits_by_itself
-from effscale.spec.types import Model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from effscale.growth.dimensions import Role
     from effscale.spec.models import Spec, Variant
     from effscale.spec.steps import Line
-
-M = TypeVar("M", bound=Model)
 
 
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
@@ -41,33 +37,17 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     if multipliers.is_identity:
         return spec
     rules = rules or Rules.of(spec.rounding)
-    followed: set[Role] = set()
+    followed: set[str] = set()
 
     def change(role: Role, number: Int) -> Int:
-        followed.add(role)
-        match role:
-            case "channels":
-                return rules.channels(number, multipliers.width)
-            case "neck_channels":
-                return rules.channels(number, multipliers.factor("neck_width"))
-            case "neck_repeats":
-                return rules.repeats(number, multipliers.factor("neck_depth"))
-            case "head_repeats":
-                return rules.repeats(number, multipliers.factor("head_depth"))
-            case "grown":
-                grown: Int = maximum(number, rules.channels(number, multipliers.width))
-                return grown
-            case "group_width":
-                return rules.group_width(number, multipliers.factor("group_width"))
-            case "repeats":
-                return rules.repeats(number, multipliers.depth)
-            case _:
-                assert_never(role)
+        multiplier, rule = FOLLOWS[role]
+        followed.add(multiplier)
+        result: Int = getattr(rules, rule)(number, multipliers.factor(multiplier))
+        return result
 
-    scaled = spec.model_copy(update=changed(spec, change))
-    _check_scaled(spec, multipliers, followed)
-    if spec.neck is not None:
-        scaled = scaled.model_copy(update=_of_detector(spec, multipliers))
+    update = changed(spec, change)
+    _check_followed(spec, multipliers, followed)
+    scaled = spec.model_copy(update=update | _renamed(spec, multipliers))
     stages = tuple(map(_compatible, scaled.stages))
     height, width = spec.resolution
     r = multipliers.resolution
@@ -79,12 +59,26 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     return sized
 
 
-def _of_detector(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
-    """What a scaled detector calls its backbone, whose relatives are others now."""
-    found: dict[str, object] = {"backbone": backbone_called(spec, multipliers)}
-    if spec.scaling is not None:
-        found["scaling"] = spec.scaling.model_copy(update={"backbones": {}})
-    return found
+def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
+    """What a neck's backbone is called: its relatives are of other networks now."""
+    if "neck" not in spec.sections:
+        return {}
+    backbone = {"backbone": backbone_called(spec, multipliers)}
+    if spec.scaling is None:
+        return {**backbone}
+    return {**backbone, "scaling": with_value(spec.scaling, ("backbones",), {})}
+
+
+def backbone_called(spec: Spec, multipliers: Multipliers) -> str | None:
+    """The listed backbone that a detector has at these multipliers, if it is one."""
+    asked = multipliers.depth, multipliers.width
+    if any(map(is_array, asked)):
+        return None
+    listed = {} if spec.scaling is None else spec.scaling.backbones
+    for name, each in listed.items():
+        if asked == (each.depth_multiplier, each.width_multiplier):
+            return name
+    return spec.backbone if asked == (1, 1) else None
 
 
 def is_plain(spec: Spec) -> bool:
@@ -102,17 +96,21 @@ def _compatible(line: Line) -> Line:
     return line.model_copy(update={inner: channels, "group_width": group})
 
 
-def _check_scaled(spec: Spec, multipliers: Multipliers, followed: set[Role]) -> None:
+#: What has to be there for a multiplier to change something.
+FOLLOWERS = {
+    "depth": "stage that repeats",
+    "width": "width that scales",
+    "neck_width": "neck",
+    "neck_depth": "neck",
+    "head_depth": "heads by level",
+}
+
+
+def _check_followed(spec: Spec, multipliers: Multipliers, followed: set[str]) -> None:
     """Refuse a multiplier that nothing in the network has followed."""
-    for dimension, role, what in (
-        ("depth", {"repeats"}, "stage that repeats"),
-        ("width", {"channels", "grown"}, "width that scales"),
-        ("neck_width", {"neck_channels"}, "neck"),
-        ("neck_depth", {"neck_repeats"}, "neck"),
-        ("head_depth", {"head_repeats"}, "heads by level"),
-    ):
-        if not followed & role and not every(multipliers.factor(dimension) == 1):
-            raise ScaleError(f"{dimension}: {spec.name} has no {what}")
+    for name, what in FOLLOWERS.items():
+        if name not in followed and not every(multipliers.factor(name) == 1):
+            raise ScaleError(f"{name}: {spec.name} has no {what}")
 
 
 def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
@@ -141,11 +139,10 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     Raises:
         ScaleError: if no linear layer makes them.
     """
-    if spec.head is not None and not spec.head.classifier:
+    name, head = spec.classifying
+    if not head.classifier:
         raise ScaleError(f"classes: {spec.name} has no linear classifier")
-    name = "head" if spec.heads is None else "heads"
-    section = getattr(spec, name).model_copy(update={"classes": classes})
-    return _changed(spec, **{name: section})
+    return _changed(spec, **{name: with_value(head, ("classes",), classes)})
 
 
 def _changed(spec: Spec, **update: object) -> Spec:
@@ -176,18 +173,10 @@ def variant(spec: Spec, name: str) -> Spec:
         "published": given.published,
         "budget": given.budget,
     }
-    sections: dict[str, object] = {}
-    if scaled.head is not None and given.dropout is not None:
-        update = {"dropout": given.dropout}
-        sections["head"] = scaled.head.model_copy(update=update)
-    if scaled.neck is not None and given.neck is not None:
-        sections["neck"] = _with(scaled.neck, **dict(given.neck))
-    if scaled.heads is not None and given.heads is not None:
-        anchors = _with(scaled.heads.anchors, scale=given.heads.anchor_scale)
-        repeats = given.heads.repeats
-        sections["heads"] = _with(scaled.heads, repeats=repeats, anchors=anchors)
+    for path, value in given.sections.items():
+        scaled = with_value(scaled, path, value)
     resized = at_resolution(scaled, given.resolution)
-    return resized.model_copy(update={"name": name, **sections, **figures})
+    return resized.model_copy(update={"name": name, **figures})
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:
@@ -195,12 +184,6 @@ def stated(spec: Spec, given: Variant) -> Multipliers:
     listed = {} if spec.scaling is None else spec.scaling.backbones
     of = given if given.backbone is None else listed[given.backbone]
     return Multipliers(of.depth_multiplier, of.width_multiplier)
-
-
-def _with(section: M, **update: object) -> M:
-    """A copy of a section with what is given of these."""
-    given = {name: each for name, each in update.items() if each is not None}
-    return section.model_copy(update=given)
 
 
 def relatives(spec: Spec, name: str) -> dict[str, Spec]:

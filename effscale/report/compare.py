@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
     from effscale.compare.side_by_side import Entry
     from effscale.cost.count import Cost
-    from effscale.growth.multipliers import Multipliers
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
-    from effscale.spec.models import Spec
 
 _WORDS = {"params": "params", "macs": "MACs"}
 #: Of a published figure that is not ours.
@@ -56,32 +54,6 @@ def report(
     )
 
 
-def network_row(
-    name: str,
-    spec: Spec,
-    cost: Cost,
-    multipliers: Multipliers | None,
-    measurement: Measurement | None = None,
-) -> Data:
-    """The keys that a row of every comparison begins with; no φ made the network."""
-    given = multipliers
-    return {
-        "name": name,
-        "strategy": None,
-        "phi": None,
-        "depth_multiplier": None if given is None else float(given.depth),
-        "width_multiplier": None if given is None else float(given.width),
-        "resolution_multiplier": None if given is None else float(given.resolution),
-        "resolution": [int(side) for side in spec.resolution],
-        **rows.costs(cost),
-        "ratio": None,
-        "budget": None,
-        "deviation": None,
-        "measured": rows.measured(measurement),
-        "agrees": rows.agrees(cost, measurement),
-    }
-
-
 def ratios(cost: Cost, other: Cost) -> Data:
     """MACs and params as multiples of another network's."""
     return {
@@ -96,13 +68,10 @@ def times(value: float) -> str:
 
 
 def _row(
-    entry: Entry,
-    rival: Entry | None,
-    measurement: Measurement | None,
-    notes: Footnotes,
+    entry: Entry, rival: Entry | None, measurement: Measurement | None, notes: Footnotes
 ) -> Data:
     printed = entry.spec.published
-    beginning = network_row(
+    beginning = rows.network(
         entry.name, entry.spec, entry.cost, entry.multipliers, measurement
     )
     text = (printed.note if printed else None) or UNEXPLAINED

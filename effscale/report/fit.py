@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from effscale.growth.growth import growth_of
 from effscale.quantity import human
-from effscale.report import detectors, document, rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    unit_of,
-)
-from effscale.report.scaling import reasons, variant_row
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, unit_of
+from effscale.report.scaling import legend, reasons, scaled, variant_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
@@ -35,6 +32,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     top: int = 10,
 ) -> Report:
     """Each network found, its role beside it; of the front, `top` in the table."""
+    growth = growth_of(spec)
     table = [
         _row(spec, each, measurement)
         for each, measurement in zip(found, measured, strict=True)
@@ -42,20 +40,21 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     front = [row for row in table if row["role"] == "front"]
     others = [row for row in table if row["role"] != "front"]
     chosen = [row for row in others if row["role"] == "nearest"]
-    sections = [Section(_columns(units, others), others, emphasis=_emphasis)]
+    sections = [Section(_columns(growth, units, others), others, emphasis=_emphasis)]
     notes = []
     if front:
         title = "Pareto front within the tolerance: params against activations"
-        sections.append(Section(_columns(units, front), _spread(front, top), title))
+        sections.append(
+            Section(_columns(growth, units, front), _spread(front, top), title)
+        )
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
-    sections += reasons(chosen) if chosen else []
-    notes += [detectors.LEGEND] if detectors.is_of_detectors(table) else []
+    sections += [reasons(growth, chosen)] if chosen else []
     return Report(
         data={**rows.envelope("fit", spec.name), "rows": table},
         sections=sections,
         heading=[("target", asked), ("searched", searched)],
-        notes=notes,
+        notes=[*notes, *legend(growth)],
         records=[_flat(row) for row in table],
     )
 
@@ -94,7 +93,7 @@ _PHI = [
 ]
 
 
-def _columns(units: Units, table: list[Data]) -> list[Column]:
+def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
     ray = any(row["interval"] for row in table)
     _, factor = unit_of(units)
@@ -106,7 +105,7 @@ def _columns(units: Units, table: list[Data]) -> list[Column]:
         Column("", "role", justify="left"),
         *([Column("target", "target", target)] if several else []),
         *(_PHI if ray else []),
-        *detectors.scaled(table),
+        *scaled(growth),
         *document.costs(units),
         document.ACTIVATIONS,
         document.OFF_BY,

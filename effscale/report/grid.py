@@ -6,68 +6,52 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from effscale.cost.count import Cost
+from effscale.growth.growth import growth_of
 from effscale.report import document, rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    multiple,
-)
+from effscale.report.document import Column, Report, Section, multiple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
-    from effscale.report.document import Units
+    from effscale.report.document import Row, Units
     from effscale.report.rows import Data
     from effscale.search.grid import Answer, Candidates, Grid
     from effscale.spec.models import Spec
 
-#: Orders that one may ask for: best first, each with what to sort by.
-SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
-
-
-def best_first(candidates: Candidates, by: str) -> Candidates:
-    """The candidates sorted: smallest deviation, or smallest figure, first."""
-    keys: dict[str, Any] = {
-        "deviation": np.abs(candidates.deviation),
-        "tracking": candidates.tracking,
-        "params": candidates.cost.params,
-        "activations": candidates.cost.activations,
-        "macs": candidates.cost.macs,
-        "resolution": candidates.height * candidates.width,
-    }
-    ties: tuple[Any, ...] = candidates.gamma, candidates.beta, candidates.alpha
-    return candidates.take(np.lexsort((*ties, np.abs(candidates.deviation), keys[by])))
-
 
 def candidate_rows(spec: Spec, candidates: Candidates, phi: float) -> list[Data]:
     """A row for each candidate, in order, as plain Python numbers."""
-    own = spec.coefficients
+    growth, size = growth_of(spec), len(candidates)
+    axes = [*zip(growth.axes, candidates.coefficients, growth.own, strict=True)]
+    given = growth.at(candidates.coefficients, phi).given
     figures = {
-        "alpha": candidates.alpha,
-        "beta": candidates.beta,
-        "gamma": candidates.gamma,
+        **{axis.key: each for axis, each, _ in axes},
+        **{f"{name}_multiplier": each for name, each in given.items()},
+        **vars(candidates.cost),
         "product": candidates.product,
-        "depth_multiplier": candidates.alpha**phi,
-        "width_multiplier": candidates.beta**phi,
-        "resolution_multiplier": candidates.gamma**phi,
         "resolution": np.stack([candidates.height, candidates.width], axis=1),
-        "params": candidates.cost.params,
-        "macs": candidates.cost.macs,
-        "activations": candidates.cost.activations,
+        "channels": candidates.numbers,
         "ratio": candidates.ratio,
         "deviation": candidates.deviation,
         "tracking": candidates.tracking,
         "points": candidates.same,
         "pareto": candidates.pareto,
+        "own": np.all([each == own for _, each, own in axes], axis=0),
     }
-    lists = [np.asarray(column).tolist() for column in figures.values()]
-    table = [dict(zip(figures, row, strict=True)) for row in zip(*lists, strict=True)]
-    for row in table:
-        point = row["alpha"], row["beta"], row["gamma"]
-        row["own"] = point == (own.alpha, own.beta, own.gamma)
-    return table
+    said = [key for key in growth.candidate if key in figures]
+    lists = [_plain(figures[key], size) for key in said]
+    table = [dict(zip(said, row, strict=True)) for row in zip(*lists, strict=True)]
+    return [row | dict.fromkeys(growth.unsaid) for row in table]
+
+
+def _plain(column: Any, size: int) -> list[Any]:  # noqa: ANN401 - an array, or a number
+    found: list[Any] = (
+        np.asarray(column).tolist() if np.ndim(column) else [column] * size
+    )
+    return found
 
 
 def report(  # noqa: PLR0913 - what a search was, and what it found
@@ -84,12 +68,14 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
 
     `measured` has an entry for each of the first rows, as far as it goes.
     """
-    budget = grid.budget ** grid.phis[0]
+    growth, budget = growth_of(spec), grid.budget ** grid.phis[0]
     for index, row in enumerate(table):
         found = measured[index] if index < len(measured) else None
+        cost = Cost(row["macs"], row["params"], row["activations"])
         row["budget"] = budget
         row["measured"] = rows.measured(found)
-        row["agrees"] = None if found is None else found.macs == row["macs"]
+        row["agrees"] = rows.agrees(cost, found)
+    table = [{key: row.get(key) for key in growth.candidate} for row in table]
     shown = [*table[:top], *(row for row in table[top:] if row["own"])]
     family = len(grid.phis) > 1
     more = [f"{len(table) - top} more networks: --top {len(table)}, or --format csv"]
@@ -102,45 +88,59 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "candidates": table,
         },
         sections=[
-            Section(_columns(units, family=family), shown, emphasis=document.own)
+            Section(
+                _columns(growth, units, family=family), shown, emphasis=document.own
+            )
         ],
-        heading=_heading(spec, grid, answer, len(table)),
-        notes=[_legend(family=family), *(more if len(table) > top else [])],
-        records=[rows.flat(row) for row in table],
+        heading=_heading(growth, grid, answer, len(table)),
+        notes=[_legend(growth, family=family), *(more if len(table) > top else [])],
+        records=[_record(row) for row in table],
     )
+
+
+def _record(row: Data) -> Data:
+    """A row for a CSV; of what is shown φ by φ, the first."""
+    first = {key: row[key][0] for key in ("channels",) if key in row}
+    return rows.flat({**row, **first})
 
 
 def _heading(
-    spec: Spec, grid: Grid, answer: Answer, networks: int
+    growth: Growth, grid: Grid, answer: Answer, networks: int
 ) -> list[tuple[str, str]]:
     low, high = grid.phis[0], grid.phis[-1]
-    phis = f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}"
-    what = "α·β²·γ²" if grid.constraint == "nominal" else "realised MACs"
-    percent = f"{100 * grid.tolerance:g} %"
-    budget = f"{grid.budget:g} × {spec.name} per φ, by {what} within {percent}, {phis}"
-    found = (
-        f"{answer.enumerated:,} points, {answer.feasible:,} feasible, "
-        f"{networks:,} networks"
-    )
-    return [("budget", budget), ("grid", found)]
+    budget = [f"{grid.budget:g} × {growth.spec.name} per φ"]
+    found = [f"{answer.enumerated:,} {growth.points}"]
+    if grid.constraint is not None:
+        what = "α·β²·γ²" if grid.constraint == "nominal" else "realised MACs"
+        budget.append(f"by {what} within {100 * grid.tolerance:g} %")
+        found.append(f"{answer.feasible:,} feasible")
+    budget.append(f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}")
+    found.append(f"{networks:,} networks")
+    return [("budget", ", ".join(budget)), ("grid", ", ".join(found))]
 
 
-def _columns(units: Units, *, family: bool) -> list[Column]:
-    def marks(row: Data) -> str:
+#: Columns beside the coefficients, of the growths whose candidates have them.
+_BESIDE = {
+    "product": Column("product", "product", lambda value: f"{value:.3f}"),
+    "channels": Column("W", "channels", lambda each: " ".join(map(str, each))),
+}
+
+
+def _columns(growth: Growth, units: Units, *, family: bool) -> list[Column]:
+    def marks(row: Row) -> str:
         return "".join(
             mark for key, mark in (("own", "★"), ("pareto", "◆")) if row[key]
         )
 
+    said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
         Column("", "", marks, justify="left"),
-        Column("α", "alpha", multiple),
-        Column("β", "beta", multiple),
-        Column("γ", "gamma", multiple),
-        Column("product", "product", lambda value: f"{value:.3f}"),
+        *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
+        *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.candidates(units, family=family),
     ]
 
 
-def _legend(*, family: bool) -> str:
-    text = "★ the spec's own coefficients  ◆ on the front of params against activations"
-    return f"{text}  rms: of log(ratio / budget) over φ" if family else text
+def _legend(growth: Growth, *, family: bool) -> str:
+    tracking = [growth.tracking] if family and growth.tracking else []
+    return "  ".join([growth.marks, *tracking])

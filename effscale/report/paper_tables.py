@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.report import document, rows
-from effscale.report.compare import SCORES, network_row, ratios
+from effscale.report.compare import SCORES, ratios
 from effscale.report.document import (
     Column,
     Footnotes,
@@ -37,7 +37,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
     notes = Footnotes()
     found = [
         {
-            **network_row(row.spec.name, row.spec, row.cost, row.multipliers, each),
+            **rows.network(row.spec.name, row.spec, row.cost, row.multipliers, each),
             **ratios(row.cost, leads[row.to]),
             "model": row.model,
             "to": row.to,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.compare.parts import aside, changes, less, of_variants
 from effscale.cost.count import Cost
 from effscale.report import document, rows
-from effscale.report.compare import network_row, ratios
+from effscale.report.compare import ratios
 from effscale.report.document import (
     Column,
     Report,
@@ -74,10 +74,7 @@ def report(
         },
         sections=[each for each in sections if each.rows],
         heading=[] if changed else [("verdict", verdict)],
-        notes=[
-            *_notes(len(parts) - len(changed), others),
-            *document.agreement(both),
-        ],
+        notes=[*_notes(len(parts) - len(changed), others), *document.agreement(both)],
         records=records,
     )
 
@@ -85,7 +82,7 @@ def report(
 def _rows(old: Entry, new: Entry, measured: Sequence[Measurement | None]) -> list[Data]:
     return [
         {
-            **network_row(each.name, each.spec, each.cost, each.multipliers, found),
+            **rows.network(each.name, each.spec, each.cost, each.multipliers, found),
             **ratios(each.cost, old.cost),
             "to": old.name,
             "spec": each.reference,

@@ -89,7 +89,8 @@ def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
     left.set_xlabel("nominal cost, (α·β²·γ²)^φ")
     left.set_ylabel("realised MACs / baseline")
     left.legend(frameon=False, fontsize=8)
-    points = right.scatter(found.beta, found.gamma, c=found.alpha, s=26, cmap="viridis")
+    alpha, beta, gamma = found.coefficients
+    points = right.scatter(beta, gamma, c=alpha, s=26, cmap="viridis")
     figure.colorbar(points, ax=right, label="α (depth)")
     right.set_xlabel("β (width)")
     right.set_ylabel("γ (resolution)")

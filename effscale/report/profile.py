@@ -41,8 +41,229 @@ if TYPE_CHECKING:
     from effscale.spec.models import Published, Spec
 
 
-# --------------------------------------------------------------------------------------
-# One network in the number that another tool prints, and what makes the difference.
+By = Literal["part", "layer", "operator", "level"]
+_FIGURES = ("params", "macs", "activations", "restated")
+
+
+def report(  # noqa: PLR0913 - options
+    spec: Spec,
+    cost: Cost,
+    *,
+    by: By = "part",
+    measured: Measurement | None = None,
+    units: Units = "macs",
+    tool: Tool | None = None,
+) -> Report:
+    """The cost of `spec` by part, by layer or by operator, with the measured figure.
+
+    With a tool, what that tool prints of it stands beside the MACs.
+    """
+    net = network(spec)
+    found = [amounts(each.visits) for each in visited(net)]
+    whole = sum(found, Counter[str]())
+    parts = [rows.part_row(each, cost) for each in part_costs(net)]
+    if tool:
+        for row, each in zip(parts, found, strict=True):
+            row["restated"] = figure(each, tool)
+    data = {
+        **rows.envelope("profile", spec.name),
+        "resolution": [int(side) for side in spec.resolution],
+        "totals": rows.costs(cost),
+        "parts": parts,
+    }
+    table = parts
+    if by == "layer":
+        table = data["layers"] = _layers(net, cost, tool)
+    elif by == "operator":
+        table = data["operators"] = _operators(net, cost, tool)
+    elif by == "level":
+        table = data["levels"] = level_rows(net, cost)
+    data["measured"] = rows.measured(measured)
+    data["agrees"] = rows.agrees(cost, measured)
+    data["conventions"] = {each: figure(whole, each) for each in TOOLS}
+    grouped = groups(net, cost)
+    if len(grouped) > 1:
+        data["groups"] = grouped
+    total = {by: "total", **rows.costs(cost), "share": 1.0}
+    if tool:
+        data["as"] = restated(whole, tool)
+        total["restated"] = data["as"]["total"]
+    return Report(
+        data=data,
+        sections=[Section(_columns(by, units, tool), table, total=total)],
+        heading=[
+            *_heading(spec, cost, measured, units),
+            *shares(grouped),
+            heading(whole, tool),
+        ],
+        records=table,
+    )
+
+
+def _heading(
+    spec: Spec, cost: Cost, measured: Measurement | None, units: Units
+) -> list[tuple[str, str]]:
+    unit, factor = unit_of(units)
+    size = "×".join(str(side) for side in spec.resolution)
+    counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
+    lines = [
+        ("network", f"{spec.name}, {spec.image_channels}×{size} px, one image"),
+        ("counted", f"{counted}, {int(cost.activations):,} activations"),
+    ]
+    if spec.published is not None:
+        lines += _published(spec.published, cost)
+    if measured is not None:
+        same = rows.agrees(cost, measured)
+        figure = "the same ✓" if same else f"{int(measured.macs):,} MACs ✗"
+        lines.append(("measured", f"{figure}, by {measured.engine}"))
+    return lines
+
+
+def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
+    """What the source printed; ≠ where that is not our figure, rounded or cut."""
+    pairs = ((printed.macs, "MACs", cost.macs), (printed.params, "params", cost.params))
+    figures = [
+        f"{text} {name}" + ("" if agrees(text, int(ours)) else " ≠")
+        for text, name, ours in pairs
+        if text is not None
+    ]
+    accuracies = (("top-1", printed.top1), ("top-5", printed.top5))
+    figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
+    figures += [] if printed.ap is None else [f"AP {printed.ap}"]
+    return [("published", ", ".join(figures))]
+
+
+def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
+    table = [
+        rows.layer_row(each, cost, each.visit.leaf.label) for each in layer_costs(net)
+    ]
+    if tool:
+        for row, figure_of in zip(table, _figures(net, tool), strict=True):
+            row["restated"] = figure_of
+    return table
+
+
+def _figures(net: Network, tool: Tool) -> list[int]:
+    """The tool's figure of every leaf."""
+    steps = (step for each in visited(net, unroll=True) for step in each.visits)
+    return [figure(each, tool) for _, each in amounts_of(steps)]
+
+
+def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
+    """Leaves of one kind together, dearest first."""
+    sums: dict[str, Counter[str]] = {}
+    for row in _layers(net, cost, tool):
+        kept = {key: row[key] for key in _FIGURES if key in row}
+        sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
+    whole = max(int(cost.macs), 1)
+    table = [
+        {"operator": name, **figures, "share": figures["macs"] / whole}
+        for name, figures in sums.items()
+    ]
+    return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
+
+
+_OPERATOR = Column("operator", "operator", justify="left")
+_CHANNELS = Column("channels", "channels")
+_OUTPUT = Column("output", "output", sides)
+_WHAT = {
+    "part": [
+        Column("part", "part", justify="left"),
+        _OPERATOR,
+        Column("input", "input", sides),
+        _OUTPUT,
+        _CHANNELS,
+        Column("repeats", "repeats"),
+    ],
+    "layer": [Column("layer", "layer", justify="left"), _OPERATOR, _OUTPUT, _CHANNELS],
+    "operator": [_OPERATOR, Column("calls", "calls")],
+}
+
+
+def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
+    if by == "level":
+        return _level_columns(units)
+    unit, factor = unit_of(units)
+    return [
+        *_WHAT[by],
+        Column("params", "params", quantity),
+        Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        *([Column(tool, "restated", quantity)] if tool else []),
+        Column("share", "share", percent),
+        Column("activ.", "activations", quantity),
+    ]
+
+
+#: Parts behind the backbone, by the path that they have in the built module.
+HEADS = {"neck": "neck", "class_head": "class head", "box_head": "box head"}
+
+
+def groups(net: Network, cost: Cost) -> list[Data]:
+    """Backbone, neck, class head and box head, each as a whole."""
+    sums: dict[str, Counter[str]] = {}
+    for each in part_costs(net):
+        group = HEADS.get(each.part.path, "backbone")
+        sums.setdefault(group, Counter()).update(rows.costs(each.cost))
+    return [
+        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
+        for name, found in sums.items()
+    ]
+
+
+def shares(found: Sequence[Data]) -> list[tuple[str, str]]:
+    """What groups of parts cost, in a line of the heading; nothing of a single one."""
+    texts = [f"{row['group']} {percent(row['share'])}" for row in found]
+    return [("MACs", ", ".join(texts))] if len(found) > 1 else []
+
+
+def level_rows(net: Network, cost: Cost) -> list[Data]:
+    """A row for the backbone, and for each level what neck and heads do for it.
+
+    Params are left out: levels share the heads' weights.
+
+    Raises:
+        ScaleError: if the network has no levels.
+    """
+    sums: dict[int | None, Counter[str]] = {}
+    sizes: dict[int | None, list[int]] = {}
+    for each in layer_costs(net):
+        level, path = each.visit.level, each.visit.path.partition(".")[0]
+        found = sums.setdefault(level, Counter())
+        found["macs"] += int(each.cost.macs)
+        found["activations"] += int(each.cost.activations)
+        if level is not None:
+            found[path] += int(each.cost.macs)
+            sizes[level] = rows.size(each.visit.output)
+    if len(sums) == 1:
+        raise ScaleError(f"level: {net.name} has none; a detector has")
+    return [
+        {
+            "level": "backbone" if level is None else f"P{level}",
+            "size": sizes.get(level),
+            **{name: found[name] if level else None for name in HEADS},
+            "macs": found["macs"],
+            "activations": found["activations"],
+            "share": found["macs"] / max(int(cost.macs), 1),
+        }
+        for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
+    ]
+
+
+def _level_columns(units: Units) -> list[Column]:
+    unit, factor = unit_of(units)
+
+    def macs(number: int) -> str:
+        return quantity(factor * number)
+
+    return [
+        Column("level", "level", justify="left"),
+        Column("size", "size", sides),
+        *(Column(title, name, macs) for name, title in HEADS.items()),
+        Column(unit, "macs", macs),
+        Column("share", "share", percent),
+        Column("activ.", "activations", quantity),
+    ]
+
 
 _UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"), (1, ""))
 #: How many of the smallest term make a unit at least.
@@ -99,245 +320,3 @@ def restated(found: Counter[str], tool: Tool) -> Data:
         "total": figure(found, tool),
         "terms": {each.name: each.times * each.amount for each in terms(found, tool)},
     }
-
-
-def column(tool: Tool) -> Column:
-    """The column of the restated figures."""
-    return Column(tool, "restated", quantity)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# A detector's cost by what it is made of, and by level.
-
-#: Parts behind the backbone, by the path that they have in the built module.
-HEADS = {"neck": "neck", "class_head": "class head", "box_head": "box head"}
-
-
-def groups(net: Network, cost: Cost) -> list[Data]:
-    """Backbone, neck, class head and box head, each as a whole."""
-    sums: dict[str, Counter[str]] = {}
-    for each in part_costs(net):
-        group = HEADS.get(each.part.path, "backbone")
-        sums.setdefault(group, Counter()).update(rows.costs(each.cost))
-    return [
-        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
-        for name, found in sums.items()
-    ]
-
-
-def shares(spec: Spec, net: Network, cost: Cost) -> list[tuple[str, str]]:
-    """What a detector's parts cost, in a line of the heading."""
-    if spec.neck is None:
-        return []
-    texts = [f"{row['group']} {percent(row['share'])}" for row in groups(net, cost)]
-    return [("MACs", ", ".join(texts))]
-
-
-def level_rows(net: Network, cost: Cost) -> list[Data]:
-    """A row for the backbone, and for each level what neck and heads do for it.
-
-    Params are left out: levels share the heads' weights.
-
-    Raises:
-        ScaleError: if the network has no levels.
-    """
-    sums: dict[int | None, Counter[str]] = {}
-    sizes: dict[int | None, list[int]] = {}
-    for each in layer_costs(net):
-        level, path = each.visit.level, each.visit.path.partition(".")[0]
-        found = sums.setdefault(level, Counter())
-        found["macs"] += int(each.cost.macs)
-        found["activations"] += int(each.cost.activations)
-        if level is not None:
-            found[path] += int(each.cost.macs)
-            sizes[level] = rows.size(each.visit.output)
-    if len(sums) == 1:
-        raise ScaleError(f"level: {net.name} has none; a detector has")
-    return [
-        {
-            "level": "backbone" if level is None else f"P{level}",
-            "size": sizes.get(level),
-            **{name: found[name] if level else None for name in HEADS},
-            "macs": found["macs"],
-            "activations": found["activations"],
-            "share": found["macs"] / max(int(cost.macs), 1),
-        }
-        for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
-    ]
-
-
-def columns(units: Units) -> list[Column]:
-    """A level, its size, and the MACs of neck and heads."""
-    unit, factor = unit_of(units)
-
-    def macs(number: int) -> str:
-        return quantity(factor * number)
-
-    return [
-        Column("level", "level", justify="left"),
-        Column("size", "size", sides),
-        *(Column(title, name, macs) for name, title in HEADS.items()),
-        Column(unit, "macs", macs),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
-    ]
-
-
-# --------------------------------------------------------------------------------------
-
-By = Literal["part", "layer", "operator", "level"]
-_FIGURES = ("params", "macs", "activations", "restated")
-
-
-def report(  # noqa: PLR0913 - options
-    spec: Spec,
-    cost: Cost,
-    *,
-    by: By = "part",
-    measured: Measurement | None = None,
-    units: Units = "macs",
-    tool: Tool | None = None,
-) -> Report:
-    """The cost of `spec` by part, by layer or by operator, with the measured figure.
-
-    With a tool, what that tool prints of it stands beside the MACs.
-    """
-    net = network(spec)
-    found = [(each.part.name, amounts(each.visits)) for each in visited(net)]
-    whole = sum((each for _, each in found), Counter[str]())
-    parts = [rows.part_row(each, cost) for each in part_costs(net)]
-    if tool:
-        for row, (_, each) in zip(parts, found, strict=True):
-            row["restated"] = figure(each, tool)
-    data = {
-        **rows.envelope("profile", spec.name),
-        "resolution": [int(side) for side in spec.resolution],
-        "totals": rows.costs(cost),
-        "parts": parts,
-    }
-    table = parts
-    if by == "layer":
-        table = data["layers"] = _layers(net, cost, tool)
-    elif by == "operator":
-        table = data["operators"] = _operators(net, cost, tool)
-    elif by == "level":
-        table = data["levels"] = level_rows(net, cost)
-    data["measured"] = rows.measured(measured)
-    data["agrees"] = rows.agrees(cost, measured)
-    data["conventions"] = {each: figure(whole, each) for each in TOOLS}
-    if spec.neck is not None:
-        data["groups"] = groups(net, cost)
-    total = {by: "total", **rows.costs(cost), "share": 1.0}
-    if tool:
-        data["as"] = restated(whole, tool)
-        total["restated"] = data["as"]["total"]
-    return Report(
-        data=data,
-        sections=[Section(_columns(by, units, tool), table, total=total)],
-        heading=[
-            *_heading(spec, cost, measured, units),
-            *shares(spec, net, cost),
-            heading(whole, tool),
-        ],
-        records=table,
-    )
-
-
-def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
-    table = [
-        rows.layer_row(each, cost, each.visit.leaf.label) for each in layer_costs(net)
-    ]
-    if tool:
-        for row, figure_of in zip(table, _figures(net, tool), strict=True):
-            row["restated"] = figure_of
-    return table
-
-
-def _figures(net: Network, tool: Tool) -> list[int]:
-    """The tool's figure of every leaf."""
-    steps = (step for each in visited(net, unroll=True) for step in each.visits)
-    return [figure(each, tool) for _, each in amounts_of(steps)]
-
-
-def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
-    """Leaves of one kind together, dearest first."""
-    sums: dict[str, Counter[str]] = {}
-    for row in _layers(net, cost, tool):
-        kept = {key: row[key] for key in _FIGURES if key in row}
-        sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
-    whole = max(int(cost.macs), 1)
-    table = [
-        {"operator": name, **figures, "share": figures["macs"] / whole}
-        for name, figures in sums.items()
-    ]
-    return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
-
-
-def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
-    unit, factor = unit_of(units)
-    what = {
-        "part": [
-            Column("part", "part", justify="left"),
-            Column("operator", "operator", justify="left"),
-            Column("input", "input", sides),
-            Column("output", "output", sides),
-            Column("channels", "channels"),
-            Column("repeats", "repeats"),
-        ],
-        "layer": [
-            Column("layer", "layer", justify="left"),
-            Column("operator", "operator", justify="left"),
-            Column("output", "output", sides),
-            Column("channels", "channels"),
-        ],
-        "operator": [
-            Column("operator", "operator", justify="left"),
-            Column("calls", "calls"),
-        ],
-        "level": [],
-    }
-    if by == "level":
-        return columns(units)
-    return [
-        *what[by],
-        Column("params", "params", quantity),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        *([column(tool)] if tool else []),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
-    ]
-
-
-def _heading(
-    spec: Spec, cost: Cost, measured: Measurement | None, units: Units
-) -> list[tuple[str, str]]:
-    unit, factor = unit_of(units)
-    size = "×".join(str(side) for side in spec.resolution)
-    counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
-    lines = [
-        ("network", f"{spec.name}, {spec.image_channels}×{size} px, one image"),
-        ("counted", f"{counted}, {int(cost.activations):,} activations"),
-    ]
-    if spec.published is not None:
-        lines += _published(spec.published, cost)
-    if measured is not None:
-        same = rows.agrees(cost, measured)
-        figure = "the same ✓" if same else f"{int(measured.macs):,} MACs ✗"
-        lines.append(("measured", f"{figure}, by {measured.engine}"))
-    return lines
-
-
-def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
-    """What the source printed; ≠ where that is not our figure, rounded or cut."""
-    pairs = ((printed.macs, "MACs", cost.macs), (printed.params, "params", cost.params))
-    figures = [
-        f"{text} {name}" + ("" if agrees(text, int(ours)) else " ≠")
-        for text, name, ours in pairs
-        if text is not None
-    ]
-    accuracies = (("top-1", printed.top1), ("top-5", printed.top5))
-    figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
-    figures += [] if printed.ap is None else [f"AP {printed.ap}"]
-    return [("published", ", ".join(figures))]

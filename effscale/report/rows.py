@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from effscale.cost.count import Cost, LayerCost, PartCost
+    from effscale.growth.multipliers import Multipliers
     from effscale.module.measure import Measurement
     from effscale.network.shapes import Shape, Window
     from effscale.report.document import Row
+    from effscale.spec.models import Spec
 
 Data = dict[str, Any]
 
@@ -37,6 +39,34 @@ def measured(measurement: Measurement | None) -> Data | None:
     if measurement is None:
         return None
     return {"engine": measurement.engine, **costs(measurement)}
+
+
+def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of it
+    name: str,
+    spec: Spec,
+    cost: Cost,
+    multipliers: Multipliers | None,
+    measurement: Measurement | None = None,
+    told: Data | None = None,
+) -> Data:
+    """The keys that a row of every comparison begins with; no φ made the network."""
+    given = multipliers
+    return {
+        "name": name,
+        "strategy": None,
+        "phi": None,
+        "depth_multiplier": None if given is None else float(given.depth),
+        "width_multiplier": None if given is None else float(given.width),
+        "resolution_multiplier": None if given is None else float(given.resolution),
+        "resolution": [int(side) for side in spec.resolution],
+        **(told or {}),
+        **costs(cost),
+        "ratio": None,
+        "budget": None,
+        "deviation": None,
+        "measured": measured(measurement),
+        "agrees": agrees(cost, measurement),
+    }
 
 
 def flat(row: Data) -> Data:

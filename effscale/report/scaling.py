@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count, part_costs, whole
-from effscale.growth.family import Variant
+from effscale.growth.dimensions import value
+from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.network.network import network
-from effscale.report import detectors, document, rows
+from effscale.report import document, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -21,8 +22,7 @@ from effscale.report.document import (
     signed_percent,
     unit_of,
 )
-from effscale.search.explain import REASONS, explain
-from effscale.search.hints import Hint, hint
+from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
 from effscale.spec.models import Expected
 from effscale.version import VERSION
@@ -30,15 +30,12 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
-    from effscale.search.detectors import Published
+    from effscale.search.explain import Published
     from effscale.spec.models import Spec
-
-
-# --------------------------------------------------------------------------------------
-# The rows of `scale`, under the keys that JSON promises.
 
 
 def variant_row(
@@ -48,46 +45,23 @@ def variant_row(
 
     The baseline's own row has ratio and budget 1.
     """
-    cost, given = count(variant.spec), variant.multipliers
+    spec, given = variant.spec, variant.multipliers
+    cost = count(spec)
     ratio = int(cost.macs) / int(count(baseline).macs)
-    factors = explain(baseline, given, variant.budget, variant.spec)
-    return {
-        "name": variant.spec.name,
+    factors = explain(baseline, given, variant.budget, spec)
+    told = growth_of(spec).told(variant)
+    row = rows.network(spec.name, spec, cost, given, measurement, told)
+    return row | {
         "strategy": variant.strategy,
         "phi": None if variant.phi is None else float(variant.phi),
-        "depth_multiplier": float(given.depth),
-        "width_multiplier": float(given.width),
-        "resolution_multiplier": float(given.resolution),
-        "resolution": [int(side) for side in variant.spec.resolution],
-        **_of_detector(variant),
-        **rows.costs(cost),
         "ratio": ratio,
         "budget": variant.budget,
         "deviation": ratio / variant.budget - 1,
-        "measured": rows.measured(measurement),
-        "agrees": rows.agrees(cost, measurement),
-        "stages": _stages(baseline, variant.spec),
+        "stages": _stages(baseline, spec),
         "explain": [
             {"factor": each.name, "value": float(each.value), "reason": each.reason}
             for each in factors
         ],
-    }
-
-
-def _of_detector(variant: Variant) -> Data:
-    """What a detector has besides; nothing of a classifier."""
-    spec, given = variant.spec, variant.multipliers
-    if spec.neck is None or spec.heads is None:
-        return {}
-    return {
-        "neck_width_multiplier": float(given.factor("neck_width")),
-        "neck_depth_multiplier": float(given.factor("neck_depth")),
-        "head_depth_multiplier": float(given.factor("head_depth")),
-        "backbone": spec.backbone,
-        "neck_channels": int(spec.neck.channels),
-        "neck_repeats": int(spec.neck.repeats),
-        "head_repeats": int(spec.heads.repeats),
-        "levels": list(spec.neck.levels),
     }
 
 
@@ -104,9 +78,6 @@ def _stages(baseline: Spec, scaled: Spec) -> list[Data]:
         row["input_before"] = rows.size(before.input)
         table.append(row)
     return table
-
-
-# --------------------------------------------------------------------------------------
 
 
 def report(
@@ -129,51 +100,50 @@ def report(
         for each, measurement in zip(every, measured, strict=True)
     ]
     for row, each in zip(table[1 + len(variants) :], published, strict=True):
-        row["departures"] = detectors.departure_rows(each)
+        row["departures"] = _departures(each)
     if published:  # each beside the law's of its φ
         table.sort(key=lambda row: row["phi"])
+    growth = growth_of(baseline)
     given = baseline.coefficients
     named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
     single = len(variants) == 1
     found = hint(baseline, variants[0].spec) if single and not published else None
-    more = _story(table[1], units) if single else reasons(table[1:])
-    notes = [*document.agreement(table)]
-    if baseline.neck is not None:
-        more = [*(more[:1] if single else []), *reasons(table[1:])]
-        more += [detectors.exactly(baseline, variants[0])] if single else []
-        more += detectors.departures(published)
-        notes += [*detectors.by_law(published), detectors.LEGEND]
+    said = [] if found is None else [_sentence(found)]
+    more = [_parts(table[1], units)] if single else []
+    if single and growth.of_deviation:
+        more.append(_factors(table[1]))
+    else:
+        more.append(reasons(growth, table[1:]))
+    more += _unrounded(growth, variants[0]) if single else []
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
             "coefficients": {**named, "product": given.product},
             "rows": table,
-            "hint": None if found is None else _sentence(found),
+            "hint": said[0] if said else None,
         },
-        sections=[Section(_columns(units, table), table, emphasis=_emphasis), *more],
-        heading=_heading(baseline, variants, units),
-        notes=[*notes, *([] if found is None else [_sentence(found)])],
+        sections=[
+            Section(_columns(growth, units), table, emphasis=_emphasis),
+            *more,
+            *_left(published),
+        ],
+        heading=_heading(growth, variants, units),
+        notes=[*document.agreement(table), *_by_law(published), *legend(growth), *said],
         records=[rows.flat(row) for row in table],
     )
 
 
 def _heading(
-    baseline: Spec, variants: Sequence[Variant], units: Units
+    growth: Growth, variants: Sequence[Variant], units: Units
 ) -> list[tuple[str, str]]:
-    base, c = count(baseline), baseline.coefficients
+    baseline = growth.spec
+    base = count(baseline)
     unit, factor = unit_of(units)
     size = "×".join(str(side) for side in baseline.resolution)
     macs = quantity(factor * int(base.macs))
     params = quantity(int(base.params))
-    lines = [
-        ("baseline", f"{baseline.name}, {macs} {unit}, {params} params, {size} px"),
-        (
-            "compound",
-            f"α {c.alpha:g}  β {c.beta:g}  γ {c.gamma:g}  α·β²·γ² {c.product:.3f}",
-        )
-        if baseline.neck is None
-        else detectors.heading(baseline),
-    ]
+    text = f"{baseline.name}, {macs} {unit}, {params} params, {size} px"
+    lines = [("baseline", text), growth.law]
     budgets = {(each.phi, each.budget) for each in variants}
     if len(budgets) == 1:
         phi, budget = budgets.pop()
@@ -188,10 +158,10 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
     return "dim" if row["strategy"] == "baseline" else ""
 
 
-def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
+def _columns(growth: Growth, units: Units) -> list[Column]:
     return [
         Column("variant", "name", justify="left"),
-        *detectors.scaled(table),
+        *scaled(growth),
         *document.costs(units),
         Column("ratio", "ratio", multiple),
         Column("budget", "budget", multiple),
@@ -199,8 +169,35 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     ]
 
 
-def _story(row: Data, units: Units) -> list[Section]:
-    """A single variant's stages, old → new, and the factors of its deviation."""
+def _backbone(row: Row) -> str:
+    if row["backbone"]:
+        return str(row["backbone"])
+    depth, width = row["depth_multiplier"], row["width_multiplier"]
+    return f"d {depth:.3g}, w {width:.3g}"
+
+
+#: How a network was scaled: the columns that a growth names.
+_SCALED = {
+    **{column.key: column for column in document.MULTIPLIERS},
+    "backbone": Column("backbone", "", _backbone, justify="left"),
+    "neck_channels": Column("W", "neck_channels"),
+    "neck_repeats": Column("D", "neck_repeats"),
+    "head_repeats": Column("H", "head_repeats"),
+}
+
+
+def scaled(growth: Growth) -> list[Column]:
+    """Columns that say how networks of a kind were scaled."""
+    return [_SCALED[key] for key in growth.columns]
+
+
+def legend(growth: Growth) -> list[str]:
+    """The note on those columns, if they need one."""
+    return [growth.legend] if growth.legend else []
+
+
+def _parts(row: Data, units: Units) -> Section:
+    """A single variant's stages, old → new."""
     unit, factor = unit_of(units)
     stages = [
         {
@@ -222,6 +219,11 @@ def _story(row: Data, units: Units) -> list[Section]:
         Column("share", "share", percent),
     ]
     total = {"part": "total", "macs": row["macs"], "share": 1.0}
+    return Section(parts, stages, f"{row['name']}, stage by stage", total)
+
+
+def _factors(row: Data) -> Section:
+    """A single variant's factors, with the reason of each."""
     why = [
         Column("factor", "factor", justify="left"),
         Column("effect", "value", lambda value: signed_percent(value - 1)),
@@ -230,21 +232,16 @@ def _story(row: Data, units: Units) -> list[Section]:
     ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
     product = row["ratio"] / row["budget"]
     text = f"ratio {ratio} / budget {budget}"
-    return [
-        Section(parts, stages, f"{row['name']}, stage by stage", total),
-        Section(
-            why,
-            row["explain"],
-            "Why it misses the budget: factors that multiply to the deviation",
-            {"factor": "together", "value": product, "reason": text},
-        ),
-    ]
+    return Section(
+        why,
+        row["explain"],
+        "Why it misses the budget: factors that multiply to the deviation",
+        {"factor": "together", "value": product, "reason": text},
+    )
 
 
-def reasons(scaled: list[Data]) -> list[Section]:
-    """Several variants' deviations, a factor a column."""
-    if detectors.is_of_detectors(scaled):
-        return [detectors.growth(scaled)]
+def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
+    """Several variants' factors, one a column."""
     matrix = [
         {
             "name": row["name"],
@@ -255,18 +252,79 @@ def reasons(scaled: list[Data]) -> list[Section]:
     ]
 
     def effect(value: float) -> str:
-        return signed_percent(value - 1)
+        return signed_percent(value - 1) if growth.of_deviation else f"×{value:.3g}"
 
-    titles = ("law", "fixed", "repeats", "channels", "size", "odd maps")
     effects = [
         Column("variant", "name", justify="left"),
-        *(
-            Column(title, name, effect)
-            for title, name in zip(titles, REASONS, strict=True)
-        ),
+        *(Column(each.title, key, effect) for key, each in growth.reasons.items()),
         document.OFF_BY,
     ]
-    return [Section(effects, matrix, "Why: factors that multiply to the deviation")]
+    product = "the deviation" if growth.of_deviation else "ratio over budget"
+    return Section(effects, matrix, f"Why: factors that multiply to {product}")
+
+
+def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
+    """What the law gives before it is rounded, and what is used; if it says so."""
+    found = [
+        {
+            "dimension": name,
+            "exact": exact,
+            "used": _plain(value(variant.spec, growth.dimensions[name][0])),
+        }
+        for name, exact in growth.unrounded(variant.multipliers).items()
+    ]
+    columns = [
+        Column("dimension", "dimension", justify="left"),
+        Column("exactly", "exact", lambda number: f"{number:.6g}"),
+        Column("used", "used", _said),
+    ]
+    return [Section(columns, found, f"{variant.spec.name}, rounded")] if found else []
+
+
+def _departures(published: Published) -> list[Data]:
+    """What a published network has otherwise than the law, and what that costs."""
+    return [
+        {
+            "name": published.variant.spec.name,
+            "dimension": each.dimension,
+            "law": _plain(each.before),
+            "published": _plain(each.after),
+            "factor": float(each.factor),
+        }
+        for each in published.steps
+    ]
+
+
+def _by_law(published: Sequence[Published]) -> list[str]:
+    """The note on published networks that are the law's own."""
+    names = [each.variant.spec.name for each in published if not each.steps]
+    return [f"as the law gives them: {', '.join(names)}"] if names else []
+
+
+def _left(published: Sequence[Published]) -> list[Section]:
+    """The published networks beside the law's, a row for each departure."""
+    found = [row for each in published for row in _departures(each)]
+    columns = [
+        Column("published", "name", justify="left"),
+        Column("dimension", "dimension", justify="left"),
+        Column("law", "law", _said),
+        Column("is", "published", _said),
+        Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
+    ]
+    title = "Where the published detectors leave the law"
+    return [Section(columns, found, title)] if found else []
+
+
+def _plain(found: Any) -> Any:  # noqa: ANN401 - of any dimension
+    if isinstance(found, tuple):
+        return [int(each) for each in found]
+    return found if isinstance(found, str | float) or found is None else int(found)
+
+
+def _said(found: Any) -> str:  # noqa: ANN401 - plain data
+    if isinstance(found, list):
+        return sides(found) if found[0] == found[1] else f"P{found[0]}-P{found[1]}"
+    return f"{found:g}" if isinstance(found, float) else str(found)
 
 
 def _sentence(found: Hint) -> str:
@@ -285,19 +343,15 @@ def _sentence(found: Hint) -> str:
     )
 
 
-# --------------------------------------------------------------------------------------
-# A scaled network as a spec of its own, which says where it comes from.
-
-
 def resolved(baseline: Spec, variant: Variant) -> str:
     """YAML of the scaled spec, with its multipliers in a comment and exact figures."""
-    cost, m, c = count(variant.spec), variant.multipliers, baseline.coefficients
+    cost, m = count(variant.spec), variant.multipliers
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
     spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
     how = variant.strategy
     how += "" if variant.phi is None else f", phi {variant.phi:g}"
-    if how.startswith("compound") and baseline.neck is None:
-        how += f", alpha {c.alpha:g}, beta {c.beta:g}, gamma {c.gamma:g}"
+    constants = growth_of(baseline).constants(variant.strategy).items()
+    how += "".join(f", {name} {each:g}" for name, each in constants)
     given = [f"{name}_multiplier {value!r}" for name, value in m.given.items()]
     comment = (
         f"{variant.spec.name}: {baseline.name} scaled by effscale {VERSION}\n"

@@ -51,11 +51,7 @@ def report(
         Column("", "", _mark, justify="left"),
     ]
     return Report(
-        data={
-            **rows.envelope("scale", spec.name),
-            "sweep": dimension,
-            "steps": table,
-        },
+        data={**rows.envelope("scale", spec.name), "sweep": dimension, "steps": table},
         sections=[Section(columns, table, emphasis=_emphasis)],
         heading=[("baseline", f"{spec.name}, {quantity(factor * base)} {unit}")],
         notes=[_legend(wasted=wasted)],

@@ -1,52 +1,23 @@
-"""Why a variant misses its budget: factors that multiply exactly to the miss."""
+"""Reasons for what a variant costs, and networks nearby that cost less."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-from effscale.cost.count import count
-from effscale.growth.rounding import EXACT, Rules
-from effscale.growth.scale import scale
-from effscale.search.detectors import steps
+from effscale.cost.count import Cost, count
+from effscale.growth.growth import Variant, growth_of
+from effscale.growth.scale import at_resolution, scale, variant
+from effscale.spec.sizes import too_small
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.growth.growth import Factor, Step
     from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One reason: `value` above 1 costs more than the budget foresaw."""
-
-    name: str
-    value: Fraction
-    reason: str
-
-
-#: Every factor, in the order in which they are applied.
-REASONS = {
-    "coefficients": "d·w²·r² of the multipliers over the budget",
-    "fixed parts": "image, classes, depthwise, first blocks: not d·w²·r²",
-    "repeats": "rounded to whole blocks",
-    "channels": "rounded to a multiple of the divisor",
-    "resolution": "rounded to a multiple in pixels",
-    "odd maps": "a stride on an odd side rounds up",
-}
-
-
-#: A detector's: a factor of growth for each dimension, and what the budget foresees.
-GROWTH = {
-    "budget": "1 over the budget, which the others' growth is held against",
-    "backbone": "of the baseline's depth and width",
-    "resolution": "pixels, each side a multiple",
-    "neck channels": "of neck and heads, a multiple of the divisor",
-    "neck repeats": "layers of the feature network",
-    "head repeats": "layers of the class and the box head",
-    "levels": "feature maps by level",
-}
 
 
 def explain(
@@ -54,58 +25,100 @@ def explain(
 ) -> list[Factor]:
     """Factors whose product is exactly the realised ratio over the budget.
 
-    Of a detector, which grows by a law of its own, each dimension is a factor: MACs
-    with it grown, over those before, in the order of `GROWTH`; `scaled` is a published
-    one, which multipliers alone do not make. Of a classifier:
-
-    The realised ratio is MACs(scaled) / MACs(spec). Each factor is a ratio of two
-    counts in fractions, the later with one more rounding than the earlier:
-
-    - coefficients: d·w²·r² / budget.
-    - fixed parts: the network with fractional repeats, channels and sides, over
-      d·w²·r² times the baseline; sides are never rounded up here, of either.
-    - repeats, channels, resolution: the same with that rounding, over the one before.
-    - odd maps: sides rounded up at each stride, over the same without; the baseline's
-      own share of it divided out.
-
-    Every factor is 1 at multipliers of 1.
+    The realised ratio is MACs(scaled) / MACs(spec), where `scaled` is what the
+    multipliers give, or a published network that multipliers alone do not make. What
+    each factor is, the growth of the network's kind says (`Growth.factors`): of a
+    classifier the roundings one by one, of a detector the dimensions. Every factor but
+    the budget's is 1 at multipliers of 1.
     """
-    if spec.neck is not None:
-        return _growth(spec, scaled or scale(spec, multipliers), budget)
-    rules = Rules.of(spec.rounding)
-    nominal = Fraction(1)
-    for dimension, power in (("depth", 1), ("width", 2), ("resolution", 2)):
-        nominal *= Fraction(getattr(multipliers, dimension)) ** power
-    base = Fraction(int(count(spec).macs))
-    smooth_base = _macs(_smooth(spec))
-    steps = [EXACT]
-    for names in (("repeats",), ("channels", "group_width"), ("resolution",)):
-        rounded = {name: getattr(rules, name) for name in names}
-        steps.append(replace(steps[-1], **rounded))
-    costs = [_macs(_smooth(scale(spec, multipliers, rules=each))) for each in steps]
-    realised = Fraction(int(count(scale(spec, multipliers)).macs))
-    values = [
-        nominal / Fraction(budget),
-        costs[0] / (nominal * smooth_base),
-        *(after / before for before, after in pairwise(costs)),
-        (realised / costs[-1]) / (base / smooth_base),
-    ]
-    named = zip(REASONS.items(), values, strict=True)
-    return [Factor(name, value, reason) for (name, reason), value in named]
+    scaled = scaled or scale(spec, multipliers)
+    return growth_of(spec).factors(multipliers, scaled, budget, macs)
 
 
-def _growth(spec: Spec, scaled: Spec, budget: float) -> list[Factor]:
-    found = {each.dimension: each.factor for each in steps(spec, scaled)}
-    found["budget"] = 1 / Fraction(budget)
-    one = Fraction(1)
-    return [Factor(name, found.get(name, one), why) for name, why in GROWTH.items()]
-
-
-def _smooth(spec: Spec) -> Spec:
-    """`spec` with its sides as fractions, which no stride rounds up."""
-    height, width = (Fraction(cast("int", side)) for side in spec.resolution)
-    return spec.model_copy(update={"resolution": (height, width)})
-
-
-def _macs(spec: Spec) -> Fraction:
+def macs(spec: Spec) -> Fraction:
+    """MACs, of a network on paper too."""
     return Fraction(cast("Fraction", count(spec).macs))
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published network beside what the law gives at its φ."""
+
+    variant: Variant
+    steps: Sequence[Step]  #: from the law's network to the published one
+
+
+def published(baseline: Spec, phi: float) -> list[Published]:
+    """The published relatives that are meant for φ, beside the law's network."""
+    growth = growth_of(baseline)
+    found: list[Published] = []
+    for name, given in growth.published(phi).items():
+        law, spec = scale(baseline, growth.at_phi(phi)), variant(baseline, name)
+        made = Variant(spec, "published", phi, given, 2.0**phi)
+        found.append(Published(made, growth_of(law).steps(spec, macs)))
+    return found
+
+
+#: A smaller image is worth a word if each of its pixels costs this much less.
+WORTH = 0.04
+#: How much smaller it may be, and how close in cost a published relative must be.
+SMALLER, CLOSE = 0.1, 0.1
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A network to consider instead; `change` is its MACs over the variant's, − 1."""
+
+    kind: str  #: `resolution` or `published`
+    name: str
+    resolution: tuple[int, int]
+    cost: Cost
+    change: float
+
+
+def hint(baseline: Spec, scaled: Spec) -> Hint | None:
+    """The one hint that pays most for `scaled`, a variant of `baseline`, if any."""
+    return _smaller_image(scaled) or _published(baseline, scaled)
+
+
+def _smaller_image(spec: Spec) -> Hint | None:
+    """The size at most a tenth smaller whose pixels are cheapest.
+
+    One pixel row can cost a tenth of the MACs, where it makes the feature maps of
+    several stages odd.
+    """
+    height, width = (int(side) for side in spec.resolution)
+    step = spec.rounding.resolution_multiple
+    macs, best, best_gain = int(count(spec).macs), None, WORTH
+    for less in range(step, int(min(height, width) * SMALLER) + 1, step):
+        smaller = height - less, width - less
+        if too_small(spec, smaller):
+            break
+        cost = count(at_resolution(spec, smaller))
+        ratio = int(cost.macs) / macs
+        gain = 1 - ratio * (height * width) / (smaller[0] * smaller[1])
+        if gain >= best_gain:
+            best = Hint("resolution", spec.name, smaller, cost, ratio - 1)
+            best_gain = gain
+    return best
+
+
+def _published(baseline: Spec, spec: Spec) -> Hint | None:
+    """The published variant of the baseline that costs about the same.
+
+    One that is expected to be far away is not counted.
+    """
+    macs = int(count(spec).macs)
+    near: list[tuple[float, Hint]] = []
+    for name, published in baseline.variants.items():
+        expected = published.expected and published.expected.macs
+        if expected and abs(expected / macs - 1) > 2 * CLOSE:
+            continue
+        relative = variant(baseline, name)
+        cost = count(relative)
+        change = int(cost.macs) / macs - 1
+        if abs(change) <= CLOSE and name != spec.name:
+            sides = int(relative.resolution[0]), int(relative.resolution[1])
+            found = Hint("published", name, sides, cost, change)
+            near.append((abs(math.log1p(change)), found))
+    return min(near, key=lambda pair: pair[0])[1] if near else None

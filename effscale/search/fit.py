@@ -1,4 +1,4 @@
-"""The inverse: the variant that costs what one can pay; exact, as all are counted."""
+"""The inverse of scaling: the networks of a ray that cost what one can pay."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from effscale.cost.count import Cost, count
 from effscale.errors import CountError, ScaleError
-from effscale.growth.family import Variant, called
-from effscale.growth.law import at_phi
+from effscale.growth.growth import Variant, at_phi, called, growth_of
 from effscale.growth.multipliers import MAX_PHI, Multipliers
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.reachable import (
@@ -23,103 +22,10 @@ from effscale.search.reachable import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
+    from collections.abc import Callable
 
-    from effscale.arrays import IntArray, RealArray
+    from effscale.arrays import RealArray
     from effscale.spec.models import Spec
-
-    Condition: TypeAlias = Callable[[Multipliers], Any]
-
-
-# --------------------------------------------------------------------------------------
-# A strategy's ray: how far it goes within limits, and where its network changes.
-
-
-def span(
-    spec: Spec, name: str, highest: int, reached: Condition, passed: Condition
-) -> tuple[float, float]:
-    """The φ of strategy `name` to look at, low and high; none is, if low > high.
-
-    From the least φ that has `reached` the lower limits, to one above 0 that costs over
-    `highest`, or to the last that has not `passed` the upper limits. Both conditions
-    hold ever after they first do.
-    """
-
-    def given(phi: float) -> Multipliers:
-        """As arrays have it: numpy's powers may differ from Python's in a digit."""
-        return at_phi(spec, np.array([phi]), name)
-
-    def macs(phi: float) -> float:
-        """Those at φ: 0 where the image is too small, infinity beyond what fits."""
-        try:
-            if not leaves_an_image(spec, given(phi).resolution):
-                return 0.0
-            return float(np.max(count(scale(spec, given(phi))).macs))
-        except (CountError, ScaleError):
-            return math.inf
-
-    low, high = -MAX_PHI, MAX_PHI
-    for phi in np.arange(1.0, MAX_PHI):
-        if macs(phi) == math.inf or (reached(given(phi)) and macs(phi) > highest):
-            high = float(phi)
-            break
-    high = _last(lambda phi: macs(phi) < math.inf, 0.0, high)
-    low = _least(lambda phi: bool(reached(given(phi))), low, high)
-    past = _least(lambda phi: bool(passed(given(phi))), min(low, high), high)
-    return low, high if past > high else float(np.nextafter(past, -np.inf))
-
-
-def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The least φ at which a condition holds, as it does ever after; or infinity."""
-    if holds(low):
-        return low
-    if not holds(high):
-        return math.inf
-    return _last(holds, high, low)
-
-
-def _last(holds: Callable[[float], bool], inside: float, outside: float) -> float:
-    """The φ nearest to `outside` at which what holds `inside` still does."""
-    if holds(outside):
-        return outside
-    while (middle := inside + (outside - inside) / 2) not in {inside, outside}:
-        if holds(middle):
-            inside = middle
-        else:
-            outside = middle
-    return inside
-
-
-def changes(
-    spec: Spec, name: str, low: float, high: float
-) -> tuple[RealArray, IntArray]:
-    """Where the network changes along φ, `low` first, and its numbers from there on.
-
-    The numbers of one φ are a row; some may be of images that are too small.
-    """
-    points, rounders = [np.array([low])], []
-    for follows, rule, given in rounded_numbers(spec):
-
-        def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
-            return at_phi(spec, phi, name).factor(of) + 0 * phi
-
-        def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
-            return rule(number, value(phi))
-
-        def about_1(_: Any, phi: Any, value: Any = value) -> Any:  # noqa: ANN401
-            return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
-
-        # At exactly 1 nothing is rounded, and just before and after it all is.
-        points.append(breakpoints(about_1, [0], low, high))
-        points.append(breakpoints(rounded, given, low, high))
-        rounders += [(rounded, number) for number in given]
-    phi: RealArray = np.unique(np.concatenate(points))
-    columns = [rule(np.full(len(phi), number), phi) for rule, number in rounders]
-    return phi, np.stack(columns, axis=1)
-
-
-# --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -170,6 +76,26 @@ class Found:
         return int(self.cost.macs) / self.target - 1
 
 
+def named(  # noqa: PLR0913, PLR0917 - what a variant is
+    spec: Spec,
+    name: str,
+    strategy: str,
+    phi: float | None,
+    multipliers: Multipliers,
+    target: int,
+) -> Variant:
+    """`spec` scaled by these multipliers, meant to cost `target` MACs."""
+    scaled = scale(spec, multipliers).model_copy(update={"name": name})
+    budget = target / int(count(spec).macs)
+    return Variant(scaled, strategy, phi, multipliers, budget)
+
+
+def nearest_first(sides: list[Found]) -> list[Found]:
+    """The nearest, called so, and the one on the other side of the target."""
+    sides = sorted(sides, key=lambda each: abs(each.deviation))
+    return [replace(each, role="nearest") for each in sides[:1]] + sides[1:]
+
+
 @dataclass(frozen=True)
 class Ray:
     """Every network of a strategy, in order of φ."""
@@ -191,20 +117,6 @@ class Ray:
         return Found(role, variant, count(variant.spec), target, (low, high))
 
 
-def named(  # noqa: PLR0913, PLR0917 - what a variant is
-    spec: Spec,
-    name: str,
-    strategy: str,
-    phi: float | None,
-    multipliers: Multipliers,
-    target: int,
-) -> Variant:
-    """`spec` scaled by these multipliers, meant to cost `target` MACs."""
-    scaled = scale(spec, multipliers).model_copy(update={"name": name})
-    budget = target / int(count(spec).macs)
-    return Variant(scaled, strategy, phi, multipliers, budget)
-
-
 def ray(
     spec: Spec, highest: int, limits: Limits | None = None, name: str = "compound"
 ) -> Ray:
@@ -219,10 +131,10 @@ def ray(
     if min(rising.given.values()) < 1:
         raise ScaleError("coefficients: expected at least 1 each, to search along φ")
     limits = limits or Limits()
-    low, high = span(spec, name, highest, limits.reached, limits.passed)
+    low, high = _span(spec, name, highest, limits)
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
-    runs = distinct(*changes(spec, name, low, high), high, special=_special(spec))
+    runs = _runs(spec, name, low, high)
     image = at_phi(spec, runs.start, name).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
     runs = Axis(runs.start[exists], runs.end[exists])
@@ -233,33 +145,6 @@ def ray(
     cost = spread(count(scaled), len(runs))
     admitted = limits.admit(given, scaled.resolution, cost)
     return Ray(spec, name, runs.start, runs.end, cost, admitted & (not empty))
-
-
-def _special(spec: Spec) -> Sequence[float]:
-    """φ whose networks are wanted, though no interval around them has the same.
-
-    At 0 nothing is rounded; at each whole φ a detector's law has its own backbone, and
-    rules that round up meet those that round down.
-    """
-    whole = range(-int(MAX_PHI), int(MAX_PHI) + 1)
-    return [0.0] if spec.neck is None else [float(phi) for phi in whole]
-
-
-def _change_after(spec: Spec, name: str, phi: float) -> float:
-    """Where the network of φ changes next: where looking further has stopped."""
-    step = 1.0
-    while phi + step <= MAX_PHI:
-        high = phi + step
-        runs = distinct(*changes(spec, name, phi, high), high, special=_special(spec))
-        if len(runs) > 1:
-            return float(runs.end[0])
-        step *= 2
-    return MAX_PHI
-
-
-def spread(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
-    """A cost whose arrays broadcast, as arrays of one shape."""
-    return Cost(*(np.broadcast_to(each, shape) for each in vars(cost).values()))
 
 
 def on_ray(path: Ray, target: int) -> list[Found]:
@@ -278,7 +163,100 @@ def on_ray(path: Ray, target: int) -> list[Found]:
     return nearest_first(found)
 
 
-def nearest_first(sides: list[Found]) -> list[Found]:
-    """The nearest, called so, and the one on the other side of the target."""
-    sides = sorted(sides, key=lambda each: abs(each.deviation))
-    return [replace(each, role="nearest") for each in sides[:1]] + sides[1:]
+def _change_after(spec: Spec, name: str, phi: float) -> float:
+    """Where the network of φ changes next: where looking further has stopped."""
+    step = 1.0
+    while phi + step <= MAX_PHI:
+        high = phi + step
+        runs = _runs(spec, name, phi, high)
+        if len(runs) > 1:
+            return float(runs.end[0])
+        step *= 2
+    return MAX_PHI
+
+
+def spread(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
+    """A cost whose arrays broadcast, as arrays of one shape."""
+    return Cost(*(np.broadcast_to(each, shape) for each in vars(cost).values()))
+
+
+def _span(spec: Spec, name: str, highest: int, limits: Limits) -> tuple[float, float]:
+    """The φ of strategy `name` to look at, low and high; none is, if low > high.
+
+    From the least φ that has reached the lower limits, to one above 0 that costs over
+    `highest`, or to the last that has not passed the upper limits. What is reached or
+    passed at some φ is so ever after.
+    """
+
+    def given(phi: float) -> Multipliers:
+        """As arrays have it: numpy's powers may differ from Python's in a digit."""
+        return at_phi(spec, np.array([phi]), name)
+
+    def macs(phi: float) -> float:
+        """Those at φ: 0 where the image is too small, infinity beyond what fits."""
+        try:
+            if not leaves_an_image(spec, given(phi).resolution):
+                return 0.0
+            return float(np.max(count(scale(spec, given(phi))).macs))
+        except (CountError, ScaleError):
+            return math.inf
+
+    low, high = -MAX_PHI, MAX_PHI
+    for phi in np.arange(1.0, MAX_PHI):
+        if macs(phi) == math.inf or (
+            limits.reached(given(phi)) and macs(phi) > highest
+        ):
+            high = float(phi)
+            break
+    high = _last(lambda phi: macs(phi) < math.inf, 0.0, high)
+    low = _least(lambda phi: bool(limits.reached(given(phi))), low, high)
+    past = _least(lambda phi: bool(limits.passed(given(phi))), min(low, high), high)
+    return low, high if past > high else float(np.nextafter(past, -np.inf))
+
+
+def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """The least φ at which a condition holds, as it does ever after; or infinity."""
+    if holds(low):
+        return low
+    if not holds(high):
+        return math.inf
+    return _last(holds, high, low)
+
+
+def _last(holds: Callable[[float], bool], inside: float, outside: float) -> float:
+    """The φ nearest to `outside` at which what holds `inside` still does."""
+    if holds(outside):
+        return outside
+    while (middle := inside + (outside - inside) / 2) not in {inside, outside}:
+        if holds(middle):
+            inside = middle
+        else:
+            outside = middle
+    return inside
+
+
+def _runs(spec: Spec, name: str, low: float, high: float) -> Axis:
+    """The intervals of φ from `low` to `high` that have one network each.
+
+    Some may be of images that are too small.
+    """
+    points, rounders = [np.array([low])], []
+    for follows, rule, given in rounded_numbers(spec):
+
+        def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
+            return at_phi(spec, phi, name).factor(of) + 0 * phi
+
+        def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
+            return rule(number, value(phi))
+
+        def about_1(_: Any, phi: Any, value: Any = value) -> Any:  # noqa: ANN401
+            return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
+
+        # At exactly 1 nothing is rounded, and just before and after it all is.
+        points.append(breakpoints(about_1, [0], low, high))
+        points.append(breakpoints(rounded, given, low, high))
+        rounders += [(rounded, number) for number in given]
+    phi: RealArray = np.unique(np.concatenate(points))
+    columns = [rule(np.full(len(phi), number), phi) for rule, number in rounders]
+    numbers = np.stack(columns, axis=1)
+    return distinct(phi, numbers, high, special=growth_of(spec).special)

@@ -1,8 +1,9 @@
-"""Step 1 of compound scaling: every (α, β, γ) of a grid that meets a budget.
+"""Coefficients of a grid that meet a budget, and the exact cost of their networks.
 
-The three axes stay axes while counting: channels know only of β, sides only of γ,
-repeats only of α, and arrays of these shapes broadcast in the few sums that see all
-three. The grid is walked in slabs of α, so that memory does not grow with it.
+Of a classifier, step 1 of compound scaling: every (α, β, γ). The axes stay axes while
+counting: channels know only of β, sides only of γ, repeats only of α, and arrays of
+these shapes broadcast in the few sums that see all three. The grid is walked in slabs
+of its first axis, so that memory does not grow with it.
 """
 
 from __future__ import annotations
@@ -13,161 +14,52 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from effscale.arrays import is_array
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
 from effscale.growth.dimensions import ROLES, numbers
-from effscale.growth.multipliers import Multipliers
+from effscale.growth.growth import growth_of
 from effscale.growth.scale import leaves_an_image, scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from decimal import Decimal
 
-    from effscale.arrays import IntArray, RealArray
+    from effscale.arrays import IntArray, Real, RealArray
+    from effscale.growth.growth import Axis, Growth
     from effscale.spec.models import Spec
 
 
-# --------------------------------------------------------------------------------------
-# Coefficients and the exact cost of their networks, equal networks folded to one.
-
+Constraint = Literal["nominal", "realised"]
 #: Candidates counted at once: their arrays stay in the processor's cache.
 CHUNK = 2**13
+#: Points counted at once: a slab's arrays stay within tens of megabytes.
+SLAB = 2**20
+MAX_POINTS = 10**9
+#: Float noise at the edge of a tolerance.
+EDGE = 1e-12
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """Feasible coefficients, one entry each, those of one network folded into one.
+class Grid:
+    """The points to look at, and what makes one of them feasible."""
 
-    Costs and deviation are those at the first φ of the grid; `tracking` is the root
-    mean square, over all its φ, of the log of realised ratio over budget^φ.
-    """
+    axes: tuple[RealArray, ...]  #: as the growth of the network names them
+    budget: float = 2.0
+    tolerance: float = 0.05  #: relative, of the budget
+    constraint: Constraint | None = "nominal"  #: None keeps every point
+    phis: tuple[float, ...] = (1.0,)
 
-    alpha: RealArray
-    beta: RealArray
-    gamma: RealArray
-    product: RealArray
-    height: IntArray
-    width: IntArray
-    cost: Cost
-    ratio: RealArray
-    deviation: RealArray
-    tracking: RealArray
-    same: IntArray  #: how many feasible points are this network
-    pareto: Any  #: no other is as good in params and activations, and better in one
+    def __post_init__(self) -> None:
+        """Refuse what no search can answer."""
+        if not 1 <= self.budget < float("inf"):
+            raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
+        _limit(self.points)
 
-    def __len__(self) -> int:
-        return len(self.alpha)
-
-    def take(self, order: IntArray) -> Candidates:
-        """The candidates at these indices."""
-        picked: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Cost):
-                picked[name] = Cost(*(each[order] for each in vars(value).values()))
-            else:
-                picked[name] = value[order]
-        return Candidates(**picked)
-
-
-def counted(
-    spec: Spec, points: Sequence[RealArray], budget: float, phis: Sequence[float]
-) -> Candidates:
-    """The points (α, β, γ, each an array) counted at each φ and folded."""
-    chunks = [
-        _chunk(spec, [each[start : start + CHUNK] for each in points], budget, phis)
-        for start in range(0, len(points[0]), CHUNK)
-    ]
-    table = {
-        name: np.concatenate([each[name] for each in chunks]) for name in chunks[0]
-    }
-    first, same = _folded(spec, budget, points, table.pop("network"))
-    named = {name: values[first] for name, values in table.items()}
-    cost = Cost(*(named.pop(name) for name in ("macs", "params", "activations")))
-    alpha, beta, gamma = (each[first] for each in points)
-    return Candidates(
-        alpha=alpha,
-        beta=beta,
-        gamma=gamma,
-        product=alpha * beta**2 * gamma**2,
-        cost=cost,
-        same=same,
-        pareto=pareto_front(cost.params, cost.activations),
-        **named,
-    )
-
-
-def multipliers(points: Sequence[RealArray], phi: float) -> Multipliers:
-    """α^φ, β^φ, γ^φ."""
-    return Multipliers(*(each**phi for each in points))
-
-
-def _chunk(
-    spec: Spec, points: Sequence[RealArray], budget: float, phis: Sequence[float]
-) -> dict[str, Any]:
-    base, size = int(count(spec).macs), len(points[0])
-    networks: list[IntArray] = []
-    logs: list[RealArray] = []
-    table: dict[str, Any] = {}
-    for phi in phis:
-        scaled = scale(spec, multipliers(points, phi))
-        cost = count(scaled)
-        networks.append(signature(scaled, size))
-        ratio = cost.macs / base
-        logs.append(np.log(ratio / budget**phi))
-        if not table:
-            height, width = scaled.resolution
-            table = {"height": height, "width": width, **vars(cost), "ratio": ratio}
-            table["deviation"] = ratio / budget**phi - 1
-    table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
-    table = {name: np.broadcast_to(each, size) for name, each in table.items()}
-    return {**table, "network": np.concatenate(networks, axis=1)}
-
-
-def signature(spec: Spec, size: int) -> IntArray:
-    """A row for each candidate that says which network it is."""
-    columns = [*numbers(spec, *ROLES), *spec.resolution]
-    return np.stack([np.broadcast_to(np.asarray(c), size) for c in columns], axis=1)
-
-
-def _folded(
-    spec: Spec, budget: float, points: Sequence[RealArray], networks: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Index of one point for each distinct network, and how many points it is.
-
-    The point that stands for a network is the spec's own, or else the one whose
-    product is nearest to the budget.
-    """
-    alpha, beta, gamma = points
-    own = spec.coefficients
-    is_own = (alpha == own.alpha) & (beta == own.beta) & (gamma == own.gamma)
-    distance = np.abs(alpha * beta**2 * gamma**2 - budget)
-    order = np.lexsort((distance, ~is_own))
-    _, first, same = np.unique(
-        networks[order], axis=0, return_index=True, return_counts=True
-    )
-    return order[first], same
-
-
-def pareto_front(params: Any, activations: Any) -> Any:  # noqa: ANN401 - arrays
-    """Which entries no other beats in one figure without losing in the other."""
-    order = np.lexsort((activations, params))
-    best = np.minimum.accumulate(activations[order])
-    front = np.empty(len(order), dtype=bool)
-    sorted_activations = activations[order]
-    earlier = np.concatenate(([np.iinfo(np.int64).max], best[:-1]))
-    front[order] = sorted_activations < earlier
-    return front
-
-
-# --------------------------------------------------------------------------------------
-
-Constraint = Literal["nominal", "realised"]
-
-MAX_POINTS = 10**9
-#: Points counted at once: a slab's arrays stay within tens of megabytes.
-SLAB = 2**20
-#: Float noise at the edge of a tolerance.
-EDGE = 1e-12
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return math.prod(map(len, self.axes))
 
 
 def axes(
@@ -219,30 +111,6 @@ def _limit(points: int) -> None:
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The points to look at, and what makes one of them feasible."""
-
-    alpha: RealArray
-    beta: RealArray
-    gamma: RealArray
-    budget: float = 2.0
-    tolerance: float = 0.05  #: relative, of the budget
-    constraint: Constraint = "nominal"
-    phis: tuple[float, ...] = (1.0,)
-
-    def __post_init__(self) -> None:
-        """Refuse what no search can answer."""
-        if not 1 <= self.budget < float("inf"):
-            raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
-        _limit(self.points)
-
-    @property
-    def points(self) -> int:
-        """How many (α, β, γ) there are."""
-        return len(self.alpha) * len(self.beta) * len(self.gamma)
-
-
-@dataclass(frozen=True)
 class Answer:
     """What a search found."""
 
@@ -259,68 +127,245 @@ def search(
     Raises:
         ScaleError: if no point is feasible, naming the nearest and what admits it.
     """
+    growth, base = growth_of(spec), int(count(spec).macs)
+    axes = [
+        _imaged(spec, axis, values, grid.phis)
+        for axis, values in zip(growth.axes, grid.axes, strict=True)
+    ]
     found = []
-    nearest: tuple[float, tuple[float, ...]] = (float("inf"), ())
-    base = int(count(spec).macs)
-    gamma = grid.gamma
-    for phi in grid.phis:  # a smaller image may be none at all
-        gamma = gamma[leaves_an_image(spec, gamma**phi)]
-    if not len(gamma):
-        raise ScaleError("resolution: no gamma of the grid leaves an image")
-    for alpha in _slabs(grid):
-        axes = alpha[:, None, None], grid.beta[:, None], gamma
-        over = _over_budget(spec, base, grid, axes)
-        distance = np.abs(over)
+    nearest: tuple[float, tuple[float, ...]] = (math.inf, ())
+    skipped = math.prod(map(len, grid.axes[1:]))
+    for slab in _slabs(axes):
+        distance = np.abs(_over_budget(growth, base, grid, slab))
         inside = np.nonzero(distance <= grid.tolerance + EDGE)
-        found.append(_points(axes, inside))
+        found.append(_points(slab, inside))
         if not inside[0].size:
             at = np.unravel_index(distance.argmin(), distance.shape)
-            point = tuple(float(each) for each in _points(axes, at))
+            point = tuple(float(each) for each in _points(slab, at))
             nearest = min(nearest, (float(distance[at]), point))
-        advance(len(alpha) * len(grid.beta) * len(grid.gamma))
-    alpha, beta, gamma = (np.concatenate(each) for each in zip(*found, strict=True))
-    if not len(alpha):
-        raise _infeasible(grid, *nearest)
-    candidates = counted(spec, (alpha, beta, gamma), grid.budget, grid.phis)
-    return Answer(grid.points, len(alpha), candidates)
+        advance(len(slab[0]) * skipped)
+    points = [np.concatenate(each) for each in zip(*found, strict=True)]
+    if not len(points[0]):
+        raise _infeasible(growth, grid, *nearest)
+    candidates = counted(spec, points, grid.budget, grid.phis)
+    return Answer(grid.points, len(points[0]), candidates)
 
 
-def _slabs(grid: Grid) -> Iterator[RealArray]:
-    rows = max(1, SLAB // (len(grid.beta) * len(grid.gamma)))
-    for start in range(0, len(grid.alpha), rows):
-        yield grid.alpha[start : start + rows]
+def _imaged(
+    spec: Spec, axis: Axis, values: RealArray, phis: Sequence[float]
+) -> RealArray:
+    """The values of an axis, of resolution those that leave an image at each φ."""
+    if axis.multiplier != "resolution":
+        return values
+    for phi in phis:
+        values = values[leaves_an_image(spec, values**phi)]
+    if not len(values):
+        message = f"no {axis.key} of the grid leaves an image"
+        raise ScaleError(f"resolution: {message}")
+    return values
 
 
-def _over_budget(spec: Spec, base: int, grid: Grid, axes: Sequence[RealArray]) -> Any:  # noqa: ANN401
+def _slabs(axes: Sequence[RealArray]) -> Iterator[list[RealArray]]:
+    """The axes as arrays that broadcast, some rows of the first at a time."""
+    first, *others = axes
+    last = len(others)
+    inner = [each.reshape(-1, *[1] * (last - k)) for k, each in enumerate(others, 1)]
+    rows = max(1, SLAB // math.prod(map(len, others)))
+    for start in range(0, len(first), rows):
+        yield [first[start : start + rows].reshape(-1, *[1] * last), *inner]
+
+
+def _over_budget(
+    growth: Growth, base: int, grid: Grid, axes: Sequence[RealArray]
+) -> Any:  # noqa: ANN401
     """Cost over budget − 1 of each point: nominal, or realised at the grid's φ."""
-    alpha, beta, gamma = axes
+    if grid.constraint is None:
+        return np.zeros([len(each) for each in axes])
     if grid.constraint == "nominal":
-        return alpha * beta**2 * gamma**2 / grid.budget - 1
-    logs = [
-        np.log(_macs(spec, axes, phi) / base / grid.budget**phi) for phi in grid.phis
-    ]
+        return growth.nominal(axes) / grid.budget - 1
+    logs = []
+    for phi in grid.phis:
+        macs: Any = count(scale(growth.spec, growth.at(axes, phi))).macs
+        logs.append(np.log(macs / base / grid.budget**phi))
     if len(logs) == 1:
         return np.expm1(logs[0])
     return np.sqrt(sum(log**2 for log in logs) / len(logs))
 
 
-def _macs(spec: Spec, axes: Sequence[RealArray], phi: float) -> Any:  # noqa: ANN401
-    return count(scale(spec, multipliers(axes, phi))).macs
-
-
 def _points(axes: Sequence[RealArray], at: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    alpha, beta, gamma = axes
-    return alpha[at[0], 0, 0], beta[at[1], 0], gamma[at[2]]
+    """The values of the axes at these indices."""
+    return tuple(each.ravel()[k] for each, k in zip(axes, at, strict=True))
 
 
-def _infeasible(grid: Grid, distance: float, point: tuple[float, ...]) -> ScaleError:
-    alpha, beta, gamma = point
+def _infeasible(
+    growth: Growth, grid: Grid, distance: float, point: tuple[float, ...]
+) -> ScaleError:
     realised = grid.constraint == "realised"
     budget = grid.budget ** (grid.phis[0] if realised else 1)
     low, high = (budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
     admits = np.ceil(distance * 1000) / 1000
+    named = zip(growth.axes, point, strict=True)
+    nearest = ", ".join(f"{axis.key} {value:g}" for axis, value in named)
     return ScaleError(
         f"no coefficients cost {low:.6g} to {high:.6g} times the baseline "
-        f"({grid.constraint}); nearest is alpha {alpha:g}, beta {beta:g}, gamma "
-        f"{gamma:g}, off by {distance:.1%}; try --tolerance {admits:g}"
+        f"({grid.constraint}); nearest is {nearest}, off by {distance:.1%}; "
+        f"try --tolerance {admits:g}"
     )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Feasible coefficients, one entry each, those of one network folded into one.
+
+    Costs and deviation are those at the first φ of the grid; `tracking` is the root
+    mean square, over all its φ, of the log of realised ratio over budget^φ.
+    """
+
+    coefficients: tuple[RealArray, ...]  #: one array for each axis of the growth
+    product: RealArray  #: what a unit of φ costs, were nothing rounded
+    height: IntArray
+    width: IntArray
+    cost: Cost
+    ratio: RealArray
+    deviation: RealArray
+    tracking: RealArray
+    numbers: IntArray  #: what the growth shows of each network, φ by φ
+    same: IntArray  #: how many feasible points are this network
+    pareto: Any  #: no other is as good in params and activations, and better in one
+
+    def __len__(self) -> int:
+        return len(self.product)
+
+    def take(self, order: IntArray) -> Candidates:
+        """The candidates at these indices."""
+        picked = {name: _take(value, order) for name, value in vars(self).items()}
+        return Candidates(**picked)
+
+
+def _take(value: Any, order: IntArray) -> Any:  # noqa: ANN401 - a field of candidates
+    if isinstance(value, Cost):
+        return Cost(*(each[order] for each in vars(value).values()))
+    if isinstance(value, tuple):
+        return tuple(each[order] for each in value)
+    return value[order]
+
+
+def counted(
+    spec: Spec, points: Sequence[RealArray], budget: float, phis: Sequence[float]
+) -> Candidates:
+    """The points, an array for each axis, counted at each φ and folded.
+
+    Those of a growth that keeps all points are few, and counted as plain numbers.
+    """
+    growth = growth_of(spec)
+    chunks: list[Sequence[Real]]
+    if growth.meets_budget:
+        starts = range(0, len(points[0]), CHUNK)
+        chunks = [[each[k : k + CHUNK] for each in points] for k in starts]
+    else:
+        chunks = [*zip(*(each.tolist() for each in points), strict=True)]
+    tables = [_chunk(growth, each, budget, phis) for each in chunks]
+    table = {
+        name: np.concatenate([each[name] for each in tables]) for name in tables[0]
+    }
+    nominal = growth.nominal(points)
+    product = np.broadcast_to(nominal, len(points[0]))
+    is_own = np.all(
+        [each == own for each, own in zip(points, growth.own, strict=True)], axis=0
+    )
+    first, same = _folded(is_own, np.abs(product - budget), table.pop("network"))
+    named = {name: values[first] for name, values in table.items()}
+    cost = Cost(*(named.pop(name) for name in ("macs", "params", "activations")))
+    return Candidates(
+        coefficients=tuple(each[first] for each in points),
+        product=product[first],
+        cost=cost,
+        same=same,
+        pareto=pareto_front(cost.params, cost.activations),
+        **named,
+    )
+
+
+def _chunk(
+    growth: Growth, points: Sequence[Real], budget: float, phis: Sequence[float]
+) -> dict[str, Any]:
+    """Figures of some points, or of one: an array each, and an entry for a point."""
+    base, size = int(count(growth.spec).macs), np.size(points[0])
+    networks: list[IntArray] = []
+    numbers: list[Any] = []
+    logs: list[Any] = []
+    table: dict[str, Any] = {}
+    for phi in phis:
+        scaled = scale(growth.spec, growth.at(points, phi))
+        cost = count(scaled)
+        networks.append(signature(scaled, size))
+        numbers += growth.numbers(scaled)
+        ratio = cost.macs / base
+        logs.append(_log(ratio, budget, phi))
+        if not table:
+            height, width = scaled.resolution
+            table = {"height": height, "width": width, **vars(cost), "ratio": ratio}
+            table["deviation"] = ratio / budget**phi - 1
+    table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
+    table = {name: np.broadcast_to(each, size) for name, each in table.items()}
+    table["numbers"] = np.array(numbers, dtype=np.int64).reshape(-1, size).T
+    return {**table, "network": np.concatenate(networks, axis=1)}
+
+
+def _log(ratio: Any, budget: float, phi: float) -> Any:  # noqa: ANN401
+    """The log of ratio over budget^φ."""
+    if is_array(ratio):
+        return np.log(ratio / budget**phi)
+    return math.log(ratio) - phi * math.log(budget)
+
+
+def signature(spec: Spec, size: int) -> IntArray:
+    """A row for each candidate that says which network it is."""
+    columns = [*numbers(spec, *ROLES), *spec.resolution]
+    return np.stack([np.broadcast_to(np.asarray(c), size) for c in columns], axis=1)
+
+
+def _folded(
+    is_own: Any,  # noqa: ANN401 - an array of booleans
+    distance: RealArray,
+    networks: IntArray,
+) -> tuple[IntArray, IntArray]:
+    """Index of one point for each distinct network, and how many points it is.
+
+    The point that stands for a network is the spec's own, or else the one whose
+    product is nearest to the budget.
+    """
+    order = np.lexsort((distance, ~is_own))
+    _, first, same = np.unique(
+        networks[order], axis=0, return_index=True, return_counts=True
+    )
+    return order[first], same
+
+
+def pareto_front(params: Any, activations: Any) -> Any:  # noqa: ANN401 - arrays
+    """Which entries no other beats in one figure without losing in the other."""
+    order = np.lexsort((activations, params))
+    best = np.minimum.accumulate(activations[order])
+    front = np.empty(len(order), dtype=bool)
+    sorted_activations = activations[order]
+    earlier = np.concatenate(([np.iinfo(np.int64).max], best[:-1]))
+    front[order] = sorted_activations < earlier
+    return front
+
+
+#: Orders that one may ask for.
+SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
+
+
+def best_first(growth: Growth, candidates: Candidates, by: str) -> Candidates:
+    """The candidates sorted: smallest deviation, or smallest figure, first."""
+    axes = zip(growth.axes, candidates.coefficients, strict=True)
+    keys: dict[str, Any] = {
+        "deviation": np.abs(candidates.deviation),
+        "tracking": candidates.tracking,
+        **vars(candidates.cost),
+        "resolution": candidates.height * candidates.width,
+        **{axis.key: each for axis, each in axes},
+    }
+    order = [keys[name] for name in (by, *growth.ties)]
+    return candidates.take(np.lexsort(order[::-1]))

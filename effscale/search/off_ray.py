@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,26 +109,24 @@ def _phi_interval(axis: Axis, base: float) -> tuple[RealArray, RealArray]:
     return np.minimum(*ends), np.maximum(*ends)
 
 
+@dataclass
 class _Search:
     """What has been found so far, slab by slab of depth."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        target: int,
-        limits: Limits,
-        tolerance: float,
-        reachable: tuple[Axis, Axis, Axis],
-    ) -> None:
-        self.spec, self.target = spec, target
-        self.limits, self.tolerance = limits, tolerance
-        self.axes = reachable
-        self.within = 0
-        #: role → (how bad, index of depth, of width, of resolution)
-        self.best: dict[str, tuple[float, tuple[int, ...]]] = {}
-        self.front: list[tuple[Any, Any, Any]] = []  # params, activations, indices
-        given = spec.coefficients
-        pairs = zip(reachable, (given.alpha, given.beta, given.gamma), strict=True)
+    spec: Spec
+    target: int
+    limits: Limits
+    tolerance: float
+    axes: tuple[Axis, Axis, Axis]
+    within: int = 0
+    #: role → (how bad, index of depth, of width, of resolution)
+    best: dict[str, tuple[float, tuple[int, ...]]] = field(default_factory=dict)
+    #: Params, activations, indices.
+    front: list[tuple[Any, Any, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        given = self.spec.coefficients
+        pairs = zip(self.axes, (given.alpha, given.beta, given.gamma), strict=True)
         self.phis = [_phi_interval(axis, base) for axis, base in pairs]
 
     def slabs(self) -> Iterator[Any]:
@@ -189,15 +187,10 @@ class _Search:
 
     def answer(self) -> list[Found]:
         """Nearest, the other side, closest to the ray, the front by params."""
-        roles = {role: at for role, (_, at) in self.best.items()}
-        sides = [
-            self._found(role, roles[role])
-            for role in ("below", "above")
-            if role in roles
-        ]
+        roles = {role: self._found(role, at) for role, (_, at) in self.best.items()}
+        sides = [roles[role] for role in ("below", "above") if role in roles]
         found = nearest_first(sides)
-        if "closest" in roles:
-            found.append(self._found("closest", roles["closest"]))
+        found += [roles["closest"]] if "closest" in roles else []
         if self.front:
             params, _, indices = self.front[0]
             order = np.argsort(params)

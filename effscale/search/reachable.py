@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from effscale.growth.dimensions import numbers
+from effscale.growth.dimensions import FOLLOWS, numbers
 from effscale.growth.rounding import Rules
 
 if TYPE_CHECKING:
@@ -106,20 +106,11 @@ class Numbers(NamedTuple):
 def rounded_numbers(spec: Spec) -> list[Numbers]:
     """All numbers of `spec` that scale, each once for a rule."""
     rules = Rules.of(spec.rounding)
-
-    def grown(number: Any, multiplier: Any) -> Any:  # noqa: ANN401
-        return np.maximum(number, rules.channels(number, multiplier))
-
     asked: list[tuple[str, Rounded, list[Any]]] = [
-        ("depth", rules.repeats, numbers(spec, "repeats")),
-        ("width", rules.channels, numbers(spec, "channels")),
-        ("width", grown, numbers(spec, "grown")),
-        ("group_width", rules.group_width, numbers(spec, "group_width")),
-        ("resolution", rules.resolution, list(spec.resolution)),
-        ("neck_width", rules.channels, numbers(spec, "neck_channels")),
-        ("neck_depth", rules.repeats, numbers(spec, "neck_repeats")),
-        ("head_depth", rules.repeats, numbers(spec, "head_repeats")),
+        (each.multiplier, getattr(rules, each.rule), numbers(spec, role))
+        for role, each in FOLLOWS.items()
     ]
+    asked.append(("resolution", rules.resolution, list(spec.resolution)))
     return [
         Numbers(name, rule, [int(number) for number in dict.fromkeys(found)])
         for name, rule, found in asked

@@ -15,7 +15,14 @@ from pydantic_core import PydanticCustomError
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
-from effscale.spec.neck import Heads, HeadsChange, Neck, NeckChange, Scaling
+from effscale.spec.neck import (
+    HEADS_PLACES,
+    Heads,
+    HeadsChange,
+    Neck,
+    NeckChange,
+    Scaling,
+)
 from effscale.spec.steps import Step
 from effscale.spec.types import (
     MAX_CHANNELS,
@@ -228,6 +235,14 @@ class Variant(Model):
     neck: NeckChange | None = None
     heads: HeadsChange | None = None
 
+    @property
+    def sections(self) -> dict[tuple[str, ...], object]:
+        """What is stated of head, neck and heads, by the place in a spec."""
+        found: dict[tuple[str, ...], object] = {("head", "dropout"): self.dropout}
+        found |= {("neck", name): each for name, each in self.neck or ()}
+        found |= {HEADS_PLACES[name]: each for name, each in self.heads or ()}
+        return {place: each for place, each in found.items() if each is not None}
+
 
 #: The sections behind the stages, of which a network has one group or the other.
 ENDS = (("head",), ("neck", "heads"))
@@ -280,10 +295,21 @@ class Spec(Model):
         return {} if self.head is None else {("head", "layers"): self.head.layers}
 
     @property
+    def sections(self) -> dict[str, Head | Neck | Heads]:
+        """What is behind the stages, by its key."""
+        given = {"head": self.head, "neck": self.neck, "heads": self.heads}
+        return {name: each for name, each in given.items() if each is not None}
+
+    @property
+    def classifying(self) -> tuple[str, Head | Heads]:
+        """The section that tells classes apart, behind its key."""
+        sections = self.sections.items()
+        return next((k, each) for k, each in sections if not isinstance(each, Neck))
+
+    @property
     def classes(self) -> int:
         """What it tells apart."""
-        heads = [each for each in (self.head, self.heads) if each is not None]
-        return heads[0].classes
+        return self.classifying[1].classes
 
     def _repr_html_(self) -> str:
         """The stages as the file has them, for notebooks."""

@@ -7,7 +7,7 @@ to its own, fuses them, and sends the result through the neck's layers.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, PlainSerializer
 
@@ -125,6 +125,8 @@ class Heads(Model):
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).
     prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
+    #: They always tell classes apart; a `head` may not.
+    classifier: ClassVar[bool] = True
 
 
 class Backbone(Model):
@@ -166,3 +168,10 @@ class HeadsChange(Model):
 
     repeats: Repeats | None = None
     anchor_scale: Multiplier | None = None
+
+
+#: The places in a spec that `HeadsChange` speaks of.
+HEADS_PLACES = {
+    "repeats": ("heads", "repeats"),
+    "anchor_scale": ("heads", "anchors", "scale"),
+}

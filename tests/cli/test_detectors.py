@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.growth.law import DETECTOR
+from effscale.growth.detector import Detector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ def test_classes_are_those_of_the_class_head(run: Run) -> None:
         (
             ["scale", "d0", "--strategy", "dw", "--measure", "none"],
             1,
-            f"strategy: expected one of {', '.join(DETECTOR)}, got 'dw'\n",
+            f"strategy: expected one of {', '.join(Detector.strategies)}, got 'dw'\n",
         ),
         (
             ["grid", "d0", "--alpha", "1:2", "--constraint", "realised"],

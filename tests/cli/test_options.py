@@ -16,7 +16,7 @@ from effscale.cli import grid as points
 from effscale.errors import OutputError, ScaleError, SpecError
 from effscale.growth.multipliers import MAX_PHI, SHARES
 from effscale.report.document import Column, Report, Section
-from effscale.report.grid import SORTS
+from effscale.search.grid import SORTS
 from tests.search.drawn import network
 
 if TYPE_CHECKING:

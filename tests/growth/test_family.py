@@ -1,4 +1,4 @@
-"""Tests of `effscale.growth.family`: variants of a baseline, named by φ."""
+"""Tests of `effscale.growth.growth`: variants of a baseline, named by φ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.family import family
+from effscale.growth.growth import family
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
-from effscale.report.grid import SORTS, best_first, candidate_rows, report
+from effscale.growth.growth import growth_of
+from effscale.report.grid import candidate_rows, report
 from effscale.report.render import text
-from effscale.search.grid import Answer, Grid, axis, counted, search
+from effscale.search.grid import SORTS, Answer, Grid, axis, best_first, counted, search
 
 if TYPE_CHECKING:
     import effscale as es
@@ -33,17 +34,18 @@ KEYS = [
 def table_of(spec: es.Spec, phi: float = 1, by: str = "deviation") -> list[Data]:
     columns = [np.array(each) for each in zip(*POINTS, strict=True)]
     found = counted(spec, columns, 2.0, [phi])
-    return candidate_rows(spec, best_first(found, by), phi)
+    return candidate_rows(spec, best_first(growth_of(spec), found, by), phi)
 
 
 def answered(spec: es.Spec, top: int = 2, **more: Any) -> Report:  # noqa: ANN401
     """The report on POINTS, in a grid of them."""
     columns = [np.array(each) for each in zip(*POINTS, strict=True)]
-    alpha, beta, gamma = columns
-    asked = Grid(alpha, beta, gamma, **more.pop("asked", {}))
+    asked = Grid(tuple(columns), **more.pop("asked", {}))
     found = counted(spec, columns, 2.0, asked.phis)
     answer = Answer(asked.points, len(POINTS), found)
-    table = candidate_rows(spec, best_first(found, "deviation"), asked.phis[0])
+    table = candidate_rows(
+        spec, best_first(growth_of(spec), found, "deviation"), asked.phis[0]
+    )
     return report(spec, asked, answer, table, top=top, **more)
 
 
@@ -51,9 +53,9 @@ def answered(spec: es.Spec, top: int = 2, **more: Any) -> Report:  # noqa: ANN40
 def test_the_smallest_comes_first(b0: es.Spec, by: str) -> None:
     one = Decimal(1)
     root = axis(one, Decimal("1.4"), Decimal("0.1"))
-    asked = Grid(axis(one, Decimal(2), Decimal("0.1")), root, root, phis=(1.0, 2.0))
+    asked = Grid((axis(one, Decimal(2), Decimal("0.1")), root, root), phis=(1.0, 2.0))
     found = search(b0, asked).candidates
-    table = candidate_rows(b0, best_first(found, by), 1)
+    table = candidate_rows(b0, best_first(growth_of(b0), found, by), 1)
     keys = [
         row["resolution"][0] * row["resolution"][1]
         if by == "resolution"
@@ -69,13 +71,13 @@ def test_of_equals_the_smaller_deviation_then_the_smaller_alpha_comes_first(
 ) -> None:
     points = [(2.5, 1.1, 1.15), (1.2, 1.3, 1.15), (1.2, 1.1, 1.15)]  # all of 256 px
     columns = [np.array(each) for each in zip(*points, strict=True)]
-    found = best_first(counted(b0, columns, 2.0, [1]), "resolution")
+    found = best_first(growth_of(b0), counted(b0, columns, 2.0, [1]), "resolution")
     assert found.height.tolist() == [256] * 3
     assert abs(found.deviation).tolist() == sorted(abs(found.deviation))
     alike = replace(found.take(np.array([2, 1, 0])), deviation=np.full(3, -0.1))
-    ordered = best_first(alike, "resolution")
-    assert ordered.alpha.tolist() == [1.2, 1.2, 2.5]
-    assert ordered.beta.tolist() == [1.1, 1.3, 1.1]
+    ordered = best_first(growth_of(b0), alike, "resolution")
+    assert ordered.coefficients[0].tolist() == [1.2, 1.2, 2.5]
+    assert ordered.coefficients[1].tolist() == [1.1, 1.3, 1.1]
 
 
 def test_rows_are_plain_python(b0: es.Spec) -> None:

@@ -71,7 +71,7 @@ def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
 @draws
 def test_a_grid_is_two_diagrams_of_text_and_marks(b0: es.Spec) -> None:
     values = np.array([1.0, 1.1, 1.2, 1.4])
-    asked = Grid(values, values, values, tolerance=0.2)
+    asked = Grid((values, values, values), tolerance=0.2)
     found = search(b0, asked).candidates
     read = texts(plots.grid(asked, found, "svg"))
     assert {

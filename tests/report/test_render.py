@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from effscale.cost.count import Cost, count
-from effscale.growth.family import family
+from effscale.growth.growth import family
 from effscale.report import profile, render, scaling
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from effscale.growth.multipliers import Multipliers
+    from effscale.search.grid import Candidates
 
 
 def roundings() -> st.SearchStrategy[Rounding]:
@@ -100,3 +101,10 @@ def networks(spec: Spec, multipliers: Multipliers) -> list[tuple[int, ...]]:
     scaled = es.scale(spec, multipliers)
     rows = np.stack(np.broadcast_arrays(*scaling(scaled)), axis=1)
     return [tuple(row) for row in rows.tolist()]
+
+
+def figures(found: Candidates) -> dict[str, list[Any]]:
+    """Every array of the candidates, as a list."""
+    fields = {**vars(found), **vars(found.cost), "cost": None, "coefficients": None}
+    fields |= {str(k): each for k, each in enumerate(found.coefficients)}
+    return {name: each.tolist() for name, each in fields.items() if each is not None}

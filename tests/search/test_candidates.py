@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.search import grid as candidates
 from effscale.search.grid import counted, pareto_front, signature
-from tests.search.drawn import aligned, network
+from tests.search.drawn import aligned, figures, network
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def test_points_of_one_network_fold_into_one(
     groups: dict[tuple[int, ...], list[Point]] = defaultdict(list)
     for point in points:
         groups[key(spec, point, phis)].append(point)
-    standing = [*zip(found.alpha, found.beta, found.gamma, strict=True)]
+    standing = [*zip(*found.coefficients, strict=True)]
     assert len(standing) == len(groups)
     assert sum(found.same) == len(points)
     for point, same in zip(standing, found.same, strict=True):
@@ -74,7 +74,7 @@ def test_the_spec_s_own_point_stands_for_its_network(b0: es.Spec, point: Point) 
     # the other is nearer to 2, and the same network
     for points in ([point, own_of(b0)], [own_of(b0), point]):
         found = counted(b0, columns(points), 2.0, [1])
-        assert (found.alpha[0], found.beta[0], found.gamma[0]) == (1.2, 1.1, 1.15)
+        assert tuple(each[0] for each in found.coefficients) == (1.2, 1.1, 1.15)
         assert found.same.tolist() == [2]
     assert abs(product_of(point) - 2) < abs(product_of(own_of(b0)) - 2)
 
@@ -88,7 +88,8 @@ def test_each_candidate_is_counted_as_it_is_alone(
     found = counted(spec, columns(points), budget, [phi])
     for index in range(len(found)):
         one = found.take(np.array([index]))
-        point = float(one.alpha[0]), float(one.beta[0]), float(one.gamma[0])
+        alpha, beta, gamma = (float(each[0]) for each in one.coefficients)
+        point = alpha, beta, gamma
         alone = scaled(spec, point, phi)
         assert one.cost == es.count(alone)
         assert (one.height[0], one.width[0]) == alone.resolution
@@ -101,9 +102,7 @@ def test_each_candidate_is_counted_as_it_is_alone(
 def test_tracking_is_the_root_mean_square_of_the_logs(b0: es.Spec) -> None:
     phis, points = [1, 2, 3.5], [(1.2, 1.1, 1.15), (1.0, 1.4, 1.0)]
     found = counted(b0, columns(points), 2.0, phis)
-    for index, point in enumerate(
-        zip(found.alpha, found.beta, found.gamma, strict=True)
-    ):
+    for index, point in enumerate(zip(*found.coefficients, strict=True)):
         logs = [
             math.log(int(es.count(scaled(b0, point, phi)).macs) / 385814752 / 2**phi)
             for phi in phis
@@ -130,18 +129,14 @@ def test_chunks_do_not_matter(
     monkeypatch.setattr(candidates, "CHUNK", chunk)
     parts = counted(b0, columns(points), 2.0, [1, 2])
     assert len(whole) > 9
-    for name, values in {**vars(whole), **vars(whole.cost)}.items():
-        if name != "cost":
-            other = getattr(parts, name, None)
-            other = getattr(parts.cost, name) if other is None else other
-            assert values.tolist() == other.tolist()
+    assert figures(whole) == figures(parts)
 
 
 def test_take_picks_candidates_with_all_their_figures(b0: es.Spec) -> None:
     found = counted(b0, columns([(1.0, 1.4, 1.0), (2.0, 1.0, 1.0)]), 2.0, [1])
     other = found.take(np.array([1, 0]))
     assert len(other) == 2
-    assert other.alpha.tolist() == found.alpha.tolist()[::-1]
+    assert other.coefficients[0].tolist() == found.coefficients[0].tolist()[::-1]
     assert other.cost.params.tolist() == found.cost.params.tolist()[::-1]  # type: ignore[union-attr]
     assert len(found.take(np.array([1]))) == 1
 

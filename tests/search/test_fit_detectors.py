@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import effscale as es
-from effscale.growth.law import DETECTOR
+from effscale.growth.detector import Detector
 from effscale.search.fit import on_ray, ray
 
 pytestmark = pytest.mark.slow
@@ -16,7 +16,7 @@ def macs(spec: es.Spec, phi: float, name: str) -> int:
     return int(es.count(es.scale(spec, es.at_phi(spec, phi, name))).macs)
 
 
-@pytest.mark.parametrize("name", DETECTOR)
+@pytest.mark.parametrize("name", Detector.strategies)
 def test_the_nearest_is_as_near_as_any_phi(name: str) -> None:
     d0 = es.load("d0")
     base = int(es.count(d0).macs)

@@ -1,4 +1,4 @@
-"""Tests of `effscale.search.hints`: a cheaper size nearby, a published relative."""
+"""Tests of `effscale.search.explain`: a cheaper size nearby, a published relative."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 import effscale as es
 from effscale.growth.scale import at_resolution
-from effscale.search.hints import Hint, hint
+from effscale.search.explain import Hint, hint
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Spec, Variant
 from effscale.spec.sizes import least_sides

@@ -1,4 +1,4 @@
-"""Tests of `effscale.search.detectors`: what makes one detector another."""
+"""Tests of `effscale.search.explain`: what makes one detector another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.growth.law import DETECTOR, at_phi
-from effscale.search.detectors import given_by, published, steps
+from effscale.growth.detector import Detector
+from effscale.growth.growth import at_phi, growth_of
+from effscale.search.explain import macs, published
 
 NAMES = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d7x"]
 
@@ -41,17 +42,13 @@ def d0() -> es.Spec:
     return es.load("d0")
 
 
-def macs(spec: es.Spec) -> int:
-    return int(es.count(spec).macs)
-
-
 @pytest.mark.parametrize("phi", DEPARTURES)
 def test_every_departure_is_found(d0: es.Spec, phi: int) -> None:
     (found,) = published(d0, phi)
     assert found.variant.spec == es.load(f"d{phi}")
     assert [(s.dimension, s.before, s.after) for s in found.steps] == DEPARTURES[phi]
     assert prod(s.factor for s in found.steps) == Fraction(
-        macs(found.variant.spec), macs(found.law)
+        macs(found.variant.spec), macs(es.scale(d0, at_phi(d0, phi)))
     )
 
 
@@ -66,24 +63,24 @@ def test_what_no_phi_is_meant_for_is_not_set_beside_one(
 @pytest.mark.parametrize("name", NAMES)
 def test_the_way_to_a_published_detector_is_its_ratio(d0: es.Spec, name: str) -> None:
     spec = es.load(name)
-    found = steps(d0, spec)
+    found = growth_of(d0).steps(spec, macs)
     assert prod(s.factor for s in found) == Fraction(macs(spec), macs(d0))
     assert len({s.dimension for s in found}) == len(found)
 
 
 def test_a_sixth_level_is_a_step_of_its_own(d0: es.Spec) -> None:
-    found = {s.dimension: s for s in steps(d0, es.load("d7x"))}
+    found = {s.dimension: s for s in growth_of(d0).steps(es.load("d7x"), macs)}
     assert (found["levels"].before, found["levels"].after) == ((3, 7), (3, 8))
     assert found["levels"].factor > 1
     assert found["fusion"].factor == 1
 
 
 def test_the_same_detector_is_no_way_at_all(d0: es.Spec) -> None:
-    assert steps(d0, d0) == []
+    assert growth_of(d0).steps(d0, macs) == []
 
 
 @settings(max_examples=25, deadline=None)
-@given(phi=st.floats(-3, 6), name=st.sampled_from(DETECTOR))
+@given(phi=st.floats(-3, 6), name=st.sampled_from(Detector.strategies))
 def test_the_reasons_multiply_to_the_ratio(phi: float, name: str) -> None:
     d0 = es.load("d0")
     multipliers, budget = at_phi(d0, phi, name), 2.0**phi
@@ -95,7 +92,7 @@ def test_the_reasons_multiply_to_the_ratio(phi: float, name: str) -> None:
 
 def test_multipliers_of_a_published_detector_are_its_numbers(d0: es.Spec) -> None:
     # B6, 1536 of 512 px, 384 of 64 channels, 8 of 3 and 5 of 3 repeats
-    found = given_by(d0, "d7").given
+    found = growth_of(d0).published(7)["d7"].given
     assert found == {
         "depth": 2.6,
         "width": 1.8,

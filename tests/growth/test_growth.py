@@ -1,4 +1,4 @@
-"""Tests of `effscale.growth.law`: how detectors grow by φ."""
+"""Tests of `effscale.growth.growth`: how detectors grow by φ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.law import DETECTOR, at_phi, strategies_of
+from effscale.growth.detector import Detector
+from effscale.growth.growth import at_phi, family, growth_of
+from effscale.growth.multipliers import SINGLE
 from effscale.spec.neck import Scaling
 from tests.parts import detecting
 
@@ -90,7 +92,7 @@ def test_nothing_shrinks_away(d0: es.Spec) -> None:
     assert scaled(d0, -12).resolution == (128, 128)
 
 
-@pytest.mark.parametrize("name", DETECTOR[1:])
+@pytest.mark.parametrize("name", Detector.strategies[1:])
 def test_a_strategy_is_one_dimension_of_the_law(d0: es.Spec, name: str) -> None:
     whole, found = at_phi(d0, 3).given, at_phi(d0, 3, name).given
     followed = {"depth", "width"} if name == "backbone" else {name}
@@ -111,7 +113,8 @@ def test_strategies_of_a_classifier_are_not_a_detectors(
     with pytest.raises(ScaleError, match=r"^strategy: expected .* got 'neck_width'$"):
         at_phi(b0, 1, "neck_width")
     assert at_phi(b0, 2) == es.compound(2)
-    assert (strategies_of(b0)[1], strategies_of(d0)) == ("depth", DETECTOR)
+    assert growth_of(b0).strategies == SINGLE
+    assert growth_of(d0).strategies == Detector.strategies
 
 
 def test_a_phi_beyond_all_networks_is_refused(d0: es.Spec) -> None:
@@ -122,7 +125,7 @@ def test_a_phi_beyond_all_networks_is_refused(d0: es.Spec) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     phis=st.lists(st.floats(-12, 12), min_size=1, max_size=4),
-    name=st.sampled_from(DETECTOR),
+    name=st.sampled_from(Detector.strategies),
 )
 def test_arrays_are_as_numbers(phis: list[float], name: str) -> None:
     d0 = es.load("d0")
@@ -148,3 +151,26 @@ def test_what_is_scaled_has_relatives_of_its_own_no_more(d0: es.Spec) -> None:
     again = at_phi(bigger, 1)
     assert (again.depth, again.width) == (1.2, 1.1)
     assert es.loads(es.dumps(bigger)) == bigger
+
+
+@pytest.mark.parametrize("name", ["b0", "d0"])
+def test_the_own_coefficients_of_a_grid_are_the_law(name: str) -> None:
+    growth = growth_of(es.load(name))
+    for phi in (-1.0, 0.5, 1.0, 3.0):
+        assert growth.at(growth.own, phi) == growth.at_phi(phi)
+    for axis, (low, high), own in zip(
+        growth.axes, growth.ranges(2), growth.own, strict=True
+    ):
+        assert low <= own <= high
+        assert axis.key in growth.candidate
+        assert axis.option in growth.options
+
+
+@pytest.mark.parametrize("name", ["b0", "d0"])
+def test_columns_are_keys_of_rows(name: str) -> None:
+    growth = growth_of(es.load(name))
+    (variant,) = family(growth.spec, [1])
+    given = {f"{each}_multiplier" for each in variant.multipliers.given}
+    assert set(growth.columns) <= given | growth.told(variant).keys()
+    assert growth.unrounded(variant.multipliers).keys() <= growth.dimensions.keys()
+    assert set(growth.unsaid) <= set(growth.candidate)
