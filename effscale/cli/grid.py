@@ -5,139 +5,62 @@ from __future__ import annotations
 import math
 import sys
 import time
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.choices import SHARES, SORTS
+from effscale.cli import options, study
 from effscale.cli.progress import Bar
-from effscale.cli.study import Shown, evaluate, evaluation_options
+from effscale.cli.request import Request
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from effscale.cli.study import Asked
-    from effscale.report.document import Units
+    from effscale.cli.study import Evaluation
     from effscale.report.rows import Data
     from effscale.search.grid import Answer, Constraint, Grid
     from effscale.spec.models import Spec
 
-
-# --------------------------------------------------------------------------------------
-# `effscale grid` of a detector: the growth of its neck's channels.
-
-#: The paper's list: 1.2, 1.25 … 1.45.
-GROWTHS = (Decimal("1.2"), Decimal("1.45"))
-
-
-def refuse(given: Mapping[str, object]) -> None:
-    """Refuse options that speak of α, β and γ.
-
-    Raises:
-        UsageError: naming them.
-    """
-    named = [f"--{name}" for name, value in given.items() if value]
-    if named:
-        many = f"{', '.join(named)}: of classifiers alone"
-        raise click.UsageError(f"{many}; a detector's grid varies --neck-width")
-
-
-def neck_answer(  # noqa: PLR0913 - options
-    baseline: Spec,
-    growths: Interval | None,
-    step: Decimal,
-    phis: Sequence[float],
-    budget: float,
-    *,
-    sort: str | None,
-    top: int,
-    engine: str,
-    form: str | None,
-    output: Path | None,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
-) -> None:
-    """Print, or write, the growths of a range, each counted, best first."""
-    from effscale.report import neck_grid as report
-    from effscale.search.grid import axis
-    from effscale.search.neck_grid import search
-
-    low, high = growths or GROWTHS
-    candidates = search(baseline, axis(low, high, step).tolist(), phis, budget)
-    order = sort or ("tracking" if len(phis) > 1 else "deviation")
-    found = report.best_first(candidates, order)
-    specs = [each.spec for each in found[:top]] if engine != "none" else []
-    measured = proof.measurements(specs, engine, quiet=quiet)
-    shown = report.report(
-        baseline, found, phis, budget, top=top, measured=measured, units=units
-    )
-    options.deliver(shown, form, output)
-    if verbose:
-        proof.explain(measured)
-    proof.verify(specs, measured)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# The points that the options of `effscale grid` ask for, and their networks.
-
 Interval = tuple[Decimal, Decimal]
 
-#: Which of α, β, γ a strategy varies.
-DIMENSIONS = {
-    "depth": (True, False, False),
-    "width": (False, True, False),
-    "resolution": (False, False, True),
-    "dw": (True, True, False),
-    "dr": (True, False, True),
-    "wr": (False, True, True),
+#: Strategies, and which of α, β, γ each varies.
+VARIED = {"compound": (True, True, True)} | {
+    name: (depth > 0, width > 0, resolution > 0)
+    for name, (depth, width, resolution) in SHARES.items()
+    if name != "dwr"
 }
-
-
-def coefficient_ranges(
-    budget: float, strategy: str, *given: Interval | None
-) -> list[Interval]:
-    """The ranges asked for; by default all that can be feasible, at two decimals."""
-    root = math.ceil(100 * math.sqrt(budget)) / 100
-    varied = DIMENSIONS.get(strategy, (True, True, True))
-    return [
-        each or (Decimal(1), Decimal(str(high)) if varies else Decimal(1))
-        for each, high, varies in zip(given, (budget, root, root), varied, strict=True)
-    ]
-
-
-def searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Answer:
-    """What the grid has, with a bar, and how long it took where that is asked for."""
-    from effscale.search.grid import search
-
-    start = time.perf_counter()
-    with Bar(asked.points, quiet=quiet) as bar:
-        answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
-    if verbose or (sys.stderr.isatty() and not quiet):
-        seconds = time.perf_counter() - start
-        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
-    return answer
-
-
-def networks(baseline: Spec, table: list[Data]) -> list[Spec]:
-    """The networks of these rows, to be built."""
-    from effscale.growth.multipliers import Multipliers
-    from effscale.growth.scale import scale
-
-    names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
-    given = [Multipliers(*(row[name] for name in names)) for row in table]
-    return [scale(baseline, each) for each in given]
-
-
-# --------------------------------------------------------------------------------------
-
+#: A detector's growth of the neck's channels, as the paper lists it: 1.2, 1.25 … 1.45.
+GROWTHS = (Decimal("1.2"), Decimal("1.45"))
 #: Rows of the table, unless --top says otherwise.
 SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The points to look at: ranges of α, β, γ or of a neck's growth, and steps."""
+
+    strategy: str
+    step: tuple[Decimal, Decimal, Decimal]
+    alpha: Interval | None = None
+    beta: Interval | None = None
+    gamma: Interval | None = None
+    neck_width: Interval | None = None
+
+    def coefficients(self, budget: float) -> list[Interval]:
+        """Of α, β, γ; by default all that can be feasible, at two decimals."""
+        given = self.alpha, self.beta, self.gamma
+        root = math.ceil(100 * math.sqrt(budget)) / 100
+        varied = VARIED[self.strategy]
+        return [
+            each or (Decimal(1), Decimal(str(high)) if varies else Decimal(1))
+            for each, high, varies in zip(
+                given, (budget, root, root), varied, strict=True
+            )
+        ]
 
 
 @click.command("grid")
@@ -166,7 +89,7 @@ SHOWN = 20
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["compound", *DIMENSIONS]),
+    type=click.Choice([*VARIED]),
     default="compound",
     show_default=True,
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
@@ -188,9 +111,7 @@ SHOWN = 20
 )
 @click.option(
     "--sort",
-    type=click.Choice(
-        ["deviation", "tracking", "params", "activations", "macs", "resolution"]
-    ),
+    type=click.Choice(SORTS),
     help="What is best.  [default: deviation, or tracking over several φ]",
 )
 @click.option(
@@ -199,7 +120,7 @@ SHOWN = 20
     help="Rows of the table; with --measure, these are built and measured, with "
     "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
-@evaluation_options
+@study.evaluation_options
 @options.network_options
 @options.measure_option(default="none")
 @options.plot_option(
@@ -208,32 +129,19 @@ SHOWN = 20
 )
 @options.output_options
 @options.verbosity
+@options.gathered(evaluation=study.evaluation, ranges=Ranges, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
     budget: float,
     tolerance: float,
     constraint: Constraint,
-    step: tuple[Decimal, Decimal, Decimal],
-    strategy: str,
-    alpha: Interval | None,
-    beta: Interval | None,
-    gamma: Interval | None,
-    neck_width: Interval | None,
+    ranges: Ranges,
     phi: list[float],
     sort: str | None,
     top: int | None,
-    evaluation: Asked | None,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    engine: str,
-    plot: Path | None,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
+    evaluation: Evaluation | None,
+    request: Request,
 ) -> None:
     """Find the (α, β, γ) that meet a budget.
 
@@ -255,41 +163,34 @@ def command(  # noqa: PLR0913 - options
     from effscale.report import grid as report
     from effscale.search import grid as search
 
-    options.unused(output, force=force)
-    picture = options.drawable(plot, force=force)
-    baseline = options.read(spec, resolution, classes)
+    baseline = request.read(spec)
+    order = sort or ("tracking" if len(phi) > 1 else "deviation")
     if baseline.neck is not None:
-        refuse(
-            {
-                "alpha": alpha,
-                "beta": beta,
-                "gamma": gamma,
-                "plot": plot,
-                "strategy": strategy != "compound",
-                "constraint": constraint != "nominal",
-                "evaluate": evaluation,
-            }
-        )
-        neck_answer(
+        refused = {
+            "alpha": ranges.alpha,
+            "beta": ranges.beta,
+            "gamma": ranges.gamma,
+            "plot": request.plot,
+            "strategy": ranges.strategy != "compound",
+            "constraint": constraint != "nominal",
+            "evaluate": evaluation,
+        }
+        if named := [f"--{name}" for name, value in refused.items() if value]:
+            many = f"{', '.join(named)}: of classifiers alone"
+            raise click.UsageError(f"{many}; a detector's grid varies --neck-width")
+        _show_necks(
             baseline,
-            neck_width,
-            step[0],
+            ranges,
             phi,
             budget,
-            sort=sort,
+            order=order,
             top=top or SHOWN,
-            engine=engine,
-            form=form,
-            output=output,
-            units=units,
-            quiet=quiet,
-            verbose=verbose,
+            request=request,
         )
         return
-    if neck_width is not None:
+    if ranges.neck_width is not None:
         raise click.UsageError(f"--neck-width is of detectors; {baseline.name} is none")
-    ranges = coefficient_ranges(budget, strategy, alpha, beta, gamma)
-    alphas, betas, gammas = search.axes(ranges, step)
+    alphas, betas, gammas = search.axes(ranges.coefficients(budget), ranges.step)
     asked = search.Grid(
         alphas,
         betas,
@@ -299,35 +200,82 @@ def command(  # noqa: PLR0913 - options
         constraint=constraint,
         phis=tuple(phi),
     )
-    answer = searched(baseline, asked, quiet=quiet, verbose=verbose)
-    order = sort or ("tracking" if len(phi) > 1 else "deviation")
+    answer = _searched(baseline, asked, request)
     found = report.best_first(answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
     if evaluation is not None:
-        _check_evaluation(phi, engine)
-        where = Shown(form, output, plot, picture, units, quiet, verbose)
-        rows = table[:top]
-        evaluate(evaluation, baseline, rows, budget=budget, phi=phi[0], shown=where)
+        if len(phi) > 1:
+            raise click.UsageError("--evaluate trains candidates at one --phi")
+        if request.engine != "none":
+            raise click.UsageError("--measure does not go with --evaluate")
+        study.evaluate(
+            evaluation,
+            baseline,
+            table[:top],
+            budget=budget,
+            phi=phi[0],
+            request=request,
+        )
         return
     top = top or SHOWN
-    specs = networks(baseline, table[:top]) if engine != "none" else []
-    measured = proof.measurements(specs, engine, quiet=quiet)
+    specs = _networks(baseline, table[:top]) if request.engine != "none" else []
+    measured = request.measured(specs)
     shown = report.report(
-        baseline, asked, answer, table, top=top, measured=measured, units=units
+        baseline, asked, answer, table, top=top, measured=measured, units=request.units
     )
-    if plot is not None:
+    image = b""
+    if request.picture:
         from effscale.report import plots
 
-        options.write(plot, plots.grid(asked, found, picture))
-    options.deliver(shown, form, output)
-    if verbose:
-        proof.explain(measured)
-    proof.verify(specs, measured)
+        image = plots.grid(asked, found, request.picture)
+    request.deliver(shown, image)
+    request.prove(specs, measured)
 
 
-def _check_evaluation(phi: list[float], engine: str) -> None:
-    """Refuse what a study has no use for."""
-    if len(phi) > 1:
-        raise click.UsageError("--evaluate trains candidates at one --phi")
-    if engine != "none":
-        raise click.UsageError("--measure does not go with --evaluate")
+def _show_necks(  # noqa: PLR0913 - what is asked
+    baseline: Spec,
+    ranges: Ranges,
+    phis: Sequence[float],
+    budget: float,
+    *,
+    order: str,
+    top: int,
+    request: Request,
+) -> None:
+    """Show the growths of a detector's neck, each counted, best first."""
+    from effscale.report import neck_grid as report
+    from effscale.search.grid import axis
+    from effscale.search.neck_grid import search
+
+    growths = axis(*(ranges.neck_width or GROWTHS), ranges.step[0]).tolist()
+    found = report.best_first(search(baseline, growths, phis, budget), order)
+    specs = [each.spec for each in found[:top]] if request.engine != "none" else []
+    measured = request.measured(specs)
+    shown = report.report(
+        baseline, found, phis, budget, top=top, measured=measured, units=request.units
+    )
+    request.deliver(shown)
+    request.prove(specs, measured)
+
+
+def _searched(baseline: Spec, asked: Grid, request: Request) -> Answer:
+    """What the grid has, with a bar, and how long it took where that is asked for."""
+    from effscale.search.grid import search
+
+    start = time.perf_counter()
+    with Bar(asked.points, quiet=request.quiet) as bar:
+        answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
+    if request.verbose or (sys.stderr.isatty() and not request.quiet):
+        seconds = time.perf_counter() - start
+        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
+    return answer
+
+
+def _networks(baseline: Spec, table: list[Data]) -> list[Spec]:
+    """The networks of these rows, to be built."""
+    from effscale.growth.multipliers import Multipliers
+    from effscale.growth.scale import scale
+
+    names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
+    given = [Multipliers(*(row[name] for name in names)) for row in table]
+    return [scale(baseline, each) for each in given]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 #: Orders that one may ask for: best first, each with what to sort by.
-SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
 
 
 def best_first(candidates: Candidates, by: str) -> Candidates:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from effscale.choices import MAX_PHI
 from effscale.cost.count import Cost, count
 from effscale.errors import CountError, ScaleError
 from effscale.growth.family import Variant, called
 from effscale.growth.law import at_phi
-from effscale.growth.multipliers import MAX_PHI, Multipliers
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.reachable import (
     Axis,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from effscale.arrays import IntArray, RealArray
+    from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
 
     Condition: TypeAlias = Callable[[Multipliers], Any]

@@ -1,1 +1,1 @@
-"""Step 1 by accuracy: candidates evaluated by a command, anywhere, each just once."""
+"""Studies: candidates evaluated by a command, anywhere, each just once."""

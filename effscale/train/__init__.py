@@ -1,1 +1,1 @@
-"""Training a built network: data, draws, schedule, checkpoints, and the loop."""
+"""Training: data, recipe, loop and checkpoints."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.cost.conventions import TOOLS, amounts, visits
+from effscale.choices import TOOLS
+from effscale.cost.conventions import amounts, visits
 from effscale.module import measure
 from effscale.network.network import network
 from effscale.report.profile import heading

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import effscale as es
+from effscale.choices import TABLES
 from effscale.compare import paper_tables
 from effscale.compare.paper_tables import Cell, Row, Table, rounds_to
 from effscale.cost.count import layer_costs
@@ -16,7 +17,7 @@ from effscale.network.leaves import Norm
 from effscale.network.network import network
 
 
-@pytest.fixture(params=paper_tables.TABLES)
+@pytest.fixture(params=TABLES)
 def table(request: pytest.FixtureRequest) -> Table:
     return paper_tables.table(request.param)
 

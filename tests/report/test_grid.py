@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
-from effscale.report.grid import SORTS, best_first, candidate_rows, report
+from effscale.choices import SORTS
+from effscale.report.grid import best_first, candidate_rows, report
 from effscale.report.render import text
 from effscale.search.grid import Answer, Grid, axis, counted, search
 

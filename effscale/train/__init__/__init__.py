@@ -1,1 +1,0 @@
-"""Training a built network: data, draws, schedule, checkpoints, and the loop."""
