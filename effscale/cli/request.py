@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -44,11 +44,10 @@ class Request:
     units: Units = "macs"
     quiet: bool = False
     verbose: bool = False
-
-    OUTPUT: ClassVar = "--output"  #: the option that `output` comes from
+    output_option: str = "--output"  #: what asks for `output`
 
     def __post_init__(self) -> None:
-        self._refuse_existing(self.output, self.OUTPUT)
+        self._refuse_existing(self.output, self.output_option)
         self._refuse_existing(self.plot, "--plot")
         _ = self.picture
 

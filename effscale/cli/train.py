@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import options
-from effscale.cli.progress import Bar
+from effscale.cli.progress import Bar, Stopping
 from effscale.cli.request import Request
 from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import FrameType
 
     from effscale.train.recipe import Precision, Recipe
     from effscale.train.trainer import Training
 
 #: Processes that read images, unless more are asked for.
 MOST_WORKERS = 16
-
-
-class Result(Request):
-    """A request whose file is a result, of JSON unless another format is named."""
-
-    OUTPUT: ClassVar[str] = "--out"
 
 
 def result(
@@ -42,12 +33,13 @@ def result(
     output: Path | None,
     force: bool,
     quiet: bool,
-) -> Result:
-    """The request of a training; --classes is another than of other commands."""
-    return Result(
+) -> Request:
+    """The request; its file is of JSON, and its classes are not asked of the spec."""
+    return Request(
         resolution=resolution,
         form=form or (None if output is None else "json"),
         output=output,
+        output_option="--out",
         force=force,
         quiet=quiet,
     )
@@ -69,14 +61,8 @@ class Learning:
         from effscale.train.recipe import RATE_PER_IMAGE, Recipe
 
         batch = min(self.batch, images)
-        return Recipe(
-            epochs=self.epochs,
-            batch=batch,
-            lr=RATE_PER_IMAGE * batch if self.lr is None else self.lr,
-            seed=self.seed,
-            augment=self.augment,
-            precision=precision,
-        )
+        rate = RATE_PER_IMAGE * batch if self.lr is None else self.lr
+        return Recipe(self.epochs, batch, rate, self.seed, self.augment, precision)
 
 
 @dataclass(frozen=True)
@@ -219,7 +205,7 @@ def command(  # noqa: PLR0913 - options
     machine: Machine,
     time_limit: float | None,
     checkpoint: Path | None,
-    request: Result,
+    request: Request,
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
 
@@ -272,11 +258,7 @@ def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
 
 
 def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
-    """Train to the end, or until asked to stop; what is done is kept.
-
-    Raises:
-        TrainError: if the time is up before.
-    """
+    """Train to the end, or until asked to stop or late; what is done is kept."""
     from effscale.report.train import epoch_line
 
     epochs = training.recipe.epochs
@@ -326,41 +308,3 @@ def _state(training: Training) -> str:
     last = [f"accuracy {percent(each.accuracy)}" for each in training.history[-1:]]
     speed = f"{training.images_per_second:,.0f} images/s"
     return "  ".join([f"epoch {epoch}/{epochs}", *last, speed])
-
-
-#: What a shell says of a program that was terminated.
-TERMINATED = 128 + signal.SIGTERM
-
-
-class Stopping:
-    """Asked to stop or not; a second Ctrl-C does not wait to be asked."""
-
-    def __init__(self) -> None:
-        self._heard: int | None = None
-        self._before = {
-            number: signal.getsignal(number)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-
-    def __enter__(self) -> Self:
-        for number in self._before:
-            signal.signal(number, self._hear)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __bool__(self) -> bool:
-        return self._heard is not None
-
-    def leave(self) -> None:
-        """End the program as whoever sent the signal expects it to end."""
-        if self._heard == signal.SIGTERM:
-            sys.exit(TERMINATED)
-        raise KeyboardInterrupt
-
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
-        if self._heard is not None:
-            raise KeyboardInterrupt
-        self._heard = number
