@@ -15,7 +15,16 @@ ROOMS = (
     *("spec", "network", "growth", "cost", "module", "train"),
     *("search", "compare", "study", "check", "report", "cli"),
 )
-BESIDE = {"arrays", "errors", "extras", "markup", "quantity", "version", "atomic_write"}
+BESIDE = {
+    "arrays",
+    "choices",
+    "errors",
+    "extras",
+    "markup",
+    "quantity",
+    "version",
+    "atomic_write",
+}
 TORCH = {"torch", "fvcore", "kornia", "PIL"}
 ENGINES = {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"}
 SHOWS = {"rich", "matplotlib", "jinja2"}

@@ -10,16 +10,19 @@ import importlib
 import io
 import warnings
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import torch
 from torch import nn
 
 import effscale as es
-from effscale.cost.conventions import VERSIONS, Tool, conventions
+from effscale.cost.conventions import VERSIONS, conventions
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
+
+if TYPE_CHECKING:
+    from effscale.choices import Tool
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

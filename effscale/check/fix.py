@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from effscale.check.catalogue import applies_to
-from effscale.check.run import check
+from effscale.check.run import Checked, Outcome, check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from effscale.check.rule import Applies
     from effscale.check.source import Source
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
 PATIENCE = 20
 
 Weight = tuple[int, int, int]
+
+
+def checked(
+    sources: Sequence[Source], enabled: Collection[str], applies: Collection[Applies]
+) -> Outcome:
+    """What is found in each file, once what may be mended is."""
+    files = []
+    for source in sources:
+        after, count = fixed(source, enabled, applies) if applies else (source, 0)
+        files.append(Checked(after, tuple(check(after, enabled)), count))
+    return Outcome(tuple(files))
+
+
+def changes(before: Sequence[Source], outcome: Outcome) -> Iterator[str]:
+    """The lines of a diff of what was mended, each with its end."""
+    for old, new in zip(before, (each.source for each in outcome.files), strict=True):
+        a, b = (text.splitlines(keepends=True) for text in (old.text, new.text))
+        for line in unified_diff(a, b, old.path, new.path):
+            missing = "" if line.endswith("\n") else "\n\\ No newline at end of file\n"
+            yield f"{line}{missing}"
 
 
 def fixed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,129 +13,41 @@ import click
 
 from effscale.cli import options
 from effscale.cli.progress import Bar
+from effscale.cli.request import Request, write
 from effscale.cli.types import CODES, Target
-from effscale.errors import EffscaleError, MeasureError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from effscale.check.rule import Applies
     from effscale.check.run import Outcome
     from effscale.check.source import Source
-    from effscale.errors import Fault
 
-
-# --------------------------------------------------------------------------------------
-# Findings, printed or written in the format that was asked for.
-
+FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
 _SUFFIXES = {".json": "json", ".sarif": "sarif", ".xml": "junit"}
 
 
-def form_of(form: str | None, output: Path | None) -> str:
-    """The format asked for, or the one that the file's name or the place suggests."""
-    if form not in {None, "auto"}:
-        return str(form)
-    if form is None and output is not None and output.suffix in _SUFFIXES:
-        return _SUFFIXES[output.suffix]
-    actions = {"GITHUB_ACTIONS", "GITHUB_WORKFLOW"} <= os.environ.keys()
-    return "github" if actions and output is None else "text"
+@dataclass(frozen=True)
+class Mending:
+    """What may be mended, and whether it is written or only shown."""
 
+    fix: bool
+    unsafe_fixes: bool
+    update: bool
+    diff: bool
 
-def deliver(
-    outcome: Outcome, form: str, output: Path | None, *, aside: bool, quiet: bool
-) -> None:
-    """Print the findings, or write them to the file."""
-    from effscale.check import formats
+    def __post_init__(self) -> None:
+        if self.unsafe_fixes and not (self.fix or self.diff):
+            raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
 
-    if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(formats.summary(outcome))
-    if form == "text" and output is None:
-        from effscale.report.findings import show
-
-        show(outcome, sys.stderr if aside else sys.stdout, quiet=quiet)
-        return
-    text = _text(outcome, form, quiet=quiet)
-    if output is not None:
-        options.write(output, text)
-        if not quiet:
-            click.echo(formats.counted(outcome), err=True)
-    else:
-        click.echo(text, nl=False, err=aside)
-
-
-def _text(outcome: Outcome, form: str, *, quiet: bool) -> str:
-    """The findings in a format."""
-    from effscale.check import formats
-    from effscale.report import findings
-
-    match form:
-        case "concise":
-            return formats.concise(outcome)
-        case "json":
-            return formats.as_json(outcome)
-        case "github":
-            return formats.github(outcome)
-        case "sarif":
-            return formats.sarif(outcome)
-        case "junit":
-            return formats.junit(outcome)
-        case _:
-            return findings.text(outcome, quiet=quiet)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# What `check --verify` adds: networks built, and measured beside their count.
-
-
-def verified(
-    outcome: Outcome, enabled: Collection[str], *, quiet: bool = False
-) -> Outcome:
-    """The outcome with a finding for each network whose measurement differs.
-
-    fvcore runs the baseline; torch, which needs neither memory nor time for it, counts
-    the baseline and every variant. What cannot be measured is said on stderr.
-    """
-    if "EFF307" not in enabled:
-        return outcome
-    sound = [each for each in outcome.files if not each.source.faults]
-    total = sum(
-        2 + len(each.source.spec.variants) for each in sound if each.source.spec
-    )
-    files = []
-    with Bar(total, quiet=quiet) as bar:
-        for each in outcome.files:
-            found = [] if each.source.faults else _measured(each.source, bar)
-            files.append(replace(each, findings=(*each.findings, *found)))
-    return replace(outcome, files=tuple(files))
-
-
-def _measured(source: Source, bar: Bar) -> list[Fault]:
-    from effscale.check.cost import DIFFERS
-    from effscale.module.measure import difference, measure_spec
-
-    found = []
-    for place, counted in source.networks.items():
-        if isinstance(counted, EffscaleError):
-            continue
-        spec = counted.spec
-        for engine in ("torch",) if place else ("torch", "fvcore"):
-            try:
-                text = difference(spec, measure_spec(spec, engine))  # type: ignore[arg-type]
-            except MeasureError as error:
-                click.echo(f"{source.path}: not verified: {error}", err=True)
-                text = None
-            bar.advance(1, f"{engine} measured {spec.name}")
-            if text:
-                found.append(DIFFERS.at(source, place, text, key=True))
-    return found
-
-
-# --------------------------------------------------------------------------------------
-
-FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
+    @property
+    def applies(self) -> set[Applies]:
+        """The kinds of fixes that are made."""
+        safe = self.fix or (self.diff and (self.unsafe_fixes or not self.update))
+        kinds: dict[Applies, bool] = {
+            "safe": safe,
+            "unsafe": self.unsafe_fixes,
+            "update": self.update,
+        }
+        return {kind for kind, asked in kinds.items() if asked}
 
 
 @click.command("check")
@@ -195,8 +107,9 @@ FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
     help="Write findings to this file, whole or not at all; its suffix (.json, .sarif, "
     ".xml) chooses the format.",
 )
-@click.option("--force", is_flag=True, help="Replace the output file.")
+@options.force_option
 @click.option("-q", "--quiet", is_flag=True, help="Findings alone, and no progress.")
+@options.gathered(mending=Mending, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     paths: tuple[str, ...],
@@ -204,15 +117,9 @@ def command(  # noqa: PLR0913 - options
     ignore: tuple[list[str], ...],
     fail_on: str,
     exit_zero: bool,
-    fix: bool,
-    unsafe_fixes: bool,
-    update: bool,
-    diff: bool,
+    mending: Mending,
     verify: bool,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    quiet: bool,
+    request: Request,
 ) -> None:
     """Find everything that is wrong with spec files.
 
@@ -230,34 +137,25 @@ def command(  # noqa: PLR0913 - options
       effscale check my.yaml --fix --update
     """
     from effscale.check.catalogue import chosen
+    from effscale.check.fix import changes, checked
 
-    if unsafe_fixes and not (fix or diff):
-        raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
-    options.unused(output, force=force)
     enabled = chosen(chain(*select), chain(*ignore))
-    safe = fix or (diff and (unsafe_fixes or not update))
-    applies = _applies(safe=safe, unsafe=unsafe_fixes, update=update)
     sources = _sources(paths)
-    outcome = _checked(sources, enabled, applies)
-    if diff:
-        failed = _show_changes(sources, outcome)
+    outcome = checked(sources, enabled, mending.applies)
+    if mending.diff:
+        diff = "".join(changes(sources, outcome))
+        click.echo(diff, nl=False)
+        failed = bool(diff)
     else:
-        if applies:
+        if mending.applies:
             _write_back(sources, outcome)
-        if verify:
-            outcome = verified(outcome, enabled, quiet=quiet)
-        aside = bool(applies) and "-" in paths  # standard output has the text itself
-        chosen_form = form_of(form, output)
-        deliver(outcome, chosen_form, output, aside=aside, quiet=quiet)
+        if verify and "EFF307" in enabled:
+            outcome = _verified(outcome, quiet=request.quiet)
+        # where standard input was mended, standard output has the text itself
+        _deliver(outcome, request, aside=bool(mending.applies) and "-" in paths)
         failed = outcome.fails(fail_on)
     if failed and not exit_zero:
         raise SystemExit(1)
-
-
-def _applies(**asked: bool) -> set[Applies]:
-    """What may be mended."""
-    kinds: tuple[Applies, ...] = ("safe", "unsafe", "update")
-    return {kind for kind in kinds if asked[kind]}
 
 
 def _sources(paths: tuple[str, ...]) -> list[Source]:
@@ -271,38 +169,61 @@ def _sources(paths: tuple[str, ...]) -> list[Source]:
     return found
 
 
-def _checked(
-    sources: list[Source], enabled: frozenset[str], applies: set[Applies]
-) -> Outcome:
-    """What is found in each file, once what may be mended is."""
-    from effscale.check.fix import fixed
-    from effscale.check.run import Checked, Outcome, check
-
-    files = []
-    for source in sources:
-        after, count = fixed(source, enabled, applies) if applies else (source, 0)
-        files.append(Checked(after, tuple(check(after, enabled)), count))
-    return Outcome(tuple(files))
-
-
-def _show_changes(before: list[Source], outcome: Outcome) -> bool:
-    """Print what would be written as a diff; whether that is anything."""
-    from difflib import unified_diff
-
-    changed = False
-    for old, new in zip(before, (each.source for each in outcome.files), strict=True):
-        changed |= old.text != new.text
-        a, b = (text.splitlines(keepends=True) for text in (old.text, new.text))
-        for line in unified_diff(a, b, old.path, new.path):
-            missing = "" if line.endswith("\n") else "\n\\ No newline at end of file\n"
-            click.echo(f"{line}{missing}", nl=False)
-    return changed
-
-
 def _write_back(before: list[Source], outcome: Outcome) -> None:
     """Replace each file that was mended; standard input goes to standard output."""
     for old, checked in zip(before, outcome.files, strict=True):
         if old.file == "-" and not old.is_unread:
             click.echo(checked.source.text, nl=False)
         elif old.text != checked.source.text:
-            options.write(Path(old.file), checked.source.raw)
+            write(Path(old.file), checked.source.raw)
+
+
+def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
+    from effscale.check.verify import networks, verified
+
+    with Bar(networks(outcome), quiet=quiet) as bar:
+        return verified(
+            outcome,
+            progress=lambda what: bar.advance(1, what),
+            note=lambda line: click.echo(line, err=True),
+        )
+
+
+def _deliver(outcome: Outcome, request: Request, *, aside: bool) -> None:
+    """Print the findings, or write them to the file."""
+    from effscale.check import formats
+
+    form = _form(request.form, request.output)
+    if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(formats.summary(outcome))
+    if form == "text":
+        from effscale.report import findings
+
+        if request.output is None:
+            stream = sys.stderr if aside else sys.stdout
+            findings.show(outcome, stream, quiet=request.quiet)
+            return
+        text = findings.text(outcome, quiet=request.quiet)
+    else:
+        written = {
+            "concise": formats.concise,
+            "json": formats.as_json,
+            "github": formats.github,
+            "sarif": formats.sarif,
+            "junit": formats.junit,
+        }
+        text = written[form](outcome)
+    request.write(text, aside=aside)
+    if request.output is not None and not request.quiet:
+        click.echo(formats.counted(outcome), err=True)
+
+
+def _form(form: str | None, output: Path | None) -> str:
+    """The format asked for, or the one that the file's name or the place suggests."""
+    if form not in {None, "auto"}:
+        return str(form)
+    if form is None and output is not None and output.suffix in _SUFFIXES:
+        return _SUFFIXES[output.suffix]
+    actions = {"GITHUB_ACTIONS", "GITHUB_WORKFLOW"} <= os.environ.keys()
+    return "github" if actions and output is None else "text"

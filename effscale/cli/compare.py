@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import latency, options, proof
-from effscale.cli import latency as timing
-from effscale.cli.references import SpecOrFamily
+from effscale.choices import TABLES
+from effscale.cli import latency, options
+from effscale.cli.request import Request
+from effscale.cli.types import SpecOrFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from effscale.cli.latency import Timed
-    from effscale.compare.paper_tables import Table
-    from effscale.compare.side_by_side import Axis, Entry
+    from effscale.compare.side_by_side import Axis, Entry, Point
     from effscale.module.measure import Measurement
-    from effscale.report.document import Report, Units
+    from effscale.report.document import Report
+    from effscale.spec.models import Spec
 
-#: The paper's tables, by name; `effscale.compare.paper_tables` has them.
-TABLES = (
-    *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
-    *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
-)
+    #: Networks, what is published of them, and the answer once they are measured.
+    Compared = tuple[
+        Sequence[Spec],
+        Sequence[Point],
+        Callable[[Sequence[Measurement | None]], Report],
+    ]
 
 
 @click.command("compare")
@@ -59,27 +60,19 @@ TABLES = (
 )
 @options.network_options
 @options.measure_option(default="none")
-@timing.timing_options(alone=True)
+@latency.timing_options
 @options.output_options
 @options.verbosity
+@options.gathered(timed=latency.timed_alone, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     specs: tuple[str, ...],
     to: str | None,
     parts: bool | None,
     printed: str | None,
-    plot: Path | None,
     x: Axis,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    engine: str,
     timed: Timed | None,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
+    request: Request,
 ) -> None:
     """Show networks side by side, or what changed.
 
@@ -102,75 +95,78 @@ def command(  # noqa: PLR0913 - options
     Of two files, or two networks of the same name, it shows the parts that changed; the
     parts are matched in order, so that an inserted stage is one change.
     """
-    from effscale.compare.side_by_side import points
-
-    options.unused(output, force=force)
-    picture = options.drawable(plot, force=force)
-    table = None
     if printed is not None:
-        _alone(
-            specs,
-            to,
-            parts=parts,
-            changed=bool(resolution or classes or timed or units == "flops"),
-        )
-        table = _table(printed)
-        networks = [row.spec for row in table.rows]
-        drawn = table.points
+        if specs or to or parts or timed or _changed(request):
+            raise click.UsageError(
+                "--table is compared with nothing else: it takes no SPEC, --to, "
+                "--parts, --resolution, --classes, --latency or --units"
+            )
+        networks, drawn, answer = _table(printed)
     else:
-        compared = compared_networks(specs, resolution, classes, to)
-        networks = [each.spec for each in compared]
-        drawn = points(compared)
-        names = {each.name for each in drawn}
-        bare = [each.name for each in compared if each.name not in names]
-        if picture and drawn and bare and not quiet:
-            why = "not drawn, no accuracy published by that measure"
-            click.echo(f"{why}: {', '.join(bare)}", err=True)
-        parts = _apart(compared, to, parts=parts, timed=timed)
+        networks, drawn, answer = _networks(
+            specs, to, parts=parts, timed=timed, request=request
+        )
     image = b""
-    if picture:
+    if request.picture:
         from effscale.report import plots
 
-        image = plots.accuracy(drawn, x, picture)
-    measured = proof.measurements(networks, engine, quiet=quiet)
-    if table is not None:
-        from effscale.report.paper_tables import report
-
-        answer = report(table, measured=measured)
-    else:
-        answer = _answer(compared, to, measured, units, parts=bool(parts))
-        if timed is not None:
-            answer = latency.beside(answer, compared, to, timed, units, quiet=quiet)
-    options.deliver(answer, form, output)
-    if plot is not None:
-        options.write(plot, image)
-    if verbose:
-        proof.explain(measured)
-    proof.verify(networks, measured)
+        image = plots.accuracy(drawn, x, request.picture)
+    measured = request.measured(networks)
+    request.deliver(answer(measured), image)
+    request.prove(networks, measured)
 
 
-def _table(name: str) -> Table:
+def _changed(request: Request) -> bool:
+    return bool(request.resolution or request.classes or request.units == "flops")
+
+
+def _table(name: str) -> Compared:
+    """A paper's table and ours."""
     from effscale.compare.paper_tables import table
+    from effscale.report.paper_tables import report
 
-    return table(name)
+    found = table(name)
+    networks = [row.spec for row in found.rows]
+    return networks, found.points, lambda measured: report(found, measured=measured)
 
 
-def _alone(
-    specs: Sequence[str], to: str | None, *, parts: bool | None, changed: bool
-) -> None:
-    """Refuse what a paper's table leaves no room for."""
-    if specs or to or parts or changed:
-        raise click.UsageError(
-            "--table is compared with nothing else: it takes no SPEC, --to, --parts, "
-            "--resolution, --classes, --latency or --units"
-        )
+def _networks(
+    specs: Sequence[str],
+    to: str | None,
+    *,
+    parts: bool | None,
+    timed: Timed | None,
+    request: Request,
+) -> Compared:
+    """Networks side by side, or the parts in which two of them differ."""
+    from effscale.compare.side_by_side import points
+
+    compared = compared_networks(specs, to, request)
+    drawn = points(compared)
+    names = {each.name for each in drawn}
+    bare = [each.name for each in compared if each.name not in names]
+    if request.picture and drawn and bare and not request.quiet:
+        why = "not drawn, no accuracy published by that measure"
+        click.echo(f"{why}: {', '.join(bare)}", err=True)
+    apart = _apart(compared, to, parts=parts, timed=timed)
+
+    def answer(measured: Sequence[Measurement | None]) -> Report:
+        from effscale.report import compare
+        from effscale.report import parts as changed
+
+        units = request.units
+        if apart:
+            return changed.report(*compared, measured=measured, units=units)
+        shown = compare.report(compared, to=to, measured=measured, units=units)
+        if timed is None:
+            return shown
+        return latency.beside(shown, compared, to, timed, request)
+
+    return [each.spec for each in compared], drawn, answer
 
 
 def compared_networks(
-    specs: Sequence[str],
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    to: str | None,
+    specs: Sequence[str], to: str | None, request: Request
 ) -> list[Entry]:
     """The networks that are named, families taken apart.
 
@@ -184,7 +180,7 @@ def compared_networks(
     if sum(each.partition("@")[0] == "-" for each in specs) > 1:
         raise click.UsageError("- is read once: name a file for the other network")
     names = expanded(specs)
-    found = entries(names, [options.read(each, resolution, classes) for each in names])
+    found = entries(names, [*map(request.read, names)])
     _known(to, found)
     return found
 
@@ -219,19 +215,3 @@ def _known(to: str | None, compared: Sequence[Entry]) -> None:
         listed = ", ".join([*dict.fromkeys(each.name for each in compared), CHEAPEST])
         message = f"expected one of {listed}, got {to!r}"
         raise click.BadParameter(message, param_hint="'--to'")
-
-
-def _answer(
-    compared: Sequence[Entry],
-    to: str | None,
-    measured: Sequence[Measurement | None],
-    units: Units,
-    *,
-    parts: bool,
-) -> Report:
-    from effscale.report import compare
-    from effscale.report import parts as changed
-
-    if parts:
-        return changed.report(*compared, measured=measured, units=units)
-    return compare.report(compared, to=to, measured=measured, units=units)

@@ -10,10 +10,11 @@ import click
 from effscale.atomic_write import replacing
 from effscale.cli import options
 from effscale.cli.latency import MAX_BATCH
+from effscale.cli.progress import Bar
+from effscale.cli.request import Request
 from effscale.cli.types import Parsed, Range, Target
 
 if TYPE_CHECKING:
-    from effscale.report.document import Report
     from effscale.spec.models import Spec
 
 FORMS = ("torchscript", "exported", "onnx", "state-dict")
@@ -35,7 +36,7 @@ def batch(text: str) -> int | None:
 @options.spec_argument()
 @click.option(
     "--to",
-    "form",
+    "kind",
     type=click.Choice(FORMS),
     help="What to write.  [default: by the suffix: .onnx, .pt2 (exported), .ts "
     "(torchscript), .pt or .pth (state-dict)]",
@@ -43,7 +44,7 @@ def batch(text: str) -> int | None:
 @click.option(
     "--output", type=Target(), required=True, help="The file, written whole or not."
 )
-@click.option("--force", is_flag=True, help="Replace the output file.")
+@options.force_option
 @click.option(
     "--phi",
     type=Range(-50, 50),
@@ -72,26 +73,23 @@ def batch(text: str) -> int | None:
 @options.network_options
 @click.option(
     "--format",
-    "how",
+    "form",
     type=click.Choice(options.FORMATS),
     default="table",
     help="How to print what was written.  [default: table]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@options.gathered(request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
-    form: str | None,
+    kind: str | None,
     output: Path,
-    force: bool,
     phi: float | None,
     batch: int | None,
     seed: int,
     weights: Path | None,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    how: str,
-    quiet: bool,
+    request: Request,
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
 
@@ -107,18 +105,35 @@ def command(  # noqa: PLR0913 - options
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
-    options.unused(output, force=force)
-    chosen = form or _form_of(output)
+    chosen = kind or _kind_of(output)
     if chosen == "onnx":
         from effscale.extras import needed
 
         needed("onnx", output)
-    network = _scaled(options.read(spec, resolution, classes), phi)
-    report = _export(network, output, chosen, batch, seed, weights, quiet=quiet)
-    options.deliver(report, how, None)
+    network = _scaled(request.read(spec), phi)
+    from effscale.report import export
+
+    with Bar(3, quiet=request.quiet) as bar:
+        bar.advance(0, f"{network.name}: loading torch")
+        from effscale.module.export import export_spec
+
+        with replacing(output, f"{network.name}.pt2") as new:
+            written = export_spec(
+                network,
+                new,
+                chosen,  # type: ignore[arg-type]  # click checked it
+                batch=batch,
+                seed=seed,
+                weights=weights,
+                progress=lambda what: bar.advance(1, f"{network.name}: {what}"),
+            )
+            size = new.stat().st_size
+    said = f"weights of {weights}" if weights else f"untrained, drawn by seed {seed}"
+    report = export.report(network, written, output, size, weights=said)
+    request.deliver(report, to_file=False)
 
 
-def _form_of(output: Path) -> str:
+def _kind_of(output: Path) -> str:
     if output.suffix in _SUFFIXES:
         return _SUFFIXES[output.suffix]
     message = f"expected one of {', '.join(FORMS)}, or a suffix that says so"
@@ -132,35 +147,3 @@ def _scaled(spec: Spec, phi: float | None) -> Spec:
 
     whole = int(phi) if phi == int(phi) else phi
     return family(spec, [whole])[0].spec
-
-
-def _export(  # noqa: PLR0913, PLR0917 - options
-    spec: Spec,
-    output: Path,
-    form: str,
-    batch: int | None,
-    seed: int,
-    weights: Path | None,
-    *,
-    quiet: bool,
-) -> Report:
-    from effscale.cli.progress import Bar
-    from effscale.report import export
-
-    with Bar(3, quiet=quiet) as bar:
-        bar.advance(0, f"{spec.name}: loading torch")
-        from effscale.module.export import export_spec
-
-        with replacing(output, f"{spec.name}.pt2") as new:
-            written = export_spec(
-                spec,
-                new,
-                form,  # type: ignore[arg-type]  # click checked it
-                batch=batch,
-                seed=seed,
-                weights=weights,
-                progress=lambda what: bar.advance(1, f"{spec.name}: {what}"),
-            )
-            size = new.stat().st_size
-    said = f"weights of {weights}" if weights else f"untrained, drawn by seed {seed}"
-    return export.report(spec, written, output, size, weights=said)

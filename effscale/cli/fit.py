@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.cli import options
 from effscale.cli.progress import Bar
+from effscale.cli.request import Request
 from effscale.cli.types import QUANTITIES, QUANTITY, STRATEGIES_LIST, Range
 from effscale.errors import UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from effscale.cli.options import F
-    from effscale.report.document import Units
     from effscale.search.fit import Found, Limits
     from effscale.spec.models import Spec
 
@@ -25,6 +24,30 @@ if TYPE_CHECKING:
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     kind = Range(0)
     return click.option(name, type=kind, default=default, metavar="X", help=text)
+
+
+def limits(  # noqa: PLR0913 - options
+    *,
+    params: int | None,
+    activations: int | None,
+    max_resolution: int | None,
+    min_depth: float,
+    max_depth: float,
+    min_width: float,
+    max_width: float,
+) -> Limits:
+    """What a network may be at most, and at least."""
+    from effscale.search.fit import Limits
+
+    return Limits(
+        params=params,
+        activations=activations,
+        max_resolution=max_resolution,
+        min_depth=min_depth,
+        max_depth=max_depth,
+        min_width=min_width,
+        max_width=max_width,
+    )
 
 
 @click.command("fit")
@@ -67,6 +90,7 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
 @options.measure_option(default="none")
 @options.output_options
 @options.verbosity
+@options.gathered(request=Request, limits=limits)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
@@ -74,23 +98,9 @@ def command(  # noqa: PLR0913 - options
     tolerance: float,
     free: bool,
     strategy: list[str],
-    params: int | None,
-    activations: int | None,
-    max_resolution: int | None,
-    min_depth: float,
-    max_depth: float,
-    min_width: float,
-    max_width: float,
+    limits: Limits,
     top: int,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    engine: str,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
+    request: Request,
 ) -> None:
     """Find the variant that costs what one can pay.
 
@@ -112,49 +122,36 @@ def command(  # noqa: PLR0913 - options
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
     from effscale.report.scaling import resolved
-    from effscale.search.fit import Limits
 
-    options.unused(output, force=force)
-    as_spec = options.wants_spec(output, count=len(macs))
+    as_spec = request.wants_spec(len(macs))
     if (
         len(strategy) > 1
         or strategy == ["all"]
         or (free and (len(macs) > 1 or strategy != ["compound"]))
     ):
         raise click.UsageError("--free and --strategy take one ray and one cost")
-    baseline = options.read(spec, resolution, classes)
-    limits = Limits(
-        params=params,
-        activations=activations,
-        max_resolution=max_resolution,
-        min_depth=min_depth,
-        max_depth=max_depth,
-        min_width=min_width,
-        max_width=max_width,
-    )
+    baseline = request.read(spec)
     if free:
-        found, searched = _off_ray(baseline, macs[0], limits, tolerance, quiet=quiet)
+        found, searched = _off_ray(baseline, macs[0], limits, tolerance, request)
     else:
         found, searched = _on_ray(baseline, macs, limits, strategy[0])
     specs = [each.variant.spec for each in found]
-    measured = proof.measurements(specs, engine, quiet=quiet)
+    measured = request.measured(specs)
     shown = report.report(
         baseline,
         found,
         asked=_asked(macs, tolerance),
         searched=searched,
         measured=measured,
-        units=units,
+        units=request.units,
         top=top,
     )
-    options.deliver(shown, form, None if as_spec else output)
+    request.deliver(shown, to_file=not as_spec)
     elsewhere = "" if free else growth_of(baseline).elsewhere
     _within(found, macs, tolerance, elsewhere)
-    if as_spec and output is not None:
-        options.write(output, resolved(baseline, found[0].variant))
-    if verbose:
-        proof.explain(measured)
-    proof.verify(specs, measured)
+    if as_spec:
+        request.write(resolved(baseline, found[0].variant))
+    request.prove(specs, measured)
 
 
 def _on_ray(
@@ -172,12 +169,12 @@ def _on_ray(
 
 
 def _off_ray(
-    baseline: Spec, macs: int, limits: Limits, tolerance: float, *, quiet: bool
+    baseline: Spec, macs: int, limits: Limits, tolerance: float, request: Request
 ) -> tuple[list[Found], str]:
     from effscale.growth.growth import growth_of
     from effscale.search.off_ray import off_ray
 
-    with Bar(1.0, quiet=quiet) as bar:
+    with Bar(1.0, quiet=request.quiet) as bar:
         answer = off_ray(
             baseline,
             macs,

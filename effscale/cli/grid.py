@@ -4,94 +4,63 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.choices import SHARES, SORTS
+from effscale.cli import options, study
 from effscale.cli.progress import Bar
-from effscale.cli.study import Shown, evaluate, evaluation_options
+from effscale.cli.request import Request
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from effscale.cli.study import Asked
+    from effscale.cli.study import Evaluation
     from effscale.growth.growth import Growth, Interval
-    from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.search.grid import Answer, Constraint, Grid
     from effscale.spec.models import Spec
 
-
-#: Which of α, β, γ a strategy varies.
-DIMENSIONS = {
-    "depth": (True, False, False),
-    "width": (False, True, False),
-    "resolution": (False, False, True),
-    "dw": (True, True, False),
-    "dr": (True, False, True),
-    "wr": (False, True, True),
+#: Strategies, and which of α, β, γ each varies.
+VARIED = {"compound": (True, True, True)} | {
+    name: (depth > 0, width > 0, resolution > 0)
+    for name, (depth, width, resolution) in SHARES.items()
+    if name != "dwr"
 }
-
-
-def refuse(growth: Growth, given: Mapping[str, object]) -> None:
-    """Refuse options that speak of networks of another kind.
-
-    Raises:
-        UsageError: naming them.
-    """
-    asked = [name for name, each in given.items() if each]
-    others = [f"--{name}" for name in asked if name not in growth.options]
-    if others:
-        named = ", ".join(others)
-        said = growth.refusal.format(options=named, name=growth.spec.name)
-        raise click.UsageError(said)
-
-
-def coefficient_ranges(
-    growth: Growth, budget: float, strategy: str, given: Mapping[str, Any]
-) -> list[Interval]:
-    """The ranges asked for; by default those of the growth, of what is varied."""
-    one = Decimal(1), Decimal(1)
-    varied = DIMENSIONS.get(strategy, (True, True, True))
-    axes = zip(growth.axes, growth.ranges(budget), varied, strict=False)
-    return [
-        given[axis.option] or (default if varies else one)
-        for axis, default, varies in axes
-    ]
-
-
-def searched(baseline: Spec, asked: Grid, *, quiet: bool, verbose: bool) -> Answer:
-    """What the grid has, with a bar, and how long it took where that is asked for."""
-    from effscale.search.grid import search
-
-    start = time.perf_counter()
-    with Bar(asked.points, quiet=quiet) as bar:
-        answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
-    if asked.constraint and (verbose or (sys.stderr.isatty() and not quiet)):
-        seconds = time.perf_counter() - start
-        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
-    return answer
-
-
-def networks(baseline: Spec, table: list[Data], phi: float) -> list[Spec]:
-    """The networks of these rows, to be built; what no row says is that of φ."""
-    from effscale.growth.growth import at_phi
-    from effscale.growth.scale import scale
-
-    found, end = [], "_multiplier"
-    for row in table:
-        given = {key.removesuffix(end): row[key] for key in row if key.endswith(end)}
-        found.append(scale(baseline, replace(at_phi(baseline, phi), **given)))
-    return found
-
-
 #: Rows of the table, unless --top says otherwise.
 SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The points to look at: ranges of the axes, the strategy's, and steps."""
+
+    strategy: str
+    step: tuple[Decimal, Decimal, Decimal]
+    alpha: Interval | None = None
+    beta: Interval | None = None
+    gamma: Interval | None = None
+    neck_width: Interval | None = None
+
+    @property
+    def given(self) -> dict[str, Interval | None]:
+        """By option."""
+        names = ("alpha", "beta", "gamma", "neck_width")
+        return {name.replace("_", "-"): getattr(self, name) for name in names}
+
+    def of(self, growth: Growth, budget: float) -> list[Interval]:
+        """The ranges asked for; by default those of the growth, of what is varied."""
+        one = Decimal(1), Decimal(1)
+        varied = VARIED[self.strategy]
+        axes = zip(growth.axes, growth.ranges(budget), varied, strict=False)
+        return [
+            self.given[axis.option] or (default if varies else one)
+            for axis, default, varies in axes
+        ]
 
 
 @click.command("grid")
@@ -120,7 +89,7 @@ SHOWN = 20
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["compound", *DIMENSIONS]),
+    type=click.Choice([*VARIED]),
     default="compound",
     show_default=True,
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
@@ -142,9 +111,7 @@ SHOWN = 20
 )
 @click.option(
     "--sort",
-    type=click.Choice(
-        ["deviation", "tracking", "params", "activations", "macs", "resolution"]
-    ),
+    type=click.Choice(SORTS),
     help="What is best.  [default: deviation, or tracking over several φ]",
 )
 @click.option(
@@ -153,7 +120,7 @@ SHOWN = 20
     help="Rows of the table; with --measure, these are built and measured, with "
     "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
-@evaluation_options
+@study.evaluation_options
 @options.network_options
 @options.measure_option(default="none")
 @options.plot_option(
@@ -162,32 +129,19 @@ SHOWN = 20
 )
 @options.output_options
 @options.verbosity
+@options.gathered(evaluation=study.evaluation, ranges=Ranges, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
     budget: float,
     tolerance: float,
     constraint: Constraint,
-    step: tuple[Decimal, Decimal, Decimal],
-    strategy: str,
-    alpha: Interval | None,
-    beta: Interval | None,
-    gamma: Interval | None,
-    neck_width: Interval | None,
+    ranges: Ranges,
     phi: list[float],
     sort: str | None,
     top: int | None,
-    evaluation: Asked | None,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    engine: str,
-    plot: Path | None,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
+    evaluation: Evaluation | None,
+    request: Request,
 ) -> None:
     """Find the (α, β, γ) that meet a budget.
 
@@ -210,58 +164,94 @@ def command(  # noqa: PLR0913 - options
     from effscale.report import grid as report
     from effscale.search import grid as search
 
-    options.unused(output, force=force)
-    picture = options.drawable(plot, force=force)
-    baseline = options.read(spec, resolution, classes)
+    baseline = request.read(spec)
     growth = growth_of(baseline)
-    given = {
-        "alpha": alpha,
-        "beta": beta,
-        "gamma": gamma,
-        "neck-width": neck_width,
-        "plot": plot,
-        "strategy": strategy != "compound",
-        "constraint": constraint != "nominal",
-        "evaluate": evaluation,
-    }
-    refuse(growth, given)
-    ranges = coefficient_ranges(growth, budget, strategy, given)
+    _refuse(
+        growth,
+        ranges.given
+        | {
+            "plot": request.plot,
+            "strategy": ranges.strategy != "compound",
+            "constraint": constraint != "nominal",
+            "evaluate": evaluation,
+        },
+    )
+    intervals = ranges.of(growth, budget)
     asked = search.Grid(
-        tuple(search.axes(ranges, step[: len(ranges)])),
+        tuple(search.axes(intervals, ranges.step[: len(intervals)])),
         budget=budget,
         tolerance=tolerance,
         constraint=constraint if growth.meets_budget else None,
         phis=tuple(phi),
     )
-    answer = searched(baseline, asked, quiet=quiet, verbose=verbose)
+    answer = _searched(baseline, asked, request)
     order = sort or ("tracking" if len(phi) > 1 else "deviation")
     found = search.best_first(growth, answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
     if evaluation is not None:
-        _check_evaluation(phi, engine)
-        where = Shown(form, output, plot, picture, units, quiet, verbose)
-        rows = table[:top]
-        evaluate(evaluation, baseline, rows, budget=budget, phi=phi[0], shown=where)
+        if len(phi) > 1:
+            raise click.UsageError("--evaluate trains candidates at one --phi")
+        if request.engine != "none":
+            raise click.UsageError("--measure does not go with --evaluate")
+        study.evaluate(
+            evaluation,
+            baseline,
+            table[:top],
+            budget=budget,
+            phi=phi[0],
+            request=request,
+        )
         return
     top = top or SHOWN
-    specs = networks(baseline, table[:top], phi[0]) if engine != "none" else []
-    measured = proof.measurements(specs, engine, quiet=quiet)
+    specs = _networks(baseline, table[:top], phi[0]) if request.engine != "none" else []
+    measured = request.measured(specs)
     shown = report.report(
-        baseline, asked, answer, table, top=top, measured=measured, units=units
+        baseline, asked, answer, table, top=top, measured=measured, units=request.units
     )
-    if plot is not None:
+    image = b""
+    if request.picture:
         from effscale.report import plots
 
-        options.write(plot, plots.grid(asked, found, picture))
-    options.deliver(shown, form, output)
-    if verbose:
-        proof.explain(measured)
-    proof.verify(specs, measured)
+        image = plots.grid(asked, found, request.picture)
+    request.deliver(shown, image)
+    request.prove(specs, measured)
 
 
-def _check_evaluation(phi: list[float], engine: str) -> None:
-    """Refuse what a study has no use for."""
-    if len(phi) > 1:
-        raise click.UsageError("--evaluate trains candidates at one --phi")
-    if engine != "none":
-        raise click.UsageError("--measure does not go with --evaluate")
+def _refuse(growth: Growth, given: Mapping[str, object]) -> None:
+    """Refuse options that speak of networks of another kind.
+
+    Raises:
+        UsageError: naming them.
+    """
+    asked = [name for name, each in given.items() if each]
+    others = [f"--{name}" for name in asked if name not in growth.options]
+    if others:
+        named = ", ".join(others)
+        said = growth.refusal.format(options=named, name=growth.spec.name)
+        raise click.UsageError(said)
+
+
+def _searched(baseline: Spec, asked: Grid, request: Request) -> Answer:
+    """What the grid has, with a bar, and how long it took where that is asked for."""
+    from effscale.search.grid import search
+
+    start = time.perf_counter()
+    with Bar(asked.points, quiet=request.quiet) as bar:
+        answer = search(baseline, asked, lambda n: bar.advance(n, "counting"))
+    shown = request.verbose or (sys.stderr.isatty() and not request.quiet)
+    if asked.constraint and shown:
+        seconds = time.perf_counter() - start
+        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
+    return answer
+
+
+def _networks(baseline: Spec, table: list[Data], phi: float) -> list[Spec]:
+    """The networks of these rows, to be built; what no row says is that of φ."""
+    from effscale.growth.growth import at_phi
+    from effscale.growth.scale import scale
+
+    found, end = [], "_multiplier"
+    for row in table:
+        given = {key.removesuffix(end): row[key] for key in row if key.endswith(end)}
+        found.append(scale(baseline, replace(at_phi(baseline, phi), **given)))
+    return found

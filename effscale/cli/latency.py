@@ -1,34 +1,34 @@
-"""What commands do about latency: progress on the way, a note where times differ."""
+"""`--latency` and its options, and the times that they ask for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
+from effscale.choices import ELEMENT_BYTES
+from effscale.cli.options import every
+from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.cli.request import Request
     from effscale.compare.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
-    from effscale.report.document import Report, Units
+    from effscale.report.document import Report
     from effscale.spec.models import Spec
 
-
-# --------------------------------------------------------------------------------------
-# `--latency` and what belongs to it: options to settings to measured times.
-
-# --------------------------------------------------------------------------------------
-# What a network is run on and as: options of commands that measure or size a run.
-
-#: What weights and feature maps may be stored as.
-DTYPES = ("float32", "bfloat16", "float16")
 MAX_BATCH, MAX_THREADS = 2**16, 1024
+SECONDS = 2.0
+#: Settings in a table at most: each takes its seconds.
+MAX_SETTINGS = 64
+#: A spread above this share of the median is said to be one.
+WIDE = 0.15
 
 
 def whole_numbers(limit: int) -> Callable[[str], list[int]]:
@@ -49,43 +49,62 @@ def whole_numbers(limit: int) -> Callable[[str], list[int]]:
 def dtypes(text: str) -> list[str]:
     """`bfloat16`, or several with commas."""
     found = [each.strip() for each in text.split(",")]
-    if not set(found) <= set(DTYPES):
-        raise ValueError(f"{', '.join(DTYPES)}, or several with commas")
+    if not set(found) <= set(ELEMENT_BYTES):
+        raise ValueError(f"{', '.join(ELEMENT_BYTES)}, or several with commas")
     return list(dict.fromkeys(found))
 
 
-BATCHES = Parsed("N[,N…]", whole_numbers(MAX_BATCH))
-THREADS = Parsed("N[,N…]", whole_numbers(MAX_THREADS))
-DTYPE = Parsed("NAME[,NAME…]", dtypes)
-
-
-def batch_and_dtype(function: F) -> F:
-    """`--batch` and `--dtype`, of which each may be several."""
-    batch = click.option(
+timing_options = every(
+    click.option(
         "--batch",
-        type=BATCHES,
+        type=Parsed("N[,N…]", whole_numbers(MAX_BATCH)),
         default="1",
         show_default=True,
         help="Images that go through at once; several with commas.",
-    )
-    dtype = click.option(
+    ),
+    click.option(
         "--dtype",
-        type=DTYPE,
+        type=Parsed("NAME[,NAME…]", dtypes),
         default="float32",
         show_default=True,
         help="What weights and feature maps are stored as: float32, bfloat16, float16; "
         "several with commas.",
-    )
-    return batch(dtype(function))
-
-
-# --------------------------------------------------------------------------------------
-
-F = TypeVar("F", bound="Callable[..., Any]")
-
-SECONDS = 2.0
-#: Settings in a table at most: each takes its seconds.
-MAX_SETTINGS = 64
+    ),
+    click.option(
+        "--latency",
+        is_flag=True,
+        help="Measure how long it takes on this machine, with its spread.",
+    ),
+    click.option(
+        "--threads",
+        type=Parsed("N[,N…]", whole_numbers(MAX_THREADS)),
+        help="With --latency: threads of the CPU; several with commas.  [default: as "
+        "many as torch takes]",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["cpu", "cuda"]),
+        help="With --latency: what to run on.  [default: cpu]",
+    ),
+    click.option(
+        "--channels-last",
+        is_flag=True,
+        help="With --latency: feature maps stored channel by channel last.",
+    ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="With --latency: by torch.compile, which takes a while first.",
+    ),
+    click.option(
+        "--seconds",
+        type=Range(0.01, 3600),
+        metavar="S",
+        help="With --latency: time each network for so long at least, its parts as "
+        f"long again.  [default: {SECONDS:g}]",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -114,73 +133,8 @@ class Timed:
         ]
 
 
-def timing_options(*, alone: bool = False) -> Callable[[F], F]:
-    """`--latency` and its options, handed on as `timed`: None where none is asked.
-
-    `--batch` and `--dtype` are handed on as well, unless they are for latency `alone`.
-    """
-
-    def decorate(function: F) -> F:
-        @wraps(function)
-        def gathered(**options: Any) -> Any:  # noqa: ANN401 - click's
-            chosen = {name: options.pop(name) for name in _NAMES}
-            both = {name: options[name] for name in _SHARED}
-            if alone:
-                del options["batch"], options["dtype"]
-            timed = _timed(alone=alone, **chosen, **both)
-            return function(**options, timed=timed)
-
-        decorated: Any = gathered
-        for option in _OPTIONS:
-            decorated = option(decorated)
-        return batch_and_dtype(decorated)  # type: ignore[no-any-return]
-
-    return decorate
-
-
-_NAMES = ("latency", "threads", "device", "channels_last", "compiled", "seconds")
-_SHARED = {"batch": [1], "dtype": ["float32"]}
-_OPTIONS = (
-    click.option(
-        "--seconds",
-        type=Range(0.01, 3600),
-        metavar="S",
-        help="With --latency: time each network for so long at least, its parts as "
-        f"long again.  [default: {SECONDS:g}]",
-    ),
-    click.option(
-        "--compile",
-        "compiled",
-        is_flag=True,
-        help="With --latency: by torch.compile, which takes a while first.",
-    ),
-    click.option(
-        "--channels-last",
-        is_flag=True,
-        help="With --latency: feature maps stored channel by channel last.",
-    ),
-    click.option(
-        "--device",
-        type=click.Choice(["cpu", "cuda"]),
-        help="With --latency: what to run on.  [default: cpu]",
-    ),
-    click.option(
-        "--threads",
-        type=THREADS,
-        help="With --latency: threads of the CPU; several with commas.  [default: as "
-        "many as torch takes]",
-    ),
-    click.option(
-        "--latency",
-        is_flag=True,
-        help="Measure how long it takes on this machine, with its spread.",
-    ),
-)
-
-
-def _timed(  # noqa: PLR0913 - options
+def timed(  # noqa: PLR0913 - options
     *,
-    alone: bool,
     latency: bool,
     batch: list[int],
     dtype: list[str],
@@ -189,8 +143,11 @@ def _timed(  # noqa: PLR0913 - options
     channels_last: bool,
     compiled: bool,
     seconds: float | None,
+    alone: bool = False,
 ) -> Timed | None:
-    """What the options ask for.
+    """What the options ask to time; None if nothing.
+
+    `--batch` and `--dtype` may be for something else, too, unless `alone`.
 
     Raises:
         click.UsageError: if they ask for a way to time without --latency.
@@ -212,8 +169,8 @@ def _timed(  # noqa: PLR0913 - options
         "--channels-last": channels_last,
         "--compile": compiled,
         "--seconds": seconds is not None,
-        "--batch": alone and batch != _SHARED["batch"],
-        "--dtype": alone and dtype != _SHARED["dtype"],
+        "--batch": alone and batch != [1],
+        "--dtype": alone and dtype != ["float32"],
     }
     named = [option for option, value in given.items() if value]
     if named:
@@ -221,26 +178,20 @@ def _timed(  # noqa: PLR0913 - options
     return None
 
 
-# --------------------------------------------------------------------------------------
-
-#: A spread above this share of the median is said to be one.
-WIDE = 0.15
+timed_alone = partial(timed, alone=True)
 
 
-def by_part(
-    answer: Report, spec: Spec, timed: Timed, units: Units, *, quiet: bool
-) -> Report:
+def by_part(answer: Report, spec: Spec, timed: Timed, request: Request) -> Report:
     """The answer of `profile`, with how long the network and its parts take."""
     from effscale.report import latency
 
-    found = _of_specs([spec], timed, parts=True, quiet=quiet)
-    each = [group[0] for group in found]
+    each = [group[0] for group in _of_specs([spec], timed, request, parts=True)]
     parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
-    return latency.by_part(answer, each, parts, _machine(timed), units=units)
+    return latency.by_part(answer, each, parts, _machine(timed), units=request.units)
 
 
 def of_module(
-    answer: Report, counted: Counted, timed: Timed, units: Units, *, quiet: bool
+    answer: Report, counted: Counted, timed: Timed, request: Request
 ) -> Report:
     """The answer of `profile` for a module of other code, with how long it takes."""
     from effscale.report import latency
@@ -254,29 +205,27 @@ def of_module(
 
         return [module_subject(counted, [*parts])]
 
-    found = [group[0] for group in _latencies(subjects, timed, quiet=quiet)]
-    return latency.by_part(answer, found, parts, _machine(timed), units=units)
+    each = [group[0] for group in _latencies(subjects, timed, request)]
+    return latency.by_part(answer, each, parts, _machine(timed), units=request.units)
 
 
-def beside(  # noqa: PLR0913 - options
+def beside(
     answer: Report,
     compared: Sequence[Entry],
     to: str | None,
     timed: Timed,
-    units: Units,
-    *,
-    quiet: bool,
+    request: Request,
 ) -> Report:
     """The answer of `compare`, with how long each network takes."""
     from effscale.compare.side_by_side import rivals
     from effscale.report import latency
 
-    found = _of_specs([each.spec for each in compared], timed, quiet=quiet)
+    found = _of_specs([each.spec for each in compared], timed, request)
     others = [
         None if rival is None else [*compared].index(rival)
         for rival in rivals(compared, to)
     ]
-    return latency.beside(answer, found, others, _machine(timed), units=units)
+    return latency.beside(answer, found, others, _machine(timed), units=request.units)
 
 
 def _machine(timed: Timed) -> str:
@@ -286,7 +235,7 @@ def _machine(timed: Timed) -> str:
 
 
 def _of_specs(
-    specs: Sequence[Spec], timed: Timed, *, parts: bool = False, quiet: bool
+    specs: Sequence[Spec], timed: Timed, request: Request, *, parts: bool = False
 ) -> list[list[Latency]]:
     """For each setting, the latency of each spec's network."""
 
@@ -295,19 +244,16 @@ def _of_specs(
 
         return spec_subjects(specs, settings, parts=parts)
 
-    return _latencies(subjects, timed, quiet=quiet)
+    return _latencies(subjects, timed, request)
 
 
 def _latencies(
     subjects: Callable[[Sequence[Setting]], Sequence[Subject]],
     timed: Timed,
-    *,
-    quiet: bool,
+    request: Request,
 ) -> list[list[Latency]]:
     """For each setting, the latency of each subject; a bar while it lasts."""
-    from effscale.cli.progress import Bar
-
-    with Bar(1, quiet=quiet, still=True) as bar:
+    with Bar(1, quiet=request.quiet, still=True) as bar:
         from effscale.module import latency
 
         settings = timed.settings()
@@ -322,7 +268,7 @@ def _latencies(
             )
             for setting in settings
         ]
-    if not quiet:
+    if not request.quiet:
         _note_spread(found)
     return found
 

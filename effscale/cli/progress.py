@@ -1,15 +1,20 @@
-"""A bar on the terminal, for work that takes longer than one waits without asking."""
+"""Long work: a bar while it lasts, and an end between two of its steps."""
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.progress import Progress
 
-PATIENCE = 1.0  #: seconds
+PATIENCE = 1.0  #: seconds that one waits without asking
+#: What a shell says of a program that was terminated.
+TERMINATED = 128 + signal.SIGTERM
 
 
 class Bar:
@@ -64,3 +69,37 @@ def _progress(*, still: bool) -> Progress:
     look = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     console = Console(stderr=True)
     return Progress(*look, console=console, transient=True, auto_refresh=not still)
+
+
+class Stopping:
+    """Signals to stop, to be asked for between two steps; a second Ctrl-C ends all."""
+
+    def __init__(self) -> None:
+        self._heard: int | None = None
+        self._before = {
+            number: signal.getsignal(number)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def __enter__(self) -> Self:
+        for number in self._before:
+            signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __bool__(self) -> bool:
+        return self._heard is not None
+
+    def leave(self) -> None:
+        """End the program as whoever sent the signal expects it to end."""
+        if self._heard == signal.SIGTERM:
+            sys.exit(TERMINATED)
+        raise KeyboardInterrupt
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self._heard is not None:
+            raise KeyboardInterrupt
+        self._heard = number

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import latency, options, proof
-from effscale.cli import latency as timing
+from effscale.cli import latency, options
 from effscale.cli.compare import compared_networks
-from effscale.cli.references import SpecOrFamily
-from effscale.cli.types import Target
+from effscale.cli.progress import Bar
+from effscale.cli.request import Request
+from effscale.cli.types import SpecOrFamily, Target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from effscale.cli.latency import Timed
-    from effscale.report.document import Units
 
 
 @click.command("report")
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
     type=Target(),
     help="Write the page to this file, whole or not at all.",
 )
-@click.option("--force", is_flag=True, help="Replace the output file.")
+@options.force_option
 @click.option("--title", help="What the page is called.  [default: its networks]")
 @click.option(
     "--to",
@@ -38,23 +35,17 @@ if TYPE_CHECKING:
 )
 @options.network_options
 @options.measure_option(default="none")
-@timing.timing_options(alone=True)
+@latency.timing_options
 @options.units_option
 @options.verbosity
-def command(  # noqa: PLR0913 - options
+@options.gathered(timed=latency.timed_alone, request=Request)
+def command(
     *,
     specs: tuple[str, ...],
-    output: Path | None,
-    force: bool,
     title: str | None,
     to: str | None,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    engine: str,
     timed: Timed | None,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
+    request: Request,
 ) -> None:
     """Write a page of HTML about each SPEC, to look at and send around.
 
@@ -69,41 +60,34 @@ def command(  # noqa: PLR0913 - options
 
     Needs jinja2 and matplotlib: pip install 'effscale[report]'.
     """
-    from effscale.cli.progress import Bar
     from effscale.extras import needed
     from effscale.report import compare
-    from effscale.report import page as summary
+    from effscale.report.page import page
 
-    options.unused(output, force=force)
+    output, units = request.output, request.units
     if output is None and sys.stdout.isatty():
         raise click.UsageError("expected --output report.html, or a pipe to read it")
     needed("report", output or "report")
-    compared = compared_networks(specs, resolution, classes, to)
+    compared = compared_networks(specs, to, request)
     networks = [each.spec for each in compared]
-    measured = proof.measurements(networks, engine, quiet=quiet)
+    measured = request.measured(networks)
     answer = compare.report(compared, to=to, measured=measured, units=units)
     if timed is not None:
-        answer = latency.beside(answer, compared, to, timed, units, quiet=quiet)
-    names = [each.name for each in compared]
-    with Bar(len(compared), quiet=quiet) as bar:
-        page = summary.page(
+        answer = latency.beside(answer, compared, to, timed, request)
+    names = _title([each.name for each in compared])
+    with Bar(len(compared), quiet=request.quiet) as bar:
+        text = page(
             compared,
             answer,
-            title=title or _title(names),
+            title=title or names,
             measured=measured,
             units=units,
             progress=lambda name: bar.advance(1, f"drawing {name}"),
         )
-    if output is None:
-        click.echo(page, nl=False)
-    else:
-        options.write(output, page)
-        if not quiet:
-            size = f"{len(page.encode()):,} bytes"
-            click.echo(f"{output}: {_title(names)}, {size}", err=True)
-    if verbose:
-        proof.explain(measured)
-    proof.verify(networks, measured)
+    request.write(text)
+    if output is not None and not request.quiet:
+        click.echo(f"{output}: {names}, {len(text.encode()):,} bytes", err=True)
+    request.prove(networks, measured)
 
 
 def _title(names: list[str]) -> str:

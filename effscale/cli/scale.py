@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options, proof
+from effscale.cli import options
+from effscale.cli.request import Request
 from effscale.cli.types import PHIS, STRATEGIES_LIST, SWEEP
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from effscale.report.document import Report, Units
     from effscale.search.sweep import Dimension
     from effscale.spec.models import Spec
 
@@ -45,22 +43,14 @@ if TYPE_CHECKING:
 @options.measure_option()
 @options.output_options
 @options.verbosity
-def command(  # noqa: PLR0913 - options
+@options.gathered(request=Request)
+def command(
     *,
     spec: str,
     phi: list[float],
     strategy: list[str],
     sweep: tuple[Dimension, float, float] | None,
-    plot: Path | None,
-    resolution: tuple[int, int] | None,
-    classes: int | None,
-    engine: str,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
+    request: Request,
 ) -> None:
     """Scale SPEC, and show how close it lands to 2^φ.
 
@@ -83,62 +73,46 @@ def command(  # noqa: PLR0913 - options
     """
     from effscale.growth.growth import family
     from effscale.report import scaling
-    from effscale.report.scaling import resolved
     from effscale.search.explain import published
 
-    options.unused(output, force=force)
-    picture = options.drawable(plot, force=force)
-    baseline = options.read(spec, resolution, classes)
+    baseline = request.read(spec)
     if sweep is not None:
-        answer, image = _swept(baseline, sweep, units, picture)
-        options.deliver(answer, form, output)
-        if plot is not None:
-            options.write(plot, image)
+        _sweep(baseline, sweep, request)
         return
     variants = family(baseline, phi, strategy)
-    as_spec = options.wants_spec(output, count=len(variants))
+    as_spec = request.wants_spec(len(variants))
     beside = [each for one in dict.fromkeys(phi) for each in published(baseline, one)]
     every = [*variants, *(each.variant for each in beside)]
     specs = [baseline, *(each.spec for each in every)]
-    measured = proof.measurements(specs, engine, quiet=quiet)
+    measured = request.measured(specs)
     report = scaling.report(
-        baseline, variants, published=beside, measured=measured, units=units
+        baseline, variants, published=beside, measured=measured, units=request.units
     )
-    image = _drawn(report, picture)
-    options.deliver(report, form, None if as_spec else output)
-    if plot is not None:
-        options.write(plot, image)
-    if as_spec and output is not None:
-        options.write(output, resolved(baseline, variants[0]))
-    if verbose:
-        proof.explain(measured)
-    proof.verify(specs, measured)
+    image = b""
+    if request.picture:
+        from effscale.report import plots
+
+        image = plots.family(report.data["rows"][1:], request.picture)
+    request.deliver(report, image, to_file=not as_spec)
+    if as_spec:
+        request.write(scaling.resolved(baseline, variants[0]))
+    request.prove(specs, measured)
 
 
-def _swept(
-    baseline: Spec,
-    asked: tuple[Dimension, float, float],
-    units: Units,
-    picture: str,
-) -> tuple[Report, bytes]:
+def _sweep(
+    baseline: Spec, asked: tuple[Dimension, float, float], request: Request
+) -> None:
+    """Show the cost along one dimension."""
     from effscale.cost.count import count
     from effscale.report import sweep as report
     from effscale.search.sweep import sweep
 
     steps = sweep(baseline, *asked)
     base = int(count(baseline).macs)
-    answer = report.report(baseline, asked[0], steps, base, units=units)
-    if not picture:
-        return answer, b""
-    from effscale.report import plots
+    answer = report.report(baseline, asked[0], steps, base, units=request.units)
+    image = b""
+    if request.picture:
+        from effscale.report import plots
 
-    return answer, plots.sweep(asked[0], steps, picture)
-
-
-def _drawn(report: Report, picture: str) -> bytes:
-    """The family as a picture of that format, if there is one."""
-    if not picture:
-        return b""
-    from effscale.report import plots
-
-    return plots.family(report.data["rows"][1:], picture)
+        image = plots.sweep(asked[0], steps, request.picture)
+    request.deliver(answer, image)

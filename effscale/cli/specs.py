@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from effscale.cli import options
-from effscale.cli.references import FAMILY
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from effscale.report.document import Units
+from effscale.cli.request import Request
+from effscale.cli.types import FAMILY
 
 
 @click.command("specs")
 @click.argument("families", metavar="[FAMILY...]", nargs=-1, type=FAMILY)
 @options.output_options
-def command(
-    *,
-    families: tuple[str, ...],
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-) -> None:
+@options.gathered(request=Request)
+def command(*, families: tuple[str, ...], request: Request) -> None:
     """List what is built in, counted; or those of each FAMILY.
 
     Families in turn, each from its cheapest network to its dearest. Each name is a
@@ -33,5 +21,4 @@ def command(
     """
     from effscale.report import specs
 
-    options.unused(output, force=force)
-    options.deliver(specs.report(families, units=units), form, output)
+    request.deliver(specs.report(families, units=request.units))

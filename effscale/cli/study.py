@@ -1,37 +1,32 @@
-"""`effscale study`."""
+"""`effscale study`, and the options of `effscale grid` that make one."""
 
 from __future__ import annotations
 
-import functools
-import pathlib
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from effscale.cli import options
 from effscale.cli.progress import Bar
+from effscale.cli.request import Request
 from effscale.cli.types import DURATION, Parsed
 from effscale.errors import StudyError
-from effscale.study.objective import PAPER, Objective, objective
+from effscale.study.objective import PAPER, Objective
+from effscale.study.objective import objective as parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Executor
 
-    from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
-    from effscale.study.engines import Where
-    from effscale.study.folder import Header, Outcome, Study, Training
-    from effscale.study.run import Recipe
-
-
-# --------------------------------------------------------------------------------------
-# Runs a study, and shows how one stands.
+    from effscale.study.engines import Place
+    from effscale.study.folder import Header, Study, Training
+    from effscale.study.run import Plan
 
 _COEFFICIENTS = ("alpha", "beta", "gamma")
 #: Characters of a name.
@@ -39,224 +34,17 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How the answer is shown."""
-
-    form: str | None
-    output: Path | None
-    plot: Path | None
-    picture: str
-    units: Units
-    quiet: bool
-    verbose: bool = False
-
-
-def evaluate(  # noqa: PLR0913 - what is evaluated, and how
-    asked: Asked,
-    baseline: Spec,
-    table: Sequence[Data],
-    *,
-    budget: float,
-    phi: float,
-    shown: Shown,
-) -> None:
-    """Train the candidate of each row, and show how they stand.
-
-    Exits 1 if a training has failed as often as it may.
-
-    Raises:
-        StudyError: if it cannot be done as asked.
-    """
-    from effscale.spec.dumping import dumps
-    from effscale.study import engines
-    from effscale.study.folder import header, held, load
-    from effscale.study.run import Recipe, found
-
-    made = header(
-        name=baseline.name,
-        spec=dumps(baseline),
-        budget=budget,
-        phi=phi,
-        command=asked.command,
-        candidates=table,
-    )
-    if asked.dry_run:
-        _dry_run(asked, made, quiet=shown.quiet)
-        return
-    if asked.on.engine == "local":
-        found(made.command)
-    engines.check(asked.on)
-    trainings = _trainings(made, asked.seeds)
-    how = {"seeds": asked.seeds, "objective": asked.objective.text}
-    how["on"] = str(asked.on)
-    recipe = Recipe(_specs(baseline, made), asked.attempts, asked.timeout)
-    with ExitStack() as stack:
-        engine = None
-        if _is_left(asked, trainings):  # before a folder is made in vain
-            engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
-        study = stack.enter_context(held(asked.study, made, how))
-        if study.header.versions != made.versions and not shown.quiet:
-            _say_versions(study.header, made)
-        if engine is not None:
-            _train(study, trainings, recipe, engine, shown)
-    deliver(load(asked.study), asked.objective, asked.seeds, shown, command="grid")
-
-
-def _specs(baseline: Spec, made: Header) -> dict[str, str]:
-    """The network of each candidate as YAML, named after its coefficients."""
-    from effscale.growth.growth import Variant
-    from effscale.growth.multipliers import Multipliers
-    from effscale.growth.scale import scale
-    from effscale.report.scaling import resolved
-
-    found = {}
-    for row in made.candidates:
-        given = Multipliers(*(row[key] ** made.phi for key in _COEFFICIENTS))
-        name = f"{baseline.name}-{row['name']}"[:_LONGEST]
-        spec = scale(baseline, given).model_copy(update={"name": name})
-        how = ", ".join(f"{key} {row[key]:g}" for key in _COEFFICIENTS)
-        variant = Variant(spec, how, made.phi, given, made.budget**made.phi)
-        found[row["name"]] = resolved(baseline, variant)
-    return found
-
-
-def _trainings(made: Header, seeds: int) -> list[Training]:
-    """Every candidate with the first seed, then with the second: halves compare."""
-    return [(name, seed) for seed in range(seeds) for name in made.names]
-
-
-def _dry_run(asked: Asked, made: Header, *, quiet: bool) -> None:
-    from effscale.study import engines
-    from effscale.study.folder import Study
-    from effscale.study.run import commands
-
-    trainings = _trainings(made, asked.seeds)
-    if asked.on.engine == "slurm":
-        engines.installed(asked.on)
-        from effscale.study.dask_engine import script
-
-        click.echo(script(asked.on), nl=False)
-    else:
-        for words in commands(Study(asked.study, made, {}), trainings):
-            click.echo(shlex.join(words))
-    if not quiet:
-        click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
-
-
-def _say_versions(begun: Header, now: Header) -> None:
-    """Say on stderr in what the study goes on under other versions than it began."""
-    changed = [
-        f"{name} {begun.versions.get(name, 'none')}, now {now.versions.get(name)}"
-        for name in {**begun.versions, **now.versions}
-        if begun.versions.get(name) != now.versions.get(name)
-    ]
-    click.echo(f"the study began with {'; '.join(changed)}", err=True)
-
-
-def _is_left(asked: Asked, trainings: Sequence[Training]) -> bool:
-    """Whether the study, if it is there, has anything to train yet."""
-    from effscale.study.folder import HEADER, load
-    from effscale.study.run import wanted
-
-    if not (asked.study / HEADER).exists():
-        return True
-    study = load(asked.study)
-    return any(wanted(study, each, asked.attempts) for each in trainings)
-
-
-def _train(
-    study: Study,
-    trainings: Sequence[Training],
-    recipe: Recipe,
-    engine: Executor,
-    shown: Shown,
-) -> None:
-    from effscale.study.folder import is_good
-    from effscale.study.run import run, wanted
-
-    left = sum(wanted(study, each, recipe.attempts) for each in trainings)
-    done = len(trainings) - left
-    with Bar(len(trainings), quiet=shown.quiet) as bar:
-
-        def tick(amount: int = 0) -> None:
-            bar.advance(amount, f"{done} of {len(trainings)} trainings")
-
-        tick(done)
-        try:
-            for outcome in run(study, trainings, recipe, engine, tick):
-                training = outcome["candidate"], outcome["seed"]
-                ended = not wanted(study, training, recipe.attempts)
-                done += ended
-                if shown.verbose or not is_good(outcome):
-                    bar.say(_line(study, outcome, recipe.attempts))
-                tick(ended)
-        except KeyboardInterrupt:
-            if not shown.quiet:
-                kept = f"{done} of {len(trainings)} trainings are done and kept"
-                click.echo(f"{kept}; the same command goes on from there", err=True)
-            raise
-
-
-def _line(study: Study, outcome: Outcome, attempts: int) -> str:
-    """An outcome in a line."""
-    candidate, seed = training = outcome["candidate"], outcome["seed"]
-    who = f"{candidate} seed {seed}: "
-    if "accuracy" in outcome:
-        return f"{who}accuracy {outcome['accuracy']:g} in {outcome['seconds']:g} s"
-    log = study.folder / study.log(training, outcome["attempt"])
-    where = f"; {log}" if log.exists() else ""
-    which = f"attempt {outcome['attempt']} of {attempts}"
-    return f"{who}{which} failed: {outcome['reason']}{where}"
-
-
-def deliver(
-    study: Study, aim: Objective, seeds: int, shown: Shown, *, command: str
-) -> None:
-    """Show how the study stands; write the winner as coefficients, if a spec is asked.
-
-    Exits 1 if a training has failed.
-    """
-    from effscale.report import study as report
-    from effscale.study.ranking import front, standings
-
-    ranked = standings(study, aim)
-    as_spec = options.wants_spec(shown.output, count=1)
-    answer = report.report(
-        study, ranked, aim, seeds=seeds, command=command, units=shown.units
-    )
-    if shown.plot is not None:
-        from effscale.report.plots import study_accuracy
-
-        options.write(shown.plot, study_accuracy(ranked, front(ranked), shown.picture))
-    options.deliver(answer, shown.form, None if as_spec else shown.output)
-    if as_spec and shown.output is not None:
-        from effscale.report.study import winner
-
-        options.write(shown.output, winner(study, ranked, aim))
-    if any(each.failed for each in ranked):
-        raise SystemExit(1)
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# The options of a study: `grid --evaluate`.
-
-F = TypeVar("F", bound="Callable[..., Any]")
-
-
-@dataclass(frozen=True)
-class Asked:
+class Evaluation:
     """How candidates are to be evaluated."""
 
     command: str  #: a template, with {spec} and {out} in it
-    study: pathlib.Path
+    study: Path
     objective: Objective
-    on: Where
-    seeds: int = 1
-    attempts: int = 2
-    timeout: float | None = None
-    dry_run: bool = False
+    on: Place
+    seeds: int
+    attempts: int
+    timeout: float | None
+    dry_run: bool
 
 
 class Checked(Parsed):
@@ -275,7 +63,7 @@ class Checked(Parsed):
             self.fail(str(error), param, ctx)
 
 
-def _where(text: str) -> Where:
+def _where(text: str) -> Place:
     from effscale.study.engines import where
 
     return where(text)
@@ -283,13 +71,13 @@ def _where(text: str) -> Where:
 
 objective_option = click.option(
     "--objective",
-    type=Checked("EXPRESSION", objective),
+    type=Checked("EXPRESSION", parsed),
     help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
     "gamma, height, width, by + - * / ** and log, exp, sqrt, min, max, abs.  "
     f"[default: {PAPER}]",
 )
 
-_OPTIONS = (
+evaluation_options = options.every(
     click.option(
         "--evaluate",
         metavar="COMMAND",
@@ -300,7 +88,7 @@ _OPTIONS = (
     click.option("--data", metavar="DATA", help="With --evaluate train: its --data."),
     click.option(
         "--study",
-        type=click.Path(path_type=pathlib.Path),
+        type=click.Path(path_type=Path),
         metavar="FOLDER",
         help="Where outcomes are kept; the same command again goes on where it was.",
     ),
@@ -338,51 +126,208 @@ _OPTIONS = (
 )
 
 
-_NAMES = (
-    *("evaluate", "data", "study", "objective", "seeds"),
-    *("attempts", "timeout", "on", "dry_run"),
-)
+def evaluation(  # noqa: PLR0913 - options
+    *,
+    evaluate: str | None,
+    data: str | None,
+    study: Path | None,
+    objective: Objective | None,
+    seeds: int | None,
+    attempts: int | None,
+    timeout: float | None,
+    on: Place | None,
+    dry_run: bool,
+) -> Evaluation | None:
+    """How candidates are to be evaluated; None if they are not.
 
-
-def evaluation_options(function: F) -> F:
-    """The options of a study; the command gets them as `evaluation`, None if none."""
-
-    @functools.wraps(function)
-    def wrapped(**given: Any) -> Any:  # noqa: ANN401
-        mine = {name: given.pop(name) for name in _NAMES}
-        return function(evaluation=_asked(mine), **given)
-
-    command: Any = wrapped
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command  # type: ignore[no-any-return]
-
-
-def _asked(options: dict[str, Any]) -> Asked | None:
-    unset = None, False
-    given = {name: each for name, each in options.items() if each not in unset}
-    text, data = given.pop("evaluate", None), given.pop("data", None)
-    if text is None:
-        if given or data:
-            first = next(iter([*given, "data"])).replace("_", "-")
-            raise click.UsageError(f"--{first} goes with --evaluate COMMAND")
+    Raises:
+        click.UsageError: for options that make no sense together.
+    """
+    if evaluate is None:
+        alone = {
+            "study": study,
+            "objective": objective,
+            "seeds": seeds,
+            "attempts": attempts,
+            "timeout": timeout,
+            "on": on,
+            "dry-run": dry_run,
+            "data": data,
+        }
+        for name in (name for name, value in alone.items() if value):
+            raise click.UsageError(f"--{name} goes with --evaluate COMMAND")
         return None
-    if "study" not in given:
+    if study is None:
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
     from effscale.study.run import template
 
-    if given.get("seeds", 1) > 1 and "{seed}" not in text and text[:5] != "train":
-        message = f"expected a command with {{seed}} in it, got {text!r}"
+    if (seeds or 1) > 1 and "{seed}" not in evaluate and evaluate[:5] != "train":
+        message = f"expected a command with {{seed}} in it, got {evaluate!r}"
         raise click.BadParameter(message, param_hint="'--seeds'")
     try:
-        command = template(text, data)
+        command = template(evaluate, data)
     except StudyError as error:
         raise click.BadParameter(str(error), param_hint="'--evaluate'") from None
-    defaults = {"objective": objective(PAPER), "on": _where("local")}
-    return Asked(**{"command": command, **defaults, **given})
+    return Evaluation(
+        command=command,
+        study=study,
+        objective=objective or parsed(PAPER),
+        on=on or _where("local"),
+        seeds=seeds or 1,
+        attempts=attempts or 2,
+        timeout=timeout,
+        dry_run=dry_run,
+    )
 
 
-# --------------------------------------------------------------------------------------
+def evaluate(  # noqa: PLR0913 - what is evaluated, and how
+    asked: Evaluation,
+    baseline: Spec,
+    table: Sequence[Data],
+    *,
+    budget: float,
+    phi: float,
+    request: Request,
+) -> None:
+    """Train the candidate of each row, and show how they stand.
+
+    Exits 1 if a training has failed as often as it may.
+
+    Raises:
+        StudyError: if it cannot be done as asked.
+    """
+    from effscale.spec.dumping import dumps
+    from effscale.study import engines
+    from effscale.study.folder import held, load, new_header
+    from effscale.study.run import Plan, found, is_left
+
+    made = new_header(
+        name=baseline.name,
+        spec=dumps(baseline),
+        budget=budget,
+        phi=phi,
+        command=asked.command,
+        candidates=table,
+    )
+    trainings = made.trainings(asked.seeds)
+    if asked.dry_run:
+        _dry_run(asked, made, trainings, quiet=request.quiet)
+        return
+    if asked.on.engine == "local":
+        found(made.command)
+    engines.check(asked.on)
+    how = {"seeds": asked.seeds, "objective": asked.objective.text}
+    how["on"] = str(asked.on)
+    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout)
+    with ExitStack() as stack:
+        engine = None
+        if is_left(asked.study, trainings, plan):  # before a folder is made in vain
+            engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
+        study = stack.enter_context(held(asked.study, made, how))
+        if (changed := made.other_versions(study.header)) and not request.quiet:
+            click.echo(f"the study began with {changed}", err=True)
+        if engine is not None:
+            _train(study, trainings, plan, engine, request)
+    deliver(load(asked.study), asked.objective, asked.seeds, request, command="grid")
+
+
+def _specs(baseline: Spec, made: Header) -> dict[str, str]:
+    """The network of each candidate as YAML, named after its coefficients."""
+    from effscale.growth.growth import Variant
+    from effscale.growth.multipliers import Multipliers
+    from effscale.growth.scale import scale
+    from effscale.report.scaling import resolved
+
+    found = {}
+    for row in made.candidates:
+        given = Multipliers(*(row[key] ** made.phi for key in _COEFFICIENTS))
+        name = f"{baseline.name}-{row['name']}"[:_LONGEST]
+        spec = scale(baseline, given).model_copy(update={"name": name})
+        how = ", ".join(f"{key} {row[key]:g}" for key in _COEFFICIENTS)
+        variant = Variant(spec, how, made.phi, given, made.budget**made.phi)
+        found[row["name"]] = resolved(baseline, variant)
+    return found
+
+
+def _dry_run(
+    asked: Evaluation, made: Header, trainings: Sequence[Training], *, quiet: bool
+) -> None:
+    """Print what would be run."""
+    from effscale.study import engines
+    from effscale.study.folder import Study
+    from effscale.study.run import commands
+
+    if asked.on.engine == "slurm":
+        engines.installed(asked.on)
+        from effscale.study.dask_engine import script
+
+        click.echo(script(asked.on), nl=False)
+    else:
+        for words in commands(Study(asked.study, made, {}), trainings):
+            click.echo(shlex.join(words))
+    if not quiet:
+        click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
+
+
+def _train(
+    study: Study,
+    trainings: Sequence[Training],
+    plan: Plan,
+    engine: Executor,
+    request: Request,
+) -> None:
+    """Run the trainings that are left, with a bar and a line for each that fails."""
+    from effscale.study.folder import is_good
+    from effscale.study.run import in_a_line, run, wanted
+
+    left = sum(wanted(study, each, plan.attempts) for each in trainings)
+    done = len(trainings) - left
+    with Bar(len(trainings), quiet=request.quiet) as bar:
+
+        def tick(amount: int = 0) -> None:
+            bar.advance(amount, f"{done} of {len(trainings)} trainings")
+
+        tick(done)
+        try:
+            for outcome in run(study, trainings, plan, engine, tick):
+                training = outcome["candidate"], outcome["seed"]
+                ended = not wanted(study, training, plan.attempts)
+                done += ended
+                if request.verbose or not is_good(outcome):
+                    bar.say(in_a_line(study, outcome, plan.attempts))
+                tick(ended)
+        except KeyboardInterrupt:
+            if not request.quiet:
+                kept = f"{done} of {len(trainings)} trainings are done and kept"
+                click.echo(f"{kept}; the same command goes on from there", err=True)
+            raise
+
+
+def deliver(
+    study: Study, aim: Objective, seeds: int, request: Request, *, command: str
+) -> None:
+    """Show how the study stands; write the winner as coefficients, if a spec is asked.
+
+    Exits 1 if a training has failed.
+    """
+    from effscale.report import study as report
+    from effscale.study.ranking import front, standings
+
+    ranked = standings(study, aim)
+    as_spec = request.wants_spec()
+    answer = report.report(
+        study, ranked, aim, seeds=seeds, command=command, units=request.units
+    )
+    image = b""
+    if request.picture:
+        from effscale.report.plots import study_accuracy
+
+        image = study_accuracy(ranked, front(ranked), request.picture)
+    request.deliver(answer, image, to_file=not as_spec)
+    if as_spec:
+        request.write(report.winner(study, ranked, aim))
+    if any(each.failed for each in ranked):
+        raise SystemExit(1)
 
 
 @click.command("study")
@@ -391,18 +336,8 @@ def _asked(options: dict[str, Any]) -> Asked | None:
 @options.plot_option("accuracy against α, β, γ and MACs")
 @options.output_options
 @options.verbosity
-def command(  # noqa: PLR0913 - options
-    *,
-    folder: Path,
-    objective: Objective | None,
-    plot: Path | None,
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    units: Units,
-    quiet: bool,
-    verbose: bool,
-) -> None:
+@options.gathered(request=Request)
+def command(*, folder: Path, objective: Objective | None, request: Request) -> None:
     """Show how the study in FOLDER stands.
 
     A study is what grid --evaluate makes; it may be running. Another --objective ranks
@@ -418,9 +353,6 @@ def command(  # noqa: PLR0913 - options
     """
     from effscale.study.folder import load
 
-    options.unused(output, force=force)
-    picture = options.drawable(plot, force=force)
     found = load(folder)
     aim = objective or found.objective
-    shown = Shown(form, output, plot, picture, units, quiet, verbose)
-    deliver(found, aim, found.seeds, shown, command="study")
+    deliver(found, aim, found.seeds, request, command="study")

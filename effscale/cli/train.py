@@ -4,132 +4,80 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import sys
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Self
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import options
-from effscale.cli.progress import Bar
+from effscale.cli.progress import Bar, Stopping
+from effscale.cli.request import Request
 from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
 from effscale.errors import TrainError
-from effscale.report.document import percent
-from effscale.report.train import epoch_line
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import FrameType
 
+    from effscale.train.recipe import Precision, Recipe
     from effscale.train.trainer import Training
-
-
-# --------------------------------------------------------------------------------------
-# What `train` does while a network trains: progress, and an end in between.
-
-
-def run(training: Training, *, quiet: bool, seconds: float | None) -> None:
-    """Train to the end, or until asked to stop; what is done is kept.
-
-    Raises:
-        TrainError: if the time is up before.
-    """
-    epochs = training.recipe.epochs
-    end = time.monotonic() + (math.inf if seconds is None else seconds)
-    if training.step and not quiet:
-        click.echo(f"{training.file}: goes on {_place(training)}", err=True)
-    with Stopping() as stopping, Bar(training.steps, quiet=quiet) as bar:
-        bar.advance(training.step, "training")
-        for epoch in training.run():
-            speed = training.images_per_second
-            if epoch is not None:
-                bar.say(epoch_line(asdict(epoch), epochs, speed))
-            bar.advance(1, _state(training))
-            late = time.monotonic() > end and training.step < training.steps
-            if stopping or late:
-                training.save()
-                break
-        else:
-            return
-    kept = _kept(training)
-    if late and not stopping:
-        raise TrainError(f"time limit: reached {_place(training)}; {kept}")
-    if not quiet:
-        click.echo(f"stopped {_place(training)}; {kept}", err=True)
-    stopping.leave()
-
-
-def _place(training: Training) -> str:
-    """How far it has come, in words."""
-    epochs, steps = divmod(training.step, training.order.per_epoch)
-    within = f" and {steps} of {training.order.per_epoch} steps" if steps else ""
-    return f"after {epochs} of {training.recipe.epochs} epochs{within}"
-
-
-def _kept(training: Training) -> str:
-    if training.file is None:
-        return "nothing is kept without --checkpoint"
-    return f"kept in {training.file}, from which the same command goes on"
-
-
-def _state(training: Training) -> str:
-    """What the bar says: the epoch, the last accuracy, the speed."""
-    epochs = training.recipe.epochs
-    epoch = min(training.step // training.order.per_epoch + 1, epochs)
-    last = [f"accuracy {percent(each.accuracy)}" for each in training.history[-1:]]
-    speed = f"{training.images_per_second:,.0f} images/s"
-    return "  ".join([f"epoch {epoch}/{epochs}", *last, speed])
-
-
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Ctrl-C and termination, heard between two steps of a work and not within one.
-
-#: What a shell says of a program that was terminated.
-TERMINATED = 128 + signal.SIGTERM
-
-
-class Stopping:
-    """Asked to stop or not; a second Ctrl-C does not wait to be asked."""
-
-    def __init__(self) -> None:
-        self._heard: int | None = None
-        self._before = {
-            number: signal.getsignal(number)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-
-    def __enter__(self) -> Self:
-        for number in self._before:
-            signal.signal(number, self._hear)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __bool__(self) -> bool:
-        return self._heard is not None
-
-    def leave(self) -> None:
-        """End the program as whoever sent the signal expects it to end."""
-        if self._heard == signal.SIGTERM:
-            sys.exit(TERMINATED)
-        raise KeyboardInterrupt
-
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
-        if self._heard is not None:
-            raise KeyboardInterrupt
-        self._heard = number
-
-
-# --------------------------------------------------------------------------------------
 
 #: Processes that read images, unless more are asked for.
 MOST_WORKERS = 16
+
+
+def result(
+    *,
+    resolution: tuple[int, int] | None,
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    quiet: bool,
+) -> Request:
+    """The request; its file is of JSON, and its classes are not asked of the spec."""
+    return Request(
+        resolution=resolution,
+        form=form or (None if output is None else "json"),
+        output=output,
+        output_option="--out",
+        force=force,
+        quiet=quiet,
+    )
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a recipe is made of, once data and device are known."""
+
+    epochs: int
+    batch: int
+    lr: float | None
+    seed: int
+    augment: str
+    precision: str
+
+    def recipe(self, images: int, precision: Precision) -> Recipe:
+        """The recipe for so many images to learn from."""
+        from effscale.train.recipe import RATE_PER_IMAGE, Recipe
+
+        batch = min(self.batch, images)
+        rate = RATE_PER_IMAGE * batch if self.lr is None else self.lr
+        return Recipe(self.epochs, batch, rate, self.seed, self.augment, precision)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training may use of a machine."""
+
+    device: str
+    threads: int | None
+    workers: int | None
+
+    def readers(self, kind: str) -> int:
+        """Processes that read images for a device of that kind."""
+        if self.workers is not None:
+            return self.workers
+        return min(os.cpu_count() or 1, MOST_WORKERS) if kind == "cuda" else 0
 
 
 @click.command("train")
@@ -247,27 +195,17 @@ MOST_WORKERS = 16
     help="How to print the result.  [default: table]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+@options.gathered(request=result, learning=Learning, machine=Machine)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
     data: str,
-    epochs: int,
-    batch: int,
-    lr: float | None,
-    seed: int,
-    augment: str,
-    resolution: tuple[int, int] | None,
     classes: int | None,
-    device: str,
-    precision: str,
-    threads: int | None,
-    workers: int | None,
+    learning: Learning,
+    machine: Machine,
     time_limit: float | None,
     checkpoint: Path | None,
-    output: Path | None,
-    force: bool,
-    form: str | None,
-    quiet: bool,
+    request: Request,
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
 
@@ -286,45 +224,27 @@ def command(  # noqa: PLR0913 - options
       effscale train mobilenetv3-small --resolution 32 --epochs 5
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
     """
-    from effscale.train.recipe import (
-        RATE_PER_IMAGE,
-        Recipe,
-        device_of,
-        precision_of,
-        use_threads,
-    )
+    from effscale.report.train import report
+    from effscale.train.recipe import device_of, precision_of, use_threads
     from effscale.train.sources import data_of, fitted
     from effscale.train.trainer import Training
 
-    options.unused(output, force=force, option="--out")
-    use_threads(threads)
-    where = device_of(device)
+    use_threads(machine.threads)
+    device = device_of(machine.device)
     images = data_of(data)
-    network = fitted(options.read(spec, resolution, None), images, classes)
-    batch = min(batch, len(images.train.labels))
+    network = fitted(request.read(spec), images, classes)
     training = Training(
         network,
         images,
-        Recipe(
-            epochs=epochs,
-            batch=batch,
-            lr=RATE_PER_IMAGE * batch if lr is None else lr,
-            seed=seed,
-            augment=augment,
-            precision=precision_of(precision, where),
+        learning.recipe(
+            len(images.train.labels), precision_of(learning.precision, device)
         ),
-        device=where,
-        workers=_workers(workers, where.type),
-        file=_file(checkpoint, output),
+        device=device,
+        workers=machine.readers(device.type),
+        file=_file(checkpoint, request.output),
     )
-    run(training, quiet=quiet, seconds=time_limit)
-    _deliver(training, form, output)
-
-
-def _workers(given: int | None, device: str) -> int:
-    if given is not None:
-        return given
-    return min(os.cpu_count() or 1, MOST_WORKERS) if device == "cuda" else 0
+    _run(training, quiet=request.quiet, seconds=time_limit)
+    request.deliver(report(network, training.outcome()))
 
 
 def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
@@ -337,12 +257,54 @@ def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
     return checkpoint
 
 
-def _deliver(training: Training, form: str | None, output: Path | None) -> None:
-    from effscale.report.train import report
-    from effscale.train.checkpoint import outcome
+def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
+    """Train to the end, or until asked to stop or late; what is done is kept."""
+    from effscale.report.train import epoch_line
 
-    answer = report(training.spec, outcome(training))
-    if output is not None:
-        options.deliver(answer, form or "json", output)
-    else:
-        options.deliver(answer, form, None)
+    epochs = training.recipe.epochs
+    end = time.monotonic() + (math.inf if seconds is None else seconds)
+    if training.step and not quiet:
+        click.echo(f"{training.file}: goes on {_place(training)}", err=True)
+    with Stopping() as stopping, Bar(training.steps, quiet=quiet) as bar:
+        bar.advance(training.step, "training")
+        for epoch in training.run():
+            speed = training.images_per_second
+            if epoch is not None:
+                bar.say(epoch_line(asdict(epoch), epochs, speed))
+            bar.advance(1, _state(training))
+            late = time.monotonic() > end and training.step < training.steps
+            if stopping or late:
+                training.save()
+                break
+        else:
+            return
+    kept = _kept(training)
+    if late and not stopping:
+        raise TrainError(f"time limit: reached {_place(training)}; {kept}")
+    if not quiet:
+        click.echo(f"stopped {_place(training)}; {kept}", err=True)
+    stopping.leave()
+
+
+def _place(training: Training) -> str:
+    """How far it has come, in words."""
+    epochs, steps = divmod(training.step, training.order.per_epoch)
+    within = f" and {steps} of {training.order.per_epoch} steps" if steps else ""
+    return f"after {epochs} of {training.recipe.epochs} epochs{within}"
+
+
+def _kept(training: Training) -> str:
+    if training.file is None:
+        return "nothing is kept without --checkpoint"
+    return f"kept in {training.file}, from which the same command goes on"
+
+
+def _state(training: Training) -> str:
+    """What the bar says: the epoch, the last accuracy, the speed."""
+    from effscale.report.document import percent
+
+    epochs = training.recipe.epochs
+    epoch = min(training.step // training.order.per_epoch + 1, epochs)
+    last = [f"accuracy {percent(each.accuracy)}" for each in training.history[-1:]]
+    speed = f"{training.images_per_second:,.0f} images/s"
+    return "  ".join([f"epoch {epoch}/{epochs}", *last, speed])

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from effscale.choices import MAX_PHI
+from effscale.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_PHI, MAX_VALUES = 50, 1000
+MAX_VALUES = 1000
 MAX_NUMBER, MAX_DIGITS = 1000, 9
 
 
@@ -66,7 +70,7 @@ def _range(text: str) -> list[Decimal]:
 def _phi(text: str) -> Decimal:
     phi = Decimal(text)
     if not (phi.is_finite() and abs(phi) <= MAX_PHI):
-        raise ValueError(f"numbers from -{MAX_PHI} to {MAX_PHI}")
+        raise ValueError(f"numbers from -{MAX_PHI:g} to {MAX_PHI:g}")
     return phi
 
 
@@ -218,6 +222,68 @@ class Target(click.Path):
                 f"expected a folder, found none at {str(path.parent)!r}", param, ctx
             )
         return path
+
+
+class SpecReference(click.ParamType[str]):
+    """A spec: a file, `-`, or a built-in name; completed from both."""
+
+    name = "spec"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Built-in names that fit, then whatever files do."""
+        del ctx, param
+        from effscale.spec.builtin import names
+
+        found = [CompletionItem(n) for n in names() if n.startswith(incomplete)]
+        return [*found, CompletionItem(incomplete, type="file")]
+
+
+class Family(click.ParamType[str]):
+    """A family of built-in networks."""
+
+    name = "family"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """`value`, if there is such a family."""
+        from effscale.spec.builtin import families
+
+        if value not in families():
+            listed = ", ".join(families())
+            hint = did_you_mean(value, list(families()))
+            self.fail(f"expected one of {listed}, got {value!r}{hint}", param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those that fit."""
+        del ctx, param
+        from effscale.spec.builtin import families
+
+        return [CompletionItem(n) for n in families() if n.startswith(incomplete)]
+
+
+FAMILY = Family()
+
+
+class SpecOrFamily(SpecReference):
+    """A spec, or a family of those that are built in; completed from all of them."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Families that fit, then what any spec is completed from."""
+        specs = super().shell_complete(ctx, param, incomplete)
+        known = {item.value for item in specs}
+        families = FAMILY.shell_complete(ctx, param, incomplete)
+        return [*(item for item in families if item.value not in known), *specs]
 
 
 def codes(text: str) -> list[str]:

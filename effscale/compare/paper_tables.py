@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
     from effscale.spec.types import Model
 
-TABLES = (
-    *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
-    *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
-)
 #: The cells that are counted; accuracies are quoted.
 COSTS = ("params", "params_ratio", "macs", "macs_ratio")
 #: The cells that a detector's spec states, and where.

@@ -8,8 +8,9 @@ sums of a few amounts, so that one network's figures differ by terms that have n
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
+from effscale.choices import TOOLS, Tool
 from effscale.cost.count import leaf_cost
 from effscale.cost.visits import visited
 from effscale.errors import LayerError
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from effscale.cost.visits import Visit
     from effscale.network.operators.operator import Tally
     from effscale.network.parts import Network
-
-Tool = Literal["paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops"]
-TOOLS: tuple[Tool, ...] = get_args(Tool)
 
 #: The versions whose rules these are; `paper` and effscale's MACs are one.
 VERSIONS = {

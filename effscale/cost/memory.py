@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from effscale.choices import ELEMENT_BYTES
 from effscale.cost.count import leaf_cost
 from effscale.cost.visits import visited
 from effscale.network.combinators import (
@@ -40,13 +41,8 @@ if TYPE_CHECKING:
 
     from effscale.network.parts import Network
 
-#: Bytes of an element of each type.
-ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: Bytes of the index that a maximum is found at.
 INDEX_BYTES = 8
-#: MACs that a machine does while it moves a byte. An NVIDIA V100 does 7.8 T MACs/s in
-#: float32 and moves 0.9 TB/s: 8.7. CPUs of many cores are near it.
-BALANCE = 10.0
 
 
 @dataclass(frozen=True)

@@ -5,31 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from effscale.arrays import Real, every, is_array
+from effscale.choices import MAX_PHI, SHARES
 from effscale.errors import ScaleError
 from effscale.markup import figures
 from effscale.spec.models import Coefficients
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-#: |φ| beyond which no network is left: 2^φ is then 10^15 times the baseline's cost.
-MAX_PHI = 50.0
-
-#: How the growth s is shared: the exponents of d = s^e_d, w² = s^e_w, r² = s^e_r.
-#: Single dimensions as in Tan & Le 2019, tables 3 and 7; their pairs, and all three
-#: alike (`dwr`), as in Dollár, Singh & Girshick 2021 (arXiv:2103.06877), table 2.
-SHARES: Mapping[str, tuple[float, float, float]] = {
-    "depth": (1, 0, 0),
-    "width": (0, 1, 0),
-    "resolution": (0, 0, 1),
-    "dw": (1 / 2, 1 / 2, 0),
-    "dr": (1 / 2, 0, 1 / 2),
-    "wr": (0, 1 / 2, 1 / 2),
-    "dwr": (1 / 3, 1 / 3, 1 / 3),
-}
 #: The paper's own four; `all` on the command line.
 SINGLE = ("compound", "depth", "width", "resolution")
 STRATEGIES = ("compound", *SHARES, "fast")

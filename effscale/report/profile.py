@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
+from effscale.choices import TOOLS
 from effscale.cost.conventions import (
-    TOOLS,
     VERSIONS,
     amounts,
     amounts_of,
@@ -32,7 +32,8 @@ from effscale.report.document import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.cost.conventions import Term, Tool
+    from effscale.choices import Tool
+    from effscale.cost.conventions import Term
     from effscale.cost.count import Cost
     from effscale.module.measure import Measurement
     from effscale.network.parts import Network

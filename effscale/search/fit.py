@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from effscale.choices import MAX_PHI
 from effscale.cost.count import Cost, count
 from effscale.errors import CountError, ScaleError
 from effscale.growth.growth import Variant, at_phi, called, growth_of
-from effscale.growth.multipliers import MAX_PHI, Multipliers
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.reachable import (
     Axis,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.arrays import RealArray
+    from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
 
 

@@ -353,10 +353,6 @@ def pareto_front(params: Any, activations: Any) -> Any:  # noqa: ANN401 - arrays
     return front
 
 
-#: Orders that one may ask for.
-SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
-
-
 def best_first(growth: Growth, candidates: Candidates, by: str) -> Candidates:
     """The candidates sorted: smallest deviation, or smallest figure, first."""
     axes = zip(growth.axes, candidates.coefficients, strict=True)

@@ -1,4 +1,7 @@
-"""Trainings on a Dask cluster, or on one that dask-jobqueue starts under SLURM."""
+"""Trainings on a Dask cluster, or on one that dask-jobqueue starts under SLURM.
+
+A file of its own, since it imports what the extras `dask` and `slurm` bring.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from effscale.study.engines import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from effscale.study.engines import Where
+    from effscale.study.engines import Place
 
 T = TypeVar("T")
 
@@ -91,7 +94,7 @@ def trained(run: Callable[..., T], job: dict[str, Any]) -> T:
     return run(job, wanted)
 
 
-def connected(place: Where) -> Dask:
+def connected(place: Place) -> Dask:
     """The executor of a cluster that runs."""
     _quiet()
     try:
@@ -106,7 +109,7 @@ def connected(place: Where) -> Dask:
     return Dask(client, place.options)
 
 
-def submitted(place: Where) -> Dask:
+def submitted(place: Place) -> Dask:
     """The executor of workers that wait in SLURM's queue."""
     _quiet()
     cluster = slurm(place)
@@ -123,7 +126,7 @@ def submitted(place: Where) -> Dask:
     return Dask(client, {}, cluster)
 
 
-def _accepted(text: str, place: Where) -> None:
+def _accepted(text: str, place: Place) -> None:
     """Refuse a script that SLURM would refuse: dask-jobqueue would wait for ever."""
     test = ["sbatch", "--test-only"]
     done = subprocess.run(  # noqa: S603 - SLURM's own
@@ -133,7 +136,7 @@ def _accepted(text: str, place: Where) -> None:
         raise _refused(place, RuntimeError(done.stderr))
 
 
-def script(place: Where) -> str:
+def script(place: Place) -> str:
     """What is submitted for each of the jobs: a script for `sbatch`."""
     cluster = slurm(place)
     try:
@@ -143,7 +146,7 @@ def script(place: Where) -> str:
     return text
 
 
-def slurm(place: Where) -> Any:  # noqa: ANN401 - untyped
+def slurm(place: Place) -> Any:  # noqa: ANN401 - untyped
     """dask-jobqueue's cluster, with no job yet; the site's own defaults are its file's.
 
     Raises:
@@ -165,7 +168,7 @@ def _quiet() -> None:
     logging.disable(logging.ERROR)
 
 
-def _refused(place: Where, error: Exception) -> StudyError:
+def _refused(place: Place, error: Exception) -> StudyError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     said = lines[0].lower().removesuffix(", for example:")
     return StudyError(f"--on {place}: {said}")

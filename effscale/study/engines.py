@@ -1,4 +1,4 @@
-"""Where trainings run: an executor for each `--on`, of which this machine is one."""
+"""Places where trainings run: an executor for each `--on`, this machine's here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Where:
+class Place:
     """An engine, the address of its cluster, and its options."""
 
     engine: str
@@ -46,7 +46,7 @@ class Where:
         return f"{place}{mark}{given}" if given else place
 
 
-def where(text: str) -> Where:
+def where(text: str) -> Place:
     """What `--on` says: `local:jobs=4`, `ray:HOST:6379?num_gpus=0.5`, `slurm:queue=q`.
 
     Raises:
@@ -68,10 +68,10 @@ def where(text: str) -> Where:
     options = {key: _number(value) for key, value in given}
     if engine == "local":
         _check_local(options)
-    return Where(engine, address, options)
+    return Place(engine, address, options)
 
 
-def installed(place: Where) -> None:
+def installed(place: Place) -> None:
     """Refuse a place whose library is not installed.
 
     Raises:
@@ -83,7 +83,7 @@ def installed(place: Where) -> None:
         raise StudyError(f"--on {place.engine} needs {needed}; {brings}")
 
 
-def check(place: Where) -> None:
+def check(place: Place) -> None:
     """Refuse a place whose library is not installed, or that nobody answers at.
 
     Raises:
@@ -96,7 +96,7 @@ def check(place: Where) -> None:
         _reach(place.address, place)
 
 
-def connect(place: Where, trainings: int) -> Executor:
+def connect(place: Place, trainings: int) -> Executor:
     """The executor at that place, for so many trainings.
 
     Raises:
@@ -119,7 +119,7 @@ def connect(place: Where, trainings: int) -> Executor:
             return local(place, trainings)
 
 
-def local(place: Where, trainings: int) -> Local:
+def local(place: Place, trainings: int) -> Local:
     """This machine: as many trainings at once as it has GPUs, or else cores."""
     gpus = devices()
     if "gpus" in place.options:
@@ -185,7 +185,7 @@ class Local(Executor):
             self._slots.put(slot)
 
 
-def _reach(address: str, place: Where) -> None:
+def _reach(address: str, place: Place) -> None:
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         socket.create_connection((host, int(port)), PATIENCE).close()

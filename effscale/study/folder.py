@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from io import FileIO
 
+Outcome = dict[str, Any]
+Training = tuple[str, int]  #: a candidate's name, and a seed
 
-# --------------------------------------------------------------------------------------
-# What a study is of, written once and never changed.
-
+HEADER, OUTCOMES, LOCK, RUNS = "study.json", "outcomes.jsonl", "lock", "runs"
 FORMAT = 1
+#: Seconds before a lock that is held is taken for another run's.
+PATIENCE = 0.3
 #: What two candidates of one name must agree in to be the same network.
 _FIGURES = ("alpha", "beta", "gamma", "resolution", "params", "macs", "activations")
 
@@ -58,12 +60,24 @@ class Header:
         """Those of the candidates, in their order."""
         return [each["name"] for each in self.candidates]
 
+    def trainings(self, seeds: int) -> list[Training]:
+        """Every candidate with the first seed, then the second: halves compare."""
+        return [(name, seed) for seed in range(seeds) for name in self.names]
+
+    def other_versions(self, begun: Header) -> str:
+        """In what versions this header is not that of the study as it began."""
+        return "; ".join(
+            f"{name} {begun.versions.get(name, 'none')}, now {self.versions.get(name)}"
+            for name in {**begun.versions, **self.versions}
+            if begun.versions.get(name) != self.versions.get(name)
+        )
+
     def dumps(self) -> str:
         """The header as JSON."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def header(  # noqa: PLR0913 - what is evaluated
+def new_header(  # noqa: PLR0913 - what is evaluated
     *,
     name: str,
     spec: str,
@@ -93,7 +107,7 @@ def called(row: dict[str, Any]) -> str:
     return "-".join(f"{letter}{row[key]:.12g}" for letter, key in letters)
 
 
-def read(path: Path) -> Header:
+def read_header(path: Path) -> Header:
     """The header in the file at `path`.
 
     Raises:
@@ -151,16 +165,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# Who runs a study: one process at a time, which leaves word of how.
-
-#: Seconds before a lock that is held is taken for another run's.
-PATIENCE = 0.3
-
-
-def hold(file: IO[str], path: Path, how: dict[str, Any]) -> None:
+def _lock(file: IO[str], path: Path, how: dict[str, Any]) -> None:
     """Hold the open lock at `path` for as long as it is open, and say so in it.
 
     The system lets go of it when the process ends, however that may be.
@@ -173,7 +178,7 @@ def hold(file: IO[str], path: Path, how: dict[str, Any]) -> None:
         time.sleep(PATIENCE)  # someone may but look at the study
         taken = _taken(file)
     if not taken:
-        found = last(path)
+        found = _last_run(path)
         who = f"process {found['pid']} on {found['host']}" if found else "a process"
         raise StudyError(f"{path.parent}: {who} is running this study")
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -184,7 +189,7 @@ def hold(file: IO[str], path: Path, how: dict[str, Any]) -> None:
     file.flush()
 
 
-def last(path: Path) -> dict[str, Any]:
+def _last_run(path: Path) -> dict[str, Any]:
     """What the last process that held the lock has said; nothing if none did."""
     try:
         found = json.loads(path.read_text("utf-8"))
@@ -193,7 +198,7 @@ def last(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and {"pid", "host"} <= set(found) else {}
 
 
-def is_held(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     """Whether a process holds the lock."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -212,14 +217,6 @@ def _taken(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-# --------------------------------------------------------------------------------------
-
-HEADER, OUTCOMES, LOCK, RUNS = "study.json", "outcomes.jsonl", "lock", "runs"
-
-Outcome = dict[str, Any]
-Training = tuple[str, int]  #: a candidate's name, and a seed
 
 
 @dataclass
@@ -282,15 +279,15 @@ def load(folder: Path) -> Study:
     """
     if not (folder / HEADER).is_file():
         raise StudyError(f"{folder}: expected a study, found no {HEADER} in it")
-    made = read(folder / HEADER)
+    made = read_header(folder / HEADER)
     try:
-        trainings, _ = _read(folder / OUTCOMES, made)
+        trainings, _ = _outcomes(folder / OUTCOMES, made)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise StudyError(f"{folder / OUTCOMES}: cannot be read: {reason}") from None
     path = folder / LOCK
-    running = is_held(path)
-    return Study(folder, made, trainings, last=last(path), running=running)
+    running = _is_locked(path)
+    return Study(folder, made, trainings, last=_last_run(path), running=running)
 
 
 @contextmanager
@@ -307,9 +304,9 @@ def held(folder: Path, asked: Header, how: dict[str, Any]) -> Iterator[Study]:
             _check_folder(folder)
             path = folder / LOCK
             held_open = stack.enter_context(path.open("a+", encoding="utf-8"))
-            hold(held_open, path, how)
+            _lock(held_open, path, how)
             made = _begun(folder, asked)
-            trainings, good = _read(folder / OUTCOMES, made)
+            trainings, good = _outcomes(folder / OUTCOMES, made)
             opened = (folder / OUTCOMES).open("ab", buffering=0)
             file = stack.enter_context(opened)
             file.truncate(good)
@@ -329,7 +326,7 @@ def _begun(folder: Path, asked: Header) -> Header:
         with whole(path) as file:
             file.write(asked.dumps().encode())
         return asked
-    made = read(path)
+    made = read_header(path)
     if differs := difference(made, asked):
         raise StudyError(f"{folder}: {differs}; name another --study")
     return made
@@ -360,7 +357,7 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _read(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], int]:
+def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], int]:
     """The outcomes of each training up to its first good one; the bytes of all lines.
 
     Raises:

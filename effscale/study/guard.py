@@ -1,8 +1,8 @@
 """One attempt at one training: a process between whoever asked for it and the command.
 
-Sent as text to where a training runs, and run by the Python there, so it keeps to the
-standard library. When whoever asked is gone its standard input ends, and with it the
-command and all that the command has started.
+A file of its own, since its text is sent to where a training runs and run by the Python
+there; so it keeps to the standard library. When whoever asked is gone its standard
+input ends, and with it the command and all that the command has started.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What makes a candidate good: an expression of its accuracy and its costs."""
+"""The objective of a study: an expression of a candidate's accuracy and costs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def objective(text: str) -> Objective:
 def _check(node: ast.expr, text: str) -> None:
     """Refuse what has no place in an objective."""
     match node:
-        case ast.Constant(value=int() | float() as value) if not _is_flag(value):
+        case ast.Constant(value=int() | float() as value) if not isinstance(
+            value, bool
+        ):
             return
         case ast.Name(id=name):
             if name not in NAMES:
@@ -105,10 +107,6 @@ def _check(node: ast.expr, text: str) -> None:
             what = ast.get_source_segment(text.strip(), node) or text
             message = "expected numbers, names, + - * / ** and functions"
             raise StudyError(f"{message}, got {short(what)}")
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
 
 
 def _value(node: ast.expr, values: Mapping[str, float]) -> float:

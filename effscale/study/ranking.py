@@ -1,4 +1,4 @@
-"""How the candidates of a study stand: mean, spread, reward, front, and who ties."""
+"""Standings of a study's candidates: mean, spread, reward, front, and who ties."""
 
 from __future__ import annotations
 

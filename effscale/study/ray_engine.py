@@ -1,4 +1,7 @@
-"""Trainings on a Ray cluster: GPU shares, Kubernetes by KubeRay."""
+"""Trainings on a Ray cluster: GPU shares, Kubernetes by KubeRay.
+
+A file of its own, since it imports what the extra `ray` brings.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from effscale.errors import StudyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from effscale.study.engines import Where
+    from effscale.study.engines import Place
 
 # Read when ray is imported. An address is given up after seconds, not tens of them; and
 # what nodes have to say, of the death of one too, stays out of standard output.
@@ -34,7 +37,7 @@ _RETRIES = 3
 class Ray(Executor):
     """One Ray task a training, with a core and the resources of `--on`."""
 
-    def __init__(self, place: Where) -> None:
+    def __init__(self, place: Place) -> None:
         self._options = {"num_cpus": 1, "max_retries": _RETRIES, **place.options}
         try:
             with _hushed():

@@ -1,4 +1,4 @@
-"""The loop of a study: trainings to an engine, outcomes to the disk, failures again."""
+"""The loop of a study: trainings to an engine, outcomes to disk, failures again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.errors import StudyError
 from effscale.study import guard, task
-from effscale.study.folder import home, is_good
+from effscale.study.folder import HEADER, home, is_good, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 
     from effscale.study.folder import Outcome, Study, Training
 
-
-# --------------------------------------------------------------------------------------
-# The command that trains a candidate: a template, split by the shell's rules.
-
 #: What a template cannot do without.
 NEEDED = ("{spec}", "{out}")
 #: effscale's own trainer, by the Python that runs the study or a node's work.
 TRAIN = "{python} -m effscale train {spec} --out {out} --seed {seed}"
+#: Seconds between two signs of life while nothing ends.
+TICK = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the trainings of one run are done."""
+
+    specs: Mapping[str, str]  #: each candidate's network, as YAML
+    attempts: int = 2
+    timeout: float | None = None  #: seconds of one attempt
 
 
 def template(text: str, data: str | None) -> str:
@@ -79,31 +86,16 @@ def _absolute(data: str) -> str:
     return str(Path(data).resolve()) if Path(data).is_dir() else data
 
 
-# --------------------------------------------------------------------------------------
-
-#: Seconds between two signs of life while nothing ends.
-TICK = 0.5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the trainings of one run are done."""
-
-    specs: Mapping[str, str]  #: each candidate's network, as YAML
-    attempts: int = 2
-    timeout: float | None = None  #: seconds of one attempt
-
-
 def run(
     study: Study,
     trainings: Iterable[Training],
-    recipe: Recipe,
+    plan: Plan,
     engine: Executor,
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[Outcome]:
     """Each outcome, once it is on the disk, until all trainings are done or given up.
 
-    What was done before is not done again; a failure is tried as often as the recipe
+    What was done before is not done again; a failure is tried as often as the plan
     says. Leaving early, by Ctrl-C too, ends the trainings that run.
     """
     ended: SimpleQueue[tuple[Training, Future[Outcome | None]]] = SimpleQueue()
@@ -111,7 +103,7 @@ def run(
 
     def start(training: Training) -> None:
         nonlocal running
-        future = engine.submit(task.run, job(study, training, recipe))
+        future = engine.submit(task.run, job(study, training, plan))
         future.add_done_callback(lambda done: ended.put((training, done)))
         running += 1
 
@@ -121,7 +113,7 @@ def run(
             if kept := _unheard(study, training):
                 study.add(kept)
                 yield kept
-            elif wanted(study, training, recipe.attempts):
+            elif wanted(study, training, plan.attempts):
                 start(training)
         while running:
             try:
@@ -133,7 +125,7 @@ def run(
             outcome = _outcome(study, training, future)
             study.add(outcome)
             yield outcome
-            if wanted(study, training, recipe.attempts):
+            if wanted(study, training, plan.attempts):
                 start(training)
         whole = True
     finally:
@@ -146,7 +138,27 @@ def wanted(study: Study, training: Training, attempts: int) -> bool:
     return not any(map(is_good, outcomes)) and len(outcomes) < attempts
 
 
-def job(study: Study, training: Training, recipe: Recipe) -> dict[str, Any]:
+def is_left(folder: Path, trainings: Iterable[Training], plan: Plan) -> bool:
+    """Whether the study, if it is there, has anything to train yet."""
+    if not (folder / HEADER).exists():
+        return True
+    study = load(folder)
+    return any(wanted(study, each, plan.attempts) for each in trainings)
+
+
+def in_a_line(study: Study, outcome: Outcome, attempts: int) -> str:
+    """What became of an attempt."""
+    candidate, seed = training = outcome["candidate"], outcome["seed"]
+    who = f"{candidate} seed {seed}: "
+    if "accuracy" in outcome:
+        return f"{who}accuracy {outcome['accuracy']:g} in {outcome['seconds']:g} s"
+    log = study.folder / study.log(training, outcome["attempt"])
+    where = f"; {log}" if log.exists() else ""
+    which = f"attempt {outcome['attempt']} of {attempts}"
+    return f"{who}{which} failed: {outcome['reason']}{where}"
+
+
+def job(study: Study, training: Training, plan: Plan) -> dict[str, Any]:
     """All that a node needs to know of a training, as plain data."""
     candidate, seed = training
     return {
@@ -156,10 +168,10 @@ def job(study: Study, training: Training, recipe: Recipe) -> dict[str, Any]:
         "study": str(study.folder.resolve()),
         "id": study.header.id,
         "home": str(home(training)),
-        "spec": recipe.specs[candidate],
+        "spec": plan.specs[candidate],
         "words": words(study.header.command),
         "folder": str(Path.cwd()),
-        "timeout": recipe.timeout,
+        "timeout": plan.timeout,
         "guard": Path(guard.__file__).read_text("utf-8"),
     }
 

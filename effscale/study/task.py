@@ -1,6 +1,7 @@
-"""What an engine runs: a guard that runs the command, watched until it has answered.
+"""The function that an engine runs: it starts a guard, and watches it until it answers.
 
-It travels by value, so that a node needs no effscale; it keeps to the standard library.
+A file of its own, since engines send its module by value to nodes without effscale; it
+keeps to the standard library.
 """
 
 from __future__ import annotations

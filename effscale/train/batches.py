@@ -1,4 +1,4 @@
-"""Batches of images: in what order, and read by how many processes."""
+"""Batches of labelled images: their order, their reading, their augmentation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ from effscale.train.recipe import seed, strength
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+#: Bytes of (N, channels, height, width) images, and the (N,) classes they show.
+Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+#: Which image to read, and in which epoch.
+Ask: TypeAlias = tuple[int, int]
 
-# --------------------------------------------------------------------------------------
-# Labelled images, whatever they come from, and how they are shown to a network.
+#: RandAugment's operations for each image (Cubuk et al. 2019, arXiv:1909.13719,
+#: section 4.3).
+OPERATIONS = 2
+#: Images that share their operations: kornia draws them once a call.
+TOGETHER = 8
+RGB = 3
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,6 @@ class Data:
     held_out: Images
     split: str  #: how it was split, for people
     digest: str  #: of what it holds
-
-
-# --------------------------------------------------------------------------------------
-
-#: Bytes of (N, channels, height, width) images, and the (N,) classes they show.
-Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-#: Which image to read, and in which epoch.
-Ask: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -173,18 +173,10 @@ def batches(  # noqa: PLR0913 - what to read, in what order, and how
         yield batch[0], batch[1]
 
 
-# --------------------------------------------------------------------------------------
-# RandAugment, by kornia (extra `train`).
-
-#: Operations for each image (Cubuk et al. 2019, arXiv:1909.13719, section 4.3).
-OPERATIONS = 2
-#: Images that share their operations: kornia draws them once a call.
-TOGETHER = 8
-RGB = 3
-
-
 def augmentation(augment: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What is made of (N, C, H, W) images from 0 to 1 by torch's own random draws.
+    """RandAugment of (N, C, H, W) images from 0 to 1, by torch's own random draws.
+
+    By kornia, which the extra `train` brings.
 
     Raises:
         TrainError: if kornia is not installed.

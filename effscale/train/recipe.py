@@ -1,15 +1,18 @@
-"""A training's recipe: what its outcome depends on, beside the network and the data."""
+"""A training's recipe: all that its outcome depends on, beside network and data."""
 
 from __future__ import annotations
 
 import math
+import platform
 from dataclasses import dataclass
 from hashlib import blake2b
+from importlib import import_module
 from typing import Literal, TypeAlias
 
 import torch
 
 from effscale.errors import TrainError
+from effscale.version import VERSION
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
@@ -59,10 +62,6 @@ def strength(augment: str) -> int | None:
     return int(given)
 
 
-# --------------------------------------------------------------------------------------
-# What changes by the step: the learning rate, and how long an average remembers.
-
-
 def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:
     """The learning rate of a step of `steps`, counted from 0.
 
@@ -90,23 +89,16 @@ def average_decay(updates: int, limit: float) -> float:
     return min(limit, (1 + updates) / (10 + updates))
 
 
-# --------------------------------------------------------------------------------------
-# Seeds by purpose, so that nothing drawn depends on what was drawn before it.
-
-
 def seed(*purpose: int | str) -> int:
     """A seed of 63 bits for what is drawn for this purpose alone.
 
-    A training that resumes needs the state of no generator: the draws of a step are
-    seeded by the step, those of an image by epoch and image. They are the same by
-    however many processes images are read.
+    So nothing drawn depends on what was drawn before it, and a training that resumes
+    needs the state of no generator: the draws of a step are seeded by the step, those
+    of an image by epoch and image. They are the same by however many processes images
+    are read.
     """
     digest = blake2b(repr(purpose).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-# --------------------------------------------------------------------------------------
-# Where a training runs, and in what precision.
 
 
 def device_of(name: str) -> torch.device:
@@ -142,3 +134,30 @@ def use_threads(number: int | None) -> None:
     """Have torch compute with so many threads of the CPU, or with what it chooses."""
     if number is not None:
         torch.set_num_threads(number)
+
+
+def standard_error(share: float, images: int) -> float:
+    """How far a share of so many images is from that of all there could be.
+
+    √(p(1−p)/n), the binomial's.
+    """
+    return math.sqrt(share * (1 - share) / images)
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or `cuda:0` and what it is."""
+    if device.type != "cuda":
+        return str(device)
+    return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def versions(augment: str) -> dict[str, str]:
+    """Of all that a training's figures depend on."""
+    found = {
+        "effscale": VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    if strength(augment) is not None:
+        found["kornia"] = import_module("kornia").__version__
+    return found

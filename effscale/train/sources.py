@@ -1,4 +1,4 @@
-"""What a name stands for: data, and the network fit for it."""
+"""Data sets by name or folder, and the networks that can be trained on them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def data_of(name: str) -> Data:
     """
     if name == DIGITS:
         return digits()
-
     return folder(Path(name))
 
 

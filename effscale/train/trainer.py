@@ -1,4 +1,4 @@
-"""A training: a network, images, a recipe, and how far it has come."""
+"""A training of a network on images by a recipe: descent, average, loop, outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -19,8 +19,15 @@ from effscale.module.build import build
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
-from effscale.train.recipe import average_decay, learning_rate, seed
-from effscale.train.sources import check_output, memory, view_of
+from effscale.train.recipe import (
+    average_decay,
+    device_name,
+    learning_rate,
+    seed,
+    standard_error,
+    versions,
+)
+from effscale.train.sources import check_output, classes_of, memory, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +37,12 @@ if TYPE_CHECKING:
     from effscale.train.batches import Batch, Data
     from effscale.train.recipe import Recipe
 
-
-# --------------------------------------------------------------------------------------
-# Gradient descent with Nesterov momentum.
+#: Seconds after which a checkpoint is written also within an epoch.
+OFTEN = 60.0
 
 
 class Descent:
-    """What moves a network's weights; those of batch norm do not decay.
+    """Gradient descent with Nesterov momentum; weights of batch norm do not decay.
 
     (torch's optimizers import torch._dynamo, a second before the first step; the
     function that they call does not.)
@@ -86,14 +92,8 @@ class Descent:
                 ours.copy_(other)
 
 
-# --------------------------------------------------------------------------------------
-
-# --------------------------------------------------------------------------------------
-# The exponential moving average of a network.
-
-
 class Average:
-    """A network whose weights, and batch norm's statistics, follow those of `net`.
+    """A moving average of `net`: of its weights, and of batch norm's statistics.
 
     (`torch.optim.swa_utils.AveragedModel` waits for the device at every update.)
     """
@@ -116,12 +116,6 @@ class Average:
 def _tensors(net: nn.Module) -> Iterator[torch.Tensor]:
     yield from net.parameters()
     yield from net.buffers()
-
-
-# --------------------------------------------------------------------------------------
-
-#: Seconds after which a checkpoint is written also within an epoch.
-OFTEN = 60.0
 
 
 @dataclass(frozen=True)
@@ -230,6 +224,38 @@ class Training:
             "momenta": self._descent.momenta,
         }
         checkpoint.save(self.file, self._made_for, state)
+
+    def outcome(self) -> dict[str, Any]:
+        """The accuracy and all that it depends on, under the keys that JSON promises.
+
+        Accuracy is that of the averaged weights at the end, not the best on the way:
+        that would have been chosen by the very images it is measured on.
+        """
+        data, recipe = self.data, self.recipe
+        last, held_out = self.history[-1], len(data.held_out.labels)
+        return {
+            "accuracy": last.accuracy,
+            "classes": classes_of(self.spec),
+            "standard_error": standard_error(last.accuracy, held_out),
+            "loss": last.held_out_loss,
+            **asdict(recipe),
+            "steps": self.steps,
+            "images_per_second": round(self.images_per_second, 1),
+            "seconds": round(self.seconds, 3),
+            "data": {
+                "name": data.name,
+                "classes": len(data.classes),
+                "train": len(data.train.labels),
+                "held_out": held_out,
+                "split": data.split,
+                "digest": data.digest,
+            },
+            "device": device_name(self.device),
+            "threads": torch.get_num_threads(),
+            "checkpoint": None if self.file is None else str(self.file),
+            "versions": versions(recipe.augment),
+            "history": [asdict(each) for each in self.history],
+        }
 
     def _take_up(self) -> None:
         if self.file is None:

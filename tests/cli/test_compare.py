@@ -11,8 +11,8 @@ import click
 import pytest
 
 import effscale as es
-from effscale.cli import compare, references
-from effscale.compare import paper_tables
+from effscale.choices import TABLES
+from effscale.cli import compare, types
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ def test_json_is_the_contract(run: Run) -> None:
     assert data["rows"][2]["depth_multiplier"] is None
 
 
-@pytest.mark.parametrize("name", paper_tables.TABLES)
+@pytest.mark.parametrize("name", TABLES)
 def test_json_of_a_table_has_every_cell(run: Run, name: str) -> None:
     data = json.loads(run("compare", "--table", name, "--format", "json").stdout)
     assert data["table"] == name
@@ -244,14 +244,10 @@ def test_an_unknown_network_is_refused(run: Run) -> None:
     assert result.stderr.startswith("'resnet5O': expected a file or a built-in spec")
 
 
-def test_the_tables_named_are_those_that_there_are() -> None:
-    assert compare.TABLES == paper_tables.TABLES
-
-
 def test_specs_complete_to_families_too() -> None:
     context = click.Context(compare.command)
     argument = compare.command.params[0]
-    kind = references.SpecOrFamily()
+    kind = types.SpecOrFamily()
     found = [each.value for each in kind.shell_complete(context, argument, "mobilenet")]
     assert found == [
         *("mobilenetv3", "mobilenetv1", "mobilenetv2"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.cost.conventions import TOOLS, amounts
+from effscale.choices import TOOLS
+from effscale.cost.conventions import amounts
 from effscale.cost.visits import visited
 from effscale.module import measure
 from effscale.network.network import network

@@ -1,11 +1,11 @@
-"""Tests of `effscale.cli.references`: what names a network, or a family of them."""
+"""Tests of `effscale.cli.types`: what names a network, or a family of them."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from effscale.cli.references import FAMILY, SpecReference
+from effscale.cli.types import FAMILY, SpecReference
 from effscale.spec.builtin import families
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import effscale as es
+from effscale.choices import TABLES
 from effscale.compare import paper_tables
 from effscale.compare.paper_tables import Cell, Row, Table, rounds_to
 from effscale.cost.count import layer_costs
@@ -16,7 +17,7 @@ from effscale.network.network import network
 from effscale.network.operators.norm import BatchNorm
 
 
-@pytest.fixture(params=paper_tables.TABLES)
+@pytest.fixture(params=TABLES)
 def table(request: pytest.FixtureRequest) -> Table:
     return paper_tables.table(request.param)
 

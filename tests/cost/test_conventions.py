@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
+from effscale.choices import TOOLS
 from effscale.cost.conventions import (
     RULES,
-    TOOLS,
     VERSIONS,
     amounts,
     amounts_of,

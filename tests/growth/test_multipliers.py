@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import effscale as es
+from effscale.choices import SHARES
 from effscale.errors import ScaleError
-from effscale.growth.multipliers import SHARES, STRATEGIES, shares, strategy
+from effscale.growth.multipliers import STRATEGIES, shares, strategy
 
 
 @pytest.mark.parametrize("name", ["depth", "width", "resolution"])

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import effscale as es
-from effscale.cost.memory import ELEMENT_BYTES, memory
+from effscale.choices import ELEMENT_BYTES
+from effscale.cost.memory import memory
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
 from effscale.spec.sizes import least_sides

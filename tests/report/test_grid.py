@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
+from effscale.choices import SORTS
 from effscale.growth.growth import growth_of
 from effscale.report.grid import candidate_rows, report
 from effscale.report.render import text
-from effscale.search.grid import SORTS, Answer, Grid, axis, best_first, counted, search
+from effscale.search.grid import Answer, Grid, axis, best_first, counted, search
 
 if TYPE_CHECKING:
     import effscale as es

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 import effscale as es
 from effscale import extras
+from effscale.choices import TABLES
 from effscale.compare import paper_tables, side_by_side
 from effscale.errors import OutputError
 from effscale.report import plots
@@ -109,7 +110,7 @@ PLOTTED: dict[str, Callable[[], list[Point]]] = {
     "one": lambda: points("b0"),
     **{
         name: lambda name=name: paper_tables.table(name).points  # type: ignore[misc]
-        for name in paper_tables.TABLES
+        for name in TABLES
         if name != "efficientdet-1"  # it prints no accuracies
     },
 }

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from effscale.study.folder import Header, header
-from effscale.study.run import Recipe
+from effscale.study.folder import Header, new_header
+from effscale.study.run import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +46,12 @@ def made(command: str = EMPTY, count: int = 3, **changed: Any) -> Header:  # noq
         "command": command,
         "candidates": rows(count),
     }
-    return header(**{**given, **changed})
+    return new_header(**{**given, **changed})
 
 
-def recipe(of: Header, attempts: int = 2, timeout: float | None = None) -> Recipe:
+def recipe(of: Header, attempts: int = 2, timeout: float | None = None) -> Plan:
     """Networks that are but names."""
-    return Recipe({name: f"name: {name}\n" for name in of.names}, attempts, timeout)
+    return Plan({name: f"name: {name}\n" for name in of.names}, attempts, timeout)
 
 
 def running(token: str) -> Iterator[int]:

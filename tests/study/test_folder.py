@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from effscale.errors import StudyError
-from effscale.study.folder import difference, held, load, read
+from effscale.study.folder import difference, held, load, read_header
 from effscale.study.objective import PAPER
 from tests.study.small import made, rows
 
@@ -222,7 +222,7 @@ def test_a_header_that_is_none_is_refused(
     path = tmp_path / "study.json"
     path.write_text(text, "utf-8")
     with pytest.raises(StudyError) as refused:
-        read(path)
+        read_header(path)
     assert str(refused.value) == f"{path}: {message}"
 
 

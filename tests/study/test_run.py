@@ -12,7 +12,7 @@ import pytest
 from effscale.errors import StudyError
 from effscale.study.engines import connect, where
 from effscale.study.folder import Study, held, home, load
-from effscale.study.run import Recipe, commands, run
+from effscale.study.run import Plan, commands, run
 from tests.study.small import EMPTY, made, recipe, running
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def bad(job: dict[str, Any]) -> Outcome:
 
 
 def trained(
-    folder: Path, asked: Header, engine: Executor, given: Recipe | None = None
+    folder: Path, asked: Header, engine: Executor, given: Plan | None = None
 ) -> list[Outcome]:
     trainings = [(name, 0) for name in asked.names]
     with held(folder, asked, {}) as study:

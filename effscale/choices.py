@@ -1,0 +1,43 @@
+"""Names and bounds that options offer, here so that --help loads nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Whose figures a cost can be restated as: `cost.conventions` has their rules.
+Tool = Literal["paper", "fvcore", "torch", "torchinfo", "ptflops", "thop", "calflops"]
+TOOLS: tuple[Tool, ...] = get_args(Tool)
+
+#: The papers' tables by name: `compare.paper_tables` has them.
+TABLES = (
+    *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
+    *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
+)
+
+#: What a grid's networks are put in order by.
+SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
+
+#: What weights and feature maps may be stored as: bytes of an element.
+ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+#: MACs that a machine does while it moves a byte. An NVIDIA V100 does 7.8 T MACs/s in
+#: float32 and moves 0.9 TB/s: 8.7. CPUs of many cores are near it.
+BALANCE = 10
+
+#: |φ| beyond which no network is left: 2^φ is then 10^15 times the baseline's cost.
+MAX_PHI = 50.0
+
+#: How the growth s is shared: the exponents of d = s^e_d, w² = s^e_w, r² = s^e_r.
+#: Single dimensions as in Tan & Le 2019, tables 3 and 7; their pairs, and all three
+#: alike (`dwr`), as in Dollár, Singh & Girshick 2021 (arXiv:2103.06877), table 2.
+SHARES: Mapping[str, tuple[float, float, float]] = {
+    "depth": (1, 0, 0),
+    "width": (0, 1, 0),
+    "resolution": (0, 0, 1),
+    "dw": (1 / 2, 1 / 2, 0),
+    "dr": (1 / 2, 0, 1 / 2),
+    "wr": (0, 1 / 2, 1 / 2),
+    "dwr": (1 / 3, 1 / 3, 1 / 3),
+}
