@@ -44,7 +44,7 @@ class Scripted(nn.Module):
         super().__init__()
         self._script = (script,)
 
-    def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401 - whatever it gives
+    def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401 - any output
         """What the script makes of its inputs."""
         return self._script[0](*inputs)
 
@@ -115,7 +115,7 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
         if name == name.partition(".")[0] == error.name:
             message += f"; a file of git's is {name}:./{path}"
         raise MeasureError(message) from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         raise MeasureError(f"importing {name} raised {_raised(error)}") from None
     try:
         for each in path.split("."):
@@ -159,7 +159,7 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
     said = ", ".join(f"{name}={short(value)}" for name, value in values.items())
     try:
         return found(**values)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever theirs does
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         message = f"calling it with ({said}) raised {_raised(error)}"
         raise MeasureError(message) from None
 
@@ -312,7 +312,7 @@ def _attempt(foreign: Foreign, inputs: Sequence[Input], engine: Engine) -> Attem
         return Attempt(engine, _run(foreign.module, inputs, engine, really=scripted))
     except MeasureError as error:
         return Attempt(engine, None, str(error))
-    except Exception as error:  # noqa: BLE001 - whatever theirs does
+    except Exception as error:  # noqa: BLE001 - code of others
         return Attempt(engine, None, f"running it raised {_raised(error)}")
 
 

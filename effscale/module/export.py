@@ -32,7 +32,7 @@ Form = Literal["torchscript", "exported", "onnx", "state-dict"]
 Dynamic: TypeAlias = tuple[dict[int, Any]] | None
 #: Writes a module for an example batch to a file; says the format and its version.
 Writer: TypeAlias = "Callable[[nn.Module, torch.Tensor, Path, Dynamic], str]"
-#: What a loaded file makes of a batch of images: every tensor that it puts out.
+#: All output tensors that a loaded file gives for a batch of images.
 Run: TypeAlias = "Callable[[torch.Tensor], list[torch.Tensor]]"
 #: Loads the file of a module; says what runs it.
 Reader: TypeAlias = "Callable[[nn.Module, Path], tuple[Run, str]]"
@@ -51,7 +51,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: names and shapes, None for any number, and the check of it."""
+    """A file that was written: names and shapes, None for any number, and its check."""
 
     form: Form
     version: str  #: of the format: `ONNX opset 20`
@@ -184,7 +184,7 @@ def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
     return apart / largest if largest else apart
 
 
-def _named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - whatever it gives
+def _named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - any output
     """The tensors of an output: `output`, or by where they are, `boxes_0`."""
     leaves, _ = tree_flatten_with_path(output)
     if len(leaves) == 1:
@@ -224,7 +224,7 @@ def _faults(form: Form) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the notes of torch on its own deprecations and on what else there is."""
+    """Without torch's warnings and logs of its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
 """Latency of networks, measured side by side on this machine.
 
-Networks are timed in turn, round by round, so that whatever slows the machine for a
-while slows all of them; ratios are of the same round. `torch.utils.benchmark` warms up,
+Networks are timed in turn, round by round, so that what slows the machine for a while
+slows all of them; ratios are of the same round. `torch.utils.benchmark` warms up,
 waits for the device and holds the threads.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from effscale.module.any_module import Counted
     from effscale.spec.models import Spec
 
-    #: Told what is being done, and how many more networks have been timed in a round.
+    #: Told what is being done, and the number of networks timed since the last call.
     Progress = Callable[[str, int], None]
 
 #: The seed of weights and images of networks that are timed, and of those exported.
@@ -105,7 +105,7 @@ class Latency:
         return self.setting.batch / self.whole.median
 
     def ratio(self, other: Latency) -> tuple[float, float, float]:
-        """How many times as long as `other`: median of the rounds, and quartiles."""
+        """Time over that of `other`: the median of the rounds, and the quartiles."""
         pairs = zip(self.whole.rounds, other.whole.rounds, strict=True)
         ratios = [ours / theirs for ours, theirs in pairs]
         return (median(ratios), *quartiles(ratios))
@@ -356,8 +356,8 @@ def images(shape: Sequence[int]) -> Callable[[int], tuple[torch.Tensor, ...]]:
 def _batches(inputs: Sequence[Input]) -> Callable[[int], tuple[torch.Tensor, ...]]:
     """Batches of inputs, always the same.
 
-    Numbers are normal ones; whole numbers and truths are zeros, which are in any
-    vocabulary.
+    Floating-point values are normal ones; integers and booleans are zeros, which are
+    in any vocabulary.
     """
 
     def make(batch: int) -> tuple[torch.Tensor, ...]:

@@ -127,7 +127,7 @@ def _height_and_width(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
 def run(
     module: nn.Module, inputs: Sequence[Input], engine: Engine, *, really: bool = False
 ) -> Measurement:
-    """What `engine` counts when zeros of these shapes go through `module`, and skips.
+    """What `engine` counts and skips when zeros of these shapes go through `module`.
 
     As `measure`, for modules of any inputs and outputs. `really` has torch count a run
     on the module's own device: not every operator knows how to run on meta.
@@ -317,7 +317,7 @@ def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:
 
 
 def difference(spec: Spec, measured: Measurement) -> str | None:
-    """Where count and measurement part, in a sentence; None if they agree.
+    """A sentence on where count and measurement differ; None if they agree.
 
     They never should: a difference is a fault of effscale.
     """
@@ -337,7 +337,7 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
 
 
 def bytes_to_run(net: Network, batch: int = 1, width: int = FLOAT_BYTES) -> int:
-    """Bytes that a batch of images takes: weights, and the feature maps alive at once.
+    """Bytes that a batch of images takes: weights, and the peak of feature maps.
 
     An estimate: six of the largest map, `width` bytes a number. The peaks measured on
     B4 and B7, operators' scratch memory included, are up to 15 % above it.

@@ -13,11 +13,11 @@ Show: TypeAlias = Callable[[Any], str]
 Format = Literal["table", "json", "csv", "markdown"]
 Units = Literal["macs", "flops"]
 
-#: A deviation below this is none: (2^½)² is 2.0000000000000004.
+#: A deviation below this is shown as 0: (2^½)² is 2.0000000000000004.
 FLOAT_NOISE = 1e-9
-#: A deviation within the first is good, within the second fair.
+#: Deviations up to the first are green, up to the second yellow.
 GOOD, FAIR = 0.05, 0.15
-#: What three digits round to 1.
+#: The least number that three digits show as 1.
 _ONE = 0.9995
 
 
@@ -38,7 +38,7 @@ class Column:
         return "" if value is None else self.show(value)
 
     def value(self, row: Row) -> Any:  # noqa: ANN401 - plain data
-        """The value of this column in `row`; a column without a key has it all."""
+        """The value of this column in `row`; a column without a key has the row."""
         if not self.key:
             return row
         return row.get(self.key)
@@ -196,11 +196,11 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Footnotes:
     """Texts behind the marks of a table's cells, numbered as they first come up."""
 
-    #: For each text, what is said of the cells that are marked with it.
+    #: By text, a word for each cell that is marked with it.
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     def mark(self, text: str, cell: str = "") -> str:
-        """The sign that stands for `text`; `cell` is what to say of its cell."""
+        """The mark of `text`; `cell` is the word for the cell that it stands in."""
         self.texts.setdefault(text, []).append(cell)
         return raised(list(self.texts).index(text) + 1)
 

@@ -1,7 +1,6 @@
 """The page that `report` writes: networks side by side, then each by itself.
 
-It needs nothing else: styles, scripts and pictures are in it, and no request goes
-anywhere.
+Styles, scripts and pictures are in the page: it makes no request.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def page(  # noqa: PLR0913 - what a page is made of
     units: Units = "macs",
     progress: Callable[[str], None] = lambda _what: None,
 ) -> str:
-    """HTML of the networks; `answer` is that of `compare`, with whatever was added."""
+    """HTML of the networks; `answer` is that of `compare`, latencies included."""
     chapters = [Chapter(answer, _accuracy(compared))]
     for index, (each, found) in enumerate(zip(compared, measured, strict=True)):
         progress(each.name)

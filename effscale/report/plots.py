@@ -197,7 +197,7 @@ def costs(parts: Sequence[Row]) -> Figure:
 
 
 def maps(parts: Sequence[Row]) -> Figure:
-    """The size of the feature map that each part puts out."""
+    """The elements of each part's output."""
     return _panels(parts, _draw_maps)
 
 
@@ -246,7 +246,7 @@ def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
 
 
 def family(variants: Sequence[Row], kind: str) -> bytes:
-    """What the variants of a scaled family cost over φ, and how far from 2^φ it is."""
+    """MACs of the variants of a scaled family over φ, and their deviation from 2^φ."""
     figure = blank(7.5, 6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     lines: dict[str, list[Row]] = {}
@@ -343,7 +343,7 @@ Segment: TypeAlias = tuple[Dot, Dot]
 #: accuracy curve bends to the lower right; then around.
 _ANGLES = (135, 315, 90, 270, 45, 225, 180, 0, 112, 292, 157, 337, 67, 247, 22, 202)
 _REACH, _STEP = 40, 6.0  #: rings of places around a point, and how far apart
-#: What it costs a place to cover a marker, to cross a line, and to be a ring away.
+#: Penalties of a place that covers a marker, crosses a line, or is a ring away.
 _MARKER, _LINE, _AWAY = 6.0, 4.0, 1.0
 
 
@@ -475,7 +475,7 @@ def place(
 
 
 def _crowd(dots: Sequence[Dot], index: int) -> float:
-    """How crowded a dot is: those with many near neighbours choose first."""
+    """Crowding around a dot: those with many near neighbours choose first."""
     x, y = dots[index]
     return sum(1 / (1 + math.hypot(x - a, y - b)) for a, b in dots)
 
