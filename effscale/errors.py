@@ -9,6 +9,8 @@ from typing import TypeAlias
 #: Keys and indices on the way to a value of a spec: `("stages", 2, "kernel")`.
 Place: TypeAlias = tuple[str | int, ...]
 
+#: The rule that most faults of structure break: lines that do not fit each other.
+MISFIT = "EFF208"
 #: Characters of a word that may be a known one misspelt.
 LONGEST_WORD = 80
 #: Likeness of words, from 0 to 1, that makes them close; and that sets one apart.
@@ -81,7 +83,7 @@ class Fault:
 
     place: Place
     message: str
-    code: str = "EFF208"  #: of the rule; unless it is another, that lines misfit
+    code: str = MISFIT  #: of the rule
     suggestion: str = ""  #: the word that was nearly certainly meant
     instead: str = ""  #: what else would do in its place
     help: str = ""  #: a hint of its own, beside its rule's

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from effscale.check.rule import Rule
 from effscale.errors import Edit, Fault
+from effscale.spec.nodes import Node
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from effscale.check.source import Source
-    from effscale.spec.nodes import Node
 
 UNUSED = Rule(
     "EFF009",
@@ -126,14 +126,8 @@ def _unused(source: Source, comment: Ignore, idle: list[str]) -> Fault:
         if any(idle)
         else "expected codes to ignore, such as ignore[EFF301], got none"
     )
-    return Fault(
-        (),
-        message,
-        UNUSED.code,
-        edits=(Edit(comment.start, comment.end, text),),
-        path=source.path,
-        line=comment.line,
-        column=comment.column,
-        end_line=comment.line,
-        end_column=comment.column + len(written),
-    )
+    end = comment.line, comment.column + len(written), comment.end
+    node = Node(None, comment.line, comment.column, end, comment.start)
+    edits = (Edit(comment.start, comment.end, text),)
+    fault = Fault((), message, UNUSED.code, edits=edits)
+    return node.located(fault, source.path)

@@ -181,35 +181,37 @@ def _of_git(reference: str) -> bytes:
     As with git, `HEAD:./b0.yaml` is relative to the current folder. What looks like
     code, and is none of git's, is said to.
     """
-    command = ["git", "cat-file", "blob", reference]
     try:
-        # What is larger than a spec may be is not read: closing stops git.
-        with subprocess.Popen(  # noqa: S603 - one argument, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **_QUIET},
-        ) as git:
-            raw = said = b""
-            if git.stdout and git.stderr:
-                raw = git.stdout.read(MAX_BYTES + 1)
-                git.stdout.close()
-                said = git.stderr.read()
+        code, raw, said = _blob(reference)
     except FileNotFoundError:
         message = "expected git to read a revision with, found none"
         raise refused(reference, message, "EFF001") from None
     except (OSError, ValueError) as error:
         message = f"cannot be read: {error}".lower()
         raise refused(reference, message, "EFF001") from None
-    if git.returncode and len(raw) <= MAX_BYTES:
+    if code and len(raw) <= MAX_BYTES:
         lines = said.decode(errors="replace").strip().splitlines()
         reason = lines[0] if lines else "no such revision or file"
         if names_callable(reference) and any(each in reason for each in _NO_REVISION):
-            message = (
-                "expected a spec, got a callable's name: profile alone takes modules"
-            )
-            raise refused(short(reference), message)
+            what = "a callable's name: profile alone takes modules"
+            raise refused(short(reference), f"expected a spec, got {what}")
         message = f"cannot be read: git: {reason.removeprefix('fatal: ')}"
         raise refused(reference, message, "EFF001")
     return raw
+
+
+def _blob(reference: str) -> tuple[int, bytes, bytes]:
+    """Git's exit code, output and errors; closing stops it beyond a spec's size."""
+    with subprocess.Popen(  # noqa: S603 - one argument, no shell
+        ["git", "cat-file", "blob", reference],  # noqa: S607 - as the user has it
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **_QUIET},
+    ) as git:
+        raw = said = b""
+        if git.stdout and git.stderr:
+            raw = git.stdout.read(MAX_BYTES + 1)
+            git.stdout.close()
+            said = git.stderr.read()
+    return git.returncode, raw, said

@@ -208,8 +208,10 @@ class _Layers:
             yield from stated
             return
         wide = as_wide(lines, self.neck.channels)
-        ends = [(tap._replace(height=SIDE, width=SIDE), self.here) for tap in taps]
-        found = [each for ends_of in ends for each in self.followed(wide, *ends_of, at)]
+        found: list[Fault] = []
+        for tap in taps:
+            here = tap._replace(height=SIDE, width=SIDE)
+            found += self.followed(wide, here, self.here, at)
         yield from dict.fromkeys(found)
 
     def kept(

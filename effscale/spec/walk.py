@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import strided, valid
-from effscale.errors import Fault
+from effscale.errors import MISFIT, Fault
 from effscale.spec.expansion import expanded, kinds_of_block
 from effscale.spec.lines import CellStage, cells_follow
 from effscale.spec.sizes import strides
@@ -52,7 +52,7 @@ class Walk:
     shared: dict[str, tuple[object, ...]] | None = None
     faults: list[Fault] = field(default_factory=list)
 
-    def wrong(self, place: Place, message: str, code: str = "EFF208") -> None:
+    def wrong(self, place: Place, message: str, code: str = MISFIT) -> None:
         """Note what is wrong at a place."""
         self.faults.append(Fault(place, message, code))
 
