@@ -198,16 +198,16 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     """
     from effscale.spec.dumping import dumps
     from effscale.study import engines
-    from effscale.study.folder import held, load, new_header
+    from effscale.study.folder import Header, called, held, load
     from effscale.study.run import Plan, found, is_left
 
-    made = new_header(
+    made = Header(
         name=baseline.name,
         spec=dumps(baseline),
         budget=budget,
         phi=phi,
         command=asked.command,
-        candidates=table,
+        candidates=[{"name": called(row), **row} for row in table],
     )
     trainings = made.trainings(asked.seeds)
     if asked.dry_run:
