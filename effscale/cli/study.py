@@ -154,8 +154,8 @@ def evaluation(  # noqa: PLR0913 - options
             "dry-run": dry_run,
             "data": data,
         }
-        for name in (name for name, value in alone.items() if value):
-            raise click.UsageError(f"--{name} goes with --evaluate COMMAND")
+        if named := [name for name, value in alone.items() if value]:
+            raise click.UsageError(f"--{named[0]} goes with --evaluate COMMAND")
         return None
     if study is None:
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
