@@ -51,7 +51,7 @@ def made(command: str = EMPTY, count: int = 3, **changed: Any) -> Header:  # noq
     return Header(**given)
 
 
-def recipe(of: Header, attempts: int = 2, timeout: float | None = None) -> Plan:
+def plan(of: Header, attempts: int = 2, timeout: float | None = None) -> Plan:
     """Networks that are but names."""
     return Plan({name: f"name: {name}\n" for name in of.names}, attempts, timeout)
 
