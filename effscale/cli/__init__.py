@@ -1,4 +1,4 @@
-"""The command line, one file a command: its options, its calls, its answer."""
+"""The command line: the program, and beside it a file for each command."""
 
 from __future__ import annotations
 

@@ -71,8 +71,9 @@ def memory(
     if balance is not None:
         raise click.UsageError("--balance is for --memory, which was not asked for")
     given = {"--batch": batch != [1], "--dtype": dtype != ["float32"]}
-    for option in (name for name, value in given.items() if value and not latency):
-        message = f"{option} is for --memory and --latency: ask for one of them"
+    named = [option for option, value in given.items() if value and not latency]
+    if named:
+        message = f"{named[0]} is for --memory and --latency: ask for one of them"
         raise click.UsageError(message)
     return None
 
@@ -136,9 +137,9 @@ def module(  # noqa: PLR0913 - options
     from effscale.spec.builtin import names_callable, names_saved
 
     if not (names_callable(spec) or names_saved(spec)):
-        for option in filter(_given, ("--input", "--arg", "--depth")):
-            message = f"{option} is for modules (MODULE:CALLABLE, .pt2), not for a spec"
-            raise click.UsageError(message)
+        if named := [*filter(_given, ("--input", "--arg", "--depth"))]:
+            what = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
+            raise click.UsageError(f"{named[0]} {what}")
         return None
     for each in click.get_current_context().command.params:
         if _given(each.opts[0]) and each.name not in _OF_MODULES:

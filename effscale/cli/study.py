@@ -154,8 +154,8 @@ def evaluation(  # noqa: PLR0913 - options
             "dry-run": dry_run,
             "data": data,
         }
-        for name in (name for name, value in alone.items() if value):
-            raise click.UsageError(f"--{name} goes with --evaluate COMMAND")
+        if named := [name for name, value in alone.items() if value]:
+            raise click.UsageError(f"--{named[0]} goes with --evaluate COMMAND")
         return None
     if study is None:
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
@@ -198,16 +198,16 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     """
     from effscale.spec.dumping import dumps
     from effscale.study import engines
-    from effscale.study.folder import held, load, new_header
+    from effscale.study.folder import Header, called, held, load
     from effscale.study.run import Plan, found, is_left
 
-    made = new_header(
+    made = Header(
         name=baseline.name,
         spec=dumps(baseline),
         budget=budget,
         phi=phi,
         command=asked.command,
-        candidates=table,
+        candidates=[{"name": called(row), **row} for row in table],
     )
     trainings = made.trainings(asked.seeds)
     if asked.dry_run:

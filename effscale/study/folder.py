@@ -26,7 +26,7 @@ from effscale.study.objective import PAPER, Objective, objective
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from io import FileIO
 
 Outcome = dict[str, Any]
@@ -40,20 +40,32 @@ PATIENCE = 0.3
 _FIGURES = ("alpha", "beta", "gamma", "resolution", "params", "macs", "activations")
 
 
-@dataclass(frozen=True)
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    found = {"effscale": VERSION, "python": platform.python_version()}
+    with suppress(PackageNotFoundError):
+        found["torch"] = version("torch")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Header:
     """The spec, its candidates, the command that evaluates them, and the versions."""
 
-    format: int
-    id: str  #: of this study alone: a node knows its folder by it
-    created: str
+    format: int = FORMAT
+    #: Of this study alone: a node knows its folder by it.
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    created: str = field(default_factory=_now)
     name: str  #: the spec's
     spec: str  #: as YAML
     budget: float
     phi: float
     command: str
     candidates: list[dict[str, Any]]  #: rows of `grid`, each with a name
-    versions: dict[str, str]
+    versions: dict[str, str] = field(default_factory=_versions)
 
     @property
     def names(self) -> list[str]:
@@ -75,30 +87,6 @@ class Header:
     def dumps(self) -> str:
         """The header as JSON."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
-
-
-def new_header(  # noqa: PLR0913 - what is evaluated
-    *,
-    name: str,
-    spec: str,
-    budget: float,
-    phi: float,
-    command: str,
-    candidates: Sequence[dict[str, Any]],
-) -> Header:
-    """The header of a study that begins now."""
-    return Header(
-        format=FORMAT,
-        id=secrets.token_hex(8),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        name=name,
-        spec=spec,
-        budget=budget,
-        phi=phi,
-        command=command,
-        candidates=[{"name": called(each), **each} for each in candidates],
-        versions=_versions(),
-    )
 
 
 def called(row: dict[str, Any]) -> str:
@@ -158,13 +146,6 @@ def _quoted(value: object) -> str:
     return repr(value) if isinstance(value, str) else f"{value:g}"
 
 
-def _versions() -> dict[str, str]:
-    found = {"effscale": VERSION, "python": platform.python_version()}
-    with suppress(PackageNotFoundError):
-        found["torch"] = version("torch")
-    return found
-
-
 def _lock(file: IO[str], path: Path, how: dict[str, Any]) -> None:
     """Hold the open lock at `path` for as long as it is open, and say so in it.
 
@@ -181,8 +162,7 @@ def _lock(file: IO[str], path: Path, how: dict[str, Any]) -> None:
         found = _last_run(path)
         who = f"process {found['pid']} on {found['host']}" if found else "a process"
         raise StudyError(f"{path.parent}: {who} is running this study")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+    mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
     file.seek(0)
     file.truncate()
     file.write(json.dumps({**mine, **how}) + "\n")

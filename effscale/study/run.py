@@ -62,18 +62,13 @@ def template(text: str, data: str | None) -> str:
     return text
 
 
-def words(command: str) -> list[str]:
-    """The command's words; `{spec}` and the like are in them yet."""
-    return shlex.split(command)
-
-
 def found(command: str) -> None:
     """Refuse a command whose program is not on this machine.
 
     Raises:
         StudyError: naming it.
     """
-    program = words(command)[0]
+    program = shlex.split(command)[0]
     if not program.startswith("{") and shutil.which(program) is None:
         raise StudyError(
             "--evaluate: expected a program that can be run, found none called "
@@ -169,7 +164,7 @@ def job(study: Study, training: Training, plan: Plan) -> dict[str, Any]:
         "id": study.header.id,
         "home": str(home(training)),
         "spec": plan.specs[candidate],
-        "words": words(study.header.command),
+        "words": shlex.split(study.header.command),
         "folder": str(Path.cwd()),
         "timeout": plan.timeout,
         "guard": Path(guard.__file__).read_text("utf-8"),
@@ -178,7 +173,7 @@ def job(study: Study, training: Training, plan: Plan) -> dict[str, Any]:
 
 def commands(study: Study, trainings: Iterable[Training]) -> Iterator[list[str]]:
     """What would be run, word by word, with the files as they would be called."""
-    split = words(study.header.command)
+    split = shlex.split(study.header.command)
     for training in trainings:
         folder = study.folder.resolve() / home(training)
         files = {"spec": folder / guard.SPEC, "out": folder / guard.ANSWER}

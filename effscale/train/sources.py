@@ -28,9 +28,31 @@ if TYPE_CHECKING:
 
     from effscale.spec.models import Spec
 
-
-#: The data that come with the package.
+#: 1797 handwritten digits of 8×8 pixels, which come with the package: E. Alpaydin and
+#: C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
+#: Repository, 1998, the test set as scikit-learn ships it.
 DIGITS = "digits"
+FILE = Path(__file__).with_name("digits.csv.gz")
+SIDE, CLASSES = 8, 10
+DARKEST = 16
+#: Of each class, every fifth digit is held out.
+FOLD = 5
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tiff", ".webp"}
+#: Of each class, this share is held out where a folder is not split.
+SHARE = 0.2
+#: Share of an image's sides that its centre has: 224 of 256 pixels
+#: (CROP_PADDING, tpu/models/official/efficientnet/preprocessing.py).
+CENTRE = 0.875
+#: Area and aspect of random crops (Szegedy et al. 2014, arXiv:1409.4842, section 6).
+AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
+TRIES = 10
+
+#: Channels that an image can be made to have.
+GREY, COLOURS = 1, 3
+
+#: Files by the class they show.
+Found: TypeAlias = dict[str, list[Path]]
 
 
 def data_of(name: str) -> Data:
@@ -70,19 +92,6 @@ def classes_of(spec: Spec) -> int:
         expected = "expected a network that tells classes of images apart"
         raise TrainError(f"{spec.name}: {expected}, got one without such a head")
     return int(head.classes)
-
-
-# --------------------------------------------------------------------------------------
-# 1797 handwritten digits of 8×8 pixels, which come with the package.
-#
-# E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine
-# Learning Repository, 1998: the test set, as scikit-learn ships it (digits.csv.gz).
-
-FILE = Path(__file__).with_name("digits.csv.gz")
-SIDE, CLASSES = 8, 10
-DARKEST = 16
-#: Of each class, every fifth digit is held out.
-FOLD = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,20 +140,6 @@ def digits() -> Data:
         split="of each class, every fifth held out",
         digest=blake2b(packed, digest_size=8).hexdigest(),
     )
-
-
-# --------------------------------------------------------------------------------------
-# A folder of images: a folder for each class, in `train` and `val` or split here.
-
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tiff", ".webp"}
-#: Of each class, this share is held out where the folder is not split.
-SHARE = 0.2
-#: Share of an image's sides that its centre has: 224 of 256 pixels
-#: (CROP_PADDING, tpu/models/official/efficientnet/preprocessing.py).
-CENTRE = 0.875
-#: Area and aspect of random crops (Szegedy et al. 2014, arXiv:1409.4842, section 6).
-AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
-TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -233,10 +228,6 @@ def folder(path: Path) -> Data:
     )
 
 
-#: Files by the class they show.
-Found: TypeAlias = dict[str, list[Path]]
-
-
 def _found(path: Path) -> Found:
     """The images below `path`, both they and their classes sorted."""
     folders = sorted(each for each in path.iterdir() if each.is_dir())
@@ -282,13 +273,6 @@ def _digest(path: Path, *parts: Found) -> str:
 
 def _hash(lines: Iterable[str]) -> str:
     return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
-
-
-# --------------------------------------------------------------------------------------
-# Whether a network can be trained on images at all, and here.
-
-#: Channels that an image can be made to have.
-GREY, COLOURS = 1, 3
 
 
 def view_of(spec: Spec) -> View:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.cli import types
+from effscale.spec.builtin import families
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,3 +198,32 @@ def test_a_target_is_a_path_in_a_folder_that_is_there(tmp_path: Path) -> None:
     assert caught.value.message == f"expected a folder, found none at {nowhere!r}"
     with pytest.raises(click.BadParameter, match="is a directory"):
         types.Target().convert(str(tmp_path), None, None)
+
+
+def completed(start: str) -> list[tuple[str, str]]:
+    context = click.Context(click.Command("c"))
+    argument = click.Argument(["spec"])
+    found = types.SpecReference().shell_complete(context, argument, start)
+    return [(each.value, each.type) for each in found]
+
+
+def test_specs_complete_to_built_in_names_and_files() -> None:
+    assert completed("b1") == [("b1", "plain"), ("b1", "file")]
+    assert ("b7", "plain") in completed("b")
+    assert completed("specs/b") == [("specs/b", "file")]
+
+
+def test_a_family_is_one_of_those_built_in() -> None:
+    assert types.FAMILY.convert("resnet", None, None) == "resnet"
+    with pytest.raises(click.BadParameter) as caught:
+        types.FAMILY.convert("tinyet", None, None)
+    listed = ", ".join(families())
+    expected = f"expected one of {listed}, got 'tinyet'; did you mean 'tinynet'?"
+    assert caught.value.message == expected
+
+
+def test_families_complete() -> None:
+    context = click.Context(click.Command("c"))
+    argument = click.Argument(["families"])
+    found = types.FAMILY.shell_complete(context, argument, "efficientnet-")
+    assert [each.value for each in found] == ["efficientnet-lite"]

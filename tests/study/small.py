@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from effscale.study.folder import Header, new_header
+from effscale.study.folder import Header, called
 from effscale.study.run import Plan
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ def made(command: str = EMPTY, count: int = 3, **changed: Any) -> Header:  # noq
         "command": command,
         "candidates": rows(count),
     }
-    return new_header(**{**given, **changed})
+    given |= changed
+    given["candidates"] = [{"name": called(row), **row} for row in given["candidates"]]
+    return Header(**given)
 
 
-def recipe(of: Header, attempts: int = 2, timeout: float | None = None) -> Plan:
+def plan(of: Header, attempts: int = 2, timeout: float | None = None) -> Plan:
     """Networks that are but names."""
     return Plan({name: f"name: {name}\n" for name in of.names}, attempts, timeout)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
 from effscale.errors import StudyError
-from effscale.study.run import found, template, words
+from effscale.study.run import found, template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ OURS = "{python} -m effscale train {spec} --out {out} --seed {seed}"
 def test_a_command_of_one_s_own_stays_as_it_is() -> None:
     text = "python 'my train.py' --spec={spec} {out}"
     assert template(text, None) == text
-    assert words(text) == ["python", "my train.py", "--spec={spec}", "{out}"]
+    assert shlex.split(text) == ["python", "my train.py", "--spec={spec}", "{out}"]
 
 
 def test_train_is_effscale_s_own(
@@ -28,7 +29,7 @@ def test_train_is_effscale_s_own(
     monkeypatch.chdir(tmp_path)
     assert template("train", None) == OURS
     assert template("train --epochs 5", "digits") == f"{OURS} --epochs 5 --data digits"
-    assert words(template("train", "my pets"))[-1] == str(tmp_path / "my pets")
+    assert shlex.split(template("train", "my pets"))[-1] == str(tmp_path / "my pets")
 
 
 @pytest.mark.parametrize(

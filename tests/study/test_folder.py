@@ -1,4 +1,4 @@
-"""Tests of a study on disk: `effscale.study.folder`, `header` and `lock`."""
+"""Tests of `effscale.study.folder`: a study on disk."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from effscale.errors import StudyError
 from effscale.study.engines import connect, where
 from effscale.study.folder import Study, held, home, load
 from effscale.study.run import Plan, commands, run
-from tests.study.small import EMPTY, made, recipe, running
+from tests.study.small import EMPTY, made, plan, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def trained(
 ) -> list[Outcome]:
     trainings = [(name, 0) for name in asked.names]
     with held(folder, asked, {}) as study:
-        return list(run(study, trainings, given or recipe(asked), engine))
+        return list(run(study, trainings, given or plan(asked), engine))
 
 
 def test_every_training_has_an_outcome_once(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_a_failure_is_tried_again_as_often_as_said(tmp_path: Path) -> None:
     asked = made()
     poor = asked.names[1]
     engine = Said(lambda job: (bad if job["candidate"] == poor else good)(job))
-    outcomes = trained(tmp_path, asked, engine, recipe(asked, attempts=3))
+    outcomes = trained(tmp_path, asked, engine, plan(asked, attempts=3))
     attempts = [each["attempt"] for each in outcomes if each["candidate"] == poor]
     assert (attempts, len(outcomes)) == ([1, 2, 3], 5)
-    assert trained(tmp_path, asked, engine, recipe(asked, attempts=3)) == []
-    (more,) = trained(tmp_path, asked, Said(good), recipe(asked, attempts=4))
+    assert trained(tmp_path, asked, engine, plan(asked, attempts=3)) == []
+    (more,) = trained(tmp_path, asked, Said(good), plan(asked, attempts=4))
     assert (more["attempt"], more["status"]) == (4, "ok")
 
 
@@ -143,7 +143,7 @@ def test_leaving_early_ends_what_runs_and_keeps_what_is_done(tmp_path: Path) -> 
     asked = made(f"sh -c '{QUICK_FIRST}'")
     trainings = [(name, 0) for name in asked.names]
     with held(tmp_path, asked, {}) as study:
-        outcomes = run(study, trainings, recipe(asked), connect(LOCAL, 3))
+        outcomes = run(study, trainings, plan(asked), connect(LOCAL, 3))
         assert next(outcomes)["candidate"] == "a1-b1.1-g1.15"
         outcomes.close()  # type: ignore[attr-defined]  # a generator
     assert not list(running(str(tmp_path)))

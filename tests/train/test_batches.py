@@ -1,4 +1,4 @@
-"""Tests of `effscale.train.batches` and `seeds`."""
+"""Tests of `effscale.train.batches`."""
 
 from __future__ import annotations
 
