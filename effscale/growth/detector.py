@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from effscale.growth.growth import Interval, Macs, Variant
     from effscale.spec.models import Spec
 
-CHANNELS, REPEATS, HEADS = (
-    ("neck", "channels"),
-    ("neck", "repeats"),
-    ("heads", "repeats"),
-)
+CHANNELS = ("neck", "channels")
+REPEATS = ("neck", "repeats")
+HEADS = ("heads", "repeats")
 
 
 @dataclass(frozen=True)
