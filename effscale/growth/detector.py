@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from effscale.growth.growth import Interval, Macs, Variant
     from effscale.spec.models import Spec
 
-CHANNELS, REPEATS, HEADS = (
-    ("neck", "channels"),
-    ("neck", "repeats"),
-    ("heads", "repeats"),
-)
+CHANNELS = ("neck", "channels")
+REPEATS = ("neck", "repeats")
+HEADS = ("heads", "repeats")
 
 
 @dataclass(frozen=True)
@@ -221,8 +219,10 @@ class Detector(Growth):
         return [(Decimal("1.2"), Decimal("1.45"))]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
-        """The law's, but for the neck's channels."""
-        return replace(self.at_phi(phi), neck_width=points[0] ** phi)
+        """The law's, but for the neck's channels; arrays by Python's powers too."""
+        growth: Any = points[0]
+        exact = growth.astype(object) if is_array(growth) else growth
+        return replace(self.at_phi(phi), neck_width=exact**phi)
 
     def numbers(self, scaled: Spec) -> Sequence[Any]:
         """The neck's channels."""

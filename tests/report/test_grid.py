@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
+import effscale as es
 from effscale.choices import SORTS
 from effscale.growth.growth import growth_of
 from effscale.report.grid import candidate_rows, report
@@ -18,7 +19,6 @@ from effscale.report.render import text
 from effscale.search.grid import Answer, Grid, axis, best_first, counted, search
 
 if TYPE_CHECKING:
-    import effscale as es
     from effscale.module.measure import Measurement
     from effscale.report.document import Report
     from effscale.report.rows import Data
@@ -185,3 +185,12 @@ def test_units_are_of_the_table_alone(b0: es.Spec) -> None:
     assert "1.72 G" in text(flops, "table")  # twice 860 M
     assert text(flops, "json") == text(macs, "json")
     assert text(flops, "csv") == text(macs, "csv")
+
+
+def test_rows_of_a_detector_have_the_powers_that_it_is_scaled_by() -> None:
+    d0 = es.load("d0")
+    asked = Grid((np.arange(120, 150) / 100,), constraint=None, phis=(3.0,))
+    table = candidate_rows(d0, search(d0, asked).candidates, 3.0)
+    found = [(row["neck_growth"], row["neck_width_multiplier"]) for row in table]
+    assert found == [(growth, growth**3.0) for growth, _ in found]
+    assert {row["alpha"] for row in table} == {row["pareto"] for row in table} == {None}
