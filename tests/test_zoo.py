@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import torch
 
 import effscale as es
 from effscale import quantity
@@ -26,8 +25,6 @@ from effscale.spec.models import Expected
 from effscale.spec.sizes import least_sides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from effscale.module.measure import Engine
     from effscale.spec.models import Spec
 
@@ -281,29 +278,18 @@ def test_regnety_scales_as_pycls_scales_it(
     assert (ours["params"], ours["activations"]) == (params, activations)
 
 
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine take ten times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def built(spec: Spec, engine: Engine) -> str | None:
     """Where the built network measures other figures than are counted."""
     return difference(spec, measure_spec(spec, engine))
 
 
 @pytest.mark.torch
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_is_built_as_it_is_counted(name: str) -> None:
     assert built(es.load(name), "torch") is None
 
 
 @pytest.mark.torch
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", TRACED)
 def test_a_network_runs_on_the_smallest_image_that_it_takes(name: str) -> None:
     spec = es.load(name)
