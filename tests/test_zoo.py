@@ -33,12 +33,14 @@ NAMES = tuple(builtin.names())
 #: Of no publication: what `effscale train` shows itself on.
 OWN = {"digits"}
 PUBLISHED = [name for name in NAMES if name not in OWN]
-#: All but the variants of detectors, which are larger and have their baseline's layers.
-TRACED = tuple(
+#: A file's own network, of which its variants have the lines.
+BASELINES = [name for name, (_, variant) in builtin.names().items() if variant is None]
+#: All but the variants of detectors, which are larger.
+SMALLER = [
     name
-    for name, (stem, variant) in builtin.names().items()
-    if variant is None or builtin.spec(stem).neck is None
-)
+    for name, (stem, _) in builtin.names().items()
+    if name in BASELINES or builtin.spec(stem).neck is None
+]
 
 
 class Row(NamedTuple):
@@ -289,8 +291,28 @@ def test_a_network_is_built_as_it_is_counted(name: str) -> None:
     assert built(es.load(name), "torch") is None
 
 
+def smallest(spec: Spec) -> Spec:
+    """The spec for the smallest image that it takes."""
+    return at_resolution(spec, least_sides(spec))
+
+
+def shallow(spec: Spec) -> Spec:
+    """The spec with at most two blocks of each stage; those that follow are alike."""
+    repeats = [min(2, getattr(line, "repeats", None) or 1) for line in spec.stages]
+    stages = tuple(
+        line.model_copy(update={"repeats": count}) if count > 1 else line
+        for line, count in zip(spec.stages, repeats, strict=True)
+    )
+    return spec.model_copy(update={"stages": stages})
+
+
 @pytest.mark.torch
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", SMALLER)
 def test_a_network_runs_on_the_smallest_image_that_it_takes(name: str) -> None:
-    spec = es.load(name)
-    assert built(at_resolution(spec, least_sides(spec)), "fvcore") is None
+    assert built(smallest(es.load(name)), "torch") is None
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_line_is_traced_on_the_smallest_image_that_it_takes(name: str) -> None:
+    assert built(shallow(smallest(es.load(name))), "fvcore") is None
