@@ -1,4 +1,4 @@
-"""fvcore and torch agree on modules of many shapes, or what they part in is named."""
+"""Tests of `any_module`: both engines agree, or what they part in is named."""
 
 from __future__ import annotations
 
