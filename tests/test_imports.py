@@ -71,7 +71,6 @@ def room_of(name: str) -> str:
 
 
 FILES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-every_file = pytest.mark.parametrize("name", FILES)
 
 
 def ours(name: str) -> set[str]:
@@ -89,20 +88,35 @@ def test_every_folder_is_a_room() -> None:
     assert folders - {"__pycache__"} == set(ROOMS)
 
 
-@every_file
-def test_arrows_point_one_way(name: str) -> None:
-    room, used = room_of(name), {room_of(each) for each in ours(name)}
-    if room in ROOMS:
-        assert used <= {*ROOMS[: ROOMS.index(room) + 1], *BESIDE}
-    elif room not in {"__init__", "__main__"}:
-        assert room in BESIDE
-        assert used <= BESIDE
+def allowed(name: str) -> set[str]:
+    """The rooms that a file may import, and the files beside them."""
+    room = room_of(name)
+    if room in {"__init__", "__main__"}:
+        return {*ROOMS, *BESIDE}
+    return BESIDE.union(ROOMS[: ROOMS.index(room) + 1] if room in ROOMS else ())
 
 
-@every_file
-def test_heavy_libraries_have_their_homes(name: str) -> None:
-    others = {each.partition(".")[0] for each in imports(FILES[name])}
-    assert others & HEAVY <= HOMES.get(room_of(name), set())
+def test_arrows_point_one_way() -> None:
+    used = {name: {room_of(each) for each in ours(name)} for name in FILES}
+    wrong = {name: found - allowed(name) for name, found in used.items()}
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert {room_of(name) for name in FILES} == {
+        *ROOMS,
+        *BESIDE,
+        "__init__",
+        "__main__",
+    }
+
+
+def test_heavy_libraries_have_their_homes() -> None:
+    used = {
+        name: HEAVY & {each.partition(".")[0] for each in imports(path)}
+        for name, path in FILES.items()
+    }
+    wrong = {
+        name: each - HOMES.get(room_of(name), set()) for name, each in used.items()
+    }
+    assert {name: found for name, found in wrong.items() if found} == {}
 
 
 def test_a_module_for_one_other_has_a_reason() -> None:
@@ -119,9 +133,11 @@ def test_a_module_for_one_other_has_a_reason() -> None:
     assert REASONS.keys() - alone == set()  # else: no reason is needed any more
 
 
-@every_file
-def test_a_file_is_read_in_one_sitting(name: str) -> None:
-    assert len(FILES[name].read_text("utf-8").splitlines()) <= LONGEST
+def test_files_are_read_in_one_sitting() -> None:
+    lines = {
+        name: len(path.read_text("utf-8").splitlines()) for name, path in FILES.items()
+    }
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
 
 
 #: Runs each command in one program; what each says and has loaded goes to stderr.
