@@ -25,7 +25,6 @@ from effscale.spec.models import Expected
 from effscale.spec.sizes import least_sides
 
 if TYPE_CHECKING:
-    from effscale.module.measure import Engine
     from effscale.spec.models import Spec
 
 FIGURES = ("params", "macs", "activations")
@@ -35,12 +34,6 @@ OWN = {"digits"}
 PUBLISHED = [name for name in NAMES if name not in OWN]
 #: A file's own network, of which its variants have the lines.
 BASELINES = [name for name, (_, variant) in builtin.names().items() if variant is None]
-#: All but the variants of detectors, which are larger.
-SMALLER = [
-    name
-    for name, (stem, _) in builtin.names().items()
-    if name in BASELINES or builtin.spec(stem).neck is None
-]
 
 
 class Row(NamedTuple):
@@ -280,17 +273,6 @@ def test_regnety_scales_as_pycls_scales_it(
     assert (ours["params"], ours["activations"]) == (params, activations)
 
 
-def built(spec: Spec, engine: Engine) -> str | None:
-    """Where the built network measures other figures than are counted."""
-    return difference(spec, measure_spec(spec, engine))
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize("name", NAMES)
-def test_a_network_is_built_as_it_is_counted(name: str) -> None:
-    assert built(es.load(name), "torch") is None
-
-
 def smallest(spec: Spec) -> Spec:
     """The spec for the smallest image that it takes."""
     return at_resolution(spec, least_sides(spec))
@@ -307,12 +289,19 @@ def shallow(spec: Spec) -> Spec:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("name", SMALLER)
-def test_a_network_runs_on_the_smallest_image_that_it_takes(name: str) -> None:
-    assert built(smallest(es.load(name)), "torch") is None
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_is_built_as_it_is_counted(name: str) -> None:
+    """At its own size, and at the smallest that it takes."""
+    spec = es.load(name)
+    net, channels = es.build(spec, device="meta"), int(spec.image_channels)
+    for each in (spec, smallest(spec)):
+        sides = each.resolution
+        found = es.measure(net, sides, engine="torch", image_channels=channels)
+        assert difference(each, found) is None
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_line_is_traced_on_the_smallest_image_that_it_takes(name: str) -> None:
-    assert built(shallow(smallest(es.load(name))), "fvcore") is None
+    spec = shallow(smallest(es.load(name)))
+    assert difference(spec, measure_spec(spec, "fvcore")) is None
