@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -10,6 +11,10 @@ from click.testing import CliRunner, Result
 
 import effscale as es
 from effscale.cli import main
+
+# Workers and the programs that they start share the cores: threads of torch that wait
+# for each other would take several times as long. It is read when torch is loaded.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 Run: TypeAlias = Callable[..., Result]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 import shlex
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from click.testing import CliRunner
+
 import effscale as es
 from effscale.check.catalogue import RULES
+from effscale.cli import main
 from effscale.quantity import human
 
 README = Path(__file__).parents[1] / "README.md"
@@ -21,33 +22,40 @@ _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _TABLE = re.compile(r"(<!-- b-series:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 
 
-def commands(text: str) -> list[str]:
-    """Every command that the text shows with its output."""
-    return [match[1] for match in _CONSOLE.finditer(text)]
+def examples(text: str) -> list[tuple[str, str]]:
+    """Every command that the text shows, and what it is shown to print."""
+    return [(match[1], match[2]) for match in _CONSOLE.finditer(text)]
+
+
+def write_files(text: str, folder: Path) -> None:
+    """The files that the text shows, for its commands to read."""
+    for match in _FILE.finditer(text):
+        (folder / match[1]).write_text(match[2], encoding="utf-8")
+
+
+def printed(command: str) -> str:
+    """What a command of ours prints in the folder that is current."""
+    program, *arguments = shlex.split(command)
+    environment = dict.fromkeys(("GITHUB_ACTIONS", "FORCE_COLOR", "COLUMNS"))
+    runner = CliRunner(env=environment)  # else findings may be annotations
+    done = runner.invoke(main, arguments, prog_name=program)
+    return done.stdout + done.stderr
 
 
 def refreshed(text: str) -> str:
-    """The text with each command's true output, and the B-series as counted."""
-    with tempfile.TemporaryDirectory() as folder:
-        for match in _FILE.finditer(text):
-            Path(folder, match[1]).write_text(match[2], encoding="utf-8")
-        text = _CONSOLE.sub(lambda match: _console(match[1], folder), text)
+    """The text with each command's true output, and its tables as they are."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        write_files(text, Path(folder))
+        text = _CONSOLE.sub(
+            lambda match: f"```console\n$ {match[1]}\n{printed(match[1])}```\n", text
+        )
+    return with_tables(text)
+
+
+def with_tables(text: str) -> str:
+    """The text with the rules of `effscale check`, and the B-series as counted."""
     text = _RULES.sub(lambda match: match[1] + _rules() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
-
-
-def _console(command: str, folder: str) -> str:
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    environment.pop("GITHUB_ACTIONS", None)  # findings would be annotations
-    done = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return f"```console\n$ {command}\n{done.stdout}{done.stderr}```\n"
 
 
 def _rules() -> str:

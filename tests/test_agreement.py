@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
 import torch
@@ -18,22 +18,10 @@ from effscale.network.network import network
 from tests.module import reference
 from tests.strategies import detectors, mobiles, specs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.torch
 
 engines = pytest.mark.parametrize("engine", get_args(Engine))
 FIGURES = ("macs", "params", "activations")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine take ten times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def figures(cost: es.Cost) -> list[int]:

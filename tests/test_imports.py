@@ -1,10 +1,13 @@
-"""Arrows point one way, and torch is loaded by those alone who need it."""
+"""Rooms: arrows point one way, a heavy library has its home, a module its reason."""
 
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,40 +20,78 @@ ROOMS = (
 )
 BESIDE = {
     "arrays",
+    "atomic_write",
     "choices",
     "errors",
     "extras",
     "markup",
     "quantity",
     "version",
-    "atomic_write",
 }
-TORCH = {"torch", "fvcore", "kornia", "PIL"}
-ENGINES = {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"}
-SHOWS = {"rich", "matplotlib", "jinja2"}
+#: Libraries that take long to load, or are not there for everyone, and where they live.
+HOMES = {
+    "spec": {"pydantic"},
+    "module": {"torch", "fvcore", "onnx", "onnxruntime", "onnxscript"},
+    "train": {"torch", "kornia", "PIL"},
+    "study": {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"},
+    "report": {"rich", "matplotlib", "jinja2"},
+    "cli": {"rich", "click"},
+}
+HEAVY = set().union(*HOMES.values())
+#: Modules that one other module imports, of the same room, and why they are not in it.
+REASONS = {
+    "check.order": "a family of rules",
+    "check.structure": "a family of rules",
+    "cli.compare": "a command, whose networks a page shows too",
+    "cli.study": "a study's own options and course, beside those of the grid it is of",
+    "growth.detector": "a kind of growth",
+    "module.flops": "torch's formulas, without what measures by them",
+    "module.operators": "operators as torch has them, without what combines them",
+    "network.blocks": "blocks, without how a stage repeats them",
+    "network.heads": "a part that some networks have",
+    "network.necks": "a part that some networks have",
+    "network.stages": "a line as its blocks, without what networks are made of",
+    "spec.neck_faults": "detectors, which the walk of a line of stages does not know",
+    "study.guard": "a program of its own, sent as text",
+    "study.ray_engine": "imports what only effscale[ray] has",
+    "study.task": "sent by value to where there is no effscale",
+    "train.checkpoint": "files of any training, without what a training does",
+}
+#: Lines of the longest file that one still reads in one sitting.
+LONGEST = 700
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in it."""
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Every module that a file imports, wherever in it, and every name from one."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def files() -> list[Path]:
-    return [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
-
-
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0]
+    return frozenset(found)
 
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def room_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+FILES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def ours(name: str) -> set[str]:
+    """The modules of the package that a file imports, `a.b` for `effscale.a.b`."""
+    found = set()
+    for each in imports(FILES[name]):
+        inner = each.removeprefix("effscale.")
+        if inner != each:
+            found.add(inner if inner in FILES else inner.rpartition(".")[0])
+    return found - {name}
 
 
 def test_every_folder_is_a_room() -> None:
@@ -58,64 +99,113 @@ def test_every_folder_is_a_room() -> None:
     assert folders - {"__pycache__"} == set(ROOMS)
 
 
-@pytest.mark.parametrize("path", files(), ids=name_of)
-def test_arrows_point_one_way(path: Path) -> None:
-    allowed = set(ROOMS[: ROOMS.index(room_of(path)) + 1]) | BESIDE
-    ours = {
-        name.split(".")[1] for name in imports(path) if name.startswith("effscale.")
+def allowed(name: str) -> set[str]:
+    """The rooms that a file may import, and the files beside them."""
+    room = room_of(name)
+    if room in {"__init__", "__main__"}:
+        return {*ROOMS, *BESIDE}
+    return BESIDE.union(ROOMS[: ROOMS.index(room) + 1] if room in ROOMS else ())
+
+
+def test_arrows_point_one_way() -> None:
+    used = {name: {room_of(each) for each in ours(name)} for name in FILES}
+    wrong = {name: found - allowed(name) for name, found in used.items()}
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert {room_of(name) for name in FILES} == {
+        *ROOMS,
+        *BESIDE,
+        "__init__",
+        "__main__",
     }
-    assert ours <= allowed
 
 
-@pytest.mark.parametrize("path", files(), ids=name_of)
-def test_heavy_libraries_have_one_home_each(path: Path) -> None:
-    others = {name.split(".")[0] for name in imports(path)}
-    assert room_of(path) in {"module", "train"} or not others & TORCH
-    assert room_of(path) == "study" or not others & ENGINES
-    assert room_of(path) in {"report", "cli"} or not others & SHOWS
+def test_heavy_libraries_have_their_homes() -> None:
+    used = {
+        name: HEAVY & {each.partition(".")[0] for each in imports(path)}
+        for name, path in FILES.items()
+    }
+    wrong = {
+        name: each - HOMES.get(room_of(name), set()) for name, each in used.items()
+    }
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_a_module_for_one_other_has_a_reason() -> None:
+    users: dict[str, set[str]] = defaultdict(set)
+    for name in FILES:
+        for each in ours(name):
+            users[each].add(name)
+    alone = {
+        name
+        for name, (user, *more) in users.items()
+        if not more and "." in name and room_of(name) == room_of(user)
+    }
+    assert alone - REASONS.keys() == set()  # else: merge, or say why not
+    assert REASONS.keys() - alone == set()  # else: no reason is needed any more
 
 
 def test_files_are_read_in_one_sitting() -> None:
-    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files()}
-    assert {path: n for path, n in lengths.items() if n > 700} == {}
+    lines = {
+        name: len(path.read_text("utf-8").splitlines()) for name, path in FILES.items()
+    }
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+
+
+#: Runs each command in one program; what each says and has loaded goes to stderr.
+PROGRAM = """
+import contextlib, io, json, sys
+from effscale.cli import main
+
+HEAVY = {"torch", "fvcore", "matplotlib", "numpy", "pandas"}
+for arguments in json.load(sys.stdin):
+    before, said = set(sys.modules), io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+        try:
+            main(arguments, prog_name="effscale")
+        except SystemExit as stop:
+            code = stop.code
+    loaded = HEAVY & (set(sys.modules) - before)
+    print(json.dumps([code or 0, said.getvalue(), sorted(loaded)]))
+"""
+#: The last two search among arrays of candidates, and need numpy.
+COMMANDS = [
+    ["--help"],
+    ["--version"],
+    ["specs"],
+    ["profile", "b0", "--measure", "none"],
+    ["scale", "--phi", "0..2", "--measure", "none"],
+    ["compare", "b0", "b1", "resnet"],
+    ["compare", "b0", "b1", "--parts"],
+    ["compare", "--table", "efficientnet-3"],
+    ["scale", "--help"],
+    ["report", "--help"],
+    ["export", "--help"],
+    ["profile", "--help"],
+    ["check", str(PACKAGE.parent / "specs")],
+    ["rule", "--all"],
+    ["schema"],
+    ["train", "--help"],
+    ["grid"],
+    ["fit", "--macs", "1G"],
+]
+
+
+@pytest.fixture(scope="module")
+def answers() -> list[list[object]]:
+    """Exit code, words on stderr, and heavy libraries that each command loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(COMMANDS),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["--version"],
-        ["specs"],
-        ["profile", "b0", "--measure", "none"],
-        ["scale", "--phi", "0..2", "--measure", "none"],
-        ["compare", "b0", "b1", "resnet"],
-        ["compare", "b0", "b1", "--parts"],
-        ["compare", "--table", "efficientnet-3"],
-        ["scale", "--help"],
-        ["report", "--help"],
-        ["export", "--help"],
-        ["profile", "--help"],
-        ["check", str(PACKAGE.parent / "specs")],
-        ["rule", "--all"],
-        ["schema"],
-        ["train", "--help"],
-    ],
-    ids=" ".join,
-)
-def test_loads_no_torch(arguments: list[str]) -> None:
-    """Nor numpy, which only arrays of candidates need."""
-    code = (
-        "import sys; from effscale.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as stop: code = stop.code\n"
-        "heavy = {'torch', 'fvcore', 'numpy', 'matplotlib'} & set(sys.modules)\n"
-        "sys.exit(code or ', '.join(sorted(heavy)) or 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: " ".join(each[:3]))
+def test_loads_no_torch(answers: list[list[object]], arguments: list[str]) -> None:
+    code, said, loaded = answers[COMMANDS.index(arguments)]
+    assert (code, said) == (0, "")
+    assert loaded == (["numpy"] if arguments == ["grid"] else [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -12,17 +12,39 @@ from effscale.spec.lines import OPERATORS, STAGES
 from effscale.spec.types import Activation
 from tests import readme
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TEXT = readme.README.read_text("utf-8")
+EXAMPLES = readme.examples(TEXT)
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that the page shows, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    readme.write_files(TEXT, tmp_path)
+
+
+def test_shows_commands() -> None:
+    assert len(EXAMPLES) >= 4
+
+
 @pytest.mark.torch
-def test_shows_what_its_commands_print() -> None:
-    assert len(readme.commands(TEXT)) >= 4
-    assert readme.refreshed(TEXT) == TEXT
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("command", "shown"), [pytest.param(*each, id=each[0]) for each in EXAMPLES]
+)
+def test_shows_what_its_commands_print(command: str, shown: str) -> None:
+    assert readme.printed(command) == shown
+
+
+def test_its_tables_are_current() -> None:
+    assert readme.with_tables(TEXT) == TEXT
 
 
 @pytest.mark.torch

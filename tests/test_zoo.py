@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import torch
 
 import effscale as es
 from effscale import quantity
@@ -27,9 +26,6 @@ from effscale.spec.models import Expected
 from effscale.spec.sizes import least_sides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from effscale.module.measure import Engine
     from effscale.spec.models import Spec
 
 FIGURES = ("params", "macs", "activations")
@@ -37,12 +33,8 @@ NAMES = tuple(builtin.names())
 #: Of no publication: what `effscale train` shows itself on.
 OWN = {"digits"}
 PUBLISHED = [name for name in NAMES if name not in OWN]
-#: All but the variants of detectors, which are larger and have their baseline's layers.
-TRACED = tuple(
-    name
-    for name, (stem, variant) in builtin.names().items()
-    if variant is None or builtin.spec(stem).neck is None
-)
+#: A file's own network, of which its variants have the lines.
+BASELINES = [name for name, (_, variant) in builtin.names().items() if variant is None]
 
 
 class Row(NamedTuple):
@@ -282,30 +274,35 @@ def test_regnety_scales_as_pycls_scales_it(
     assert (ours["params"], ours["activations"]) == (params, activations)
 
 
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine take ten times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def smallest(spec: Spec) -> Spec:
+    """The spec for the smallest image that it takes."""
+    return at_resolution(spec, least_sides(spec))
 
 
-def built(spec: Spec, engine: Engine) -> str | None:
-    """Where the built network measures other figures than are counted."""
-    return difference(spec, measure_spec(spec, engine))
+def shallow(spec: Spec) -> Spec:
+    """The spec with at most two blocks of each stage; those that follow are alike."""
+    repeats = [min(2, getattr(line, "repeats", None) or 1) for line in spec.stages]
+    stages = tuple(
+        line.model_copy(update={"repeats": count}) if count > 1 else line
+        for line, count in zip(spec.stages, repeats, strict=True)
+    )
+    return spec.model_copy(update={"stages": stages})
 
 
 @pytest.mark.torch
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_is_built_as_it_is_counted(name: str) -> None:
-    assert built(es.load(name), "torch") is None
+    """At its own size, and at the smallest that it takes."""
+    spec = es.load(name)
+    net, channels = es.build(spec, device="meta"), int(spec.image_channels)
+    for each in (spec, smallest(spec)):
+        sides = each.resolution
+        found = es.measure(net, sides, engine="torch", image_channels=channels)
+        assert difference(each, found) is None
 
 
 @pytest.mark.torch
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", TRACED)
-def test_a_network_runs_on_the_smallest_image_that_it_takes(name: str) -> None:
-    spec = es.load(name)
-    assert built(at_resolution(spec, least_sides(spec)), "fvcore") is None
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_line_is_traced_on_the_smallest_image_that_it_takes(name: str) -> None:
+    spec = shallow(smallest(es.load(name)))
+    assert difference(spec, measure_spec(spec, "fvcore")) is None

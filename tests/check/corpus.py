@@ -6,11 +6,12 @@ in `tests/bad` do not load; those in `tests/bad/loads` do, and are wrong all the
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.check.catalogue import help_on
-from effscale.check.run import read
+from effscale.check.run import check, read
 
 if TYPE_CHECKING:
     from effscale.check.source import Source
@@ -36,6 +37,13 @@ def line(finding: Fault) -> str:
     return f"{place}: {finding.said}{hint} {end}"
 
 
+@cache
 def source(name: str) -> Source:
     """A file of the corpus, as `check` reads it."""
     return read(str(FOLDER / name))
+
+
+@cache
+def findings(name: str) -> tuple[Fault, ...]:
+    """What `check` finds in a file of the corpus."""
+    return tuple(check(source(name)))

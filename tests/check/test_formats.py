@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from io import StringIO
+from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml
@@ -14,8 +16,11 @@ from effscale.check.catalogue import RULES, severity
 from effscale.check.formats import junit, sarif
 from effscale.check.run import Checked, Outcome, check
 from effscale.check.source import Source
-from tests.check.corpus import FILES, source
+from tests.check.corpus import FILES, findings, source
 from tests.spec.small import TEXT as SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def outcome(*texts: str) -> Outcome:
@@ -25,9 +30,11 @@ def outcome(*texts: str) -> Outcome:
 
 GOOD, ODD = SMALL, SMALL.replace("32", "31").replace("kernel: 3,", "kernal: 3,", 1)
 BOTH = outcome(GOOD, ODD)
-CORPUS = Outcome(
-    tuple(Checked(each, tuple(check(each))) for each in map(source, FILES))
-)
+
+
+@cache
+def corpus() -> Outcome:
+    return Outcome(tuple(Checked(source(each), findings(each)) for each in FILES))
 
 
 def test_concise_is_a_line_for_each() -> None:
@@ -35,7 +42,7 @@ def test_concise_is_a_line_for_each() -> None:
         "1.yaml:3:7: error EFF101 stem: missing kernel\n"
         "1.yaml:3:8: error EFF102 stem: unknown key 'kernal'\n"
     )
-    assert len(formats.concise(CORPUS).splitlines()) == len(CORPUS.findings)
+    assert len(formats.concise(corpus()).splitlines()) == len(corpus().findings)
 
 
 def test_json_is_the_contract() -> None:
@@ -69,7 +76,7 @@ def test_github_is_a_command_for_each() -> None:
         "title=EFF102 unknown-key::1.yaml:3:8: stem: unknown key 'kernal'"
         "%0Ahelp: did you mean 'kernel'?"
     )
-    for line in formats.github(CORPUS).splitlines():
+    for line in formats.github(corpus()).splitlines():
         assert line.startswith(("::error file=", "::warning file=", "::notice file="))
 
 
@@ -88,8 +95,11 @@ def test_the_summary_is_a_table() -> None:
     )
 
 
-@pytest.mark.parametrize("found", [BOTH, CORPUS, Outcome(())], ids=["two", "all", "0"])
-def test_sarif_is_what_the_standard_s_model_reads(found: Outcome) -> None:
+@pytest.mark.parametrize(
+    "make", [lambda: BOTH, corpus, lambda: Outcome(())], ids=["two", "all", "0"]
+)
+def test_sarif_is_what_the_standard_s_model_reads(make: Callable[[], Outcome]) -> None:
+    found = make()
     document = json.loads(sarif(found))
     read = Sarif.model_validate(document)
     assert len(read.runs) == 1
@@ -99,7 +109,7 @@ def test_sarif_is_what_the_standard_s_model_reads(found: Outcome) -> None:
 
 def test_sarif_holds_to_what_the_model_does_not_ask() -> None:
     """SARIF 2.1.0, sections 3.13, 3.19.23, 3.27.6, 3.30 and 3.49.3."""
-    document = json.loads(sarif(CORPUS))
+    document = json.loads(sarif(corpus()))
     assert document["version"] == "2.1.0"
     (run,) = document["runs"]
     rules = run["tool"]["driver"]["rules"]
@@ -121,12 +131,12 @@ def test_sarif_holds_to_what_the_model_does_not_ask() -> None:
 
 
 def test_junit_is_read_by_a_parser() -> None:
-    suites = JUnitXml.fromstring(junit(CORPUS).encode())
+    suites = JUnitXml.fromstring(junit(corpus()).encode())
     cases = [case for suite in suites for case in suite]
     assert len(suites) == len(FILES)
-    assert len(cases) == len(CORPUS.findings)
+    assert len(cases) == len(corpus().findings)
     failed = [case for case in cases if case.result]
-    notes = [f for f in CORPUS.findings if severity(f) == "note"]
+    notes = [f for f in corpus().findings if severity(f) == "note"]
     assert len(failed) == len(cases) - len([*notes]) + len(
         [case for case in failed if case.result[0].__class__.__name__ == "SystemOut"]
     )
@@ -148,6 +158,6 @@ def test_junit_holds_no_character_that_xml_cannot() -> None:
 
 
 def test_every_rule_of_the_corpus_is_described() -> None:
-    (run,) = json.loads(sarif(CORPUS))["runs"]
+    (run,) = json.loads(sarif(corpus()))["runs"]
     for rule in run["tool"]["driver"]["rules"]:
         assert rule["shortDescription"]["text"] == RULES[rule["id"]].what

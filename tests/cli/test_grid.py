@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -273,35 +271,6 @@ def test_any_tolerance_is_said_as_it_is(run: Run, tolerance: str) -> None:
     result = run("grid", "--tolerance", tolerance, "--top", "1")
     assert result.exit_code == 0
     assert f" within {100 * float(tolerance):g} %, φ 1\n" in result.stdout
-
-
-LOADED = """
-import sys
-from effscale.cli import main
-sys.argv[1:] = {arguments!r}
-try:
-    main(prog_name="effscale")
-except SystemExit as done:
-    assert not done.code, done.code
-heavy = ("torch", "fvcore", "matplotlib", "pandas")
-print("loaded", [name for name in heavy if name in sys.modules])
-"""
-
-
-def loaded(arguments: list[str]) -> str:
-    """The heavy modules that a command has loaded when it is done."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED.format(arguments=arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.splitlines()[-1]
-
-
-@pytest.mark.parametrize("command", [["grid"], ["fit", "--macs", "1G"]], ids=str)
-def test_torch_is_not_loaded(command: list[str]) -> None:
-    assert loaded(command) == "loaded []"
 
 
 @pytest.mark.torch

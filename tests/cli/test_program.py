@@ -6,8 +6,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,9 +14,11 @@ import pytest
 import effscale.report.specs
 from effscale import cli
 from effscale.errors import EffscaleError
-from tests.cli.interrupting import interrupted
+from tests.cli.interrupting import interrupted, wait_for_torch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syrupy.assertion import SnapshotAssertion
 
     from tests.conftest import Run
@@ -114,7 +114,7 @@ def test_ctrl_c_in_the_middle_of_a_measurement() -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        _wait_for_torch(process.pid)
+        wait_for_torch(process.pid)
         out, err = interrupted(process)
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
 
@@ -136,17 +136,6 @@ def test_ctrl_c_within_code_that_is_run_from_a_text(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr.strip()) == (130, "interrupted")
-
-
-def _wait_for_torch(pid: int) -> None:
-    """Until the command is at work, however long its imports take; at most a minute."""
-    maps, until = Path(f"/proc/{pid}/maps"), time.monotonic() + 60
-    if not maps.exists():
-        time.sleep(3)
-        return
-    while "libtorch" not in maps.read_text() and time.monotonic() < until:
-        time.sleep(0.05)
-    time.sleep(1)
 
 
 def test_completes_commands_and_built_in_names() -> None:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forked import started
 from tests.study.small import STAND_IN, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Run
+
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-PROGRAM = [sys.executable, "-m", "effscale", "grid", "--top", "24", "--seeds", "2"]
 
 
-def program(folder: Path, seconds: float) -> list[str]:
-    """The command line of a study whose trainings take so long."""
+def words(folder: Path, seconds: float, jobs: int = 2) -> list[str]:
+    """The command of a study whose trainings take so long, so many at once."""
     command = f"sh {STAND_IN} {{spec}} {{out}} {{seed}} {seconds}"
     study = ["--evaluate", command, "--study", str(folder)]
-    return [*PROGRAM, *study, "--on", "local:jobs=2", "--format", "json"]
+    study += ["--on", f"local:jobs={jobs}", "--format", "json"]
+    return ["grid", "--top", "24", "--seeds", "2", *study]
 
 
 def lines(folder: Path) -> list[bytes]:
@@ -44,15 +45,18 @@ def accuracies(folder: Path) -> dict[tuple[str, int], float]:
     return table
 
 
-def test_twenty_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_twenty_kills_at_random_moments_lose_and_double_nothing(
+    run: Run, tmp_path: Path
+) -> None:
     folder = tmp_path / "killed"
     draw = random.Random(20)  # noqa: S311 - no secret
     kept: list[bytes] = []
     for _ in range(KILLS):
-        with subprocess.Popen(program(folder, 0.15), stdout=subprocess.DEVNULL) as run:
-            time.sleep(draw.uniform(0.1, 1.1))
-            run.kill()
-        assert run.returncode == -9  # in the middle, then
+        program = started(words(folder, 0.15))
+        time.sleep(draw.uniform(0, 0.4))
+        program.kill()
+        program.join()
+        assert program.exitcode == -9  # in the middle, then
         end = time.monotonic() + 5
         while list(running(str(folder))):
             assert time.monotonic() < end  # no training is left behind
@@ -60,9 +64,9 @@ def test_twenty_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) 
         now = lines(folder)
         assert now[: len(kept)] == kept  # nothing that was finished is lost
         kept = now
-    done = subprocess.run(program(folder, 0.15), check=True, capture_output=True)
     whole = tmp_path / "whole"
-    never = subprocess.run(program(whole, 0), check=True, capture_output=True)
+    done, never = run(*words(folder, 0.15, 8)), run(*words(whole, 0))
+    assert (done.exit_code, never.exit_code) == (0, 0)
     assert len(accuracies(folder)) == 24 * 2
     assert accuracies(folder) == accuracies(whole)
     ranked, expected = (

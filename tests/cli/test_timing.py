@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,7 @@ from effscale.cli import latency as timing
 from effscale.cli.latency import Timed
 from effscale.module import latency
 from effscale.module.latency import Latency, Timing
-from tests.cli.interrupting import interrupted
+from tests.cli.interrupting import interrupted, wait_for_torch
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
@@ -173,13 +172,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    status = f"/proc/{running.pid}/status"
-    for _wait in range(600):  # until torch has come up with its threads
-        time.sleep(0.1)
-        with open(status, encoding="utf-8") as file:  # noqa: PTH123
-            if "Threads:\t1\n" not in file.read():
-                break
-    time.sleep(0.5)
+    wait_for_torch(running.pid)
     out, said = interrupted(running)
     assert (running.returncode, out, said.strip()) == (130, "", "interrupted")
     assert list(tmp_path.iterdir()) == []

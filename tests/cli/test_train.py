@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import effscale as es
+from tests.forked import started
 from tests.train.text import TEXT
 
 if TYPE_CHECKING:
@@ -215,13 +215,9 @@ class Started:
     def __init__(self, spec: str, out: Path, epochs: int) -> None:
         self.file = out.with_name(f"{out.name}.checkpoint")
         self.before = self.kept()
-        words = [sys.executable, "-m", "effscale", "train", spec, "--out", str(out)]
-        self.process = subprocess.Popen(
-            [*words, "--epochs", str(epochs), "--threads", "1"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.said = out.with_name("said")
+        words = ["train", spec, "--out", str(out), "--epochs", str(epochs)]
+        self.process = started([*words, "--threads", "1"], str(self.said))
 
     def kept(self) -> int:
         """When the checkpoint was written, 0 if it was not."""
@@ -234,11 +230,14 @@ class Started:
             assert time.monotonic() < end
             time.sleep(0.01)
 
-    def stop(self, number: int) -> tuple[int, str]:
+    def stop(self, number: int) -> tuple[int | None, str]:
         """Exit code, and the last line on stderr."""
-        self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=60)
-        return self.process.returncode, (err.splitlines() or [""])[-1]
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+        self.process.join(60)
+        lines = self.said.read_text("utf-8").splitlines()
+        self.said.unlink()
+        return self.process.exitcode, (lines or [""])[-1]
 
 
 @pytest.mark.slow
@@ -249,9 +248,9 @@ def test_asked_to_stop_it_keeps_what_is_done(
     spec: str, tmp_path: Path, number: int, code: int
 ) -> None:
     out, file = tmp_path / "out.json", tmp_path / "out.json.checkpoint"
-    started = Started(spec, out, 100_000)
-    started.wait()
-    returned, line = started.stop(number)
+    training = Started(spec, out, 100_000)
+    training.wait()
+    returned, line = training.stop(number)
     said = "interrupted" if number == signal.SIGINT else rf"kept in {file}, from which"
     assert returned == code
     assert re.search(said, line)
@@ -265,10 +264,10 @@ def test_killed_at_any_moment_it_goes_on(run: Run, spec: str, tmp_path: Path) ->
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     asked = ("train", spec, "--epochs", "16", "--threads", "1", "--out")
     for moment in (0.0, 0.03, 0.1):
-        started = Started(spec, out, 16)
-        started.wait()
+        training = Started(spec, out, 16)
+        training.wait()
         time.sleep(moment)
-        assert started.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+        assert training.stop(signal.SIGKILL)[0] == -signal.SIGKILL
     assert not out.exists()
     resumed = run(*asked, str(out))
     assert "goes on after" in resumed.stderr.splitlines()[0]

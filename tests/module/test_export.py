@@ -1,4 +1,4 @@
-"""Tests of `effscale.module.export` and `exporting`: files that give the same."""
+"""Tests of `effscale.module.export`: files that give the same."""
 
 from __future__ import annotations
 

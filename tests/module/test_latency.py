@@ -1,4 +1,4 @@
-"""Tests of `effscale.module.latency` and `running`: what is timed, and how."""
+"""Tests of `effscale.module.latency`: what is timed, and how."""
 
 from __future__ import annotations
 

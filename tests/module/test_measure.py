@@ -1,12 +1,16 @@
-"""What a counter sees, in our convention, by both engines."""
+"""Tests of `effscale.module.measure`: figures, what is skipped, what is left alone."""
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ClassVar, TypeAlias, get_args
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 - its usual name
+from torch.utils.flop_counter import FlopCounterMode
 
 import effscale as es
 from effscale.cost.conventions import conventions
@@ -19,6 +23,8 @@ pytestmark = pytest.mark.torch
 
 ENGINES = get_args(Engine)
 engines = pytest.mark.parametrize("engine", ENGINES)
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+Function: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Apply(nn.Module):
@@ -158,3 +164,286 @@ def test_fvcore_cannot_measure_on_meta(b0: es.Spec) -> None:
     message = "^fvcore runs the network and cannot on meta; try torch$"
     with pytest.raises(MeasureError, match=message):
         measure(es.build(b0, device="meta"), 224)
+
+
+class Applied(nn.Module):
+    """A function of a (1, 3, 8, 8) image after a convolution that keeps its shape."""
+
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.conv, self.function = nn.Conv2d(3, 3, 1), function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Whatever the function gives."""
+        return self.function(self.conv(x))
+
+
+class First(nn.Module):
+    """The first of what a recurrent layer gives."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, 8, 8), a sequence of three, to three vectors."""
+        out: torch.Tensor = self.layer(x.flatten(2))[0]
+        return out
+
+
+def same_padding(x: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(x, x.new_zeros(1, 3, 3, 3), padding="same")
+
+
+def bilinear(x: torch.Tensor) -> torch.Tensor:
+    rows = x.flatten(0, 2)
+    return F.bilinear(rows, rows, x.new_zeros(5, 8, 8))
+
+
+MATRIX_VECTOR: Function = lambda x: x[0, 0] @ x[0, 0, 0]  # noqa: E731
+VECTORS: Function = lambda x: x[0, 0, 0] @ x[0, 0, 1]  # noqa: E731
+MULTIPLIES = [
+    ("fvcore", bilinear, "aten::bilinear"),
+    ("fvcore", lambda x: torch.baddbmm(x[0], x[0], x[0]), "aten::baddbmm"),
+    ("fvcore", lambda x: torch.linalg.multi_dot([*x[0]]), "aten::linalg_multi_dot"),
+    (
+        "fvcore",
+        lambda x: torch.linalg.matrix_power(x, 3),
+        "aten::linalg_matrix_power",
+    ),
+    ("fvcore", First(nn.GRU(64, 5)), "aten::gru"),
+    ("fvcore", First(nn.LSTM(64, 5)), "aten::lstm"),
+    ("fvcore", First(nn.RNN(64, 5)), "aten::rnn_tanh"),
+    ("fvcore", lambda x: torch.mv(x[0, 0], x[0, 0, 0]), "aten::mv"),
+    ("fvcore", MATRIX_VECTOR, "aten::matmul"),
+    ("torch", bilinear, "_trilinear"),
+    ("torch", MATRIX_VECTOR, "mv"),
+    ("torch", VECTORS, "dot"),
+    ("torch", lambda x: torch.vdot(x[0, 0, 0], x[0, 0, 1]), "vdot"),
+    ("torch", lambda x: MATRIX_VECTOR(x) * VECTORS(x), "mv, dot"),
+]
+
+
+@pytest.mark.parametrize(("engine", "function", "name"), MULTIPLIES)
+def test_a_skipped_product_is_an_error(
+    engine: Engine, function: Function, name: str
+) -> None:
+    message = f"^{engine} cannot count {name}: the MACs would be wrong$"
+    with pytest.raises(MeasureError, match=message):
+        measure(Applied(function), 8, engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("engine", "function", "name", "calls"),
+    [
+        ("fvcore", lambda x: x.exp() + x.exp(), "aten::exp", 2),
+        ("fvcore", lambda x: x.softmax(1), "aten::softmax", 1),
+        ("fvcore", lambda x: F.max_pool2d(x, 2), "aten::max_pool2d", 1),
+        ("torch", lambda x: x.exp() + x.exp(), "exp", 2),
+        ("torch", lambda x: x.softmax(1), "_softmax", 1),
+        ("torch", lambda x: F.interpolate(x, (4, 4)), "upsample_nearest2d", 1),
+        (
+            "torch",
+            lambda x: F.interpolate(x, (4, 4), mode="bilinear"),
+            "upsample_bilinear2d",
+            1,
+        ),
+    ],
+)
+def test_what_multiplies_no_matrices_is_free(
+    engine: Engine, function: Function, name: str, calls: int
+) -> None:
+    measured = measure(Applied(function), 8, engine=engine)
+    assert measured.macs == 9 * 64
+    assert measured.free[name] == calls
+
+
+def test_torch_counts_what_fvcore_skips() -> None:
+    layer = First(nn.GRU(64, 5))  # three steps of three gates
+    measured = measure(Applied(layer), 8, engine="torch")
+    assert measured.macs == 9 * 64 + 3 * 3 * (64 * 5 + 5 * 5)
+
+
+@pytest.mark.parametrize("engine", ["fvcore", "torch"])
+def test_fvcore_is_taught_what_it_leaves_out(engine: Engine) -> None:
+    """Padding by word, attention, and the fast path of torch's own attention."""
+    own = 9 * 64
+    assert measure(Applied(same_padding), 8, engine=engine).macs == own + 27 * 64
+    # Three heads of 8 queries and keys, 8 wide: scores, and a mixture.
+    attention = Applied(lambda x: F.scaled_dot_product_attention(x, x, x))
+    assert measure(attention, 8, engine=engine).macs == own + 2 * 3 * 8**3
+    # Three tokens 64 wide: four projections, scores and mixture, 8 hidden units.
+    layer = First(nn.TransformerEncoderLayer(64, 2, 8, batch_first=True))
+    macs = 3 * 4 * 64**2 + 2 * 3 * 3 * 64 + 2 * 3 * 64 * 8
+    assert measure(Applied(layer), 8, engine=engine).macs == own + macs
+
+
+def test_what_was_taught_is_said() -> None:
+    measured = measure(Applied(same_padding), 8)
+    assert measured.taught == {"conv (padding by word)": 27 * 64}
+    assert measured.calls == {"conv": 1, "conv (padding by word)": 1}
+    assert measured.skipped == {}
+
+
+class Ends(nn.Module):
+    """What a forward pass can come to."""
+
+    def __init__(self, error: type[BaseException] | None) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`x`, if anything."""
+        if self.error:
+            raise self.error("on the way")
+        return x
+
+
+def used(error: type[BaseException] | None = None) -> nn.Sequential:
+    """A net in the middle of its training: modes, hooks, gradients and statistics."""
+    torch.manual_seed(0)
+    conv, ends = nn.Conv2d(3, 4, 3), Ends(None)
+    frozen = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+    start = nn.Sequential(conv, nn.BatchNorm2d(4), nn.Dropout(0.5))
+    net = nn.Sequential(start, frozen, ends, nn.Flatten(), nn.Linear(16, 2))
+    net(torch.randn(5, 3, 6, 6)).sum().backward()
+    frozen.eval().requires_grad_(requires_grad=False)
+    conv.register_forward_hook(lambda *_: None)
+    frozen.register_forward_pre_hook(lambda *_: None)
+    ends.error = error
+    return net
+
+
+def structure(net: nn.Module) -> list[object]:
+    """Modes and hooks of every module."""
+    return [
+        (each.training, *(tuple(getattr(each, kind).items()) for kind in HOOKS))
+        for each in net.modules()
+    ]
+
+
+def tensors(net: nn.Module) -> list[tuple[int, int, str, bool, int | None]]:
+    """Where every tensor lies, how often it was written to, and its gradient."""
+    return [
+        (
+            each.data_ptr(),
+            each._version,  # noqa: SLF001 - there is no public way
+            each.device.type,
+            each.requires_grad,
+            None if each.grad is None else each.grad.data_ptr(),
+        )
+        for each in (*net.parameters(), *net.buffers())
+    ]
+
+
+def values(net: nn.Module) -> list[torch.Tensor]:
+    found = [*net.parameters(), *net.buffers()]
+    found += [each.grad for each in net.parameters() if each.grad is not None]
+    return [each.detach().clone() for each in found]
+
+
+@engines
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+def test_a_module_is_left_as_it_was(
+    engine: Engine, error: type[BaseException] | None
+) -> None:
+    net = used(error)
+    before, where, kept = structure(net), tensors(net), values(net)
+    if error is None:
+        assert measure(net, 6, engine=engine).macs == 108 * 16 + 144 * 4 + 32
+    else:
+        with pytest.raises(error, match=r"^on the way$"):
+            measure(net, 6, engine=engine)
+    assert structure(net) == before
+    assert tensors(net) == where
+    for now, then in zip(values(net), kept, strict=True):
+        assert torch.equal(now, then)
+
+
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+def test_a_module_on_meta_is_left_as_it_was(error: type[BaseException] | None) -> None:
+    net = used(error).to("meta")
+    before = structure(net)
+    if error is None:
+        measure(net, 6, engine="torch")
+    else:
+        with pytest.raises(error, match=r"^on the way$"):
+            measure(net, 6, engine="torch")
+    assert structure(net) == before
+    assert all(each.is_meta for each in (*net.parameters(), *net.buffers()))
+
+
+@engines
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+def test_torch_is_left_as_it_was(
+    engine: Engine, error: type[BaseException] | None
+) -> None:
+    net, random = used(error), torch.get_rng_state()
+    with suppress(ValueError, KeyboardInterrupt):
+        measure(net, 6, engine=engine)
+    assert torch.is_grad_enabled()
+    assert not torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    assert torch.equal(torch.get_rng_state(), random)
+    with FlopCounterMode(display=False) as mode:
+        torch.ones(2, 2) @ torch.ones(2, 2)
+    assert mode.get_total_flops() == 16
+    assert measure(nn.Conv2d(3, 1, 1), 2, engine=engine).macs == 12
+
+
+@engines
+def test_hooks_can_still_be_removed(engine: Engine) -> None:
+    conv, calls = nn.Conv2d(3, 1, 1), []
+    net = nn.Sequential(conv)
+    handle = conv.register_forward_hook(lambda *_: calls.append(1))
+    measure(net, 2, engine=engine)
+    calls.clear()
+    net(torch.zeros(1, 3, 2, 2))
+    assert calls == [1]
+    handle.remove()
+    net(torch.zeros(1, 3, 2, 2))
+    assert calls == [1]
+
+
+class Watches(nn.Module):
+    """Notes how it is run; a twin notes it in the same place."""
+
+    notes: ClassVar[list[tuple[bool, bool, tuple[int, ...]]]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`x` as it comes."""
+        Watches.notes.append((self.training, torch.is_grad_enabled(), x.shape))
+        return x
+
+
+@engines
+def test_one_image_goes_through_once_in_eval_mode_without_gradients(
+    engine: Engine,
+) -> None:
+    Watches.notes.clear()
+    measure(nn.Sequential(nn.Conv2d(3, 4, 1), Watches()), (2, 5), engine=engine)
+    assert Watches.notes == [(False, False, (1, 4, 2, 5))]
+
+
+class Talks(nn.Module):
+    """All that counters and tracers remark on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.never_called = nn.Conv2d(3, 1, 1), nn.Conv2d(3, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """A branch that depends on a shape, and an operator that nobody counts."""
+        x = self.conv(x)
+        return torch.erfinv(x) if x.shape[2] > 1 else x
+
+
+@engines
+def test_counters_say_nothing(
+    engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level("DEBUG")
+    assert measure(Talks(), 2, engine=engine).macs == 12
+    assert caplog.messages == []
+    assert capfd.readouterr() == ("", "")

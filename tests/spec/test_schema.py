@@ -14,7 +14,7 @@ from effscale.spec.builtin import folder
 from effscale.spec.loading import examine
 from effscale.spec.models import Spec
 from effscale.spec.schema import dumped, schema
-from tests.check.corpus import FILES, FOLDER
+from tests.check.corpus import FILES, source
 from tests.drawn_detectors import detector_files
 from tests.spec.small import TEXT as SMALL
 
@@ -79,7 +79,7 @@ def compared() -> list[str]:
     """The files of the corpus that are data which JSON could hold alike."""
     found = []
     for name in sorted(set(FILES) - DIFFERENT):
-        reading = examine((FOLDER / name).read_bytes().decode("utf-8", "replace"))
+        reading = source(name).reading
         codes = {fault.code for fault in reading.faults}
         lost = any(code < "EFF1" or code == "EFF106" for code in codes)
         if reading.root and not lost and not (codes and codes <= set(BEYOND)):
@@ -93,7 +93,7 @@ def test_most_of_the_corpus_is_compared() -> None:
 
 @pytest.mark.parametrize("name", compared())
 def test_judges_a_file_as_loading_does(name: str) -> None:
-    reading = examine((FOLDER / name).read_text("utf-8"))
+    reading = source(name).reading
     assert reading.root is not None
     data = reading.root.plain()
     # of names that a file gives itself the schema says some, and no more than loading

@@ -1,4 +1,4 @@
-"""A spec measured, where it can be, and set against its count."""
+"""Tests of `measure_spec` and `difference`: a spec measured, beside its count."""
 
 from __future__ import annotations
 
