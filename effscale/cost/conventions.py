@@ -11,15 +11,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.choices import TOOLS, Tool
-from effscale.cost.count import leaf_cost
-from effscale.cost.visits import visited
+from effscale.cost.count import leaf_cost, visited
 from effscale.errors import LayerError
 from effscale.network.operators.operator import TALLIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from effscale.cost.visits import Visit
+    from effscale.cost.count import Visit
     from effscale.network.operators.operator import Tally
     from effscale.network.parts import Network
 

@@ -8,21 +8,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
-from effscale.arrays import is_array
-from effscale.cost.visits import Visit, visited
+from effscale.arrays import ONE, Int, is_array
 from effscale.errors import CountError, LayerError
+from effscale.network.combinators import (
+    Across,
+    Gate,
+    Graph,
+    Layer,
+    Maybe,
+    Repeat,
+    Residual,
+    Sequential,
+    unrolled,
+)
 from effscale.network.network import network
-from effscale.network.operators.operator import Cost
-from effscale.network.shapes import Shape, newest
+from effscale.network.operators.operator import Cost, Operator
+from effscale.network.shapes import (
+    Flow,
+    Shape,
+    all_of,
+    either,
+    keeps,
+    merged,
+    newest,
+    only,
+    same_channels,
+)
 from effscale.spec.types import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from effscale.network.parts import Network, Part
     from effscale.spec.models import Spec
+
 
 #: `Cost` is the operators' own word; here is where it is asked for.
 __all__ = [
@@ -149,3 +170,160 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN40
         parts = {name: _converted(each, convert) for name, each in value}
         return value.model_copy(update=parts)
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An operator on the way, and how many equal ones the visit stands for."""
+
+    path: str
+    leaf: Operator
+    times: Int
+    input: Shape
+    output: Shape
+    tied: bool = False  #: its weights are those of an earlier visit
+    level: int | None = None  #: of a detector
+
+
+class PartVisits(NamedTuple):
+    """A part of a network: what it takes, its operators, what it puts out."""
+
+    part: Part
+    before: Flow
+    visits: list[Visit]
+    after: Flow
+
+
+def visited(net: Network, *, unroll: bool = False) -> Iterator[PartVisits]:
+    """Each part of the network in order, as `walk` finds it."""
+    flows: list[Flow] = []
+    for index, part in enumerate(net.parts):
+        before = net.given(index, flows)
+        visits, after = walk(part.layer, before, part.path, unroll=unroll)
+        flows.append(after)
+        yield PartVisits(part, before, visits, after)
+
+
+def walk(
+    part: Sequential, flow: Flow, path: str, *, unroll: bool = False
+) -> tuple[list[Visit], Flow]:
+    """Every operator of a part, block by block in order; and what the part puts out.
+
+    Equal copies are one visit with their number in `times`, which may be an array and
+    may be 0; with `unroll` (plain ints only) each is a visit with a path of its own.
+
+    Raises:
+        LayerError: if a layer cannot take the feature map that reaches it.
+    """
+    found = _Walk(unroll, [])
+    for name, block in unrolled(part.layers) if unroll else part.layers:
+        flow = found.through(block, flow, f"{path}.{name}", ONE, set())
+    return found.visits, flow
+
+
+@dataclass
+class _Walk:
+    """The visits so far, and where the walk is."""
+
+    unroll: bool
+    visits: list[Visit]
+    level: int | None = None
+    tied: bool = False
+
+    def through(
+        self, layer: Layer, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Flow:
+        """The output of `layer`, each of its operators visited.
+
+        `shared` are the names of the block's weights that are counted already.
+        """
+        match layer:
+            case Sequential(layers):
+                return self._chain(layers, flow, path, times, shared)
+            case Gate(layers):
+                shape = only(flow, path)
+                gate = only(self._chain(layers, flow, path, times, shared), path)
+                same_channels(shape.channels, gate, path)
+                return flow
+            case Residual(layers, shortcut):
+                made = only(self._chain(layers, flow, path, times, shared), path)
+                aside = f"{path}.shortcut"
+                beside = self._chain(shortcut, flow, aside, times, shared)
+                keeps(only(beside, aside), made, path)
+                return made
+            case Repeat(body, copies):
+                last = self.through(body, flow, path, times * copies, set())
+                for before, copy in zip(all_of(flow), all_of(last), strict=True):
+                    keeps(before, copy, path, copies)
+                return flow
+            case Maybe(body, there):
+                if there is ONE:
+                    return self.through(body, flow, path, times, shared)
+                if isinstance(there, int) and not there:
+                    return flow
+                after = self.through(body, flow, path, times * there, shared)
+                return either(flow, after, there)
+            case Graph():
+                return self._graph(layer, flow, path, times, shared)
+            case Across():
+                return self._across(layer, flow, path, times, shared)
+            case Operator():
+                out = layer.output(flow, path)
+                tied = self.tied or layer.shared in shared
+                if layer.shared is not None:
+                    shared.add(layer.shared)
+                shape = all_of(flow)[0]
+                visit = Visit(path, layer, times, shape, out, tied, self.level)
+                self.visits.append(visit)
+                return out
+            case _:
+                assert_never(layer)
+
+    def _across(
+        self, across: Across, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Flow:
+        maps, outside = all_of(flow), (self.level, self.tied)
+        if len(maps) != len(across.levels):
+            expected = len(across.levels)
+            message = f"expected {expected} feature maps, got {len(maps)}"
+            raise LayerError(f"{path}: {message}")
+        outputs: list[Shape] = []
+        for self.level, shape in zip(across.levels, maps, strict=True):
+            after = self.through(across.layer, shape, f"{path}.shared", times, shared)
+            outputs.append(only(after, path))
+            self.tied = True
+        self.level, self.tied = outside
+        return tuple(outputs)
+
+    def _chain(
+        self,
+        layers: tuple[tuple[str, Layer], ...],
+        flow: Flow,
+        path: str,
+        times: Int,
+        shared: set[str],
+    ) -> Flow:
+        for name, layer in unrolled(layers) if self.unroll else layers:
+            flow = self.through(layer, flow, f"{path}.{name}", times, shared)
+        return flow
+
+    def _graph(
+        self, graph: Graph, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Flow:
+        maps = list(all_of(flow))
+        if len(maps) != graph.inputs:
+            found = f"expected {graph.inputs} feature maps, got {len(maps)}"
+            raise LayerError(f"{path}: {found}")
+        outside = self.level
+        for node in graph.nodes:
+            where = f"{path}.{node.name}"
+            reads = [maps[k] for k in node.reads]
+            apart = node.merge == "apart"
+            read = tuple(reads) if apart else merged(reads, node.merge, where)
+            self.level = outside if node.level is None else node.level
+            maps.append(
+                only(self.through(node.layer, read, where, times, shared), where)
+            )
+        self.level = outside
+        outputs = tuple(maps[k] for k in graph.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs

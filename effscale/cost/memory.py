@@ -1,4 +1,4 @@
-"""What a network takes of memory, and moves through it: bytes, by arithmetic.
+"""Memory that a network takes, and bytes that it moves, by arithmetic.
 
 Of the built network as torch runs it eagerly, each operator reading its inputs from
 memory and writing its output there: the layers that are counted and built are read once
@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from effscale.choices import ELEMENT_BYTES
-from effscale.cost.count import leaf_cost
-from effscale.cost.visits import visited
+from effscale.cost.count import leaf_cost, visited
 from effscale.network.combinators import (
     Across,
     Gate,

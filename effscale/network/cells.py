@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import ZERO, between, floor, maximum, where
 from effscale.errors import LayerError
+from effscale.network.blocks import conv_norm
 from effscale.network.combinators import (
     IDENTITY,
     Graph,
@@ -28,12 +29,11 @@ from effscale.network.combinators import (
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Shift
 from effscale.network.operators.pooling import Pool
-from effscale.network.style import conv_norm
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
+    from effscale.network.blocks import Style
     from effscale.network.shapes import Window
-    from effscale.network.style import Style
     from effscale.spec.lines import Cell
     from effscale.spec.types import PoolKind
 

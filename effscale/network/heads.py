@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.arrays import Int
-    from effscale.network.style import Style
+    from effscale.network.blocks import Style
     from effscale.spec.models import Head
     from effscale.spec.neck import Heads, Neck
 

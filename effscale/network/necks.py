@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from effscale.arrays import Int
+    from effscale.network.blocks import Style
     from effscale.network.cells import Ends
     from effscale.network.shapes import Merge
-    from effscale.network.style import Style
     from effscale.spec.neck import Neck, NeckNode
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from effscale.errors import LayerError
+from effscale.network.blocks import squeeze_excite
 from effscale.network.combinators import (
     IDENTITY,
     Graph,
@@ -15,7 +16,6 @@ from effscale.network.combinators import (
 )
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.pooling import Pool
-from effscale.network.style import squeeze_excite
 from effscale.spec import steps
 from effscale.spec.expansion import expanded
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.arrays import Int
-    from effscale.network.style import Style
+    from effscale.network.blocks import Style
     from effscale.spec.types import PoolKind
 
     #: A layer, and the channels that come out of it.

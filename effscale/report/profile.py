@@ -13,8 +13,7 @@ from effscale.cost.conventions import (
     figure,
     terms,
 )
-from effscale.cost.count import layer_costs, part_costs
-from effscale.cost.visits import visited
+from effscale.cost.count import layer_costs, part_costs, visited
 from effscale.errors import ScaleError
 from effscale.network.network import network
 from effscale.quantity import agrees

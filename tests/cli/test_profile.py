@@ -11,7 +11,7 @@ import pytest
 import effscale as es
 from effscale.choices import TOOLS
 from effscale.cost.conventions import amounts
-from effscale.cost.visits import visited
+from effscale.cost.count import visited
 from effscale.module import measure
 from effscale.network.network import network
 from effscale.report.profile import heading

@@ -17,7 +17,7 @@ from effscale.cost.conventions import (
     figure,
     terms,
 )
-from effscale.cost.visits import Visit, visited
+from effscale.cost.count import Visit, visited
 from effscale.errors import LayerError
 from effscale.network.network import network
 from effscale.network.operators.operator import Operator, Tally

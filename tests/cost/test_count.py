@@ -14,12 +14,12 @@ import effscale as es
 from effscale.cost.count import (
     INT64_MAX,
     Cost,
+    Visit,
     layer_costs,
     leaf_cost,
     part_costs,
     total,
 )
-from effscale.cost.visits import Visit
 from effscale.errors import CountError, ScaleError
 from effscale.growth.dimensions import numbers
 from effscale.network.combinators import seq

@@ -1,4 +1,4 @@
-"""Tests of `effscale.cost.visits`: every leaf, in order, with its feature maps."""
+"""Tests of `effscale.cost.count`: every leaf, in order, with its feature maps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from effscale.cost.visits import Visit, walk
+from effscale.cost.count import Visit, walk
 from effscale.errors import LayerError
 from effscale.network.combinators import (
     IDENTITY,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from effscale.network import blocks
+from effscale.network.blocks import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.network.combinators import Layer, Residual, Sequential, seq
 from effscale.network.operators.convolution import Conv
-from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Norm, Squeeze
 

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effscale.cost.count import Cost, leaf_cost
-from effscale.cost.visits import Visit, walk
+from effscale.cost.count import Cost, Visit, leaf_cost, walk
+from effscale.network.blocks import Style
 from effscale.network.heads import box_head, class_head
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.shapes import Shape
-from effscale.network.style import Style
 from effscale.spec.models import Norm, Squeeze
 from effscale.spec.neck import Heads
 

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from effscale.cost.count import Cost, leaf_cost
-from effscale.cost.visits import Visit, walk
+from effscale.cost.count import Cost, Visit, leaf_cost, walk
+from effscale.network.blocks import Style
 from effscale.network.combinators import Graph, Repeat, Sequential
 from effscale.network.necks import neck
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.pooling import Pool
 from effscale.network.shapes import Shape
-from effscale.network.style import Style
 from effscale.spec.models import Norm, Squeeze
 from effscale.spec.neck import Neck
 

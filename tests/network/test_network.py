@@ -9,18 +9,17 @@ import pytest
 from hypothesis import given, settings
 
 import effscale as es
+from effscale.network.blocks import Style
 from effscale.network.cells import Ends
 from effscale.network.combinators import Graph, Sequential, seq
 from effscale.network.heads import classifier
-from effscale.network.network import network
+from effscale.network.network import network, stage
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.pooling import GlobalPool
 from effscale.network.shapes import Shape
-from effscale.network.stages import stage
 from effscale.network.steps import chain
-from effscale.network.style import Style
 from effscale.spec.models import Head, Norm, Squeeze
 from tests.parts import head_of
 from tests.spec.small import lines

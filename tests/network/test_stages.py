@@ -1,4 +1,4 @@
-"""Tests of `effscale.network.stages`: a line as its blocks."""
+"""Tests of `effscale.network.network`: a line as its blocks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import pytest
 
 from effscale.cost.count import layer_costs, total
 from effscale.network import blocks
+from effscale.network.blocks import Style
 from effscale.network.cells import Ends
 from effscale.network.combinators import Maybe, Repeat, Sequential
-from effscale.network.network import network
+from effscale.network.network import network, stage
 from effscale.network.operators.convolution import Conv
-from effscale.network.stages import stage
-from effscale.network.style import Style
 from effscale.spec.lines import MBConv
 from tests.spec.small import lines
 

@@ -1,4 +1,4 @@
-"""Tests of `effscale.network.style`: what the blocks of a network share."""
+"""Tests of `effscale.network.blocks`: what the blocks of a network share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from effscale.network.blocks import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.network.combinators import Gate, seq
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.pooling import GlobalPool
-from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.spec.models import Norm, Squeeze
 
 if TYPE_CHECKING:
