@@ -104,7 +104,6 @@ def conventions(net: Network) -> dict[str, int]:
 
 
 def figure(found: Counter[str], tool: Tool) -> int:
-    """What the tool prints of these amounts."""
     return sum(each.times * each.amount for each in terms(found, tool))
 
 

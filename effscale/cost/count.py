@@ -97,12 +97,10 @@ def total(net: Network) -> Cost:
 
 
 def whole(parts: Iterable[PartCost]) -> Cost:
-    """The cost of these parts together."""
     return sum((each.cost for each in parts), Cost())
 
 
 def part_costs(net: Network) -> list[PartCost]:
-    """The cost of each part, in order."""
     return [
         PartCost(part, newest(before), newest(after), _together(visits))
         for part, before, visits, after in visited(net)

@@ -60,7 +60,6 @@ class PartMemory:
 
     @property
     def macs_per_byte(self) -> float:
-        """MACs for each byte that is moved."""
         return self.macs / max(self.moved, 1)
 
 
@@ -85,7 +84,6 @@ class Memory:
 
     @property
     def macs_per_byte(self) -> float:
-        """MACs for each byte that is moved."""
         return self.macs / max(self.moved, 1)
 
 
@@ -128,7 +126,6 @@ def memory(net: Network, batch: int = 1, dtype: str = "float32") -> Memory:
 
 
 def _bytes(maps: Iterable[Map], batch: int, size: int) -> int:
-    """Bytes of feature maps, each once."""
     return size * batch * sum({each.number: each.elements for each in maps}.values())
 
 
@@ -139,7 +136,6 @@ def _live(op: Op, batch: int, size: int) -> int:
 
 
 def _moved(op: Op, batch: int, size: int) -> int:
-    """What an operator reads and writes."""
     maps = size * batch * sum(each.elements for each in (*op.reads, op.makes))
     return maps + size * op.params + INDEX_BYTES * batch * op.indices
 

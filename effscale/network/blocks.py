@@ -53,11 +53,9 @@ class Style:
 
     @classmethod
     def of(cls, spec: Spec) -> Style:
-        """The style that `spec` asks for."""
         return cls(spec.activation, spec.norm, spec.squeeze_excite, spec.blocks)
 
     def norm(self, channels: Int) -> Operator:
-        """The norm of this network."""
         return norm_of(self.normalisation, channels)
 
     def act(self, activation: Activation | None = None) -> Act:
@@ -105,7 +103,6 @@ def squeeze_excite(
 
 
 def square(side: int) -> tuple[int, int]:
-    """As many rows as columns."""
     return side, side
 
 

@@ -54,7 +54,6 @@ class Repeat:
     times: Int
 
     def __post_init__(self) -> None:
-        """Refuse fewer than no copies."""
         if not at_least(0, self.times):
             raise LayerError(f"times: expected at least 0, got {self.times}")
 

@@ -20,12 +20,10 @@ class Shape(NamedTuple):
 
     @property
     def positions(self) -> Int:
-        """Height × width."""
         return self.height * self.width
 
     @property
     def elements(self) -> Int:
-        """Channels × height × width."""
         return self.channels * self.positions
 
     def __str__(self) -> str:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 def size(kernel: Window) -> str:
-    """Rows × columns."""
     return f"{kernel[0]}×{kernel[1]}"
 
 

@@ -43,7 +43,6 @@ class Cost:
         return Cost(self.macs * times, self.params * times, self.activations * times)
 
     def _repr_html_(self) -> str:
-        """A row of its figures, for notebooks."""
         names = ("macs", "params", "activations")
         return figures("Cost of one image", {n: getattr(self, n) for n in names})
 
@@ -183,6 +182,5 @@ class Operator(ABC):
 
 
 def check_channels(operator: Operator, *several: Int) -> None:
-    """Refuse widths below 1."""
     if not all(at_least(1, each) for each in several):
         raise LayerError(f"channels: expected at least 1, got {operator}")
