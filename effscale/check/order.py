@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from effscale.check.source import Source
     from effscale.errors import Fault
     from effscale.spec.nodes import Node
-    from effscale.spec.types import Model
+    from effscale.spec.values import Model
 
 ORDER = Rule(
     "EFF110",

@@ -14,7 +14,7 @@ from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded
 from effscale.spec.references import MAX_LINES, lines
-from effscale.spec.types import Model
+from effscale.spec.values import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from effscale.errors import CountError, LayerError
 from effscale.network.network import network
 from effscale.network.operators.operator import Cost
 from effscale.network.shapes import Shape, newest
-from effscale.spec.types import Model
+from effscale.spec.values import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

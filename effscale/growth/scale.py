@@ -11,8 +11,8 @@ from effscale.growth.dimensions import FOLLOWS, ROLES, changed, numbers, with_va
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
+from effscale.spec.geometry import least_sides, too_small
 from effscale.spec.lines import Bottleneck
-from effscale.spec.sizes import least_sides, too_small
 from effscale.spec.structure import faults, fits_by_itself
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from effscale.network.combinators import (
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.pooling import Pool
 from effscale.network.style import Style, conv_norm, conv_norm_act, squeeze_excite
-from effscale.spec.types import of_block
+from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
     from effscale.spec.lines import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Separable,
         Transition,
     )
-    from effscale.spec.types import Activation
+    from effscale.spec.values import Activation
 
 
 def square(side: int) -> tuple[int, int]:

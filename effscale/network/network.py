@@ -16,11 +16,10 @@ from effscale.network.shapes import Shape
 from effscale.network.stages import stage
 from effscale.network.steps import chain
 from effscale.network.style import Style
-from effscale.spec.levels import tapped
+from effscale.spec.geometry import strides, tapped
 from effscale.spec.lines import CellStage, cells_follow
 from effscale.spec.models import Head
 from effscale.spec.neck import Heads, Neck
-from effscale.spec.sizes import strides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from effscale.network.cells import Ends, after, cell
 from effscale.network.combinators import Layer, Maybe, Repeat, Sequential
 from effscale.network.steps import chain, step
 from effscale.spec import lines
-from effscale.spec.expansion import expanded, kinds_of_block
+from effscale.spec.geometry import expanded, kinds_of_block
 from effscale.spec.steps import Line, Use
 
 if TYPE_CHECKING:

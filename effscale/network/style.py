@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Norm as Normalisation
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.steps import Line
-    from effscale.spec.types import Activation
+    from effscale.spec.values import Activation
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import yaml
 from effscale.markup import table
 from effscale.spec.models import ENDS
 from effscale.spec.nodes import EXPONENT
-from effscale.spec.types import Model
+from effscale.spec.values import Model
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

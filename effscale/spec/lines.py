@@ -14,7 +14,7 @@ from effscale.arrays import Int, floor, maximum
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.steps import STEPS, AnyStep, Line, Use
-from effscale.spec.types import (
+from effscale.spec.values import (
     ActivationName,
     Channels,
     Kernel,

@@ -24,7 +24,7 @@ from effscale.spec.neck import (
     Scaling,
 )
 from effscale.spec.steps import Step
-from effscale.spec.types import (
+from effscale.spec.values import (
     MAX_CHANNELS,
     ActivationName,
     Channels,
@@ -292,13 +292,23 @@ class Spec(Model):
     @property
     def head_lines(self) -> dict[Place, Lines]:
         """The lines of heads that take what the last stage puts out, by place."""
-        return {} if self.head is None else {("head", "layers"): self.head.layers}
+        heads = {k: each for k, each in self.sections.items() if isinstance(each, Head)}
+        return {(name, "layers"): each.layers for name, each in heads.items()}
 
     @property
     def sections(self) -> dict[str, Head | Neck | Heads]:
         """What is behind the stages, by its key."""
         given = {"head": self.head, "neck": self.neck, "heads": self.heads}
         return {name: each for name, each in given.items() if each is not None}
+
+    @property
+    def detector(self) -> tuple[Neck, Heads] | None:
+        """The neck and the heads of a detector; none of any other network."""
+        match self.sections:
+            case {"neck": Neck() as neck, "heads": Heads() as heads}:
+                return neck, heads
+            case _:
+                return None
 
     @property
     def classifying(self) -> tuple[str, Head | Heads]:

@@ -13,7 +13,7 @@ from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
 from effscale.spec.steps import STEPS
-from effscale.spec.types import MAX_REPEATS
+from effscale.spec.values import MAX_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -212,7 +212,7 @@ def _found(reference: str, path: str) -> Spec | str:
     if variant is not None:
         message = f"a variant; state {spec.name} here, and it in scaling.backbones"
         return f"expected a baseline, got {short(reference)}, {message}"
-    if spec.head is None:
+    if spec.detector:
         return f"expected a classifier's spec, got {short(reference)}, a detector's"
     return spec
 

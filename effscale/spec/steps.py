@@ -19,7 +19,7 @@ from pydantic import (
 from effscale.arrays import Int, floor, maximum
 from effscale.errors import Fault
 from effscale.spec import values
-from effscale.spec.types import (
+from effscale.spec.values import (
     ActivationName,
     Channels,
     Flag,
