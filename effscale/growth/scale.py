@@ -61,7 +61,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
     """What a neck's backbone is called: its relatives are of other networks now."""
-    if "neck" not in spec.sections:
+    if not spec.detector:
         return {}
     backbone = {"backbone": backbone_called(spec, multipliers)}
     if spec.scaling is None:

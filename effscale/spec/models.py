@@ -318,7 +318,6 @@ class Spec(Model):
 
     @property
     def classes(self) -> int:
-        """What it tells apart."""
         return self.classifying[1].classes
 
     def _repr_html_(self) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     Nodes: TypeAlias = dict[str, "NeckNode"]
 
-
 #: Above P12 no image has a pixel left.
 MAX_LEVEL = 12
 
@@ -120,7 +119,6 @@ class Anchors(Model):
 
     @property
     def each(self) -> int:
-        """Anchors at a position."""
         return self.scales * len(self.ratios)
 
 
@@ -184,7 +182,6 @@ HEADS_PLACES = {
     "repeats": ("heads", "repeats"),
     "anchor_scale": ("heads", "anchors", "scale"),
 }
-
 
 #: An attention is of one map by another.
 ATTENDS = 2

@@ -208,7 +208,6 @@ class Branches(Line):
         return {("branches", k): each for k, each in enumerate(self.branches)}
 
     def over_chains(self, change: Change) -> Line:
-        """With each branch changed."""
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
 
 
@@ -226,7 +225,6 @@ class Residual(Line):
         return {("layers",): self.layers, ("shortcut",): self.shortcut}
 
     def over_chains(self, change: Change) -> Line:
-        """With layers and shortcut changed."""
         update = {"layers": change(self.layers), "shortcut": change(self.shortcut)}
         return self.model_copy(update=update)
 

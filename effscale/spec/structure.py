@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
     from effscale.spec.steps import Line
 
-
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
 
@@ -43,7 +42,6 @@ class Map(NamedTuple):
 
     @property
     def size(self) -> str:
-        """`7×7 px`."""
         return f"{self.height}×{self.width} px"
 
     def __str__(self) -> str:
@@ -64,7 +62,6 @@ class Walk:
     faults: list[Fault] = field(default_factory=list)
 
     def wrong(self, place: Place, message: str, code: str = MISFIT) -> None:
-        """Note what is wrong at a place."""
         self.faults.append(Fault(place, message, code))
 
     def through(self, lines: Sequence[Line], here: Map, place: Place) -> Map:

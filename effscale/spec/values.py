@@ -1,4 +1,4 @@
-"""The kinds of value a spec holds, each with the words that say what is expected.
+"""The kinds of value a spec holds, the types named after them, and the models' base.
 
 A field's kind checks it strictly (`true` is no number, `3.0` no whole one), and any
 failure reads `expected WHAT`. The same kinds give the JSON Schema its types and ranges.
@@ -19,7 +19,6 @@ from effscale.arrays import Int
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-
 
 Function = Callable[[Any], Any]
 
@@ -67,7 +66,6 @@ class Kind:
 
 
 def whole(low: int, high: int) -> Kind:
-    """A whole number of a range."""
     schema = partial(core_schema.int_schema, strict=True, ge=low, le=high)
     return Kind(f"a whole number from {low} to {high}", schema)
 
@@ -110,7 +108,6 @@ def number(low: float, high: float, *, above: bool = False) -> Kind:
 
 
 def choice(*words: str) -> Kind:
-    """One word of a few."""
     schema = partial(core_schema.literal_schema, list(words))
     return Kind(f"one of {', '.join(words)}", schema)
 
@@ -155,7 +152,6 @@ def _list_of(kind: Kind, least: int, most: int) -> core_schema.CoreSchema:
 
 
 def _one_or(kind: Kind, least: int, most: int) -> Callable[[], core_schema.CoreSchema]:
-    """One, or a list of several."""
     return lambda: core_schema.union_schema(
         [kind.schema(), _list_of(kind, least, most)]
     )
@@ -194,10 +190,6 @@ def _quantity(expected: str, sign: str = "") -> Kind:
 ROUNDED = _quantity("a quantity as printed, such as 5.3M or 0.39B")
 #: What a cost may come to; a number alone would not say which way it limits.
 MOST = _quantity("a limit such as <= 400M", "<=")
-
-
-# --------------------------------------------------------------------------------------
-# Named types of the values that models of a spec share, and the models' base.
 
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
