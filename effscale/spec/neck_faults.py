@@ -36,17 +36,6 @@ TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
 SIDE = 64
 
 
-def faults_without_neck(spec: Spec) -> Iterator[Fault]:
-    """What only a detector has."""
-    stated: dict[Place, object] = {("heads",): spec.heads, ("scaling",): spec.scaling}
-    for name, variant in spec.variants.items():
-        for key in ("backbone", "neck", "heads"):
-            stated["variants", name, key] = getattr(variant, key)
-    for place, each in stated.items():
-        if each is not None:
-            yield Fault(place, "expected none without a neck", GRAPH)
-
-
 def faults_of_detector(
     walk: Walk, neck: Neck, heads: Heads, passed: Sequence[Map]
 ) -> Iterator[Fault]:

@@ -19,7 +19,6 @@ from effscale.spec.geometry import (
     too_small,
 )
 from effscale.spec.lines import Block, CellStage, Dense, Transition, cells_follow
-from effscale.spec.neck_faults import faults_of_detector, faults_without_neck
 from effscale.spec.steps import Activate, Branches, Conv, Normalise, Pool, Residual, Use
 
 if TYPE_CHECKING:
@@ -234,10 +233,23 @@ def faults(spec: Spec) -> Iterator[Fault]:
     for place, lines in spec.head_lines.items():
         walk.through(lines, stages[-1], place)
     yield from walk.faults
-    if spec.detector:
-        yield from faults_of_detector(walk, *spec.detector, stages)
-    else:
-        yield from faults_without_neck(spec)
+    if not spec.detector:
+        yield from _only_of_detectors(spec)
+        return
+    from effscale.spec.neck_faults import faults_of_detector  # where there is one
+
+    yield from faults_of_detector(walk, *spec.detector, stages)
+
+
+def _only_of_detectors(spec: Spec) -> Iterator[Fault]:
+    """What is stated for a neck that there is not."""
+    stated: dict[Place, object] = {("heads",): spec.heads, ("scaling",): spec.scaling}
+    for name, variant in spec.variants.items():
+        for key in ("backbone", "neck", "heads"):
+            stated["variants", name, key] = getattr(variant, key)
+    for place, each in stated.items():
+        if each is not None:
+            yield Fault(place, "expected none without a neck", "EFF404")
 
 
 def _overrides(spec: Spec, name: str) -> Iterator[Fault]:
