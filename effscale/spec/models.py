@@ -23,7 +23,7 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
-from effscale.spec.steps import Step
+from effscale.spec.steps import SomeSteps, Step, Steps
 from effscale.spec.values import (
     MAX_CHANNELS,
     ActivationName,
@@ -114,14 +114,11 @@ def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leave
     return POLICIES[value]
 
 
-Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
-
-
 def _list(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     return [value] if isinstance(value, dict) else value
 
 
-def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
+def _one_or_list(steps: Steps) -> Any:  # noqa: ANN401
     written = [step.model_dump(exclude_none=True) for step in steps]
     return written[0] if len(written) == 1 else written
 
@@ -154,7 +151,7 @@ class Squeeze(Model):
 class Head(Model):
     """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
 
-    layers: tuple[Step, ...] = ()
+    layers: Steps = ()
     channels: Channels | None = None
     #: Width of a linear layer and an activation before the last one.
     hidden: Channels | None = None
@@ -264,12 +261,12 @@ class Spec(Model):
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.
-    blocks: dict[Name, Steps] = Field(default={})
+    blocks: dict[Name, SomeSteps] = Field(default={})
     #: Small graphs that stages of cells are wired by.
     cells: dict[Name, Cell] = Field(default={})
     stem: Annotated[
-        Steps,
-        BeforeValidator(_list, json_schema_input_type=Step | Steps),
+        SomeSteps,
+        BeforeValidator(_list, json_schema_input_type=Step | SomeSteps),
         PlainSerializer(_one_or_list),
     ]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]

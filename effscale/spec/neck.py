@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_a
 from pydantic import Field, PlainSerializer
 
 from effscale.spec import values
-from effscale.spec.steps import Activate, Conv, Depthwise, Step
+from effscale.spec.steps import Activate, Conv, Depthwise, SomeSteps, Steps
 from effscale.spec.values import (
     MAX_CHANNELS,
     Channels,
@@ -50,7 +50,6 @@ Level = Annotated[int, values.whole(1, MAX_LEVEL)]
 Levels = Annotated[tuple[int, int], values.rising(1, MAX_LEVEL), PlainSerializer(list)]
 FusionName = Annotated[Fusion, values.choice(*get_args(Fusion))]
 Taps = Annotated[tuple[Annotated[int, values.whole(1, 1000)], ...], Field(min_length=1)]
-Steps = tuple[Step, ...]
 Ratios = Annotated[
     tuple[Annotated[float, values.number(0, 100, above=True)], ...],
     Field(min_length=1),
@@ -101,7 +100,7 @@ class Neck(Model):
     #: What fused maps are sent through.
     layers: Steps = _NODE
     #: What fits a map of other channels, and whether for each node that reads it.
-    lateral: Annotated[Steps, Field(min_length=1)] = _LATERAL
+    lateral: SomeSteps = _LATERAL
     laterals: Annotated[Literal["each", "once"], values.choice("each", "once")] = "each"
     #: Kernels of the pools between levels: the stride's own, or one more.
     pools: Annotated[
@@ -128,7 +127,7 @@ class Heads(Model):
     repeats: Repeats = 3
     classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 90
     anchors: Anchors = Anchors()
-    layers: Annotated[Steps, Field(min_length=1)] = _HEAD
+    layers: SomeSteps = _HEAD
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).
     prior: Annotated[float, values.number(0, 1, above=True)] = 0.01

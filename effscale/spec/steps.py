@@ -200,7 +200,7 @@ class Branches(Line):
     """Branches side by side: their channels one after the other, or their sum."""
 
     block: Literal["concat", "sum"]
-    branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=2)]
+    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
 
     @property
     def chains(self) -> dict[Place, Lines]:
@@ -215,8 +215,8 @@ class Residual(Line):
     """shortcut(x) + scale · layers(x); without shortcut, x itself."""
 
     block: Literal["residual"]
-    layers: Annotated[tuple[Step, ...], Field(min_length=1)]
-    shortcut: tuple[Step, ...] = ()
+    layers: SomeSteps
+    shortcut: Steps = ()
     scale: Multiplier = 1.0
 
     @property
@@ -274,6 +274,8 @@ AnyStep = (
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
+Steps = tuple[Step, ...]
+SomeSteps = Annotated[Steps, Field(min_length=1)]
 
 for _model in (Branches, Residual):
     _model.model_rebuild()
