@@ -46,7 +46,7 @@ def faults_of_detector(
     spec = walk.spec
     if "head" in spec.sections:
         yield Fault(("head",), "expected none beside a neck, which has heads", GRAPH)
-    wrong = [*_tapped(spec, neck), *wiring_faults(neck)]
+    wrong = [*_tapped(spec, neck), *_wiring_faults(neck)]
     yield from wrong
     if not wrong:
         yield from _halved(spec, neck, passed)
@@ -152,14 +152,14 @@ def _varied(spec: Spec, neck: Neck, change: NeckChange, at: Place) -> Iterator[F
     given = {key: each for key, each in change if each is not None}
     changed = neck.model_copy(update=given)
     spec = spec.model_copy(update={"neck": changed})
-    wrong = [*_tapped(spec, changed), *level_faults(changed)]
+    wrong = [*_tapped(spec, changed), *_level_faults(changed)]
     yield from (replace(each, place=(*at, "levels")) for each in wrong[:1])
     for each in [] if wrong else _lost(spec, changed):
         key = "repeats" if each.place[-1] == "repeats" else "levels"
         yield replace(each, place=(*at, key))
 
 
-def wiring_faults(neck: Neck) -> Iterator[Fault]:
+def _wiring_faults(neck: Neck) -> Iterator[Fault]:
     """Nodes of a wiring for so many levels, or of the file's own that can be made."""
     if (neck.wiring is None) == (not neck.nodes):
         if neck.wiring is None:
@@ -167,7 +167,7 @@ def wiring_faults(neck: Neck) -> Iterator[Fault]:
         else:
             yield Fault(("neck",), "expected a wiring or nodes, got both", GRAPH)
         return
-    yield from level_faults(neck)
+    yield from _level_faults(neck)
     (low, high), known = neck.levels, inputs(neck)
     taken = made(neck)
     for name, node in neck.nodes.items():
@@ -186,7 +186,7 @@ def wiring_faults(neck: Neck) -> Iterator[Fault]:
     yield from _dead(neck)
 
 
-def level_faults(neck: Neck) -> Iterator[Fault]:
+def _level_faults(neck: Neck) -> Iterator[Fault]:
     """A wiring that these levels are too few or too many for."""
     levels = neck.levels[1] - neck.levels[0] + 1
     needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
