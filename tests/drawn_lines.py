@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 from hypothesis import strategies as st
 
 from effscale.spec.lines import OPERATORS
-from effscale.spec.types import Activation
+from effscale.spec.values import Activation
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, get_args
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Spec, Squeeze
-from effscale.spec.sizes import least_sides
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
-from effscale.spec.types import Activation, Gate
+from effscale.spec.values import Activation, Gate
 from tests.drawn_detectors import detector_files
 from tests.drawn_lines import files
 

@@ -9,7 +9,7 @@ import pytest
 
 import effscale as es
 from effscale.spec.lines import OPERATORS, STAGES
-from effscale.spec.types import Activation
+from effscale.spec.values import Activation
 from tests import readme
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from effscale.network.network import network
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.norm import BatchNorm
 from effscale.spec import builtin
+from effscale.spec.geometry import least_sides
 from effscale.spec.models import Expected
-from effscale.spec.sizes import least_sides
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

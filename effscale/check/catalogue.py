@@ -49,22 +49,18 @@ def chosen(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> frozenset[
     wanted |= dict.fromkeys(_starts(ignore), False)
     longest = sorted(wanted, key=len, reverse=True)
     return frozenset(
-        code for code in RULES if any(wanted[start] for start in _first(longest, code))
+        code
+        for code in RULES
+        if next((wanted[start] for start in longest if code.startswith(start)), False)
     )
 
 
 def _starts(prefixes: Iterable[str]) -> list[str]:
     """How the codes begin that are meant; a rule's name stands for its code."""
-    found = [(prefix, matching(prefix)) for prefix in prefixes]
+    codes = {prefix: matching(prefix)[0].code for prefix in prefixes}
     return [
-        prefix if rules[0].code.startswith(prefix) else rules[0].code
-        for prefix, rules in found
+        prefix if code.startswith(prefix) else code for prefix, code in codes.items()
     ]
-
-
-def _first(starts: list[str], code: str) -> list[str]:
-    """The first of the starts that `code` begins with, if there is one."""
-    return [start for start in starts if code.startswith(start)][:1]
 
 
 def matching(prefix: str) -> list[Rule]:

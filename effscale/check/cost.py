@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from effscale.check.reading import TOO_LARGE
 from effscale.check.rule import Rule, replaced
@@ -132,7 +132,8 @@ def findings(source: Source) -> Iterator[Fault]:
             message = f"expected a network of its own, got that of {seen[key]}"
             yield SAME.at(source, place, message, key=True)
         seen.setdefault(key, str(place[-1]) if place else "the baseline")
-    yield from _family(source, spec, sound)
+    yield from _off_phi(source, spec, sound)
+    yield from _shrinking(source, sound)
 
 
 def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
@@ -171,32 +172,31 @@ def _product(source: Source, spec: Spec) -> Iterator[Fault]:
         yield PRODUCT.at(source, ("coefficients",), message)
 
 
-def _family(
+def _off_phi(
     source: Source, spec: Spec, sound: list[tuple[Place, Counted]]
 ) -> Iterator[Fault]:
-    """Each variant against its budget of 2^φ and against the one before it."""
+    """Variants that miss 2^φ times the baseline's MACs by more than the tolerance."""
     base = int(sound[0][1].cost.macs) if sound and not sound[0][0] else 0
+    for place, each in sound if base else []:
+        phi = spec.variants[str(place[-1])].phi if place else None
+        if phi is None or spec.tolerance is None:
+            continue
+        macs, budget = int(each.cost.macs), base * 2.0**phi
+        if abs(macs / budget - 1) > spec.tolerance:
+            message = (
+                f"expected {human(budget)} MACs (2^{phi:g} times the baseline's) "
+                f"within {100 * spec.tolerance:g} %, counted {human(macs)} "
+                f"({100 * (macs / budget - 1):+.3g} %)"
+            )
+            yield PHI.at(source, (*place, "phi"), message)
+
+
+def _shrinking(source: Source, sound: list[tuple[Place, Counted]]) -> Iterator[Fault]:
+    """Variants that cost less than the one before them in their family."""
     variants = [(place, each) for place, each in sound if place]
-    for place, each in variants:
-        phi = spec.variants[str(place[-1])].phi
-        if phi is not None and spec.tolerance is not None and base:
-            yield from _off(source, place, int(each.cost.macs), base * 2.0**phi, phi)
     for (_, before), (place, after) in pairwise(variants):
         less, more = int(before.cost.macs), int(after.cost.macs)
         if after.spec.family == before.spec.family and more < less:
             named = f"{before.spec.name} has ({human(less)})"
             message = f"expected more MACs than {named}, counted {human(more)}"
             yield SHRINKS.at(source, place, message, key=True)
-
-
-def _off(
-    source: Source, place: Place, macs: int, budget: float, phi: float
-) -> Iterator[Fault]:
-    tolerance: Any = source.spec and source.spec.tolerance
-    if abs(macs / budget - 1) > tolerance:
-        message = (
-            f"expected {human(budget)} MACs (2^{phi:g} times the baseline's) within "
-            f"{100 * tolerance:g} %, counted {human(macs)} "
-            f"({100 * (macs / budget - 1):+.3g} %)"
-        )
-        yield PHI.at(source, (*place, "phi"), message)

@@ -94,7 +94,6 @@ def _step(
 
 
 def _same(before: Source, after: Source) -> bool:
-    """Whether a file that loads is still the same spec."""
     return bool(before.faults) or before.spec == after.spec
 
 

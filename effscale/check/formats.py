@@ -24,7 +24,6 @@ def concise(outcome: Outcome) -> str:
 
 
 def as_json(outcome: Outcome) -> str:
-    """One object."""
     return json.dumps(outcome.data(), indent=2, ensure_ascii=False) + "\n"
 
 

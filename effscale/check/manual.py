@@ -58,7 +58,6 @@ def markdown(rules: Sequence[Rule]) -> str:
 
 
 def as_json(rules: Sequence[Rule]) -> str:
-    """One object."""
     names = ("code", "name", "severity", "what", "why", "bad", "good")
     rows = [
         {**{name: getattr(rule, name) for name in names}, "fix": rule.applies}

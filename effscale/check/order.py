@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from effscale.check.source import Source
     from effscale.errors import Fault
     from effscale.spec.nodes import Node
-    from effscale.spec.types import Model
+    from effscale.spec.values import Model
 
 ORDER = Rule(
     "EFF110",
@@ -30,8 +30,6 @@ ORDER = Rule(
     "{block: mbconv, kernel: 3, stride: 1}",
     applies="safe",
 )
-
-
 RULES = (ORDER,)
 
 #: Of variants: how they come about, and then what they cost.
@@ -66,13 +64,12 @@ def findings(source: Source) -> Iterator[Fault]:
         wanted = [name for name in keys(type(model)) if name in node.value]
         if stated == wanted:
             continue
-        late = next(a for a, b in zip(stated, wanted, strict=False) if a != b)
-        first = next(b for a, b in zip(stated, wanted, strict=False) if a != b)
+        pairs = zip(stated, wanted, strict=True)
+        late, first = next((a, b) for a, b in pairs if a != b)
         message = f"expected {first} before {late}"
         edits = _sorted(source.text, node, wanted)
-        hint = f"in order: {', '.join(wanted)}"
-        where = (*place, late)
-        yield ORDER.at(source, where, message, key=True, hint=hint, edits=edits)
+        hint, at = f"in order: {', '.join(wanted)}", (*place, late)
+        yield ORDER.at(source, at, message, key=True, hint=hint, edits=edits)
 
 
 def _sorted(text: str, node: Node, wanted: list[str]) -> tuple[Edit, ...]:

@@ -267,5 +267,4 @@ RULES = (
 
 
 def findings(source: Source) -> tuple[Fault, ...]:
-    """What loading has found."""
     return source.faults

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from effscale.check import ignores
 from effscale.check.catalogue import FINDERS, RULES, applies_to, help_on, severity
+from effscale.check.rule import Applies
 from effscale.check.source import Source
 from effscale.errors import SpecError
 from effscale.spec.nodes import label, read_bytes
@@ -19,7 +20,7 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from effscale.check.rule import Applies, Severity
+    from effscale.check.rule import Severity
     from effscale.errors import Fault
 
 
@@ -55,12 +56,10 @@ class Outcome:
 
     @property
     def findings(self) -> list[Fault]:
-        """All of them, file by file."""
         return [finding for each in self.files for finding in each.findings]
 
     @property
     def severities(self) -> Counter[Severity]:
-        """How many findings there are of each severity."""
         return Counter(map(severity, self.findings))
 
     @property
@@ -70,11 +69,9 @@ class Outcome:
 
     @property
     def fixed(self) -> int:
-        """How many findings were mended."""
         return sum(each.fixed for each in self.files)
 
     def fails(self, on: str) -> bool:
-        """Whether a run that fails `on` errors, or on warnings too, does."""
         return any(self.severities[each] for each in FAILING[on])
 
     def data(self) -> dict[str, Any]:
@@ -90,12 +87,9 @@ class Outcome:
                 "warnings": counts["warning"],
                 "notes": counts["note"],
                 "fixed": self.fixed,
-                "fixable": {name: fixable[name] for name in _APPLIES},
+                "fixable": {name: fixable[name] for name in get_args(Applies)},
             },
         }
-
-
-_APPLIES: tuple[Applies, ...] = ("safe", "unsafe", "update")
 
 
 def _row(finding: Fault) -> dict[str, Any]:
@@ -129,7 +123,6 @@ def read(path: str) -> Source:
 
 
 def _printable(path: str) -> str:
-    """A path in one line of what can be shown."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
         for c in path

@@ -14,7 +14,7 @@ from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded
 from effscale.spec.references import MAX_LINES, lines
-from effscale.spec.types import Model
+from effscale.spec.values import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,6 @@ class Source:
 
     @classmethod
     def of(cls, path: str, text: str) -> Source:
-        """What `text`, called `path`, holds."""
         return cls(path, text, examine(text, path), path)
 
     @classmethod
@@ -83,7 +82,6 @@ class Source:
         return cls(path, "", Reading(None, None, faults), file)
 
     def become(self, text: str) -> Source:
-        """The same file with another text."""
         return replace(self, text=text, reading=examine(text, self.path))
 
     @property
@@ -139,11 +137,9 @@ class Source:
 
     @cached_property
     def starts(self) -> list[int]:
-        """The characters before each line."""
         return [0, *(match.end() for match in BREAK.finditer(self.text))]
 
     def place(self, offset: int) -> tuple[int, int]:
-        """Line and column of a character."""
         line = bisect_right(self.starts, offset)
         return line, offset - self.starts[line - 1] + 1
 

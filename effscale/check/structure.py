@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from effscale.arrays import nearest
 from effscale.check.rule import Rule, replaced
 from effscale.check.source import Counted
+from effscale.spec.geometry import least_sides, pads_all
 from effscale.spec.lines import MBConv
-from effscale.spec.sizes import least_sides, pads_all
-from effscale.spec.types import of_block
+from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,9 +151,10 @@ def _following(place: Place) -> Place:
 
 def _resolutions(source: Source, spec: Spec) -> Iterator[Fault]:
     """Sides that waste part of a stride, or of the highest level."""
-    if spec.neck is not None:
+    if spec.detector:
         if not source.faults:
-            highest = spec.neck.levels[1]
+            neck, _ = spec.detector
+            highest = neck.levels[1]
             side = 2**highest
             what = f"1/{side} is the highest level, P{highest}"
             yield from _unlike(source, spec, MULTIPLE, (side, side), what)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from effscale.spec.models import Spec
-    from effscale.spec.types import Model
+    from effscale.spec.values import Model
 
 #: The cells that are counted; accuracies are quoted.
 COSTS = ("params", "params_ratio", "macs", "macs_ratio")

@@ -36,7 +36,7 @@ from effscale.network.shapes import (
     only,
     same_channels,
 )
-from effscale.spec.types import Model
+from effscale.spec.values import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

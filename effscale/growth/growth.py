@@ -315,11 +315,11 @@ def _smooth(spec: Spec) -> Spec:
 
 def growth_of(spec: Spec) -> Growth:
     """How `spec` grows, which is a matter of the kind of network that it is."""
-    if spec.neck is None or spec.heads is None:
+    if not spec.detector:
         return Classifier(spec)
     from effscale.growth.detector import Detector  # where there is one
 
-    return Detector(spec, spec.neck, spec.heads)
+    return Detector(spec, *spec.detector)
 
 
 def at_phi(spec: Spec, phi: Real, name: str = "compound") -> Multipliers:

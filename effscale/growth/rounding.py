@@ -24,7 +24,7 @@ from effscale.arrays import (
     where,
 )
 from effscale.errors import ScaleError
-from effscale.spec.types import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
+from effscale.spec.values import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
 if TYPE_CHECKING:
     from effscale.spec.models import Rounding

@@ -11,8 +11,8 @@ from effscale.growth.dimensions import FOLLOWS, ROLES, changed, numbers, with_va
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
+from effscale.spec.geometry import least_sides, too_small
 from effscale.spec.lines import Bottleneck
-from effscale.spec.sizes import least_sides, too_small
 from effscale.spec.structure import faults, fits_by_itself
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
     """What a neck's backbone is called: its relatives are of other networks now."""
-    if "neck" not in spec.sections:
+    if not spec.detector:
         return {}
     backbone = {"backbone": backbone_called(spec, multipliers)}
     if spec.scaling is None:

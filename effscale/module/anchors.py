@@ -31,9 +31,10 @@ def anchors(
         LayerError: if `spec` is no detector.
     Source: automl/efficientdet/tf2/anchors.py (`_generate_boxes`).
     """
-    if spec.neck is None or spec.heads is None:
+    if not spec.detector:
         raise LayerError(f"anchors: expected a detector, got {spec.name}")
-    given, (low, high) = spec.heads.anchors, spec.neck.levels
+    neck, heads = spec.detector
+    given, (low, high) = heads.anchors, neck.levels
     height, width = (int(side) for side in spec.resolution)
     found = []
     for level in range(low, high + 1):

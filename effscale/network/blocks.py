@@ -21,7 +21,7 @@ from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import norm_of
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.spec.types import of_block
+from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Norm as Normalisation
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.steps import Line
-    from effscale.spec.types import Activation
+    from effscale.spec.values import Activation
 
 
 @dataclass(frozen=True)

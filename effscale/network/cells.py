@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from effscale.network.blocks import Style
     from effscale.network.shapes import Window
     from effscale.spec.lines import Cell
-    from effscale.spec.types import PoolKind
+    from effscale.spec.values import PoolKind
 
 #: Exact in binary, so that whole numbers stay exact.
 HALF, QUARTER = 0.5, 0.25

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from effscale.network.operators.convolution import size
 from effscale.spec import lines, steps
-from effscale.spec.types import pair
+from effscale.spec.values import pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

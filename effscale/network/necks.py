@@ -18,9 +18,9 @@ from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.pooling import Pool
 from effscale.network.parts import Part
 from effscale.network.steps import chain
-from effscale.spec.levels import as_wide, entered
-from effscale.spec.types import pair
-from effscale.spec.wirings import nodes, outputs
+from effscale.spec.geometry import as_wide
+from effscale.spec.neck import entered, nodes, outputs
+from effscale.spec.values import pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

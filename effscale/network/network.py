@@ -20,12 +20,8 @@ from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
 from effscale.network.steps import chain, step
 from effscale.spec import lines
-from effscale.spec.expansion import expanded, kinds_of_block
-from effscale.spec.levels import tapped
+from effscale.spec.geometry import expanded, kinds_of_block, strides, tapped
 from effscale.spec.lines import CellStage, cells_follow
-from effscale.spec.models import Head
-from effscale.spec.neck import Heads, Neck
-from effscale.spec.sizes import strides
 from effscale.spec.steps import Line, Use
 
 if TYPE_CHECKING:
@@ -75,16 +71,14 @@ def _behind(
 
     `taps` are the numbers of these parts, lowest level first, and what they put out.
     """
-    match spec.head, spec.neck, spec.heads:
-        case Head() as head, _, _:
-            part = classifier_part(head, ends.newest, style)
-            newest = _newest(ends, Ends(ends.newest), part.layer)
-            return [replace(part, layer=newest)]
-        case _, Neck() as neck, Heads() as heads:
-            part = neck_part(neck, taps, style)
-            return [part, *detection_parts(heads, neck, (taps[-1][0] + 1,), style)]
-        case _:
-            raise LayerError("head: expected a head, or a neck with heads, got none")
+    if spec.head is not None:
+        part = classifier_part(spec.head, ends.newest, style)
+        return [replace(part, layer=_newest(ends, Ends(ends.newest), part.layer))]
+    if spec.detector is None:
+        raise LayerError("head: expected a head, or a neck with heads, got none")
+    neck, heads = spec.detector
+    part = neck_part(neck, taps, style)
+    return [part, *detection_parts(heads, neck, (taps[-1][0] + 1,), style)]
 
 
 def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields

@@ -17,14 +17,14 @@ from effscale.network.combinators import (
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.pooling import Pool
 from effscale.spec import steps
-from effscale.spec.expansion import expanded
+from effscale.spec.geometry import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.arrays import Int
     from effscale.network.blocks import Style
-    from effscale.spec.types import PoolKind
+    from effscale.spec.values import PoolKind
 
     #: A layer, and the channels that come out of it.
     Made: TypeAlias = tuple[Layer, Int]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from effscale.cost.count import Cost, count
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.scale import at_resolution, scale, variant
-from effscale.spec.sizes import too_small
+from effscale.spec.geometry import too_small
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

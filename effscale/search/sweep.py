@@ -13,7 +13,7 @@ from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import at_resolution, scale
 from effscale.search.reachable import axes
-from effscale.spec.sizes import least_sides, pads_all
+from effscale.spec.geometry import least_sides, pads_all
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

@@ -41,12 +41,10 @@ def files() -> dict[str, Path]:
 
 @cache
 def spec(stem: str) -> Spec:
-    """The built-in spec of that file."""
     return load_file(files()[stem])
 
 
 def builtin() -> dict[str, Spec]:
-    """The built-in specs by file, sorted."""
     return {stem: spec(stem) for stem in files()}
 
 

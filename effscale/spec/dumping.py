@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from effscale.markup import table
-from effscale.spec.models import ENDS
 from effscale.spec.nodes import EXPONENT
-from effscale.spec.types import Model
+from effscale.spec.values import Model
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -63,8 +61,7 @@ def html(spec: Spec) -> str:
     """A table of stem, stages and head, with the numbers that the file states."""
     named: list[tuple[str, Model]] = [("stem", each) for each in spec.stem]
     named += [(f"stage {k}", each) for k, each in enumerate(spec.stages, 1)]
-    ends = [(name, getattr(spec, name)) for name in chain(*ENDS)]
-    named += [(name, each) for name, each in ends if each is not None]
+    named += spec.sections.items()
     rows = [{"part": name, **_flat(line)} for name, line in named]
     height, width = spec.resolution
     image = f"{spec.image_channels}×{height}×{width} px"
@@ -82,6 +79,5 @@ def _flat(line: Model) -> dict[str, Any]:
 
 
 def _nests(value: object) -> bool:
-    """Whether a value holds lines of its own."""
     several = value if isinstance(value, tuple) else (value,)
     return any(isinstance(each, Model | tuple) for each in several)

@@ -14,7 +14,7 @@ from effscale.arrays import Int, floor, maximum
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.steps import STEPS, AnyStep, Line, Use
-from effscale.spec.types import (
+from effscale.spec.values import (
     ActivationName,
     Channels,
     Kernel,
@@ -50,7 +50,6 @@ class Block(Line):
     activation: ActivationName | None = None
 
     def c_out(self, c_in: Int) -> Int:
-        """Its own."""
         del c_in
         return self.channels
 
@@ -134,7 +133,6 @@ class Dense(Line):
     repeats: Repeats
 
     def c_out(self, c_in: Int) -> Int:
-        """The channels that come in, and `growth` from each block."""
         return c_in + self.growth * self.repeats
 
 
@@ -146,7 +144,6 @@ class Transition(Line):
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
-        """The pool's."""
         return (2, 2), (2, 2), "valid"
 
     def c_out(self, c_in: Int) -> Int:

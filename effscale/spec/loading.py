@@ -231,7 +231,6 @@ def _wording(
 
 
 def _two(place: Place) -> str:
-    """What a list of two holds."""
     cell = "nodes" in place
     return "an operator and a state" if cell else "two sides, height and width"
 

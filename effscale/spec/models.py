@@ -23,8 +23,8 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
-from effscale.spec.steps import Step
-from effscale.spec.types import (
+from effscale.spec.steps import SomeSteps, Step, Steps
+from effscale.spec.values import (
     MAX_CHANNELS,
     ActivationName,
     Channels,
@@ -114,14 +114,11 @@ def policy(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leave
     return POLICIES[value]
 
 
-Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
-
-
 def _list(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     return [value] if isinstance(value, dict) else value
 
 
-def _one_or_list(steps: tuple[Step, ...]) -> Any:  # noqa: ANN401
+def _one_or_list(steps: Steps) -> Any:  # noqa: ANN401
     written = [step.model_dump(exclude_none=True) for step in steps]
     return written[0] if len(written) == 1 else written
 
@@ -154,7 +151,7 @@ class Squeeze(Model):
 class Head(Model):
     """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
 
-    layers: tuple[Step, ...] = ()
+    layers: Steps = ()
     channels: Channels | None = None
     #: Width of a linear layer and an activation before the last one.
     hidden: Channels | None = None
@@ -264,12 +261,12 @@ class Spec(Model):
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.
-    blocks: dict[Name, Steps] = Field(default={})
+    blocks: dict[Name, SomeSteps] = Field(default={})
     #: Small graphs that stages of cells are wired by.
     cells: dict[Name, Cell] = Field(default={})
     stem: Annotated[
-        Steps,
-        BeforeValidator(_list, json_schema_input_type=Step | Steps),
+        SomeSteps,
+        BeforeValidator(_list, json_schema_input_type=Step | SomeSteps),
         PlainSerializer(_one_or_list),
     ]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
@@ -292,13 +289,23 @@ class Spec(Model):
     @property
     def head_lines(self) -> dict[Place, Lines]:
         """The lines of heads that take what the last stage puts out, by place."""
-        return {} if self.head is None else {("head", "layers"): self.head.layers}
+        heads = {k: each for k, each in self.sections.items() if isinstance(each, Head)}
+        return {(name, "layers"): each.layers for name, each in heads.items()}
 
     @property
     def sections(self) -> dict[str, Head | Neck | Heads]:
         """What is behind the stages, by its key."""
         given = {"head": self.head, "neck": self.neck, "heads": self.heads}
         return {name: each for name, each in given.items() if each is not None}
+
+    @property
+    def detector(self) -> tuple[Neck, Heads] | None:
+        """The neck and the heads of a detector; none of any other network."""
+        match self.sections:
+            case {"neck": Neck() as neck, "heads": Heads() as heads}:
+                return neck, heads
+            case _:
+                return None
 
     @property
     def classifying(self) -> tuple[str, Head | Heads]:
@@ -308,7 +315,6 @@ class Spec(Model):
 
     @property
     def classes(self) -> int:
-        """What it tells apart."""
         return self.classifying[1].classes
 
     def _repr_html_(self) -> str:

@@ -2,18 +2,21 @@
 
 Level l is 1/2^l of the image's side, P3 an eighth (Lin et al. 2017, arXiv:1612.03144).
 A neck is a short graph: each node reads feature maps of any levels, which are brought
-to its own, fuses them, and sends the result through the neck's layers.
+to its own, fuses them, and sends the result through the neck's layers. A wiring makes
+a well-known one for any levels: inputs are `p3`, `p4` …; a node's name says its level
+and which way it passes.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, get_args
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import Field, PlainSerializer
 
 from effscale.spec import values
-from effscale.spec.steps import Activate, Conv, Depthwise, Step
-from effscale.spec.types import (
+from effscale.spec.steps import Activate, Conv, Depthwise, SomeSteps, Steps
+from effscale.spec.values import (
     MAX_CHANNELS,
     Channels,
     Flag,
@@ -22,6 +25,11 @@ from effscale.spec.types import (
     Name,
     Repeats,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Nodes: TypeAlias = dict[str, "NeckNode"]
 
 #: Above P12 no image has a pixel left.
 MAX_LEVEL = 12
@@ -42,7 +50,6 @@ Level = Annotated[int, values.whole(1, MAX_LEVEL)]
 Levels = Annotated[tuple[int, int], values.rising(1, MAX_LEVEL), PlainSerializer(list)]
 FusionName = Annotated[Fusion, values.choice(*get_args(Fusion))]
 Taps = Annotated[tuple[Annotated[int, values.whole(1, 1000)], ...], Field(min_length=1)]
-Steps = tuple[Step, ...]
 Ratios = Annotated[
     tuple[Annotated[float, values.number(0, 100, above=True)], ...],
     Field(min_length=1),
@@ -93,7 +100,7 @@ class Neck(Model):
     #: What fused maps are sent through.
     layers: Steps = _NODE
     #: What fits a map of other channels, and whether for each node that reads it.
-    lateral: Annotated[Steps, Field(min_length=1)] = _LATERAL
+    lateral: SomeSteps = _LATERAL
     laterals: Annotated[Literal["each", "once"], values.choice("each", "once")] = "each"
     #: Kernels of the pools between levels: the stride's own, or one more.
     pools: Annotated[
@@ -111,7 +118,6 @@ class Anchors(Model):
 
     @property
     def each(self) -> int:
-        """Anchors at a position."""
         return self.scales * len(self.ratios)
 
 
@@ -121,7 +127,7 @@ class Heads(Model):
     repeats: Repeats = 3
     classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 90
     anchors: Anchors = Anchors()
-    layers: Annotated[Steps, Field(min_length=1)] = _HEAD
+    layers: SomeSteps = _HEAD
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).
     prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
@@ -175,3 +181,197 @@ HEADS_PLACES = {
     "repeats": ("heads", "repeats"),
     "anchor_scale": ("heads", "anchors", "scale"),
 }
+
+#: An attention is of one map by another.
+ATTENDS = 2
+#: NAS-FPN is a found cell, of these levels above its lowest.
+NAS_FPN_LEVELS = 5
+#: RetinaNet's pyramid has two levels that no merging reaches.
+RETINANET_LEAST = 3
+
+
+def nodes(neck: Neck) -> Mapping[str, NeckNode]:
+    """The nodes of a layer of this neck, in order, by name."""
+    if neck.wiring is None:
+        return neck.nodes
+    low, high = neck.levels
+    return WIRINGS[neck.wiring](low, high)
+
+
+def inputs(neck: Neck) -> dict[str, int]:
+    """The maps that come into a layer of the neck, with their levels, lowest first."""
+    low, high = neck.levels
+    return {f"p{level}": level for level in range(low, high + 1)}
+
+
+def outputs(neck: Neck) -> dict[int, str]:
+    """What a layer of the neck puts out: by level, its last node, or else its input."""
+    found = {level: name for name, level in inputs(neck).items()}
+    return found | {node.level: name for name, node in nodes(neck).items()}
+
+
+def made(neck: Neck) -> set[str]:
+    """Names of the maps that are made on the way to what the nodes read."""
+    found = {f"lateral_{each}" for each in inputs(neck)}
+    for name, node in nodes(neck).items():
+        found.add(f"{name}_fuse")
+        for read in (*node.reads, *node.adds):
+            found |= {f"{name}_from_{read}", f"{name}_lateral_{read}"}
+    return found
+
+
+def _node(level: int, *reads: str) -> NeckNode:
+    return NeckNode(level=level, reads=reads)
+
+
+def bifpn(low: int, high: int) -> Nodes:
+    """Top down, then bottom up with the input once more: 2·L − 2 nodes.
+
+    Source: Tan, Pang & Le 2020, figure 3; automl/efficientdet/tf2/fpn_configs.py:24-72.
+    """
+    found = _down(low, high)
+    for below, level in pairwise(range(low, high + 1)):
+        both = [f"p{level}"] if level == high else [f"p{level}", f"p{level}_td"]
+        found[f"p{level}_out"] = _node(level, *both, f"p{below}_out")
+    return found
+
+
+def _down(low: int, high: int) -> Nodes:
+    """The path down, of each level but the highest; the lowest is put out."""
+    found: Nodes = {}
+    above = f"p{high}"
+    for level in range(high - 1, low - 1, -1):
+        name = f"p{level}_out" if level == low else f"p{level}_td"
+        found[name] = _node(level, f"p{level}", above)
+        above = name
+    return found
+
+
+def simplified_panet(low: int, high: int) -> Nodes:
+    """PANet without its nodes of one input: 2·L − 2 nodes.
+
+    Source: Tan, Pang & Le 2020, section 3.2 (figure 2e of its first version).
+    """
+    found = _down(low, high)
+    for below, level in pairwise(range(low, high + 1)):
+        own = f"p{level}" if level == high else f"p{level}_td"
+        found[f"p{level}_out"] = _node(level, own, f"p{below}_out")
+    return found
+
+
+def fpn(low: int, high: int) -> Nodes:
+    """Top down, a node for each level, of which the highest has one input: L nodes.
+
+    Source: Lin et al. 2017, arXiv:1612.03144; Tan, Pang & Le 2020, figure 2a.
+    """
+    found = {f"p{high}_out": _node(high, f"p{high}")}
+    for level in range(high - 1, low - 1, -1):
+        found[f"p{level}_out"] = _node(level, f"p{level}", f"p{level + 1}_out")
+    return found
+
+
+def panet(low: int, high: int) -> Nodes:
+    """FPN, and from its lowest level bottom up: 2·L nodes, two of them of one input.
+
+    Source: Liu et al. 2018, arXiv:1803.01534; `panfpn_config` of
+    rwightman/efficientdet-pytorch, effdet/config/fpn_config.py:41-78.
+    """
+    found = {
+        name.replace("_out", "_td"): NeckNode(
+            level=node.level,
+            reads=tuple(each.replace("_out", "_td") for each in node.reads),
+        )
+        for name, node in fpn(low, high).items()
+    }
+    found[f"p{low}_out"] = _node(low, f"p{low}_td")
+    for below, level in pairwise(range(low, high + 1)):
+        found[f"p{level}_out"] = _node(level, f"p{level}_td", f"p{below}_out")
+    return found
+
+
+def nas_fpn(low: int, _: int) -> Nodes:
+    """Seven merging cells found by search (Ghiasi, Lin & Le 2019, arXiv:1904.07392).
+
+    Inputs that no node reads are added to what is put out at their level.
+
+    Source: tpu/models/official/detection/modeling/architecture/nasfpn.py:39-50, 324.
+    """
+    p3, p4, p5, p6, p7 = (f"p{low + k}" for k in range(NAS_FPN_LEVELS))
+    found: tuple[tuple[str, int, str | None, tuple[str, str], tuple[str, ...]], ...] = (
+        (f"{p4}_a", 1, "attention", (p4, p6), ()),
+        (f"{p4}_b", 1, "sum", (p4, f"{p4}_a"), ()),
+        (f"{p3}_out", 0, "sum", (p3, f"{p4}_b"), ()),
+        (f"{p4}_out", 1, "sum", (f"{p4}_b", f"{p3}_out"), ()),
+        (f"{p5}_out", 2, "attention", (f"{p3}_out", f"{p4}_out"), (p5,)),
+        (f"{p7}_out", 4, "attention", (f"{p4}_b", f"{p5}_out"), (p7,)),
+        (f"{p6}_out", 3, "attention", (f"{p5}_out", f"{p7}_out"), ()),
+    )
+    return {
+        name: NeckNode.model_validate(
+            {"level": low + level, "reads": reads, "merge": merge, "adds": adds}
+        )
+        for name, level, merge, reads, adds in found
+    }
+
+
+def fully_connected(low: int, high: int) -> Nodes:
+    """A node for each level that reads the inputs of all: L nodes.
+
+    An assumption: Tan, Pang & Le 2020, table 5, name the network and not its wiring.
+    """
+    every = [f"p{level}" for level in range(low, high + 1)]
+    return {f"p{level}_out": _node(level, *every) for level in range(high, low - 1, -1)}
+
+
+def retinanet(low: int, high: int) -> Nodes:
+    """FPN of three levels, a 3×3 behind each, and levels above by strided 3×3.
+
+    Source: Lin et al. 2017, arXiv:1708.02002, section 4; torchvision's
+    feature_pyramid_network.py (`LastLevelP6P7` on P5).
+    """
+    top = low + RETINANET_LEAST - 1
+    plain = {"kernel": 3, "bias": True, "norm": False, "activation": "none"}
+    smooth = Conv.model_validate(plain)
+    halve = Conv.model_validate({**plain, "stride": 2})
+    found: Nodes = {}
+    for level in range(top, low - 1, -1):
+        above = [] if level == top else [f"p{level + 1}_td"]
+        found[f"p{level}_td"] = _without_weights(level, (), f"p{level}", *above)
+    for level in range(low, top + 1):
+        found[f"p{level}_out"] = _without_weights(level, (smooth,), f"p{level}_td")
+    for level in range(top + 1, high + 1):
+        before = () if level == top + 1 else (Activate(block="activation"),)
+        layers = (*before, halve)
+        found[f"p{level}_out"] = _without_weights(level, layers, f"p{level - 1}_out")
+    return found
+
+
+def _without_weights(level: int, layers: Steps, *reads: str) -> NeckNode:
+    return NeckNode(level=level, reads=reads, merge="sum", layers=layers)
+
+
+WIRINGS: Mapping[Wiring, Callable[[int, int], Nodes]] = {
+    "bifpn": bifpn,
+    "fpn": fpn,
+    "panet": panet,
+    "simplified_panet": simplified_panet,
+    "nas_fpn": nas_fpn,
+    "fully_connected": fully_connected,
+    "retinanet": retinanet,
+}
+
+
+def entered(neck: Neck) -> int:
+    """The highest level whose input some node reads, or is brought to the size of."""
+    level_of = inputs(neck)
+    highest = neck.levels[0]
+    for name, node in nodes(neck).items():
+        for read in (*node.reads, *node.adds):
+            source = level_of[read]
+            if read == f"p{source}":
+                highest = max(highest, source)
+            if source > node.level:
+                highest = max(highest, node.level)
+        level_of[name] = node.level
+    unmade = [level for level, name in outputs(neck).items() if name == f"p{level}"]
+    return max([highest, *unmade])

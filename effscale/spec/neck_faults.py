@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -9,53 +10,51 @@ from typing import TYPE_CHECKING
 
 from effscale.arrays import strided
 from effscale.errors import Fault, closest
-from effscale.spec.levels import as_wide, tapped, totals
+from effscale.spec.geometry import as_wide, tapped, totals
+from effscale.spec.neck import (
+    ATTENDS,
+    NAS_FPN_LEVELS,
+    RETINANET_LEAST,
+    inputs,
+    made,
+    nodes,
+)
 from effscale.spec.steps import Activate, Conv, Depthwise, Normalise
-from effscale.spec.walk import Map, Walk
-from effscale.spec.wirings import GRAPH, LEVELS, level_faults, nodes, wiring_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.neck import Heads, Neck, NeckChange
+    from effscale.spec.neck import Heads, Neck, NeckChange, NeckNode
     from effscale.spec.steps import Line
+    from effscale.spec.structure import Map, Walk
 
-#: The rules of taps of the backbone, and of heads.
-TAPS, HEADS = "EFF402", "EFF405"
+#: The rules of taps of the backbone, of levels, of the neck's graph, and of heads.
+TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
 #: A side to follow a map's by; any would do.
 SIDE = 64
 
 
-def faults_without_neck(spec: Spec) -> Iterator[Fault]:
-    """What only a detector has."""
-    message = "expected none without a neck"
-    for name in ("heads", "scaling"):
-        if getattr(spec, name) is not None and spec.neck is None:
-            yield Fault((name,), message, GRAPH)
-    for name, variant in spec.variants.items():
-        for key in ("backbone", "neck", "heads"):
-            if getattr(variant, key) is not None:
-                yield Fault(("variants", name, key), message, GRAPH)
-
-
 def faults_of_detector(
-    spec: Spec, neck: Neck, heads: Heads, passed: Sequence[Map]
+    walk: Walk, neck: Neck, heads: Heads, passed: Sequence[Map]
 ) -> Iterator[Fault]:
     """Sections that do not go together, taps that there are not, nodes that misread.
 
-    `passed` is what each stage puts out.
+    `walk` has gone through the spec's stages, of which each has put out `passed`.
     """
-    if spec.head is not None:
+    spec = walk.spec
+    if "head" in spec.sections:
         yield Fault(("head",), "expected none beside a neck, which has heads", GRAPH)
-    wrong = [*_tapped(spec, neck), *wiring_faults(neck)]
+    wrong = [*_tapped(spec, neck), *_wiring_faults(neck)]
     yield from wrong
     if not wrong:
         yield from _halved(spec, neck, passed)
         yield from _lost(spec, neck)
     taps = [passed[index] for index in tapped(spec) if index < len(passed)]
-    yield from _Layers(spec, neck).faults(heads, taps or passed[-1:])
+    taps = taps or [passed[-1]]
+    here = taps[0]._replace(channels=int(neck.channels), height=SIDE, width=SIDE)
+    yield from _Layers(walk, neck, here).faults(heads, taps)
     yield from _variants(spec, neck, sound=not wrong)
 
 
@@ -139,7 +138,7 @@ def _variants(spec: Spec, neck: Neck, *, sound: bool) -> Iterator[Fault]:
                 f"expected none, as heads by level have none, got {variant.dropout}"
             )
             yield Fault(("variants", name, "dropout"), message, HEADS)
-        if variant.neck is not None and sound:
+        if variant.neck and sound:
             at = ("variants", name, "neck")
             yield from _varied(spec, neck, variant.neck, at)
 
@@ -153,24 +152,95 @@ def _varied(spec: Spec, neck: Neck, change: NeckChange, at: Place) -> Iterator[F
     given = {key: each for key, each in change if each is not None}
     changed = neck.model_copy(update=given)
     spec = spec.model_copy(update={"neck": changed})
-    wrong = [*_tapped(spec, changed), *level_faults(changed)]
+    wrong = [*_tapped(spec, changed), *_level_faults(changed)]
     yield from (replace(each, place=(*at, "levels")) for each in wrong[:1])
     for each in [] if wrong else _lost(spec, changed):
         key = "repeats" if each.place[-1] == "repeats" else "levels"
         yield replace(each, place=(*at, key))
 
 
+def _wiring_faults(neck: Neck) -> Iterator[Fault]:
+    """Nodes of a wiring for so many levels, or of the file's own that can be made."""
+    if (neck.wiring is None) == (not neck.nodes):
+        if neck.wiring is None:
+            yield Fault(("neck",), "missing wiring, or nodes", "EFF101")
+        else:
+            yield Fault(("neck",), "expected a wiring or nodes, got both", GRAPH)
+        return
+    yield from _level_faults(neck)
+    (low, high), known = neck.levels, inputs(neck)
+    taken = made(neck)
+    for name, node in neck.nodes.items():
+        at = ("neck", "nodes", name)
+        if name in known or name in taken:
+            message = f"expected a name that no other map has, got {name!r}"
+            yield Fault(at, message, GRAPH)
+        if not re.fullmatch(r"\w+", name):
+            message = f"expected a name of letters, digits and _, got {name!r}"
+            yield Fault(at, message, GRAPH)
+        if not low <= node.level <= high:
+            message = f"expected a level from {low} to {high}, got {node.level}"
+            yield Fault((*at, "level"), message, LEVELS)
+        yield from _read(node, known, at, neck)
+        known[name] = node.level
+    yield from _dead(neck)
+
+
+def _level_faults(neck: Neck) -> Iterator[Fault]:
+    """A wiring that these levels are too few or too many for."""
+    levels = neck.levels[1] - neck.levels[0] + 1
+    needs = {"nas_fpn": NAS_FPN_LEVELS, "retinanet": RETINANET_LEAST}
+    least = needs.get(neck.wiring or "", 2)
+    if levels < least or (neck.wiring == "nas_fpn" and levels > least):
+        several = str(least) if neck.wiring == "nas_fpn" else f"at least {least}"
+        message = f"expected {several} levels for {neck.wiring}, got {levels}"
+        yield Fault(("neck", "levels"), message, LEVELS)
+
+
+def _read(
+    node: NeckNode, known: dict[str, int], at: Place, neck: Neck
+) -> Iterator[Fault]:
+    """Maps that are there already, each once, as many as the merge takes."""
+    seen: set[str] = set()
+    for key in ("reads", "adds"):
+        for k, each in enumerate(getattr(node, key)):
+            if each in seen:
+                message = f"expected each map once, got {each!r} again"
+                yield Fault((*at, key, k), message, GRAPH)
+            elif each in neck.nodes and each not in known:
+                message = f"expected a map that is there already, got {each!r}"
+                yield Fault((*at, key, k), message, GRAPH)
+            elif each not in known:
+                listed = ", ".join(known)
+                message = f"expected one of {listed}, got {each!r}"
+                close = closest(each, list(known))
+                yield Fault((*at, key, k), message, GRAPH, close)
+            elif key == "adds" and known[each] != node.level:
+                message = f"expected a map of level {node.level}, got {each!r} of"
+                yield Fault((*at, key, k), f"{message} {known[each]}", LEVELS)
+            seen.add(each)
+    if node.merge == "attention" and len(node.reads) != ATTENDS:
+        message = f"expected {ATTENDS} for an attention, got {len(node.reads)}"
+        yield Fault((*at, "reads"), message, GRAPH)
+
+
+def _dead(neck: Neck) -> Iterator[Fault]:
+    """Nodes that are neither read nor the last of their level."""
+    read = {each for node in neck.nodes.values() for each in (*node.reads, *node.adds)}
+    last = {node.level: name for name, node in neck.nodes.items()}
+    for name in neck.nodes:
+        if name not in read and name not in last.values():
+            message = f"expected node {name} to be read, or the last of its level"
+            yield Fault(("neck", "nodes", name), message, GRAPH)
+
+
 @dataclass(frozen=True)
 class _Layers:
     """The layers of a neck, and of heads: they keep width and size."""
 
-    spec: Spec
+    walk: Walk
     neck: Neck
-
-    @property
-    def here(self) -> Map:
-        """A map that they take in."""
-        return Map(int(self.neck.channels), SIDE, SIDE)
+    here: Map  #: one that they take in
 
     def faults(self, heads: Heads, taps: Sequence[Map]) -> Iterator[Fault]:
         """Layers that change width or size; `taps` are maps of the backbone."""
@@ -251,7 +321,7 @@ class _Layers:
         self, lines: Sequence[Line], here: Map, wanted: Map, at: Place
     ) -> Iterator[Fault]:
         """What is wrong on the way through lines, or with what they put out."""
-        walk = Walk(self.spec)
+        walk = replace(self.walk, stated=False, faults=[])
         end = walk.through(lines, here, at)
         yield from walk.faults
         if walk.faults or end == wanted:

@@ -261,7 +261,6 @@ def _node(at: Any) -> Node:  # noqa: ANN401 - an event of PyYAML, or a mark
 
 
 def _end(text: str) -> Node:
-    """Nothing, behind a text."""
     lines = BREAK.split(text)
     line, column = len(lines), len(lines[-1]) + 1
     return Node(None, line, column, (line, column, len(text)), len(text))

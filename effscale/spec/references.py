@@ -13,7 +13,7 @@ from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
 from effscale.spec.steps import STEPS
-from effscale.spec.types import MAX_REPEATS
+from effscale.spec.values import MAX_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
     if not isinstance(data, dict):
         return
     own: list[str] = []
-    for name, steps in mapping(data.get("blocks")).items():
+    for name, steps in mapping(_at(data, "blocks")).items():
         if name in STAGES:
             message = f"expected a name that no block has, got {short(name)}"
             yield Fault(("blocks", name), message, "EFF106")
@@ -85,8 +85,8 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
 
 
 def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
-    cells = list(mapping(data.get("cells")))
-    for index, line in enumerate(_items(data.get("stages"))):
+    cells = list(mapping(_at(data, "cells")))
+    for index, line in enumerate(_items(_at(data, "stages"))):
         cell = _at(line, "cell")
         if isinstance(cell, str) and cell not in cells:
             listed = ", ".join(cells) or "none"
@@ -158,10 +158,9 @@ TAKEN = (
 
 def needs_backbone(data: Any) -> bool:  # noqa: ANN401 - whatever a file holds
     """Whether something must be read of the backbone that the data name."""
-    given = mapping(data)
-    listed = isinstance(mapping(given.get("scaling")).get("backbones"), list)
-    named = isinstance(given.get("backbone"), str)
-    return named and ("stages" not in given or listed)
+    listed = isinstance(_at(data, "scaling", "backbones"), list)
+    named = isinstance(_at(data, "backbone"), str)
+    return named and (listed or "stages" not in data)
 
 
 def with_backbone(
@@ -212,7 +211,7 @@ def _found(reference: str, path: str) -> Spec | str:
     if variant is not None:
         message = f"a variant; state {spec.name} here, and it in scaling.backbones"
         return f"expected a baseline, got {short(reference)}, {message}"
-    if spec.head is None:
+    if spec.detector:
         return f"expected a classifier's spec, got {short(reference)}, a detector's"
     return spec
 

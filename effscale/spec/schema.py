@@ -56,7 +56,6 @@ def _require_either(stated: dict[str, Any]) -> None:
 
 
 def dumped() -> str:
-    """The schema as a file has it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 

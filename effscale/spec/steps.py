@@ -19,7 +19,7 @@ from pydantic import (
 from effscale.arrays import Int, floor, maximum
 from effscale.errors import Fault
 from effscale.spec import values
-from effscale.spec.types import (
+from effscale.spec.values import (
     ActivationName,
     Channels,
     Flag,
@@ -200,7 +200,7 @@ class Branches(Line):
     """Branches side by side: their channels one after the other, or their sum."""
 
     block: Literal["concat", "sum"]
-    branches: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=2)]
+    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
 
     @property
     def chains(self) -> dict[Place, Lines]:
@@ -208,7 +208,6 @@ class Branches(Line):
         return {("branches", k): each for k, each in enumerate(self.branches)}
 
     def over_chains(self, change: Change) -> Line:
-        """With each branch changed."""
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
 
 
@@ -216,8 +215,8 @@ class Residual(Line):
     """shortcut(x) + scale · layers(x); without shortcut, x itself."""
 
     block: Literal["residual"]
-    layers: Annotated[tuple[Step, ...], Field(min_length=1)]
-    shortcut: tuple[Step, ...] = ()
+    layers: SomeSteps
+    shortcut: Steps = ()
     scale: Multiplier = 1.0
 
     @property
@@ -226,7 +225,6 @@ class Residual(Line):
         return {("layers",): self.layers, ("shortcut",): self.shortcut}
 
     def over_chains(self, change: Change) -> Line:
-        """With layers and shortcut changed."""
         update = {"layers": change(self.layers), "shortcut": change(self.shortcut)}
         return self.model_copy(update=update)
 
@@ -276,6 +274,8 @@ AnyStep = (
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
+Steps = tuple[Step, ...]
+SomeSteps = Annotated[Steps, Field(min_length=1)]
 
 for _model in (Branches, Residual):
     _model.model_rebuild()

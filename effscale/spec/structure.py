@@ -1,26 +1,213 @@
-"""Faults of a spec whose every value is right: lines that do not fit each other."""
+"""Faults of a spec whose every value is right: lines that do not fit each other.
+
+A walk takes a feature map through the lines and notes what is wrong on the way.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from effscale.errors import Fault
-from effscale.spec.lines import Block, Dense, Transition
-from effscale.spec.neck_faults import faults_of_detector, faults_without_neck
-from effscale.spec.sizes import least_sides, lines_of, too_small
-from effscale.spec.steps import Activate, Conv, Normalise, Pool
-from effscale.spec.walk import Map, Walk
+from effscale.arrays import strided, valid
+from effscale.errors import MISFIT, Fault
+from effscale.spec.geometry import (
+    expanded,
+    kinds_of_block,
+    least_sides,
+    lines_of,
+    strides,
+    too_small,
+)
+from effscale.spec.lines import Block, CellStage, Dense, Transition, cells_follow
+from effscale.spec.steps import Activate, Branches, Conv, Normalise, Pool, Residual, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
     from effscale.spec.models import Spec
+    from effscale.spec.steps import Line
+
+#: A line before a cell halves at most, as the cell does with what it reads besides.
+HALVES = 2
+
+
+class Map(NamedTuple):
+    """A feature map: channels, height, width."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> str:
+        return f"{self.height}×{self.width} px"
+
+    def __str__(self) -> str:
+        return f"{self.channels} channels of {self.size}"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Takes a feature map through lines; `faults` are what is wrong so far."""
+
+    spec: Spec
+    #: Whether lines are the network's own, rather than within another.
+    stated: bool = False
+    #: Channels of convolutions that state none, if not those that come in.
+    unstated: int | None = None
+    #: Convolutions of the block whose weights are shared, by name; None outside one.
+    shared: dict[str, tuple[object, ...]] | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+    def wrong(self, place: Place, message: str, code: str = MISFIT) -> None:
+        self.faults.append(Fault(place, message, code))
+
+    def through(self, lines: Sequence[Line], here: Map, place: Place) -> Map:
+        """What `lines` make of a feature map."""
+        return [here, *self.along(lines, here, place)][-1]
+
+    def along(self, lines: Sequence[Line], here: Map, place: Place) -> list[Map]:
+        """What each of `lines` puts out."""
+        maps = [here]
+        for index, line in enumerate(lines):
+            at, here = (*place, index), maps[-1]
+            self.inspect(line, here, at)
+            if isinstance(line, CellStage) and index > 0:
+                self.meet(lines[index - 1], maps[-2], here, at)
+            maps.append(self.after(line, here, at))
+        return maps[1:]
+
+    def inspect(self, line: Line, here: Map, at: Place) -> None:
+        """Note what is wrong with a line where it stands."""
+        found = [each.within(at) for each in line.faults(here.channels)]
+        self.faults.extend(found)
+        match line:
+            case Conv(channels=None) if self.stated and not found:
+                self.wrong(at, "missing channels", "EFF101")
+            case Conv(channels=tuple()) if not found:
+                message = "expected one width, as nothing repeats, got a list"
+                self.wrong((*at, "channels"), message)
+            case CellStage():
+                halve = line.stride > 1 and line.repeats in {None, 1}
+                wiring = self.spec.cells[line.cell].faults(strides=halve)
+                self.faults.extend(each.within(("cells", line.cell)) for each in wiring)
+            case _:
+                pass
+
+    def meet(self, before: Line, older: Map, newest: Map, at: Place) -> None:
+        """Note what a cell cannot make of the line before it, whose input it reads."""
+        if isinstance(before, CellStage):
+            return
+        step, other = strides(self.spec, (before,))
+        made = tuple(strided(side, step) for side in older[1:])
+        if step > HALVES or step != other or newest[1:] != made:
+            message = "expected a line before the cell that keeps or halves, got"
+            self.wrong(at, f"{message} {older.size} to {newest.size}")
+
+    def after(self, line: Line, here: Map, at: Place) -> Map:
+        """What one line makes of a feature map."""
+        match line:
+            case Branches():
+                return self.branches(line, here, at)
+            case Residual():
+                return self.residual(line, here, at)
+            case Use():
+                return self.used(line, here, at)
+            case CellStage():
+                states = self.spec.cells[line.cell].concat
+                channels = int(line.channels) * len(states)
+            case Conv():
+                channels = int(line.of(self.unstated or here.channels))
+                self.convolved(line, here.channels, channels, at)
+            case _:
+                channels = int(line.c_out(here.channels))
+        kernel, stride, padding = line.window
+        sides = (
+            valid(n, k, s) if padding == "valid" else strided(n, s)
+            for n, k, s in zip(here[1:], kernel, stride, strict=True)
+        )
+        return Map(channels, *sides)
+
+    def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
+        """Note groups that do not divide the channels, weights shared by unequals."""
+        for channels in dict.fromkeys((c_in, c_out)):
+            if channels % line.groups:
+                message = f"expected a divisor of {channels} channels, got"
+                self.wrong((*at, "groups"), f"{message} {line.groups}")
+        if line.shared is None:
+            return
+        if self.shared is None:
+            message = "expected none outside the file's own blocks in stages, got"
+            self.wrong((*at, "shared"), f"{message} {line.shared!r}")
+            return
+        weights = (
+            *(c_in, c_out, line.kernel, line.stride, line.groups),
+            *(line.bias, line.padding, line.dilation),
+        )
+        if self.shared.setdefault(line.shared, weights) != weights:
+            message = "expected a convolution like the first of that name, got"
+            self.wrong((*at, "shared"), f"{message} {line.shared!r}")
+
+    def branches(self, line: Branches, here: Map, at: Place) -> Map:
+        """Branches of one size; for a sum, of as many channels."""
+        inside = replace(self, stated=False)
+        ends = {
+            place: inside.through(branch, here, (*at, *place))
+            for place, branch in line.chains.items()
+        }
+        first, summed = next(iter(ends.values())), line.block == "sum"
+        for place, end in ends.items():
+            if summed and end != first:
+                self.wrong((*at, *place), f"expected {first}, gives {end}")
+            elif end[1:] != first[1:]:
+                message = f"expected {first.size}, gives {end.size}"
+                self.wrong((*at, *place), message)
+        widths = [end.channels for end in ends.values()]
+        return first._replace(channels=widths[0] if summed else sum(widths))
+
+    def residual(self, line: Residual, here: Map, at: Place) -> Map:
+        """Layers that put out what the shortcut does."""
+        inside = replace(self, stated=False, unstated=here.channels)
+        out = inside.through(line.layers, here, (*at, "layers"))
+        aside = replace(self, stated=False)
+        beside = aside.through(line.shortcut, here, (*at, "shortcut"))
+        if out != beside:
+            message = f"expected {beside} (the shortcut's), gives {out}"
+            self.wrong((*at, "layers"), message)
+        return out
+
+    def used(self, line: Use, here: Map, at: Place) -> Map:
+        """The file's own block, each of a stage's that differs."""
+        before = here
+        kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
+        if line.repeats is None and kinds > 1:
+            message = f"missing repeats, as block {line.block} has widths for {kinds}"
+            self.wrong(at, message, "EFF101")
+        of_stage = self.stated and at[0] == "stages"
+        shared = {} if of_stage else self.shared
+        for index in range(1 if line.repeats is None else int(line.repeats)):
+            if of_stage:
+                shared = {}  # weights are of one block
+            inside = replace(self, stated=False, shared=shared, faults=[])
+            steps = expanded(line, self.spec.blocks, index)
+            last, here = here, inside.through(steps, here, ())
+            for fault in inside.faults:
+                self.wrong(at, f"block {line.block}: {fault.said}", fault.code)
+            if index >= kinds and here == last:
+                break  # all further ones are like it
+        if of_stage and shared and cells_follow(self.spec.stages, int(at[1])):
+            message = "expected a block without shared weights before a cell, got"
+            self.wrong((*at, "block"), f"{message} {line.block!r}")
+        if line.repeats is not None and here[1:] != before[1:]:
+            message = "expected none, as the block does not keep the size, got"
+            self.wrong((*at, "repeats"), f"{message} {line.repeats}")
+        return here
 
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return spec.neck is None and all(
+    return not spec.detector and all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
         or (isinstance(line, Conv) and line.groups == 1)
         for line in lines_of(spec)
@@ -46,10 +233,23 @@ def faults(spec: Spec) -> Iterator[Fault]:
     for place, lines in spec.head_lines.items():
         walk.through(lines, stages[-1], place)
     yield from walk.faults
-    if spec.neck is None or spec.heads is None:
-        yield from faults_without_neck(spec)
-    else:
-        yield from faults_of_detector(spec, spec.neck, spec.heads, stages)
+    if not spec.detector:
+        yield from _only_of_detectors(spec)
+        return
+    from effscale.spec.neck_faults import faults_of_detector  # where there is one
+
+    yield from faults_of_detector(walk, *spec.detector, stages)
+
+
+def _only_of_detectors(spec: Spec) -> Iterator[Fault]:
+    """What is stated for a neck that there is not."""
+    stated: dict[Place, object] = {("heads",): spec.heads, ("scaling",): spec.scaling}
+    for name, variant in spec.variants.items():
+        for key in ("backbone", "neck", "heads"):
+            stated["variants", name, key] = getattr(variant, key)
+    for place, each in stated.items():
+        if each is not None:
+            yield Fault(place, "expected none without a neck", "EFF404")
 
 
 def _overrides(spec: Spec, name: str) -> Iterator[Fault]:

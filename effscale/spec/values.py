@@ -1,4 +1,4 @@
-"""The kinds of value a spec holds, each with the words that say what is expected.
+"""The kinds of value a spec holds, the types named after them, and the models' base.
 
 A field's kind checks it strictly (`true` is no number, `3.0` no whole one), and any
 failure reads `expected WHAT`. The same kinds give the JSON Schema its types and ranges.
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import quantity
+from effscale.arrays import Int
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -64,7 +66,6 @@ class Kind:
 
 
 def whole(low: int, high: int) -> Kind:
-    """A whole number of a range."""
     schema = partial(core_schema.int_schema, strict=True, ge=low, le=high)
     return Kind(f"a whole number from {low} to {high}", schema)
 
@@ -107,12 +108,11 @@ def number(low: float, high: float, *, above: bool = False) -> Kind:
 
 
 def choice(*words: str) -> Kind:
-    """One word of a few."""
     schema = partial(core_schema.literal_schema, list(words))
     return Kind(f"one of {', '.join(words)}", schema)
 
 
-def pair(low: int, high: int) -> Kind:
+def one_or_pair(low: int, high: int) -> Kind:
     """Two whole numbers, rows and columns; one stands for both."""
     one = whole(low, high)
 
@@ -152,7 +152,6 @@ def _list_of(kind: Kind, least: int, most: int) -> core_schema.CoreSchema:
 
 
 def _one_or(kind: Kind, least: int, most: int) -> Callable[[], core_schema.CoreSchema]:
-    """One, or a list of several."""
     return lambda: core_schema.union_schema(
         [kind.schema(), _list_of(kind, least, most)]
     )
@@ -191,3 +190,75 @@ def _quantity(expected: str, sign: str = "") -> Kind:
 ROUNDED = _quantity("a quantity as printed, such as 5.3M or 0.39B")
 #: What a cost may come to; a number alone would not say which way it limits.
 MOST = _quantity("a limit such as <= 400M", "<=")
+
+#: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
+MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
+
+Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
+Gate = Literal["sigmoid", "hard_sigmoid"]
+Padding = Literal["same", "valid"]
+PoolKind = Literal["max", "avg"]
+
+ActivationName = Annotated[Activation, choice(*get_args(Activation))]
+GateName = Annotated[Gate, choice(*get_args(Gate))]
+PaddingName = Annotated[Padding, choice(*get_args(Padding))]
+
+Channels = Annotated[Int, whole(1, MAX_CHANNELS)]
+Repeats = Annotated[Int, whole(1, MAX_REPEATS)]
+Side = Annotated[Int, whole(1, MAX_RESOLUTION)]
+Kernel = Annotated[int, odd(1, MAX_KERNEL)]
+Stride = Annotated[int, whole(1, 8)]
+Share = Annotated[float, number(0, 1)]
+Multiplier = Annotated[float, number(0, 100, above=True)]
+Percent = Annotated[float, number(0, 100)]
+Name = Annotated[str, WORD]
+Text = Annotated[str, TEXT]
+Reference = Annotated[str, TEXT]  #: a built-in spec, or a file
+Quantity = Annotated[str, ROUNDED]
+Limit = Annotated[str, MOST]
+Flag = Annotated[bool, FLAG]
+Count = Annotated[int, whole(0, 2**200)]
+
+
+def pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
+    """Rows and columns of what may be given as one number for both."""
+    return (value, value) if isinstance(value, int | float | str) else value
+
+
+def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
+    return value[0] if value[0] == value[1] else list(value)
+
+
+#: (height, width) in pixels; a file writes one number for a square.
+Resolution = Annotated[
+    tuple[Side, Side],
+    BeforeValidator(pair, json_schema_input_type=Side | tuple[Side, Side]),
+    PlainSerializer(_side_or_pair),
+]
+#: (rows, columns) of a kernel or a stride; a file writes one number for a square.
+Window = Annotated[
+    tuple[int, int], one_or_pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
+]
+
+
+def _number_or_list(value: Any) -> Any:  # noqa: ANN401
+    return list(value) if isinstance(value, tuple) else value
+
+
+#: Channels, or a list with those of each block of a stage, the last for all after it.
+Widths = Annotated[
+    Int | tuple[Int, ...],
+    one_or_each(1, MAX_CHANNELS),
+    PlainSerializer(_number_or_list),
+]
+
+
+def of_block(widths: Any, index: int) -> Any:  # noqa: ANN401 - one, or a tuple
+    """The width that block number `index` of a stage has."""
+    return widths[min(index, len(widths) - 1)] if isinstance(widths, tuple) else widths
+
+
+class Model(BaseModel):
+    """Frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -12,7 +12,7 @@ from effscale.compare.paper_tables import Row, rounds_to
 from effscale.cost.count import part_costs
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
-from effscale.spec.wirings import nodes
+from effscale.spec.neck import nodes
 
 
 def rows(number: int) -> dict[str, Row]:

@@ -26,7 +26,7 @@ from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool
-from effscale.spec.types import Activation, Gate
+from effscale.spec.values import Activation, Gate
 from tests.module.live import Live
 from tests.module.reference import FUNCTIONS
 from tests.parts import branching, head_of

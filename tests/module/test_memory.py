@@ -10,7 +10,7 @@ from effscale.choices import ELEMENT_BYTES
 from effscale.cost.memory import memory
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
-from effscale.spec.sizes import least_sides
+from effscale.spec.geometry import least_sides
 from tests.module.live import peak
 
 pytestmark = pytest.mark.torch

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.network.shapes import Window
-    from effscale.spec.types import PoolKind
+    from effscale.spec.values import PoolKind
 
 
 def message(make: Callable[[], object]) -> str:

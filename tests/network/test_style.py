@@ -18,7 +18,7 @@ from effscale.spec.models import Norm, Squeeze
 if TYPE_CHECKING:
     import effscale as es
     from effscale.arrays import Int
-    from effscale.spec.types import Activation
+    from effscale.spec.values import Activation
 
 STYLE = Style("silu", Norm(), Squeeze())
 

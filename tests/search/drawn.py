@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.dimensions import changed, numbers
+from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Rounding, Spec
-from effscale.spec.sizes import least_sides
 from effscale.spec.steps import Conv
 from tests.strategies import mobiles
 

@@ -13,7 +13,7 @@ from effscale.errors import ScaleError
 from effscale.growth.scale import at_resolution
 from effscale.search import sweep as module
 from effscale.search.sweep import Step, sweep
-from effscale.spec.sizes import least_sides
+from effscale.spec.geometry import least_sides
 from tests.strategies import mobiles
 
 

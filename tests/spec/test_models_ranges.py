@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from effscale.spec.loading import KINDS
 from effscale.spec.models import RepeatsRule, TiesRule
-from effscale.spec.types import Activation
+from effscale.spec.values import Activation
 from tests.spec.small import ABSENT, spec
 
 TINY = math.ulp(0.0)

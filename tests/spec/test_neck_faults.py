@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.neck_faults` and `neck_lines`, beside the files in tests/bad.
+"""Tests of `effscale.spec.neck_faults`, beside the files in tests/bad.
 
 Those have a fault each; here are several at once, and what scaling brings about.
 """

@@ -19,7 +19,7 @@ from effscale.spec.values import (
     number,
     odd,
     one_or_each,
-    pair,
+    one_or_pair,
     whole,
 )
 
@@ -55,8 +55,11 @@ def test_what_is_of_the_kind_passes_as_it_is(kind: Kind, values: list[object]) -
     [
         (whole(1, 8), [0, 9, -1, True, False, 1.0, 2.5, math.nan, "3", None, [], {}]),
         (odd(1, 31), [0, 2, 4, 30, -1, 33, True, 3.0, "3", None, [3]]),
-        (pair(1, 31), [0, 32, True, 3.0, "3", None, {}, [], [3], [3, 3, 3]]),
-        (pair(1, 31), [[0, 3], [3, 32], [True, 3], [3, 3.0], ["3", 3], [[3], 3], (3,)]),
+        (one_or_pair(1, 31), [0, 32, True, 3.0, "3", None, {}, [], [3], [3, 3, 3]]),
+        (
+            one_or_pair(1, 31),
+            [[0, 3], [3, 32], [True, 3], [3, 3.0], ["3", 3], [[3], 3], (3,)],
+        ),
         (one_or_each(1, 99), [0, 100, True, 3.0, "3", None, {}, [], ()]),
         (one_or_each(1, 99), [[0], [1, 100], [True], [3.0], ["3"], [[3]], [1] * 101]),
         (SHARE, [-TINY, 1.0000000000000002, 2, -1, 10**400]),
@@ -88,7 +91,7 @@ def test_what_is_not_of_the_kind_is_one_error_in_its_words(
     [
         (whole(1, 8), "a whole number from 1 to 8"),
         (odd(1, 31), "an odd whole number from 1 to 31"),
-        (pair(1, 31), "a whole number from 1 to 31, or [rows, columns]"),
+        (one_or_pair(1, 31), "a whole number from 1 to 31, or [rows, columns]"),
         (
             one_or_each(1, 99),
             "a whole number from 1 to 99, or a list with one for each block",
@@ -120,7 +123,7 @@ def test_the_words_name_kind_and_range(kind: Kind, words: str) -> None:
         (SHARE, {"type": "number", "minimum": 0, "maximum": 1}),
         (MULTIPLIER, {"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
         (
-            pair(1, 31),
+            one_or_pair(1, 31),
             {
                 "anyOf": [
                     {"type": "integer", "minimum": 1, "maximum": 31},
@@ -178,7 +181,7 @@ def test_a_whole_number_becomes_a_real_one_where_that_is_the_kind() -> None:
     ("value", "sides"), [(3, (3, 3)), ([1, 31], (1, 31)), ((5, 2), (5, 2))]
 )
 def test_one_number_is_a_pair_of_it(value: object, sides: tuple[int, int]) -> None:
-    assert adapter(pair(1, 31)).validate_python(value) == sides
+    assert adapter(one_or_pair(1, 31)).validate_python(value) == sides
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from effscale.network.shapes import Flow, Shape, Window, only, same_channels
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.types import Padding
+    from effscale.spec.values import Padding
 
 
 def size(kernel: Window) -> str:

@@ -10,7 +10,7 @@ from effscale.network.operators.operator import PRODUCT, Operator, Traffic
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape
     from effscale.network.shapes import Shape
-    from effscale.spec.types import Activation, Gate
+    from effscale.spec.values import Activation, Gate
 
 #: Activations whose derivative is that of their output; the others keep their input.
 _OF_OUTPUT = {"relu", "sigmoid"}

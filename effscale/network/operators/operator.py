@@ -14,7 +14,7 @@ from effscale.arrays import ZERO, Int, at_least, plus
 from effscale.errors import LayerError
 from effscale.markup import figures
 from effscale.network.shapes import Flow, Shape, only
-from effscale.spec.types import Activation, Gate
+from effscale.spec.values import Activation, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from effscale.network.shapes import Flow, Shape, Window, only
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.types import Padding, PoolKind
+    from effscale.spec.values import Padding, PoolKind
 
 
 @dataclass(frozen=True, slots=True)

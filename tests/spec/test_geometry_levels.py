@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.levels`: which stages of a backbone are which level."""
+"""Tests of `effscale.spec.geometry`: which stages of a backbone are which level."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
-from effscale.spec.levels import entered, tapped, totals
-from effscale.spec.neck import Neck
+from effscale.spec.geometry import tapped, totals
+from effscale.spec.neck import Neck, entered
 from tests.spec.small import lines
 
 if TYPE_CHECKING:

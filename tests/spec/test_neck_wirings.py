@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.wirings`: each against what its source wires."""
+"""Tests of `effscale.spec.neck`: each against what its source wires."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effscale.spec.neck import Neck
-from effscale.spec.wirings import WIRINGS, made, nodes, outputs
+from effscale.spec.neck import WIRINGS, Neck, made, nodes, outputs
 
 if TYPE_CHECKING:
     from effscale.spec.neck import Wiring

@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.expansion`: blocks of the file's own, written out."""
+"""Tests of `effscale.spec.geometry`: blocks of the file's own, written out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.spec.expansion import expanded, kinds_of_block
+from effscale.spec.geometry import expanded, kinds_of_block
 from effscale.spec.steps import Branches, Conv, Residual, Use
 from tests.spec.small import lines
 

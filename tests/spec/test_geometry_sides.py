@@ -1,4 +1,4 @@
-"""Tests of `effscale.spec.sizes`: how small an image a network can take."""
+"""Tests of `effscale.spec.geometry`: how small an image a network can take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from effscale.spec.sizes import least_sides, too_small
+from effscale.spec.geometry import least_sides, too_small
 from tests.spec.small import lines, spec
 
 if TYPE_CHECKING:

@@ -1,0 +1,173 @@
+"""Used blocks written out; the strides of lines, the sides they need, their levels."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from effscale.arrays import every, is_array
+from effscale.spec.steps import Conv, Use
+from effscale.spec.values import MAX_RESOLUTION, of_block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from effscale.arrays import Int
+    from effscale.spec.models import Spec
+    from effscale.spec.steps import Line, Lines
+
+    Blocks: TypeAlias = Mapping[str, Lines]
+
+
+def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
+    """The steps of block number `index` of a stage that uses a block of the file."""
+    return _resolved(blocks[use.block], use.channels, blocks, index)
+
+
+def _resolved(lines: Lines, channels: Int | None, blocks: Blocks, index: int) -> Lines:
+    """`lines` with each width that this block has, and used blocks written out."""
+    found: list[Line] = []
+    for line in lines:
+        match line:
+            case Conv(channels=None) if channels is not None:
+                found.append(_with(line, line.of(channels)))
+            case Conv(channels=tuple() as widths):
+                found.append(_with(line, of_block(widths, index)))
+            case Use():
+                own = channels if line.channels is None else line.channels
+                found += _resolved(blocks[line.block], own, blocks, index)
+            case _:
+                within = partial(
+                    _resolved, channels=channels, blocks=blocks, index=index
+                )
+                found.append(line.over_chains(within))
+    return tuple(found)
+
+
+def _with(conv: Line, channels: Int) -> Line:
+    return conv.model_copy(update={"channels": channels, "ratio": 1.0})
+
+
+def chains(line: Line, blocks: Blocks) -> list[Lines]:
+    """The lines within a line, or those of the block that it uses."""
+    return (
+        [expanded(line, blocks)] if isinstance(line, Use) else [*line.chains.values()]
+    )
+
+
+def kinds_of_block(lines: Lines, blocks: Blocks) -> int:
+    """How many blocks of a stage differ: as many as its longest list has widths."""
+    longest = 1
+    for line in lines:
+        inner = [blocks[line.block]] if isinstance(line, Use) else line.chains.values()
+        widths = line.channels if isinstance(line, Conv) else None
+        own = len(widths) if isinstance(widths, tuple) else 1
+        longest = max(longest, own, *(kinds_of_block(each, blocks) for each in inner))
+    return longest
+
+
+def as_wide(lines: Sequence[Line], channels: Int) -> tuple[Line, ...]:
+    """`lines`, whose last convolution puts out so many channels."""
+    last = max(k for k, line in enumerate(lines) if isinstance(line, Conv))
+    return (*lines[:last], _with(lines[last], channels), *lines[last + 1 :])
+
+
+#: What is too large to multiply or to print, whatever else it is.
+MOST = 10 * MAX_RESOLUTION
+
+
+def lines_of(spec: Spec) -> tuple[Line, ...]:
+    """Every line, in order, that a feature map goes through; of a neck none."""
+    return (*spec.stem, *spec.stages, *chain(*spec.head_lines.values()))
+
+
+def least_sides(spec: Spec) -> tuple[int, int]:
+    """Height and width that an image needs, so that each stride divides what it meets.
+
+    The product of all strides where nothing is padded less than `same`.
+    """
+    return _least(spec, 0), _least(spec, 1)
+
+
+def _least(spec: Spec, axis: int) -> int:
+    heads = spec.head_lines.values()
+    need = max((_needed(spec, each, axis, 1) for each in heads), default=1)
+    return _needed(spec, (*spec.stem, *spec.stages), axis, need)
+
+
+def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
+    """The side that `lines` need to put out one of `need`."""
+    for line in reversed(lines):
+        if inner := chains(line, spec.blocks):
+            need = max(_needed(spec, each, axis, need) for each in inner)
+        else:
+            kernel, stride, padding = line.window
+            more = kernel[axis] if padding == "valid" else stride[axis]
+            need = min((need - 1) * stride[axis] + more, MOST)
+    return need
+
+
+def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
+    """Rows and columns of what goes in to one of what comes out; branches agree."""
+    rows = columns = 1
+    for line in lines:
+        inner = chains(line, spec.blocks)
+        down, across = strides(spec, inner[0]) if inner else line.window[1]
+        rows, columns = rows * down, columns * across
+    return rows, columns
+
+
+def pads_all(spec: Spec) -> bool:
+    """Whether every line pads as `same`, so that sides are only ever rounded up."""
+    return least_sides(spec) == strides(spec, lines_of(spec))
+
+
+def too_small(
+    spec: Spec,
+    resolution: tuple[Any, Any],
+    least_of: tuple[int, int] | None = None,
+) -> list[tuple[int, str, int]]:
+    """The sides that the network cannot take, what is wrong, and the least it takes.
+
+    `least_of` are the network's least sides, where they are known already.
+    """
+    found = []
+    least_of = least_of or least_sides(spec)
+    for axis, (side, least) in enumerate(zip(resolution, least_of, strict=True)):
+        if not every(side >= least):
+            got = side.min() if is_array(side) else side
+            total = strides(spec, lines_of(spec))[axis]
+            why = "total stride" if least == min(total, MOST) else "kernels and strides"
+            message = f"expected at least {least} (the network's {why}), got {got}"
+            found.append((axis, message, least))
+    return found
+
+
+def totals(spec: Spec) -> list[tuple[int, int]]:
+    """Pixels of the image to one of each stage's output: rows and columns."""
+    rows, columns = strides(spec, spec.stem)
+    found: list[tuple[int, int]] = []
+    for line in spec.stages:
+        down, across = strides(spec, (line,))
+        rows, columns = rows * down, columns * across
+        found.append((rows, columns))
+    return found
+
+
+def tapped(spec: Spec) -> list[int]:
+    """Indices of the stages that are a detector's lowest levels, lowest first.
+
+    Of each level it is the last stage at its stride, up to the first that has none;
+    unless the neck names its own.
+    """
+    neck = spec.neck
+    if neck is None:
+        return []
+    if neck.taps is not None:
+        return [number - 1 for number in neck.taps]
+    low, high = neck.levels
+    last = {stride: index for index, stride in enumerate(totals(spec))}
+    found = [last.get((2**level, 2**level)) for level in range(low, high + 1)]
+    ends = found.index(None) if None in found else len(found)
+    return [index for index in found[:ends] if index is not None]
