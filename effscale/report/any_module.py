@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.cost.conventions import Term
 from effscale.module.aten import KINDS, kind, plain
+from effscale.quantity import human
 from effscale.report import rows
 from effscale.report.document import (
+    PARAMS,
+    SHARE,
     Column,
     Report,
     Section,
     macs_column,
     percent,
-    quantity,
     unit_of,
+    words,
 )
 from effscale.report.profile import sentence
 
@@ -234,19 +237,19 @@ def _measured(attempt: Attempt) -> Data:
 def _columns(by: By, engines: Sequence[str], units: Units) -> list[Column]:
     if by == "operator":
         what = [
-            Column("operator", "operator", justify="left"),
+            words("operator"),
             *(Column(f"{each} calls", f"{each}_calls", _calls) for each in engines),
         ]
     else:
         what = [
             Column("module", "", _indented, justify="left"),
-            Column("type", "type", justify="left"),
-            Column("params", "params", quantity),
+            words("type"),
+            PARAMS,
         ]
     return [
         *what,
         *(macs_column(units, each, suffix=f" by {each}") for each in engines),
-        Column("share", "share", percent),
+        SHARE,
     ]
 
 
@@ -260,10 +263,10 @@ def _calls(calls: Mapping[str, int]) -> str:
 
 
 _LEFT_OUT = [
-    Column("operator", "operator", justify="left"),
+    words("operator"),
     Column("calls by fvcore", "fvcore_calls"),
     Column("calls by torch", "torch_calls"),
-    Column("fvcore counts", "fvcore_counts", quantity),
+    Column("fvcore counts", "fvcore_counts", human),
 ]
 
 

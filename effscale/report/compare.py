@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.compare.side_by_side import CHEAPEST, marks, rivals
+from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import (
+    IMAGE,
+    SCORES,
     Column,
     Footnotes,
     Report,
     Section,
     marked,
-    quantity,
-    sides,
     unit_of,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -88,16 +90,10 @@ def _row(
         "to": None if rival is None else rival.name,
         "spec": entry.reference,
         "family": entry.spec.family,
-        "top1": printed.top1 if printed else None,
-        "top5": printed.top5 if printed else None,
-        "ap": printed.ap if printed else None,
+        **{key: getattr(printed, key, None) for key in SCORES.values()},
         "published": printed.model_dump() if printed else None,
         "marks": found,
     }
-
-
-#: Published accuracies, by the title of their column.
-SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap"}
 
 
 def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column]:
@@ -107,19 +103,15 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
         def show(row: Row) -> str:
             mark = [row["marks"][key]] if key in row["marks"] else []
             agrees = document.MARKS[row["agrees"]] if key == "macs" else ""
-            return marked(mark, quantity(times * row[key]) + agrees)
+            return marked(mark, human(times * row[key]) + agrees)
 
         return Column(unit if key == "macs" else key, "", show)
 
-    rival = [Column("to", "to", justify="left")] if to == CHEAPEST else []
-    accuracies = [
-        Column(title, key, lambda value: f"{value:.1f}")
-        for title, key in SCORES.items()
-        if any(row[key] is not None for row in table)
-    ]
+    rival = [words("to")] if to == CHEAPEST else []
+    accuracies = [Column(*each, "{:.1f}".format) for each in scored(table)]
     return [
-        Column("network", "name", justify="left"),
-        Column("input", "resolution", sides),
+        words("network", "name"),
+        IMAGE,
         cost("params"),
         Column("×", "params_ratio", times),
         cost("macs", factor),
@@ -130,15 +122,20 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
     ]
 
 
+def scored(table: Sequence[Row]) -> list[tuple[str, str]]:
+    """Title and key of the accuracies that are published of any of the networks."""
+    return [
+        (title, key)
+        for title, key in SCORES.items()
+        if any(row[key] is not None for row in table)
+    ]
+
+
 def _notes(to: str | None, table: Sequence[Data]) -> list[str]:
     if to == CHEAPEST:
         text = "×: as a multiple of the cheapest network here that is as accurate"
     else:
         text = f"×: as a multiple of {table[0]['to']}"
-    named = [
-        title
-        for title, key in SCORES.items()
-        if any(row[key] is not None for row in table)
-    ]
+    named = [title for title, _ in scored(table)]
     text += f"; {', '.join(named)}: as published, in per cent" if named else ""
     return [text, *document.agreement(table)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.growth.growth import growth_of
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, unit_of
+from effscale.report.document import Column, Report, Section, unit_of, words
 from effscale.report.scaling import legend, reasons, scaled, variant_row
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
         return human(factor * asked)
 
     return [
-        Column("", "role", justify="left"),
+        words("", "role"),
         *([Column("target", "target", target)] if several else []),
         *(_PHI if ray else []),
         *scaled(growth),

@@ -15,6 +15,7 @@ from effscale.report.document import (
     seconds,
     several,
     unit_of,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def beside(
             row["latency"].append(measured)
             table.append({"name": row["name"], **measured})
     columns = [
-        Column("network", "name", justify="left"),
+        words("network", "name"),
         *_varying(table),
         *_measured(units),
         Column("×", "", _times),
@@ -157,7 +158,7 @@ def _flat(entry: Data) -> Data:
 def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     """A table of the parts for each setting; none where no part was timed."""
     columns = [
-        Column("part", "part", justify="left"),
+        words("part"),
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("of time", "share", percent),
@@ -205,8 +206,8 @@ def _varying(entries: Sequence[Row]) -> list[Column]:
 def _common(entries: Sequence[Row]) -> str:
     """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
     several, first = _differing(entries), entries[0]
-    words = [_said(key, first[key]) for key in _SETTING if key not in several]
-    return ", ".join(filter(None, words))
+    named = [_said(key, first[key]) for key in _SETTING if key not in several]
+    return ", ".join(filter(None, named))
 
 
 def _differing(entries: Sequence[Row]) -> list[str]:

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.compare.parts import aside, changes, less, of_variants
 from effscale.cost.count import Cost
+from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.compare import ratios
 from effscale.report.document import (
     Column,
     Report,
     Section,
-    quantity,
+    extents,
     signed_percent,
     unit_of,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -52,10 +54,10 @@ def report(
     sum_of_all = {"part": "total", **_figures(old.cost, new.cost)}
     verdict = _verdict(old, new, total, units)
     what = [
-        Column("part", "part", justify="left"),
-        Column("change", "what", justify="left", wraps=True),
+        words("part"),
+        words("change", "what", wraps=True),
     ]
-    name = [Column("variant", "variant", justify="left")]
+    name = [words("variant")]
     sections = [
         Section([*what, *_deltas(units)], changed, verdict, total=sum_of_all),
         Section([*name, *_deltas(units)], variants, "Variants of the file"),
@@ -144,7 +146,7 @@ def _value(value: Any) -> str:  # noqa: ANN401 - plain data
         return f"{value:g}"
     if isinstance(value, list) and all(isinstance(each, int) for each in value):
         square = len(value) == 2 and value[0] == value[1]  # noqa: PLR2004 - two sides
-        return str(value[0]) if square else "×".join(map(str, value))
+        return str(value[0]) if square else extents(value)
     return str(value)
 
 
@@ -169,7 +171,7 @@ def _delta(figure: str, times: int) -> Show:
 
 def signed(number: int) -> str:
     """A quantity with its sign: `+2.30 M`."""
-    return f"+{quantity(number)}" if number > 0 else quantity(number)
+    return f"+{human(number)}" if number > 0 else human(number)
 
 
 def _rise(value: float) -> str:
@@ -189,7 +191,7 @@ def _verdict(old: Entry, new: Entry, total: Cost, units: Units) -> str:
             continue
         rise = _rise(after / before - 1) if before else "new"
         said.append(
-            f"{title} {quantity(times * before)} → {quantity(times * after)} ({rise})"
+            f"{title} {human(times * before)} → {human(times * after)} ({rise})"
         )
     name = new.spec.name
     if old.spec.name != name:

@@ -17,16 +17,21 @@ from effscale.cost.count import layer_costs, part_costs
 from effscale.cost.visits import visited
 from effscale.errors import ScaleError
 from effscale.network.network import network
-from effscale.quantity import agrees
+from effscale.quantity import agrees, human
 from effscale.report import rows
 from effscale.report.document import (
+    ACTIVATIONS,
+    PARAMS,
+    SHARE,
     Column,
     Report,
     Section,
+    extents,
+    macs_column,
     percent,
-    quantity,
     sides,
     unit_of,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +73,7 @@ def report(  # noqa: PLR0913 - options
             row["restated"] = figure(each, tool)
     data = {
         **rows.envelope("profile", spec.name),
-        "resolution": [int(side) for side in spec.resolution],
+        "resolution": rows.image(spec),
         "totals": rows.costs(cost),
         "parts": parts,
     }
@@ -105,10 +110,10 @@ def _heading(
     spec: Spec, cost: Cost, measured: Measurement | None, units: Units
 ) -> list[tuple[str, str]]:
     unit, factor = unit_of(units)
-    size = "×".join(str(side) for side in spec.resolution)
+    image = extents((spec.image_channels, *spec.resolution))
     counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
     lines = [
-        ("network", f"{spec.name}, {spec.image_channels}×{size} px, one image"),
+        ("network", f"{spec.name}, {image} px, one image"),
         ("counted", f"{counted}, {int(cost.activations):,} activations"),
     ]
     if spec.published is not None:
@@ -164,19 +169,19 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
     return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
 
 
-_OPERATOR = Column("operator", "operator", justify="left")
+_OPERATOR = words("operator")
 _CHANNELS = Column("channels", "channels")
 _OUTPUT = Column("output", "output", sides)
 _WHAT = {
     "part": [
-        Column("part", "part", justify="left"),
+        words("part"),
         _OPERATOR,
         Column("input", "input", sides),
         _OUTPUT,
         _CHANNELS,
         Column("repeats", "repeats"),
     ],
-    "layer": [Column("layer", "layer", justify="left"), _OPERATOR, _OUTPUT, _CHANNELS],
+    "layer": [words("layer"), _OPERATOR, _OUTPUT, _CHANNELS],
     "operator": [_OPERATOR, Column("calls", "calls")],
 }
 
@@ -184,14 +189,13 @@ _WHAT = {
 def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
     if by == "level":
         return _level_columns(units)
-    unit, factor = unit_of(units)
     return [
         *_WHAT[by],
-        Column("params", "params", quantity),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        *([Column(tool, "restated", quantity)] if tool else []),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
+        PARAMS,
+        macs_column(units),
+        *([Column(tool, "restated", human)] if tool else []),
+        SHARE,
+        ACTIVATIONS,
     ]
 
 
@@ -251,18 +255,13 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
 
 
 def _level_columns(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
-
-    def macs(number: int) -> str:
-        return quantity(factor * number)
-
     return [
-        Column("level", "level", justify="left"),
+        words("level"),
         Column("size", "size", sides),
-        *(Column(title, name, macs) for name, title in HEADS.items()),
-        Column(unit, "macs", macs),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
+        *(macs_column(units, name, title=title) for name, title in HEADS.items()),
+        macs_column(units),
+        SHARE,
+        ACTIVATIONS,
     ]
 
 

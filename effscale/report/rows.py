@@ -25,6 +25,11 @@ def envelope(command: str, spec: str | None = None) -> Data:
     return {"effscale": VERSION, "command": command, **named}
 
 
+def image(spec: Spec) -> list[int]:
+    """Height and width of the image."""
+    return [int(side) for side in spec.resolution]
+
+
 def costs(cost: Cost) -> Data:
     """Params, MACs and activations, as plain ints."""
     return {
@@ -58,7 +63,7 @@ def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of 
         "depth_multiplier": None if given is None else float(given.depth),
         "width_multiplier": None if given is None else float(given.width),
         "resolution_multiplier": None if given is None else float(given.resolution),
-        "resolution": [int(side) for side in spec.resolution],
+        "resolution": image(spec),
         **(told or {}),
         **costs(cost),
         "ratio": None,

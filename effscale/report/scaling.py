@@ -9,18 +9,23 @@ from effscale.growth.dimensions import value
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.network.network import network
+from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import (
+    RATIO,
+    SHARE,
     Column,
     Report,
     Section,
     change,
+    extents,
+    macs_column,
     multiple,
     percent,
-    quantity,
     sides,
     signed_percent,
     unit_of,
+    words,
 )
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
@@ -139,15 +144,15 @@ def _heading(
     baseline = growth.spec
     base = count(baseline)
     unit, factor = unit_of(units)
-    size = "×".join(str(side) for side in baseline.resolution)
-    macs = quantity(factor * int(base.macs))
-    params = quantity(int(base.params))
+    size = extents(baseline.resolution)
+    macs = human(factor * int(base.macs))
+    params = human(int(base.params))
     text = f"{baseline.name}, {macs} {unit}, {params} params, {size} px"
     lines = [("baseline", text), growth.law]
     budgets = {(each.phi, each.budget) for each in variants}
     if len(budgets) == 1:
         phi, budget = budgets.pop()
-        cost = quantity(factor * int(base.macs) * budget)
+        cost = human(factor * int(base.macs) * budget)
         text = f"2^{phi:g} = {multiple(budget)} × {baseline.name} = {cost} {unit}"
     else:
         text = f"2^φ × {baseline.name}"
@@ -160,10 +165,10 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
 
 def _columns(growth: Growth, units: Units) -> list[Column]:
     return [
-        Column("variant", "name", justify="left"),
+        words("variant", "name"),
         *scaled(growth),
         *document.costs(units),
-        Column("ratio", "ratio", multiple),
+        RATIO,
         Column("budget", "budget", multiple),
         document.OFF_BY,
     ]
@@ -198,7 +203,6 @@ def legend(growth: Growth) -> list[str]:
 
 def _parts(row: Data, units: Units) -> Section:
     """A single variant's stages, old → new."""
-    unit, factor = unit_of(units)
     stages = [
         {
             **part,
@@ -209,14 +213,14 @@ def _parts(row: Data, units: Units) -> Section:
         for part in row["stages"]
     ]
     parts = [
-        Column("part", "part", justify="left"),
-        Column("operator", "operator", justify="left"),
+        words("part"),
+        words("operator"),
         Column("stride", "stride"),
         Column("channels", "channels_change", change),
         Column("repeats", "repeats_change", change),
         Column("input", "input_change", change),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        Column("share", "share", percent),
+        macs_column(units),
+        SHARE,
     ]
     total = {"part": "total", "macs": row["macs"], "share": 1.0}
     return Section(parts, stages, f"{row['name']}, stage by stage", total)
@@ -225,9 +229,9 @@ def _parts(row: Data, units: Units) -> Section:
 def _factors(row: Data) -> Section:
     """A single variant's factors, with the reason of each."""
     why = [
-        Column("factor", "factor", justify="left"),
+        words("factor"),
         Column("effect", "value", lambda value: signed_percent(value - 1)),
-        Column("why", "reason", justify="left", wraps=True),
+        words("why", "reason", wraps=True),
     ]
     ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
     product = row["ratio"] / row["budget"]
@@ -255,7 +259,7 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
         return signed_percent(value - 1) if growth.of_deviation else f"×{value:.3g}"
 
     effects = [
-        Column("variant", "name", justify="left"),
+        words("variant", "name"),
         *(Column(each.title, key, effect) for key, each in growth.reasons.items()),
         document.OFF_BY,
     ]
@@ -274,7 +278,7 @@ def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
         for name, exact in growth.unrounded(variant.multipliers).items()
     ]
     columns = [
-        Column("dimension", "dimension", justify="left"),
+        words("dimension"),
         Column("exactly", "exact", lambda number: f"{number:.6g}"),
         Column("used", "used", _said),
     ]
@@ -305,8 +309,8 @@ def _left(published: Sequence[Published]) -> list[Section]:
     """The published networks beside the law's, a row for each departure."""
     found = [row for each in published for row in _departures(each)]
     columns = [
-        Column("published", "name", justify="left"),
-        Column("dimension", "dimension", justify="left"),
+        words("published", "name"),
+        words("dimension"),
         Column("law", "law", _said),
         Column("is", "published", _said),
         Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
@@ -329,14 +333,14 @@ def _said(found: Any) -> str:  # noqa: ANN401 - plain data
 
 def _sentence(found: Hint) -> str:
     size = sides(found.resolution)
-    cost, saved = quantity(int(found.cost.macs)), percent(abs(found.change))
+    cost, saved = human(int(found.cost.macs)), percent(abs(found.change))
     if found.kind == "resolution":
         return (
             f"hint: at {size} px it costs {saved} less ({cost} MACs), more than the "
             "smaller image explains: fewer feature maps are odd"
         )
     more = "more" if found.change >= 0 else "less"
-    params = quantity(int(found.cost.params))
+    params = human(int(found.cost.params))
     return (
         f"hint: the published {found.name} costs {saved} {more} "
         f"({cost} MACs, {params} params, {size} px)"
