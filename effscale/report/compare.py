@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.compare.side_by_side import CHEAPEST, marks, rivals
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import (
-    IMAGE,
-    SCORES,
-    Column,
-    Footnotes,
-    Report,
-    Section,
-    marked,
-    unit_of,
-    words,
-)
+from effscale.report.document import Column, Footnotes, Report, Section, marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,14 +80,14 @@ def _row(
         "to": None if rival is None else rival.name,
         "spec": entry.reference,
         "family": entry.spec.family,
-        **{key: getattr(printed, key, None) for key in SCORES.values()},
+        **{key: getattr(printed, key, None) for key in document.SCORES.values()},
         "published": printed.model_dump() if printed else None,
         "marks": found,
     }
 
 
 def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
 
     def cost(key: str, times: int = 1) -> Column:
         def show(row: Row) -> str:
@@ -107,11 +97,11 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
 
         return Column(unit if key == "macs" else key, "", show)
 
-    rival = [words("to")] if to == CHEAPEST else []
+    rival = [Column.words("to")] if to == CHEAPEST else []
     accuracies = [Column(*each, "{:.1f}".format) for each in scored(table)]
     return [
-        words("network", "name"),
-        IMAGE,
+        Column.words("network", "name"),
+        document.IMAGE,
         cost("params"),
         Column("×", "params_ratio", times),
         cost("macs", factor),
@@ -126,7 +116,7 @@ def scored(table: Sequence[Row]) -> list[tuple[str, str]]:
     """Title and key of the accuracies that are published of any of the networks."""
     return [
         (title, key)
-        for title, key in SCORES.items()
+        for title, key in document.SCORES.items()
         if any(row[key] is not None for row in table)
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from effscale.quantity import human
 
@@ -31,6 +31,11 @@ class Column:
     justify: Literal["left", "right"] = "right"
     style: Show = lambda _value: ""
     wraps: bool = False
+
+    @classmethod
+    def words(cls, title: str, key: str | None = None, *, wraps: bool = False) -> Self:
+        """A column of words, flush left; its key is its title, unless given."""
+        return cls(title, title if key is None else key, justify="left", wraps=wraps)
 
     def cell(self, row: Row) -> str:
         """The text of this column in `row`; nothing for a value that is not there."""
@@ -130,11 +135,6 @@ def change(value: Sequence[Any]) -> str:
     return str(after) if before == after else f"{before}→{after}"
 
 
-def words(title: str, key: str | None = None, *, wraps: bool = False) -> Column:
-    """A column of words, flush left; its key is its title, unless given."""
-    return Column(title, title if key is None else key, justify="left", wraps=wraps)
-
-
 def marks(*marks: tuple[str, str]) -> Column:
     """A column of the marks of those keys that hold for a row."""
 
@@ -212,7 +212,7 @@ class Footnotes:
         columns = [
             Column("", "mark"),
             *([Column(cells, "cells", justify="left", wraps=True)] if cells else []),
-            words("why", wraps=True),
+            Column.words("why", wraps=True),
         ]
         rows = [
             {"mark": raised(k), "cells": ", ".join(said), "why": text}

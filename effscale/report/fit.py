@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.growth.growth import growth_of
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, unit_of, words
+from effscale.report.document import Column, Report, Section
 from effscale.report.scaling import legend, reasons, scaled, variant_row
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ _PHI = [
 def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
     ray = any(row["interval"] for row in table)
-    _, factor = unit_of(units)
+    _, factor = document.unit_of(units)
 
     def target(asked: int) -> str:
         return human(factor * asked)
 
     return [
-        words("", "role"),
+        Column.words("", "role"),
         *([Column("target", "target", target)] if several else []),
         *(_PHI if ray else []),
         *scaled(growth),

@@ -9,17 +9,7 @@ import numpy as np
 from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
 from effscale.report import document, rows
-from effscale.report.document import (
-    ACTIVATIONS,
-    OFF_BY,
-    RATIO,
-    Column,
-    Report,
-    Section,
-    marks,
-    multiple,
-    percent,
-)
+from effscale.report.document import Column, Report, Section, multiple, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,13 +127,13 @@ _BESIDE = {
 def _columns(growth: Growth, units: Units, *, family: bool) -> list[Column]:
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
-        marks(("own", "★"), ("pareto", "◆")),
+        document.marks(("own", "★"), ("pareto", "◆")),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.costs(units),
-        ACTIVATIONS,
-        RATIO,
-        OFF_BY,
+        document.ACTIVATIONS,
+        document.RATIO,
+        document.OFF_BY,
         *([Column("rms", "tracking", percent)] if family else []),
         Column("points", "points"),
     ]

@@ -5,18 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from effscale.report import rows
+from effscale.report import document, rows
 from effscale.report.compare import times
-from effscale.report.document import (
-    Column,
-    Section,
-    macs_column,
-    percent,
-    seconds,
-    several,
-    unit_of,
-    words,
-)
+from effscale.report.document import Column, Section, percent, seconds, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +74,7 @@ def beside(
             row["latency"].append(measured)
             table.append({"name": row["name"], **measured})
     columns = [
-        words("network", "name"),
+        Column.words("network", "name"),
         *_varying(table),
         *_measured(units),
         Column("×", "", _times),
@@ -158,12 +149,12 @@ def _flat(entry: Data) -> Data:
 def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     """A table of the parts for each setting; none where no part was timed."""
     columns = [
-        words("part"),
+        Column.words("part"),
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("of time", "share", percent),
-        Column(f"of {unit_of(units)[0]}", "macs_share", percent),
-        macs_column(units, "macs_per_second", suffix="/s"),
+        Column(f"of {document.unit_of(units)[0]}", "macs_share", percent),
+        document.macs_column(units, "macs_per_second", suffix="/s"),
     ]
     found = []
     for each in entries:
@@ -186,7 +177,7 @@ def _measured(units: Units) -> list[Column]:
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
-        macs_column(units, "macs_per_second", suffix="/s"),
+        document.macs_column(units, "macs_per_second", suffix="/s"),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from effscale.quantity import human
 from effscale.report import rows
-from effscale.report.document import Column, Section, words
+from effscale.report.document import Column, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ def _emphasis(row: Row) -> str:
 
 _SETTING = [
     Column("batch", "batch"),
-    words("dtype"),
+    Column.words("dtype"),
 ]
 _SIZES = [
     Column("weights", "weights", size),
@@ -112,7 +112,7 @@ _FLOW = [
 ]
 _WHOLE = [*_SIZES, Column("in training", "training_peak", size), *_FLOW]
 _PARTS = [
-    words("part"),
+    Column.words("part"),
     *_SIZES,
     *_FLOW,
     Column("bound by", "memory_bound", lambda bound: "memory" if bound else "MACs"),

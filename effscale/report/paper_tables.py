@@ -8,15 +8,12 @@ from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.compare import ratios, scored
 from effscale.report.document import (
-    IMAGE,
-    SCORES,
     Column,
     Footnotes,
     Report,
     Section,
     marked,
     multiplier,
-    words,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
             **ratios(row.cost, leads[row.to]),
             "model": row.model,
             "to": row.to,
-            **{key: row.printed.get(key) for key in SCORES.values()},
+            **{key: row.printed.get(key) for key in document.SCORES.values()},
             "cells": {cell.figure: _cell(cell) for cell in row.cells},
             "marks": _marks(row, notes),
         }
@@ -145,7 +142,7 @@ def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
         )
     ]
     return [
-        words("network", "model"),
+        Column.words("network", "model"),
         *(_DIMENSIONS if scaled else []),
         *(Column(*each) for each in scored(found)),
         *beside,
@@ -167,7 +164,7 @@ def _title(figure: str, figures: Container[str]) -> str:
     return "×" if name in figures else f"{title} ×"
 
 
-_DIMENSIONS = [*document.MULTIPLIERS, IMAGE]
+_DIMENSIONS = [*document.MULTIPLIERS, document.IMAGE]
 
 
 def _printed(figure: str) -> Show:

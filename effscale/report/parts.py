@@ -9,15 +9,7 @@ from effscale.cost.count import Cost
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.compare import ratios
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    extents,
-    signed_percent,
-    unit_of,
-    words,
-)
+from effscale.report.document import Column, Report, Section, extents, signed_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +46,10 @@ def report(
     sum_of_all = {"part": "total", **_figures(old.cost, new.cost)}
     verdict = _verdict(old, new, total, units)
     what = [
-        words("part"),
-        words("change", "what", wraps=True),
+        Column.words("part"),
+        Column.words("change", "what", wraps=True),
     ]
-    name = [words("variant")]
+    name = [Column.words("variant")]
     sections = [
         Section([*what, *_deltas(units)], changed, verdict, total=sum_of_all),
         Section([*name, *_deltas(units)], variants, "Variants of the file"),
@@ -151,7 +143,7 @@ def _value(value: Any) -> str:  # noqa: ANN401 - plain data
 
 
 def _deltas(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     titles = zip(FIGURES, (unit, "params", "activ."), (factor, 1, 1), strict=True)
     return [Column(title, "", _delta(figure, times)) for figure, title, times in titles]
 
@@ -181,7 +173,7 @@ def _rise(value: float) -> str:
 
 def _verdict(old: Entry, new: Entry, total: Cost, units: Units) -> str:
     """One line: what the change does to each figure, dearest first."""
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     titles = zip(FIGURES, (unit, "params", "activations"), (factor, 1, 1), strict=True)
     said = []
     for figure, title, times in titles:

@@ -18,21 +18,8 @@ from effscale.cost.visits import visited
 from effscale.errors import ScaleError
 from effscale.network.network import network
 from effscale.quantity import agrees, human
-from effscale.report import rows
-from effscale.report.document import (
-    ACTIVATIONS,
-    PARAMS,
-    SHARE,
-    Column,
-    Report,
-    Section,
-    extents,
-    macs_column,
-    percent,
-    sides,
-    unit_of,
-    words,
-)
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, extents, percent, sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +96,7 @@ def report(  # noqa: PLR0913 - options
 def _heading(
     spec: Spec, cost: Cost, measured: Measurement | None, units: Units
 ) -> list[tuple[str, str]]:
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     image = extents((spec.image_channels, *spec.resolution))
     counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
     lines = [
@@ -169,19 +156,19 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
     return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
 
 
-_OPERATOR = words("operator")
+_OPERATOR = Column.words("operator")
 _CHANNELS = Column("channels", "channels")
 _OUTPUT = Column("output", "output", sides)
 _WHAT = {
     "part": [
-        words("part"),
+        Column.words("part"),
         _OPERATOR,
         Column("input", "input", sides),
         _OUTPUT,
         _CHANNELS,
         Column("repeats", "repeats"),
     ],
-    "layer": [words("layer"), _OPERATOR, _OUTPUT, _CHANNELS],
+    "layer": [Column.words("layer"), _OPERATOR, _OUTPUT, _CHANNELS],
     "operator": [_OPERATOR, Column("calls", "calls")],
 }
 
@@ -191,11 +178,11 @@ def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
         return _level_columns(units)
     return [
         *_WHAT[by],
-        PARAMS,
-        macs_column(units),
+        document.PARAMS,
+        document.macs_column(units),
         *([Column(tool, "restated", human)] if tool else []),
-        SHARE,
-        ACTIVATIONS,
+        document.SHARE,
+        document.ACTIVATIONS,
     ]
 
 
@@ -256,12 +243,15 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
 
 def _level_columns(units: Units) -> list[Column]:
     return [
-        words("level"),
+        Column.words("level"),
         Column("size", "size", sides),
-        *(macs_column(units, name, title=title) for name, title in HEADS.items()),
-        macs_column(units),
-        SHARE,
-        ACTIVATIONS,
+        *(
+            document.macs_column(units, name, title=title)
+            for name, title in HEADS.items()
+        ),
+        document.macs_column(units),
+        document.SHARE,
+        document.ACTIVATIONS,
     ]
 
 

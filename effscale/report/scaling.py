@@ -12,20 +12,15 @@ from effscale.network.network import network
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import (
-    RATIO,
-    SHARE,
     Column,
     Report,
     Section,
     change,
     extents,
-    macs_column,
     multiple,
     percent,
     sides,
     signed_percent,
-    unit_of,
-    words,
 )
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
@@ -143,7 +138,7 @@ def _heading(
 ) -> list[tuple[str, str]]:
     baseline = growth.spec
     base = count(baseline)
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     size = extents(baseline.resolution)
     macs = human(factor * int(base.macs))
     params = human(int(base.params))
@@ -165,10 +160,10 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
 
 def _columns(growth: Growth, units: Units) -> list[Column]:
     return [
-        words("variant", "name"),
+        Column.words("variant", "name"),
         *scaled(growth),
         *document.costs(units),
-        RATIO,
+        document.RATIO,
         Column("budget", "budget", multiple),
         document.OFF_BY,
     ]
@@ -213,14 +208,14 @@ def _parts(row: Data, units: Units) -> Section:
         for part in row["stages"]
     ]
     parts = [
-        words("part"),
-        words("operator"),
+        Column.words("part"),
+        Column.words("operator"),
         Column("stride", "stride"),
         Column("channels", "channels_change", change),
         Column("repeats", "repeats_change", change),
         Column("input", "input_change", change),
-        macs_column(units),
-        SHARE,
+        document.macs_column(units),
+        document.SHARE,
     ]
     total = {"part": "total", "macs": row["macs"], "share": 1.0}
     return Section(parts, stages, f"{row['name']}, stage by stage", total)
@@ -229,9 +224,9 @@ def _parts(row: Data, units: Units) -> Section:
 def _factors(row: Data) -> Section:
     """A single variant's factors, with the reason of each."""
     why = [
-        words("factor"),
+        Column.words("factor"),
         Column("effect", "value", lambda value: signed_percent(value - 1)),
-        words("why", "reason", wraps=True),
+        Column.words("why", "reason", wraps=True),
     ]
     ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
     product = row["ratio"] / row["budget"]
@@ -259,7 +254,7 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
         return signed_percent(value - 1) if growth.of_deviation else f"×{value:.3g}"
 
     effects = [
-        words("variant", "name"),
+        Column.words("variant", "name"),
         *(Column(each.title, key, effect) for key, each in growth.reasons.items()),
         document.OFF_BY,
     ]
@@ -278,7 +273,7 @@ def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
         for name, exact in growth.unrounded(variant.multipliers).items()
     ]
     columns = [
-        words("dimension"),
+        Column.words("dimension"),
         Column("exactly", "exact", lambda number: f"{number:.6g}"),
         Column("used", "used", _said),
     ]
@@ -309,8 +304,8 @@ def _left(published: Sequence[Published]) -> list[Section]:
     """The published networks beside the law's, a row for each departure."""
     found = [row for each in published for row in _departures(each)]
     columns = [
-        words("published", "name"),
-        words("dimension"),
+        Column.words("published", "name"),
+        Column.words("dimension"),
         Column("law", "law", _said),
         Column("is", "published", _said),
         Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),

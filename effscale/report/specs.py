@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.cost.count import count
 from effscale.growth.scale import relatives
 from effscale.report import document, rows
-from effscale.report.document import (
-    IMAGE,
-    PARAMS,
-    SCORES,
-    Column,
-    Report,
-    Section,
-    words,
-)
+from effscale.report.document import Column, Report, Section
 from effscale.spec.builtin import builtin
 
 if TYPE_CHECKING:
@@ -35,13 +27,16 @@ def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
     table = [row for row in table if not families or row["family"] in families]
     table.sort(key=lambda row: (row["family"] or "", row["macs"]))
     columns = [
-        words("name"),
-        words("family"),
-        IMAGE,
-        PARAMS,
+        Column.words("name"),
+        Column.words("family"),
+        document.IMAGE,
+        document.PARAMS,
         document.macs_column(units),
         document.ACTIVATIONS,
-        *(Column(title, key, "{:.1f}".format) for title, key in SCORES.items()),
+        *(
+            Column(title, key, "{:.1f}".format)
+            for title, key in document.SCORES.items()
+        ),
     ]
     return Report(
         data={**rows.envelope("specs"), "specs": table},
@@ -58,5 +53,5 @@ def _row(name: str, file: str, spec: Spec) -> Data:
         "family": spec.family,
         "resolution": rows.image(spec),
         **rows.costs(count(spec)),
-        **{key: getattr(spec.published, key, None) for key in SCORES.values()},
+        **{key: getattr(spec.published, key, None) for key in document.SCORES.values()},
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.errors import StudyError
 from effscale.growth.growth import Classifier
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, marks, multiple, words
+from effscale.report.document import Column, Report, Section, multiple
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Coefficients
@@ -139,7 +139,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     uneven = len(done) > 1 and max(done) > 1
     return [
         Column("", "rank"),
-        marks(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
+        document.marks(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
         *(Column(axis.title, axis.key, multiple) for axis in Classifier.axes),
         *document.costs(units),
         document.ACTIVATIONS,
@@ -155,11 +155,11 @@ _LEGEND = (
     "and activations  ≈ not told apart from the best"
 )
 _FAILED = [
-    words("candidate", "name"),
+    Column.words("candidate", "name"),
     Column("seed", "seed"),
     Column("attempts", "attempts"),
-    words("reason", wraps=True),
-    words("log", wraps=True),
+    Column.words("reason", wraps=True),
+    Column.words("log", wraps=True),
 ]
 
 

@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.quantity import human
-from effscale.report import rows
-from effscale.report.document import (
-    PARAMS,
-    RATIO,
-    Column,
-    Report,
-    Section,
-    macs_column,
-    signed_percent,
-    unit_of,
-)
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, signed_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +30,14 @@ def report(
 ) -> Report:
     """Each step with its cost as a bar, cliffs and sizes free of waste marked."""
     table = [_row(dimension, each, base) for each in steps]
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     wasted = any(row["waste"] is not None for row in table)
     highest = max((row["macs"] for row in table), default=1)
     columns = [
         Column(_title(dimension), "", lambda row: _range(dimension, row)),
-        macs_column(units),
+        document.macs_column(units),
         Column("", "macs", lambda macs: _bar(macs / highest), justify="left"),
-        RATIO,
+        document.RATIO,
         Column("step", "rise", lambda rise: signed_percent(rise) if rise else ""),
         *_dimension_columns(dimension, wasted=wasted),
         Column("", "", _mark, justify="left"),
@@ -76,7 +67,7 @@ def _row(dimension: Dimension, step: Step, base: int) -> Data:
 def _dimension_columns(dimension: Dimension, *, wasted: bool) -> list[Column]:
     if dimension == "resolution":
         return [Column("waste", "waste", signed_percent)] if wasted else []
-    return [PARAMS]
+    return [document.PARAMS]
 
 
 def _title(dimension: Dimension) -> str:
