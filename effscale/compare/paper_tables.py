@@ -90,7 +90,14 @@ class Table:
     def points(self) -> list[Point]:
         """Its networks, with the accuracies that it prints."""
         return [
-            Point.of(row.model, row.spec.family, row.printed[metric], row.cost, metric)
+            Point(
+                row.model,
+                row.spec.family,
+                row.printed[metric],
+                int(row.cost.params),
+                int(row.cost.macs),
+                metric,
+            )
             for row in self.rows
             for metric in METRICS
             if metric in row.printed

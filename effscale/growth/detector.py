@@ -185,7 +185,6 @@ class Detector(Growth):
         }
 
     def unrounded(self, given: Multipliers) -> dict[str, float]:
-        """Sides, and the numbers of neck and heads."""
         return {
             "resolution": float(given.resolution * self.spec.resolution[0]),
             "neck channels": float(given.factor("neck_width") * self.neck.channels),
@@ -211,7 +210,6 @@ class Detector(Growth):
 
     @property
     def own(self) -> Sequence[float]:
-        """The growth of the neck's channels."""
         return (self.scaling.channels,)
 
     def ranges(self, budget: float) -> Sequence[Interval]:  # noqa: ARG002
@@ -225,7 +223,6 @@ class Detector(Growth):
         return replace(self.at_phi(phi), neck_width=exact**phi)
 
     def numbers(self, scaled: Spec) -> Sequence[Any]:
-        """The neck's channels."""
         return (value(scaled, CHANNELS),)
 
 

@@ -107,7 +107,6 @@ FOLLOWERS = {
 
 
 def _check_followed(spec: Spec, multipliers: Multipliers, followed: set[str]) -> None:
-    """Refuse a multiplier that nothing in the network has followed."""
     for name, what in FOLLOWERS.items():
         if name not in followed and not every(multipliers.factor(name) == 1):
             raise ScaleError(f"{name}: {spec.name} has no {what}")

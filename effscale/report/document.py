@@ -97,7 +97,6 @@ def signed_percent(value: float) -> str:
 
 
 def deviation_style(value: float) -> str:
-    """The colour of a deviation."""
     if abs(value) <= GOOD:
         return "green"
     return "yellow" if abs(value) <= FAIR else "red"

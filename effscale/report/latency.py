@@ -137,7 +137,6 @@ def _ratio(each: Latency, rival: Latency | None) -> Data:
 
 
 def _cells(entry: Data, part: Data) -> Data:
-    """The cells of a part in a CSV."""
     return _flat({**{key: entry[key] for key in _SETTING}, **part})
 
 

@@ -70,7 +70,6 @@ def _part(each: PartMemory, balance: float) -> Data:
 
 
 def _cells(entry: Data, part: Data) -> Data:
-    """The cells of a part in a CSV."""
     return {
         "memory_batch": entry["batch"],
         "memory_dtype": entry["dtype"],

@@ -40,7 +40,6 @@ def costs(cost: Cost) -> Data:
 
 
 def measured(measurement: Measurement | None) -> Data | None:
-    """What the counter measured, or None where nothing was."""
     if measurement is None:
         return None
     return {"engine": measurement.engine, **costs(measurement)}

@@ -187,12 +187,10 @@ _SCALED = {
 
 
 def scaled(growth: Growth) -> list[Column]:
-    """Columns that say how networks of a kind were scaled."""
     return [_SCALED[key] for key in growth.columns]
 
 
 def legend(growth: Growth) -> list[str]:
-    """The note on those columns, if they need one."""
     return [growth.legend] if growth.legend else []
 
 

@@ -109,7 +109,6 @@ class Ray:
     admitted: Any  #: which of them the limits admit
 
     def at(self, index: int, role: str, target: int) -> Found:
-        """The network with this index."""
         low, high = float(self.phi[index]), float(self.end[index])
         phi = simplest(low, high)
         name = called(self.spec, self.strategy, phi)

@@ -51,14 +51,12 @@ class Grid:
     phis: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        """Refuse what no search can answer."""
         if not 1 <= self.budget < float("inf"):
             raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
         _limit(self.points)
 
     @property
     def points(self) -> int:
-        """How many points there are."""
         return math.prod(map(len, self.axes))
 
 
@@ -237,7 +235,6 @@ class Candidates:
         return len(self.product)
 
     def take(self, order: IntArray) -> Candidates:
-        """The candidates at these indices."""
         picked = {name: _take(value, order) for name, value in vars(self).items()}
         return Candidates(**picked)
 
