@@ -60,17 +60,17 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
-    """What a neck's backbone is called: its relatives are of other networks now."""
-    if "neck" not in spec.sections:
-        return {}
-    backbone = {"backbone": backbone_called(spec, multipliers)}
-    if spec.scaling is None:
-        return {**backbone}
-    return {**backbone, "scaling": with_value(spec.scaling, ("backbones",), {})}
+    """What the backbone is called now: its relatives are of other networks."""
+    update: dict[str, object] = {}
+    if (called := backbone_called(spec, multipliers)) != spec.backbone:
+        update["backbone"] = called
+    if spec.scaling is not None:
+        update["scaling"] = with_value(spec.scaling, ("backbones",), {})
+    return update
 
 
 def backbone_called(spec: Spec, multipliers: Multipliers) -> str | None:
-    """The listed backbone that a detector has at these multipliers, if it is one."""
+    """The backbone at these multipliers: the spec's own, or a listed one, if any."""
     asked = multipliers.depth, multipliers.width
     if any(map(is_array, asked)):
         return None
