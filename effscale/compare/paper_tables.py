@@ -13,10 +13,9 @@ import yaml
 
 from effscale.compare.side_by_side import METRICS, Point
 from effscale.cost.count import Cost, part_costs, whole
-from effscale.growth.dimensions import value
 from effscale.growth.growth import at_phi
 from effscale.growth.multipliers import Multipliers
-from effscale.growth.scale import at_resolution, load, scale
+from effscale.growth.scale import at_resolution, load, scale, value
 from effscale.network.network import network
 from effscale.quantity import SCALES
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from effscale.arrays import is_array, maximum, where
 from effscale.choices import MAX_PHI
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import value
 from effscale.growth.growth import Axis, Classifier, Factor, Growth, Reason
 from effscale.growth.multipliers import BY_LAW, Multipliers, check_phi
-from effscale.growth.scale import stated, variant
+from effscale.growth.scale import stated, value, variant
 from effscale.spec.neck import Heads, Neck, Scaling
 
 if TYPE_CHECKING:

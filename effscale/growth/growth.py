@@ -15,10 +15,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from effscale.growth.dimensions import Path, value, with_value
 from effscale.growth.multipliers import SINGLE, Multipliers, strategy
 from effscale.growth.rounding import EXACT, Rules
-from effscale.growth.scale import scale
+from effscale.growth.scale import scale, value, with_value
 
 if TYPE_CHECKING:
     from effscale.arrays import Real
@@ -95,7 +94,7 @@ class Growth(ABC):
     of_deviation: ClassVar[bool]
     #: Dimensions in which two networks differ: the values that make each, the first of
     #: which says it.
-    dimensions: ClassVar[Mapping[str, Sequence[Path]]] = {}
+    dimensions: ClassVar[Mapping[str, Sequence[Sequence[str]]]] = {}
     #: What stays as it is where depth, width and resolution are searched freely.
     kept: ClassVar[str] = ""
     #: Options by which a search finds what its ray has not, in words.

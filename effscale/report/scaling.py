@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count, part_costs, whole
-from effscale.growth.dimensions import value
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
+from effscale.growth.scale import value
 from effscale.network.network import network
 from effscale.quantity import human
 from effscale.report import document, rows

@@ -17,9 +17,8 @@ import numpy as np
 from effscale.arrays import is_array
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import ROLES, numbers
 from effscale.growth.growth import growth_of
-from effscale.growth.scale import leaves_an_image, scale
+from effscale.growth.scale import ROLES, leaves_an_image, numbers, scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from effscale.growth.dimensions import FOLLOWS, numbers
 from effscale.growth.rounding import Rules
+from effscale.growth.scale import FOLLOWS, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
