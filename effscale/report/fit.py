@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.growth.growth import growth_of
-from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section
 from effscale.report.scaling import legend, reasons, scaled, variant_row
@@ -95,15 +94,11 @@ _PHI = [
 
 def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
+    targets = [document.macs_column(units, "target", title="target")]
     ray = any(row["interval"] for row in table)
-    _, factor = document.unit_of(units)
-
-    def target(asked: int) -> str:
-        return human(factor * asked)
-
     return [
         Column.words("", "role"),
-        *([Column("target", "target", target)] if several else []),
+        *(targets if several else []),
         *(_PHI if ray else []),
         *scaled(growth),
         *document.costs(units),

@@ -131,15 +131,10 @@ def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
         rows.layer_row(each, cost, each.visit.leaf.label) for each in layer_costs(net)
     ]
     if tool:
-        for row, figure_of in zip(table, _figures(net, tool), strict=True):
-            row["restated"] = figure_of
+        steps = (step for each in visited(net, unroll=True) for step in each.visits)
+        for row, (_, found) in zip(table, amounts_of(steps), strict=True):
+            row["restated"] = figure(found, tool)
     return table
-
-
-def _figures(net: Network, tool: Tool) -> list[int]:
-    """The tool's figure of every leaf."""
-    steps = (step for each in visited(net, unroll=True) for step in each.visits)
-    return [figure(each, tool) for _, each in amounts_of(steps)]
 
 
 def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:

@@ -59,9 +59,10 @@ def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of 
         "name": name,
         "strategy": None,
         "phi": None,
-        "depth_multiplier": None if given is None else float(given.depth),
-        "width_multiplier": None if given is None else float(given.width),
-        "resolution_multiplier": None if given is None else float(given.resolution),
+        **{
+            f"{each}_multiplier": None if given is None else float(given.factor(each))
+            for each in ("depth", "width", "resolution")
+        },
         "resolution": image(spec),
         **(told or {}),
         **costs(cost),

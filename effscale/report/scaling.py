@@ -105,22 +105,19 @@ def report(
         table.sort(key=lambda row: row["phi"])
     growth = growth_of(baseline)
     given = baseline.coefficients
-    named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
-    single = len(variants) == 1
-    found = hint(baseline, variants[0].spec) if single and not published else None
-    said = [] if found is None else [_sentence(found)]
-    more = [_parts(table[1], units)] if single else []
-    if single and growth.of_deviation:
-        more.append(_factors(table[1]))
+    if len(variants) == 1:
+        more = _story(growth, variants[0], table[1:], units)
+        found = None if published else hint(baseline, variants[0].spec)
     else:
-        more.append(reasons(growth, table[1:]))
-    more += _unrounded(growth, variants[0]) if single else []
+        more, found = [reasons(growth, table[1:])], None
+    said = None if found is None else _sentence(found)
+    notes = [*document.agreement(table), *_by_law(published), *legend(growth)]
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
-            "coefficients": {**named, "product": given.product},
+            "coefficients": {**dict(given), "product": given.product},
             "rows": table,
-            "hint": said[0] if said else None,
+            "hint": said,
         },
         sections=[
             Section(_columns(growth, units), table, emphasis=_emphasis),
@@ -128,7 +125,7 @@ def report(
             *_left(published),
         ],
         heading=_heading(growth, variants, units),
-        notes=[*document.agreement(table), *_by_law(published), *legend(growth), *said],
+        notes=[*notes, *([said] if said else [])],
         records=[rows.flat(row) for row in table],
     )
 
@@ -192,6 +189,15 @@ def scaled(growth: Growth) -> list[Column]:
 
 def legend(growth: Growth) -> list[str]:
     return [growth.legend] if growth.legend else []
+
+
+def _story(
+    growth: Growth, variant: Variant, table: Sequence[Data], units: Units
+) -> list[Section]:
+    """All of a single variant; the rows behind its own are of published ones."""
+    own = table[0]
+    why = _factors(own) if growth.of_deviation else reasons(growth, table)
+    return [_parts(own, units), why, *_unrounded(growth, variant)]
 
 
 def _parts(row: Data, units: Units) -> Section:

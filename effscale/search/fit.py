@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from effscale.arrays import RealArray
     from effscale.growth.multipliers import Multipliers
+    from effscale.search.reachable import Numbers, Rounded
     from effscale.spec.models import Spec
 
 
@@ -241,22 +242,30 @@ def _runs(spec: Spec, name: str, low: float, high: float) -> Axis:
     Some may be of images that are too small.
     """
     points, rounders = [np.array([low])], []
-    for follows, rule, given in rounded_numbers(spec):
-
-        def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
-            return at_phi(spec, phi, name).factor(of) + 0 * phi
-
-        def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
-            return rule(number, value(phi))
-
-        def about_1(_: Any, phi: Any, value: Any = value) -> Any:  # noqa: ANN401
-            return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
-
-        # At exactly 1 nothing is rounded, and just before and after it all is.
+    for each in rounded_numbers(spec):
+        about_1, rounded = _along(spec, name, each)
         points.append(breakpoints(about_1, [0], low, high))
-        points.append(breakpoints(rounded, given, low, high))
-        rounders += [(rounded, number) for number in given]
+        points.append(breakpoints(rounded, each.numbers, low, high))
+        rounders += [(rounded, number) for number in each.numbers]
     phi: RealArray = np.unique(np.concatenate(points))
     columns = [rule(np.full(len(phi), number), phi) for rule, number in rounders]
     numbers = np.stack(columns, axis=1)
     return distinct(phi, numbers, high, special=growth_of(spec).special)
+
+
+def _along(spec: Spec, name: str, numbers: Numbers) -> tuple[Rounded, Rounded]:
+    """Functions of φ: whether a multiplier is at 1 or beyond it, and what it makes.
+
+    At exactly 1 nothing is rounded, and just before and after it all is.
+    """
+
+    def value(phi: Any) -> Any:  # noqa: ANN401
+        return at_phi(spec, phi, name).factor(numbers.follows) + 0 * phi
+
+    def about_1(_: Any, phi: Any) -> Any:  # noqa: ANN401
+        return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
+
+    def rounded(number: Any, phi: Any) -> Any:  # noqa: ANN401
+        return numbers.rule(number, value(phi))
+
+    return about_1, rounded
