@@ -134,7 +134,7 @@ def change(value: Sequence[Any]) -> str:
     return str(after) if before == after else f"{before}→{after}"
 
 
-def marks(*marks: tuple[str, str]) -> Column:
+def marks_column(*marks: tuple[str, str]) -> Column:
     """A column of the marks of those keys that hold for a row."""
 
     def show(row: Row) -> str:

@@ -127,7 +127,7 @@ _BESIDE = {
 def _columns(growth: Growth, units: Units, *, family: bool) -> list[Column]:
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
-        document.marks(("own", "★"), ("pareto", "◆")),
+        document.marks_column(("own", "★"), ("pareto", "◆")),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.costs(units),

@@ -139,7 +139,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     uneven = len(done) > 1 and max(done) > 1
     return [
         Column("", "rank"),
-        document.marks(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
+        document.marks_column(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
         *(Column(axis.title, axis.key, multiple) for axis in Classifier.axes),
         *document.costs(units),
         document.ACTIVATIONS,

@@ -14,7 +14,7 @@ from effscale.errors import CountError, ScaleError
 from effscale.growth.growth import Variant, at_phi, called, growth_of
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.reachable import (
-    Axis,
+    Intervals,
     breakpoints,
     distinct,
     rounded_numbers,
@@ -138,7 +138,7 @@ def ray(
     runs = _runs(spec, name, low, high)
     image = at_phi(spec, runs.start, name).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
-    runs = Axis(runs.start[exists], runs.end[exists])
+    runs = Intervals(runs.start[exists], runs.end[exists])
     if len(runs) and not empty and high == round(high):
         runs.end[-1] = _change_after(spec, name, high)
     given = at_phi(spec, runs.start, name)
@@ -236,7 +236,7 @@ def _last(holds: Callable[[float], bool], inside: float, outside: float) -> floa
     return inside
 
 
-def _runs(spec: Spec, name: str, low: float, high: float) -> Axis:
+def _runs(spec: Spec, name: str, low: float, high: float) -> Intervals:
     """The intervals of φ from `low` to `high` that have one network each.
 
     Some may be of images that are too small.
