@@ -63,19 +63,17 @@ def _row(
     entry: Entry, rival: Entry | None, measurement: Measurement | None, notes: Footnotes
 ) -> Data:
     printed = entry.spec.published
-    beginning = rows.network(
-        entry.name, entry.spec, entry.cost, entry.multipliers, measurement
-    )
+    given = entry.multipliers
     text = (printed.note if printed else None) or UNEXPLAINED
     found = {
-        mark.figure: notes.mark(
-            text, f"{entry.name} {mark.printed} {_WORDS[mark.figure]}"
+        each.figure: notes.mark(
+            text, f"{entry.name} {each.printed} {_WORDS[each.figure]}"
         )
-        for mark in marks(entry)
+        for each in marks(entry)
     }
     none = {"ratio": None, "params_ratio": None}
     return {
-        **beginning,
+        **rows.network(entry.name, entry.spec, entry.cost, given, measurement),
         **(none if rival is None else ratios(entry.cost, rival.cost)),
         "to": None if rival is None else rival.name,
         "spec": entry.reference,

@@ -45,10 +45,7 @@ def report(
     changed = [row for row in parts if row["change"] != "same"]
     sum_of_all = {"part": "total", **_figures(old.cost, new.cost)}
     verdict = _verdict(old, new, total, units)
-    what = [
-        Column.words("part"),
-        Column.words("change", "what", wraps=True),
-    ]
+    what = [Column.words("part"), Column.words("change", "what", wraps=True)]
     name = [Column.words("variant")]
     sections = [
         Section([*what, *_deltas(units)], changed, verdict, total=sum_of_all),
