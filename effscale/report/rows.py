@@ -25,6 +25,11 @@ def envelope(command: str, spec: str | None = None) -> Data:
     return {"effscale": VERSION, "command": command, **named}
 
 
+def image(spec: Spec) -> list[int]:
+    """Height and width of the image."""
+    return [int(side) for side in spec.resolution]
+
+
 def costs(cost: Cost) -> Data:
     """Params, MACs and activations, as plain ints."""
     return {
@@ -35,7 +40,6 @@ def costs(cost: Cost) -> Data:
 
 
 def measured(measurement: Measurement | None) -> Data | None:
-    """What the counter measured, or None where nothing was."""
     if measurement is None:
         return None
     return {"engine": measurement.engine, **costs(measurement)}
@@ -55,10 +59,11 @@ def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of 
         "name": name,
         "strategy": None,
         "phi": None,
-        "depth_multiplier": None if given is None else float(given.depth),
-        "width_multiplier": None if given is None else float(given.width),
-        "resolution_multiplier": None if given is None else float(given.resolution),
-        "resolution": [int(side) for side in spec.resolution],
+        **{
+            f"{each}_multiplier": None if given is None else float(given.factor(each))
+            for each in ("depth", "width", "resolution")
+        },
+        "resolution": image(spec),
         **(told or {}),
         **costs(cost),
         "ratio": None,
