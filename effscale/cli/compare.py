@@ -8,7 +8,7 @@ import click
 
 from effscale.choices import TABLES
 from effscale.cli import latency, options
-from effscale.cli.request import Request
+from effscale.cli.options import Request
 from effscale.cli.types import SpecOrFamily
 
 if TYPE_CHECKING:
@@ -121,7 +121,6 @@ def _changed(request: Request) -> bool:
 
 
 def _table(name: str) -> Compared:
-    """A paper's table and ours."""
     from effscale.compare.paper_tables import table
     from effscale.report.paper_tables import report
 

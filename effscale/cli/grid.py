@@ -12,8 +12,8 @@ import click
 
 from effscale.choices import SHARES, SORTS
 from effscale.cli import options, study
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class Ranges:
 
     @property
     def given(self) -> dict[str, Interval | None]:
-        """By option."""
         names = ("alpha", "beta", "gamma", "neck_width")
         return {name.replace("_", "-"): getattr(self, name) for name in names}
 

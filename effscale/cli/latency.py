@@ -16,7 +16,7 @@ from effscale.cli.types import Parsed, Range
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from effscale.cli.request import Request
+    from effscale.cli.options import Request
     from effscale.compare.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject

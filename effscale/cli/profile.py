@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from effscale.choices import BALANCE, TOOLS
 from effscale.cli import latency, options
-from effscale.cli.request import Request
+from effscale.cli.options import Request
 from effscale.cli.types import Parsed, Range
 from effscale.errors import DisagreementError
 
@@ -43,7 +43,6 @@ class Memory:
     balance: float
 
     def shown(self, report: Report, spec: Spec) -> Report:
-        """The answer of `profile`, with them."""
         from effscale.cost.memory import memory
         from effscale.network.network import network
         from effscale.report.memory import by_part

@@ -9,8 +9,8 @@ import click
 
 from effscale.cli import latency, options
 from effscale.cli.compare import compared_networks
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import SpecOrFamily, Target
 
 if TYPE_CHECKING:
@@ -91,5 +91,4 @@ def command(
 
 
 def _title(names: list[str]) -> str:
-    """The networks by name, or how many they are."""
     return ", ".join(names) if len(names) <= 4 else f"{len(names)} networks"  # noqa: PLR2004 - more fill a line

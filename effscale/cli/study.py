@@ -6,13 +6,13 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import options
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import DURATION, Parsed
 from effscale.errors import StudyError
 from effscale.study.objective import PAPER, Objective
@@ -47,22 +47,6 @@ class Evaluation:
     dry_run: bool
 
 
-class Checked(Parsed):
-    """A type whose parser raises StudyError with all that there is to say."""
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - text, or a value already
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401
-        """`value` parsed."""
-        try:
-            return super().convert(value, param, ctx)
-        except StudyError as error:
-            self.fail(str(error), param, ctx)
-
-
 def _where(text: str) -> Place:
     from effscale.study.engines import where
 
@@ -71,7 +55,7 @@ def _where(text: str) -> Place:
 
 objective_option = click.option(
     "--objective",
-    type=Checked("EXPRESSION", parsed),
+    type=Parsed("EXPRESSION", parsed),
     help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
     "gamma, height, width, by + - * / ** and log, exp, sqrt, min, max, abs.  "
     f"[default: {PAPER}]",
@@ -112,7 +96,7 @@ evaluation_options = options.every(
     ),
     click.option(
         "--on",
-        type=Checked("WHERE", _where),
+        type=Parsed("WHERE", _where),
         help="Where trainings run: local, local:jobs=4, ray:ADDRESS?num_gpus=0.5, "
         "dask:tcp://HOST:8786?GPU=1, slurm:queue=gpu&cores=4&memory=16GB&jobs=8.  "
         "[default: local]",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar, Stopping
-from effscale.cli.request import Request
 from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
 from effscale.errors import TrainError
 
@@ -57,7 +57,6 @@ class Learning:
     precision: str
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
-        """The recipe for so many images to learn from."""
         from effscale.train.recipe import RATE_PER_IMAGE, Recipe
 
         batch = min(self.batch, images)
@@ -112,14 +111,7 @@ class Machine:
     metavar="RATE",
     help="Learning rate at its peak.  [default: 0.4 × batch / 256]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Of the weights to begin with, and of all that is drawn later.",
-)
+@options.seed_option("Of the weights to begin with, and of all that is drawn later.")
 @click.option(
     "--augment",
     type=AUGMENT,
@@ -188,13 +180,8 @@ class Machine:
     help="Write the result to this file, as JSON unless --format says otherwise.",
 )
 @click.option("--force", is_flag=True, help="Replace the file of the result.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(options.FORMATS),
-    help="How to print the result.  [default: table]",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+@options.format_option("the result")
+@options.quiet_option
 @options.gathered(request=result, learning=Learning, machine=Machine)
 def command(  # noqa: PLR0913 - options
     *,
@@ -287,7 +274,6 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
 
 
 def _place(training: Training) -> str:
-    """How far it has come, in words."""
     epochs, steps = divmod(training.step, training.order.per_epoch)
     within = f" and {steps} of {training.order.per_epoch} steps" if steps else ""
     return f"after {epochs} of {training.recipe.epochs} epochs{within}"

@@ -45,11 +45,9 @@ class Scripted(nn.Module):
         self._script = (script,)
 
     def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401 - any output
-        """What the script makes of its inputs."""
         return self._script[0](*inputs)
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:  # noqa: FBT001, FBT002 - torch's signature
-        """The script's own."""
         return self._script[0].parameters(recurse)
 
 
@@ -72,7 +70,6 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
 def tensors(
     asked: Sequence[tuple[tuple[int, ...], str | None]],
 ) -> tuple[Input, ...]:
-    """The inputs of these shapes and names of types."""
     return tuple(
         Input(shape, None if dtype is None else getattr(torch, dtype))
         for shape, dtype in asked
@@ -80,7 +77,6 @@ def tensors(
 
 
 def literal(text: str) -> object:
-    """`text` as the Python literal that it is, or as text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -130,8 +126,6 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
 
 
 def _timm(name: str) -> Any:  # noqa: ANN401
-    """timm's model of that name, as something to be called."""
-
     def create(**arguments: object) -> Any:  # noqa: ANN401
         return importlib.import_module("timm").create_model(name, **arguments)
 
@@ -240,7 +234,6 @@ class Counted:
 
     @cached_property
     def measured(self) -> list[Measurement]:
-        """What those engines measured that could."""
         found = (each.measured for each in self.attempts)
         return [each for each in found if each is not None]
 

@@ -142,7 +142,6 @@ def is_left(folder: Path, trainings: Iterable[Training], plan: Plan) -> bool:
 
 
 def in_a_line(study: Study, outcome: Outcome, attempts: int) -> str:
-    """What became of an attempt."""
     candidate, seed = training = outcome["candidate"], outcome["seed"]
     who = f"{candidate} seed {seed}: "
     if "accuracy" in outcome:

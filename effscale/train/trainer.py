@@ -86,7 +86,6 @@ class Descent:
 
     @torch.no_grad()
     def load(self, momenta: list[list[torch.Tensor]]) -> None:
-        """Take up the momenta of another."""
         for mine, theirs in zip(self.momenta, momenta, strict=True):
             for ours, other in zip(mine, theirs, strict=True):
                 ours.copy_(other)
@@ -174,7 +173,6 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """All there are."""
         return self.recipe.epochs * self.order.per_epoch
 
     @property

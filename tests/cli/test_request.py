@@ -1,4 +1,4 @@
-"""Tests of `effscale.cli.request`: what commands share, and files written whole."""
+"""Tests of `effscale.cli.options`: what commands share, and files written whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 import pytest
 
 from effscale import extras
-from effscale.cli.request import Request, write
+from effscale.cli.options import Request, write
 from effscale.errors import OutputError, ScaleError, SpecError
 from effscale.report.document import Column, Report, Section
 from tests.search.drawn import network
