@@ -72,7 +72,6 @@ class Mending:
     "--fail-on",
     type=click.Choice(["error", "warning"]),
     default="error",
-    show_default=True,
     help="The least severity that makes the exit code 1.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")

@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     "--x",
     type=click.Choice(["params", "macs"]),
     default="macs",
-    show_default=True,
     help="The cost that --plot draws.",
 )
 @options.network_options

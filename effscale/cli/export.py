@@ -54,7 +54,6 @@ def batch(text: str) -> int | None:
     "--batch",
     type=Parsed("N|dynamic", batch),
     default="dynamic",
-    show_default=True,
     help="Images that the network takes at once: any number, or just N.",
 )
 @options.seed_option("The weights are drawn as the reference draws them, by this seed.")

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
-    kind = Range(0)
-    return click.option(name, type=kind, default=default, metavar="X", help=text)
+    return click.option(
+        name,
+        type=Range(0),
+        metavar="X",
+        default=default,
+        show_default=False,
+        help=text,
+    )
 
 
 @click.command("fit")
@@ -53,7 +59,6 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     "--top",
     type=click.IntRange(1),
     default=10,
-    show_default=True,
     help="Rows of the Pareto front in the table.",
 )
 @options.network_options

@@ -59,14 +59,12 @@ timing_options = every(
         "--batch",
         type=Parsed("N[,N…]", whole_numbers(MAX_BATCH)),
         default="1",
-        show_default=True,
         help="Images that go through at once; several with commas.",
     ),
     click.option(
         "--dtype",
         type=Parsed("NAME[,NAME…]", dtypes),
         default="float32",
-        show_default=True,
         help="What weights and feature maps are stored as: float32, bfloat16, float16; "
         "several with commas.",
     ),

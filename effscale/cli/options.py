@@ -83,7 +83,6 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
         "engine",
         type=click.Choice(["fvcore", "torch", "none"]),
         default=default,
-        show_default=True,
         help="Build the network and check the count: fvcore runs it once, torch counts "
         "without memory, none leaves torch alone.",
     )
@@ -100,7 +99,6 @@ def seed_option(help_text: str) -> Callable[[F], F]:
         type=click.IntRange(0, 2**63 - 1),
         metavar="N",
         default=0,
-        show_default=True,
         help=help_text,
     )
 
@@ -110,7 +108,6 @@ def strategy_option(help_text: str) -> Callable[[F], F]:
         "--strategy",
         type=STRATEGIES_LIST,
         default="compound",
-        show_default=True,
         help=help_text,
     )
 
@@ -119,6 +116,7 @@ units_option = click.option(
     "--units",
     type=click.Choice(["macs", "flops"]),
     default="macs",
+    show_default=False,
     help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace the output file.")
@@ -151,7 +149,6 @@ tolerance_option = click.option(
     "--tolerance",
     type=Range(0, 1000),
     default=0.05,
-    show_default=True,
     help="How far from what was asked a cost may be, relative to it.",
 )
 quiet_option = click.option(

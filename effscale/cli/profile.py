@@ -173,7 +173,6 @@ def _given(option: str) -> bool:
     "--by",
     type=click.Choice(["part", "layer", "operator", "level"]),
     default="part",
-    show_default=True,
     help="A row for each stage, each layer, each kind of layer, or each level of a "
     "detector.",
 )
@@ -187,7 +186,6 @@ def _given(option: str) -> bool:
     "--depth",
     type=click.IntRange(1, 64),
     default=1,
-    show_default=True,
     help="Of a module, how many levels of its tree to show.",
 )
 @click.option(

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     "--phi",
     type=PHIS,
     default="1",
-    show_default=True,
     help="Compound coefficient: 4, 0,1,2, 0..7 or 0..7:0.5; below 0 scales down.",
 )
 @options.strategy_option(

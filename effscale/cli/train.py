@@ -84,7 +84,6 @@ class Machine:
 @click.option(
     "--data",
     default="digits",
-    show_default=True,
     metavar="FOLDER",
     help="A folder with a folder of images for each class, or with such folders in "
     "train and val; digits are 1797 handwritten ones of 8×8 pixels, built in.",
@@ -94,7 +93,6 @@ class Machine:
     type=click.IntRange(1, 10**6),
     metavar="N",
     default=20,
-    show_default=True,
     help="How often each image is learnt from.",
 )
 @click.option(
@@ -102,7 +100,6 @@ class Machine:
     type=click.IntRange(2, 2**20),
     metavar="N",
     default=64,
-    show_default=True,
     help="Images a step.",
 )
 @click.option(
@@ -117,7 +114,6 @@ class Machine:
     type=AUGMENT,
     metavar="none|plain|rand[:N]",
     default="plain",
-    show_default=True,
     help="plain crops and mirrors photographs; rand adds RandAugment, rand:15 at that "
     "strength of 30 (needs effscale[train]); none shows images as they are.",
 )
@@ -138,14 +134,12 @@ class Machine:
     type=DEVICE,
     metavar="auto|cpu|cuda[:N]",
     default="auto",
-    show_default=True,
     help="cpu, cuda or cuda:1; auto is CUDA where there is one.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
-    show_default=True,
     help="auto mixes in bfloat16 where CUDA computes in it.",
 )
 @click.option(
