@@ -187,7 +187,6 @@ def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
 
 
 def _deliver(outcome: Outcome, request: Request, *, aside: bool) -> None:
-    """Print the findings, or write them to the file."""
     from effscale.check import formats
 
     form = _form(request.form, request.output)

@@ -171,7 +171,7 @@ def compared_networks(
     Raises:
         click.UsageError: if there is none, or `to` names none of them.
     """
-    from effscale.compare.side_by_side import entries, expanded
+    from effscale.compare.side_by_side import CHEAPEST, entries, expanded
 
     if not specs:
         raise click.UsageError("Missing argument '[SPEC]...', or --table.")
@@ -179,7 +179,11 @@ def compared_networks(
         raise click.UsageError("- is read once: name a file for the other network")
     names = expanded(specs)
     found = entries(names, [*map(request.read, names)])
-    _known(to, found)
+    known = {CHEAPEST, *(name for each in found for name in each.names)}
+    if to is not None and to not in known:
+        listed = ", ".join([*dict.fromkeys(each.name for each in found), CHEAPEST])
+        message = f"expected one of {listed}, got {to!r}"
+        raise click.BadParameter(message, param_hint="'--to'")
     return found
 
 
@@ -196,20 +200,8 @@ def _apart(
     if parts and len(compared) != 2:  # noqa: PLR2004 - one and the other
         message = f"--parts compares two networks, got {len(compared)}"
         raise click.UsageError(message)
-    if parts and to:
-        raise click.UsageError("--to is for networks side by side, not for --parts")
-    if parts and timed:
-        message = "--latency is for networks side by side, not for --parts"
-        raise click.UsageError(message)
+    for option, given in (("--to", to), ("--latency", timed)):
+        if parts and given:
+            message = f"{option} is for networks side by side, not for --parts"
+            raise click.UsageError(message)
     return versions(compared) and not (to or timed) if parts is None else parts
-
-
-def _known(to: str | None, compared: Sequence[Entry]) -> None:
-    """Refuse a network to compare with that is not there."""
-    from effscale.compare.side_by_side import CHEAPEST
-
-    names = dict.fromkeys(name for each in compared for name in each.names)
-    if to is not None and to not in {CHEAPEST, *names}:
-        listed = ", ".join([*dict.fromkeys(each.name for each in compared), CHEAPEST])
-        message = f"expected one of {listed}, got {to!r}"
-        raise click.BadParameter(message, param_hint="'--to'")

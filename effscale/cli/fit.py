@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     return click.option(
-        name,
-        type=Range(0),
-        metavar="X",
-        default=default,
-        show_default=False,
-        help=text,
+        name, type=Range(0), metavar="X", default=default, show_default=False, help=text
     )
 
 

@@ -14,7 +14,7 @@ from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.cli.options import Request
     from effscale.compare.side_by_side import Entry
@@ -181,30 +181,39 @@ timed_alone = partial(timed, alone=True)
 
 def by_part(answer: Report, spec: Spec, timed: Timed, request: Request) -> Report:
     """The answer of `profile`, with how long the network and its parts take."""
-    from effscale.report import latency
+    from effscale.module.latency import spec_subjects
 
-    each = [group[0] for group in _of_specs([spec], timed, request, parts=True)]
+    found = _latencies(partial(spec_subjects, [spec], parts=True), timed, request)
     parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
-    return latency.by_part(answer, each, parts, _machine(timed), units=request.units)
+    return _with_parts(answer, found, parts, timed, request)
 
 
 def of_module(
     answer: Report, counted: Counted, timed: Timed, request: Request
 ) -> Report:
     """The answer of `profile` for a module of other code, with how long it takes."""
-    from effscale.report import latency
+    from effscale.module.latency import module_subject
 
     rows = answer.data["modules"]
     parts = {row["module"]: row["macs"] for row in rows if "." not in row["module"]}
     parts.pop("whole", None)
+    subject = module_subject(counted, [*parts])
+    found = _latencies(lambda _settings: [subject], timed, request)
+    return _with_parts(answer, found, parts, timed, request)
 
-    def subjects(_settings: Sequence[Setting]) -> list[Subject]:
-        from effscale.module.latency import module_subject
 
-        return [module_subject(counted, [*parts])]
+def _with_parts(
+    answer: Report,
+    found: Sequence[Sequence[Latency]],
+    parts: Mapping[str, int],
+    timed: Timed,
+    request: Request,
+) -> Report:
+    from effscale.module.latency import machine
+    from effscale.report.latency import by_part
 
-    each = [group[0] for group in _latencies(subjects, timed, request)]
-    return latency.by_part(answer, each, parts, _machine(timed), units=request.units)
+    each = [group[0] for group in found]
+    return by_part(answer, each, parts, machine(timed.device), units=request.units)
 
 
 def beside(
@@ -216,33 +225,17 @@ def beside(
 ) -> Report:
     """The answer of `compare`, with how long each network takes."""
     from effscale.compare.side_by_side import rivals
+    from effscale.module.latency import machine, spec_subjects
     from effscale.report import latency
 
-    found = _of_specs([each.spec for each in compared], timed, request)
+    specs = [each.spec for each in compared]
+    found = _latencies(partial(spec_subjects, specs), timed, request)
     others = [
         None if rival is None else [*compared].index(rival)
         for rival in rivals(compared, to)
     ]
-    return latency.beside(answer, found, others, _machine(timed), units=request.units)
-
-
-def _machine(timed: Timed) -> str:
-    from effscale.module.latency import machine
-
-    return machine(timed.device)
-
-
-def _of_specs(
-    specs: Sequence[Spec], timed: Timed, request: Request, *, parts: bool = False
-) -> list[list[Latency]]:
-    """For each setting, the latency of each spec's network."""
-
-    def subjects(settings: Sequence[Setting]) -> list[Subject]:
-        from effscale.module.latency import spec_subjects
-
-        return spec_subjects(specs, settings, parts=parts)
-
-    return _latencies(subjects, timed, request)
+    name = machine(timed.device)
+    return latency.beside(answer, found, others, name, units=request.units)
 
 
 def _latencies(

@@ -105,10 +105,7 @@ def seed_option(help_text: str) -> Callable[[F], F]:
 
 def strategy_option(help_text: str) -> Callable[[F], F]:
     return click.option(
-        "--strategy",
-        type=STRATEGIES_LIST,
-        default="compound",
-        help=help_text,
+        "--strategy", type=STRATEGIES_LIST, default="compound", help=help_text
     )
 
 

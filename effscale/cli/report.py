@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     "specs", type=SpecOrFamily(), nargs=-1, required=True, metavar="SPEC..."
 )
 @click.option(
-    "--output",
-    type=Target(),
-    help="Write the page to this file, whole or not at all.",
+    "--output", type=Target(), help="Write the page to this file, whole or not at all."
 )
 @options.force_option
 @click.option("--title", help="What the page is called.  [default: its networks]")

@@ -97,7 +97,6 @@ def command(
 def _sweep(
     baseline: Spec, asked: tuple[Dimension, float, float], request: Request
 ) -> None:
-    """Show the cost along one dimension."""
     from effscale.cost.count import count
     from effscale.report import sweep as report
     from effscale.search.sweep import sweep

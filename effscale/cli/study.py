@@ -236,7 +236,6 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
 def _dry_run(
     asked: Evaluation, made: Header, trainings: Sequence[Training], *, quiet: bool
 ) -> None:
-    """Print what would be run."""
     from effscale.study import engines
     from effscale.study.folder import Study
     from effscale.study.run import commands
@@ -261,7 +260,7 @@ def _train(
     request: Request,
 ) -> None:
     """Run the trainings that are left, with a bar and a line for each that fails."""
-    from effscale.study.folder import is_good
+    from effscale.study.folder import is_good, training_of
     from effscale.study.run import in_a_line, run, wanted
 
     left = sum(wanted(study, each, plan.attempts) for each in trainings)
@@ -274,8 +273,7 @@ def _train(
         tick(done)
         try:
             for outcome in run(study, trainings, plan, engine, tick):
-                training = outcome["candidate"], outcome["seed"]
-                ended = not wanted(study, training, plan.attempts)
+                ended = not wanted(study, training_of(outcome), plan.attempts)
                 done += ended
                 if request.verbose or not is_good(outcome):
                     bar.say(in_a_line(study, outcome, plan.attempts))

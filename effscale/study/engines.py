@@ -157,8 +157,8 @@ class Local(Executor):
         self._ending = threading.Event()
         self._slots: SimpleQueue[dict[str, str]] = SimpleQueue()
         for index in range(jobs):
-            gpu = gpus[index % len(gpus)] if gpus else None
-            self._slots.put({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
+            own = {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {}
+            self._slots.put(own)
 
     def submit(
         self,

@@ -222,7 +222,7 @@ class Study:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _refused(self.folder / OUTCOMES, error) from None
-        self.trainings[_training(outcome)].append(outcome)
+        self.trainings[training_of(outcome)].append(outcome)
 
     @property
     def seeds(self) -> int:
@@ -344,7 +344,7 @@ def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], 
     for number, line in enumerate(text[:whole].splitlines(), 1):
         try:
             outcome = json.loads(line)
-            training, good = _training(outcome), is_good(outcome)
+            training, good = training_of(outcome), is_good(outcome)
             known = (
                 training[0] in names and ("accuracy" if good else "reason") in outcome
             )
@@ -362,5 +362,5 @@ def is_good(outcome: Outcome) -> bool:
     return bool(outcome["status"] == "ok")
 
 
-def _training(outcome: Outcome) -> Training:
+def training_of(outcome: Outcome) -> Training:
     return outcome["candidate"], outcome["seed"]
