@@ -121,10 +121,9 @@ class Timed:
         """Every combination; batches vary first."""
         from effscale.module.latency import Setting, all_threads
 
+        way = self.device, self.channels_last, self.compiled
         return [
-            Setting(
-                batch, threads, dtype, self.device, self.channels_last, self.compiled
-            )
+            Setting(batch, threads, dtype, *way)
             for dtype in self.dtype
             for threads in self.threads or [all_threads()]
             for batch in self.batch
@@ -157,16 +156,14 @@ def timed(  # noqa: PLR0913 - options
                 f"--batch, --threads and --dtype: expected at most {MAX_SETTINGS} "
                 f"combinations, got {combinations}"
             )
-        return Timed(
-            batch, threads, dtype, device or "cpu", channels_last, compiled,
-            SECONDS if seconds is None else seconds,
-        )  # fmt: skip
+        way = device or "cpu", channels_last, compiled
+        return Timed(batch, threads, dtype, *way, seconds or SECONDS)
     given = {
         "--threads": threads,
         "--device": device,
         "--channels-last": channels_last,
         "--compile": compiled,
-        "--seconds": seconds is not None,
+        "--seconds": seconds,
         "--batch": alone and batch != [1],
         "--dtype": alone and dtype != ["float32"],
     }

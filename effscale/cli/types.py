@@ -103,13 +103,12 @@ def strategies(text: str) -> list[str]:
 
 def budget(text: str) -> float:
     """A multiple of the baseline's cost: a number from 1 up."""
-    expected = f"a number from 1 to {MAX_NUMBER}"
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(expected) from None
+        value = math.nan
     if not 1 <= value <= MAX_NUMBER:
-        raise ValueError(expected)
+        raise ValueError(f"a number from 1 to {MAX_NUMBER}")
     return value
 
 

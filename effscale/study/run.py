@@ -198,8 +198,8 @@ def _outcome(
     """
     candidate, seed = training
     attempt = len(study.trainings[training]) + 1
-    failed = {"candidate": candidate, "seed": seed, "attempt": attempt}
-    failed |= {"status": "failed"}
+    known = {"candidate": candidate, "seed": seed, "attempt": attempt}
+    failed = {**known, "status": "failed"}
     try:
         outcome = future.result()
     except CancelledError:
