@@ -200,8 +200,7 @@ def _apart(
     if parts and len(compared) != 2:  # noqa: PLR2004 - one and the other
         message = f"--parts compares two networks, got {len(compared)}"
         raise click.UsageError(message)
-    for option, given in (("--to", to), ("--latency", timed)):
-        if parts and given:
-            message = f"{option} is for networks side by side, not for --parts"
-            raise click.UsageError(message)
+    if parts:
+        why = "is for networks side by side, not for --parts"
+        options.refuse({"--to": to, "--latency": timed}, why)
     return versions(compared) and not (to or timed) if parts is None else parts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.choices import ELEMENT_BYTES
-from effscale.cli.options import every
+from effscale.cli.options import every, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
 
@@ -167,9 +167,7 @@ def timed(  # noqa: PLR0913 - options
         "--batch": alone and batch != [1],
         "--dtype": alone and dtype != ["float32"],
     }
-    named = [option for option, value in given.items() if value]
-    if named:
-        raise click.UsageError(f"{named[0]} is for --latency, which was not asked for")
+    refuse(given, "is for --latency, which was not asked for")
     return None
 
 

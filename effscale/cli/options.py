@@ -14,7 +14,7 @@ from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference
 from effscale.errors import DisagreementError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from effscale.module.measure import Measurement
@@ -63,6 +63,13 @@ def every(*options: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def refuse(given: Mapping[str, object], why: str) -> None:
+    """Refuse the first of these options that has a value, and say why."""
+    for option, value in given.items():
+        if value:
+            raise click.UsageError(f"{option} {why}")
 
 
 def spec_argument(default: str | None = None) -> Callable[[F], F]:

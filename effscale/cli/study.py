@@ -128,18 +128,17 @@ def evaluation(  # noqa: PLR0913 - options
         click.UsageError: for options that make no sense together.
     """
     if evaluate is None:
-        alone = {
-            "study": study,
-            "objective": objective,
-            "seeds": seeds,
-            "attempts": attempts,
-            "timeout": timeout,
-            "on": on,
-            "dry-run": dry_run,
-            "data": data,
+        given = {
+            "--study": study,
+            "--objective": objective,
+            "--seeds": seeds,
+            "--attempts": attempts,
+            "--timeout": timeout,
+            "--on": on,
+            "--dry-run": dry_run,
+            "--data": data,
         }
-        if named := [name for name, value in alone.items() if value]:
-            raise click.UsageError(f"--{named[0]} goes with --evaluate COMMAND")
+        options.refuse(given, "goes with --evaluate COMMAND")
         return None
     if study is None:
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
