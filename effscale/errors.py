@@ -144,6 +144,11 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def refusal(error: Exception) -> str:
+    """Why the system refuses, or what another error says, in lower case."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
 def short(value: object, width: int = 60) -> str:
     """`value` by repr, at a length that fits into a line."""
     try:

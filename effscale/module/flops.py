@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -58,8 +58,9 @@ class FlopRegistry(TorchDispatchMode):
 
     def __enter__(self) -> Self:
         for path, each in self.module.named_modules():
-            self._hooks.append(each.register_forward_pre_hook(self._entering(path)))
-            self._hooks.append(each.register_forward_hook(self._leaving))
+            enter = partial(self._enter, path)
+            self._hooks.append(each.register_forward_pre_hook(enter))
+            self._hooks.append(each.register_forward_hook(self._leave))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -68,13 +69,10 @@ class FlopRegistry(TorchDispatchMode):
         for hook in self._hooks:
             hook.remove()
 
-    def _entering(self, path: str) -> Any:  # noqa: ANN401 - a hook
-        def enter(_module: nn.Module, _inputs: object) -> None:
-            self._path.append(path)
+    def _enter(self, path: str, _module: nn.Module, _inputs: object) -> None:
+        self._path.append(path)
 
-        return enter
-
-    def _leaving(self, _module: nn.Module, _inputs: object, _output: object) -> None:
+    def _leave(self, _module: nn.Module, _inputs: object, _output: object) -> None:
         self._path.pop()
 
     def __torch_dispatch__(
