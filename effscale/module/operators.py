@@ -213,6 +213,8 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Attend: lambda _: Attended(),
     Fuse: Fused,
 }
+#: Modules whose weights do not decay while a network trains.
+NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm2d,)
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Conv2d: _draw_conv,

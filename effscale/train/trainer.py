@@ -16,6 +16,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from effscale.errors import TrainError
 from effscale.module.build import build
+from effscale.module.operators import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
@@ -42,14 +43,14 @@ OFTEN = 60.0
 
 
 class Descent:
-    """Gradient descent with Nesterov momentum; weights of batch norm do not decay.
+    """Gradient descent with Nesterov momentum; weights of norms do not decay.
 
     (torch's optimizers import torch._dynamo, a second before the first step; the
     function that they call does not.)
     """
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
-        norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm2d)]
+        norms = [each for each in net.modules() if isinstance(each, NORMS)]
         free = {id(parameter) for each in norms for parameter in each.parameters()}
         decaying = [each for each in net.parameters() if id(each) not in free]
         others = [each for each in net.parameters() if id(each) in free]
