@@ -169,6 +169,19 @@ def _normalised(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, ...] | None:
     return None if training else (x.new_empty(x.shape), *x.new_empty(2, 0).unbind())
 
 
+def _layer_normalised(
+    x: torch.Tensor,
+    sides: Sequence[int],
+    *affine: Any,  # noqa: ANN401
+) -> tuple[torch.Tensor, ...] | None:
+    own = tuple(sides)
+    tensors = [each for each in affine if isinstance(each, torch.Tensor)]
+    if x.shape[-len(own) :] != own or any(each.shape != own for each in tensors):
+        return None
+    rest = (*x.shape[: -len(own)], *(1 for _ in own))
+    return x.new_empty(x.shape), x.new_empty(rest), x.new_empty(rest)
+
+
 def _broadcast(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
     tensors = [x, *(each for each in args if isinstance(each, torch.Tensor))]
     if not x.is_floating_point() or {each.dtype for each in tensors} != {x.dtype}:
@@ -228,6 +241,7 @@ _KNOWN: dict[Any, Callable[..., Any]] = {
     **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},
     _aten.convolution.default: _convolved,
     _aten.native_batch_norm.default: _normalised,
+    _aten.native_layer_norm.default: _layer_normalised,
     _aten.addmm.default: _multiplied,
     _aten.max_pool2d_with_indices.default: _pooled,
     _aten.upsample_nearest2d.default: _resized,
