@@ -57,6 +57,8 @@ Tally = Literal[
     "linear_bias",
     "norm",
     "norm_channels",  #: channels
+    "layer_norm",
+    "layer_norm_channels",  #: channels
     Activation,
     Gate,
     "global_in",
