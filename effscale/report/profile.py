@@ -46,7 +46,7 @@ def report(  # noqa: PLR0913 - options
     units: Units = "macs",
     tool: Tool | None = None,
 ) -> Report:
-    """The cost of `spec` by part, by layer or by operator, with the measured figure.
+    """The cost of `spec` by part, layer, operator or level, with the measured figure.
 
     With a tool, what that tool prints of it stands beside the MACs.
     """
@@ -142,9 +142,8 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
     for row in _layers(net, cost, tool):
         kept = {key: row[key] for key in _FIGURES if key in row}
         sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
-    whole = max(int(cost.macs), 1)
     table = [
-        {"operator": name, **figures, "share": figures["macs"] / whole}
+        {"operator": name, **figures, "share": rows.share(figures["macs"], cost)}
         for name, figures in sums.items()
     ]
     return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
@@ -191,7 +190,7 @@ def groups(net: Network, cost: Cost) -> list[Data]:
         group = HEADS.get(each.part.path, "backbone")
         sums.setdefault(group, Counter()).update(rows.costs(each.cost))
     return [
-        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
+        {"group": name, **found, "share": rows.share(found["macs"], cost)}
         for name, found in sums.items()
     ]
 
@@ -226,10 +225,10 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
         {
             "level": "backbone" if level is None else f"P{level}",
             "size": sizes.get(level),
-            **{name: found[name] if level else None for name in HEADS},
+            **{name: None if level is None else found[name] for name in HEADS},
             "macs": found["macs"],
             "activations": found["activations"],
-            "share": found["macs"] / max(int(cost.macs), 1),
+            "share": rows.share(found["macs"], cost),
         }
         for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
     ]

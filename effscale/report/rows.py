@@ -9,6 +9,7 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.arrays import Int
     from effscale.cost.count import Cost, LayerCost, PartCost
     from effscale.growth.multipliers import Multipliers
     from effscale.module.measure import Measurement
@@ -130,8 +131,13 @@ def layer_row(each: LayerCost, whole: Cost, kind: str) -> Data:
     }
 
 
+def share(macs: Int, whole: Cost) -> float:
+    """These MACs over those of the whole, which may have none."""
+    return int(macs) / max(int(whole.macs), 1)
+
+
 def _share(cost: Cost, whole: Cost) -> Data:
-    return {**costs(cost), "share": int(cost.macs) / max(int(whole.macs), 1)}
+    return {**costs(cost), "share": share(cost.macs, whole)}
 
 
 def window(sides: Window | None) -> int | list[int] | None:
