@@ -33,6 +33,10 @@ class CountError(EffscaleError, OverflowError):
     """A candidate whose exact count does not fit into a 64-bit integer."""
 
 
+class UnexplainedError(EffscaleError, ValueError):
+    """A scaled network whose cost cannot be told rounding by rounding."""
+
+
 class MeasureError(EffscaleError, RuntimeError):
     """A network that the counter cannot measure, or measures incompletely."""
 

@@ -97,12 +97,12 @@ def command(
 def _sweep(
     baseline: Spec, asked: tuple[Dimension, float, float], request: Request
 ) -> None:
-    from effscale.cost.count import count
     from effscale.report import sweep as report
+    from effscale.report.scaling import base_macs
     from effscale.search.sweep import sweep
 
+    base = base_macs(baseline)
     steps = sweep(baseline, *asked)
-    base = int(count(baseline).macs)
     answer = report.report(baseline, asked[0], steps, base, units=request.units)
     image = b""
     if request.picture:

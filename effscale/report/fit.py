@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.growth.growth import growth_of
 from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section
-from effscale.report.scaling import legend, reasons, scaled, variant_row
+from effscale.report.scaling import legend, reasons, scaled, unexplained, variant_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +48,12 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         )
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
-    sections += [reasons(growth, chosen)] if chosen else []
+    sections += reasons(growth, chosen)
     return Report(
         data={**rows.envelope("fit", spec.name), "rows": table},
         sections=sections,
         heading=[("target", asked), ("searched", searched)],
-        notes=[*notes, *legend(growth)],
+        notes=[*notes, *legend(growth), *unexplained(table)],
         records=[_flat(row) for row in table],
     )
 

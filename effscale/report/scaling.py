@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count, part_costs, whole
+from effscale.errors import ScaleError, UnexplainedError
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import value
@@ -38,6 +39,18 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+def base_macs(baseline: Spec) -> int:
+    """The baseline's MACs, of which a budget is a multiple.
+
+    Raises:
+        ScaleError: if there are none.
+    """
+    macs = int(count(baseline).macs)
+    if not macs:
+        raise ScaleError(f"{baseline.name}: expected MACs to scale, counted 0")
+    return macs
+
+
 def variant_row(
     baseline: Spec, variant: Variant, measurement: Measurement | None
 ) -> Data:
@@ -47,8 +60,7 @@ def variant_row(
     """
     spec, given = variant.spec, variant.multipliers
     cost = count(spec)
-    ratio = int(cost.macs) / int(count(baseline).macs)
-    factors = explain(baseline, given, variant.budget, spec)
+    ratio = int(cost.macs) / base_macs(baseline)
     told = growth_of(spec).told(variant)
     row = rows.network(spec.name, spec, cost, given, measurement, told)
     return row | {
@@ -58,11 +70,29 @@ def variant_row(
         "budget": variant.budget,
         "deviation": ratio / variant.budget - 1,
         "stages": _stages(baseline, spec),
+        **_explained(baseline, variant),
+    }
+
+
+def _explained(baseline: Spec, variant: Variant) -> Data:
+    """Why a variant costs what it does; or nothing, and why that cannot be told."""
+    try:
+        factors = explain(
+            baseline, variant.multipliers, variant.budget, scaled=variant.spec
+        )
+    except UnexplainedError as error:
+        return {"explain": [], "unexplained": str(error)}
+    return {
         "explain": [
             {"factor": each.name, "value": float(each.value), "reason": each.reason}
             for each in factors
-        ],
+        ]
     }
+
+
+def unexplained(table: Sequence[Data]) -> list[str]:
+    """The notes on rows that have no explanation."""
+    return [row["unexplained"] for row in table if "unexplained" in row]
 
 
 def _stages(baseline: Spec, scaled: Spec) -> list[Data]:
@@ -109,9 +139,10 @@ def report(
         more = _story(growth, variants[0], table[1:], units)
         found = None if published else hint(baseline, variants[0].spec)
     else:
-        more, found = [reasons(growth, table[1:])], None
+        more, found = reasons(growth, table[1:]), None
     said = None if found is None else _sentence(found)
     notes = [*document.agreement(table), *_by_law(published), *legend(growth)]
+    notes += unexplained(table)
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
@@ -197,7 +228,7 @@ def _story(
     """All of a single variant; the rows behind its own are of published ones."""
     own = table[0]
     why = _factors(own) if growth.of_deviation else reasons(growth, table)
-    return [_parts(own, units), why, *_unrounded(growth, variant)]
+    return [_parts(own, units), *why, *_unrounded(growth, variant)]
 
 
 def _parts(row: Data, units: Units) -> Section:
@@ -225,8 +256,10 @@ def _parts(row: Data, units: Units) -> Section:
     return Section(parts, stages, f"{row['name']}, stage by stage", total)
 
 
-def _factors(row: Data) -> Section:
-    """A single variant's factors, with the reason of each."""
+def _factors(row: Data) -> list[Section]:
+    """A single variant's factors, with the reason of each; if it has been explained."""
+    if not row["explain"]:
+        return []
     why = [
         Column.words("factor"),
         Column("effect", "value", lambda value: signed_percent(value - 1)),
@@ -235,16 +268,13 @@ def _factors(row: Data) -> Section:
     ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
     product = row["ratio"] / row["budget"]
     text = f"ratio {ratio} / budget {budget}"
-    return Section(
-        why,
-        row["explain"],
-        "Why it misses the budget: factors that multiply to the deviation",
-        {"factor": "together", "value": product, "reason": text},
-    )
+    title = "Why it misses the budget: factors that multiply to the deviation"
+    foot = {"factor": "together", "value": product, "reason": text}
+    return [Section(why, row["explain"], title, foot)]
 
 
-def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
-    """Several variants' factors, one a column."""
+def reasons(growth: Growth, scaled: Sequence[Data]) -> list[Section]:
+    """The factors of those variants that have been explained, one a column."""
     matrix = [
         {
             "name": row["name"],
@@ -252,7 +282,10 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
             **{each["factor"]: each["value"] for each in row["explain"]},
         }
         for row in scaled
+        if row["explain"]
     ]
+    if not matrix:
+        return []
 
     def effect(value: float) -> str:
         return signed_percent(value - 1) if growth.of_deviation else f"×{value:.3g}"
@@ -263,7 +296,7 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
         document.OFF_BY,
     ]
     product = "the deviation" if growth.of_deviation else "ratio over budget"
-    return Section(effects, matrix, f"Why: factors that multiply to {product}")
+    return [Section(effects, matrix, f"Why: factors that multiply to {product}")]
 
 
 def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
