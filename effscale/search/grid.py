@@ -19,6 +19,7 @@ from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
 from effscale.growth.dimensions import ROLES, numbers
 from effscale.growth.growth import growth_of
+from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import leaves_an_image, scale
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _imaged(
     if axis.multiplier != "resolution":
         return values
     for phi in phis:
-        values = values[leaves_an_image(spec, values**phi)]
+        values = values[leaves_an_image(spec, Multipliers(resolution=values**phi))]
     if not len(values):
         message = f"no {axis.key} of the grid leaves an image"
         raise ScaleError(f"resolution: {message}")
