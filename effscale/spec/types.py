@@ -16,10 +16,13 @@ Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 Padding = Literal["same", "valid"]
 PoolKind = Literal["max", "avg"]
+#: How the weights of a convolution begin (`effscale.module.operators` draws them).
+Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
 ActivationName = Annotated[Activation, values.choice(*get_args(Activation))]
 GateName = Annotated[Gate, values.choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, values.choice(*get_args(Padding))]
+InitName = Annotated[Init, values.choice(*get_args(Init))]
 
 Channels = Annotated[Int, values.whole(1, MAX_CHANNELS)]
 Repeats = Annotated[Int, values.whole(1, MAX_REPEATS)]
@@ -59,7 +62,7 @@ Window = Annotated[
 ]
 
 
-def _number_or_list(value: Any) -> Any:  # noqa: ANN401
+def number_or_list(value: Any) -> Any:  # noqa: ANN401
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -67,7 +70,7 @@ def _number_or_list(value: Any) -> Any:  # noqa: ANN401
 Widths = Annotated[
     Int | tuple[Int, ...],
     values.one_or_each(1, MAX_CHANNELS),
-    PlainSerializer(_number_or_list),
+    PlainSerializer(number_or_list),
 ]
 
 

@@ -146,6 +146,31 @@ def one_or_each(low: int, high: int) -> Kind:
     return Kind(expected, _one_or(one, 1, 100), made)
 
 
+def number_or_pair(low: float, high: float, words: str) -> Kind:
+    """A number above `low`, or two, which are what `words` says."""
+    one = number(low, high, above=True)
+
+    def made(found: Any) -> Any:  # noqa: ANN401
+        return tuple(found) if isinstance(found, list) else found
+
+    return Kind(f"{one.expected}, or {words}", _one_or(one, 2, 2), made)
+
+
+def whole_or_numbers(most: int, high: float) -> Kind:
+    """A whole number from 1, or a list of as many numbers up to `high`."""
+    one, each = whole(1, most), number(0, high, above=True)
+
+    def made(found: Any) -> Any:  # noqa: ANN401
+        return tuple(found) if isinstance(found, list) else found
+
+    def schema() -> core_schema.CoreSchema:
+        return core_schema.union_schema([one.schema(), _list_of(each, 1, most)])
+
+    range_of_each = each.expected.removeprefix("a number ")
+    expected = f"{one.expected}, or a list of numbers {range_of_each}"
+    return Kind(expected, schema, made)
+
+
 def _list_of(kind: Kind, least: int, most: int) -> core_schema.CoreSchema:
     one = kind.schema()
     return core_schema.list_schema(one, min_length=least, max_length=most, strict=True)
