@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from effscale.growth.multipliers import Multipliers, compound, strategy
     from effscale.growth.scale import load, scale, variant
     from effscale.module.anchors import anchors
-    from effscale.module.build import build
+    from effscale.module.build import Detections, build
+    from effscale.module.decode import Decoded, decode
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Coefficients": "spec.models",
     "Cost": "cost.count",
+    "Decoded": "module.decode",
+    "Detections": "module.build",
     "EffscaleError": "errors",
     "Measurement": "module.measure",
     "Multipliers": "growth.multipliers",
@@ -45,6 +48,7 @@ _HOMES = {
     "build": "module.build",
     "compound": "growth.multipliers",
     "count": "cost.count",
+    "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
     "load": "growth.scale",
@@ -58,6 +62,8 @@ _HOMES = {
 __all__ = [
     "Coefficients",
     "Cost",
+    "Decoded",
+    "Detections",
     "EffscaleError",
     "Measurement",
     "Multipliers",
@@ -69,6 +75,7 @@ __all__ = [
     "build",
     "compound",
     "count",
+    "decode",
     "dumps",
     "explain",
     "load",

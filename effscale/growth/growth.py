@@ -185,7 +185,7 @@ class Growth(ABC):
         """What strategy `name` has been told, and a scaled spec does not repeat."""
         return {}
 
-    def unrounded(self, given: Multipliers) -> dict[str, float]:  # noqa: ARG002
+    def unrounded(self, given: Multipliers) -> dict[str, Any]:  # noqa: ARG002
         """Values of dimensions before they are rounded, where that is worth showing."""
         return {}
 
@@ -264,9 +264,11 @@ class Classifier(Growth):
           baseline's own share of it divided out.
         """
         spec, rules = self.spec, Rules.of(self.spec.rounding)
-        exact = given.depth, given.width, given.resolution
-        depth, width, side = (Fraction(cast("float", each)) for each in exact)
-        nominal = depth * width**2 * side**2
+        dimensions = ("depth", "width", "resolution", "image_width")
+        depth, width, height, across = (
+            Fraction(cast("float", given.factor(name))) for name in dimensions
+        )
+        nominal = depth * width**2 * height * across
         smooth_base = macs(_smooth(spec))
         rounded = [EXACT]
         for names in (("repeats",), ("channels", "group_width"), ("resolution",)):

@@ -31,7 +31,8 @@ _WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?")
 class Multipliers:
     """Factors d, w, r on repeats, channels and sides; arrays hold many candidates.
 
-    The channels of a group follow the width, or have a factor of their own; a
+    The channels of a group follow the width, or have a factor of their own, and the
+    image's width follows `resolution`, as its height does, unless it has one; a
     detector's neck and heads have factors of their own, or stay.
     """
 
@@ -42,6 +43,7 @@ class Multipliers:
     neck_width: Real | None = None
     neck_depth: Real | None = None
     head_depth: Real | None = None
+    image_width: Real | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given.items():
@@ -66,14 +68,16 @@ class Multipliers:
     def factor(self, name: str) -> Real:
         """The factor of that name, or what stands for it where it is not given."""
         given: Real | None = getattr(self, name)
-        if given is None:
-            return self.width if name == "group_width" else 1.0
-        return given
+        if given is not None:
+            return given
+        follows = {"group_width": self.width, "image_width": self.resolution}
+        return follows.get(name, 1.0)
 
     @property
     def nominal(self) -> Real:
         """d·w²·r²: what they would multiply MACs by, were nothing rounded."""
-        return self.depth * self.width**2 * self.resolution**2
+        image = self.resolution * self.factor("image_width")
+        return self.depth * self.width**2 * image
 
 
 def compound(phi: Real, coefficients: Coefficients | None = None) -> Multipliers:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from effscale.arrays import Int, Real
+    from effscale.arrays import Int
     from effscale.spec.models import Spec, Variant
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
@@ -98,9 +98,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     _check_followed(spec, multipliers, followed)
     scaled = spec.model_copy(update=update | _renamed(spec, multipliers))
     stages = tuple(map(_compatible, scaled.stages))
-    height, width = spec.resolution
-    r = multipliers.resolution
-    resolution = rules.resolution(height, r), rules.resolution(width, r)
+    resolution = _sides(spec, rules, multipliers)
     sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
     if not fits_by_itself(sized) and is_plain(sized):
         for fault in faults(sized):
@@ -261,10 +259,16 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     return _another(spec, resolution=resolution)
 
 
-def leaves_an_image(spec: Spec, resolution_multiplier: Real) -> Any:  # noqa: ANN401
+def _sides(spec: Spec, rules: Rules, given: Multipliers) -> tuple[Int, Int]:
+    """Height and width, each by the multiplier that it follows."""
+    height, width = spec.resolution
+    factors = given.resolution, given.factor("image_width")
+    return rules.resolution(height, factors[0]), rules.resolution(width, factors[1])
+
+
+def leaves_an_image(spec: Spec, given: Multipliers) -> Any:  # noqa: ANN401
     """Whether the rounded image is as large as the network's total stride asks for."""
-    rule = Rules.of(spec.rounding).resolution
-    height, width = (rule(side, resolution_multiplier) for side in spec.resolution)
+    height, width = _sides(spec, Rules.of(spec.rounding), given)
     rows, columns = least_sides(spec)
     return (height >= rows) & (width >= columns)
 

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
-from effscale.errors import ExportError, first_line
+from effscale.errors import ExportError, LayerError, first_line
 from effscale.module.build import build
+from effscale.module.decode import Decoding
 from effscale.module.latency import images
 from effscale.module.measure import refuse_too_large
 from effscale.network.network import network
@@ -37,7 +38,7 @@ Run: TypeAlias = "Callable[[torch.Tensor], list[torch.Tensor]]"
 #: Loads the file of a module; says what runs it.
 Reader: TypeAlias = "Callable[[nn.Module, Path], tuple[Run, str]]"
 
-#: How far outputs may be apart, over the largest of them: sums of other order.
+#: How far an output may be apart, over its largest number: sums of other order.
 TOLERANCE = 1e-4
 #: Bytes that the one message of an ONNX file may have.
 ONNX_BYTES = 2**31
@@ -58,7 +59,7 @@ class Export:
     inputs: dict[str, list[int | None]]
     outputs: dict[str, list[int | None]]
     checked: str  #: what has read the file and run it
-    difference: float  #: of outputs, over the largest output
+    difference: float  #: of an output, over its largest number
 
 
 def export_spec(  # noqa: PLR0913 - options of the command
@@ -69,15 +70,22 @@ def export_spec(  # noqa: PLR0913 - options of the command
     batch: int | None = None,
     seed: int = 0,
     weights: Path | None = None,
+    decode: bool = False,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Export:
     """Write the network of `spec` to `path`, with weights drawn by `seed` or loaded.
 
+    With `decode` a detector puts out boxes in pixels and scores, for images of its
+    resolution alone (`effscale.decode`).
+
     Raises:
         ExportError: if the weights are not those of the network, or it cannot be
             written so.
+        LayerError: if it is to be decoded, and is no detector.
         MeasureError: if this machine has no memory for it.
     """
+    if decode and spec.neck is None:
+        raise LayerError(f"decode: expected a detector, got {spec.name}")
     net = network(spec)
     refuse_too_large([net], batch or 1)
     progress("building")
@@ -86,6 +94,8 @@ def export_spec(  # noqa: PLR0913 - options of the command
         module = build(spec, init=weights is None)
     if weights is not None:
         load(module, weights)
+    if decode:
+        module = Decoding(spec, module)
     image = [int(each) for each in net.image]
     return export(module, image, path, form, batch=batch, progress=progress)
 
@@ -174,13 +184,16 @@ def _shape(tensor: torch.Tensor, batch: int | None) -> list[int | None]:
 
 
 def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
-    """How far apart the outputs are, over the largest of them."""
+    """How far apart an output is at most, over its largest number."""
     ours, theirs = tree_leaves(module(batch)), run(batch)
     if [each.shape for each in ours] != [each.shape for each in theirs]:
         return float("inf")
-    pairs = list(zip(ours, theirs, strict=True))
-    apart = max(float((a - b).abs().max()) for a, b in pairs)
-    largest = max(float(a.abs().max()) for a, _ in pairs)
+    found = [_apart(a, b) for a, b in zip(ours, theirs, strict=True)]
+    return float(torch.tensor(found).max())  # nan, if one is
+
+
+def _apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    apart, largest = float((ours - theirs).abs().max()), float(ours.abs().max())
     return apart / largest if largest else apart
 
 

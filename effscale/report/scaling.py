@@ -311,8 +311,8 @@ def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
     ]
     columns = [
         Column.words("dimension"),
-        Column("exactly", "exact", lambda number: f"{number:.6g}"),
-        Column("used", "used", _said),
+        Column("exactly", "", lambda row: _said(row, "exact")),
+        Column("used", "", lambda row: _said(row, "used")),
     ]
     return [Section(columns, found, f"{variant.spec.name}, rounded")] if found else []
 
@@ -343,8 +343,8 @@ def _left(published: Sequence[Published]) -> list[Section]:
     columns = [
         Column.words("published", "name"),
         Column.words("dimension"),
-        Column("law", "law", _said),
-        Column("is", "published", _said),
+        Column("law", "", lambda row: _said(row, "law")),
+        Column("is", "", lambda row: _said(row, "published")),
         Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
     ]
     title = "Where the published detectors leave the law"
@@ -357,10 +357,15 @@ def _plain(found: Any) -> Any:  # noqa: ANN401 - of any dimension
     return found if isinstance(found, str | float) or found is None else int(found)
 
 
-def _said(found: Any) -> str:  # noqa: ANN401 - plain data
-    if isinstance(found, list):
-        return sides(found) if found[0] == found[1] else f"P{found[0]}-P{found[1]}"
-    return f"{found:g}" if isinstance(found, float) else str(found)
+def _said(row: Row, key: str) -> str:
+    """The value of a dimension: levels, sides, or whatever else a row is about."""
+    found = row[key]
+    if row["dimension"] == "levels":
+        return f"P{found[0]}-P{found[1]}"
+    numbers = dict.fromkeys(found if isinstance(found, list) else [found])
+    return "×".join(
+        f"{each:.6g}" if isinstance(each, float) else str(each) for each in numbers
+    )
 
 
 def _sentence(found: Hint) -> str:

@@ -94,7 +94,7 @@ def axes(
 
 
 #: The multipliers by dimension; of channels of a group, that of the width.
-FOLLOWED = ({"depth"}, {"width", "group_width"}, {"resolution"})
+FOLLOWED = ({"depth"}, {"width", "group_width"}, {"resolution", "image_width"})
 
 
 class Numbers(NamedTuple):
@@ -112,7 +112,10 @@ def rounded_numbers(spec: Spec) -> list[Numbers]:
         (each.multiplier, getattr(rules, each.rule), numbers(spec, role))
         for role, each in FOLLOWS.items()
     ]
-    asked.append(("resolution", rules.resolution, list(spec.resolution)))
+    height, width = spec.resolution
+    asked.append(("resolution", rules.resolution, [height]))
+    if width != height:
+        asked.append(("image_width", rules.resolution, [width]))
     return [
         Numbers(name, rule, [int(number) for number in dict.fromkeys(found)])
         for name, rule, found in asked

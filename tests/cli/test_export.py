@@ -136,6 +136,12 @@ def test_what_is_not_the_same_is_not_there(
         ),
         ("b0 --output x.pt2 --phi nan", 2, "expected a number, got 'nan'"),
         ("b0 --output no/x.pt2", 2, "expected a folder, found none at 'no'"),
+        ("b0 --output x.pt2 --decode", 1, "decode: expected a detector, got b0"),
+        (
+            "d0 --output x.pth --decode",
+            2,
+            "--decode: a state dict has weights alone; --to another format",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(
