@@ -56,6 +56,13 @@ def build(
     stage. With `init` the weights are drawn as the reference draws them; without, they
     are zeros, which is all that measuring needs.
 
+    Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
+    of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
+    statistics settle. After 110 steps a third of where they began is still in them;
+    for short trainings state another (`norm: {momentum: 0.1}`, with which timm and
+    torchvision train), or estimate them anew, as `effscale train` does
+    (`torch.optim.swa_utils.update_bn`).
+
     Raises:
         LayerError: if the spec holds arrays of candidates.
     """

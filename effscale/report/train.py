@@ -37,7 +37,7 @@ def report(spec: Spec, outcome: Data) -> Report:
             ("speed", _speed(outcome)),
             ("accuracy", _accuracy(outcome)),
         ],
-        notes=[NOTE],
+        notes=[NOTE, *_statistics(outcome["statistics_images"])],
         records=[flat],
     )
 
@@ -49,6 +49,14 @@ def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
         f"epoch {number}  loss {epoch['loss']:.3f}  "
         f"accuracy {percent(epoch['accuracy']):>7}  {images_per_second:,.0f} images/s"
     )
+
+
+def _statistics(images: int) -> list[str]:
+    if not images:
+        return []
+    return [
+        f"batch norm's statistics: of {images:,} images learnt from, not running ones"
+    ]
 
 
 def _network(spec: Spec, data: Data) -> str:
@@ -65,7 +73,8 @@ def _data(data: Data) -> str:
 def _trained(outcome: Data) -> str:
     return (
         f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
-        f"lr {outcome['lr']:g}, augment {outcome['augment']}, seed {outcome['seed']}"
+        f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
+        f"seed {outcome['seed']}"
     )
 
 
@@ -75,7 +84,8 @@ def _speed(outcome: Data) -> str:
         where = f"{where}, {several(outcome['threads'], 'thread')}"
     return (
         f"{outcome['images_per_second']:,.0f} images/s, {outcome['seconds']:,.1f} s in "
-        f"all, {outcome['precision']} on {where}"
+        f"all, {outcome['evaluation_seconds']:,.1f} s of them to evaluate, "
+        f"{outcome['precision']} on {where}"
     )
 
 

@@ -143,7 +143,8 @@ def test_the_averaged_weights_are_asked_and_dropout_is_not() -> None:
         lambda module, _x, _y: seen.append(module.training)
     )
     finished(part)
-    assert seen == [False, False]  # ten images held out, eight at once
+    # once for statistics; then ten images held out, eight at once
+    assert seen == [False, False, False]
     assert part.net.training
 
 
