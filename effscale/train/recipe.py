@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import platform
+from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import import_module
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
 from effscale.errors import TrainError
 from effscale.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 Optimizer: TypeAlias = Literal["sgd", "adamw", "rmsprop"]
@@ -39,6 +43,10 @@ LEAST, MOST = 512, 8192
 #: And the least that is normalised together: of 16 together, whose statistics are not
 #: those of all, mobilenetv3-small at 32 pixels loses 7 points on digits.
 TOGETHER = 64
+
+#: Steps below which a training is said to be short: that many are two of ImageNet's
+#: epochs in batches of 8192, and figures of fewer tell of how it began.
+FEW_STEPS = 300
 
 #: Strength of RandAugment unless another is named (Cubuk et al. 2019,
 #: arXiv:1909.13719, section 4.3), and the most there is.
@@ -183,6 +191,17 @@ def standard_error(share: float, images: int) -> float:
     √(p(1−p)/n), the binomial's.
     """
     return math.sqrt(share * (1 - share) / images)
+
+
+def chance(labels: Sequence[int]) -> float:
+    """The share of the most frequent class, which takes no look at the images."""
+    return max(Counter(labels).values()) / len(labels)
+
+
+def is_chance(share: float, labels: Sequence[int]) -> bool:
+    """Whether a share of right answers is what chance comes to, within two errors."""
+    expected = chance(labels)
+    return share <= expected + 2 * standard_error(expected, len(labels))
 
 
 def device_name(device: torch.device) -> str:

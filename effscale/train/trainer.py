@@ -20,9 +20,12 @@ from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
 from effscale.train.recipe import (
+    FEW_STEPS,
     RMSPROP,
     average_decay,
+    chance,
     device_name,
+    is_chance,
     learning_rate,
     seed,
     standard_error,
@@ -212,6 +215,8 @@ class Training:
             "accuracy": last.accuracy,
             "classes": classes_of(self.spec),
             "standard_error": standard_error(last.accuracy, held_out),
+            "train_accuracy": last.train_accuracy,
+            "chance": chance(data.held_out.labels),
             "loss": last.held_out_loss,
             **asdict(recipe),
             "steps": self.steps,
@@ -231,8 +236,29 @@ class Training:
             "threads": torch.get_num_threads(),
             "checkpoint": None if self.file is None else str(self.file),
             "versions": versions(recipe.augment),
+            "warnings": self._warnings(),
             "history": [asdict(each) for each in self.history],
         }
+
+    def _warnings(self) -> list[str]:
+        """Why the accuracy may not be what it seems."""
+        last, said = self.history[-1], []
+        if is_chance(last.accuracy, self.data.held_out.labels):
+            found = f"the accuracy of {last.accuracy:.1%} is that of chance"
+            if is_chance(last.train_accuracy, self.data.train.labels):
+                why = "and so it is in training: nothing was learnt yet"
+            else:
+                why = (
+                    f"though it is {last.train_accuracy:.1%} in training: the images "
+                    "held out are of another kind, or images were learnt by heart"
+                )
+            said.append(f"{found}, {why}")
+        if self.steps < FEW_STEPS:
+            said.append(
+                f"{self.steps} steps are few: below {FEW_STEPS} an accuracy tells more "
+                "of how a training begins than of what a network can become"
+            )
+        return said
 
     def _statistics_images(self) -> int:
         """Images that batch norm's statistics are estimated from."""
