@@ -19,7 +19,7 @@ from effscale.errors import TrainError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.train.recipe import Precision, Recipe
+    from effscale.train.recipe import Optimizer, Precision, Recipe
     from effscale.train.trainer import Training
 
 #: Processes that read images, unless more are asked for.
@@ -55,13 +55,22 @@ class Learning:
     seed: int
     augment: str
     precision: str
+    optimizer: Optimizer
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
-        from effscale.train.recipe import RATE_PER_IMAGE, Recipe
+        from effscale.train.recipe import Recipe, decay_of, peak_rate
 
         batch = min(self.batch, images)
-        rate = RATE_PER_IMAGE * batch if self.lr is None else self.lr
-        return Recipe(self.epochs, batch, rate, self.seed, self.augment, precision)
+        return Recipe(
+            self.epochs,
+            batch,
+            peak_rate(self.optimizer, batch) if self.lr is None else self.lr,
+            self.seed,
+            self.augment,
+            precision,
+            weight_decay=decay_of(self.optimizer),
+            optimizer=self.optimizer,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,15 @@ class Machine:
     "--lr",
     type=Range(0, 1000, min_open=True),
     metavar="RATE",
-    help="Learning rate at its peak.  [default: 0.4 × batch / 256]",
+    help="Learning rate at its peak.  [default: 0.4 × batch / 256; rmsprop 0.016 × "
+    "batch / 256; adamw 0.001]",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["sgd", "adamw", "rmsprop"]),
+    default="sgd",
+    help="sgd with Nesterov momentum 0.9; rmsprop as EfficientNet was trained; adamw "
+    "with weight decay 0.05.",
 )
 @options.seed_option("Of the weights to begin with, and of all that is drawn later.")
 @click.option(

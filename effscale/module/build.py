@@ -67,6 +67,13 @@ def build(
     none has Glorot's neck, and variance scaling in separable heads, σ = 0.01 in others.
     Class logits begin at the share of positives, `prior`, by their bias.
 
+    Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
+    of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
+    statistics settle. After 110 steps a third of where they began is still in them;
+    for short trainings state another (`norm: {momentum: 0.1}`, with which timm and
+    torchvision train), or estimate them anew, as `effscale train` does
+    (`torch.optim.swa_utils.update_bn`).
+
     Raises:
         LayerError: if the spec holds arrays of candidates.
     """

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
 
-NOTE = "accuracy: of the averaged weights on images held out, ± its standard error"
+NOTE = (
+    "accuracy: of the averaged weights on images held out, ± its standard error; in "
+    "training: of the last epoch's weights while they learnt, images augmented"
+)
 
 
 def report(spec: Spec, outcome: Data) -> Report:
@@ -26,7 +29,8 @@ def report(spec: Spec, outcome: Data) -> Report:
         **rows.costs(count(spec)),
         **outcome,
     }
-    flat = {key: value for key, value in data.items() if key not in {"data", "history"}}
+    nested = {"data", "history", "warnings"}
+    flat = {key: value for key, value in data.items() if key not in nested}
     return Report(
         data=data,
         sections=[],
@@ -37,7 +41,11 @@ def report(spec: Spec, outcome: Data) -> Report:
             ("speed", _speed(outcome)),
             ("accuracy", _accuracy(outcome)),
         ],
-        notes=[NOTE],
+        notes=[
+            NOTE,
+            *_statistics(outcome["statistics_images"]),
+            *(f"warning: {each}" for each in outcome["warnings"]),
+        ],
         records=[flat],
     )
 
@@ -47,8 +55,17 @@ def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
     number = f"{epoch['epoch']:>{len(str(epochs))}}/{epochs}"
     return (
         f"epoch {number}  loss {epoch['loss']:.3f}  "
+        f"train {percent(epoch['train_accuracy']):>7}  "
         f"accuracy {percent(epoch['accuracy']):>7}  {images_per_second:,.0f} images/s"
     )
+
+
+def _statistics(images: int) -> list[str]:
+    if not images:
+        return []
+    return [
+        f"batch norm's statistics: of {images:,} images learnt from, not running ones"
+    ]
 
 
 def _network(spec: Spec, data: Data) -> str:
@@ -65,7 +82,8 @@ def _data(data: Data) -> str:
 def _trained(outcome: Data) -> str:
     return (
         f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
-        f"lr {outcome['lr']:g}, augment {outcome['augment']}, seed {outcome['seed']}"
+        f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
+        f"seed {outcome['seed']}"
     )
 
 
@@ -75,10 +93,12 @@ def _speed(outcome: Data) -> str:
         where = f"{where}, {several(outcome['threads'], 'thread')}"
     return (
         f"{outcome['images_per_second']:,.0f} images/s, {outcome['seconds']:,.1f} s in "
-        f"all, {outcome['precision']} on {where}"
+        f"all, {outcome['evaluation_seconds']:,.1f} s of them to evaluate, "
+        f"{outcome['precision']} on {where}"
     )
 
 
 def _accuracy(outcome: Data) -> str:
     error = percent(outcome["standard_error"])
-    return f"{percent(outcome['accuracy'])} ± {error}"
+    train = percent(outcome["train_accuracy"])
+    return f"{percent(outcome['accuracy'])} ± {error}, in training {train}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT = "effscale checkpoint 1"
+FORMAT = "effscale checkpoint 2"
 
 
 def save(path: Path, made_for: Mapping[str, Any], state: Mapping[str, Any]) -> None:

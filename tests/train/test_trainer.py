@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,16 @@ from torch import nn
 import effscale as es
 from effscale.errors import TrainError
 from effscale.train import trainer
-from effscale.train.recipe import RATE_PER_IMAGE, Recipe
+from effscale.train.recipe import RATE_PER_IMAGE, Recipe, chance, is_chance
 from effscale.train.sources import digits, fitted
 from effscale.train.trainer import Training
-from tests.train.small import RECIPE, shades, small, training, weights
+from tests.train.small import RECIPE, Shades, shades, small, training, weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from effscale.train.batches import View
 
 pytestmark = pytest.mark.torch
 
@@ -143,7 +145,8 @@ def test_the_averaged_weights_are_asked_and_dropout_is_not() -> None:
         lambda module, _x, _y: seen.append(module.training)
     )
     finished(part)
-    assert seen == [False, False]  # ten images held out, eight at once
+    # once for statistics; then ten images held out, eight at once
+    assert seen == [False, False, False]
     assert part.net.training
 
 
@@ -225,3 +228,50 @@ def test_on_cuda_it_learns_and_resumes(tmp_path: Path, precision: str) -> None:
     finished(learnt)
     assert {each.device.type for each in weights(learnt).values()} == {"cuda"}
     assert learnt.history[-1].accuracy == 1
+
+
+@dataclass(frozen=True)
+class Blank(Shades):
+    """Images that show nothing of their class."""
+
+    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
+        """Black."""
+        return torch.zeros_like(super().image(index, view, draws))
+
+
+def warnings_of(one: Training) -> list[str]:
+    found: list[str] = finished(one).outcome()["warnings"]
+    return found
+
+
+def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
+    few = (
+        "40 steps are few: below 300 an accuracy tells more of how a training begins "
+        "than of what a network can become"
+    )
+    other_kind = replace(shades(), held_out=Blank(10))
+    learnt, _ = warnings = warnings_of(training(data=other_kind, epochs=8))
+    assert warnings[1] == few
+    assert learnt == (
+        "the accuracy of 50.0% is that of chance, though it is 100.0% in training: "
+        "the images held out are of another kind, or images were learnt by heart"
+    )
+    blind = warnings_of(training(data=replace(other_kind, train=Blank(40)), epochs=8))
+    assert blind == [
+        learnt.partition(", ")[0]
+        + ", and so it is in training: nothing was learnt yet",
+        few,
+    ]
+
+
+def test_nothing_is_said_of_a_long_training_that_has_learnt() -> None:
+    learnt = training(epochs=60)
+    assert warnings_of(learnt) == []
+    assert learnt.outcome()["chance"] == 0.5
+
+
+def test_chance_is_the_most_frequent_class_within_two_errors() -> None:
+    labels = [0] * 30 + [1] * 70  # 0.7 ± 0.046
+    assert chance(labels) == 0.7
+    assert is_chance(0.79, labels)
+    assert not is_chance(0.80, labels)
