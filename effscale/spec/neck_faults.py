@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 #: The rules of taps of the backbone, and of heads.
 TAPS, HEADS = "EFF402", "EFF405"
+#: A classifier's head in a detector.
+HEAD_BESIDE = Fault(
+    ("head",), "expected none beside a neck, whose classes are those of heads", GRAPH
+)
 #: A side to follow a map's by; any would do.
 SIDE = 64
 
@@ -48,7 +52,7 @@ def faults_of_detector(
     `passed` is what each stage puts out.
     """
     if spec.head is not None:
-        yield Fault(("head",), "expected none beside a neck, which has heads", GRAPH)
+        yield HEAD_BESIDE
     wrong = [*_tapped(spec, neck), *wiring_faults(neck)]
     yield from wrong
     if not wrong:
