@@ -48,7 +48,6 @@ REASONS = {
     "module.flops": "torch's formulas, without what measures by them",
     "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
-    "spec.neck_faults": "detectors, which the walk of a line of stages does not know",
     "study.guard": "a program of its own, sent as text",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",

@@ -89,7 +89,7 @@ def resolution(text: str) -> tuple[int, int]:
 def strategies(text: str) -> list[str]:
     """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` that a paper compares."""
     from effscale.errors import ScaleError
-    from effscale.growth.multipliers import BY_LAW, shares
+    from effscale.growth.multipliers import BY_LAW, STRATEGIES, shares
 
     names = text.split(",")
     for name in names:
@@ -97,7 +97,9 @@ def strategies(text: str) -> list[str]:
             _ = text == "all" or name in BY_LAW or shares(name)
         except ScaleError as error:
             message = str(error).removeprefix("strategy: expected ")
-            raise ValueError(f"all, or {message.partition(', got ')[0]}") from None
+            listed = message.partition(", got ")[0]
+            more = ", ".join(each for each in BY_LAW if each not in STRATEGIES)
+            raise ValueError(f"all, or {listed}; of detectors also {more}") from None
     return list(dict.fromkeys(names))
 
 

@@ -99,7 +99,8 @@ class Detector(Growth):
         check_phi(phi)
         if name not in self.strategies:
             listed = ", ".join(self.strategies)
-            raise ScaleError(f"strategy: expected one of {listed}, got {name!r}")
+            expected = f"expected one of {listed} for {self.spec.name}, a detector"
+            raise ScaleError(f"strategy: {expected}, got {name!r}")
         law, sides = self.scaling, self.spec.resolution
         depth, width = self._backbone(phi)
         neck, heads = self.neck.repeats, self.heads.repeats

@@ -153,7 +153,7 @@ def _weights(name: str) -> tuple[int, int, int, int]:
         listed = ", ".join(STRATEGIES)
         raise ScaleError(
             f"strategy: expected one of {listed}, fast:ALPHA, or weights such as "
-            f"d1_w8_r1, got {name!r}"
+            f"d1_w8_r1, got {name!r}{', which is for detectors' * (name in BY_LAW)}"
         )
     return depth, width, group, resolution
 

@@ -131,7 +131,8 @@ def rising(low: int, high: int) -> Kind:
             raise ValueError(found)
         return tuple(found)
 
-    expected = f"[lowest, highest] of whole numbers from {low} to {high}"
+    of = f"whole numbers from {low} to {high}"
+    expected = f"[lowest, highest] of {of}, the highest above the lowest"
     return Kind(expected, lambda: _list_of(one, 2, 2), made)
 
 
