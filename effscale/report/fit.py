@@ -8,7 +8,14 @@ from effscale.growth.growth import growth_of
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section, unit_of
-from effscale.report.scaling import legend, reasons, scaled, unexplained, variant_row
+from effscale.report.scaling import (
+    legend,
+    reasons,
+    scaled,
+    unexplained,
+    variant_row,
+    warnings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +63,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         heading=[("target", asked), ("searched", searched)],
         notes=[*notes, *legend(growth), *unexplained(table)],
         records=[_flat(row) for row in table],
+        warnings=warnings(table),
     )
 
 
