@@ -255,6 +255,8 @@ class Request:
         """
         from effscale.report.render import show, text
 
+        for line in report.warnings:
+            click.echo(line, err=True)
         if self.output is None or not to_file:
             show(report, self.form or "table")  # type: ignore[arg-type]  # click checked it
         else:

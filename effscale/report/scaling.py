@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count, part_costs, whole
-from effscale.errors import ScaleError, UnexplainedError
+from effscale.errors import ScaleError, UnexplainedError, dotted
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import value
@@ -25,6 +25,8 @@ from effscale.report.document import (
 )
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
+from effscale.spec.geometry import uncovered
+from effscale.spec.loading import examine
 from effscale.spec.models import Expected
 from effscale.version import VERSION
 
@@ -71,7 +73,23 @@ def variant_row(
         "deviation": ratio / variant.budget - 1,
         "stages": _stages(baseline, spec),
         **_explained(baseline, variant),
+        **_warned(baseline, spec),
     }
+
+
+def _warned(baseline: Spec, scaled: Spec) -> Data:
+    """What is another network now than a larger one, if anything is."""
+    found = [
+        f"{dotted(place)}: {what}"
+        for place, what in uncovered(baseline, scaled).items()
+    ]
+    return {"warnings": found} if found else {}
+
+
+def warnings(table: Sequence[Data]) -> list[str]:
+    """A line for each warning of each row."""
+    named = ((row["name"], row.get("warnings", ())) for row in table)
+    return [f"warning: {name}: {each}" for name, found in named for each in found]
 
 
 def _explained(baseline: Spec, variant: Variant) -> Data:
@@ -158,6 +176,7 @@ def report(
         heading=_heading(growth, variants, units),
         notes=[*notes, *([said] if said else [])],
         records=[rows.flat(row) for row in table],
+        warnings=warnings(table),
     )
 
 
@@ -385,7 +404,11 @@ def _sentence(found: Hint) -> str:
 
 
 def resolved(baseline: Spec, variant: Variant) -> str:
-    """YAML of the scaled spec, with its multipliers in a comment and exact figures."""
+    """YAML of the scaled spec, with its multipliers in a comment and exact figures.
+
+    Raises:
+        ScaleError: if no command could read it.
+    """
     cost, m = count(variant.spec), variant.multipliers
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
     spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
@@ -399,4 +422,10 @@ def resolved(baseline: Spec, variant: Variant) -> str:
         f"{how}\n"
         f"{', '.join(given)}"
     )
-    return dumps(spec, comment)
+    text = dumps(spec, comment)
+    if faults := examine(text).faults:
+        name, why = variant.spec.name, faults[0].said
+        raise ScaleError(
+            f"{name}: cannot be written, as no command would read it: {why}"
+        )
+    return text
