@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from effscale.atomic_write import whole
+from effscale.atomic_write import is_written_through, whole
 from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
 from effscale.errors import DisagreementError
 
@@ -172,7 +172,7 @@ class Request:
 
     Raises:
         click.BadParameter: if a file is there already, and `force` is not given.
-        OutputError: if no picture can be drawn to `plot`.
+        OutputError: if no picture can be drawn to `plot`, or a file is a disk.
     """
 
     resolution: tuple[int, int] | None = None
@@ -193,7 +193,9 @@ class Request:
         _ = self.picture
 
     def _refuse_existing(self, path: Path | None, option: str) -> None:
-        if path is not None and path.exists() and not self.force:
+        if path is None or is_written_through(path):
+            return
+        if path.exists() and not self.force:
             message = f"{str(path)!r} exists; --force replaces it"
             raise click.BadParameter(message, param_hint=f"'{option}'")
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from effscale.errors import MeasureError, did_you_mean, first_line, short
+from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS
 from effscale.module.measure import Engine, Input, Measurement, run
 from effscale.spec.builtin import names_saved
@@ -150,7 +151,8 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
 def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
     """The module of a file that torch.export or TorchScript has written.
 
-    Nothing is unpickled that could run code of its own: weights alone are no module.
+    Nothing that it holds is run before it was looked through, nor unpickled: weights
+    alone are no module.
     """
     if arguments:
         raise MeasureError("expected no --arg for a file")
@@ -164,8 +166,12 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, of what it does within
             if exported:
+                check_exported(Path(path))
                 return _exported(path)
+            check_script(Path(path))
             return Foreign(path, Scripted(torch.jit.load(path, map_location="cpu")))
+    except MeasureError:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
         kind = "torch.export" if exported else "TorchScript"
         message = f"expected a file of {kind}, got {_raised(error)}"

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from effscale.atomic_write import remains, whole
+from effscale.atomic_write import remains, sync, whole
 from effscale.errors import OutputError, StudyError, refusal, short
 from effscale.study.objective import PAPER, Objective, objective
 from effscale.version import VERSION
@@ -285,7 +285,7 @@ def held(folder: Path, asked: Header, how: dict[str, Any]) -> Iterator[Study]:
             file = stack.enter_context(opened)
             file.truncate(good)
             os.fsync(file.fileno())
-            _sync(folder)
+            sync(folder)
         except OutputError:
             raise
         except OSError as error:
@@ -309,15 +309,6 @@ def _begun(folder: Path, asked: Header) -> Header:
 def _refused(path: Path, error: OSError) -> StudyError:
     where = error.filename or path
     return StudyError(f"{where}: cannot be written: {refusal(error)}")
-
-
-def _sync(folder: Path) -> None:
-    """Have the names of the folder's files on the disk, too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _check_folder(folder: Path) -> None:

@@ -52,10 +52,12 @@ def load(path: Path, made_for: Mapping[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     content = _read(path)
+    expected = "expected a checkpoint of effscale train, got"
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        expected = "expected a checkpoint of effscale train, got another file"
-        raise TrainError(f"{path}: {expected}")
-    found = content.pop("made_for")
+        raise TrainError(f"{path}: {expected} another file")
+    found = content.pop("made_for", None)
+    if not isinstance(found, dict):
+        raise TrainError(f"{path}: {expected} a damaged one")
     for name, value in made_for.items():
         if found.get(name) != value:
             what = _difference(name, value, found.get(name))

@@ -272,14 +272,18 @@ class Training:
         state = checkpoint.load(self.file, self._made_for)
         if state is None:
             return
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.evaluation_seconds = state["evaluation_seconds"]
-        self.history = [Epoch(**each) for each in state["history"]]
-        self._sums = state["sums"].to(self.device)
-        self.net.load_state_dict(state["net"])
-        self.average.module.load_state_dict(state["average"])
-        self.average.n_averaged.fill_(self.step)
-        self._optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.step, self.seconds = state["step"], state["seconds"]
+            self.evaluation_seconds = state["evaluation_seconds"]
+            self.history = [Epoch(**each) for each in state["history"]]
+            self._sums = state["sums"].to(self.device)
+            self.net.load_state_dict(state["net"])
+            self.average.module.load_state_dict(state["average"])
+            self.average.n_averaged.fill_(self.step)
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError):
+            expected = "expected a checkpoint of effscale train, got a damaged one"
+            raise TrainError(f"{self.file}: {expected}") from None
 
     def _batches(self) -> Iterator[Batch]:
         return batches(
