@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from effscale.check import ignores
 from effscale.check.catalogue import FINDERS, RULES, applies_to, help_on, severity
+from effscale.check.cost import DIFFERS
 from effscale.check.rule import Applies
 from effscale.check.source import Source
 from effscale.errors import SpecError
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from effscale.errors import Fault
 
 
+#: Rules that no finder looks for, but a measurement.
+VERIFIED = {DIFFERS.code}
+
+
 def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Fault]:
     """Everything that the `enabled` rules find in a file, in its order."""
     found = (each for finder in FINDERS for each in finder.findings(source))
     looked_for = sorted(each for each in found if each.code in enabled)
-    left = ignores.applied(source, looked_for, RULES, enabled)
+    left = ignores.applied(source, looked_for, RULES, {*enabled} - VERIFIED)
     return sorted(each for each in left if each.code in enabled)
 
 
