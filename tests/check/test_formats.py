@@ -64,6 +64,7 @@ def test_json_is_the_contract() -> None:
     }
     assert data["summary"] == {
         "files": 2,
+        "left": 0,
         "errors": 2,
         "warnings": 0,
         "notes": 0,

@@ -55,7 +55,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["bad.yaml", "typo.yaml", "--diff"],
         ["bad.yaml", "--diff", "--unsafe-fixes", "--update"],
         ["bad.yaml", "--diff", "--update"],
-        [".", "-q", "--select", "EFF0,EFF301"],
+        [".", "broken.yaml", "-q", "--select", "EFF0,EFF301"],
     ],
     ids=" ".join,
 )
