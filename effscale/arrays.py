@@ -70,8 +70,12 @@ def multiple(
 ) -> Any:  # noqa: ANN401
     """The nearest multiple of `divisor`, at least one; never `max_loss` of it below.
 
+    A fraction stays one.
+
     Source: `round_filters`, tpu/models/official/efficientnet/efficientnet_model.py:106.
     """
+    if isinstance(exact, Fraction):
+        return exact
     near = maximum(divisor, nearest(exact / divisor, ties=ties) * divisor)
     return where(near < (1 - max_loss) * exact, near + divisor, near)
 
@@ -88,6 +92,22 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:  # noqa: ANN401
 
         return np.where(condition, then, otherwise)
     return then if condition else otherwise
+
+
+def share(total: Any, of: float) -> Any:  # noqa: ANN401
+    """`total` times `of`; of a fraction exactly, `of` being the decimal as written.
+
+    So shares of 0.3 and 0.7 are all of it.
+    """
+    return total * Fraction(str(of)) if isinstance(total, Fraction) else total * of
+
+
+def whole_share(total: Any, of: float, parts: Any = ONE) -> Any:  # noqa: ANN401
+    """A share in whole ones for each of `parts`, cut, at least one; on paper exact."""
+    if _on_paper(total, parts):
+        return Fraction(total) * Fraction(str(of)) / parts
+    part = total * of
+    return maximum(1, floor(part if parts is ONE else part / parts))
 
 
 def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
@@ -133,7 +153,7 @@ def first(where: Any, *values: Any) -> tuple[Any, ...]:  # noqa: ANN401
 
 def divides(parts: Any, total: Any) -> bool:  # noqa: ANN401
     """Whether `parts` divides `total` for each candidate; fractions always divide."""
-    if parts is total or parts is ONE or isinstance(total, Fraction):
+    if parts is total or parts is ONE or _on_paper(total, parts):
         return True
     return every(total % parts == 0)
 
@@ -142,7 +162,12 @@ def divided(total: Any, parts: Any) -> Any:  # noqa: ANN401
     """`total` in so many equal `parts`, which must divide it."""
     if parts is total or parts is ONE:
         return ONE if parts is total else total
-    return total / parts if isinstance(total, Fraction) else total // parts
+    return total / parts if _on_paper(total, parts) else total // parts
+
+
+def _on_paper(*values: object) -> bool:
+    """Whether one of them is a fraction, of a network that nothing rounds."""
+    return any(isinstance(each, Fraction) for each in values)
 
 
 def strided(side: Any, stride: int) -> Any:  # noqa: ANN401
@@ -156,7 +181,12 @@ def strided(side: Any, stride: int) -> Any:  # noqa: ANN401
 
 
 def valid(side: Any, kernel: int, stride: int) -> Any:  # noqa: ANN401
-    """Positions of a kernel that lies within `side` whole; a fraction stays one."""
+    """Positions of a kernel that lies within `side` whole; a fraction stays one.
+
+    A kernel of 1 lies within wherever it is, and a stride has all its positions.
+    """
+    if kernel == 1:
+        return strided(side, stride)
     more = (
         (side - kernel) / stride
         if isinstance(side, Fraction)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from effscale.errors import EffscaleError, OutputError
+from effscale.errors import EffscaleError, OutputError, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +73,7 @@ def _put(new: Path, path: Path) -> None:
 
 
 def _refused(path: Path, error: OSError) -> OutputError:
-    reason = (error.strerror or str(error)).lower()
-    return OutputError(f"{path}: cannot be written: {reason}")
+    return OutputError(f"{path}: cannot be written: {refusal(error)}")
 
 
 def remains(path: Path) -> list[Path]:

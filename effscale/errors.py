@@ -34,6 +34,10 @@ class CountError(EffscaleError, OverflowError):
     """A candidate whose exact count does not fit into a 64-bit integer."""
 
 
+class UnexplainedError(EffscaleError, ValueError):
+    """A scaled network whose cost cannot be told rounding by rounding."""
+
+
 class MeasureError(EffscaleError, RuntimeError):
     """A network that the counter cannot measure, or measures incompletely."""
 
@@ -144,6 +148,11 @@ def first_line(error: BaseException) -> str:
     """The first line that an exception says, or its type's name if it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def refusal(error: Exception) -> str:
+    """Why the system refuses, or what another error says, in lower case."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def short(value: object, width: int = 60) -> str:

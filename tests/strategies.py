@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Spec, Squeeze
+from effscale.spec.models import Head, Norm, Spec, Squeeze
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
 from effscale.spec.values import Activation, Gate
@@ -68,6 +68,11 @@ def mobiles(draw: DrawFn) -> Spec:
     )
 
 
+def norms() -> st.SearchStrategy[Norm]:
+    """Either kind of norm."""
+    return st.sampled_from([Norm(), Norm(kind="layer")])
+
+
 def squeezes() -> st.SearchStrategy[Squeeze]:
     """Any choice of squeeze-and-excitation."""
     return st.builds(
@@ -103,6 +108,7 @@ def _sized(draw: DrawFn, file: dict[str, Any]) -> Spec:
         update={
             "resolution": tuple(sides),
             "activation": draw(ACTIVATIONS),
+            "norm": draw(norms()),
             "squeeze_excite": draw(squeezes()),
             "stochastic_depth": draw(st.floats(0, 0.5)),
         }

@@ -15,6 +15,7 @@ from effscale.cost.conventions import conventions
 from effscale.cost.count import layer_costs, part_costs
 from effscale.module.measure import Engine, difference, measure_spec
 from effscale.network.network import network
+from effscale.spec.models import Norm
 from tests.module import reference
 from tests.strategies import detectors, mobiles, specs
 
@@ -51,6 +52,18 @@ def test_those_too_large_to_run_are_measured_on_meta(name: str) -> None:
 def test_scaled_networks_measure_what_we_count(b0: es.Spec, phi: float) -> None:
     spec = es.scale(b0, es.compound(phi))
     assert figures(measure_spec(spec, "torch")) == figures(es.count(spec))
+
+
+@pytest.mark.parametrize("name", ["b0", "resnet18", "densenet121", "d0"])
+def test_networks_with_layer_norms_measure_what_we_count(name: str) -> None:
+    spec = es.load(name)
+    layered = spec.model_copy(update={"norm": Norm(kind="layer")})
+    agree(layered)
+    cost, by_batch = es.count(layered), es.count(spec)
+    assert (cost.macs, cost.activations) == (by_batch.macs, by_batch.activations)
+    # Heads have a batch norm for each level, of which layer norms are one.
+    assert (cost.params < by_batch.params) == (name == "d0")
+    assert cost.params <= by_batch.params
 
 
 @settings(max_examples=20, deadline=None)

@@ -20,6 +20,7 @@ import effscale as es
 from effscale.cost.conventions import VERSIONS, conventions
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
+from effscale.spec.models import Norm
 
 if TYPE_CHECKING:
     from effscale.choices import Tool
@@ -111,7 +112,11 @@ head: {channels: 12, hidden: 8, classes: 5}
 """
 
 
-NAMES = ("b0", "resnet18", "mobilenetv3-small", "sampler", "d0", "nas-fpn-r50")
+#: Those of a layer norm in place of batch norm are of the name behind the word.
+NAMES = (
+    *("b0", "resnet18", "mobilenetv3-small", "sampler", "d0", "nas-fpn-r50"),
+    *("layer resnet18", "layer b0", "layer sampler", "layer d0"),
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,7 +128,10 @@ def test_tools_print_what_we_say(name: str, tool: Tool) -> None:
             importlib.import_module(tool)
         except ImportError:
             pytest.skip(f"{tool} is not installed")
-        spec = es.loads(SAMPLER) if name == "sampler" else es.load(name)
+        kind, _, of = name.rpartition(" ")
+        spec = es.loads(SAMPLER) if of == "sampler" else es.load(of)
+        if kind == "layer":
+            spec = spec.model_copy(update={"norm": Norm(kind="layer")})
         spec = at_resolution(spec, (SIDE, SIDE + 2))
         net = es.build(spec, init=False).eval()
         image = torch.zeros(1, 3, SIDE, SIDE + 2)

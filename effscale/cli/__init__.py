@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from effscale.errors import EffscaleError
+from effscale.errors import EffscaleError, refusal
 from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
@@ -27,12 +27,10 @@ class Program(click.Group):
     """Loads a command's module when it is asked for; turns errors to exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which one meets them."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
@@ -63,7 +61,7 @@ class Program(click.Group):
         except OSError as error:
             if error.errno != errno.EPIPE:
                 where = f"{error.filename}: " if error.filename else ""
-                click.echo(f"{where}{(error.strerror or str(error)).lower()}", err=True)
+                click.echo(f"{where}{refusal(error)}", err=True)
                 sys.exit(1)
             # The reader has gone (`| head -1`); so has the point of saying more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,7 +92,10 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
     ctx.exit()
 
 
-@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.option(
     "--version",
     is_flag=True,

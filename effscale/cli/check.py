@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.options import Request, write
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request, write
 from effscale.cli.types import CODES, Target
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Mending:
 
     @property
     def applies(self) -> set[Applies]:
-        """The kinds of fixes that are made."""
         safe = self.fix or (self.diff and (self.unsafe_fixes or not self.update))
         kinds: dict[Applies, bool] = {
             "safe": safe,
@@ -73,7 +72,6 @@ class Mending:
     "--fail-on",
     type=click.Choice(["error", "warning"]),
     default="error",
-    show_default=True,
     help="The least severity that makes the exit code 1.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
@@ -193,7 +191,6 @@ def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
 
 
 def _deliver(outcome: Outcome, request: Request, *, aside: bool) -> None:
-    """Print the findings, or write them to the file."""
     from effscale.check import formats
 
     form = _form(request.form, request.output)

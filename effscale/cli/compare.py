@@ -8,7 +8,7 @@ import click
 
 from effscale.choices import TABLES
 from effscale.cli import latency, options
-from effscale.cli.request import Request
+from effscale.cli.options import Request
 from effscale.cli.types import SpecOrFamily
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     "--x",
     type=click.Choice(["params", "macs"]),
     default="macs",
-    show_default=True,
     help="The cost that --plot draws.",
 )
 @options.network_options
@@ -121,7 +120,6 @@ def _changed(request: Request) -> bool:
 
 
 def _table(name: str) -> Compared:
-    """A paper's table and ours."""
     from effscale.compare.paper_tables import table
     from effscale.report.paper_tables import report
 
@@ -173,7 +171,7 @@ def compared_networks(
     Raises:
         click.UsageError: if there is none, or `to` names none of them.
     """
-    from effscale.compare.side_by_side import entries, expanded
+    from effscale.compare.side_by_side import CHEAPEST, entries, expanded
 
     if not specs:
         raise click.UsageError("Missing argument '[SPEC]...', or --table.")
@@ -181,7 +179,11 @@ def compared_networks(
         raise click.UsageError("- is read once: name a file for the other network")
     names = expanded(specs)
     found = entries(names, [*map(request.read, names)])
-    _known(to, found)
+    known = {CHEAPEST, *(name for each in found for name in each.names)}
+    if to is not None and to not in known:
+        listed = ", ".join([*dict.fromkeys(each.name for each in found), CHEAPEST])
+        message = f"expected one of {listed}, got {to!r}"
+        raise click.BadParameter(message, param_hint="'--to'")
     return found
 
 
@@ -198,20 +200,7 @@ def _apart(
     if parts and len(compared) != 2:  # noqa: PLR2004 - one and the other
         message = f"--parts compares two networks, got {len(compared)}"
         raise click.UsageError(message)
-    if parts and to:
-        raise click.UsageError("--to is for networks side by side, not for --parts")
-    if parts and timed:
-        message = "--latency is for networks side by side, not for --parts"
-        raise click.UsageError(message)
+    if parts:
+        why = "is for networks side by side, not for --parts"
+        options.refuse({"--to": to, "--latency": timed}, why)
     return versions(compared) and not (to or timed) if parts is None else parts
-
-
-def _known(to: str | None, compared: Sequence[Entry]) -> None:
-    """Refuse a network to compare with that is not there."""
-    from effscale.compare.side_by_side import CHEAPEST
-
-    names = dict.fromkeys(name for each in compared for name in each.names)
-    if to is not None and to not in {CHEAPEST, *names}:
-        listed = ", ".join([*dict.fromkeys(each.name for each in compared), CHEAPEST])
-        message = f"expected one of {listed}, got {to!r}"
-        raise click.BadParameter(message, param_hint="'--to'")

@@ -10,8 +10,8 @@ import click
 from effscale.atomic_write import replacing
 from effscale.cli import options
 from effscale.cli.latency import MAX_BATCH
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import Parsed, Range, Target
 
 if TYPE_CHECKING:
@@ -54,30 +54,16 @@ def batch(text: str) -> int | None:
     "--batch",
     type=Parsed("N|dynamic", batch),
     default="dynamic",
-    show_default=True,
     help="Images that the network takes at once: any number, or just N.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
-    metavar="N",
-    show_default=True,
-    help="The weights are drawn as the reference draws them, by this seed.",
-)
+@options.seed_option("The weights are drawn as the reference draws them, by this seed.")
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A state dict to take the weights from instead: those that you trained.",
 )
 @options.network_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(options.FORMATS),
-    default="table",
-    help="How to print what was written.  [default: table]",
-)
+@options.format_option("what was written")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @options.gathered(request=Request)
 def command(  # noqa: PLR0913 - options

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from effscale.cli import options
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
-from effscale.cli.types import QUANTITIES, QUANTITY, STRATEGIES_LIST, Range
+from effscale.cli.types import QUANTITIES, QUANTITY, Range
 from effscale.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -22,31 +22,8 @@ if TYPE_CHECKING:
 
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
-    kind = Range(0)
-    return click.option(name, type=kind, default=default, metavar="X", help=text)
-
-
-def limits(  # noqa: PLR0913 - options
-    *,
-    params: int | None,
-    activations: int | None,
-    max_resolution: int | None,
-    min_depth: float,
-    max_depth: float,
-    min_width: float,
-    max_width: float,
-) -> Limits:
-    """What a network may be at most, and at least."""
-    from effscale.search.fit import Limits
-
-    return Limits(
-        params=params,
-        activations=activations,
-        max_resolution=max_resolution,
-        min_depth=min_depth,
-        max_depth=max_depth,
-        min_width=min_width,
-        max_width=max_width,
+    return click.option(
+        name, type=Range(0), metavar="X", default=default, show_default=False, help=text
     )
 
 
@@ -60,13 +37,7 @@ def limits(  # noqa: PLR0913 - options
 )
 @options.tolerance_option
 @click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
-@click.option(
-    "--strategy",
-    type=STRATEGIES_LIST,
-    default="compound",
-    show_default=True,
-    help="The ray to search, as in effscale scale.",
-)
+@options.strategy_option("The ray to search, as in effscale scale.")
 @click.option("--params", type=QUANTITY, help="At most so many parameters: 8M.")
 @click.option("--activations", type=QUANTITY, help="At most so many activations: 20M.")
 @click.option(
@@ -83,14 +54,13 @@ def limits(  # noqa: PLR0913 - options
     "--top",
     type=click.IntRange(1),
     default=10,
-    show_default=True,
     help="Rows of the Pareto front in the table.",
 )
 @options.network_options
 @options.measure_option(default="none")
 @options.output_options
 @options.verbosity
-@options.gathered(request=Request, limits=limits)
+@options.gathered(request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
@@ -98,9 +68,9 @@ def command(  # noqa: PLR0913 - options
     tolerance: float,
     free: bool,
     strategy: list[str],
-    limits: Limits,
     top: int,
     request: Request,
+    **given: Any,  # noqa: ANN401 - by the names that `Limits` has
 ) -> None:
     """Find the variant that costs what one can pay.
 
@@ -122,7 +92,9 @@ def command(  # noqa: PLR0913 - options
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
     from effscale.report.scaling import resolved
+    from effscale.search.fit import Limits
 
+    limits = Limits(**given)
     as_spec = request.wants_spec(len(macs))
     if (
         len(strategy) > 1

@@ -12,8 +12,8 @@ import click
 
 from effscale.choices import SHARES, SORTS
 from effscale.cli import options, study
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class Ranges:
 
     @property
     def given(self) -> dict[str, Interval | None]:
-        """By option."""
         names = ("alpha", "beta", "gamma", "neck_width")
         return {name.replace("_", "-"): getattr(self, name) for name in names}
 
@@ -69,7 +68,6 @@ class Ranges:
     "--budget",
     type=BUDGET,
     default="2",
-    show_default=True,
     help="Cost of one φ, as a multiple of the baseline's MACs.",
 )
 @options.tolerance_option
@@ -77,21 +75,18 @@ class Ranges:
     "--constraint",
     type=click.Choice(["nominal", "realised"]),
     default="nominal",
-    show_default=True,
     help="What must meet the budget: α·β²·γ², or the MACs of the rounded network.",
 )
 @click.option(
     "--step",
     type=STEPS,
     default="0.05",
-    show_default=True,
     help="Step of the grid; one for each coefficient with commas.",
 )
 @click.option(
     "--strategy",
     type=click.Choice([*VARIED]),
     default="compound",
-    show_default=True,
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
 )
 @click.option("--alpha", type=INTERVAL, help="Depth per φ.  [default: 1:BUDGET]")
@@ -106,7 +101,6 @@ class Ranges:
     "--phi",
     type=PHIS,
     default="1",
-    show_default=True,
     help="Where to count; several, 1..7, rank how well the family tracks BUDGET^φ.",
 )
 @click.option(

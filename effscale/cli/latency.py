@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.choices import ELEMENT_BYTES
-from effscale.cli.options import every
+from effscale.cli.options import every, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from effscale.cli.request import Request
+    from effscale.cli.options import Request
     from effscale.compare.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
@@ -59,14 +59,12 @@ timing_options = every(
         "--batch",
         type=Parsed("N[,N…]", whole_numbers(MAX_BATCH)),
         default="1",
-        show_default=True,
         help="Images that go through at once; several with commas.",
     ),
     click.option(
         "--dtype",
         type=Parsed("NAME[,NAME…]", dtypes),
         default="float32",
-        show_default=True,
         help="What weights and feature maps are stored as: float32, bfloat16, float16; "
         "several with commas.",
     ),
@@ -123,10 +121,9 @@ class Timed:
         """Every combination; batches vary first."""
         from effscale.module.latency import Setting, all_threads
 
+        way = self.device, self.channels_last, self.compiled
         return [
-            Setting(
-                batch, threads, dtype, self.device, self.channels_last, self.compiled
-            )
+            Setting(batch, threads, dtype, *way)
             for dtype in self.dtype
             for threads in self.threads or [all_threads()]
             for batch in self.batch
@@ -159,22 +156,18 @@ def timed(  # noqa: PLR0913 - options
                 f"--batch, --threads and --dtype: expected at most {MAX_SETTINGS} "
                 f"combinations, got {combinations}"
             )
-        return Timed(
-            batch, threads, dtype, device or "cpu", channels_last, compiled,
-            SECONDS if seconds is None else seconds,
-        )  # fmt: skip
+        way = device or "cpu", channels_last, compiled
+        return Timed(batch, threads, dtype, *way, seconds or SECONDS)
     given = {
         "--threads": threads,
         "--device": device,
         "--channels-last": channels_last,
         "--compile": compiled,
-        "--seconds": seconds is not None,
+        "--seconds": seconds,
         "--batch": alone and batch != [1],
         "--dtype": alone and dtype != ["float32"],
     }
-    named = [option for option, value in given.items() if value]
-    if named:
-        raise click.UsageError(f"{named[0]} is for --latency, which was not asked for")
+    refuse(given, "is for --latency, which was not asked for")
     return None
 
 
@@ -183,30 +176,39 @@ timed_alone = partial(timed, alone=True)
 
 def by_part(answer: Report, spec: Spec, timed: Timed, request: Request) -> Report:
     """The answer of `profile`, with how long the network and its parts take."""
-    from effscale.report import latency
+    from effscale.module.latency import spec_subjects
 
-    each = [group[0] for group in _of_specs([spec], timed, request, parts=True)]
+    found = _latencies(partial(spec_subjects, [spec], parts=True), timed, request)
     parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
-    return latency.by_part(answer, each, parts, _machine(timed), units=request.units)
+    return _with_parts(answer, found, parts, timed, request)
 
 
 def of_module(
     answer: Report, counted: Counted, timed: Timed, request: Request
 ) -> Report:
     """The answer of `profile` for a module of other code, with how long it takes."""
-    from effscale.report import latency
+    from effscale.module.latency import module_subject
 
     rows = answer.data["modules"]
     parts = {row["module"]: row["macs"] for row in rows if "." not in row["module"]}
     parts.pop("whole", None)
+    subject = module_subject(counted, [*parts])
+    found = _latencies(lambda _settings: [subject], timed, request)
+    return _with_parts(answer, found, parts, timed, request)
 
-    def subjects(_settings: Sequence[Setting]) -> list[Subject]:
-        from effscale.module.latency import module_subject
 
-        return [module_subject(counted, [*parts])]
+def _with_parts(
+    answer: Report,
+    found: Sequence[Sequence[Latency]],
+    parts: Mapping[str, int],
+    timed: Timed,
+    request: Request,
+) -> Report:
+    from effscale.module.latency import machine
+    from effscale.report.latency import by_part
 
-    each = [group[0] for group in _latencies(subjects, timed, request)]
-    return latency.by_part(answer, each, parts, _machine(timed), units=request.units)
+    each = [group[0] for group in found]
+    return by_part(answer, each, parts, machine(timed.device), units=request.units)
 
 
 def beside(
@@ -218,33 +220,17 @@ def beside(
 ) -> Report:
     """The answer of `compare`, with how long each network takes."""
     from effscale.compare.side_by_side import rivals
+    from effscale.module.latency import machine, spec_subjects
     from effscale.report import latency
 
-    found = _of_specs([each.spec for each in compared], timed, request)
+    specs = [each.spec for each in compared]
+    found = _latencies(partial(spec_subjects, specs), timed, request)
     others = [
         None if rival is None else [*compared].index(rival)
         for rival in rivals(compared, to)
     ]
-    return latency.beside(answer, found, others, _machine(timed), units=request.units)
-
-
-def _machine(timed: Timed) -> str:
-    from effscale.module.latency import machine
-
-    return machine(timed.device)
-
-
-def _of_specs(
-    specs: Sequence[Spec], timed: Timed, request: Request, *, parts: bool = False
-) -> list[list[Latency]]:
-    """For each setting, the latency of each spec's network."""
-
-    def subjects(settings: Sequence[Setting]) -> list[Subject]:
-        from effscale.module.latency import spec_subjects
-
-        return spec_subjects(specs, settings, parts=parts)
-
-    return _latencies(subjects, timed, request)
+    name = machine(timed.device)
+    return latency.beside(answer, found, others, name, units=request.units)
 
 
 def _latencies(

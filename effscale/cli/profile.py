@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from effscale.choices import BALANCE, TOOLS
 from effscale.cli import latency, options
-from effscale.cli.request import Request
+from effscale.cli.options import Request
 from effscale.cli.types import Parsed, Range
 from effscale.errors import DisagreementError
 
@@ -43,7 +43,6 @@ class Memory:
     balance: float
 
     def shown(self, report: Report, spec: Spec) -> Report:
-        """The answer of `profile`, with them."""
         from effscale.cost.memory import memory
         from effscale.network.network import network
         from effscale.report.memory import by_part
@@ -68,13 +67,11 @@ def memory(
     """
     if memory:
         return Memory(batch, dtype, BALANCE if balance is None else balance)
-    if balance is not None:
-        raise click.UsageError("--balance is for --memory, which was not asked for")
-    given = {"--batch": batch != [1], "--dtype": dtype != ["float32"]}
-    named = [option for option, value in given.items() if value and not latency]
-    if named:
-        message = f"{named[0]} is for --memory and --latency: ask for one of them"
-        raise click.UsageError(message)
+    given = {"--balance": balance is not None}
+    options.refuse(given, "is for --memory, which was not asked for")
+    if not latency:
+        given = {"--batch": batch != [1], "--dtype": dtype != ["float32"]}
+        options.refuse(given, "is for --memory and --latency: ask for one of them")
     return None
 
 
@@ -137,28 +134,30 @@ def module(  # noqa: PLR0913 - options
     from effscale.spec.builtin import names_callable, names_saved
 
     if not (names_callable(spec) or names_saved(spec)):
-        if named := [*filter(_given, ("--input", "--arg", "--depth"))]:
-            what = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
-            raise click.UsageError(f"{named[0]} {what}")
+        why = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
+        _refuse(("--input", "--arg", "--depth"), why)
         return None
-    for each in click.get_current_context().command.params:
-        if _given(each.opts[0]) and each.name not in _OF_MODULES:
-            raise click.UsageError(f"{each.opts[0]} is for specs, not for a module")
+    params = click.get_current_context().command.params
+    others = [each.opts[0] for each in params if each.name not in _OF_MODULES]
+    _refuse(others, "is for specs, not for a module")
     from effscale.report.any_module import TOOLS
 
     if tool is not None and tool not in TOOLS:
         expected = f"expected {', '.join(TOOLS)} for a module, got {tool!r}"
         message = f"{expected}: its rules are known of a spec's layers alone"
         raise click.BadParameter(message, param_hint="'--as'")
-    for option in ("--batch", "--dtype"):
-        if not latency and _given(option):
-            raise click.UsageError(f"{option} of a module is for --latency")
-    if latency and names_saved(spec):
+    if not latency:
+        _refuse(("--batch", "--dtype"), "of a module is for --latency")
+    elif names_saved(spec):
         raise click.UsageError("--latency runs specs and code, not files of torch's")
     if resolution and inputs:
         raise click.UsageError("--resolution and --input both say what goes in")
-    given = [((1, 3, *resolution), None)] if resolution else inputs
-    return Module(spec, arguments, given, depth)
+    images = [((1, 3, *resolution), None)] if resolution else inputs
+    return Module(spec, arguments, images, depth)
+
+
+def _refuse(names: Sequence[str], why: str) -> None:
+    options.refuse({name: _given(name) for name in names}, why)
 
 
 def _given(option: str) -> bool:
@@ -174,7 +173,6 @@ def _given(option: str) -> bool:
     "--by",
     type=click.Choice(["part", "layer", "operator", "level"]),
     default="part",
-    show_default=True,
     help="A row for each stage, each layer, each kind of layer, or each level of a "
     "detector.",
 )
@@ -188,7 +186,6 @@ def _given(option: str) -> bool:
     "--depth",
     type=click.IntRange(1, 64),
     default=1,
-    show_default=True,
     help="Of a module, how many levels of its tree to show.",
 )
 @click.option(

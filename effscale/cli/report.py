@@ -9,8 +9,8 @@ import click
 
 from effscale.cli import latency, options
 from effscale.cli.compare import compared_networks
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import SpecOrFamily, Target
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     "specs", type=SpecOrFamily(), nargs=-1, required=True, metavar="SPEC..."
 )
 @click.option(
-    "--output",
-    type=Target(),
-    help="Write the page to this file, whole or not at all.",
+    "--output", type=Target(), help="Write the page to this file, whole or not at all."
 )
 @options.force_option
 @click.option("--title", help="What the page is called.  [default: its networks]")
@@ -91,5 +89,4 @@ def command(
 
 
 def _title(names: list[str]) -> str:
-    """The networks by name, or how many they are."""
     return ", ".join(names) if len(names) <= 4 else f"{len(names)} networks"  # noqa: PLR2004 - more fill a line

@@ -24,7 +24,6 @@ def _complete(
     "form",
     type=click.Choice(["text", "markdown", "json"]),
     default="text",
-    show_default=True,
     help="How to print it.",
 )
 def command(*, code: str | None, every: bool, form: str) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
-from effscale.cli.request import Request
-from effscale.cli.types import PHIS, STRATEGIES_LIST, SWEEP
+from effscale.cli.options import Request
+from effscale.cli.types import PHIS, SWEEP
 
 if TYPE_CHECKING:
     from effscale.search.sweep import Dimension
@@ -21,16 +21,11 @@ if TYPE_CHECKING:
     "--phi",
     type=PHIS,
     default="1",
-    show_default=True,
     help="Compound coefficient: 4, 0,1,2, 0..7 or 0..7:0.5; below 0 scales down.",
 )
-@click.option(
-    "--strategy",
-    type=STRATEGIES_LIST,
-    default="compound",
-    show_default=True,
-    help="How to spend 2^φ: compound, depth, width, resolution (or all); dw, dr, "
-    "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas.",
+@options.strategy_option(
+    "How to spend 2^φ: compound, depth, width, resolution (or all); dw, dr, wr, dwr; "
+    "fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas."
 )
 @click.option(
     "--sweep",
@@ -102,13 +97,12 @@ def command(
 def _sweep(
     baseline: Spec, asked: tuple[Dimension, float, float], request: Request
 ) -> None:
-    """Show the cost along one dimension."""
-    from effscale.cost.count import count
     from effscale.report import sweep as report
+    from effscale.report.scaling import base_macs
     from effscale.search.sweep import sweep
 
+    base = base_macs(baseline)
     steps = sweep(baseline, *asked)
-    base = int(count(baseline).macs)
     answer = report.report(baseline, asked[0], steps, base, units=request.units)
     image = b""
     if request.picture:

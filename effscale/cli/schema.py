@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from effscale.cli import options
-from effscale.cli.request import Request
+from effscale.cli.options import Request
 from effscale.cli.types import Target
 
 

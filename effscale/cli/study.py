@@ -6,13 +6,13 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import options
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.request import Request
 from effscale.cli.types import DURATION, Parsed
 from effscale.errors import StudyError
 from effscale.study.objective import PAPER, Objective
@@ -47,22 +47,6 @@ class Evaluation:
     dry_run: bool
 
 
-class Checked(Parsed):
-    """A type whose parser raises StudyError with all that there is to say."""
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - text, or a value already
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401
-        """`value` parsed."""
-        try:
-            return super().convert(value, param, ctx)
-        except StudyError as error:
-            self.fail(str(error), param, ctx)
-
-
 def _where(text: str) -> Place:
     from effscale.study.engines import where
 
@@ -71,7 +55,7 @@ def _where(text: str) -> Place:
 
 objective_option = click.option(
     "--objective",
-    type=Checked("EXPRESSION", parsed),
+    type=Parsed("EXPRESSION", parsed),
     help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
     "gamma, height, width, by + - * / ** and log, exp, sqrt, min, max, abs.  "
     f"[default: {PAPER}]",
@@ -112,7 +96,7 @@ evaluation_options = options.every(
     ),
     click.option(
         "--on",
-        type=Checked("WHERE", _where),
+        type=Parsed("WHERE", _where),
         help="Where trainings run: local, local:jobs=4, ray:ADDRESS?num_gpus=0.5, "
         "dask:tcp://HOST:8786?GPU=1, slurm:queue=gpu&cores=4&memory=16GB&jobs=8.  "
         "[default: local]",
@@ -144,18 +128,17 @@ def evaluation(  # noqa: PLR0913 - options
         click.UsageError: for options that make no sense together.
     """
     if evaluate is None:
-        alone = {
-            "study": study,
-            "objective": objective,
-            "seeds": seeds,
-            "attempts": attempts,
-            "timeout": timeout,
-            "on": on,
-            "dry-run": dry_run,
-            "data": data,
+        given = {
+            "--study": study,
+            "--objective": objective,
+            "--seeds": seeds,
+            "--attempts": attempts,
+            "--timeout": timeout,
+            "--on": on,
+            "--dry-run": dry_run,
+            "--data": data,
         }
-        if named := [name for name, value in alone.items() if value]:
-            raise click.UsageError(f"--{named[0]} goes with --evaluate COMMAND")
+        options.refuse(given, "goes with --evaluate COMMAND")
         return None
     if study is None:
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
@@ -252,7 +235,6 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
 def _dry_run(
     asked: Evaluation, made: Header, trainings: Sequence[Training], *, quiet: bool
 ) -> None:
-    """Print what would be run."""
     from effscale.study import engines
     from effscale.study.folder import Study
     from effscale.study.run import commands
@@ -277,7 +259,7 @@ def _train(
     request: Request,
 ) -> None:
     """Run the trainings that are left, with a bar and a line for each that fails."""
-    from effscale.study.folder import is_good
+    from effscale.study.folder import is_good, training_of
     from effscale.study.run import in_a_line, run, wanted
 
     left = sum(wanted(study, each, plan.attempts) for each in trainings)
@@ -290,8 +272,7 @@ def _train(
         tick(done)
         try:
             for outcome in run(study, trainings, plan, engine, tick):
-                training = outcome["candidate"], outcome["seed"]
-                ended = not wanted(study, training, plan.attempts)
+                ended = not wanted(study, training_of(outcome), plan.attempts)
                 done += ended
                 if request.verbose or not is_good(outcome):
                     bar.say(in_a_line(study, outcome, plan.attempts))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.options import Request
 from effscale.cli.progress import Bar, Stopping
-from effscale.cli.request import Request
 from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
 from effscale.errors import TrainError
 
@@ -57,7 +57,6 @@ class Learning:
     precision: str
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
-        """The recipe for so many images to learn from."""
         from effscale.train.recipe import RATE_PER_IMAGE, Recipe
 
         batch = min(self.batch, images)
@@ -85,7 +84,6 @@ class Machine:
 @click.option(
     "--data",
     default="digits",
-    show_default=True,
     metavar="FOLDER",
     help="A folder with a folder of images for each class, or with such folders in "
     "train and val; digits are 1797 handwritten ones of 8×8 pixels, built in.",
@@ -95,7 +93,6 @@ class Machine:
     type=click.IntRange(1, 10**6),
     metavar="N",
     default=20,
-    show_default=True,
     help="How often each image is learnt from.",
 )
 @click.option(
@@ -103,7 +100,6 @@ class Machine:
     type=click.IntRange(2, 2**20),
     metavar="N",
     default=64,
-    show_default=True,
     help="Images a step.",
 )
 @click.option(
@@ -112,20 +108,12 @@ class Machine:
     metavar="RATE",
     help="Learning rate at its peak.  [default: 0.4 × batch / 256]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Of the weights to begin with, and of all that is drawn later.",
-)
+@options.seed_option("Of the weights to begin with, and of all that is drawn later.")
 @click.option(
     "--augment",
     type=AUGMENT,
     metavar="none|plain|rand[:N]",
     default="plain",
-    show_default=True,
     help="plain crops and mirrors photographs; rand adds RandAugment, rand:15 at that "
     "strength of 30 (needs effscale[train]); none shows images as they are.",
 )
@@ -146,14 +134,12 @@ class Machine:
     type=DEVICE,
     metavar="auto|cpu|cuda[:N]",
     default="auto",
-    show_default=True,
     help="cpu, cuda or cuda:1; auto is CUDA where there is one.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
-    show_default=True,
     help="auto mixes in bfloat16 where CUDA computes in it.",
 )
 @click.option(
@@ -188,13 +174,8 @@ class Machine:
     help="Write the result to this file, as JSON unless --format says otherwise.",
 )
 @click.option("--force", is_flag=True, help="Replace the file of the result.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(options.FORMATS),
-    help="How to print the result.  [default: table]",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+@options.format_option("the result")
+@options.quiet_option
 @options.gathered(request=result, learning=Learning, machine=Machine)
 def command(  # noqa: PLR0913 - options
     *,
@@ -287,7 +268,6 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
 
 
 def _place(training: Training) -> str:
-    """How far it has come, in words."""
     epochs, steps = divmod(training.step, training.order.per_epoch)
     within = f" and {steps} of {training.order.per_epoch} steps" if steps else ""
     return f"after {epochs} of {training.recipe.epochs} epochs{within}"

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from effscale.choices import MAX_PHI
-from effscale.errors import did_you_mean
+from effscale.errors import StudyError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,10 @@ MAX_NUMBER, MAX_DIGITS = 1000, 9
 
 
 class Parsed(click.ParamType[Any]):
-    """A type whose parser raises ValueError with what was expected."""
+    """A type whose parser raises ValueError with what was expected.
+
+    Or StudyError, with all that there is to say.
+    """
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name, self.parse = name, parse
@@ -34,7 +37,6 @@ class Parsed(click.ParamType[Any]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401
-        """`value` parsed."""
         if not isinstance(value, str):
             return value
         try:
@@ -42,6 +44,8 @@ class Parsed(click.ParamType[Any]):
         except (ValueError, InvalidOperation) as error:
             expected = str(error) if isinstance(error, ValueError) else "a number"
             self.fail(f"expected {expected}, got {value!r}", param, ctx)
+        except StudyError as error:
+            self.fail(str(error), param, ctx)
 
 
 def phis(text: str) -> list[float]:
@@ -99,13 +103,12 @@ def strategies(text: str) -> list[str]:
 
 def budget(text: str) -> float:
     """A multiple of the baseline's cost: a number from 1 up."""
-    expected = f"a number from 1 to {MAX_NUMBER}"
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(expected) from None
+        value = math.nan
     if not 1 <= value <= MAX_NUMBER:
-        raise ValueError(expected)
+        raise ValueError(f"a number from 1 to {MAX_NUMBER}")
     return value
 
 
@@ -173,7 +176,6 @@ def sweep(text: str) -> tuple[str, float, float]:
 
 
 def augment(text: str) -> str:
-    """`none`, `plain`, `rand` or `rand:15`."""
     from effscale.train.recipe import strength
 
     strength(text)
@@ -181,7 +183,6 @@ def augment(text: str) -> str:
 
 
 def device(text: str) -> str:
-    """`auto`, `cpu`, `cuda` or `cuda:1`."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
         raise ValueError("auto, cpu, cuda or cuda:N")
     return text
@@ -196,7 +197,6 @@ class Range(click.FloatRange):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> float:
-        """`value` as a number."""
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"expected a number, got {value!r}", param, ctx)
@@ -215,7 +215,6 @@ class Target(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401
-        """`value` as a path whose folder exists."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not path.parent.is_dir():
             self.fail(
@@ -251,7 +250,6 @@ class Family(click.ParamType[str]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str:
-        """`value`, if there is such a family."""
         from effscale.spec.builtin import families
 
         if value not in families():

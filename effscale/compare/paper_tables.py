@@ -13,10 +13,9 @@ import yaml
 
 from effscale.compare.side_by_side import METRICS, Point
 from effscale.cost.count import Cost, part_costs, whole
-from effscale.growth.dimensions import value
 from effscale.growth.growth import at_phi
 from effscale.growth.multipliers import Multipliers
-from effscale.growth.scale import at_resolution, load, scale
+from effscale.growth.scale import at_resolution, load, scale, value
 from effscale.network.network import network
 from effscale.quantity import SCALES
 
@@ -90,7 +89,14 @@ class Table:
     def points(self) -> list[Point]:
         """Its networks, with the accuracies that it prints."""
         return [
-            Point.of(row.model, row.spec.family, row.printed[metric], row.cost, metric)
+            Point(
+                row.model,
+                row.spec.family,
+                row.printed[metric],
+                int(row.cost.params),
+                int(row.cost.macs),
+                metric,
+            )
             for row in self.rows
             for metric in METRICS
             if metric in row.printed

@@ -52,12 +52,10 @@ class Change:
 
     @property
     def sides(self) -> list[PartCost]:
-        """The part as it was and is, as far as it was and is."""
         return [each for each in (self.before, self.after) if each is not None]
 
     @property
     def delta(self) -> Cost:
-        """What the change adds to the costs."""
         old = Cost() if self.before is None else self.before.cost
         new = Cost() if self.after is None else self.after.cost
         return less(new, old)

@@ -71,20 +71,7 @@ class Point:
     metric: Metric = "top1"
 
     def cost(self, axis: Axis) -> int:
-        """What is drawn on that axis."""
         return self.macs if axis == "macs" else self.params
-
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        family: str | None,
-        accuracy: float,
-        cost: Cost,
-        metric: Metric = "top1",
-    ) -> Point:
-        """A network that costs so much."""
-        return cls(name, family, accuracy, int(cost.params), int(cost.macs), metric)
 
 
 @dataclass(frozen=True)
@@ -195,7 +182,14 @@ def points(compared: Iterable[Entry]) -> list[Point]:
     """The networks whose accuracy is published, by the measure of the first of them."""
     scored = [(each, each.score) for each in compared if each.score is not None]
     return [
-        Point.of(each.name, each.spec.family, value, each.cost, metric)
+        Point(
+            each.name,
+            each.spec.family,
+            value,
+            int(each.cost.params),
+            int(each.cost.macs),
+            metric,
+        )
         for each, (metric, value) in scored
         if metric == scored[0][1][0]
     ]

@@ -52,21 +52,29 @@ class Term(NamedTuple):
 _MACS = Rule("MACs", 1, ("macs",))
 _TWICE = _MACS._replace(times=2)
 _NORM = Rule("batch norm", 2, ("norm",))
+_LAYER_NORM = Rule("layer norm", 5, ("layer_norm",))
 _RESIZED = Rule("resizing", 1, ("resized",))
 
 #: Sources: fvcore/nn/jit_handles.py:246-260, flop_count.py:38-44 (adaptive pooling);
 #: torch/utils/flop_counter.py:85; torchinfo/layer_info.py:225-245;
 #: ptflops/pytorch_ops.py:276-325, pytorch_engine.py:347-391 (modules and functions both
 #: count ReLU, GELU and pooling, in the default backend); thop/profile.py:21-62,
-#: thop/vision/basic_hooks.py; calflops/pytorch_ops.py:37-190, 453-505.
+#: thop/vision/basic_hooks.py; calflops/pytorch_ops.py:37-201, 453-505.
 RULES: dict[Tool, tuple[Rule, ...]] = {
     "paper": (_MACS,),
-    "fvcore": (_MACS, _NORM, Rule("pooling", 1, ("global_in",)), _RESIZED),
+    "fvcore": (
+        _MACS,
+        _NORM,
+        _LAYER_NORM,
+        Rule("pooling", 1, ("global_in",)),
+        _RESIZED,
+    ),
     "torch": (_TWICE,),
     "torchinfo": (
         _MACS,
         Rule("bias", 1, ("conv_bias", "linear_bias")),
         Rule("batch norm", 2, ("norm_channels",)),
+        Rule("layer norm", 2, ("layer_norm_channels",)),
         Rule("fusion", 1, ("fused",)),
     ),
     "ptflops": (
@@ -89,6 +97,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _TWICE,
         Rule("bias", 1, ("conv_bias",)),
         _NORM,
+        _LAYER_NORM,
         Rule("activations", 1, ("silu", "relu", "gelu")),
         Rule("pooling", 1, ("global_in", "max_in", "avg_in")),
         Rule("resizing, one channel", 1, ("resized_positions",)),

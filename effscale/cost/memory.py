@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from effscale.network.parts import Network
 
-#: Bytes of the index that a maximum is found at.
-INDEX_BYTES = 8
+#: Bytes of an index, or of two numbers in single precision.
+WORD_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,12 @@ def _bytes(maps: Iterable[Map], batch: int, size: int) -> int:
 def _live(op: Op, batch: int, size: int) -> int:
     """What there is while an operator runs in inference."""
     maps = _bytes((*op.held, *op.reads, op.makes), batch, size)
-    return maps + INDEX_BYTES * batch * op.indices
+    return maps + WORD_BYTES * batch * op.words
 
 
 def _moved(op: Op, batch: int, size: int) -> int:
     maps = size * batch * sum(each.elements for each in (*op.reads, op.makes))
-    return maps + size * op.params + INDEX_BYTES * batch * op.indices
+    return maps + size * op.params + WORD_BYTES * batch * op.words
 
 
 def training_peak(ops: Sequence[Op], batch: int, size: int) -> int:
@@ -190,7 +190,7 @@ class _Kept:
 
     def add(self, op: Op) -> None:
         """Keep what the operator keeps."""
-        self.bytes += self._indices(op)
+        self.bytes += self._words(op)
         for each in {each.number: each for each in op.kept}.values():
             if not self.times[each.number]:
                 self.bytes += self._size * self._batch * each.elements
@@ -198,15 +198,15 @@ class _Kept:
 
     def drop(self, op: Op) -> None:
         """Drop what no other operator keeps."""
-        self.bytes -= self._indices(op)
+        self.bytes -= self._words(op)
         for each in {each.number: each for each in op.kept}.values():
             self.times[each.number] -= 1
             if not self.times[each.number]:
                 del self.times[each.number]
                 self.bytes -= self._size * self._batch * each.elements
 
-    def _indices(self, op: Op) -> int:
-        return INDEX_BYTES * self._batch * op.indices
+    def _words(self, op: Op) -> int:
+        return WORD_BYTES * self._batch * op.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Op:
     makes: Map
     held: Maps  #: by the modules around it
     kept: Maps = ()  #: for the way back
-    indices: int = 0  #: of maxima, beside the output; kept for the way back, too
+    words: int = 0  #: beside the output; kept for the way back, too
     params: int = 0  #: weights that it reads
     trains: int = 0  #: those of them that have a gradient
 
@@ -276,7 +276,7 @@ class _Run:
         kept = reads if traffic.keeps_inputs else ()
         kept = (made,) if traffic.keeps_output else kept
         trains = 0 if self.tied else trains
-        numbers = traffic.indices, weights, trains
+        numbers = traffic.words, weights, trains
         self.ops.append(Op(self.part, reads, made, held, kept, *numbers))
         return made
 

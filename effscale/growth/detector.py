@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from effscale.arrays import is_array, maximum, where
 from effscale.choices import MAX_PHI
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import value
 from effscale.growth.growth import Axis, Classifier, Factor, Growth, Reason
 from effscale.growth.multipliers import BY_LAW, Multipliers, check_phi
-from effscale.growth.scale import stated, variant
+from effscale.growth.scale import stated, value, variant
 from effscale.spec.neck import Heads, Neck, Scaling
 
 if TYPE_CHECKING:
@@ -185,7 +184,6 @@ class Detector(Growth):
         }
 
     def unrounded(self, given: Multipliers) -> dict[str, float]:
-        """Sides, and the numbers of neck and heads."""
         return {
             "resolution": float(given.resolution * self.spec.resolution[0]),
             "neck channels": float(given.factor("neck_width") * self.neck.channels),
@@ -211,7 +209,6 @@ class Detector(Growth):
 
     @property
     def own(self) -> Sequence[float]:
-        """The growth of the neck's channels."""
         return (self.scaling.channels,)
 
     def ranges(self, budget: float) -> Sequence[Interval]:  # noqa: ARG002
@@ -225,7 +222,6 @@ class Detector(Growth):
         return replace(self.at_phi(phi), neck_width=exact**phi)
 
     def numbers(self, scaled: Spec) -> Sequence[Any]:
-        """The neck's channels."""
         return (value(scaled, CHANNELS),)
 
 

@@ -15,10 +15,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from effscale.growth.dimensions import Path, value, with_value
 from effscale.growth.multipliers import SINGLE, Multipliers, strategy
 from effscale.growth.rounding import EXACT, Rules
-from effscale.growth.scale import scale
+from effscale.growth.scale import scale, value, with_value
 
 if TYPE_CHECKING:
     from effscale.arrays import Real
@@ -95,7 +94,7 @@ class Growth(ABC):
     of_deviation: ClassVar[bool]
     #: Dimensions in which two networks differ: the values that make each, the first of
     #: which says it.
-    dimensions: ClassVar[Mapping[str, Sequence[Path]]] = {}
+    dimensions: ClassVar[Mapping[str, Sequence[Sequence[str]]]] = {}
     #: What stays as it is where depth, width and resolution are searched freely.
     kept: ClassVar[str] = ""
     #: Options by which a search finds what its ray has not, in words.
@@ -239,18 +238,15 @@ class Classifier(Growth):
     )
 
     def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
-        """As `strategy` has it."""
         return strategy(name, phi, self.spec.coefficients)
 
     @property
     def law(self) -> tuple[str, str]:
-        """The coefficients."""
         c = self.spec.coefficients
         given = f"α {c.alpha:g}  β {c.beta:g}  γ {c.gamma:g}"
         return "compound", f"{given}  α·β²·γ² {c.product:.3f}"
 
     def constants(self, name: str) -> Mapping[str, float]:
-        """α, β, γ of compound scaling."""
         named = zip((axis.key for axis in self.axes), self.own, strict=True)
         return dict(named) if name == "compound" else {}
 
@@ -288,7 +284,6 @@ class Classifier(Growth):
 
     @property
     def own(self) -> Sequence[float]:
-        """α, β, γ."""
         given = self.spec.coefficients
         return given.alpha, given.beta, given.gamma
 
@@ -298,11 +293,9 @@ class Classifier(Growth):
         return [(one, Decimal(str(high))) for high in (budget, root, root)]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
-        """α^φ, β^φ, γ^φ."""
         return Multipliers(*(each**phi for each in points))
 
     def nominal(self, points: Sequence[Real]) -> Any:  # noqa: ANN401
-        """α·β²·γ²."""
         alpha, beta, gamma = points
         return alpha * beta**2 * gamma**2
 

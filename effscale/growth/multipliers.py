@@ -44,7 +44,6 @@ class Multipliers:
     head_depth: Real | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what scales to nothing."""
         for name, value in self.given.items():
             if getattr(value, "ndim", None) == 0:  # numpy's numbers are numbers
                 object.__setattr__(self, name, float(value))
@@ -52,7 +51,6 @@ class Multipliers:
                 raise ScaleError(f"{name}: expected a number above 0, got {value!r}")
 
     def _repr_html_(self) -> str:
-        """A row of its factors, for notebooks."""
         return figures("Multipliers", self.given)
 
     @property

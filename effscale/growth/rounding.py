@@ -63,7 +63,12 @@ class Rules:
 
 
 def exactly(number: Int, multiplier: Real) -> Int:
-    """The product as a fraction, nothing rounded: a network on paper only."""
+    """The product as a fraction, nothing rounded: a network on paper only.
+
+    A number that does not change stays the whole one that it is.
+    """
+    if every(multiplier == 1):
+        return number
     product = cast("int", number) * Fraction(cast("float", multiplier))
     return cast("int", product)
 

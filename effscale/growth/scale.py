@@ -1,27 +1,76 @@
-"""Scaling, Spec to Spec: the output is again a legal input."""
+"""Scaling, Spec to Spec: the output is again a legal input.
+
+The tables at the top say which numbers scale, and the multiplier and rule of each.
+"""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.arrays import every, is_array
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import FOLLOWS, ROLES, changed, numbers, with_value
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import least_sides, too_small
 from effscale.spec.lines import Bottleneck
+from effscale.spec.steps import Line
 from effscale.spec.structure import faults, fits_by_itself
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from effscale.arrays import Int, Real
-    from effscale.growth.dimensions import Role
     from effscale.spec.models import Spec, Variant
-    from effscale.spec.steps import Line
+
+#: Channels that scale, those that only grow, those of a group, and repeats; a
+#: detector's neck and heads have their own.
+Role = Literal[
+    "channels",
+    "grown",
+    "group_width",
+    "repeats",
+    "neck_channels",
+    "neck_repeats",
+    "head_repeats",
+]
+Change: TypeAlias = "Callable[[Role, Int], Int]"
+
+
+class Follows(NamedTuple):
+    """What makes another number of one: a multiplier, and a rule that rounds."""
+
+    multiplier: str  #: of `Multipliers`
+    rule: str  #: of `Rules`
+
+
+FOLLOWS: Mapping[Role, Follows] = {
+    "channels": Follows("width", "channels"),
+    "grown": Follows("width", "grown"),
+    "group_width": Follows("group_width", "group_width"),
+    "repeats": Follows("depth", "repeats"),
+    "neck_channels": Follows("neck_width", "channels"),
+    "neck_repeats": Follows("neck_depth", "repeats"),
+    "head_repeats": Follows("head_depth", "repeats"),
+}
+ROLES = tuple(FOLLOWS)
+
+#: What the fields of lines and heads are, by the names that they have everywhere.
+ROLE_OF: Mapping[str, Role] = {
+    "channels": "channels",
+    "c_mid": "channels",
+    "growth": "channels",
+    "hidden": "channels",
+    "group_width": "group_width",
+    "repeats": "repeats",
+}
+#: Sections of which just these fields scale.
+FIELDS: Mapping[str, Mapping[str, Role]] = {
+    "neck": {"channels": "neck_channels", "repeats": "neck_repeats"},
+    "heads": {"repeats": "head_repeats"},
+}
 
 
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
@@ -60,17 +109,17 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
-    """What a neck's backbone is called: its relatives are of other networks now."""
-    if not spec.detector:
-        return {}
-    backbone = {"backbone": backbone_called(spec, multipliers)}
-    if spec.scaling is None:
-        return {**backbone}
-    return {**backbone, "scaling": with_value(spec.scaling, ("backbones",), {})}
+    """What the backbone is called now: its relatives are of other networks."""
+    update: dict[str, object] = {}
+    if (called := backbone_called(spec, multipliers)) != spec.backbone:
+        update["backbone"] = called
+    if spec.scaling is not None:
+        update["scaling"] = with_value(spec.scaling, ("backbones",), {})
+    return update
 
 
 def backbone_called(spec: Spec, multipliers: Multipliers) -> str | None:
-    """The listed backbone that a detector has at these multipliers, if it is one."""
+    """The backbone at these multipliers: the spec's own, or a listed one, if any."""
     asked = multipliers.depth, multipliers.width
     if any(map(is_array, asked)):
         return None
@@ -107,10 +156,97 @@ FOLLOWERS = {
 
 
 def _check_followed(spec: Spec, multipliers: Multipliers, followed: set[str]) -> None:
-    """Refuse a multiplier that nothing in the network has followed."""
     for name, what in FOLLOWERS.items():
         if name not in followed and not every(multipliers.factor(name) == 1):
             raise ScaleError(f"{name}: {spec.name} has no {what}")
+
+
+def changed(spec: Spec, change: Change) -> dict[str, object]:
+    """What `change` makes of stem, stages, blocks, and of what is behind them.
+
+    It is asked of each number that scales by the spec's own rules, and of no other.
+    """
+    rules, stages = spec.rounding, list(spec.stages)
+    repeats = [each.times for each in stages]
+    ends = [k for k, each in enumerate(repeats) if each is not None]
+    fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
+
+    def but_repeats(role: Role, number: Int) -> Int:
+        return number if role == "repeats" else change(role, number)
+
+    return {
+        **_sections(spec, change),
+        "stem": spec.stem if rules.stem == "fixed" else _changed(spec.stem, change),
+        "stages": tuple(
+            _changed(line, but_repeats if index in fixed else change)
+            for index, line in enumerate(stages)
+        ),
+        "blocks": _changed(spec.blocks, change),
+    }
+
+
+def _sections(spec: Spec, change: Change) -> dict[str, object]:
+    """What is behind the stages: a head by the spec's rule, others by their fields."""
+
+    def of_head(role: Role, number: Int) -> Int:
+        return change("grown" if role == "channels" else role, number)
+
+    head = of_head if spec.rounding.head == "grows" else change
+    found: dict[str, object] = {}
+    for name, section in spec.sections.items():
+        if name in FIELDS:
+            roles = FIELDS[name].items()
+            update = {key: change(role, getattr(section, key)) for key, role in roles}
+            found[name] = section.model_copy(update=update)
+        elif spec.rounding.head != "fixed":
+            found[name] = _changed(section, head)
+    return found
+
+
+def _changed(value: Any, change: Change) -> Any:  # noqa: ANN401 - models, and lists of them
+    if isinstance(value, dict):
+        return {name: _changed(each, change) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_changed(each, change) for each in value)
+    update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
+    for name in type(value).model_fields:
+        field = getattr(value, name)
+        role = ROLE_OF.get(name)
+        if role is not None and field is not None:
+            each = field if isinstance(field, tuple) else (field,)
+            after = tuple(change(role, number) for number in each)
+            update[name] = after if isinstance(field, tuple) else after[0]
+        elif isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
+            update[name] = _changed(field, change)
+    return value.model_copy(update=update)
+
+
+def numbers(spec: Spec, *roles: Role) -> list[Int]:
+    """The numbers of `spec` that have one of these roles, in the order of the file."""
+    found: list[Int] = []
+
+    def note(role: Role, number: Int) -> Int:
+        if role in roles:
+            found.append(number)
+        return number
+
+    changed(spec, note)
+    return found
+
+
+def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any field
+    """The value at `path`; None in a section that there is not."""
+    found: Any = spec
+    for name in path:
+        found = getattr(found, name, None)
+    return found
+
+
+def with_value(model: Any, path: Sequence[str], value: object) -> Any:  # noqa: ANN401
+    """`model`, a spec or a section, with another value at `path`."""
+    first, *rest = path
+    inner = with_value(getattr(model, first), rest, value) if rest else value
+    return model.model_copy(update={first: inner})
 
 
 def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
@@ -122,7 +258,7 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     on_paper = any(isinstance(side, Fraction) for side in resolution)
     if not on_paper and (found := too_small(spec, resolution)):
         raise ScaleError(f"resolution: {found[0][1]}")
-    return _changed(spec, resolution=resolution)
+    return _another(spec, resolution=resolution)
 
 
 def leaves_an_image(spec: Spec, resolution_multiplier: Real) -> Any:  # noqa: ANN401
@@ -142,10 +278,10 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     name, head = spec.classifying
     if not head.classifier:
         raise ScaleError(f"classes: {spec.name} has no linear classifier")
-    return _changed(spec, **{name: with_value(head, ("classes",), classes)})
+    return _another(spec, **{name: with_value(head, ("classes",), classes)})
 
 
-def _changed(spec: Spec, **update: object) -> Spec:
+def _another(spec: Spec, **update: object) -> Spec:
     """A copy that is another network, of which the file's figures say nothing."""
     figures: dict[str, object] = dict.fromkeys(("expected", "published", "budget"))
     figures["variants"] = {}

@@ -8,7 +8,7 @@ import sys
 import warnings
 import zipfile
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,11 @@ _NO_SCRIPT = "fvcore cannot trace TorchScript"
 
 @dataclass(frozen=True)
 class Foreign:
-    """A module, and what goes into it: as it says itself, or else an image."""
+    """A module, and what goes into it where it says so itself."""
 
     name: str
     module: nn.Module
-    inputs: tuple[Input, ...] = (IMAGE,)
-    assumed: bool = True  #: nobody said what goes in
+    inputs: tuple[Input, ...] = ()
 
 
 class Scripted(nn.Module):
@@ -45,11 +44,9 @@ class Scripted(nn.Module):
         self._script = (script,)
 
     def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401 - any output
-        """What the script makes of its inputs."""
         return self._script[0](*inputs)
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:  # noqa: FBT001, FBT002 - torch's signature
-        """The script's own."""
         return self._script[0].parameters(recurse)
 
 
@@ -72,7 +69,6 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
 def tensors(
     asked: Sequence[tuple[tuple[int, ...], str | None]],
 ) -> tuple[Input, ...]:
-    """The inputs of these shapes and names of types."""
     return tuple(
         Input(shape, None if dtype is None else getattr(torch, dtype))
         for shape, dtype in asked
@@ -80,7 +76,6 @@ def tensors(
 
 
 def literal(text: str) -> object:
-    """`text` as the Python literal that it is, or as text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -94,10 +89,7 @@ def _made(reference: str, arguments: Mapping[str, str]) -> Foreign:
     if not isinstance(made, nn.Module):
         expected = f"expected a torch.nn.Module, got {type(made).__name__}"
         raise MeasureError(expected)
-    size = _timm_size(made)
-    if size is None:
-        return Foreign(reference, made)
-    return Foreign(reference, made, size, assumed=False)
+    return Foreign(reference, made, _timm_size(made))
 
 
 def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
@@ -122,28 +114,19 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
             found = getattr(found, each)
     except AttributeError:
         if name == "timm":
-            return _timm(path)
+            return partial(importlib.import_module(name).create_model, path)
         hint = did_you_mean(each, [n for n in dir(found) if not n.startswith("_")])
         message = f"expected a callable or module of {name}, found no {each!r}{hint}"
         raise MeasureError(message) from None
     return found
 
 
-def _timm(name: str) -> Any:  # noqa: ANN401
-    """timm's model of that name, as something to be called."""
-
-    def create(**arguments: object) -> Any:  # noqa: ANN401
-        return importlib.import_module("timm").create_model(name, **arguments)
-
-    return create
-
-
-def _timm_size(module: nn.Module) -> tuple[Input, ...] | None:
+def _timm_size(module: nn.Module) -> tuple[Input, ...]:
     """What timm's models say of their input."""
     config = getattr(module, "pretrained_cfg", None)
     size = config.get("input_size") if isinstance(config, dict) else None
     if not isinstance(size, tuple | list) or not all(type(n) is int for n in size):
-        return None
+        return ()
     return (Input((1, *size)),)
 
 
@@ -209,8 +192,7 @@ def _exported(path: str) -> Foreign:
         for each in examples
         if isinstance(each, torch.Tensor)
     )
-    known = bool(inputs) and len(inputs) == len(examples)
-    return Foreign(path, module, inputs if known else (IMAGE,), assumed=not known)
+    return Foreign(path, module, inputs if len(inputs) == len(examples) else ())
 
 
 def _raised(error: BaseException) -> str:
@@ -234,13 +216,12 @@ class Counted:
     name: str
     module: nn.Module
     inputs: tuple[Input, ...]
-    assumed: bool
+    assumed: bool  #: nobody said what goes in
     attempts: tuple[Attempt, ...]
     note: str = ""  #: why an engine was not asked
 
     @cached_property
     def measured(self) -> list[Measurement]:
-        """What those engines measured that could."""
         found = (each.measured for each in self.attempts)
         return [each for each in found if each is not None]
 
@@ -248,9 +229,7 @@ class Counted:
     def best(self) -> Measurement:
         """The first that skipped nothing, or else the one that counted most."""
         whole = [each for each in self.measured if not each.skipped]
-        return (
-            whole[0] if whole else max(self.measured, key=lambda each: int(each.macs))
-        )
+        return whole[0] if whole else max(self.measured, key=lambda x: int(x.macs))
 
     def faults(self) -> list[str]:
         """What each engine missed, and the kinds in which the two differ."""
@@ -284,7 +263,7 @@ def count(
     Raises:
         MeasureError: if none of them could run it.
     """
-    inputs = tuple(inputs) or foreign.inputs
+    inputs = tuple(inputs) or foreign.inputs or (IMAGE,)
     note = ""
     if isinstance(foreign.module, Scripted) and "torch" in engines:
         engines, note = ["torch"], _NO_SCRIPT
@@ -293,7 +272,7 @@ def count(
         said = " and ".join(map(shown, inputs))
         reasons = dict.fromkeys(each.error for each in attempts)
         raise MeasureError(f"{foreign.name}: with {said}: {'; '.join(reasons)}")
-    assumed = foreign.assumed and inputs == foreign.inputs
+    assumed = not foreign.inputs and inputs == (IMAGE,)
     return Counted(foreign.name, foreign.module, inputs, assumed, attempts, note)
 
 

@@ -20,7 +20,6 @@ _MULTIPLIES = re.compile(
 
 
 def multiplying(names: Iterable[str]) -> list[str]:
-    """Those of the operators that multiply matrices or convolve."""
     return [name for name in names if _MULTIPLIES.fullmatch(name)]
 
 

@@ -204,7 +204,6 @@ class _Flat(nn.Module):
         self.network = module
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """What the module gives, without lists or names in it."""
         leaves = tuple(tree_leaves(self.network(x)))
         return leaves[0] if len(leaves) == 1 else leaves
 

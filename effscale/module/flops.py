@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -58,8 +58,9 @@ class FlopRegistry(TorchDispatchMode):
 
     def __enter__(self) -> Self:
         for path, each in self.module.named_modules():
-            self._hooks.append(each.register_forward_pre_hook(self._entering(path)))
-            self._hooks.append(each.register_forward_hook(self._leaving))
+            enter = partial(self._enter, path)
+            self._hooks.append(each.register_forward_pre_hook(enter))
+            self._hooks.append(each.register_forward_hook(self._leave))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -68,13 +69,10 @@ class FlopRegistry(TorchDispatchMode):
         for hook in self._hooks:
             hook.remove()
 
-    def _entering(self, path: str) -> Any:  # noqa: ANN401 - a hook
-        def enter(_module: nn.Module, _inputs: object) -> None:
-            self._path.append(path)
+    def _enter(self, path: str, _module: nn.Module, _inputs: object) -> None:
+        self._path.append(path)
 
-        return enter
-
-    def _leaving(self, _module: nn.Module, _inputs: object, _output: object) -> None:
+    def _leave(self, _module: nn.Module, _inputs: object, _output: object) -> None:
         self._path.pop()
 
     def __torch_dispatch__(
@@ -171,6 +169,19 @@ def _normalised(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, ...] | None:
     return None if training else (x.new_empty(x.shape), *x.new_empty(2, 0).unbind())
 
 
+def _layer_normalised(
+    x: torch.Tensor,
+    sides: Sequence[int],
+    *affine: Any,  # noqa: ANN401
+) -> tuple[torch.Tensor, ...] | None:
+    own = tuple(sides)
+    tensors = [each for each in affine if isinstance(each, torch.Tensor)]
+    if x.shape[-len(own) :] != own or any(each.shape != own for each in tensors):
+        return None
+    rest = (*x.shape[: -len(own)], *(1 for _ in own))
+    return x.new_empty(x.shape), x.new_empty(rest), x.new_empty(rest)
+
+
 def _broadcast(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
     tensors = [x, *(each for each in args if isinstance(each, torch.Tensor))]
     if not x.is_floating_point() or {each.dtype for each in tensors} != {x.dtype}:
@@ -230,6 +241,7 @@ _KNOWN: dict[Any, Callable[..., Any]] = {
     **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},
     _aten.convolution.default: _convolved,
     _aten.native_batch_norm.default: _normalised,
+    _aten.native_layer_norm.default: _layer_normalised,
     _aten.addmm.default: _multiplied,
     _aten.max_pool2d_with_indices.default: _pooled,
     _aten.upsample_nearest2d.default: _resized,

@@ -12,6 +12,7 @@ import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
@@ -173,9 +174,9 @@ def _timers(subject: Subject, setting: Setting) -> dict[str | None, Timer]:
     """A timer of the whole, None, and of each part by its name; all run once."""
     prepared = ready(subject, setting)
     runs: dict[str | None, Callable[[], None]]
-    runs = {None: _calling(prepared.module, [prepared.inputs])}
+    runs = {None: partial(_call, prepared.module, [prepared.inputs])}
     for name, (part, calls) in part_calls(subject, prepared).items():
-        runs[name] = _calling(_compiled(part, setting), calls)
+        runs[name] = partial(_call, _compiled(part, setting), calls)
     for run in runs.values():
         run()
     return {
@@ -184,16 +185,10 @@ def _timers(subject: Subject, setting: Setting) -> dict[str | None, Timer]:
     }
 
 
-def _calling(
-    module: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
-) -> Callable[[], None]:
-    """All calls of a module that one run of the whole makes."""
-
-    def run() -> None:
-        for each in calls:
-            module(*each)
-
-    return run
+def _call(module: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> None:
+    """Make all calls of a module that one run of the whole makes."""
+    for each in calls:
+        module(*each)
 
 
 def part_calls(
@@ -206,7 +201,7 @@ def part_calls(
         part = prepared.plain.get_submodule(path)
         calls: list[tuple[Any, ...]] = []
         found[name] = part, calls
-        hooks.append(part.register_forward_pre_hook(_noting(calls)))
+        hooks.append(part.register_forward_pre_hook(partial(_note, calls)))
     try:
         prepared.plain(*prepared.inputs)
     finally:
@@ -215,11 +210,8 @@ def part_calls(
     return {name: both for name, both in found.items() if both[1]}
 
 
-def _noting(calls: list[tuple[Any, ...]]) -> Callable[[nn.Module, Any], None]:
-    def note(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        calls.append(inputs)
-
-    return note
+def _note(calls: list[tuple[Any, ...]], _module: nn.Module, inputs: Any) -> None:  # noqa: ANN401 - any inputs
+    calls.append(inputs)
 
 
 @dataclass(frozen=True)

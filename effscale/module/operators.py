@@ -16,7 +16,7 @@ from effscale.errors import LayerError
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
-from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 
 if TYPE_CHECKING:
@@ -103,6 +103,18 @@ def _draw_linear(module: nn.Linear) -> None:
 
 def _batch_norm(norm: BatchNorm) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(int(norm.channels), norm.eps, norm.momentum)
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer norm of the channels of each position, as torchvision's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        last = x.permute(0, 2, 3, 1)
+        found = functional.layer_norm(
+            last, self.normalized_shape, self.weight, self.bias, self.eps
+        )
+        return found.permute(0, 3, 1, 2)
 
 
 # Activations, and what moves elements.
@@ -203,6 +215,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Conv: _conv,
     Linear: _linear,
     BatchNorm: _batch_norm,
+    LayerNorm: lambda norm: LayerNorm2d(int(norm.channels), norm.eps),
     Act: lambda act: ACTIVATIONS[act.kind](),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
@@ -213,10 +226,13 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Attend: lambda _: Attended(),
     Fuse: Fused,
 }
+#: Modules whose weights do not decay while a network trains.
+NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm2d, LayerNorm2d)
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Conv2d: _draw_conv,
     nn.Linear: _draw_linear,
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
+    LayerNorm2d: LayerNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,
 }

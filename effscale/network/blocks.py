@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from effscale.arrays import Int, divided, every, floor, maximum, multiple, where
+from effscale.arrays import Int, divided, every, multiple, share, where, whole_share
 from effscale.network.combinators import (
     IDENTITY,
     Gate,
@@ -89,9 +89,12 @@ def squeeze_excite(
     efficientnet_model.py) or rounded to a multiple (MobileNetV3).
     """
     choice = style.squeeze
-    exact = (c_in if choice.of == "input" else channels) * se_ratio
-    cut = choice.divisor == 1
-    squeezed = maximum(1, floor(exact)) if cut else multiple(exact, choice.divisor)
+    gated_by = c_in if choice.of == "input" else channels
+    squeezed = (
+        whole_share(gated_by, se_ratio)
+        if choice.divisor == 1
+        else multiple(share(gated_by, se_ratio), choice.divisor)
+    )
     layers: dict[str, Layer] = {
         "pool": GlobalPool(),
         "reduce": Conv(channels, squeezed, bias=True),
@@ -177,7 +180,7 @@ def bottleneck(line: Bottleneck, style: Style, c_in: Int, stride: int, _: int) -
     groups = 1 if line.group_width is None else divided(c_mid, line.group_width)
     c_first = c_mid
     if line.reduce_ratio < 1:  # cut to whole groups
-        c_first = groups * maximum(1, floor(c_mid * line.reduce_ratio / groups))
+        c_first = groups * whole_share(c_mid, line.reduce_ratio, groups)
     middle = Conv(c_first, c_mid, square(line.kernel), square(stride), groups)
     layers: dict[str, Layer] = {
         "conv1": conv_norm_act(Conv(c_in, c_first), style, act),

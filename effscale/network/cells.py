@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from effscale.arrays import ZERO, between, floor, maximum, where
+from effscale.arrays import ZERO, between, where, whole_share
 from effscale.errors import LayerError
 from effscale.network.blocks import conv_norm
 from effscale.network.combinators import (
@@ -230,7 +230,7 @@ def _bottleneck(
 
     A kernel strides only along the sides that it is wide in.
     """
-    quarter = maximum(1, floor(c_out * QUARTER))
+    quarter = whole_share(c_out, QUARTER)
     layers: dict[str, Layer] = {"reduce": conv_norm_after_act(c_in, quarter, style)}
     for index, kernel in enumerate(kernels):
         rows, columns = (stride if side > 1 else 1 for side in kernel)
@@ -243,7 +243,7 @@ def _bottleneck(
 
 def reduction(c_in: Int, c_out: Int, style: Style, *, act: bool) -> Layer:
     """Half the size: of every second position 1×1, and of those between, together."""
-    first = floor(c_out * HALF)
+    first = whole_share(c_out, HALF)
     halves = [first, c_out - first]
     paths = (
         seq(conv=Conv(c_in, halves[0], stride=(2, 2))),

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.cost.conventions import Term
 from effscale.module.aten import KINDS, kind, plain
-from effscale.report import rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    macs_column,
-    percent,
-    quantity,
-    unit_of,
-)
+from effscale.quantity import human
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, percent
 from effscale.report.profile import sentence
 
 if TYPE_CHECKING:
@@ -86,7 +79,7 @@ def _heading(
     found: Counted, inputs: Sequence[str], units: Units, tool: str
 ) -> list[tuple[str, str]]:
     """The lines above the table: what it is, what it costs, what was seen of it."""
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     best = found.best
     assumed = " (assumed; --input says another)" if found.assumed else ""
     counted = f"{factor * int(best.macs):,} {unit}, {int(best.params):,} params"
@@ -234,19 +227,19 @@ def _measured(attempt: Attempt) -> Data:
 def _columns(by: By, engines: Sequence[str], units: Units) -> list[Column]:
     if by == "operator":
         what = [
-            Column("operator", "operator", justify="left"),
+            Column.words("operator"),
             *(Column(f"{each} calls", f"{each}_calls", _calls) for each in engines),
         ]
     else:
         what = [
             Column("module", "", _indented, justify="left"),
-            Column("type", "type", justify="left"),
-            Column("params", "params", quantity),
+            Column.words("type"),
+            document.PARAMS,
         ]
     return [
         *what,
-        *(macs_column(units, each, suffix=f" by {each}") for each in engines),
-        Column("share", "share", percent),
+        *(document.macs_column(units, each, suffix=f" by {each}") for each in engines),
+        document.SHARE,
     ]
 
 
@@ -260,10 +253,10 @@ def _calls(calls: Mapping[str, int]) -> str:
 
 
 _LEFT_OUT = [
-    Column("operator", "operator", justify="left"),
+    Column.words("operator"),
     Column("calls by fvcore", "fvcore_calls"),
     Column("calls by torch", "torch_calls"),
-    Column("fvcore counts", "fvcore_counts", quantity),
+    Column("fvcore counts", "fvcore_counts", human),
 ]
 
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.compare.side_by_side import CHEAPEST, marks, rivals
+from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import (
-    Column,
-    Footnotes,
-    Report,
-    Section,
-    marked,
-    quantity,
-    sides,
-    unit_of,
-)
+from effscale.report.document import Column, Footnotes, Report, Section, marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,55 +63,43 @@ def _row(
     entry: Entry, rival: Entry | None, measurement: Measurement | None, notes: Footnotes
 ) -> Data:
     printed = entry.spec.published
-    beginning = rows.network(
-        entry.name, entry.spec, entry.cost, entry.multipliers, measurement
-    )
+    given = entry.multipliers
     text = (printed.note if printed else None) or UNEXPLAINED
     found = {
-        mark.figure: notes.mark(
-            text, f"{entry.name} {mark.printed} {_WORDS[mark.figure]}"
+        each.figure: notes.mark(
+            text, f"{entry.name} {each.printed} {_WORDS[each.figure]}"
         )
-        for mark in marks(entry)
+        for each in marks(entry)
     }
     none = {"ratio": None, "params_ratio": None}
     return {
-        **beginning,
+        **rows.network(entry.name, entry.spec, entry.cost, given, measurement),
         **(none if rival is None else ratios(entry.cost, rival.cost)),
         "to": None if rival is None else rival.name,
         "spec": entry.reference,
         "family": entry.spec.family,
-        "top1": printed.top1 if printed else None,
-        "top5": printed.top5 if printed else None,
-        "ap": printed.ap if printed else None,
+        **{key: getattr(printed, key, None) for key in document.SCORES.values()},
         "published": printed.model_dump() if printed else None,
         "marks": found,
     }
 
 
-#: Published accuracies, by the title of their column.
-SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap"}
-
-
 def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
 
     def cost(key: str, times: int = 1) -> Column:
         def show(row: Row) -> str:
             mark = [row["marks"][key]] if key in row["marks"] else []
             agrees = document.MARKS[row["agrees"]] if key == "macs" else ""
-            return marked(mark, quantity(times * row[key]) + agrees)
+            return marked(mark, human(times * row[key]) + agrees)
 
         return Column(unit if key == "macs" else key, "", show)
 
-    rival = [Column("to", "to", justify="left")] if to == CHEAPEST else []
-    accuracies = [
-        Column(title, key, lambda value: f"{value:.1f}")
-        for title, key in SCORES.items()
-        if any(row[key] is not None for row in table)
-    ]
+    rival = [Column.words("to")] if to == CHEAPEST else []
+    accuracies = [Column(*each, "{:.1f}".format) for each in scored(table)]
     return [
-        Column("network", "name", justify="left"),
-        Column("input", "resolution", sides),
+        Column.words("network", "name"),
+        document.IMAGE,
         cost("params"),
         Column("×", "params_ratio", times),
         cost("macs", factor),
@@ -130,15 +110,20 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
     ]
 
 
+def scored(table: Sequence[Row]) -> list[tuple[str, str]]:
+    """Title and key of the accuracies that are published of any of the networks."""
+    return [
+        (title, key)
+        for title, key in document.SCORES.items()
+        if any(row[key] is not None for row in table)
+    ]
+
+
 def _notes(to: str | None, table: Sequence[Data]) -> list[str]:
     if to == CHEAPEST:
         text = "×: as a multiple of the cheapest network here that is as accurate"
     else:
         text = f"×: as a multiple of {table[0]['to']}"
-    named = [
-        title
-        for title, key in SCORES.items()
-        if any(row[key] is not None for row in table)
-    ]
+    named = [title for title, _ in scored(table)]
     text += f"; {', '.join(named)}: as published, in per cent" if named else ""
     return [text, *document.agreement(table)]

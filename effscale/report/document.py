@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from effscale.quantity import human
 
@@ -31,6 +31,11 @@ class Column:
     justify: Literal["left", "right"] = "right"
     style: Show = lambda _value: ""
     wraps: bool = False
+
+    @classmethod
+    def words(cls, title: str, key: str | None = None, *, wraps: bool = False) -> Self:
+        """A column of words, flush left; its key is its title, unless given."""
+        return cls(title, title if key is None else key, justify="left", wraps=wraps)
 
     def cell(self, row: Row) -> str:
         """The text of this column in `row`; nothing for a value that is not there."""
@@ -72,11 +77,6 @@ def unit_of(units: Units) -> tuple[str, int]:
     return ("FLOPs", 2) if units == "flops" else ("MACs", 1)
 
 
-def quantity(value: float) -> str:
-    """Three digits and an SI letter."""
-    return human(value)
-
-
 def seconds(value: float) -> str:
     """A time to three digits: 0.0602 → `60.2 ms`."""
     scales = (("s", 1.0), ("ms", 1e3), ("µs", 1e6))
@@ -97,7 +97,6 @@ def signed_percent(value: float) -> str:
 
 
 def deviation_style(value: float) -> str:
-    """The colour of a deviation."""
     if abs(value) <= GOOD:
         return "green"
     return "yellow" if abs(value) <= FAIR else "red"
@@ -124,10 +123,24 @@ def sides(value: Sequence[int]) -> str:
     return str(height) if height == width else f"{height}×{width}"
 
 
+def extents(numbers: Iterable[object]) -> str:
+    """Sizes, or the numbers of a shape: `3×224×224`."""
+    return "×".join(map(str, numbers))
+
+
 def change(value: Sequence[Any]) -> str:
     """Before and after: `4→9`, or the one number where nothing changed."""
     before, after = value
     return str(after) if before == after else f"{before}→{after}"
+
+
+def marks_column(*marks: tuple[str, str]) -> Column:
+    """A column of the marks of those keys that hold for a row."""
+
+    def show(row: Row) -> str:
+        return "".join(mark for key, mark in marks if row.get(key))
+
+    return Column("", "", show, justify="left")
 
 
 #: How a network was scaled.
@@ -136,17 +149,25 @@ MULTIPLIERS = [
     Column("w", "width_multiplier", multiplier),
     Column("r", "resolution_multiplier", multiplier),
 ]
-ACTIVATIONS = Column("activ.", "activations", quantity)
+IMAGE = Column("input", "resolution", sides)
+PARAMS = Column("params", "params", human)
+ACTIVATIONS = Column("activ.", "activations", human)
+SHARE = Column("share", "share", percent)
+RATIO = Column("ratio", "ratio", multiple)
 OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
 
+#: Published accuracies, in per cent, by the titles of their columns.
+SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap"}
 #: Behind MACs that were measured: whether they are the counted ones.
 MARKS = {None: "", True: " ✓", False: " ✗"}
 
 
-def macs_column(units: Units, key: str = "macs", *, suffix: str = "") -> Column:
-    """MACs of a row, or FLOPs; what is for a second has the suffix `/s`."""
+def macs_column(
+    units: Units, key: str = "macs", *, title: str = "", suffix: str = ""
+) -> Column:
+    """MACs of a row, or FLOPs, under their unit; what is for a second has a `/s`."""
     unit, factor = unit_of(units)
-    return Column(f"{unit}{suffix}", key, lambda macs: quantity(factor * macs))
+    return Column(title or f"{unit}{suffix}", key, lambda macs: human(factor * macs))
 
 
 def costs(units: Units) -> list[Column]:
@@ -154,31 +175,9 @@ def costs(units: Units) -> list[Column]:
     unit, factor = unit_of(units)
 
     def macs(row: Row) -> str:
-        return quantity(factor * row["macs"]) + MARKS[row["agrees"]]
+        return human(factor * row["macs"]) + MARKS[row["agrees"]]
 
-    return [
-        Column("input", "resolution", sides),
-        Column("params", "params", quantity),
-        Column(unit, "", macs),
-    ]
-
-
-def candidates(units: Units, *, family: bool) -> list[Column]:
-    """Columns of a grid; of several φ, the root mean square of the deviations too."""
-    tracking = Column("rms", "tracking", percent)
-    return [
-        *costs(units),
-        ACTIVATIONS,
-        Column("ratio", "ratio", multiple),
-        OFF_BY,
-        *([tracking] if family else []),
-        Column("points", "points"),
-    ]
-
-
-def own(row: Row) -> str:
-    """The style of a row of a grid: the spec's own coefficients stand out."""
-    return "bold" if row["own"] else ""
+    return [IMAGE, PARAMS, Column(unit, "", macs)]
 
 
 def agreement(table: Sequence[Row]) -> list[str]:
@@ -212,7 +211,7 @@ class Footnotes:
         columns = [
             Column("", "mark"),
             *([Column(cells, "cells", justify="left", wraps=True)] if cells else []),
-            Column("why", "why", justify="left", wraps=True),
+            Column.words("why", wraps=True),
         ]
         rows = [
             {"mark": raised(k), "cells": ", ".join(said), "why": text}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.cost.count import count
 from effscale.quantity import human
 from effscale.report import rows
-from effscale.report.document import Report
+from effscale.report.document import Report, extents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,19 +36,18 @@ def report(
         "bytes": size,
         "format": written.form,
         "version": written.version,
-        "resolution": [int(side) for side in spec.resolution],
+        "resolution": rows.image(spec),
         **rows.costs(cost),
         "weights": weights,
         "inputs": written.inputs,
         "outputs": written.outputs,
         "checked": {"by": written.checked, "difference": written.difference},
     }
-    pixels = "×".join(str(side) for side in spec.resolution)
-    network = f"{spec.name}, {spec.image_channels}×{pixels} px"
+    image = extents((spec.image_channels, *spec.resolution))
     apart = f"{written.difference:.0e} of the largest"
     same = f"the same output, to {apart if written.difference else 'the last bit'}"
     heading = [
-        ("network", f"{network}, {int(cost.params):,} params, {weights}"),
+        ("network", f"{spec.name}, {image} px, {int(cost.params):,} params, {weights}"),
         ("written", f"{path}, {human(size)}B, {written.version}"),
         ("input", _said(written.inputs)),
         ("output", _said(written.outputs)),
@@ -61,7 +60,7 @@ def report(
 def _said(tensors: Mapping[str, Sequence[int | None]]) -> str:
     """`image N×3×224×224`: N is any number of images."""
     return ", ".join(
-        f"{name} {'×'.join('N' if each is None else str(each) for each in shape)}"
+        f"{name} {extents('N' if each is None else each for each in shape)}"
         for name, shape in tensors.items()
     )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.growth.growth import growth_of
-from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, unit_of
-from effscale.report.scaling import legend, reasons, scaled, variant_row
+from effscale.report.document import Column, Report, Section
+from effscale.report.scaling import legend, reasons, scaled, unexplained, variant_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,12 +48,12 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         )
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
-    sections += [reasons(growth, chosen)] if chosen else []
+    sections += reasons(growth, chosen)
     return Report(
         data={**rows.envelope("fit", spec.name), "rows": table},
         sections=sections,
         heading=[("target", asked), ("searched", searched)],
-        notes=[*notes, *legend(growth)],
+        notes=[*notes, *legend(growth), *unexplained(table)],
         records=[_flat(row) for row in table],
     )
 
@@ -95,15 +94,11 @@ _PHI = [
 
 def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
+    targets = [document.macs_column(units, "target", title="target")]
     ray = any(row["interval"] for row in table)
-    _, factor = unit_of(units)
-
-    def target(asked: int) -> str:
-        return human(factor * asked)
-
     return [
-        Column("", "role", justify="left"),
-        *([Column("target", "target", target)] if several else []),
+        Column.words("", "role"),
+        *(targets if several else []),
         *(_PHI if ray else []),
         *scaled(growth),
         *document.costs(units),

@@ -9,7 +9,7 @@ import numpy as np
 from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, multiple
+from effscale.report.document import Column, Report, Section, multiple, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +88,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "candidates": table,
         },
         sections=[
-            Section(
-                _columns(growth, units, family=family), shown, emphasis=document.own
-            )
+            Section(_columns(growth, units, family=family), shown, emphasis=_emphasis)
         ],
         heading=_heading(growth, grid, answer, len(table)),
         notes=[_legend(growth, family=family), *(more if len(table) > top else [])],
@@ -127,18 +125,22 @@ _BESIDE = {
 
 
 def _columns(growth: Growth, units: Units, *, family: bool) -> list[Column]:
-    def marks(row: Row) -> str:
-        return "".join(
-            mark for key, mark in (("own", "★"), ("pareto", "◆")) if row[key]
-        )
-
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
-        Column("", "", marks, justify="left"),
+        document.marks_column(("own", "★"), ("pareto", "◆")),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
-        *document.candidates(units, family=family),
+        *document.costs(units),
+        document.ACTIVATIONS,
+        document.RATIO,
+        document.OFF_BY,
+        *([Column("rms", "tracking", percent)] if family else []),
+        Column("points", "points"),
     ]
+
+
+def _emphasis(row: Row) -> str:
+    return "bold" if row["own"] else ""
 
 
 def _legend(growth: Growth, *, family: bool) -> str:

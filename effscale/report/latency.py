@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from effscale.report import rows
+from effscale.report import document, rows
 from effscale.report.compare import times
-from effscale.report.document import (
-    Column,
-    Section,
-    macs_column,
-    percent,
-    seconds,
-    several,
-    unit_of,
-)
+from effscale.report.document import Column, Section, percent, seconds, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +74,7 @@ def beside(
             row["latency"].append(measured)
             table.append({"name": row["name"], **measured})
     columns = [
-        Column("network", "name", justify="left"),
+        Column.words("network", "name"),
         *_varying(table),
         *_measured(units),
         Column("×", "", _times),
@@ -145,7 +137,6 @@ def _ratio(each: Latency, rival: Latency | None) -> Data:
 
 
 def _cells(entry: Data, part: Data) -> Data:
-    """The cells of a part in a CSV."""
     return _flat({**{key: entry[key] for key in _SETTING}, **part})
 
 
@@ -157,12 +148,12 @@ def _flat(entry: Data) -> Data:
 def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     """A table of the parts for each setting; none where no part was timed."""
     columns = [
-        Column("part", "part", justify="left"),
+        Column.words("part"),
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("of time", "share", percent),
-        Column(f"of {unit_of(units)[0]}", "macs_share", percent),
-        macs_column(units, "macs_per_second", suffix="/s"),
+        Column(f"of {document.unit_of(units)[0]}", "macs_share", percent),
+        document.macs_column(units, "macs_per_second", suffix="/s"),
     ]
     found = []
     for each in entries:
@@ -185,7 +176,7 @@ def _measured(units: Units) -> list[Column]:
         Column("median", "seconds", seconds),
         Column("spread", "spread", percent),
         Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
-        macs_column(units, "macs_per_second", suffix="/s"),
+        document.macs_column(units, "macs_per_second", suffix="/s"),
     ]
 
 
@@ -205,8 +196,8 @@ def _varying(entries: Sequence[Row]) -> list[Column]:
 def _common(entries: Sequence[Row]) -> str:
     """What all settings have in common: `batch 1, 2 threads, float32, cpu`."""
     several, first = _differing(entries), entries[0]
-    words = [_said(key, first[key]) for key in _SETTING if key not in several]
-    return ", ".join(filter(None, words))
+    named = [_said(key, first[key]) for key in _SETTING if key not in several]
+    return ", ".join(filter(None, named))
 
 
 def _differing(entries: Sequence[Row]) -> list[str]:

@@ -70,7 +70,6 @@ def _part(each: PartMemory, balance: float) -> Data:
 
 
 def _cells(entry: Data, part: Data) -> Data:
-    """The cells of a part in a CSV."""
     return {
         "memory_batch": entry["batch"],
         "memory_dtype": entry["dtype"],
@@ -99,7 +98,7 @@ def _emphasis(row: Row) -> str:
 
 _SETTING = [
     Column("batch", "batch"),
-    Column("dtype", "dtype", justify="left"),
+    Column.words("dtype"),
 ]
 _SIZES = [
     Column("weights", "weights", size),
@@ -112,7 +111,7 @@ _FLOW = [
 ]
 _WHOLE = [*_SIZES, Column("in training", "training_peak", size), *_FLOW]
 _PARTS = [
-    Column("part", "part", justify="left"),
+    Column.words("part"),
     *_SIZES,
     *_FLOW,
     Column("bound by", "memory_bound", lambda bound: "memory" if bound else "MACs"),

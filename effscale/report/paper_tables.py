@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.compare import SCORES, ratios
+from effscale.report.compare import ratios, scored
 from effscale.report.document import (
     Column,
     Footnotes,
@@ -13,8 +14,6 @@ from effscale.report.document import (
     Section,
     marked,
     multiplier,
-    quantity,
-    sides,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
             **ratios(row.cost, leads[row.to]),
             "model": row.model,
             "to": row.to,
-            **{key: row.printed.get(key) for key in SCORES.values()},
+            **{key: row.printed.get(key) for key in document.SCORES.values()},
             "cells": {cell.figure: _cell(cell) for cell in row.cells},
             "marks": _marks(row, notes),
         }
@@ -143,13 +142,9 @@ def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
         )
     ]
     return [
-        Column("network", "model", justify="left"),
+        Column.words("network", "model"),
         *(_DIMENSIONS if scaled else []),
-        *(
-            Column(title, key)
-            for title, key in SCORES.items()
-            if any(row[key] is not None for row in found)
-        ),
+        *(Column(*each) for each in scored(found)),
         *beside,
     ]
 
@@ -169,7 +164,7 @@ def _title(figure: str, figures: Container[str]) -> str:
     return "×" if name in figures else f"{title} ×"
 
 
-_DIMENSIONS = [*document.MULTIPLIERS, Column("input", "resolution", sides)]
+_DIMENSIONS = [*document.MULTIPLIERS, document.IMAGE]
 
 
 def _printed(figure: str) -> Show:
@@ -181,7 +176,7 @@ def _printed(figure: str) -> Show:
 
 
 def _ours(figure: str) -> Show:
-    form: Show = _FORMS.get(figure, str)
+    form = _FORMS.get(figure, str)
 
     def show(row: Data) -> str:
         if figure not in row["cells"]:
@@ -199,9 +194,9 @@ def _law(figure: str) -> Show:
     return show
 
 
-_FORMS = {
-    "params": quantity,
-    "macs": quantity,
+_FORMS: Mapping[str, Show] = {
+    "params": human,
+    "macs": human,
     "params_ratio": multiplier,
     "macs_ratio": multiplier,
 }

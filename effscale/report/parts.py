@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.compare.parts import aside, changes, less, of_variants
 from effscale.cost.count import Cost
+from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.compare import ratios
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    quantity,
-    signed_percent,
-    unit_of,
-)
+from effscale.report.document import Column, Report, Section, extents, signed_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +45,8 @@ def report(
     changed = [row for row in parts if row["change"] != "same"]
     sum_of_all = {"part": "total", **_figures(old.cost, new.cost)}
     verdict = _verdict(old, new, total, units)
-    what = [
-        Column("part", "part", justify="left"),
-        Column("change", "what", justify="left", wraps=True),
-    ]
-    name = [Column("variant", "variant", justify="left")]
+    what = [Column.words("part"), Column.words("change", "what", wraps=True)]
+    name = [Column.words("variant")]
     sections = [
         Section([*what, *_deltas(units)], changed, verdict, total=sum_of_all),
         Section([*name, *_deltas(units)], variants, "Variants of the file"),
@@ -144,12 +135,12 @@ def _value(value: Any) -> str:  # noqa: ANN401 - plain data
         return f"{value:g}"
     if isinstance(value, list) and all(isinstance(each, int) for each in value):
         square = len(value) == 2 and value[0] == value[1]  # noqa: PLR2004 - two sides
-        return str(value[0]) if square else "×".join(map(str, value))
+        return str(value[0]) if square else extents(value)
     return str(value)
 
 
 def _deltas(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     titles = zip(FIGURES, (unit, "params", "activ."), (factor, 1, 1), strict=True)
     return [Column(title, "", _delta(figure, times)) for figure, title, times in titles]
 
@@ -169,7 +160,7 @@ def _delta(figure: str, times: int) -> Show:
 
 def signed(number: int) -> str:
     """A quantity with its sign: `+2.30 M`."""
-    return f"+{quantity(number)}" if number > 0 else quantity(number)
+    return f"+{human(number)}" if number > 0 else human(number)
 
 
 def _rise(value: float) -> str:
@@ -179,7 +170,7 @@ def _rise(value: float) -> str:
 
 def _verdict(old: Entry, new: Entry, total: Cost, units: Units) -> str:
     """One line: what the change does to each figure, dearest first."""
-    unit, factor = unit_of(units)
+    unit, factor = document.unit_of(units)
     titles = zip(FIGURES, (unit, "params", "activations"), (factor, 1, 1), strict=True)
     said = []
     for figure, title, times in titles:
@@ -189,7 +180,7 @@ def _verdict(old: Entry, new: Entry, total: Cost, units: Units) -> str:
             continue
         rise = _rise(after / before - 1) if before else "new"
         said.append(
-            f"{title} {quantity(times * before)} → {quantity(times * after)} ({rise})"
+            f"{title} {human(times * before)} → {human(times * after)} ({rise})"
         )
     name = new.spec.name
     if old.spec.name != name:

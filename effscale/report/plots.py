@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from effscale.errors import OutputError
 from effscale.extras import needed
 from effscale.quantity import human
+from effscale.report.document import extents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -236,7 +237,7 @@ def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
     axes.barh(range(len(parts)), elements, 0.6, color="C4")
     for index, shape in enumerate(shapes):
         axes.annotate(
-            "×".join(map(str, shape)), (elements[index], index), xytext=(3, 0),
+            extents(shape), (elements[index], index), xytext=(3, 0),
             textcoords="offset points", va="center", fontsize=SMALL,
         )  # fmt: skip
     axes.set_xlim(0, 1.35 * max(elements))

@@ -16,17 +16,9 @@ from effscale.cost.conventions import (
 from effscale.cost.count import layer_costs, part_costs, visited
 from effscale.errors import ScaleError
 from effscale.network.network import network
-from effscale.quantity import agrees
-from effscale.report import rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    percent,
-    quantity,
-    sides,
-    unit_of,
-)
+from effscale.quantity import agrees, human
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, extents, percent, sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +46,7 @@ def report(  # noqa: PLR0913 - options
     units: Units = "macs",
     tool: Tool | None = None,
 ) -> Report:
-    """The cost of `spec` by part, by layer or by operator, with the measured figure.
+    """The cost of `spec` by part, layer, operator or level, with the measured figure.
 
     With a tool, what that tool prints of it stands beside the MACs.
     """
@@ -67,7 +59,7 @@ def report(  # noqa: PLR0913 - options
             row["restated"] = figure(each, tool)
     data = {
         **rows.envelope("profile", spec.name),
-        "resolution": [int(side) for side in spec.resolution],
+        "resolution": rows.image(spec),
         "totals": rows.costs(cost),
         "parts": parts,
     }
@@ -103,11 +95,11 @@ def report(  # noqa: PLR0913 - options
 def _heading(
     spec: Spec, cost: Cost, measured: Measurement | None, units: Units
 ) -> list[tuple[str, str]]:
-    unit, factor = unit_of(units)
-    size = "×".join(str(side) for side in spec.resolution)
+    unit, factor = document.unit_of(units)
+    image = extents((spec.image_channels, *spec.resolution))
     counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
     lines = [
-        ("network", f"{spec.name}, {spec.image_channels}×{size} px, one image"),
+        ("network", f"{spec.name}, {image} px, one image"),
         ("counted", f"{counted}, {int(cost.activations):,} activations"),
     ]
     if spec.published is not None:
@@ -138,15 +130,10 @@ def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
         rows.layer_row(each, cost, each.visit.leaf.label) for each in layer_costs(net)
     ]
     if tool:
-        for row, figure_of in zip(table, _figures(net, tool), strict=True):
-            row["restated"] = figure_of
+        steps = (step for each in visited(net, unroll=True) for step in each.visits)
+        for row, (_, found) in zip(table, amounts_of(steps), strict=True):
+            row["restated"] = figure(found, tool)
     return table
-
-
-def _figures(net: Network, tool: Tool) -> list[int]:
-    """The tool's figure of every leaf."""
-    steps = (step for each in visited(net, unroll=True) for step in each.visits)
-    return [figure(each, tool) for _, each in amounts_of(steps)]
 
 
 def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
@@ -155,27 +142,26 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
     for row in _layers(net, cost, tool):
         kept = {key: row[key] for key in _FIGURES if key in row}
         sums.setdefault(row["operator"], Counter()).update(calls=1, **kept)
-    whole = max(int(cost.macs), 1)
     table = [
-        {"operator": name, **figures, "share": figures["macs"] / whole}
+        {"operator": name, **figures, "share": rows.share(figures["macs"], cost)}
         for name, figures in sums.items()
     ]
     return sorted(table, key=lambda row: (-row["macs"], -row["params"]))
 
 
-_OPERATOR = Column("operator", "operator", justify="left")
+_OPERATOR = Column.words("operator")
 _CHANNELS = Column("channels", "channels")
 _OUTPUT = Column("output", "output", sides)
 _WHAT = {
     "part": [
-        Column("part", "part", justify="left"),
+        Column.words("part"),
         _OPERATOR,
         Column("input", "input", sides),
         _OUTPUT,
         _CHANNELS,
         Column("repeats", "repeats"),
     ],
-    "layer": [Column("layer", "layer", justify="left"), _OPERATOR, _OUTPUT, _CHANNELS],
+    "layer": [Column.words("layer"), _OPERATOR, _OUTPUT, _CHANNELS],
     "operator": [_OPERATOR, Column("calls", "calls")],
 }
 
@@ -183,14 +169,13 @@ _WHAT = {
 def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
     if by == "level":
         return _level_columns(units)
-    unit, factor = unit_of(units)
     return [
         *_WHAT[by],
-        Column("params", "params", quantity),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        *([Column(tool, "restated", quantity)] if tool else []),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
+        document.PARAMS,
+        document.macs_column(units),
+        *([Column(tool, "restated", human)] if tool else []),
+        document.SHARE,
+        document.ACTIVATIONS,
     ]
 
 
@@ -205,7 +190,7 @@ def groups(net: Network, cost: Cost) -> list[Data]:
         group = HEADS.get(each.part.path, "backbone")
         sums.setdefault(group, Counter()).update(rows.costs(each.cost))
     return [
-        {"group": name, **found, "share": found["macs"] / max(int(cost.macs), 1)}
+        {"group": name, **found, "share": rows.share(found["macs"], cost)}
         for name, found in sums.items()
     ]
 
@@ -240,28 +225,26 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
         {
             "level": "backbone" if level is None else f"P{level}",
             "size": sizes.get(level),
-            **{name: found[name] if level else None for name in HEADS},
+            **{name: None if level is None else found[name] for name in HEADS},
             "macs": found["macs"],
             "activations": found["activations"],
-            "share": found["macs"] / max(int(cost.macs), 1),
+            "share": rows.share(found["macs"], cost),
         }
         for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
     ]
 
 
 def _level_columns(units: Units) -> list[Column]:
-    unit, factor = unit_of(units)
-
-    def macs(number: int) -> str:
-        return quantity(factor * number)
-
     return [
-        Column("level", "level", justify="left"),
+        Column.words("level"),
         Column("size", "size", sides),
-        *(Column(title, name, macs) for name, title in HEADS.items()),
-        Column(unit, "macs", macs),
-        Column("share", "share", percent),
-        Column("activ.", "activations", quantity),
+        *(
+            document.macs_column(units, name, title=title)
+            for name, title in HEADS.items()
+        ),
+        document.macs_column(units),
+        document.SHARE,
+        document.ACTIVATIONS,
     ]
 
 

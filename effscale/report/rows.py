@@ -9,6 +9,7 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.arrays import Int
     from effscale.cost.count import Cost, LayerCost, PartCost
     from effscale.growth.multipliers import Multipliers
     from effscale.module.measure import Measurement
@@ -25,6 +26,11 @@ def envelope(command: str, spec: str | None = None) -> Data:
     return {"effscale": VERSION, "command": command, **named}
 
 
+def image(spec: Spec) -> list[int]:
+    """Height and width of the image."""
+    return [int(side) for side in spec.resolution]
+
+
 def costs(cost: Cost) -> Data:
     """Params, MACs and activations, as plain ints."""
     return {
@@ -35,7 +41,6 @@ def costs(cost: Cost) -> Data:
 
 
 def measured(measurement: Measurement | None) -> Data | None:
-    """What the counter measured, or None where nothing was."""
     if measurement is None:
         return None
     return {"engine": measurement.engine, **costs(measurement)}
@@ -55,10 +60,11 @@ def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of 
         "name": name,
         "strategy": None,
         "phi": None,
-        "depth_multiplier": None if given is None else float(given.depth),
-        "width_multiplier": None if given is None else float(given.width),
-        "resolution_multiplier": None if given is None else float(given.resolution),
-        "resolution": [int(side) for side in spec.resolution],
+        **{
+            f"{each}_multiplier": None if given is None else float(given.factor(each))
+            for each in ("depth", "width", "resolution")
+        },
+        "resolution": image(spec),
         **(told or {}),
         **costs(cost),
         "ratio": None,
@@ -125,8 +131,13 @@ def layer_row(each: LayerCost, whole: Cost, kind: str) -> Data:
     }
 
 
+def share(macs: Int, whole: Cost) -> float:
+    """These MACs over those of the whole, which may have none."""
+    return int(macs) / max(int(whole.macs), 1)
+
+
 def _share(cost: Cost, whole: Cost) -> Data:
-    return {**costs(cost), "share": int(cost.macs) / max(int(whole.macs), 1)}
+    return {**costs(cost), "share": share(cost.macs, whole)}
 
 
 def window(sides: Window | None) -> int | list[int] | None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count, part_costs, whole
-from effscale.growth.dimensions import value
+from effscale.errors import ScaleError, UnexplainedError
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
+from effscale.growth.scale import value
 from effscale.network.network import network
+from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import (
     Column,
     Report,
     Section,
     change,
+    extents,
     multiple,
     percent,
-    quantity,
     sides,
     signed_percent,
-    unit_of,
 )
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
@@ -38,6 +39,18 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+def base_macs(baseline: Spec) -> int:
+    """The baseline's MACs, of which a budget is a multiple.
+
+    Raises:
+        ScaleError: if there are none.
+    """
+    macs = int(count(baseline).macs)
+    if not macs:
+        raise ScaleError(f"{baseline.name}: expected MACs to scale, counted 0")
+    return macs
+
+
 def variant_row(
     baseline: Spec, variant: Variant, measurement: Measurement | None
 ) -> Data:
@@ -47,8 +60,7 @@ def variant_row(
     """
     spec, given = variant.spec, variant.multipliers
     cost = count(spec)
-    ratio = int(cost.macs) / int(count(baseline).macs)
-    factors = explain(baseline, given, variant.budget, spec)
+    ratio = int(cost.macs) / base_macs(baseline)
     told = growth_of(spec).told(variant)
     row = rows.network(spec.name, spec, cost, given, measurement, told)
     return row | {
@@ -58,11 +70,29 @@ def variant_row(
         "budget": variant.budget,
         "deviation": ratio / variant.budget - 1,
         "stages": _stages(baseline, spec),
+        **_explained(baseline, variant),
+    }
+
+
+def _explained(baseline: Spec, variant: Variant) -> Data:
+    """Why a variant costs what it does; or nothing, and why that cannot be told."""
+    try:
+        factors = explain(
+            baseline, variant.multipliers, variant.budget, scaled=variant.spec
+        )
+    except UnexplainedError as error:
+        return {"explain": [], "unexplained": str(error)}
+    return {
         "explain": [
             {"factor": each.name, "value": float(each.value), "reason": each.reason}
             for each in factors
-        ],
+        ]
     }
+
+
+def unexplained(table: Sequence[Data]) -> list[str]:
+    """The notes on rows that have no explanation."""
+    return [row["unexplained"] for row in table if "unexplained" in row]
 
 
 def _stages(baseline: Spec, scaled: Spec) -> list[Data]:
@@ -105,22 +135,20 @@ def report(
         table.sort(key=lambda row: row["phi"])
     growth = growth_of(baseline)
     given = baseline.coefficients
-    named = {"alpha": given.alpha, "beta": given.beta, "gamma": given.gamma}
-    single = len(variants) == 1
-    found = hint(baseline, variants[0].spec) if single and not published else None
-    said = [] if found is None else [_sentence(found)]
-    more = [_parts(table[1], units)] if single else []
-    if single and growth.of_deviation:
-        more.append(_factors(table[1]))
+    if len(variants) == 1:
+        more = _story(growth, variants[0], table[1:], units)
+        found = None if published else hint(baseline, variants[0].spec)
     else:
-        more.append(reasons(growth, table[1:]))
-    more += _unrounded(growth, variants[0]) if single else []
+        more, found = reasons(growth, table[1:]), None
+    said = None if found is None else _sentence(found)
+    notes = [*document.agreement(table), *_by_law(published), *legend(growth)]
+    notes += unexplained(table)
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
-            "coefficients": {**named, "product": given.product},
+            "coefficients": {**dict(given), "product": given.product},
             "rows": table,
-            "hint": said[0] if said else None,
+            "hint": said,
         },
         sections=[
             Section(_columns(growth, units), table, emphasis=_emphasis),
@@ -128,7 +156,7 @@ def report(
             *_left(published),
         ],
         heading=_heading(growth, variants, units),
-        notes=[*document.agreement(table), *_by_law(published), *legend(growth), *said],
+        notes=[*notes, *([said] if said else [])],
         records=[rows.flat(row) for row in table],
     )
 
@@ -138,16 +166,16 @@ def _heading(
 ) -> list[tuple[str, str]]:
     baseline = growth.spec
     base = count(baseline)
-    unit, factor = unit_of(units)
-    size = "×".join(str(side) for side in baseline.resolution)
-    macs = quantity(factor * int(base.macs))
-    params = quantity(int(base.params))
+    unit, factor = document.unit_of(units)
+    size = extents(baseline.resolution)
+    macs = human(factor * int(base.macs))
+    params = human(int(base.params))
     text = f"{baseline.name}, {macs} {unit}, {params} params, {size} px"
     lines = [("baseline", text), growth.law]
     budgets = {(each.phi, each.budget) for each in variants}
     if len(budgets) == 1:
         phi, budget = budgets.pop()
-        cost = quantity(factor * int(base.macs) * budget)
+        cost = human(factor * int(base.macs) * budget)
         text = f"2^{phi:g} = {multiple(budget)} × {baseline.name} = {cost} {unit}"
     else:
         text = f"2^φ × {baseline.name}"
@@ -160,10 +188,10 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
 
 def _columns(growth: Growth, units: Units) -> list[Column]:
     return [
-        Column("variant", "name", justify="left"),
+        Column.words("variant", "name"),
         *scaled(growth),
         *document.costs(units),
-        Column("ratio", "ratio", multiple),
+        document.RATIO,
         Column("budget", "budget", multiple),
         document.OFF_BY,
     ]
@@ -187,18 +215,24 @@ _SCALED = {
 
 
 def scaled(growth: Growth) -> list[Column]:
-    """Columns that say how networks of a kind were scaled."""
     return [_SCALED[key] for key in growth.columns]
 
 
 def legend(growth: Growth) -> list[str]:
-    """The note on those columns, if they need one."""
     return [growth.legend] if growth.legend else []
+
+
+def _story(
+    growth: Growth, variant: Variant, table: Sequence[Data], units: Units
+) -> list[Section]:
+    """All of a single variant; the rows behind its own are of published ones."""
+    own = table[0]
+    why = _factors(own) if growth.of_deviation else reasons(growth, table)
+    return [_parts(own, units), *why, *_unrounded(growth, variant)]
 
 
 def _parts(row: Data, units: Units) -> Section:
     """A single variant's stages, old → new."""
-    unit, factor = unit_of(units)
     stages = [
         {
             **part,
@@ -209,39 +243,38 @@ def _parts(row: Data, units: Units) -> Section:
         for part in row["stages"]
     ]
     parts = [
-        Column("part", "part", justify="left"),
-        Column("operator", "operator", justify="left"),
+        Column.words("part"),
+        Column.words("operator"),
         Column("stride", "stride"),
         Column("channels", "channels_change", change),
         Column("repeats", "repeats_change", change),
         Column("input", "input_change", change),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
-        Column("share", "share", percent),
+        document.macs_column(units),
+        document.SHARE,
     ]
     total = {"part": "total", "macs": row["macs"], "share": 1.0}
     return Section(parts, stages, f"{row['name']}, stage by stage", total)
 
 
-def _factors(row: Data) -> Section:
-    """A single variant's factors, with the reason of each."""
+def _factors(row: Data) -> list[Section]:
+    """A single variant's factors, with the reason of each; if it has been explained."""
+    if not row["explain"]:
+        return []
     why = [
-        Column("factor", "factor", justify="left"),
+        Column.words("factor"),
         Column("effect", "value", lambda value: signed_percent(value - 1)),
-        Column("why", "reason", justify="left", wraps=True),
+        Column.words("why", "reason", wraps=True),
     ]
     ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
     product = row["ratio"] / row["budget"]
     text = f"ratio {ratio} / budget {budget}"
-    return Section(
-        why,
-        row["explain"],
-        "Why it misses the budget: factors that multiply to the deviation",
-        {"factor": "together", "value": product, "reason": text},
-    )
+    title = "Why it misses the budget: factors that multiply to the deviation"
+    foot = {"factor": "together", "value": product, "reason": text}
+    return [Section(why, row["explain"], title, foot)]
 
 
-def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
-    """Several variants' factors, one a column."""
+def reasons(growth: Growth, scaled: Sequence[Data]) -> list[Section]:
+    """The factors of those variants that have been explained, one a column."""
     matrix = [
         {
             "name": row["name"],
@@ -249,18 +282,21 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> Section:
             **{each["factor"]: each["value"] for each in row["explain"]},
         }
         for row in scaled
+        if row["explain"]
     ]
+    if not matrix:
+        return []
 
     def effect(value: float) -> str:
         return signed_percent(value - 1) if growth.of_deviation else f"×{value:.3g}"
 
     effects = [
-        Column("variant", "name", justify="left"),
+        Column.words("variant", "name"),
         *(Column(each.title, key, effect) for key, each in growth.reasons.items()),
         document.OFF_BY,
     ]
     product = "the deviation" if growth.of_deviation else "ratio over budget"
-    return Section(effects, matrix, f"Why: factors that multiply to {product}")
+    return [Section(effects, matrix, f"Why: factors that multiply to {product}")]
 
 
 def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
@@ -274,7 +310,7 @@ def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
         for name, exact in growth.unrounded(variant.multipliers).items()
     ]
     columns = [
-        Column("dimension", "dimension", justify="left"),
+        Column.words("dimension"),
         Column("exactly", "exact", lambda number: f"{number:.6g}"),
         Column("used", "used", _said),
     ]
@@ -305,8 +341,8 @@ def _left(published: Sequence[Published]) -> list[Section]:
     """The published networks beside the law's, a row for each departure."""
     found = [row for each in published for row in _departures(each)]
     columns = [
-        Column("published", "name", justify="left"),
-        Column("dimension", "dimension", justify="left"),
+        Column.words("published", "name"),
+        Column.words("dimension"),
         Column("law", "law", _said),
         Column("is", "published", _said),
         Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
@@ -329,14 +365,14 @@ def _said(found: Any) -> str:  # noqa: ANN401 - plain data
 
 def _sentence(found: Hint) -> str:
     size = sides(found.resolution)
-    cost, saved = quantity(int(found.cost.macs)), percent(abs(found.change))
+    cost, saved = human(int(found.cost.macs)), percent(abs(found.change))
     if found.kind == "resolution":
         return (
             f"hint: at {size} px it costs {saved} less ({cost} MACs), more than the "
             "smaller image explains: fewer feature maps are odd"
         )
     more = "more" if found.change >= 0 else "less"
-    params = quantity(int(found.cost.params))
+    params = human(int(found.cost.params))
     return (
         f"hint: the published {found.name} costs {saved} {more} "
         f"({cost} MACs, {params} params, {size} px)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from effscale.cost.count import count
 from effscale.growth.scale import relatives
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, quantity, sides
+from effscale.report.document import Column, Report, Section
 from effscale.spec.builtin import builtin
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
-
-
-#: Published accuracies, in per cent, by the titles of their columns.
-_SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap"}
 
 
 def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
@@ -31,13 +27,16 @@ def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
     table = [row for row in table if not families or row["family"] in families]
     table.sort(key=lambda row: (row["family"] or "", row["macs"]))
     columns = [
-        Column("name", "name", justify="left"),
-        Column("family", "family", justify="left"),
-        Column("input", "resolution", sides),
-        Column("params", "params", quantity),
+        Column.words("name"),
+        Column.words("family"),
+        document.IMAGE,
+        document.PARAMS,
         document.macs_column(units),
         document.ACTIVATIONS,
-        *(Column(title, key, "{:.1f}".format) for title, key in _SCORES.items()),
+        *(
+            Column(title, key, "{:.1f}".format)
+            for title, key in document.SCORES.items()
+        ),
     ]
     return Report(
         data={**rows.envelope("specs"), "specs": table},
@@ -52,7 +51,7 @@ def _row(name: str, file: str, spec: Spec) -> Data:
         "name": name,
         "file": file,
         "family": spec.family,
-        "resolution": [int(side) for side in spec.resolution],
+        "resolution": rows.image(spec),
         **rows.costs(count(spec)),
-        **{key: getattr(spec.published, key, None) for key in _SCORES.values()},
+        **{key: getattr(spec.published, key, None) for key in document.SCORES.values()},
     }

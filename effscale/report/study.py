@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.errors import StudyError
+from effscale.growth.growth import Classifier
 from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section, multiple
 from effscale.spec.dumping import dumps
@@ -127,10 +128,6 @@ def _heading(
 
 
 def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
-    def marks(row: Data) -> str:
-        keys = ("own", "★"), ("pareto", "◆"), ("tied", "≈")
-        return "".join(mark for key, mark in keys if row.get(key))
-
     def accuracy(row: Data) -> str:
         if row["accuracy"] is None:
             return ""
@@ -142,10 +139,8 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     uneven = len(done) > 1 and max(done) > 1
     return [
         Column("", "rank"),
-        Column("", "", marks, justify="left"),
-        Column("α", "alpha", multiple),
-        Column("β", "beta", multiple),
-        Column("γ", "gamma", multiple),
+        document.marks_column(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
+        *(Column(axis.title, axis.key, multiple) for axis in Classifier.axes),
         *document.costs(units),
         document.ACTIVATIONS,
         document.OFF_BY,
@@ -160,11 +155,11 @@ _LEGEND = (
     "and activations  ≈ not told apart from the best"
 )
 _FAILED = [
-    Column("candidate", "name", justify="left"),
+    Column.words("candidate", "name"),
     Column("seed", "seed"),
     Column("attempts", "attempts"),
-    Column("reason", "reason", justify="left", wraps=True),
-    Column("log", "log", justify="left", wraps=True),
+    Column.words("reason", wraps=True),
+    Column.words("log", wraps=True),
 ]
 
 
@@ -203,8 +198,9 @@ def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> st
     best = ranked[0]
     if best.reward is None or best.mean is None:
         raise StudyError(f"{study.folder}: no candidate has a reward yet")
-    keys = ("alpha", "beta", "gamma")
-    found = Coefficients(**{key: best.figures[key] for key in keys})
+    found = Coefficients(
+        **{axis.key: best.figures[axis.key] for axis in Classifier.axes}
+    )
     baseline = loads(study.header.spec, str(study.folder))
     spread = "" if best.spread is None else f" ± {best.spread:.4f}"
     seeds = document.several(len(best.outcomes), "seed")

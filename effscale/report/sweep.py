@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.report import rows
-from effscale.report.document import (
-    Column,
-    Report,
-    Section,
-    multiple,
-    quantity,
-    signed_percent,
-    unit_of,
-)
+from effscale.quantity import human
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, signed_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +30,14 @@ def report(
 ) -> Report:
     """Each step with its cost as a bar, cliffs and sizes free of waste marked."""
     table = [_row(dimension, each, base) for each in steps]
-    _, factor = unit_of(units)
-    unit = unit_of(units)[0]
+    unit, factor = document.unit_of(units)
     wasted = any(row["waste"] is not None for row in table)
     highest = max((row["macs"] for row in table), default=1)
     columns = [
         Column(_title(dimension), "", lambda row: _range(dimension, row)),
-        Column(unit, "macs", lambda macs: quantity(factor * macs)),
+        document.macs_column(units),
         Column("", "macs", lambda macs: _bar(macs / highest), justify="left"),
-        Column("ratio", "ratio", multiple),
+        document.RATIO,
         Column("step", "rise", lambda rise: signed_percent(rise) if rise else ""),
         *_dimension_columns(dimension, wasted=wasted),
         Column("", "", _mark, justify="left"),
@@ -53,7 +45,7 @@ def report(
     return Report(
         data={**rows.envelope("scale", spec.name), "sweep": dimension, "steps": table},
         sections=[Section(columns, table, emphasis=_emphasis)],
-        heading=[("baseline", f"{spec.name}, {quantity(factor * base)} {unit}")],
+        heading=[("baseline", f"{spec.name}, {human(factor * base)} {unit}")],
         notes=[_legend(wasted=wasted)],
         records=table,
     )
@@ -75,7 +67,7 @@ def _row(dimension: Dimension, step: Step, base: int) -> Data:
 def _dimension_columns(dimension: Dimension, *, wasted: bool) -> list[Column]:
     if dimension == "resolution":
         return [Column("waste", "waste", signed_percent)] if wasted else []
-    return [Column("params", "params", quantity)]
+    return [document.PARAMS]
 
 
 def _title(dimension: Dimension) -> str:

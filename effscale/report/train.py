@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import count
+from effscale.quantity import human
 from effscale.report import rows
-from effscale.report.document import Report, percent, quantity, several, sides
+from effscale.report.document import Report, percent, several, sides
 
 if TYPE_CHECKING:
     from effscale.report.rows import Data
@@ -17,14 +18,12 @@ NOTE = "accuracy: of the averaged weights on images held out, ± its standard er
 
 def report(spec: Spec, outcome: Data) -> Report:
     """The `outcome` of a training, and the costs of the network."""
-    cost = rows.costs(count(spec))
-    resolution = [int(side) for side in spec.resolution]
     data = {
         **rows.envelope("train", spec.name),
         "accuracy": outcome["accuracy"],
-        "resolution": resolution,
+        "resolution": rows.image(spec),
         "classes": outcome["classes"],
-        **cost,
+        **rows.costs(count(spec)),
         **outcome,
     }
     flat = {key: value for key, value in data.items() if key not in {"data", "history"}}
@@ -54,7 +53,7 @@ def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
 
 def _network(spec: Spec, data: Data) -> str:
     size, classes = sides(data["resolution"]), data["classes"]
-    macs, params = quantity(data["macs"]), quantity(data["params"])
+    macs, params = human(data["macs"]), human(data["params"])
     return f"{spec.name}, {macs} MACs, {params} params, {size} px, {classes} classes"
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 from effscale.cost.count import Cost, count
+from effscale.errors import LayerError, ScaleError, UnexplainedError
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.scale import at_resolution, scale, variant
 from effscale.spec.geometry import too_small
+from effscale.spec.lines import CellStage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from effscale.growth.growth import Factor, Step
     from effscale.growth.multipliers import Multipliers
@@ -30,14 +33,65 @@ def explain(
     each factor is, the growth of the network's kind says (`Growth.factors`): of a
     classifier the roundings one by one, of a detector the dimensions. Every factor but
     the budget's is 1 at multipliers of 1.
+
+    Raises:
+        UnexplainedError: if the layers of a network between the two do not meet, or the
+            baseline multiplies nothing.
     """
     scaled = scaled or scale(spec, multipliers)
-    return growth_of(spec).factors(multipliers, scaled, budget, macs)
+    try:
+        return growth_of(spec).factors(multipliers, scaled, budget, macs)
+    except ZeroDivisionError:
+        why = f"{spec.name} has no MACs"
+    except (LayerError, ScaleError) as error:
+        why = f"unrounded its layers do not meet: {_shorter(str(error))}"
+    raise UnexplainedError(f"{scaled.name}: no explanation, as {why}")
+
+
+def _shorter(text: str) -> str:
+    """`text` with its fractions as decimals of a few digits."""
+    return re.sub(r"\d+/\d+", lambda found: f"{float(Fraction(found[0])):.6g}", text)
 
 
 def macs(spec: Spec) -> Fraction:
-    """MACs, of a network on paper too."""
+    """MACs, of a network on paper too: of fractions of channels, pixels and blocks.
+
+    Blocks in part are counted in part. Where a stage has one cell and part of a second,
+    what the cell after it reads besides is of either size, and never between the two:
+    such a stage is counted with one and with two, and as much between the counts. Each
+    such stage changes no other than the next one's first cell, so that what several
+    change adds up.
+    """
+    cells = (line if isinstance(line, CellStage) else None for line in spec.stages)
+    partly = {
+        index: Fraction(cast("Fraction", line.repeats)) - 1
+        for index, line in enumerate(cells)
+        if line and line.repeats is not None and 1 < line.repeats < TWO
+    }
+    alone = _with_cells(spec, dict.fromkeys(partly, 1))
+    least = _counted(alone)
+    more = (
+        part * (_counted(_with_cells(alone, {index: TWO})) - least)
+        for index, part in partly.items()
+    )
+    return sum(more, least)
+
+
+def _counted(spec: Spec) -> Fraction:
     return Fraction(cast("Fraction", count(spec).macs))
+
+
+#: Cells of a stage from which on all that the next one reads is of that stage.
+TWO = 2
+
+
+def _with_cells(spec: Spec, cells: Mapping[int, int]) -> Spec:
+    """`spec` with so many cells in the stages of these numbers."""
+    stages = tuple(
+        line.model_copy(update={"repeats": cells[k]}) if k in cells else line
+        for k, line in enumerate(spec.stages)
+    )
+    return spec.model_copy(update={"stages": stages}) if cells else spec
 
 
 @dataclass(frozen=True)
@@ -94,7 +148,10 @@ def _smaller_image(spec: Spec) -> Hint | None:
         smaller = height - less, width - less
         if too_small(spec, smaller):
             break
-        cost = count(at_resolution(spec, smaller))
+        try:
+            cost = count(at_resolution(spec, smaller))
+        except LayerError:  # branches that meet at other sizes
+            continue
         ratio = int(cost.macs) / macs
         gain = 1 - ratio * (height * width) / (smaller[0] * smaller[1])
         if gain >= best_gain:
@@ -114,7 +171,10 @@ def _published(baseline: Spec, spec: Spec) -> Hint | None:
         expected = published.expected and published.expected.macs
         if expected and abs(expected / macs - 1) > 2 * CLOSE:
             continue
-        relative = variant(baseline, name)
+        try:
+            relative = variant(baseline, name)
+        except ScaleError:  # a variant that is none
+            continue
         cost = count(relative)
         change = int(cost.macs) / macs - 1
         if abs(change) <= CLOSE and name != spec.name:

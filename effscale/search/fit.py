@@ -14,7 +14,7 @@ from effscale.errors import CountError, ScaleError
 from effscale.growth.growth import Variant, at_phi, called, growth_of
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.reachable import (
-    Axis,
+    Intervals,
     breakpoints,
     distinct,
     rounded_numbers,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from effscale.arrays import RealArray
     from effscale.growth.multipliers import Multipliers
+    from effscale.search.reachable import Numbers, Rounded
     from effscale.spec.models import Spec
 
 
@@ -109,7 +110,6 @@ class Ray:
     admitted: Any  #: which of them the limits admit
 
     def at(self, index: int, role: str, target: int) -> Found:
-        """The network with this index."""
         low, high = float(self.phi[index]), float(self.end[index])
         phi = simplest(low, high)
         name = called(self.spec, self.strategy, phi)
@@ -138,7 +138,7 @@ def ray(
     runs = _runs(spec, name, low, high)
     image = at_phi(spec, runs.start, name).resolution
     exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
-    runs = Axis(runs.start[exists], runs.end[exists])
+    runs = Intervals(runs.start[exists], runs.end[exists])
     if len(runs) and not empty and high == round(high):
         runs.end[-1] = _change_after(spec, name, high)
     given = at_phi(spec, runs.start, name)
@@ -236,28 +236,36 @@ def _last(holds: Callable[[float], bool], inside: float, outside: float) -> floa
     return inside
 
 
-def _runs(spec: Spec, name: str, low: float, high: float) -> Axis:
+def _runs(spec: Spec, name: str, low: float, high: float) -> Intervals:
     """The intervals of φ from `low` to `high` that have one network each.
 
     Some may be of images that are too small.
     """
     points, rounders = [np.array([low])], []
-    for follows, rule, given in rounded_numbers(spec):
-
-        def value(phi: Any, of: str = follows) -> Any:  # noqa: ANN401
-            return at_phi(spec, phi, name).factor(of) + 0 * phi
-
-        def rounded(number: Any, phi: Any, rule: Any = rule, value: Any = value) -> Any:  # noqa: ANN401
-            return rule(number, value(phi))
-
-        def about_1(_: Any, phi: Any, value: Any = value) -> Any:  # noqa: ANN401
-            return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
-
-        # At exactly 1 nothing is rounded, and just before and after it all is.
+    for each in rounded_numbers(spec):
+        about_1, rounded = _along(spec, name, each)
         points.append(breakpoints(about_1, [0], low, high))
-        points.append(breakpoints(rounded, given, low, high))
-        rounders += [(rounded, number) for number in given]
+        points.append(breakpoints(rounded, each.numbers, low, high))
+        rounders += [(rounded, number) for number in each.numbers]
     phi: RealArray = np.unique(np.concatenate(points))
     columns = [rule(np.full(len(phi), number), phi) for rule, number in rounders]
     numbers = np.stack(columns, axis=1)
     return distinct(phi, numbers, high, special=growth_of(spec).special)
+
+
+def _along(spec: Spec, name: str, numbers: Numbers) -> tuple[Rounded, Rounded]:
+    """Functions of φ: whether a multiplier is at 1 or beyond it, and what it makes.
+
+    At exactly 1 nothing is rounded, and just before and after it all is.
+    """
+
+    def value(phi: Any) -> Any:  # noqa: ANN401
+        return at_phi(spec, phi, name).factor(numbers.follows) + 0 * phi
+
+    def about_1(_: Any, phi: Any) -> Any:  # noqa: ANN401
+        return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1
+
+    def rounded(number: Any, phi: Any) -> Any:  # noqa: ANN401
+        return numbers.rule(number, value(phi))
+
+    return about_1, rounded

@@ -17,9 +17,8 @@ import numpy as np
 from effscale.arrays import is_array
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import ROLES, numbers
 from effscale.growth.growth import growth_of
-from effscale.growth.scale import leaves_an_image, scale
+from effscale.growth.scale import ROLES, leaves_an_image, numbers, scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,14 +50,12 @@ class Grid:
     phis: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        """Refuse what no search can answer."""
         if not 1 <= self.budget < float("inf"):
             raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
         _limit(self.points)
 
     @property
     def points(self) -> int:
-        """How many points there are."""
         return math.prod(map(len, self.axes))
 
 
@@ -237,7 +234,6 @@ class Candidates:
         return len(self.product)
 
     def take(self, order: IntArray) -> Candidates:
-        """The candidates at these indices."""
         picked = {name: _take(value, order) for name, value in vars(self).items()}
         return Candidates(**picked)
 

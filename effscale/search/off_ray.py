@@ -14,7 +14,7 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.search.fit import Found, Limits, named, nearest_first, spread
 from effscale.search.grid import MAX_POINTS, SLAB, pareto_front
-from effscale.search.reachable import Axis, axes, simplest
+from effscale.search.reachable import Intervals, axes, simplest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def off_ray(
     images = leaves_an_image(spec, sides.start)
     if not images.any():
         raise ScaleError("resolution: no multiplier within the limits leaves an image")
-    reachable = depth, width, Axis(sides.start[images], sides.end[images])
+    reachable = depth, width, Intervals(sides.start[images], sides.end[images])
     enumerated = math.prod(map(len, reachable))
     if enumerated > MAX_POINTS:
         raise ScaleError(
@@ -100,7 +100,7 @@ def off_ray(
     return Free(enumerated, search.within, search.answer())
 
 
-def _phi_interval(axis: Axis, base: float) -> tuple[RealArray, RealArray]:
+def _phi_interval(axis: Intervals, base: float) -> tuple[RealArray, RealArray]:
     """From which φ to which each entry is `base`^φ; all φ if base and entry are 1."""
     if base == 1:
         inside = (axis.start <= 1) & (axis.end > 1)
@@ -117,7 +117,7 @@ class _Search:
     target: int
     limits: Limits
     tolerance: float
-    axes: tuple[Axis, Axis, Axis]
+    axes: tuple[Intervals, Intervals, Intervals]
     within: int = 0
     #: role → (how bad, index of depth, of width, of resolution)
     best: dict[str, tuple[float, tuple[int, ...]]] = field(default_factory=dict)

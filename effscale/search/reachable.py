@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from effscale.growth.dimensions import FOLLOWS, numbers
 from effscale.growth.rounding import Rules
+from effscale.growth.scale import FOLLOWS, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ NOISE = 1e-6
 
 
 @dataclass(frozen=True)
-class Axis:
+class Intervals:
     """Intervals of one multiplier, each of which is one distinct set of numbers."""
 
     start: RealArray
@@ -75,7 +75,9 @@ class Axis:
         return len(self.start)
 
 
-def axes(spec: Spec, bounds: Sequence[tuple[float, float]]) -> tuple[Axis, Axis, Axis]:
+def axes(
+    spec: Spec, bounds: Sequence[tuple[float, float]]
+) -> tuple[Intervals, Intervals, Intervals]:
     """Depth, width and resolution within (low, high) each, one entry a distinct result.
 
     A network within the bounds is that of just one triple of entries.
@@ -118,10 +120,10 @@ def rounded_numbers(spec: Spec) -> list[Numbers]:
     ]
 
 
-def _axis(asked: list[tuple[Rounded, list[int]]], low: float, high: float) -> Axis:
+def _axis(asked: list[tuple[Rounded, list[int]]], low: float, high: float) -> Intervals:
     """The intervals from `low` to `high`; where nothing follows, 1 is all there is."""
     if not asked:
-        return Axis(np.array([1.0]), np.array([np.nextafter(1.0, 2.0)]))
+        return Intervals(np.array([1.0]), np.array([np.nextafter(1.0, 2.0)]))
     # At exactly 1 nothing is rounded: a baseline off the divisor has its numbers there
     # and nowhere else, so that 1 is a point of its own.
     points = [breakpoints(rule, numbers, low, high) for rule, numbers in asked]
@@ -138,7 +140,7 @@ def distinct(
     high: float,
     *,
     special: Sequence[float],
-) -> Axis:
+) -> Intervals:
     """Each row of `results` once, and where it holds; what only noise makes left out.
 
     The special points are kept, however short their interval. Around that where nothing
@@ -154,7 +156,7 @@ def distinct(
     start, end, results = start[kept], end[kept], results[kept]
     _, first = np.unique(results, axis=0, return_index=True)
     first.sort()
-    return Axis(start[first], end[first])
+    return Intervals(start[first], end[first])
 
 
 def simplest(low: float, high: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from effscale.arrays import Int, floor, maximum
+from effscale.arrays import Int, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.steps import STEPS, AnyStep, Line, Use
@@ -148,7 +148,7 @@ class Transition(Line):
 
     def c_out(self, c_in: Int) -> Int:
         """`compression` of the channels, cut to whole ones, at least one."""
-        found: Int = maximum(1, floor(c_in * self.compression))
+        found: Int = whole_share(c_in, self.compression)
         return found
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from effscale.markup import figures
@@ -55,6 +65,7 @@ RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
 StemRule = Literal["scaled", "fixed"]
 HeadRule = Literal["scaled", "fixed", "grows"]
+NormKind = Literal["batch", "layer"]
 
 
 class Rounding(Model):
@@ -123,11 +134,45 @@ def _one_or_list(steps: Steps) -> Any:  # noqa: ANN401
     return written[0] if len(written) == 1 else written
 
 
-class Norm(Model):
-    """Batch normalisation; momentum as torch means it (TensorFlow's is 1 − it)."""
+def _of_batch(momentum: float, info: ValidationInfo) -> float:
+    """The momentum, where there are running statistics that it could be of."""
+    if info.data.get("kind") == "layer":
+        expected = "none beside kind: layer"
+        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
+    return momentum
 
+
+class Norm(Model):
+    """Batch normalisation, or layer normalisation of each position's channels.
+
+    Momentum is of batch norm alone, as torch means it (TensorFlow's is 1 − it).
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "properties": {"kind": {"const": "layer"}},
+                "required": ["kind", "momentum"],
+            }
+        }
+    )
+    kind: Annotated[NormKind, values.choice(*get_args(NormKind))] = "batch"
     eps: Annotated[float, values.number(0, 1, above=True)] = 1e-3
-    momentum: Share = 0.01
+    momentum: Annotated[Share, AfterValidator(_of_batch)] = 0.01
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_convnext(cls, stated: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+        """The epsilon of a layer norm, where none is stated, is another."""
+        if isinstance(stated, dict) and stated.get("kind") == "layer":
+            return {"eps": 1e-6, **stated}
+        return stated
+
+    @model_serializer(mode="wrap")
+    def _of_its_kind(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """Its kind is written where it is not batch norm, momentum where it is."""
+        unsaid = "kind" if self.kind == "batch" else "momentum"
+        return {name: each for name, each in serialize(self).items() if name != unsaid}
 
 
 class Squeeze(Model):

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from effscale.errors import Edit, Fault, Place, SpecError, short
+from effscale.errors import Edit, Fault, Place, SpecError, refusal, short
 
 #: Line and column from 1, and characters of the text before it.
 Spot: TypeAlias = tuple[int, int, int]
@@ -310,8 +310,7 @@ def read_bytes(path: Path | str) -> bytes:
     except IsADirectoryError:
         message = "expected a file, found a folder"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot be read: {reason.lower()}"
+        message = f"cannot be read: {refusal(error)}"
     raise refused(label(path), message, "EFF001")
 
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, floor, maximum
+from effscale.arrays import Int, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.values import (
@@ -146,8 +146,8 @@ class Conv(Line):
         if self.channels is not None:
             own: Int = of_block(self.channels, 0)
             return own
-        shared: Int = maximum(1, floor(unstated * self.ratio))
-        return unstated if self.ratio == 1 else shared
+        found: Int = whole_share(unstated, self.ratio)
+        return unstated if self.ratio == 1 else found
 
 
 class Depthwise(Line):

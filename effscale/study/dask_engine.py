@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import cloudpickle
 from distributed import Client, get_worker
 
-from effscale.errors import StudyError
+from effscale.errors import StudyError, first_line
 from effscale.study.engines import PATIENCE
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class Dask(Executor):
         *args: Any,  # noqa: ANN401 - as Executor has them
         **kwargs: Any,  # noqa: ANN401
     ) -> Future[T]:
-        """The future of a Dask task."""
         travelling = ByValue(trained), ByValue(fn)
         future: Future[T] = self._pool.submit(*travelling, *args, **kwargs)
         return future
@@ -71,7 +70,6 @@ class ByValue:
         self.pickled: bytes = cloudpickle.dumps(function)
 
     def __call__(self, *args: Any) -> Any:  # noqa: ANN401
-        """What the function makes of the arguments."""
         return self.function(*args)
 
     def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
@@ -169,6 +167,5 @@ def _quiet() -> None:
 
 
 def _refused(place: Place, error: Exception) -> StudyError:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    said = lines[0].lower().removesuffix(", for example:")
+    said = first_line(error).lower().removesuffix(", for example:")
     return StudyError(f"--on {place}: {said}")

@@ -14,7 +14,7 @@ from shutil import which
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
-from effscale.errors import StudyError, short
+from effscale.errors import StudyError, refusal, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,8 +157,8 @@ class Local(Executor):
         self._ending = threading.Event()
         self._slots: SimpleQueue[dict[str, str]] = SimpleQueue()
         for index in range(jobs):
-            gpu = gpus[index % len(gpus)] if gpus else None
-            self._slots.put({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
+            own = {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {}
+            self._slots.put(own)
 
     def submit(
         self,
@@ -167,7 +167,6 @@ class Local(Executor):
         *args: Any,  # noqa: ANN401 - as Executor has them
         **kwargs: Any,  # noqa: ANN401
     ) -> Future[T]:
-        """The future of `fn(job)`."""
         return self._pool.submit(self._run, fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's own
@@ -190,9 +189,8 @@ def _reach(address: str, place: Place) -> None:
     try:
         socket.create_connection((host, int(port)), PATIENCE).close()
     except (OSError, ValueError, OverflowError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
         message = f"--on {place.engine}: expected a cluster at {address}, found none"
-        raise StudyError(f"{message}: {reason}") from None
+        raise StudyError(f"{message}: {refusal(error)}") from None
 
 
 def _number(text: str) -> Any:  # noqa: ANN401 - a number where it reads as one

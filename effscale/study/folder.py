@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from effscale.atomic_write import remains, whole
-from effscale.errors import OutputError, StudyError, short
+from effscale.errors import OutputError, StudyError, refusal, short
 from effscale.study.objective import PAPER, Objective, objective
 from effscale.version import VERSION
 
@@ -69,7 +69,6 @@ class Header:
 
     @property
     def names(self) -> list[str]:
-        """Those of the candidates, in their order."""
         return [each["name"] for each in self.candidates]
 
     def trainings(self, seeds: int) -> list[Training]:
@@ -85,7 +84,6 @@ class Header:
         )
 
     def dumps(self) -> str:
-        """The header as JSON."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -104,8 +102,7 @@ def read_header(path: Path) -> Header:
     try:
         data = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StudyError(f"{path}: cannot be read: {reason}") from None
+        raise StudyError(f"{path}: cannot be read: {refusal(error)}") from None
     except ValueError:
         raise StudyError(f"{path}: expected the header of a study as JSON") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -179,7 +176,6 @@ def _last_run(path: Path) -> dict[str, Any]:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process holds the lock."""
     try:
         with path.open(encoding="utf-8") as file:
             return not _taken(file)
@@ -226,7 +222,7 @@ class Study:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _refused(self.folder / OUTCOMES, error) from None
-        self.trainings[_training(outcome)].append(outcome)
+        self.trainings[training_of(outcome)].append(outcome)
 
     @property
     def seeds(self) -> int:
@@ -259,15 +255,13 @@ def load(folder: Path) -> Study:
     """
     if not (folder / HEADER).is_file():
         raise StudyError(f"{folder}: expected a study, found no {HEADER} in it")
-    made = read_header(folder / HEADER)
+    made, path, lock = read_header(folder / HEADER), folder / OUTCOMES, folder / LOCK
     try:
-        trainings, _ = _outcomes(folder / OUTCOMES, made)
+        trainings, _ = _outcomes(path, made)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StudyError(f"{folder / OUTCOMES}: cannot be read: {reason}") from None
-    path = folder / LOCK
-    running = _is_locked(path)
-    return Study(folder, made, trainings, last=_last_run(path), running=running)
+        raise StudyError(f"{path}: cannot be read: {refusal(error)}") from None
+    running = _is_locked(lock)
+    return Study(folder, made, trainings, last=_last_run(lock), running=running)
 
 
 @contextmanager
@@ -313,8 +307,8 @@ def _begun(folder: Path, asked: Header) -> Header:
 
 
 def _refused(path: Path, error: OSError) -> StudyError:
-    where, reason = error.filename or path, error.strerror or str(error)
-    return StudyError(f"{where}: cannot be written: {reason.lower()}")
+    where = error.filename or path
+    return StudyError(f"{where}: cannot be written: {refusal(error)}")
 
 
 def _sync(folder: Path) -> None:
@@ -350,7 +344,7 @@ def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], 
     for number, line in enumerate(text[:whole].splitlines(), 1):
         try:
             outcome = json.loads(line)
-            training, good = _training(outcome), is_good(outcome)
+            training, good = training_of(outcome), is_good(outcome)
             known = (
                 training[0] in names and ("accuracy" if good else "reason") in outcome
             )
@@ -368,5 +362,5 @@ def is_good(outcome: Outcome) -> bool:
     return bool(outcome["status"] == "ok")
 
 
-def _training(outcome: Outcome) -> Training:
+def training_of(outcome: Outcome) -> Training:
     return outcome["candidate"], outcome["seed"]

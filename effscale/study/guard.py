@@ -141,13 +141,11 @@ class _Ended:
         end(self.group)
 
     def when_late(self) -> None:
-        """End it, its time being over."""
         self.late = True
         end(self.group)
 
 
 def end(group: int) -> None:
-    """Kill all processes of a group, those that are there."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

@@ -36,17 +36,14 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """What the candidate is called."""
         return str(self.figures["name"])
 
     @property
     def accuracies(self) -> list[float]:
-        """That of each seed that has one, in their order."""
         return [float(each["accuracy"]) for each in self.outcomes.values()]
 
     @property
     def mean(self) -> float | None:
-        """Of the accuracies."""
         return fmean(self.accuracies) if self.outcomes else None
 
     @property
@@ -56,7 +53,6 @@ class Standing:
 
     @property
     def seconds(self) -> float:
-        """What its good trainings took, together."""
         return sum(float(each.get("seconds", 0)) for each in self.outcomes.values())
 
 

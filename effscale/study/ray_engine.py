@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from effscale.errors import StudyError
+from effscale.errors import StudyError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,8 +48,7 @@ class Ray(Executor):
                 )
             ray.remote(lambda: None).options(**self._options)  # or refuses them
         except (ConnectionError, ValueError, RuntimeError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0].lower()
-            raise StudyError(f"--on {place}: {reason}") from None
+            raise StudyError(f"--on {place}: {first_line(error).lower()}") from None
         self._tasks: dict[Future[Any], Any] = {}
 
     def submit(
@@ -59,7 +58,6 @@ class Ray(Executor):
         *args: Any,  # noqa: ANN401 - as Executor has them
         **kwargs: Any,  # noqa: ANN401
     ) -> Future[T]:
-        """The future of a Ray task."""
         cloudpickle.register_pickle_by_value(import_module(fn.__module__))
         reference = ray.remote(fn).options(**self._options).remote(*args, **kwargs)
         future: Future[T] = reference.future()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.errors import StudyError
 from effscale.study import guard, task
-from effscale.study.folder import HEADER, home, is_good, load
+from effscale.study.folder import HEADER, home, is_good, load, training_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -142,8 +142,7 @@ def is_left(folder: Path, trainings: Iterable[Training], plan: Plan) -> bool:
 
 
 def in_a_line(study: Study, outcome: Outcome, attempts: int) -> str:
-    """What became of an attempt."""
-    candidate, seed = training = outcome["candidate"], outcome["seed"]
+    candidate, seed = training = training_of(outcome)
     who = f"{candidate} seed {seed}: "
     if "accuracy" in outcome:
         return f"{who}accuracy {outcome['accuracy']:g} in {outcome['seconds']:g} s"
@@ -199,8 +198,8 @@ def _outcome(
     """
     candidate, seed = training
     attempt = len(study.trainings[training]) + 1
-    failed = {"candidate": candidate, "seed": seed, "attempt": attempt}
-    failed |= {"status": "failed"}
+    known = {"candidate": candidate, "seed": seed, "attempt": attempt}
+    failed = {**known, "status": "failed"}
     try:
         outcome = future.result()
     except CancelledError:

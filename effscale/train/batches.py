@@ -85,7 +85,6 @@ class Order:
 
     @property
     def per_epoch(self) -> int:
-        """Batches of an epoch."""
         return self.images // self.batch
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from effscale.atomic_write import remains, whole
-from effscale.errors import TrainError
+from effscale.errors import TrainError, refusal
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def save(path: Path, made_for: Mapping[str, Any], state: Mapping[str, Any]) -> N
 def _reason(error: BaseException) -> str:
     cause = error.__context__ or error.__cause__
     if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
+        return refusal(cause)
     return "the disk may be full"
 
 

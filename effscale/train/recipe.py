@@ -131,7 +131,6 @@ def precision_of(name: str, device: torch.device) -> Precision:
 
 
 def use_threads(number: int | None) -> None:
-    """Have torch compute with so many threads of the CPU, or with what it chooses."""
     if number is not None:
         torch.set_num_threads(number)
 
@@ -152,7 +151,6 @@ def device_name(device: torch.device) -> str:
 
 
 def versions(augment: str) -> dict[str, str]:
-    """Of all that a training's figures depend on."""
     found = {
         "effscale": VERSION,
         "python": platform.python_version(),

@@ -87,11 +87,10 @@ def classes_of(spec: Spec) -> int:
     Raises:
         TrainError: if it has no head that classifies whole images.
     """
-    head = getattr(spec, "head", None)
-    if head is None:
+    if "head" not in spec.sections:
         expected = "expected a network that tells classes of images apart"
         raise TrainError(f"{spec.name}: {expected}, got one without such a head")
-    return int(head.classes)
+    return spec.classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,6 @@ class Digits:
 
     @cached_property
     def labels(self) -> list[int]:
-        """The digit that each shows."""
         return list(map(int, self.classes.tolist()))
 
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:

@@ -16,6 +16,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from effscale.errors import TrainError
 from effscale.module.build import build
+from effscale.module.operators import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
@@ -42,23 +43,18 @@ OFTEN = 60.0
 
 
 class Descent:
-    """Gradient descent with Nesterov momentum; weights of batch norm do not decay.
+    """Gradient descent with Nesterov momentum; weights of norms do not decay.
 
     (torch's optimizers import torch._dynamo, a second before the first step; the
     function that they call does not.)
     """
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
-        norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm2d)]
+        norms = [each for each in net.modules() if isinstance(each, NORMS)]
         free = {id(parameter) for each in norms for parameter in each.parameters()}
-        parameters = list(net.parameters())
-        self._groups = (
-            (
-                [each for each in parameters if id(each) not in free],
-                recipe.weight_decay,
-            ),
-            ([each for each in parameters if id(each) in free], 0.0),
-        )
+        decaying = [each for each in net.parameters() if id(each) not in free]
+        others = [each for each in net.parameters() if id(each) in free]
+        self._groups = (decaying, recipe.weight_decay), (others, 0.0)
         self._recipe = recipe
         self.momenta = [
             [torch.zeros_like(each) for each in group] for group, _ in self._groups
@@ -86,7 +82,6 @@ class Descent:
 
     @torch.no_grad()
     def load(self, momenta: list[list[torch.Tensor]]) -> None:
-        """Take up the momenta of another."""
         for mine, theirs in zip(self.momenta, momenta, strict=True):
             for ours, other in zip(mine, theirs, strict=True):
                 ours.copy_(other)
@@ -165,16 +160,11 @@ class Training:
         self._descent = Descent(self.net, recipe)
         #: Of losses and of right answers, since the epoch began.
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        self._made_for = {
-            "spec": dumps(spec),
-            "data": data.digest,
-            **asdict(recipe),
-        }
+        self._made_for = {"spec": dumps(spec), "data": data.digest, **asdict(recipe)}
         self._take_up()
 
     @property
     def steps(self) -> int:
-        """All there are."""
         return self.recipe.epochs * self.order.per_epoch
 
     @property

@@ -11,6 +11,7 @@ from effscale.choices import TOOLS
 from effscale.cost.conventions import (
     RULES,
     VERSIONS,
+    Term,
     amounts,
     amounts_of,
     conventions,
@@ -22,6 +23,7 @@ from effscale.errors import LayerError
 from effscale.network.network import network
 from effscale.network.operators.operator import Operator, Tally
 from effscale.network.shapes import Shape
+from effscale.spec.models import Norm
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -39,6 +41,24 @@ def test_a_tiny_network_in_every_convention(tiny: Spec) -> None:
     assert found["ptflops"] == macs + 5 + 3 + 2 * norm + act + 2 * pooled
     assert found["thop"] == macs + 4 * norm + pooled + 4 + 8
     assert found["calflops"] == 2 * macs + 5 + 2 * norm + act + pooled
+
+
+def test_layer_norms_are_counted_otherwise_than_batch_norms(tiny: Spec) -> None:
+    layered = network(tiny.model_copy(update={"norm": Norm(kind="layer")}))
+    by_batch, found = conventions(network(tiny)), conventions(layered)
+    norm, params = 3 * 24 + 48, 2 * (3 * 4 + 8)
+    assert {tool: found[tool] - by_batch[tool] for tool in TOOLS} == {
+        "paper": 0,
+        "fvcore": (5 - 2) * norm,
+        "torch": 0,
+        "torchinfo": 0,
+        "ptflops": -2 * norm,
+        "thop": -4 * norm,
+        "calflops": (5 - 2) * norm,
+    }
+    met = amounts(step for part in visited(layered) for step in part.visits)
+    assert Term("layer norm", 1, 5 * norm) in terms(met, "fvcore")
+    assert Term("layer norm", 1, params) in terms(met, "torchinfo")
 
 
 @pytest.mark.parametrize("repeats", [1, 4])

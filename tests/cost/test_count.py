@@ -21,7 +21,7 @@ from effscale.cost.count import (
     total,
 )
 from effscale.errors import CountError, ScaleError
-from effscale.growth.dimensions import numbers
+from effscale.growth.scale import numbers
 from effscale.network.combinators import seq
 from effscale.network.network import network
 from effscale.network.operators.convolution import Conv

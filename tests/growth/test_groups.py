@@ -9,15 +9,15 @@ import pytest
 
 import effscale as es
 from effscale.cost.count import layer_costs
-from effscale.growth.dimensions import numbers
 from effscale.growth.rounding import in_groups, round_group_width
+from effscale.growth.scale import numbers
 from effscale.network.network import network
 from effscale.network.operators.convolution import Conv, Linear
 from tests.parts import head_of
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
-    from effscale.growth.dimensions import Role
+    from effscale.growth.scale import Role
 
 # Radosavovic et al. 2020, RegNetY-4.0GF; pycls,
 # configs/dds_baselines/regnety/RegNetY-4.0GF_dds_8gpu.yaml

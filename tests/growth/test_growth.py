@@ -65,6 +65,12 @@ def test_a_backbone_between_two_is_in_proportion(d0: es.Spec) -> None:
     assert scaled(d0, 2.5).backbone is None
 
 
+def test_a_classifier_keeps_the_name_of_its_backbone_with_its_stages() -> None:
+    named = es.load("b0").model_copy(update={"backbone": "b0"})
+    assert es.scale(named, es.Multipliers(resolution=2)).backbone == "b0"
+    assert es.scale(named, es.Multipliers(width=2)).backbone is None
+
+
 def test_beyond_its_list_a_backbone_grows_by_the_coefficients(d0: es.Spec) -> None:
     over, under = at_phi(d0, 9), at_phi(d0, -2)
     assert (over.depth, over.width) == pytest.approx((3.1 * 1.2**2, 2 * 1.1**2))

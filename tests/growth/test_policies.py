@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 import effscale as es
 from effscale.cost.count import layer_costs
-from effscale.growth.dimensions import numbers
+from effscale.growth.scale import numbers
 from effscale.network.network import network
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.spec.models import POLICIES

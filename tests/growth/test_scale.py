@@ -10,9 +10,8 @@ from hypothesis import given, settings
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import numbers
 from effscale.growth.rounding import EXACT
-from effscale.growth.scale import at_resolution, variant, with_classes
+from effscale.growth.scale import at_resolution, numbers, variant, with_classes
 from effscale.spec.models import POLICIES, Published, Variant
 from tests.parts import head_of, stages, stem
 from tests.strategies import specs

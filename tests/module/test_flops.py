@@ -42,6 +42,9 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "batch norm": lambda x: F.batch_norm(x, x.new_empty(4), x.new_empty(4)),
     "batch norm in training": lambda x: F.batch_norm(x, None, None, training=True),
+    "layer norm": lambda x: F.layer_norm(x, (7,), x.new_empty(7), x.new_empty(7)),
+    "layer norm of channels last": lambda x: F.layer_norm(x.mT, (9,)).mT,
+    "layer norm of two dimensions": lambda x: F.layer_norm(x, (9, 7)),
     "product with a gate": lambda x: x * x[:, :, :1, :1].sigmoid(),
     "product with a number": lambda x: 2 * x,
     "product of a gate": lambda x: x[:, :, :1, :1] * x,
@@ -95,8 +98,9 @@ def test_results_are_shaped_as_torch_shapes_them(name: str) -> None:
         nn.Sequential(nn.Conv2d(4, 3, 1), nn.BatchNorm2d(4)),
         nn.Linear(6, 5),
         nn.Conv2d(4, 4, 11),
+        nn.LayerNorm(9),
     ],
-    ids=["channels", "norm", "features", "kernel"],
+    ids=["channels", "norm", "features", "kernel", "layer norm"],
 )
 def test_what_cannot_run_is_refused_as_torch_refuses_it(net: nn.Module) -> None:
     net.eval().to("meta")

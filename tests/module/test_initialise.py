@@ -11,7 +11,9 @@ from torch import nn
 import effscale as es
 from effscale.errors import LayerError
 from effscale.module.build import materialise
-from effscale.module.operators import initialise
+from effscale.module.operators import initialise, module_of
+from effscale.network.operators.norm import LayerNorm
+from effscale.spec.models import Norm
 
 pytestmark = pytest.mark.torch
 
@@ -82,6 +84,30 @@ def test_batch_norms_are_the_identity(net: nn.Sequential) -> None:
             fresh = nn.BatchNorm2d(norm.num_features).state_dict()
             for key, tensor in norm.state_dict().items():
                 assert torch.equal(tensor, fresh[key]), f"{name}.{key}"
+
+
+def test_layer_norms_are_one_and_zero(b0: es.Spec) -> None:
+    net = es.build(b0.model_copy(update={"norm": Norm(kind="layer")}))
+    norms = [each for each in net.modules() if isinstance(each, nn.LayerNorm)]
+    assert len(norms) == 49  # as many as the reference has batch norms
+    for norm in norms:
+        assert torch.equal(norm.weight, torch.ones(norm.normalized_shape))
+        assert torch.equal(norm.bias, torch.zeros(norm.normalized_shape))
+
+
+def test_a_layer_norm_has_mean_0_and_variance_1_at_each_position() -> None:
+    norm = module_of(LayerNorm(6, 1e-6))
+    assert isinstance(norm, nn.LayerNorm)
+    x = 3 + 2 * torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(0))
+    mean = x.mean(1, keepdim=True)
+    variance = (x - mean).square().mean(1, keepdim=True)
+    expected = (x - mean) / (variance + 1e-6).sqrt()
+    torch.testing.assert_close(norm(x), expected)
+    with torch.no_grad():
+        norm.weight.copy_(torch.arange(6))
+        norm.bias.copy_(-torch.arange(6))
+    scale = torch.arange(6).reshape(6, 1, 1)
+    torch.testing.assert_close(norm(x), expected * scale - scale)
 
 
 def test_a_seed_gives_the_same_weights_again(b0: es.Spec, net: nn.Sequential) -> None:

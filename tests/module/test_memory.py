@@ -11,6 +11,7 @@ from effscale.cost.memory import memory
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
 from effscale.spec.geometry import least_sides
+from effscale.spec.models import Norm
 from tests.module.live import peak
 
 pytestmark = pytest.mark.torch
@@ -42,6 +43,40 @@ def test_the_peak_of_training_is_what_torch_shows(name: str) -> None:
     spec = es.load(name)
     shown = peak(spec, 2, training=True)
     assert memory(network(spec), 2).training_peak == pytest.approx(shown, rel=0.01)
+
+
+def layered(name: str) -> es.Spec:
+    return es.load(name).model_copy(update={"norm": Norm(kind="layer")})
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["b0", "resnet18"])
+def test_layer_norms_put_out_statistics_too(name: str, dtype: str, batch: int) -> None:
+    """A mean and a deviation of each position, in single precision."""
+    spec = layered(name)
+    found = memory(network(spec), batch, dtype)
+    assert found.peak == pytest.approx(
+        peak(spec, batch, getattr(torch, dtype)), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("name", "within"), [("b0", 1e-3), ("mobilenetv3-small", 0.01), ("resnet18", 0.02)]
+)
+def test_layer_norms_keep_their_statistics_for_the_way_back(
+    name: str, within: float, dtype: str, batch: int
+) -> None:
+    """Behind one, channels are last; torch copies weights' gradients made like that.
+
+    The copy of one gradient is not counted: it shows where weights outweigh maps.
+    """
+    spec = layered(name)
+    shown = peak(spec, batch, getattr(torch, dtype), training=True)
+    found = memory(network(spec), batch, dtype).training_peak
+    assert found == pytest.approx(shown, rel=within)
 
 
 #: Between them: shared layers, cells, dense blocks, every kind of pooling.

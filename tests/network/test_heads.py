@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from effscale.cost.count import Cost, Visit, leaf_cost, walk
 from effscale.network.blocks import Style
 from effscale.network.heads import box_head, class_head
 from effscale.network.operators.convolution import Conv
-from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.shapes import Shape
 from effscale.spec.models import Norm, Squeeze
 from effscale.spec.neck import Heads
@@ -91,6 +92,17 @@ def test_convolutions_are_shared_by_the_levels_and_norms_are_not() -> None:
         *(("head.0.1.conv.shared", level, level > 3) for level in (3, 4, 5)),
         *((f"head.0.1.norm.p{level}", level, False) for level in (3, 4, 5)),
         *(("head.0.1.act.shared", level, level > 3) for level in (3, 4, 5)),
+    ]
+
+
+def test_layer_norms_are_shared_by_the_levels() -> None:
+    layered = replace(STYLE, normalisation=Norm(kind="layer"))
+    levels, maps = range(3, 6), tuple(Shape(8, side, side) for side in (8, 4, 2))
+    layer = class_head(heads(repeats=1), 8, levels, layered)
+    steps, _ = walk(layer, maps, "head", unroll=True)
+    norms = [step for step in steps if isinstance(step.leaf, LayerNorm)]
+    assert [(step.path, step.level, step.tied) for step in norms] == [
+        ("head.0.1.norm.shared", level, level > 3) for level in levels
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import Conv, Linear
-from effscale.network.operators.norm import BatchNorm
+from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import Pool
 from effscale.network.shapes import Shape
 
@@ -74,6 +74,15 @@ def test_a_norm_of_no_channels_is_refused() -> None:
         "channels: expected at least 1, got BatchNorm(channels=0, eps=1, momentum=1)"
     )
     assert message(lambda: BatchNorm(0, 1, 1)) == expected
+    expected = "channels: expected at least 1, got LayerNorm(channels=0, eps=1)"
+    assert message(lambda: LayerNorm(0, 1)) == expected
+
+
+def test_a_norm_of_other_channels_than_come_in_is_refused() -> None:
+    for norm in (BatchNorm(4, 1, 1), LayerNorm(4, 1)):
+        assert norm.output(Shape(4, 5, 7), "norm") == Shape(4, 5, 7)
+        with pytest.raises(LayerError):
+            norm.output(Shape(3, 5, 7), "norm")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from effscale.quantity import human
 from effscale.report import document
 from effscale.report.document import Column, Footnotes, marked, raised
 
@@ -26,7 +27,7 @@ from effscale.report.document import Column, Footnotes, marked, raised
         (document.sides, [256, 320], "256×320"),
         (document.change, [4, 9], "4→9"),
         (document.change, [1, 1], "1"),
-        (document.quantity, 385814752, "386 M"),
+        (human, 385814752, "386 M"),
     ],
 )
 def test_shows(show: document.Show, value: float, text: str) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 import effscale as es
 from effscale.compare.side_by_side import entries
+from effscale.quantity import human
 from effscale.report import compare
 from effscale.report import page as html
-from effscale.report.document import Column, Report, Section, percent, quantity
+from effscale.report.document import Column, Report, Section, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ def test_cells_sort_by_exact_numbers_and_show_shares() -> None:
     columns = [
         Column("part", "part", justify="left"),
         Column("input", "input", str),
-        Column("MACs", "macs", quantity),
+        Column("MACs", "macs", human),
         Column("share", "share", percent),
         Column("off", "off", percent, style=lambda _value: "red"),
         Column("none", "none"),

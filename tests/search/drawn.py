@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.growth.dimensions import changed, numbers
+from effscale.growth.scale import changed, numbers
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Rounding, Spec

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import numbers
+from effscale.growth.scale import numbers
 from effscale.search.fit import Limits, on_ray, ray
 from tests.search.drawn import (
     aligned,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
-from effscale.growth.dimensions import numbers
+from effscale.growth.scale import numbers
 from effscale.search import grid
 from effscale.search.grid import Grid, axes, axis, search
 from tests.search.drawn import figures

@@ -16,7 +16,7 @@ from effscale.search.reachable import axes, breakpoints, distinct, simplest
 from tests.search.drawn import aligned, network, networks, roundings
 
 if TYPE_CHECKING:
-    from effscale.search.reachable import Axis, Rounded
+    from effscale.search.reachable import Intervals, Rounded
     from effscale.spec.models import Rounding, Spec
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ def along(spec: Spec, dimension: str, at: object) -> list[tuple[int, ...]]:
     return networks(spec, multipliers)
 
 
-def entries(spec: Spec, axis: Axis, dimension: str) -> list[tuple[int, ...]]:
+def entries(spec: Spec, axis: Intervals, dimension: str) -> list[tuple[int, ...]]:
     """The network of each entry, which must be one from its start to its end."""
     found = along(spec, dimension, axis.start)
     assert along(spec, dimension, (axis.start + axis.end) / 2) == found

@@ -67,6 +67,21 @@ def test_what_was_written_is_written_the_same_again() -> None:
     assert dumps(loads(WRITTEN), "small\n and square") == WRITTEN
 
 
+@pytest.mark.parametrize(
+    ("stated", "written"),
+    [
+        ("{kind: layer}", "{kind: layer, eps: 1.0e-06}"),
+        ("{kind: layer, eps: 0.5}", "{kind: layer, eps: 0.5}"),
+        ("{kind: batch}", "{eps: 0.001, momentum: 0.01}"),
+        ("{momentum: 0.5}", "{eps: 0.001, momentum: 0.5}"),
+    ],
+)
+def test_a_norm_is_written_as_its_kind_has_it(stated: str, written: str) -> None:
+    spec = loads(f"norm: {stated}\n{READ}")
+    assert f"\nnorm: {written}\n" in dumps(spec)
+    assert again(spec) == spec
+
+
 @some
 @given(specs() | detectors())
 def test_a_network_reads_back_equal(spec: Spec) -> None:

@@ -34,6 +34,13 @@ def test_defaults_are_the_published_ones() -> None:
     assert optional == (None, None, None, None)
 
 
+def test_a_layer_norms_epsilon_is_convnexts_unless_stated() -> None:
+    # torchvision/models/convnext.py: partial(LayerNorm2d, eps=1e-6)
+    assert spec("norm", {"kind": "layer"}).norm.eps == 1e-6
+    assert spec("norm", {"kind": "layer", "eps": 1e-3}).norm.eps == 1e-3
+    assert spec("norm", {"kind": "batch"}).norm == Norm() == Norm(eps=1e-3)
+
+
 @pytest.mark.parametrize(
     ("policy", "rules"),
     [

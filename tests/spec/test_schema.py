@@ -114,6 +114,9 @@ def fits(data: object) -> bool:
     [
         "resolution: [32, 48]",
         "rounding: pycls",
+        "norm: {momentum: 0.1}",
+        "norm: {kind: batch, momentum: 0.1}",
+        "norm: {kind: layer, eps: 1.0e-6}",
         "rounding: {ties: even}",
         "budget: {macs: <= 400M}",
         "variants: {x: {resolution: 32, phi: -1}}",

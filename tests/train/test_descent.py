@@ -8,15 +8,19 @@ import pytest
 import torch
 from torch import nn
 
+from effscale.module.operators import LayerNorm2d
 from effscale.train.trainer import Descent
 from tests.train.small import RECIPE
 
 pytestmark = pytest.mark.torch
 
 
-def test_moves_as_torch_s_own_optimizer_does() -> None:
+@pytest.mark.parametrize(
+    "norm", [nn.BatchNorm2d(4), LayerNorm2d(4)], ids=["batch", "layer"]
+)
+def test_moves_as_torch_s_own_optimizer_does(norm: nn.Module) -> None:
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), deepcopy(norm), nn.Flatten())
     twin = deepcopy(net)
     descent = Descent(net, RECIPE)
     others = [*twin[0].parameters()]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
-
 import pytest
 
+import effscale as es
 from effscale.errors import TrainError
 from effscale.train.sources import classes_of, data_of, fitted
 from tests.train.small import shades, small
-
-if TYPE_CHECKING:
-    import effscale as es
 
 pytestmark = pytest.mark.torch
 
@@ -31,7 +26,7 @@ def test_fewer_than_the_data_have_are_refused() -> None:
 
 
 def test_a_network_without_such_a_head_is_refused() -> None:
-    detector = cast("es.Spec", SimpleNamespace(name="d0", head=None))
+    detector = es.load("d0").model_copy(update={"name": "d0"})
     with pytest.raises(TrainError) as caught:
         fitted(detector, shades(), None)
     expected = "expected a network that tells classes of images apart"

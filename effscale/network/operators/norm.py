@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def norm_of(given: Norm, channels: Int) -> Operator:
     """The norm that a spec asks for, of so many channels."""
+    if given.kind == "layer":
+        return LayerNorm(channels, given.eps)
     return BatchNorm(channels, given.eps, given.momentum)
 
 
@@ -52,3 +54,34 @@ class BatchNorm(Operator):
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its scale needs the input."""
         return PRODUCT
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Operator):
+    """Normalisation of each position's channels, with scale and shift."""
+
+    channels: Int
+    eps: float
+
+    label = "layer norm"
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.channels)
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.channels, shape, path)
+        return shape
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=2 * self.channels)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {
+            "layer_norm": int(after.elements),
+            "layer_norm_channels": int(self.channels),
+        }
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """Mean and deviation of each position, in single precision, are kept too."""
+        return PRODUCT._replace(words=int(after.positions))

@@ -57,6 +57,8 @@ Tally = Literal[
     "linear_bias",
     "norm",
     "norm_channels",  #: channels
+    "layer_norm",
+    "layer_norm_channels",  #: channels
     Activation,
     Gate,
     "global_in",
@@ -95,7 +97,9 @@ class Traffic(NamedTuple):
     keeps_inputs: bool = False  #: for the way back
     keeps_output: bool = False
     elements: int | None = None  #: made, where they are not those of the output
-    indices: int = 0  #: of maxima, beside the output
+    #: Of 8 bytes whatever the element, made beside the output and kept for the way
+    #: back: the index of a maximum; a mean and a deviation in single precision.
+    words: int = 0
 
 
 #: Sums, and products, whose factors the way back needs.

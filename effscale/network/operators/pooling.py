@@ -53,7 +53,7 @@ class Pool(Operator):
         """Of a maximum, the place as well."""
         del before
         indices = int(after.elements) if self.kind == "max" else 0
-        return PRODUCT._replace(indices=indices)
+        return PRODUCT._replace(words=indices)
 
 
 @dataclass(frozen=True, slots=True)

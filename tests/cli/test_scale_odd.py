@@ -1,0 +1,105 @@
+"""`effscale scale` of networks that fractions, or windows, make odd."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Run
+
+HALVES = """\
+name: halves
+resolution: 64
+stem: {kernel: 3, stride: 2, channels: 24}
+blocks:
+  split:
+  - block: residual
+    layers: [{block: concat, branches: [[{kernel: 1, ratio: 0.25}], [{kernel: 3, ratio: 0.75}]]}]
+stages:
+- {block: split, channels: 24, repeats: 3}
+- {kernel: 1, channels: 48, groups: 8, block: conv}
+head: {classes: 5}
+"""  # noqa: E501
+APART = """\
+name: apart
+resolution: 64
+stem: {kernel: 3, channels: 8}
+stages:
+- block: concat
+  branches:
+  - [{kernel: 5, padding: valid, channels: 8}, {block: max_pool, kernel: 3, stride: 2}]
+  - [{kernel: 5, padding: valid, stride: 2, channels: 8}]
+- {block: basic, kernel: 3, stride: 1, channels: 8, repeats: 1}
+head: {classes: 5}
+"""
+
+
+@pytest.fixture
+def text(tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A file of the text that a test is of."""
+    path = tmp_path / "net.yaml"
+    path.write_text(request.param, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("text", [HALVES], indirect=True)
+@pytest.mark.parametrize("phi", ["1", "-2", "5.5"])
+def test_shares_of_channels_are_explained(run: Run, text: str, phi: str) -> None:
+    json_of = ("--measure", "none", "--format", "json")
+    result = run("scale", text, "--phi", phi, *json_of)
+    assert (result.exit_code, result.stderr) == (0, "")
+    row = json.loads(result.stdout)["rows"][1]
+    assert len(row["explain"]) == 6
+    assert "unexplained" not in row
+
+
+@pytest.mark.parametrize("name", ["pnasnet-5-large", "nasnet-a-large", "amoebanet-a"])
+def test_parts_of_cells_are_explained(run: Run, name: str) -> None:
+    result = run("scale", name, "--phi", "-4", "--measure", "none", "--format", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(json.loads(result.stdout)["rows"][1]["explain"]) == 6
+
+
+@pytest.mark.parametrize("text", [APART], indirect=True)
+@pytest.mark.parametrize("phi", ["1", "1,2"])
+def test_what_is_not_explained_is_said(run: Run, text: str, phi: str) -> None:
+    result = run("scale", text, "--phi", phi, "--measure", "none")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for each in phi.split(","):
+        assert f"apart-phi{each}: no explanation, as unrounded" in result.stdout
+    assert "Why" not in result.stdout
+
+
+@pytest.mark.parametrize("text", [APART], indirect=True)
+def test_json_says_what_is_not_explained(run: Run, text: str) -> None:
+    result = run("scale", text, "--measure", "none", "--format", "json")
+    assert result.exit_code == 0
+    baseline, row = json.loads(result.stdout)["rows"]
+    assert (row["explain"], "unexplained" in row) == ([], True)
+    assert baseline["deviation"] == 0
+
+
+NOTHING = """\
+name: pools
+resolution: 64
+stem: {block: max_pool, kernel: 3, stride: 2}
+stages: [{block: avg_pool, kernel: 3}]
+head: {classifier: false}
+"""
+
+
+@pytest.mark.parametrize("text", [NOTHING], indirect=True)
+@pytest.mark.parametrize(
+    "options",
+    [["--strategy", "resolution"], ["--sweep", "resolution=64..128"]],
+    ids=["scale", "sweep"],
+)
+def test_nothing_has_no_multiple(run: Run, text: str, options: list[str]) -> None:
+    result = run("scale", text, "--measure", "none", *options)
+    assert result.exit_code == 1
+    assert result.stderr == "pools: expected MACs to scale, counted 0\n"
