@@ -11,8 +11,9 @@ Place: TypeAlias = tuple[str | int, ...]
 
 #: The rule that most faults of structure break: lines that do not fit each other.
 MISFIT = "EFF208"
-#: Characters of a word that may be a known one misspelt.
-LONGEST_WORD = 80
+#: Characters of a word that may be a known one misspelt; by a slip alone, at least so
+#: many.
+LONGEST_WORD, LEAST_WORD = 80, 4
 #: Likeness of words, from 0 to 1, that makes them close; and that sets one apart.
 CLOSE, CLEARLY = 0.7, 0.1
 
@@ -91,6 +92,7 @@ class Fault:
     suggestion: str = ""  #: the word that was nearly certainly meant
     instead: str = ""  #: what else would do in its place
     help: str = ""  #: a hint of its own, beside its rule's
+    implies: int = 0  #: faults that follow from it, and are not said
     #: What mends it, all of it or nothing; none where that takes a decision.
     edits: tuple[Edit, ...] = ()
     path: str = ""
@@ -183,11 +185,17 @@ def did_you_mean(word: object, known: list[str]) -> str:
 
 
 def closest(word: object, known: list[str]) -> str:
-    """The one known word that is close to `word`; nothing if several might be meant."""
+    """The one known word that is close to `word`; nothing if several might be meant.
+
+    The only one that is a slip away is meant, however close others are.
+    """
     from difflib import SequenceMatcher
 
     if not isinstance(word, str) or len(word) > LONGEST_WORD:
         return ""
+    slips = [each for each in known if _is_slip(word.lower(), each.lower())]
+    if len(word) >= LEAST_WORD and len(set(slips)) == 1:
+        return slips[0]
     matcher = SequenceMatcher(b=word.lower())
     close = [(0.0, ""), (0.0, "")]
     for each in known:
@@ -196,6 +204,16 @@ def closest(word: object, known: list[str]) -> str:
             close.append((matcher.ratio(), each))
     (second, _), (first, nearest) = sorted(close)[-2:]
     return nearest if first >= CLOSE and first - second >= CLEARLY else ""
+
+
+def _is_slip(word: str, known: str) -> bool:
+    """Whether a letter is wrong, lost or too many, or two have changed places."""
+    if abs(len(word) - len(known)) > 1 or word == known:
+        return False
+    pairs = enumerate(zip(word, known, strict=False))
+    k = next((k for k, (a, b) in pairs if a != b), min(len(word), len(known)))
+    a, b = word[k:], known[k:]
+    return b in {b[:1] + a[1:], a[1:2] + a[:1] + a[2:], a[1:]} or a == b[1:]
 
 
 def _hint(word: str) -> str:

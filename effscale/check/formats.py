@@ -76,8 +76,12 @@ def _cell(text: str) -> str:
 def counted(outcome: Outcome) -> str:
     """`3 errors, 1 warning in 2 of 5 files`, in a sentence."""
     files = _several(len(outcome.files), "file")
+    left = ""
+    if outcome.left:
+        others = _several(outcome.left, "other YAML file")
+        left = f"; {others} left alone"
     if not outcome.findings:
-        return f"{files} checked, nothing found"
+        return f"{files} checked, nothing found{left}"
     of_kind = [
         _several(outcome.severities[kind], kind)
         for kind in ("error", "warning", "note")
@@ -85,7 +89,7 @@ def counted(outcome: Outcome) -> str:
     ]
     bad = sum(bool(each.findings) for each in outcome.files)
     of_all = files if len(outcome.files) == bad else f"{bad:,} of {files}"
-    return f"{', '.join(of_kind)} in {of_all}"
+    return f"{', '.join(of_kind)} in {of_all}{left}"
 
 
 def _several(number: int, what: str) -> str:

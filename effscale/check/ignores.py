@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,11 @@ UNUSED = Rule(
     applies="safe",
 )
 RULES = (UNUSED,)
-_COMMENT = re.compile(r"[ \t]*#[ \t]*effscale:[ \t]*ignore(?:\[([^\]\n]*)\])?")
+#: With the reason behind it, up to the next one.
+_COMMENT = re.compile(
+    r"[ \t]*#[ \t]*effscale:[ \t]*ignore\b(?:\[([^\]]*)\])?"
+    r"((?:(?!#[ \t]*effscale:).)*)"
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class Ignore:
     line: int
     column: int
     start: int  #: with the blanks before it
-    end: int
+    end: int  #: with the reason that follows
     codes: tuple[str, ...]
+    reason: str
 
     def covers(self, finding: Fault) -> list[str]:
         """The codes of it that are meant for `finding`, a whole one or its start."""
@@ -50,37 +54,29 @@ class Ignore:
 
 def ignores(source: Source) -> list[Ignore]:
     """Every such comment of a file, texts that only look like one left out."""
-    if source.reading.root is None or "effscale:" not in source.text:
+    if "effscale:" not in source.text:
         return []
-    texts = sorted(_texts(source.root))
     found = []
-    for match in _COMMENT.finditer(source.text):
-        start = match.start() + match[0].index("#")
-        if start == match.start() and source.text[start - 1 : start].strip():
+    for begin, behind in source.comments:
+        if source.text[begin - 1 : begin].strip():
             continue  # no comment begins right behind a letter
-        within = bisect_right(texts, (start, len(source.text))) - 1
-        if within >= 0 and start < texts[within][1]:
-            continue
-        line, column = source.place(start)
-        codes = tuple(code.strip() for code in (match[1] or "").split(","))
-        found.append(Ignore(line, column, match.start(), match.end(), codes))
+        blank = len(source.text[:begin].rstrip(" \t"))
+        for match in _COMMENT.finditer(source.text[blank:behind]):
+            start = blank + match.start()
+            line, column = source.place(start + match[0].index("#"))
+            codes = tuple(code.strip() for code in (match[1] or "").split(","))
+            end = blank + match.end()
+            found.append(Ignore(line, column, start, end, codes, match[2].rstrip()))
     return found
 
 
-def _texts(root: Node) -> Iterator[tuple[int, int]]:
-    """Where the scalars of a file are."""
-    waiting, seen = [root], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:  # an alias: the same node once more
-            continue
-        seen.add(id(node))
-        if isinstance(node.value, dict):
-            waiting += [*node.keys.values(), *node.value.values()]
-        elif isinstance(node.value, list):
-            waiting += node.value
-        else:
-            yield node.start, node.end[2]
+def spared(source: Source, findings: list[Fault]) -> Iterator[Fault]:
+    """The findings that no comment ignores."""
+    comments = ignores(source) if findings else []
+    for finding in findings:
+        here = (each for each in comments if each.line == finding.line)
+        if not any(each.covers(finding) for each in here):
+            yield finding
 
 
 def applied(
@@ -92,7 +88,8 @@ def applied(
     """The findings that no comment ignores, and comments that ignore none of them.
 
     Of all `known` codes, those not `enabled` were not looked for, so that they may be
-    ignored for nothing.
+    ignored for nothing. So may all where some rules could not look: they have not found
+    nothing.
     """
     comments = ignores(source)
     by_line: dict[int, list[Ignore]] = {}
@@ -105,6 +102,8 @@ def applied(
         used.update(hits)
         if not hits:
             yield finding
+    if not comments or not source.is_counted:
+        return
     unasked = [code for code in known if code not in enabled]
     for comment in comments:
         idle = [code for code in comment.codes if (comment.start, code) not in used]
@@ -120,7 +119,8 @@ def _any_begins(codes: list[str], start: str) -> bool:
 def _unused(source: Source, comment: Ignore, idle: list[str]) -> Fault:
     kept = [code for code in comment.codes if code not in idle]
     written = source.text[comment.start : comment.end].lstrip(" \t")
-    text = f"  # effscale: ignore[{', '.join(kept)}]" if kept else ""
+    listed = f"  # effscale: ignore[{', '.join(kept)}]{comment.reason}"
+    text = listed if kept else ""
     message = (
         f"expected a finding of {', '.join(idle)} on this line, found none"
         if any(idle)

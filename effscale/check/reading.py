@@ -97,7 +97,7 @@ RULES = (
         "error",
         "A value is not plain: its tag asks for something else to be made of it.",
         "Nothing is ever constructed from a spec but numbers, texts, lists and "
-        "mappings, so no file can run code. `<<` merges nothing here, either.",
+        "mappings, so no file can run code. Merge keys, `<<`, are not read, either.",
         "kernel: !!python/name:os.getcwd ''",
         "kernel: 3",
     ),

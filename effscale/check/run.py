@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from effscale.check import ignores
 from effscale.check.catalogue import FINDERS, RULES, applies_to, help_on, severity
+from effscale.check.cost import DIFFERS
 from effscale.check.rule import Applies
 from effscale.check.source import Source
 from effscale.errors import SpecError
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from effscale.errors import Fault
 
 
+#: Rules that no finder looks for, but a measurement.
+VERIFIED = {DIFFERS.code}
+
+
 def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Fault]:
     """Everything that the `enabled` rules find in a file, in its order."""
     found = (each for finder in FINDERS for each in finder.findings(source))
     looked_for = sorted(each for each in found if each.code in enabled)
-    left = ignores.applied(source, looked_for, RULES, enabled)
+    left = ignores.applied(source, looked_for, RULES, {*enabled} - VERIFIED)
     return sorted(each for each in left if each.code in enabled)
 
 
@@ -53,6 +58,7 @@ class Outcome:
     """All files of a run, in order."""
 
     files: tuple[Checked, ...]
+    left: int = 0  #: YAML files of its folders that are no specs
 
     @property
     def findings(self) -> list[Fault]:
@@ -83,6 +89,7 @@ class Outcome:
             "findings": [_row(finding) for finding in self.findings],
             "summary": {
                 "files": len(self.files),
+                "left": self.left,
                 "errors": counts["error"],
                 "warnings": counts["warning"],
                 "notes": counts["note"],
@@ -108,8 +115,16 @@ SUFFIXES = (".yaml", ".yml")
 SPEC_SUFFIXES = tuple(f".effscale{suffix}" for suffix in SUFFIXES)
 #: Folders that hold what others wrote, beside those that are hidden.
 FOREIGN = {"node_modules", "site-packages", "venv", "__pycache__"}
-#: What a spec has at its first level: two of these are no chance.
-_KEYS = re.compile(rb"^(?:stem|stages|head|variants|expected)[ \t]*:", re.MULTILINE)
+#: What a spec has at its first level. One of the first kind and another are no chance:
+#: other tools have stages of a build, or a backbone and a head.
+_TELLING = {b"stem", b"stages", b"neck"}
+_KEYS = re.compile(
+    rb"""^(["']?)(stem|stages|neck|head|heads|backbone|resolution|variants|expected)"""
+    rb"""\1[ \t]*:""",
+    re.MULTILINE,
+)
+#: What editors are told by, in a comment.
+_MODELINE = re.compile(rb"^#[ \t]*yaml-language-server:.*effscale", re.MULTILINE)
 _HEAD = 2**16
 
 
@@ -140,22 +155,25 @@ def below(folder: str | Path) -> Iterator[str]:
                 yield os.path.normpath(os.path.join(top, name))  # noqa: PTH118
 
 
-def listed(paths: tuple[str, ...]) -> list[str]:
-    """The files that `paths` name, each once, in order; folders stand for those below.
+def listed(paths: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The files that `paths` name, each once, in order, and those that are left alone.
 
-    No path stands for the specs below the current folder: other YAML files are left
-    out, which no folder that is named does.
+    A folder, the current one where no path is given, stands for the specs below it;
+    other YAML files there are left alone.
     """
-    if not paths:
-        return [path for path in below(".") if looks_like_a_spec(path)]
-    found: list[str] = []
-    for path in paths:
-        found += below(path) if Path(path).is_dir() else [path]
-    return list(dict.fromkeys(found))
+    found: dict[str, bool] = {}
+    for path in paths or (".",):
+        if Path(path).is_dir():
+            for each in below(path):
+                found[each] = found.get(each) or looks_like_a_spec(each)
+        else:
+            found[path] = True
+    files = [path for path, wanted in found.items() if wanted]
+    return files, [path for path, wanted in found.items() if not wanted]
 
 
 def looks_like_a_spec(path: str) -> bool:
-    """Whether a file is called a spec, or has keys of one at its first level."""
+    """Whether a file is a spec by its name, its keys, or what editors are told."""
     if path.endswith(SPEC_SUFFIXES):
         return True
     try:
@@ -163,4 +181,6 @@ def looks_like_a_spec(path: str) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
-    return len(set(_KEYS.findall(head))) > 1
+    keys = {key for _, key in _KEYS.findall(head)}
+    telling = bool(keys & _TELLING) and len(keys) > 1
+    return telling or bool(_MODELINE.search(head))

@@ -12,7 +12,7 @@ from effscale.errors import EffscaleError, SpecError
 from effscale.growth.scale import variant
 from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
-from effscale.spec.nodes import BREAK, Node, decoded
+from effscale.spec.nodes import BREAK, Node, decoded, scalars
 from effscale.spec.references import MAX_REPEATED, lines
 from effscale.spec.values import Model
 
@@ -134,6 +134,34 @@ class Source:
             deeper = max(1, int(each.depth_multiplier))
             total += own * deeper + sum(int(n) for n in each.repeats or ())
         return total <= MAX_REPEATED
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether every rule could look at all of it: it loads, and each network is."""
+        return bool(self.networks) and not any(
+            isinstance(each, EffscaleError) for each in self.networks.values()
+        )
+
+    @cached_property
+    def comments(self) -> list[tuple[int, int]]:
+        """Where its comments begin and end; none where the text is no YAML."""
+        if self.reading.root is None or "#" not in self.text:
+            return []
+        found: list[tuple[int, int]] = []
+        texts = iter(scalars(self.text))
+        begin, behind = next(texts, (len(self.text), 0))
+        at = self.text.find("#")
+        while at >= 0:
+            while behind <= at and begin < len(self.text):
+                begin, behind = next(texts, (len(self.text), len(self.text)))
+            if begin <= at < behind:
+                at = self.text.find("#", behind)
+                continue
+            line_end = BREAK.search(self.text, at)
+            end = line_end.start() if line_end else len(self.text)
+            found.append((at, end))
+            at = self.text.find("#", end)
+        return found
 
     @cached_property
     def starts(self) -> list[int]:

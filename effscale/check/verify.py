@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from effscale.check.cost import DIFFERS
+from effscale.check.ignores import spared
 from effscale.errors import EffscaleError, MeasureError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def verified(
     for each in outcome.files:
         sound = not each.source.faults
         found = _measured(each.source, progress, note) if sound else []
+        found = [*spared(each.source, found)]
         files.append(replace(each, findings=(*each.findings, *found)))
     return replace(outcome, files=tuple(files))
 

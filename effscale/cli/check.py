@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,10 +121,12 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Find everything that is wrong with spec files.
 
-    Each PATH is a file, a folder, or - for standard input; without one, the specs below
-    the current folder are checked. Findings have a place, a code that effscale rule
-    explains, and where there is one a hint. A line that ends with
-    # effscale: ignore[EFF301] is spared that one.
+    Each PATH is a file, - for standard input, or a folder; a folder, the current one if
+    there is no PATH, stands for the specs in it and below. A YAML file is a spec if it
+    has a stem, stages or a neck and another key of one, if it is called
+    NAME.effscale.yaml, or by the modeline of effscale schema. Findings have a place, a
+    code that effscale rule explains, and where there is one a hint. A line that ends
+    with # effscale: ignore[EFF301] is spared that one.
 
     Exits 1 if an error is found. torch is not imported.
 
@@ -138,8 +140,8 @@ def command(  # noqa: PLR0913 - options
     from effscale.check.fix import changes, checked
 
     enabled = chosen(chain(*select), chain(*ignore))
-    sources = _sources(paths)
-    outcome = checked(sources, enabled, mending.applies)
+    sources, left = _sources(paths)
+    outcome = replace(checked(sources, enabled, mending.applies), left=left)
     if mending.diff:
         diff = "".join(changes(sources, outcome))
         click.echo(diff, nl=False)
@@ -156,14 +158,16 @@ def command(  # noqa: PLR0913 - options
         raise SystemExit(1)
 
 
-def _sources(paths: tuple[str, ...]) -> list[Source]:
+def _sources(paths: tuple[str, ...]) -> tuple[list[Source], int]:
+    """Each file that is to be checked, and how many others lie beside them."""
     from effscale.check.run import listed, read
 
-    found = [read(path) for path in listed(paths)]
-    if not found:
+    files, left = listed(paths)
+    if not files:
         where = f"in {', '.join(paths)}" if paths else "below the current folder"
-        raise click.UsageError(f"expected spec files {where}, found none")
-    return found
+        others = f" but {len(left):,} other YAML files" if left else ""
+        raise click.UsageError(f"expected spec files {where}, found none{others}")
+    return [read(path) for path in files], len(left)
 
 
 def _write_back(before: list[Source], outcome: Outcome) -> None:

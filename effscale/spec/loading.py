@@ -17,7 +17,7 @@ from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_byt
 from effscale.spec.steps import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -77,19 +77,21 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     unknown = list(references.unknown(given))
     found = [*wrong, *unknown]
     spec, details = _validated(given)
-    lacking = _lacking(given)
+    lacking = _lacking(mapping(given))
     if lacking and {"head", "neck"} <= mapping(given).keys():
         found.append(HEAD_BESIDE)
     if details or lacking:
         lines = [each.place[:-1] for each in unknown] + list(references.misnamed(data))
         if "backbone" in mapping(given) and not alone:  # it would have brought these
             details = [each for each in details if each["loc"] not in _BROUGHT]
-        faults += schema_faults(details, lacking, root, path, lines)
+        found_too = schema_faults(details, mapping(given), root, path, lines)
+        faults += [each for each in found_too if not _of_merge(each, root, faults)]
     elif spec is not None and not found:
         found += structure.faults(spec)
     for fault in found:
-        place = stated(fault.place, root)
-        faults.append(root.at(place).located(replace(fault, place=place), path))
+        place, of_key = stated(fault.place, root), fault.code == "EFF102"
+        said = replace(fault, place=place[:-1] if of_key else place)
+        faults.append(root.at(place, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking else spec
     return Reading(root, sound, tuple(sorted(set(faults))))
 
@@ -111,12 +113,20 @@ def _validated(data: Any) -> tuple[Spec | None, list[ErrorDetails]]:  # noqa: AN
         return None, [*error.errors(include_url=False), *null]
 
 
-def _lacking(data: Any) -> list[str]:  # noqa: ANN401 - whatever a file holds
+def _lacking(data: Collection[str], meant: Collection[str] = ()) -> list[str]:
     """Sections of which a network has one or the other: a head, or neck and heads."""
-    if not isinstance(data, dict):
-        return []
-    others = (group for group in reversed(ENDS) if not data.keys().isdisjoint(group))
+    known = {*data, *meant}
+    others = (group for group in reversed(ENDS) if not known.isdisjoint(group))
     return [name for name in next(others, ENDS[0]) if name not in data]
+
+
+def _of_merge(fault: Fault, root: Node, faults: list[Fault]) -> bool:
+    """Whether `<<` is to blame for a key that is unknown, or missing."""
+    node = root.at(fault.place)
+    if fault.code not in {"EFF101", "EFF102"} or not node.merges(faults):
+        return False
+    at = node.keys["<<"].line, node.keys["<<"].column
+    return fault.code == "EFF101" or (fault.line, fault.column) == at
 
 
 #: The classes of lines, which pydantic names on the way to a fault.
@@ -129,16 +139,18 @@ NO_WORDS: tuple[object, list[str]] = ("", [])
 
 def schema_faults(
     details: Sequence[ErrorDetails],
-    lacking: Sequence[str],
+    data: dict[str, Any],
     root: Node,
     path: str,
     unknown: list[Place],
 ) -> Iterator[Fault]:
-    """Each error as a fault; `lacking` are keys of the file that it must have as well.
+    """Each error of a file's data as a fault.
 
-    Of lines whose block is unknown nothing else is said.
+    Of lines whose block is unknown nothing else is said, and a key that is there but
+    misspelt is not missing.
     """
     missing: dict[Place, list[str]] = {}
+    misspelt: list[Fault] = []
     for index, detail in enumerate(details):
         place, kind = stated(detail["loc"], root), detail["type"]
         if any(place[: len(line)] == line for line in unknown):
@@ -149,12 +161,25 @@ def schema_faults(
             missing.setdefault(place, []).append("block")
         elif kind != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:
             # else pydantic has counted only the items that are right
-            yield _worded(detail, place, root, path, hints=index < MAX_HINTS)
-    if lacking:
-        missing.setdefault((), []).extend(lacking)
+            found = _worded(detail, place, root, path, hints=index < MAX_HINTS)
+            meant = found.suggestion if found.code == "EFF102" else ""
+            if meant:
+                misspelt.append(found)
+            else:
+                yield found
+    if isinstance(root.value, dict):
+        ends = _lacking(data, [each.suggestion for each in misspelt if not each.place])
+        missing.setdefault((), []).extend(ends)
+    for fault in misspelt:
+        lacking = missing.get(fault.place, [])
+        whole = fault.place == () and fault.suggestion == "backbone"
+        implied = {fault.suggestion, *(references.TAKEN if whole else ())}
+        missing[fault.place] = [key for key in lacking if key not in implied]
+        yield replace(fault, implies=len(lacking) - len(missing[fault.place]))
     for place, keys in missing.items():
-        fault = Fault(place, f"missing {', '.join(keys)}", "EFF101")
-        yield root.at(place).located(fault, path)
+        if keys:
+            fault = Fault(place, f"missing {', '.join(keys)}", "EFF101")
+            yield root.at(place).located(fault, path)
 
 
 def _worded(

@@ -54,6 +54,12 @@ class Node:
                 return node
         return word if key else node
 
+    def merges(self, faults: list[Fault]) -> bool:
+        """Whether a mapping asks for the keys of another one, which is a fault."""
+        key = self.keys.get("<<")
+        at = (key.line, key.column) if key else ()
+        return any(f.code == "EFF007" and (f.line, f.column) == at for f in faults)
+
     def located(self, fault: Fault, path: str) -> Fault:
         """`fault` as one of this value, in the text of the file at `path`."""
         word = fault.suggestion or fault.instead
@@ -79,6 +85,10 @@ MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
 #: Kinds of scalar that are read as something, and those that stay the text they are.
 SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
+
+#: A key that asks for those of another mapping, and what is said of it.
+MERGE = "merge"
+NO_MERGE = "merge keys are not read: write the keys out, or define a block under blocks"
 
 #: Where YAML ends a line.
 BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -162,7 +172,11 @@ class _Composer:
                 value = self.resolver.construct_object(node)
             except (ValueError, LookupError, OverflowError):
                 kind = "unread"
-        if kind not in SCALARS | TEXTS:
+        parent, key, _ = self.open[-1] if self.open else (None, None, None)
+        if kind == MERGE and parent and not key and isinstance(parent.value, dict):
+            fault = Fault((), "expected a key, got '<<'", "EFF007", help=NO_MERGE)
+            self.faults.append(_node(event).located(fault, self.path))
+        elif kind not in SCALARS | TEXTS:
             message = f"expected a plain value, got {short(value, 42)} as {tag!r}"
             self.faults.append(self.fault(event, "EFF007", message))
         self.values += 1
@@ -251,6 +265,13 @@ def compose(text: str, path: str) -> tuple[Node | None, list[Fault]]:
         at = _end(text[: error.start])
         fault = composer.fault(at, "EFF004", f"not YAML: {error.reason}")
     return None, [*composer.faults, fault]
+
+
+def scalars(text: str) -> list[tuple[int, int]]:
+    """Where the scalars of a YAML text begin and end, keys among them, in order."""
+    events = yaml.parse(text, Loader=_Loader)
+    found = (each for each in events if isinstance(each, yaml.ScalarEvent))
+    return [(_spot(each.start_mark)[2], _spot(each.end_mark)[2]) for each in found]
 
 
 def _node(at: Any) -> Node:  # noqa: ANN401 - an event of PyYAML, or a mark

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
-from effscale.spec.steps import STEPS
+from effscale.spec.steps import KEYS, STEPS
 from effscale.spec.values import MAX_REPEATS
 
 if TYPE_CHECKING:
@@ -70,6 +70,10 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
     for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
         at = (*place, index) if isinstance(lines, list) else place
         fields = mapping(line)
+        if misspelt := _misspelt_block(fields):
+            message = f"unknown key {short(misspelt)}"
+            yield Fault((*at, misspelt), message, "EFF102", "block")
+            continue
         block = fields.get("block", "conv")
         if block not in known:
             message = f"expected one of {', '.join(known)}, got {short(block)}"
@@ -82,6 +86,14 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
             yield from _unknown(fields.get(key, []), (*at, key), steps)
         for k, branch in enumerate(_items(fields.get("branches"))):
             yield from _unknown(branch, (*at, "branches", k), steps)
+
+
+def _misspelt_block(fields: dict[str, Any]) -> str:
+    """The key of a line that is meant to be `block`, which decides of all others."""
+    if "block" in fields:
+        return ""
+    wrong = (key for key in fields if key not in KEYS and isinstance(fields[key], str))
+    return next((key for key in wrong if closest(key, [*KEYS]) == "block"), "")
 
 
 def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "b.yaml": SMALL,
         "a/c.yml": SMALL,
         "a/other.yaml": "on: push\njobs: {}\n",
+        "a/detector.yaml": "name: d\nbackbone: b0\nneck: {}\nheads: {}\n",
         "a/notes.txt": SMALL,
         ".hidden/d.yaml": SMALL,
         "node_modules/e.yaml": SMALL,
@@ -31,18 +31,24 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_no_path_is_the_specs_below(tree: Path) -> None:
     assert tree
-    assert listed(()) == ["b.yaml", os.path.join("a", "c.yml")]  # noqa: PTH118
+    specs = [Path("b.yaml"), Path("a", "c.yml"), Path("a", "detector.yaml")]
+    for paths in ((), (".",)):
+        files, left = listed(paths)
+        assert sorted(files) == sorted(map(str, specs))
+        assert left == [str(Path("a", "other.yaml"))]
 
 
-def test_a_folder_is_every_yaml_file_in_it(tree: Path) -> None:
+def test_a_file_that_is_named_is_checked_whatever_it_holds(tree: Path) -> None:
     assert tree
-    names = [Path(path).name for path in listed(("a",))]
-    assert names == ["c.yml", "other.yaml"]
+    other = str(Path("a", "other.yaml"))
+    files, left = listed(("a", other))
+    assert (other in files, left) == (True, [])
 
 
 def test_a_file_is_checked_once_whatever_it_is_called(tree: Path) -> None:
     assert tree
-    assert listed(("a/notes.txt", "-", "a/notes.txt")) == ["a/notes.txt", "-"]
+    files, left = listed(("a/notes.txt", "-", "a/notes.txt"))
+    assert (files, left) == (["a/notes.txt", "-"], [])
 
 
 @pytest.mark.parametrize(
@@ -53,6 +59,11 @@ def test_a_file_is_checked_once_whatever_it_is_called(tree: Path) -> None:
         ("stages:\n  - build\n  - test\n", False),  # another tool's
         ("", False),
         ("  stem: 3\n  stages: 4\n", False),
+        ("name: d\nbackbone: b0\nneck: {levels: [3, 7]}\n", True),
+        ("'neck': 1\n\"heads\": 2\n", True),
+        ("nc: 80\nbackbone:\n  - [-1, 1]\nhead:\n  - [-1, 1]\n", False),  # YOLO's
+        ("# yaml-language-server: $schema=../effscale.schema.json\nname: [\n", True),
+        ("# yaml-language-server: $schema=other.json\nname: x\n", False),
     ],
 )
 def test_a_spec_is_known_by_its_keys(

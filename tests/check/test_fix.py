@@ -186,3 +186,48 @@ def test_any_order_of_sections_is_mended(order: list[str], between: str) -> None
     assert codes(after) == []
     assert after.spec == Source.of("x", SMALL).spec
     assert sorted(after.text.splitlines()) == sorted(text.splitlines())
+
+
+TYPO = SMALL.replace("stem: {kernel", "stem: {kernal")
+
+
+def test_no_comment_becomes_data_where_a_file_does_not_load() -> None:
+    comment = "  # effscale: ignore[EFF206] see ticket 7"
+    text = TYPO.replace("small\n", f"small{comment}\n")
+    assert mended(text) == SMALL.replace("small\n", "small\n")
+    broken = text.replace("stride: 2", "stride: no", 1)
+    assert mended(broken) == broken.replace("kernal", "kernel")
+
+
+@pytest.mark.parametrize("reason", ["", " the camera's", " as in #12: {so", " it's"])
+def test_a_used_ignore_stays_with_its_reason(reason: str) -> None:
+    comment = f"  # effscale: ignore[EFF206]{reason}\n"
+    odd = TYPO.replace("32\n", f"31{comment}")
+    assert mended(odd) == odd.replace("kernal", "kernel")
+
+
+def test_of_an_ignore_used_in_part_the_reason_stays() -> None:
+    text = SMALL.replace("32\n", "31  # effscale: ignore[EFF206, EFF201] why #7\n")
+    assert mended(text) == text.replace(", EFF201", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("head: {", "haed: {"),
+        ("stages:\n", "stagse:\n"),
+        ("{block: mbconv", "{blok: mbconv"),
+        ("stem: {kernel", "stem: {blcok: conv, kernel"),
+        ("head: {channels", "haed: {chanels"),
+    ],
+)
+def test_one_typo_is_one_error_and_is_mended(before: str, after: str) -> None:
+    text = SMALL.replace(before, after)
+    assert codes(Source.of("x", text)) == ["EFF102"]
+    assert codes(Source.of("x", mended(text))) == []
+
+
+def test_a_rename_that_only_shows_another_fault_is_left() -> None:
+    text = SMALL.replace("head: {", "head: {dropuot: high, ")
+    assert codes(Source.of("x", text)) == ["EFF102"]
+    assert mended(text) == text

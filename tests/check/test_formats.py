@@ -29,6 +29,7 @@ def outcome(*texts: str) -> Outcome:
 
 
 GOOD, ODD = SMALL, SMALL.replace("32", "31").replace("kernel: 3,", "kernal: 3,", 1)
+ODD = ODD.replace("resolution: 31", "resolution: none")
 BOTH = outcome(GOOD, ODD)
 
 
@@ -39,7 +40,8 @@ def corpus() -> Outcome:
 
 def test_concise_is_a_line_for_each() -> None:
     assert formats.concise(BOTH) == (
-        "1.yaml:3:7: error EFF101 stem: missing kernel\n"
+        "1.yaml:2:13: error EFF104 resolution: expected a whole number "
+        "from 1 to 65536, got 'none'\n"
         "1.yaml:3:8: error EFF102 stem: unknown key 'kernal'\n"
     )
     assert len(formats.concise(corpus()).splitlines()) == len(corpus().findings)
@@ -62,6 +64,7 @@ def test_json_is_the_contract() -> None:
     }
     assert data["summary"] == {
         "files": 2,
+        "left": 0,
         "errors": 2,
         "warnings": 0,
         "notes": 0,
@@ -89,7 +92,8 @@ def test_github_escapes_what_would_end_a_property() -> None:
 def test_the_summary_is_a_table() -> None:
     table = formats.summary(BOTH)
     assert table.startswith("### effscale check\n\n2 errors in 1 of 2 files\n\n| place")
-    assert "| 1.yaml:3:7 | error | EFF101 | stem: missing kernel |  |\n" in table
+    said = "stem: unknown key 'kernal' | did you mean 'kernel'?"
+    assert f"| 1.yaml:3:8 | error | EFF102 | {said} |\n" in table
     assert formats.summary(outcome(GOOD)) == (
         "### effscale check\n\n1 file checked, nothing found\n\n"
     )

@@ -59,4 +59,23 @@ def test_a_rule_that_was_not_looked_for_may_be_ignored_for_nothing() -> None:
 def test_syntax_is_never_ignored() -> None:
     assert codes("name: [  # effscale: ignore[EFF004]\n") == ["EFF004"]
     text = SMALL.replace("32\n", "!x 32  # effscale: ignore[EFF007,EFF104]\n")
-    assert codes(text) == ["EFF007", "EFF009"]
+    assert codes(text) == ["EFF007"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("stem:", "stme:"),
+        ("channels: 16}", "channels: none}"),
+        ("resolution", "variants: {x: {width_multiplier: 1e4}}\nresolution"),
+    ],
+)
+def test_what_could_not_be_checked_says_nothing_of_ignores(
+    fault: tuple[str, str],
+) -> None:
+    text = ODD.replace("@", "  # effscale: ignore[EFF206, EFF305]").replace(*fault)
+    assert "EFF009" not in codes(text)
+
+
+def test_what_only_a_measurement_finds_may_be_ignored() -> None:
+    assert codes(SMALL.replace("32\n", "32  # effscale: ignore[EFF307]\n")) == []

@@ -55,7 +55,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["bad.yaml", "typo.yaml", "--diff"],
         ["bad.yaml", "--diff", "--unsafe-fixes", "--update"],
         ["bad.yaml", "--diff", "--update"],
-        [".", "-q", "--select", "EFF0,EFF301"],
+        [".", "broken.yaml", "-q", "--select", "EFF0,EFF301"],
     ],
     ids=" ".join,
 )
@@ -144,7 +144,7 @@ def test_auto_is_github_under_actions(
     assert result.stdout.startswith("::error file=typo.yaml,line=3,")
     run("check", "good.yaml")
     written = (here / "summary.md").read_text("utf-8")
-    assert "| typo.yaml:3:7 | error | EFF101 | stem: missing kernel |  |\n" in written
+    assert "| typo.yaml:3:8 | error | EFF102 | stem: unknown key 'kernal' |" in written
     assert written.endswith("1 file checked, nothing found\n\n")
     assert run("check", "typo.yaml", "--format", "text").stdout.startswith("typo.yaml:")
 
