@@ -11,6 +11,18 @@ from effscale.errors import LayerError
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
+    from effscale.spec.neck import Heads, Neck
+
+
+def detector_of(spec: Spec, asked: str) -> tuple[Neck, Heads]:
+    """The neck and the heads of a detector.
+
+    Raises:
+        LayerError: if `spec` is none, naming what was asked of it.
+    """
+    if not spec.detector:
+        raise LayerError(f"{asked}: expected a detector, got {spec.name}")
+    return spec.detector
 
 
 def anchors(
@@ -31,9 +43,7 @@ def anchors(
         LayerError: if `spec` is no detector.
     Source: automl/efficientdet/tf2/anchors.py (`_generate_boxes`).
     """
-    if not spec.detector:
-        raise LayerError(f"anchors: expected a detector, got {spec.name}")
-    neck, heads = spec.detector
+    neck, heads = detector_of(spec, "anchors")
     given, (low, high) = heads.anchors, neck.levels
     height, width = (int(side) for side in spec.resolution)
     found = []

@@ -1,4 +1,4 @@
-"""What files of torch hold, looked through before torch opens them.
+"""Files of torch, looked through before torch opens them.
 
 `torch.export.load` runs what a file says in many ways, and warns of it: it unpickles
 whatever it finds, evaluates sizes by sympy, calls any function below `torch`, imports

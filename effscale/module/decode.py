@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from effscale.errors import LayerError
-from effscale.module.anchors import anchors
+from effscale.module.anchors import anchors, detector_of
 from effscale.spec.neck import BOX
 
 if TYPE_CHECKING:
@@ -68,10 +68,9 @@ def decode(spec: Spec, detections: Detections) -> Decoded:
     _check(spec, detections)
     device, dtype = detections.boxes[0].device, _wide(detections.boxes[0].dtype)
     boxes = anchors(spec, device=device, dtype=dtype)
-    assert spec.heads is not None  # noqa: S101 - checked
-    assert spec.neck is not None  # noqa: S101 - checked
-    found = _decoded(detections, torch.cat(boxes), spec.heads.classes)
-    low, _ = spec.neck.levels
+    neck, heads = detector_of(spec, "decode")
+    found = _decoded(detections, torch.cat(boxes), heads.classes)
+    low, _ = neck.levels
     levels = [torch.full((len(each),), low + k) for k, each in enumerate(boxes)]
     return Decoded(*found, torch.cat(levels).to(device))
 
@@ -82,7 +81,7 @@ class Decoding(nn.Module):
     def __init__(self, spec: Spec, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.classes = 0 if spec.heads is None else spec.heads.classes
+        self.classes = detector_of(spec, "decode")[1].classes
         self.register_buffer("anchors", torch.cat(anchors(spec)), persistent=False)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -136,10 +135,9 @@ def _said(shapes: Sequence[tuple[tuple[int, ...], ...]]) -> str:
 
 def _shapes(spec: Spec) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Shapes of class and box maps by level."""
-    if spec.neck is None or spec.heads is None:
-        raise LayerError(f"decode: expected a detector, got {spec.name}")
-    low, high = spec.neck.levels
-    count = spec.heads.anchors.each
+    neck, heads = detector_of(spec, "decode")
+    low, high = neck.levels
+    count = heads.anchors.each
     for level in range(low, high + 1):
         size = tuple(ceil(int(side) / 2**level) for side in spec.resolution)
-        yield (count * spec.heads.classes, *size), (count * BOX, *size)
+        yield (count * heads.classes, *size), (count * BOX, *size)

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
-from effscale.errors import ExportError, LayerError, first_line
+from effscale.errors import ExportError, first_line
+from effscale.module.anchors import detector_of
 from effscale.module.build import build
 from effscale.module.decode import Decoding
 from effscale.module.latency import images
@@ -84,8 +85,8 @@ def export_spec(  # noqa: PLR0913 - options of the command
         LayerError: if it is to be decoded, and is no detector.
         MeasureError: if this machine has no memory for it.
     """
-    if decode and spec.neck is None:
-        raise LayerError(f"decode: expected a detector, got {spec.name}")
+    if decode:
+        detector_of(spec, "decode")
     net = network(spec)
     refuse_too_large([net], batch or 1)
     progress("building")
