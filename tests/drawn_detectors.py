@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from effscale.spec.types import Init
 from hypothesis import strategies as st
 
 from effscale.spec.neck import Fusion, Wiring
+from effscale.spec.values import Init
 from tests.drawn_lines import CHANNELS, FLAGS, ODD, Data, blocks, cells, keeping
 
 if TYPE_CHECKING:
