@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     default="compound",
     show_default=True,
     help="How to spend 2^φ: compound, depth, width, resolution (or all); dw, dr, "
-    "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas.",
+    "wr, dwr; fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas. "
+    "Groups follow the width; of weights, that of g (d1_w8_g8_r1).",
 )
 @click.option(
     "--sweep",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from effscale.spec.lines import MBConv
 from effscale.spec.steps import Line
 
 if TYPE_CHECKING:
@@ -75,13 +76,20 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
 
     return {
         **_sections(spec, change),
-        "stem": spec.stem if rules.stem == "fixed" else _changed(spec.stem, change),
+        "stem": _changed(spec.stem, change) if _stem_scales(spec) else spec.stem,
         "stages": tuple(
             _changed(line, but_repeats if index in fixed else change)
             for index, line in enumerate(stages)
         ),
         "blocks": _changed(spec.blocks, change),
     }
+
+
+def _stem_scales(spec: Spec) -> bool:
+    """Whether the stem's widths scale, by the spec's rule."""
+    if spec.rounding.stem == "mbconv":
+        return any(isinstance(line, MBConv) for line in spec.stages)
+    return spec.rounding.stem == "scaled"
 
 
 def _sections(spec: Spec, change: Change) -> dict[str, object]:

@@ -240,7 +240,8 @@ class Classifier(Growth):
 
     def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
         """As `strategy` has it."""
-        return strategy(name, phi, self.spec.coefficients)
+        given = strategy(name, phi, self.spec.coefficients)
+        return given.by(self.spec.rounding)
 
     @property
     def law(self) -> tuple[str, str]:
@@ -299,7 +300,8 @@ class Classifier(Growth):
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
         """α^φ, β^φ, γ^φ."""
-        return Multipliers(*(each**phi for each in points))
+        given = Multipliers(*(each**phi for each in points))
+        return given.by(self.spec.rounding)
 
     def nominal(self, points: Sequence[Real]) -> Any:  # noqa: ANN401
         """α·β²·γ²."""
