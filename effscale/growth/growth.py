@@ -238,7 +238,8 @@ class Classifier(Growth):
     )
 
     def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
-        return strategy(name, phi, self.spec.coefficients)
+        given = strategy(name, phi, self.spec.coefficients)
+        return given.by(self.spec.rounding)
 
     @property
     def law(self) -> tuple[str, str]:
@@ -295,7 +296,8 @@ class Classifier(Growth):
         return [(one, Decimal(str(high))) for high in (budget, root, root)]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
-        return Multipliers(*(each**phi for each in points))
+        given = Multipliers(*(each**phi for each in points))
+        return given.by(self.spec.rounding)
 
     def nominal(self, points: Sequence[Real]) -> Any:  # noqa: ANN401
         alpha, beta, gamma = points

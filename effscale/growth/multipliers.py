@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import Real, every, is_array
 from effscale.choices import MAX_PHI, SHARES
 from effscale.errors import ScaleError
 from effscale.markup import figures
 from effscale.spec.models import Coefficients
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Rounding
 
 #: The paper's own four; `all` on the command line.
 SINGLE = ("compound", "depth", "width", "resolution")
@@ -72,6 +75,11 @@ class Multipliers:
             return given
         follows = {"group_width": self.width, "image_width": self.resolution}
         return follows.get(name, 1.0)
+
+    def by(self, rounding: Rounding) -> Multipliers:
+        """The same, but groups without a factor stay where a spec's rules say so."""
+        keeps = self.group_width is None and rounding.group_width == "fixed"
+        return replace(self, group_width=1.0) if keeps else self
 
     @property
     def nominal(self) -> Real:

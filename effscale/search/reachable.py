@@ -82,7 +82,8 @@ def axes(
 
     A network within the bounds is that of just one triple of entries.
     """
-    rounded = rounded_numbers(spec)
+    stays = {"group_width"} if spec.rounding.group_width == "fixed" else set()
+    rounded = [each for each in rounded_numbers(spec) if each.follows not in stays]
     depth, width, resolution = (
         _axis(
             [(each.rule, each.numbers) for each in rounded if each.follows in names],
