@@ -1,4 +1,4 @@
-"""Libraries that some commands need beyond a plain installation, by extra."""
+"""Libraries that some commands need, and what brings one that is missing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "report": ("jinja2", "matplotlib"),
 }
+#: What any installation has, unless it was made without, by their names.
+PLAIN = ("torch", "fvcore", "numpy", "rich")
+#: Whether texts can be laid out and coloured by it.
+RICH = find_spec("rich") is not None
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """What to say of a library that is not installed; nothing if it is none of these.
+
+    An error within one that is there is not its user's.
+    """
+    library = (error.name or "").partition(".")[0]
+    if library in PLAIN and find_spec(library) is None:
+        return f"needs {library}; pip install {library} brings it"
+    return ""
 
 
 def needed(extra: str, path: Path | str) -> None:

@@ -48,6 +48,7 @@ REASONS = {
     "module.flops": "torch's formulas, without what measures by them",
     "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
+    "report.plain": "for where rich, by which the other lays out, is not installed",
     "study.guard": "a program of its own, sent as text",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from effscale.errors import EffscaleError, refusal
+from effscale.extras import missing
 from effscale.version import VERSION
 
 #: Commands in the order of --help; each module has its `command`.
@@ -66,6 +67,11 @@ class Program(click.Group):
             # The reader has gone (`| head -1`); so has the point of saying more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        except ModuleNotFoundError as error:
+            if not (said := missing(error)):
+                _fault(error)
+            click.echo(said, err=True)
+            sys.exit(1)
         except Exception as error:  # noqa: BLE001 - the last line of defence
             _fault(error)
 
@@ -85,9 +91,15 @@ def _fault(error: Exception) -> None:
 def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
     if not value or ctx.resilient_parsing:
         return
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    engines = ", ".join(f"{name} {version(name)}" for name in ("torch", "fvcore"))
+    def found(name: str) -> str:
+        try:
+            return f"{name} {version(name)}"
+        except PackageNotFoundError:
+            return f"no {name}"
+
+    engines = ", ".join(map(found, ("torch", "fvcore")))
     click.echo(f"effscale {VERSION} ({engines}; MACs of convolution and linear)")
     ctx.exit()
 

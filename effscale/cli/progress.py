@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
+from effscale.extras import RICH
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -59,7 +61,7 @@ class Bar:
 
     def _wanted(self) -> bool:
         late = time.monotonic() - self._start > PATIENCE
-        return late and not self._quiet and sys.stderr.isatty()
+        return RICH and late and not self._quiet and sys.stderr.isatty()
 
 
 def _progress(*, still: bool) -> Progress:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from effscale.check.catalogue import help_on, severity
 from effscale.check.formats import counted
+from effscale.extras import RICH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ WIDE = 160
 
 def show(outcome: Outcome, file: TextIO, *, quiet: bool = False) -> None:
     """Print the findings to `file`, in colours if it is a terminal that has them."""
-    if not (file.isatty() or os.environ.get("FORCE_COLOR")):
+    if not (RICH and (file.isatty() or os.environ.get("FORCE_COLOR"))):
         file.write(text(outcome, quiet=quiet))
         return
     from rich.console import Console

@@ -9,10 +9,14 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from effscale.extras import RICH
+from effscale.report import plain
+
+if TYPE_CHECKING or RICH:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 if TYPE_CHECKING:
     from effscale.report.document import Column, Format, Report, Row, Section
@@ -28,7 +32,7 @@ def show(report: Report, form: Format, file: TextIO | None = None) -> None:
     On a terminal in its colours and width; elsewhere as wide as it needs to be.
     """
     out = file or sys.stdout
-    if form == "table" and (out.isatty() or os.environ.get("FORCE_COLOR")):
+    if RICH and form == "table" and (out.isatty() or os.environ.get("FORCE_COLOR")):
         width = None if out.isatty() else UNBOUNDED
         _print(report, Console(file=out, width=width, highlight=False))
     else:
@@ -43,11 +47,16 @@ def text(report: Report, form: Format) -> str:
         case "csv":
             return _csv(report)
         case "markdown" | "table":
-            out = io.StringIO()
-            forced = Console(file=out, width=UNBOUNDED, color_system=None)
-            _print(report, forced, markdown=form == "markdown")
-            lines = (line.rstrip() for line in out.getvalue().splitlines())
+            laid = (_laid if RICH else plain.lines)(report, markdown=form != "table")
+            lines = (line.rstrip() for line in laid)
             return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n")) + "\n"
+
+
+def _laid(report: Report, *, markdown: bool) -> list[str]:
+    out = io.StringIO()
+    forced = Console(file=out, width=UNBOUNDED, color_system=None)
+    _print(report, forced, markdown=markdown)
+    return out.getvalue().splitlines()
 
 
 def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
