@@ -309,5 +309,7 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         OutputError: if the system refuses.
     """
+    if isinstance(content, str):  # a path may have bytes that are no text
+        content = content.encode(errors="replace")
     with whole(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content)

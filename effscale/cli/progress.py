@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from effscale.extras import RICH
+from effscale.markup import plain
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -47,6 +48,7 @@ class Bar:
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the bar where there is one."""
+        line = plain(line)
         if self._shown is not None:
             self._shown.console.print(line, highlight=False, markup=False)
         elif not self._quiet:

@@ -8,6 +8,7 @@ import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -227,7 +228,7 @@ def _faults(form: Form) -> Iterator[None]:
     """What torch and onnxruntime raise, as one line."""
     try:
         yield
-    except ExportError:
+    except (ExportError, OSError):
         raise
     except Exception as error:
         raise ExportError(
@@ -249,11 +250,18 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
+    """Put what `save` writes into the file: to a full disk, torch's C++ would abort."""
+    held = BytesIO()
+    save(held)
+    path.write_bytes(held.getbuffer())
+
+
 def _to_torchscript(
     module: nn.Module, example: torch.Tensor, path: Path, _dynamic: Dynamic
 ) -> str:
     traced = torch.jit.trace(_Flat(module), example, check_trace=False)
-    torch.jit.save(traced, path)
+    _put(path, lambda file: torch.jit.save(traced, file))
     return f"TorchScript of {_TORCH}"
 
 
@@ -267,7 +275,7 @@ def _to_exported(
     # torch saves no named tuples, and a detector's output is one.
     whole = module if isinstance(module(example), torch.Tensor) else _Flat(module)
     program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
-    torch.export.save(program, path)
+    _put(path, lambda file: torch.export.save(program, file))
     return f"torch.export of {_TORCH}"
 
 
@@ -314,7 +322,7 @@ def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
 def _to_state_dict(
     module: nn.Module, _example: torch.Tensor, path: Path, _dynamic: Dynamic
 ) -> str:
-    torch.save(module.state_dict(), path)
+    _put(path, lambda file: torch.save(module.state_dict(), file))
     return f"state dict of {_TORCH}"
 
 
