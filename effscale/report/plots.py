@@ -275,7 +275,7 @@ def family(variants: Sequence[Row], kind: str) -> bytes:
 def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> bytes:
     """Four panels; the winner by reward and those on the front (`best`) are marked.
 
-    Bars are one standard deviation over seeds.
+    Bars are one standard error of the mean over seeds.
 
     Raises:
         OutputError: if nothing has an accuracy yet.
@@ -286,7 +286,7 @@ def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> byt
     figure = blank(13, 3.8)
     panels = figure.subplots(1, len(_AXES), sharey=True)
     y = [each.mean or 0 for each in known]
-    bars = [each.spread or 0 for each in known]
+    bars = [each.accuracy_error or 0 for each in known]
     on_front = [index for index, each in enumerate(known) if each.name in best]
     for axes, (key, label) in zip(panels, _AXES.items(), strict=True):
         x = [each.figures[key] for each in known]
@@ -300,7 +300,8 @@ def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> byt
         )
         axes.set_xlabel(label)
         _ruled(axes)
-    panels[0].set_ylabel("accuracy")
+    several = any(bars)
+    panels[0].set_ylabel("accuracy ± one standard error" if several else "accuracy")
     panels[0].legend(frameon=False, fontsize=8)
     panels[-1].xaxis.set_major_formatter(_letters)
     return rendered(figure, kind)
