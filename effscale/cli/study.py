@@ -347,8 +347,8 @@ def deliver(
     if request.picture:
         from effscale.report.plots import study_accuracy
 
-        best = front(ranked, axes(ranked, aim))
-        image = study_accuracy(ranked, best, request.picture)
+        along = axes(ranked, aim)
+        image = study_accuracy(ranked, front(ranked, along), along, request.picture)
     request.deliver(answer, image, to_file=not as_spec)
     if as_spec:
         request.write(report.winner(study, ranked, aim))

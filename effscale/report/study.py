@@ -103,7 +103,9 @@ def _rows(
                 "seeds": len(each.outcomes),
                 "reward": each.reward,
                 "reward_error": each.error,
-                "tied": None if level is None else each.name in level,
+                "tied": None
+                if level is None or each.reward is None
+                else each.name in level,
                 "pareto": each.name in ahead,
                 "seconds": each.seconds,
                 "failed": [_failure(study, one) for one in each.failed],
@@ -201,8 +203,9 @@ def _notes(
     level = sum(row["tied"] or 0 for row in table)
     if first["tied"] is None:
         notes.append("one seed says nothing of chance: --seeds 3 does")
-    else:
-        also = f"{level} more may be as good" if level else "no other is as good"
+    elif others := [row for row in table[1:] if row["reward"] is not None]:
+        whom = "no other" if len(others) == len(table) - 1 else f"none of {len(others)}"
+        also = f"{level} more may be as good" if level else f"{whom} is as good"
         more = ". More --seeds or longer trainings tell more" if level else ""
         notes.append(
             f"{also} (Tukey and Kramer's test, variance pooled: {100 * ERROR:g} % of "

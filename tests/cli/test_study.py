@@ -456,6 +456,19 @@ def test_a_number_that_is_not_written_is_said_at_the_first_outcome(
     assert f"4 of 4 candidates have accuracies, but no reward: {said}" in result.stdout
 
 
+def test_the_picture_says_what_its_axes_bars_and_marks_are(
+    run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "study.svg"
+    evaluate(run, tmp_path, "--seeds", "2", "--plot", str(path), command=AHEAD)
+    texts = {each.text for each in ET.parse(path).iter() if each.text}  # noqa: S314
+    assert texts >= {
+        *("accuracy", "α (depth)", "β (width)", "γ (resolution)", "MACs"),
+        *("mean over seeds ± one standard error", "front of accuracy, macs"),
+        "best reward",
+    }
+
+
 def test_csv_has_every_accuracy(run: Run, tmp_path: Path) -> None:
     result = evaluate(run, tmp_path, "--seeds", "3", "--format", "csv", command=AHEAD)
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
