@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from effscale.errors import StudyError
 from effscale.study.folder import is_good
 from effscale.study.objective import NAMES
 
@@ -258,7 +259,7 @@ def _left(
     )
     mean = np.array([fmean(samples[each.name]) for each in known])
     share = np.array([1 / len(samples[each.name]) for each in known])
-    width = _studentized_range(error, len(samples), free) * math.sqrt(squares / free)
+    width = studentized_range(error, len(samples), free) * math.sqrt(squares / free)
     # A row for each rival: is anyone ahead of it by more than chance?
     ahead = mean[None, :] - mean[:, None]
     apart = ahead > width * np.sqrt((share[None, :] + share[:, None]) / 2)
@@ -267,14 +268,21 @@ def _left(
 
 
 @cache
-def _studentized_range(error: float, count: int, free: int) -> float:
+def studentized_range(error: float, count: int, free: int) -> float:
     """What the range of so many equal means exceeds as rarely as `error` says.
 
     In standard errors of a mean that is known by `free` degrees of freedom.
-    """
-    from scipy.stats import studentized_range
 
-    return float(studentized_range.ppf(1 - error, count, free))
+    Raises:
+        StudyError: if scipy is not there, which comes with effscale.
+    """
+    try:
+        from scipy.stats import studentized_range as law
+    except ImportError:
+        message = "needs scipy; pip install effscale brings it"
+        raise StudyError(f"more than one seed: {message}") from None
+
+    return float(law.ppf(1 - error, count, free))
 
 
 def axes(ranked: Sequence[Standing], objective: Objective) -> dict[str, int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from effscale.errors import StudyError
 from effscale.study import ranking
 from effscale.study.folder import Study
 from effscale.study.objective import objective
@@ -122,6 +124,17 @@ def test_whoever_any_is_better_than_is_not_the_best() -> None:
     # second has many.
     found = study({0: [0.796], 1: [0.8, 0.79] * 8, 2: [0.792, 0.782] * 8})
     assert tied(found) == {"a1.1-b1.1-g1.15"}
+
+
+def test_scipy_is_asked_for_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    ranking.studentized_range.cache_clear()
+    message = "^more than one seed: needs scipy; pip install effscale brings it$"
+    with pytest.raises(StudyError, match=message):
+        tied(study({0: [0.5, 0.6], 1: [0.5, 0.6]}))
+    assert tied(study({0: [0.5], 1: [0.6]})) is None
 
 
 def test_without_any_spread_whatever_differs_is_apart() -> None:
