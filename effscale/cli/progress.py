@@ -21,14 +21,14 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 class Bar:
-    """Work of a known total; `advance` it, and stop it with the `with` block.
+    """Work of a total that may grow; `advance` it, and stop it with the `with` block.
 
     A bar that is `still` moves when it is advanced alone: nothing runs beside the work,
     whose time is being measured.
     """
 
     def __init__(self, total: float, *, quiet: bool, still: bool = False) -> None:
-        self._total, self._quiet, self._done = total, quiet, 0.0
+        self.total, self._quiet, self._done = total, quiet, 0.0
         self._still = still
         self._start = time.monotonic()
         self._shown: Progress | None = None
@@ -39,11 +39,15 @@ class Bar:
         if self._shown is None and self._wanted():
             self._shown = _progress(still=self._still)
             self._shown.start()
-            self._shown.add_task(what, total=self._total)
+            self._shown.add_task(what, total=self.total)
         if self._shown is not None:
             task = self._shown.task_ids[0]
             self._shown.update(
-                task, description=what, completed=self._done, refresh=self._still
+                task,
+                description=what,
+                completed=self._done,
+                total=self.total,
+                refresh=self._still,
             )
 
     def say(self, line: str) -> None:

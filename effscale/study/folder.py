@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 from effscale.atomic_write import remains, sync, whole
 from effscale.errors import OutputError, StudyError, refusal, short
 from effscale.study.objective import PAPER, Objective, objective
+from effscale.study.seeds import Seeds
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -230,6 +231,14 @@ class Study:
         seen = [seed + 1 for (_, seed), outcomes in self.trainings.items() if outcomes]
         asked = self.last.get("seeds")
         return max(seen + ([asked] if isinstance(asked, int) else []), default=1)
+
+    @property
+    def plan(self) -> Seeds:
+        """How many seeds its last run gave to all, and to those that may be best."""
+        most, first = self.seeds, self.last.get("seeds_first")
+        if not isinstance(first, int) or not 1 < first < most:
+            first = most
+        return Seeds(first, most)
 
     @property
     def objective(self) -> Objective:

@@ -81,17 +81,20 @@ def _absolute(data: str) -> str:
     return str(Path(data).resolve()) if Path(data).is_dir() else data
 
 
-def run(
+def run(  # noqa: PLR0913 - what is run, how, and who watches
     study: Study,
     trainings: Iterable[Training],
     plan: Plan,
     engine: Executor,
     tick: Callable[[], None] = lambda: None,
+    *,
+    further: Callable[[], Iterable[Training]] = tuple,
 ) -> Iterator[Outcome]:
     """Each outcome, once it is on the disk, until all trainings are done or given up.
 
     What was done before is not done again; a failure is tried as often as the plan
-    says. Leaving early, by Ctrl-C too, ends the trainings that run.
+    says. Once all have ended, `further` trainings are run, until it names none. Leaving
+    early, by Ctrl-C too, ends the trainings that run.
     """
     ended: SimpleQueue[tuple[Training, Future[Outcome | None]]] = SimpleQueue()
     running = 0
@@ -104,24 +107,27 @@ def run(
 
     whole = False
     try:
-        for training in trainings:
-            if kept := _unheard(study, training):
-                study.add(kept)
-                yield kept
-            elif wanted(study, training, plan.attempts):
-                start(training)
-        while running:
-            try:
-                training, future = ended.get(timeout=TICK)
-            except Empty:
-                tick()
-                continue
-            running -= 1
-            outcome = _outcome(study, training, future)
-            study.add(outcome)
-            yield outcome
-            if wanted(study, training, plan.attempts):
-                start(training)
+        asked = list(trainings)
+        while asked:
+            for training in asked:
+                if kept := _unheard(study, training):
+                    study.add(kept)
+                    yield kept
+                elif wanted(study, training, plan.attempts):
+                    start(training)
+            while running:
+                try:
+                    training, future = ended.get(timeout=TICK)
+                except Empty:
+                    tick()
+                    continue
+                running -= 1
+                outcome = _outcome(study, training, future)
+                study.add(outcome)
+                yield outcome
+                if wanted(study, training, plan.attempts):
+                    start(training)
+            asked = list(further())
         whole = True
     finally:
         engine.shutdown(wait=True, cancel_futures=not whole)
