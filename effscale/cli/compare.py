@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from effscale.cli.latency import Timed
     from effscale.compare.side_by_side import Axis, Entry, Point
+    from effscale.compare.since import Changed
     from effscale.module.measure import Measurement
     from effscale.report.document import Report
+    from effscale.report.since import File
     from effscale.spec.models import Spec
 
     #: Networks, what is published of them, and the answer once they are measured.
@@ -50,6 +52,17 @@ if TYPE_CHECKING:
     help="A paper's table instead, with ours beside each cell: efficientnet-2, -3 or "
     "-7; efficientdet-1, -2, -4 or -5.",
 )
+@click.option(
+    "--since",
+    metavar="REVISION",
+    help="What changed of spec files since the current branch left that revision of "
+    "git; each SPEC is a file or folder then.  [default: the current folder]",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["budget"]),
+    help="With --since: exit 1 if a limit of `budget:` is exceeded.",
+)
 @options.plot_option("published accuracy against cost")
 @click.option(
     "--x",
@@ -69,6 +82,8 @@ def command(  # noqa: PLR0913 - options
     to: str | None,
     parts: bool | None,
     printed: str | None,
+    since: str | None,
+    fail_on: str | None,
     x: Axis,
     timed: Timed | None,
     request: Request,
@@ -85,6 +100,7 @@ def command(  # noqa: PLR0913 - options
       effscale compare efficientnet resnet regnety --to cheapest
       effscale compare efficientnet tinynet mobilenetv3 --plot accuracy.png
       effscale compare old.yaml new.yaml --format markdown
+      effscale compare --since origin/main specs --format markdown
       effscale compare --table efficientnet-2
       effscale compare b1 resnet152 --latency --threads 1
 
@@ -94,6 +110,17 @@ def command(  # noqa: PLR0913 - options
     Of two files, or two networks of the same name, it shows the parts that changed; the
     parts are matched in order, so that an inserted stage is one change.
     """
+    if fail_on and since is None:
+        raise click.UsageError("--fail-on goes with --since")
+    if since is not None:
+        if to or printed or timed or parts is not None or request.picture:
+            raise click.UsageError(
+                "--since takes files and folders, --format, --output, --units and "
+                "--fail-on alone"
+            )
+        if _since(since, specs, request) and fail_on:
+            raise SystemExit(1)
+        return
     if printed is not None:
         if specs or to or parts or timed or _changed(request):
             raise click.UsageError(
@@ -113,6 +140,54 @@ def command(  # noqa: PLR0913 - options
     measured = request.measured(networks)
     request.deliver(answer(measured), image)
     request.prove(networks, measured)
+
+
+def _since(revision: str, paths: tuple[str, ...], request: Request) -> bool:
+    """Show what changed of the files since a revision; whether one is over its budget.
+
+    Raises:
+        SystemExit: with 1 where a file does not load, once all others are shown.
+    """
+    from effscale.compare.since import base, changed
+    from effscale.report import since
+
+    start = base(revision)
+    files = [
+        file
+        for each in changed(start, paths)
+        if (file := _file(each, start)) is not None
+    ]
+    request.deliver(since.report(files, revision, units=request.units))
+    if any(each.faults for each in files):
+        raise SystemExit(1)
+    return any(each.over for each in files)
+
+
+def _file(changed: Changed, start: str) -> File | None:
+    """A file that has changed; None if it neither is nor was a spec."""
+    from effscale.check.run import check, looks_like_a_spec, read
+    from effscale.check.source import Source
+    from effscale.report.since import File
+    from effscale.spec import builtin
+
+    before = after = None
+    faults: list[str] = []
+    over: list[str] = []
+    if changed.before is not None:
+        reference = f"{start}:./{changed.before}"
+        was = Source.of(reference, builtin.text(reference))
+        before = was.spec if was.is_counted else None  # what was wrong is no longer
+    if changed.after is not None:
+        if before is None and not looks_like_a_spec(changed.after):
+            return None
+        source = read(changed.after)
+        found = [*source.faults, *check(source, {"EFF003", "EFF207"})]
+        faults = list(dict.fromkeys(f"{each.where}: {each.said}" for each in found))
+        after = None if faults else source.spec
+        over = [f"{each.where}: {each.said}" for each in check(source, {"EFF302"})]
+    if before is None and after is None and not faults:
+        return None
+    return File(changed, before, after, faults, over)
 
 
 def _changed(request: Request) -> bool:

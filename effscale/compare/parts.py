@@ -175,9 +175,10 @@ def aside(old: Spec, new: Spec) -> list[Difference]:
 def of_variants(old: Spec, new: Spec) -> dict[str, tuple[Cost | None, Cost | None]]:
     """What the variants of either file cost before and after, those that changed.
 
-    None where the files have no variant in common: they are of different families.
+    None where files of different names have no variant in common: they are of
+    different families.
     """
-    shared = old.variants.keys() & new.variants.keys()
+    shared = old.name == new.name or old.variants.keys() & new.variants.keys()
     names = dict.fromkeys([*old.variants, *new.variants] if shared else [])
     both = {
         name: tuple(

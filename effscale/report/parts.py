@@ -38,18 +38,18 @@ def report(
     total = less(new.cost, old.cost)
     parts = [_part_row(each, old.cost, new.cost) for each in found]
     variants = [
-        {"variant": name, **_figures(*both)}
+        {"variant": name, **figures(*both)}
         for name, both in of_variants(old.spec, new.spec).items()
     ]
     others = [_said(each) for each in aside(old.spec, new.spec)]
     changed = [row for row in parts if row["change"] != "same"]
-    sum_of_all = {"part": "total", **_figures(old.cost, new.cost)}
+    sum_of_all = {"part": "total", **figures(old.cost, new.cost)}
     verdict = _verdict(old, new, total, units)
     what = [Column.words("part"), Column.words("change", "what", wraps=True)]
     name = [Column.words("variant")]
     sections = [
-        Section([*what, *_deltas(units)], changed, verdict, total=sum_of_all),
-        Section([*name, *_deltas(units)], variants, "Variants of the file"),
+        Section([*what, *deltas(units)], changed, verdict, total=sum_of_all),
+        Section([*name, *deltas(units)], variants, "Variants of the file"),
     ]
     records = [
         {key: value for key, value in row.items() if key not in {"before", "after"}}
@@ -102,13 +102,13 @@ def _part_row(change: Change, old: Cost, new: Cost) -> Data:
         "part": name,
         "change": change.kind,
         "what": what,
-        **_figures(*costs),
+        **figures(*costs),
         "before": change.before and rows.part_row(change.before, old),
         "after": change.after and rows.part_row(change.after, new),
     }
 
 
-def _figures(old: Cost | None, new: Cost | None) -> Data:
+def figures(old: Cost | None, new: Cost | None) -> Data:
     """Before, after and the difference of each figure: `macs_before`, `macs_delta`."""
     found: Data = {}
     delta = less(new or Cost(), old or Cost())
@@ -139,7 +139,7 @@ def _value(value: Any) -> str:  # noqa: ANN401 - plain data
     return str(value)
 
 
-def _deltas(units: Units) -> list[Column]:
+def deltas(units: Units) -> list[Column]:
     unit, factor = document.unit_of(units)
     titles = zip(FIGURES, (unit, "params", "activ."), (factor, 1, 1), strict=True)
     return [Column(title, "", _delta(figure, times)) for figure, title, times in titles]
