@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from effscale.growth.scale import load, scale, variant
     from effscale.module.anchors import anchors
     from effscale.module.build import build
+    from effscale.module.formulas import teach
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -52,6 +53,7 @@ _HOMES = {
     "measure": "module.measure",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
+    "teach": "module.formulas",
     "variant": "growth.scale",
 }
 
@@ -76,6 +78,7 @@ __all__ = [
     "measure",
     "scale",
     "strategy",
+    "teach",
     "variant",
 ]
 

@@ -19,6 +19,7 @@ ROOMS = (
     *("search", "compare", "study", "check", "report", "cli"),
 )
 BESIDE = {
+    "arithmetic",
     "arrays",
     "atomic_write",
     "choices",
@@ -46,7 +47,6 @@ REASONS = {
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
     "module.flops": "torch's formulas, without what measures by them",
-    "module.operators": "operators as torch has them, without what combines them",
     "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
     "spec.neck_faults": "detectors, which the walk of a line of stages does not know",
