@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from effscale.module.anchors import anchors
     from effscale.module.build import Detections, build
     from effscale.module.decode import Decoded, decode
+    from effscale.module.formulas import teach
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -56,6 +57,7 @@ _HOMES = {
     "measure": "module.measure",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
+    "teach": "module.formulas",
     "variant": "growth.scale",
 }
 
@@ -83,6 +85,7 @@ __all__ = [
     "measure",
     "scale",
     "strategy",
+    "teach",
     "variant",
 ]
 

@@ -19,6 +19,7 @@ ROOMS = (
     *("search", "compare", "study", "check", "report", "cli"),
 )
 BESIDE = {
+    "arithmetic",
     "arrays",
     "atomic_write",
     "choices",
