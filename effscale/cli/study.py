@@ -201,7 +201,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     engines.check(asked.on)
     how = {"seeds": asked.seeds, "objective": asked.objective.text}
     how["on"] = str(asked.on)
-    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout)
+    share = asked.objective.text == PAPER  # another may be of another number
+    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout, share)
     with ExitStack() as stack:
         engine = None
         if is_left(asked.study, trainings, plan):  # before a folder is made in vain
