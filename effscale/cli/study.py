@@ -210,7 +210,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     engines.check(asked.on)
     how = {"seeds": asked.seeds.most, "objective": asked.objective.text}
     how |= {"seeds_first": asked.seeds.first, "on": str(asked.on)}
-    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout)
+    share = asked.objective.text == PAPER  # another may be of another number
+    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout, share)
     with ExitStack() as stack:
         engine = None
         trainings = _due(asked, made)

@@ -213,6 +213,7 @@ def test_a_program_that_is_ended_leaves_the_old_file_or_the_new(
     words += [] if "--force" in words else ["--force"]
     for number in ENDINGS:
         file.write_bytes(old)
+        before = set(hidden(tmp_path))  # a kill may have left something
         process = started(words)
         time.sleep(lasted * draw.random())
         if process.is_alive() and process.pid:
@@ -222,7 +223,7 @@ def test_a_program_that_is_ended_leaves_the_old_file_or_the_new(
         assert content == old or abs(len(content) - new) < 0.2 * new
         if number != signal.SIGKILL:
             assert process.exitcode in {0, 128 + number, -number}
-            assert hidden(tmp_path) == []
+            assert set(hidden(tmp_path)) <= before
     started(words).join()
     assert hidden(tmp_path) == []
 
@@ -285,3 +286,48 @@ def test_a_device_and_a_pipe_stay_what_they_are(
     null = run("specs", "--output", os.devnull, "--force")
     assert null.exit_code == 0
     assert Path(os.devnull).is_char_device()
+
+
+def study(folder: Path, command: str, *more: str) -> list[str]:
+    where = ["--study", str(folder), "--on", "local:jobs=2", *more]
+    return ["grid", "--top", "3", "--evaluate", command, *where]
+
+
+ANSWERS = """sh -c 'echo "{\\"accuracy\\": 0.5}" >{out}' {spec}"""
+
+
+def test_a_disk_that_fills_stops_a_study_which_goes_on_later(
+    small_disk: Path, run: Run
+) -> None:
+    folder, said = small_disk / "study", small_disk.parent / "said"
+    fills = f"head -c 60000 /dev/zero >{small_disk}/full; "
+    command = ANSWERS.replace("'", f"'[ -e {folder}/go ] || {fills}", 1)
+    process = started(study(folder, command), str(said))
+    process.join()
+    assert process.exitcode == 1
+    text = said.read_text("utf-8")
+    assert "no space left on device" in text.splitlines()[-1], text
+    lines = (folder / "outcomes.jsonl").read_text("utf-8").splitlines()
+    assert not any("failed" in line for line in lines)
+    (small_disk / "full").unlink()
+    (folder / "go").touch()
+    done = run(*study(folder, command), "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert sum(row["seeds"] for row in json.loads(done.stdout)["candidates"]) == 3
+
+
+def test_of_three_starts_at_once_two_say_who_runs_it(tmp_path: Path) -> None:
+    command = ANSWERS.replace("'", "'sleep 2; ", 1)
+    said = [tmp_path / f"said{n}" for n in range(3)]
+    words = study(tmp_path / "study", command)
+    processes = [started(words, str(each)) for each in said]
+    for each in processes:
+        each.join()
+    assert sorted(str(each.exitcode) for each in processes) == ["0", "1", "1"]
+    (first,) = [each for each in processes if each.exitcode == 0]
+    texts = [
+        x.read_text("utf-8") for x, p in zip(said, processes, strict=True) if p.exitcode
+    ]
+    for text in texts:
+        assert f"process {first.pid} on " in text
+        assert text.endswith("is running this study\n")
