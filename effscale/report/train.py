@@ -10,9 +10,13 @@ from effscale.report import rows
 from effscale.report.document import Report, percent, several, sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
 
+#: Classes that a line shows, of many.
+SHOWN = 20
 NOTE = (
     "accuracy: of the averaged weights on images held out, ± its standard error; in "
     "training: of the last epoch's weights while they learnt, images augmented"
@@ -48,6 +52,15 @@ def report(spec: Spec, outcome: Data) -> Report:
         ],
         records=[flat],
     )
+
+
+def data_lines(name: str, counts: Data, notes: Sequence[str]) -> list[str]:
+    """What will be learnt from: the classes, their images, and what is done to them."""
+    shown = [f"{each} {n['train']:,} + {n['held_out']:,}" for each, n in counts.items()]
+    more = f", and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    classes = f"{len(shown):,} classes (images to learn from + held out)"
+    listed = f"{classes}: {', '.join(shown[:SHOWN])}{more}"
+    return [f"{name}: {each}" for each in (listed, *notes)]
 
 
 def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:

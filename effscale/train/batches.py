@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -67,6 +68,15 @@ class Data:
     held_out: Images
     split: str  #: how it was split, for people
     digest: str  #: of what it holds
+    notes: tuple[str, ...] = ()  #: what is left out or changed, for people
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images of each class, to learn from and held out."""
+        train, held = Counter(self.train.labels), Counter(self.held_out.labels)
+        return {
+            name: {"train": train[k], "held_out": held[k]}
+            for k, name in enumerate(self.classes)
+        }
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,8 @@ class Training:
                 "held_out": held_out,
                 "split": data.split,
                 "digest": data.digest,
+                "by_class": data.counts(),
+                "notes": list(data.notes),
             },
             "device": device_name(self.device),
             "threads": torch.get_num_threads(),
