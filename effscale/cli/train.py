@@ -13,7 +13,15 @@ import click
 from effscale.cli import options
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar, Stopping
-from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
+from effscale.cli.types import (
+    AUGMENT,
+    DEVICE,
+    DURATION,
+    NORMALIZE,
+    RESOLUTION,
+    Range,
+    Target,
+)
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
@@ -57,6 +65,7 @@ class Learning:
     augment: str
     precision: str
     optimizer: Optimizer
+    normalize: str
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
         from effscale.train.recipe import Recipe, decay_of, peak_rate
@@ -71,6 +80,7 @@ class Learning:
             precision,
             weight_decay=decay_of(self.optimizer),
             optimizer=self.optimizer,
+            normalize=self.normalize,
         )
 
 
@@ -141,6 +151,14 @@ class Machine:
     help="plain crops and mirrors photographs, and moves images up to 64 px; rand adds "
     "RandAugment, rand:15 at that strength of 30 (needs effscale[train]); none shows "
     "images as they are.",
+)
+@click.option(
+    "--normalize",
+    type=NORMALIZE,
+    metavar="half|imagenet|MEAN/STD",
+    default="half",
+    help="What is taken from pixels of 0 to 1, and what they are then divided by: half "
+    "is 0.5/0.5; numbers are one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
 )
 @click.option(
     "--resolution",

@@ -33,7 +33,7 @@ def report(spec: Spec, outcome: Data) -> Report:
         **rows.costs(count(spec)),
         **outcome,
     }
-    nested = {"data", "history", "warnings"}
+    nested = {"data", "history", "warnings", "normalisation"}
     flat = {key: value for key, value in data.items() if key not in nested}
     return Report(
         data=data,
@@ -96,6 +96,7 @@ def _trained(outcome: Data) -> str:
     return (
         f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
         f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
+        f"normalize {outcome['normalize']}, "
         f"seed {outcome['seed']}"
     )
 

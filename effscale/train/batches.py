@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from effscale.errors import DataError, TrainError
-from effscale.train.recipe import seed, strength
+from effscale.train.recipe import COLOURS, seed, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,6 @@ Ask: TypeAlias = tuple[int, int]
 OPERATIONS = 2
 #: Images that share their operations: kornia draws them once a call.
 TOGETHER = 8
-RGB = 3
 
 
 @dataclass(frozen=True)
@@ -201,8 +200,8 @@ def augmentation(augment: str) -> Callable[[torch.Tensor], torch.Tensor]:
     operations = RandAugment(n=OPERATIONS, m=magnitude)
 
     def augmented(images: torch.Tensor) -> torch.Tensor:
-        grey = images.shape[1] != RGB
-        coloured = images.expand(-1, RGB, -1, -1) if grey else images
+        grey = images.shape[1] != COLOURS
+        coloured = images.expand(-1, COLOURS, -1, -1) if grey else images
         parts = [operations(part) for part in coloured.split(TOGETHER)]
         result = torch.cat(parts).clamp(0, 1)
         return result[:, :1] if grey else result

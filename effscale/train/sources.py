@@ -21,6 +21,7 @@ from torch.nn import functional
 from effscale.errors import DataError, TrainError
 from effscale.growth.scale import with_classes
 from effscale.train.batches import Data, View
+from effscale.train.recipe import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,8 +77,8 @@ CENTRE = 0.875
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 TRIES = 10
 
-#: Channels that an image can be made to have.
-GREY, COLOURS = 1, 3
+#: Channels of an image that is grey.
+GREY = 1
 
 #: Files by the class they show.
 Found: TypeAlias = dict[str, list[Path]]

@@ -11,6 +11,7 @@ import torch
 
 from effscale.errors import OutputError, TrainError
 from effscale.train import checkpoint
+from effscale.version import CHECKPOINT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +70,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(touched),)
 
-    torch.save({"format": checkpoint.FORMAT, "made_for": Runs()}, file)
+    torch.save({"format": CHECKPOINT, "made_for": Runs()}, file)
     with pytest.raises(TrainError):
         checkpoint.load(file, MADE_FOR)
     assert not touched.exists()
