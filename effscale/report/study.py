@@ -11,7 +11,7 @@ from effscale.report.document import Column, Report, Section, multiple
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Coefficients
-from effscale.study.ranking import front, tied
+from effscale.study.ranking import all_at_chance, front, tied
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
         },
         sections=sections,
         heading=_heading(study, objective, seeds, done, len(failed)),
-        notes=_notes(study, table),
+        notes=[*_notes(study, table), *_doubts(ranked)],
         records=[_flat(row) for row in table],
     )
 
@@ -182,6 +182,14 @@ def _notes(study: Study, table: Sequence[Data]) -> list[str]:
         notes.append("one seed says nothing of chance: --seeds 3 does")
     best = f"effscale study {study.folder} --output found.yaml"
     return [*notes, f"the winner as coefficients for every φ: {best}"]
+
+
+def _doubts(ranked: Sequence[Standing]) -> list[str]:
+    if not all_at_chance(ranked):
+        return []
+    order = "the order above is chance too"
+    hint = "longer trainings, or another learning rate, may tell"
+    return [f"warning: all accuracies are those of chance, so {order}; {hint}"]
 
 
 def _flat(row: Data) -> Data:

@@ -10,7 +10,7 @@ import pytest
 
 from effscale.study.folder import Study
 from effscale.study.objective import objective
-from effscale.study.ranking import front, standings, tied
+from effscale.study.ranking import all_at_chance, front, standings, tied
 from tests.study.small import made, rows
 
 if TYPE_CHECKING:
@@ -104,3 +104,30 @@ def test_a_failure_counts_until_a_better_attempt() -> None:
     ranked = standings(found, ACCURACY)
     assert [len(each.failed) for each in ranked] == [0, 0, 0]
     assert [each.mean for each in ranked] == [0.5, 0.25, None]
+
+
+def told(accuracies: Mapping[int, Sequence[float]], result: object) -> bool:
+    ended = study(accuracies)
+    for outcomes in ended.trainings.values():
+        for each in outcomes:
+            each["result"] = result
+    return all_at_chance(standings(ended, ACCURACY))
+
+
+def test_chance_is_known_by_what_trainings_write() -> None:
+    result = {"chance": 0.1, "data": {"held_out": 100}}  # ± 0.03
+    assert told({0: [0.1, 0.05], 1: [0.15]}, result)
+    assert not told({0: [0.1, 0.17], 1: [0.15]}, result)
+    assert not told({}, result)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *({}, {"chance": 0.5}, {"chance": "0.5", "data": {"held_out": 9}}),
+        *({"chance": 0.5, "data": []}, {"chance": 7.0, "data": {"held_out": 9}}),
+        {"chance": 0.5, "data": {"held_out": 0}},
+    ],
+)
+def test_what_says_no_chance_is_taken_at_its_word(result: object) -> None:
+    assert not told({0: [0.1]}, result)
