@@ -60,7 +60,8 @@ def batch(text: str) -> int | None:
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A state dict to take the weights from instead: those that you trained.",
+    help="A state dict to take the weights from instead, or a checkpoint of effscale "
+    "train: those that you trained.",
 )
 @click.option(
     "--decode",

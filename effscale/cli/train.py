@@ -13,12 +13,21 @@ import click
 from effscale.cli import options
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar, Stopping
-from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
+from effscale.cli.types import (
+    AUGMENT,
+    DEVICE,
+    DURATION,
+    NORMALIZE,
+    RESOLUTION,
+    Range,
+    Target,
+)
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from effscale.train.batches import Data
     from effscale.train.recipe import Optimizer, Precision, Recipe
     from effscale.train.trainer import Training
 
@@ -56,6 +65,7 @@ class Learning:
     augment: str
     precision: str
     optimizer: Optimizer
+    normalize: str
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
         from effscale.train.recipe import Recipe, decay_of, peak_rate
@@ -70,6 +80,7 @@ class Learning:
             precision,
             weight_decay=decay_of(self.optimizer),
             optimizer=self.optimizer,
+            normalize=self.normalize,
         )
 
 
@@ -95,7 +106,13 @@ class Machine:
     default="digits",
     metavar="FOLDER",
     help="A folder with a folder of images for each class, or with such folders in "
-    "train and val; digits are 1797 handwritten ones of 8×8 pixels, built in.",
+    "train and val (valid, validation; else test); digits are 1797 handwritten ones of "
+    "8×8 pixels, built in.",
+)
+@click.option(
+    "--check-data",
+    is_flag=True,
+    help="Decode every image first, and name those that cannot be.",
 )
 @click.option(
     "--epochs",
@@ -131,8 +148,17 @@ class Machine:
     type=AUGMENT,
     metavar="none|plain|rand[:N]",
     default="plain",
-    help="plain crops and mirrors photographs; rand adds RandAugment, rand:15 at that "
-    "strength of 30 (needs effscale[train]); none shows images as they are.",
+    help="plain crops and mirrors photographs, and moves images up to 64 px; rand adds "
+    "RandAugment, rand:15 at that strength of 30 (needs effscale[train]); none shows "
+    "images as they are.",
+)
+@click.option(
+    "--normalize",
+    type=NORMALIZE,
+    metavar="half|imagenet|MEAN/STD",
+    default="half",
+    help="What is taken from pixels of 0 to 1, and what they are then divided by: half "
+    "is 0.5/0.5; numbers are one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
 )
 @click.option(
     "--resolution",
@@ -201,6 +227,7 @@ def command(  # noqa: PLR0913 - options
     classes: int | None,
     learning: Learning,
     machine: Machine,
+    check_data: bool,
     time_limit: float | None,
     checkpoint: Path | None,
     request: Request,
@@ -222,15 +249,20 @@ def command(  # noqa: PLR0913 - options
       effscale train mobilenetv3-small --resolution 32 --epochs 5
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
     """
-    from effscale.report.train import report
+    from effscale.report.train import data_lines, report
     from effscale.train.recipe import device_of, precision_of, use_threads
-    from effscale.train.sources import data_of, fitted
+    from effscale.train.sources import DIGITS, data_of, fitted
     from effscale.train.trainer import Training
 
     use_threads(machine.threads)
     device = device_of(machine.device)
     images = data_of(data)
     network = fitted(request.read(spec), images, classes)
+    if data != DIGITS and not request.quiet:
+        for line in data_lines(images.name, images.counts(), images.notes):
+            click.echo(line, err=True)
+    if check_data:
+        _check(images, quiet=request.quiet)
     training = Training(
         network,
         images,
@@ -243,6 +275,14 @@ def command(  # noqa: PLR0913 - options
     )
     _run(training, quiet=request.quiet, seconds=time_limit)
     request.deliver(report(network, training.outcome()))
+
+
+def _check(images: Data, *, quiet: bool) -> None:
+    from effscale.train.sources import check
+
+    count = len(images.train.labels) + len(images.held_out.labels)
+    with Bar(count, quiet=quiet) as bar:
+        check(images, lambda: bar.advance(1, "decoding every image"))
 
 
 def _file(checkpoint: Path | None, output: Path | None) -> Path | None:

@@ -184,6 +184,13 @@ def augment(text: str) -> str:
     return text
 
 
+def normalize(text: str) -> str:
+    from effscale.train.recipe import normalisation
+
+    normalisation(text)
+    return text
+
+
 def device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
         raise ValueError("auto, cpu, cuda or cuda:N")
@@ -300,6 +307,7 @@ def codes(text: str) -> list[str]:
 
 
 AUGMENT = Parsed("none|plain|rand[:N]", augment)
+NORMALIZE = Parsed("half|imagenet|MEAN/STD", normalize)
 CODES = Parsed("CODE[,CODE…]", codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)

@@ -7,7 +7,7 @@ import re
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -23,6 +23,7 @@ from effscale.module.latency import images
 from effscale.module.measure import refuse_too_large
 from effscale.network.network import network
 from effscale.quantity import human
+from effscale.version import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 Form = Literal["torchscript", "exported", "onnx", "state-dict"]
+#: Means and deviations of pixels.
+Normalisation: TypeAlias = tuple[list[float], list[float]]
 #: What torch is told of the dimensions that may be any number.
 Dynamic: TypeAlias = tuple[dict[int, Any]] | None
 #: Writes a module for an example batch to a file; says the format and its version.
@@ -62,6 +65,9 @@ class Export:
     outputs: dict[str, list[int | None]]
     checked: str  #: what has read the file and run it
     difference: float  #: of an output, over its largest number
+    #: Means and deviations of pixels from 0 to 1 that the weights were trained with,
+    #: one for all channels or one for each; None where that is not known.
+    normalisation: Normalisation | None = None
 
 
 def export_spec(  # noqa: PLR0913 - options of the command
@@ -94,16 +100,19 @@ def export_spec(  # noqa: PLR0913 - options of the command
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build(spec, init=weights is None)
-    if weights is not None:
-        load(module, weights)
+    known = None if weights is None else load(module, weights)
     if decode:
         module = Decoding(spec, module)
     image = [int(each) for each in net.image]
-    return export(module, image, path, form, batch=batch, progress=progress)
+    written = export(module, image, path, form, batch=batch, progress=progress)
+    return replace(written, normalisation=known)
 
 
-def load(module: nn.Module, path: Path) -> None:
+def load(module: nn.Module, path: Path) -> Normalisation | None:
     """Give `module` the weights of a state dict in the file at `path`.
+
+    Or the averaged ones of a checkpoint of `effscale train`; these come with the
+    normalisation of their images.
 
     Raises:
         ExportError: if it holds none, or those of another network.
@@ -112,6 +121,10 @@ def load(module: nn.Module, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # noqa: BLE001 - of any other file, torch raises anything
         state = None
+    known = None
+    if isinstance(state, dict) and state.get("format") == CHECKPOINT:
+        mean, deviation = state["normalisation"]
+        known, state = (mean, deviation), state["average"]
     if not isinstance(state, dict):
         raise ExportError(f"{path}: expected a state dict that torch has saved")
     own = module.state_dict()
@@ -129,6 +142,7 @@ def load(module: nn.Module, path: Path) -> None:
         some = ", ".join(wrong[:_SHOWN])
         raise ExportError(f"{path}: expected this network's weights, got {some}{more}")
     module.load_state_dict(state)
+    return known
 
 
 def _said(value: object) -> str:

@@ -13,6 +13,7 @@ from effscale.spec.loading import loads
 from effscale.spec.models import Coefficients
 from effscale.study.ranking import (
     ERROR,
+    all_at_chance,
     axes,
     due,
     front,
@@ -80,7 +81,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
         },
         sections=sections,
         heading=_heading(study, objective, seeds, _stands(done, every, len(failed))),
-        notes=_notes(study, objective, table, along),
+        notes=[*_notes(study, objective, table, along), *_doubts(ranked)],
         records=[_flat(row, each) for row, each in zip(table, ranked, strict=True)],
     )
 
@@ -232,6 +233,14 @@ def _why(study: Study, objective: Objective) -> str:
     if absent := unknown(study, objective):
         return f"no {{out}} has a number called {', '.join(absent)}"
     return f"{objective.text} has no value for one of their seeds"
+
+
+def _doubts(ranked: Sequence[Standing]) -> list[str]:
+    if not all_at_chance(ranked):
+        return []
+    order = "the order above is chance too"
+    hint = "longer trainings, or another learning rate, may tell"
+    return [f"warning: all accuracies are those of chance, so {order}; {hint}"]
 
 
 def _flat(row: Data, standing: Standing) -> Data:

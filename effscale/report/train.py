@@ -10,9 +10,13 @@ from effscale.report import rows
 from effscale.report.document import Report, percent, several, sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
 
+#: Classes that a line shows, of many.
+SHOWN = 20
 NOTE = (
     "accuracy: of the averaged weights on images held out, ± its standard error; in "
     "training: of the last epoch's weights while they learnt, images augmented"
@@ -29,7 +33,7 @@ def report(spec: Spec, outcome: Data) -> Report:
         **rows.costs(count(spec)),
         **outcome,
     }
-    nested = {"data", "history", "warnings"}
+    nested = {"data", "history", "warnings", "normalisation"}
     flat = {key: value for key, value in data.items() if key not in nested}
     return Report(
         data=data,
@@ -48,6 +52,15 @@ def report(spec: Spec, outcome: Data) -> Report:
         ],
         records=[flat],
     )
+
+
+def data_lines(name: str, counts: Data, notes: Sequence[str]) -> list[str]:
+    """What will be learnt from: the classes, their images, and what is done to them."""
+    shown = [f"{each} {n['train']:,} + {n['held_out']:,}" for each, n in counts.items()]
+    more = f", and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    classes = f"{len(shown):,} classes (images to learn from + held out)"
+    listed = f"{classes}: {', '.join(shown[:SHOWN])}{more}"
+    return [f"{name}: {each}" for each in (listed, *notes)]
 
 
 def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
@@ -83,6 +96,7 @@ def _trained(outcome: Data) -> str:
     return (
         f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
         f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
+        f"normalize {outcome['normalize']}, "
         f"seed {outcome['seed']}"
     )
 

@@ -315,3 +315,25 @@ def front(ranked: Sequence[Standing], along: Mapping[str, int]) -> set[str]:
         for each, row in zip(known, table, strict=True)
         if not ((table <= row).all(axis=1) & (table < row).any(axis=1)).any()
     }
+
+
+def all_at_chance(ranked: Sequence[Standing]) -> bool:
+    """Whether every training says what chance comes to, and none is better than it.
+
+    Better by two standard errors of a share of the images that it was asked about, as
+    `train` writes them; other commands may.
+    """
+    found = [each for one in ranked for each in one.outcomes.values()]
+    return bool(found) and all(map(_is_at_chance, found))
+
+
+def _is_at_chance(outcome: Outcome) -> bool:
+    result = outcome.get("result") or {}
+    chance, data = result.get("chance"), result.get("data")
+    held_out = data.get("held_out") if isinstance(data, dict) else None
+    if not isinstance(chance, float) or not 0 <= chance <= 1:
+        return False
+    if not isinstance(held_out, int) or held_out < 1:
+        return False
+    error = math.sqrt(chance * (1 - chance) / held_out)
+    return float(outcome["accuracy"]) <= chance + 2 * error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -10,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from effscale.errors import DataError, TrainError
-from effscale.train.recipe import seed, strength
+from effscale.train.recipe import COLOURS, seed, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,6 @@ Ask: TypeAlias = tuple[int, int]
 OPERATIONS = 2
 #: Images that share their operations: kornia draws them once a call.
 TOGETHER = 8
-RGB = 3
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,15 @@ class Data:
     held_out: Images
     split: str  #: how it was split, for people
     digest: str  #: of what it holds
+    notes: tuple[str, ...] = ()  #: what is left out or changed, for people
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images of each class, to learn from and held out."""
+        train, held = Counter(self.train.labels), Counter(self.held_out.labels)
+        return {
+            name: {"train": train[k], "held_out": held[k]}
+            for k, name in enumerate(self.classes)
+        }
 
 
 @dataclass(frozen=True)
@@ -191,8 +200,8 @@ def augmentation(augment: str) -> Callable[[torch.Tensor], torch.Tensor]:
     operations = RandAugment(n=OPERATIONS, m=magnitude)
 
     def augmented(images: torch.Tensor) -> torch.Tensor:
-        grey = images.shape[1] != RGB
-        coloured = images.expand(-1, RGB, -1, -1) if grey else images
+        grey = images.shape[1] != COLOURS
+        coloured = images.expand(-1, COLOURS, -1, -1) if grey else images
         parts = [operations(part) for part in coloured.split(TOGETHER)]
         result = torch.cat(parts).clamp(0, 1)
         return result[:, :1] if grey else result

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
+#: Means and standard deviations of pixels, one for all channels or one for each.
+Normalisation: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 Optimizer: TypeAlias = Literal["sgd", "adamw", "rmsprop"]
+
+#: Channels of an image that is not grey.
+COLOURS = 3
 
 #: Learning rate for each image of a batch: 0.4 for 256 (pycls, configs/dds_baselines/
 #: effnet/EN-B0_dds_8gpu.yaml), in proportion (Goyal et al. 2017, arXiv:1706.02677).
@@ -74,6 +79,7 @@ class Recipe:
     average: float = 0.9999  #: decay of the averaged weights, once there are many
     warmup: float = 0.05  #: share of the steps
     optimizer: Optimizer = "sgd"
+    normalize: str = "half"
 
 
 def peak_rate(optimizer: Optimizer, batch: int) -> float:
@@ -108,6 +114,35 @@ def strength(augment: str) -> int | None:
     if name != "rand" or not given.isdecimal() or not 1 <= int(given) <= STRONGEST:
         raise ValueError(f"none, plain, rand, or rand:1 to rand:{STRONGEST}")
     return int(given)
+
+
+def normalisation(words: str) -> Normalisation:
+    """Means and deviations by `half`, `imagenet`, or as `0.13/0.31`, one or three each.
+
+    Of pixels from 0 to 1. Half makes these -1 to 1; ImageNet's are those of torchvision
+    (references/classification/presets.py).
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if words == "half":
+        return (0.5,), (0.5,)
+    if words == "imagenet":
+        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    expected = (
+        "half, imagenet, or MEAN/STD such as 0.13/0.31 or 0.5,0.4,0.4/0.2,0.2,0.2"
+    )
+    means, slash, deviations = words.partition("/")
+    try:
+        mean = tuple(float(each) for each in means.split(","))
+        deviation = tuple(float(each) for each in deviations.split(","))
+    except ValueError:
+        raise ValueError(expected) from None
+    lengths = {len(mean), len(deviation)}
+    good = all(0 <= each <= 1 for each in mean) and all(0 < d <= 1 for d in deviation)
+    if not slash or not lengths <= {1, COLOURS} or not good:
+        raise ValueError(expected)
+    return mean, deviation
 
 
 def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:

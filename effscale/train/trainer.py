@@ -27,6 +27,7 @@ from effscale.train.recipe import (
     device_name,
     is_chance,
     learning_rate,
+    normalisation,
     seed,
     standard_error,
     statistics_batches,
@@ -135,6 +136,16 @@ class Training:
         self.history: list[Epoch] = []
         self._view = view_of(spec)
         self._augmented = augmentation(recipe.augment)
+        self.normalisation = normalisation(recipe.normalize)
+        if any(
+            len(each) not in {1, self._view.channels} for each in self.normalisation
+        ):
+            expected = "expected one mean and one deviation for grey images"
+            raise TrainError(f"normalize: {expected}, got {recipe.normalize!r}")
+        self._mean, self._deviation = (
+            torch.tensor(each, device=self.device).view(-1, 1, 1)
+            for each in self.normalisation
+        )
         torch.manual_seed(seed(recipe.seed, "weights"))
         net = build(spec)  # on the CPU, so that all devices begin alike
         self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -193,6 +204,7 @@ class Training:
             return
         state = {
             "step": self.step,
+            "normalisation": [list(each) for each in self.normalisation],
             "seconds": self.seconds,
             "evaluation_seconds": self.evaluation_seconds,
             "history": [asdict(each) for each in self.history],
@@ -220,6 +232,9 @@ class Training:
             "loss": last.held_out_loss,
             **asdict(recipe),
             "steps": self.steps,
+            "normalisation": dict(
+                zip(("mean", "std"), map(list, self.normalisation), strict=True)
+            ),
             "statistics_images": self._statistics_images(),
             "images_per_second": round(self.images_per_second, 1),
             "seconds": round(self.seconds + self.evaluation_seconds, 3),
@@ -231,6 +246,8 @@ class Training:
                 "held_out": held_out,
                 "split": data.split,
                 "digest": data.digest,
+                "by_class": data.counts(),
+                "notes": list(data.notes),
             },
             "device": device_name(self.device),
             "threads": torch.get_num_threads(),
@@ -331,11 +348,12 @@ class Training:
             torch._foreach_copy_(mine, theirs)
 
     def _seen(self, images: torch.Tensor, *, augmented: bool = False) -> torch.Tensor:
-        """Bytes as the network sees them: augmented or not, from -1 to 1."""
+        """Bytes as the network sees them: augmented or not, and normalised."""
         on_device = images.to(self.device, non_blocking=True).float() / 255
         if augmented:
             on_device = self._augmented(on_device)
-        return (2 * on_device - 1).contiguous(memory_format=torch.channels_last)
+        normal = (on_device - self._mean) / self._deviation
+        return normal.contiguous(memory_format=torch.channels_last)
 
     def _precision(self) -> torch.autocast:
         mixed = self.recipe.precision == "bfloat16"

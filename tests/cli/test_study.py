@@ -70,6 +70,18 @@ def test_prints(
     assert (again.stdout, again.stderr) == (result.stdout, "")
 
 
+def test_chance_alone_is_said_to_be_chance(run: Run, tmp_path: Path) -> None:
+    told = '{"accuracy": 0.12, "chance": 0.1, "data": {"held_out": 100}}'
+    written = told.replace('"', '\\"')
+    command = f"sh -c 'echo \"{written}\" >{{out}}' {{spec}}"
+    result = evaluate(run, tmp_path, command=command)
+    warning = (
+        "warning: all accuracies are those of chance, so the order above is chance"
+    )
+    assert result.exit_code == 0
+    assert warning in result.stdout
+
+
 def test_failures_are_said_and_shown_and_stop_nothing_else(
     run: Run, tmp_path: Path, snapshot: SnapshotAssertion
 ) -> None:

@@ -15,7 +15,7 @@ from effscale.errors import StudyError
 from effscale.study import ranking
 from effscale.study.folder import Study
 from effscale.study.objective import objective
-from effscale.study.ranking import axes, due, may_be_best, standings
+from effscale.study.ranking import all_at_chance, axes, due, may_be_best, standings
 from effscale.study.seeds import Seeds
 from tests.study.small import made, rows
 
@@ -312,3 +312,30 @@ def test_with_further_seeds_three_standard_deviations_leave_the_best(
     assert sum(14 - len(best) for best, _ in better) / 13 >= 0.9 * FEW
     # Ten seeds of all would be 140 trainings each.
     assert sum(trainings for _, trainings in better) <= 0.6 * 140 * FEW
+
+
+def told(accuracies: Mapping[int, Sequence[float]], result: object) -> bool:
+    ended = study(accuracies)
+    for outcomes in ended.trainings.values():
+        for each in outcomes:
+            each["result"] = result
+    return all_at_chance(standings(ended, ACCURACY, Seeds(1, 1)))
+
+
+def test_chance_is_known_by_what_trainings_write() -> None:
+    result = {"chance": 0.1, "data": {"held_out": 100}}  # ± 0.03
+    assert told({0: [0.1, 0.05], 1: [0.15]}, result)
+    assert not told({0: [0.1, 0.17], 1: [0.15]}, result)
+    assert not told({}, result)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *({}, {"chance": 0.5}, {"chance": "0.5", "data": {"held_out": 9}}),
+        *({"chance": 0.5, "data": []}, {"chance": 7.0, "data": {"held_out": 9}}),
+        {"chance": 0.5, "data": {"held_out": 0}},
+    ],
+)
+def test_what_says_no_chance_is_taken_at_its_word(result: object) -> None:
+    assert not told({0: [0.1]}, result)

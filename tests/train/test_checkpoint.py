@@ -11,6 +11,7 @@ import torch
 
 from effscale.errors import OutputError, TrainError
 from effscale.train import checkpoint
+from effscale.version import CHECKPOINT
 from tests.test_atomic_write import left_by_a_killed_program
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) 
 @pytest.mark.parametrize("made_for", [None, [], "b0"])
 def test_a_damaged_one_is_refused(tmp_path: Path, made_for: object) -> None:
     file = tmp_path / "a.checkpoint"
-    torch.save({"format": checkpoint.FORMAT, "made_for": made_for}, file)
+    torch.save({"format": CHECKPOINT, "made_for": made_for}, file)
     with pytest.raises(TrainError, match="got a damaged one"):
         checkpoint.load(file, MADE_FOR)
 
@@ -78,7 +79,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(touched),)
 
-    torch.save({"format": checkpoint.FORMAT, "made_for": Runs()}, file)
+    torch.save({"format": CHECKPOINT, "made_for": Runs()}, file)
     with pytest.raises(TrainError):
         checkpoint.load(file, MADE_FOR)
     assert not touched.exists()
