@@ -209,8 +209,8 @@ def _notes(
         also = f"{level} more may be as good" if level else f"{whom} is as good"
         more = ". More --seeds or longer trainings tell more" if level else ""
         notes.append(
-            f"{also} (Tukey and Kramer's test, variance pooled: {100 * ERROR:g} % of "
-            f"studies of equals would tell any apart){more}"
+            f"{also} (Tukey and Kramer's test, variance pooled: at most "
+            f"{100 * ERROR:g} % of studies of equals would tell any apart){more}"
         )
     best = f"effscale study {study.folder} --output found.yaml"
     return [*notes, f"the winner as coefficients for every φ: {best}"]
