@@ -148,18 +148,13 @@ def evaluation(  # noqa: PLR0913 - options
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
     from effscale.study.run import template
 
-    if (
-        seeds
-        and seeds.most > 1
-        and "{seed}" not in evaluate
-        and evaluate[:5] != "train"
-    ):
-        message = f"expected a command with {{seed}} in it, got {evaluate!r}"
-        raise click.BadParameter(message, param_hint="'--seeds'")
     try:
         command = template(evaluate, data)
     except StudyError as error:
         raise click.BadParameter(str(error), param_hint="'--evaluate'") from None
+    if seeds and seeds.most > 1 and "{seed}" not in command:
+        message = f"expected a command with {{seed}} in it, got {evaluate!r}"
+        raise click.BadParameter(message, param_hint="'--seeds'")
     return Evaluation(
         command=command,
         study=study,

@@ -264,6 +264,11 @@ PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
             "'--evaluate': expected a command with {out} in it, got 'python {spec}'",
         ),
         (
+            ["--evaluate", "train_mine {spec} {out}", *STUDY, "--seeds", "2"],
+            2,
+            "'--seeds': expected a command with {seed} in it, got 'train_mine {spec} ",
+        ),
+        (
             [*PYTHON, "--seeds", "2"],
             2,
             "'--seeds': expected a command with {seed} in it, got 'python {spec} ",
