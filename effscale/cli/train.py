@@ -66,6 +66,10 @@ class Learning:
     precision: str
     optimizer: Optimizer
     normalize: str
+    crop: float
+    mirror: bool | None
+    mixup: float
+    erase: float
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
         from effscale.train.recipe import Recipe, decay_of, peak_rate
@@ -81,6 +85,10 @@ class Learning:
             weight_decay=decay_of(self.optimizer),
             optimizer=self.optimizer,
             normalize=self.normalize,
+            crop=self.crop,
+            mirror=self.mirror,
+            mixup=self.mixup,
+            erase=self.erase,
         )
 
 
@@ -151,6 +159,32 @@ class Machine:
     help="plain crops and mirrors photographs, and moves images up to 64 px; rand adds "
     "RandAugment, rand:15 at that strength of 30 (needs effscale[train]); none shows "
     "images as they are.",
+)
+@click.option(
+    "--crop",
+    type=Range(0, 1, min_open=True),
+    metavar="SHARE",
+    default=0.08,
+    help="The least of a photograph's area that plain crops to.",
+)
+@click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Whether plain mirrors half of the images.  [default: only those above 64 px]",
+)
+@click.option(
+    "--mixup",
+    type=Range(0, 100),
+    metavar="ALPHA",
+    default=0.0,
+    help="Mix each image with another, by a share drawn from Beta(ALPHA, ALPHA).",
+)
+@click.option(
+    "--erase",
+    type=Range(0, 1),
+    metavar="P",
+    default=0.0,
+    help="Make a part of so many images black (needs effscale[train]).",
 )
 @click.option(
     "--normalize",

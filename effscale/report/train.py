@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
 
+#: The least share of an image that is cropped to, unless another is asked for.
+CROP = 0.08
 #: Classes that a line shows, of many.
 SHOWN = 20
 NOTE = (
@@ -96,9 +98,20 @@ def _trained(outcome: Data) -> str:
     return (
         f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
         f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
-        f"normalize {outcome['normalize']}, "
+        f"normalize {outcome['normalize']}, {_besides(outcome)}"
         f"seed {outcome['seed']}"
     )
+
+
+def _besides(outcome: Data) -> str:
+    """What else was asked of augmentation, otherwise than it is unless asked."""
+    mirror = outcome["mirror"]
+    said = [
+        *([f"crop {outcome['crop']:g}"] if outcome["crop"] != CROP else []),
+        *([] if mirror is None else ["mirror" if mirror else "no mirror"]),
+        *(f"{each} {outcome[each]:g}" for each in ("mixup", "erase") if outcome[each]),
+    ]
+    return "".join(f"{each}, " for each in said)
 
 
 def _speed(outcome: Data) -> str:

@@ -80,6 +80,10 @@ class Recipe:
     warmup: float = 0.05  #: share of the steps
     optimizer: Optimizer = "sgd"
     normalize: str = "half"
+    crop: float = 0.08  #: the least share of a photograph's area that is shown
+    mirror: bool | None = None  #: None: photographs are, small images are not
+    mixup: float = 0.0  #: α of Beta(α, α), by which two images are mixed
+    erase: float = 0.0  #: probability that a part of an image is made black
 
 
 def peak_rate(optimizer: Optimizer, batch: int) -> float:
@@ -246,12 +250,12 @@ def device_name(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})"
 
 
-def versions(augment: str) -> dict[str, str]:
+def versions(recipe: Recipe) -> dict[str, str]:
     found = {
         "effscale": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
-    if strength(augment) is not None:
+    if strength(recipe.augment) is not None or recipe.erase:
         found["kornia"] = import_module("kornia").__version__
     return found

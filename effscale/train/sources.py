@@ -73,8 +73,9 @@ SHARE = 0.2
 #: Share of an image's sides that its centre has: 224 of 256 pixels
 #: (CROP_PADDING, tpu/models/official/efficientnet/preprocessing.py).
 CENTRE = 0.875
-#: Area and aspect of random crops (Szegedy et al. 2014, arXiv:1409.4842, section 6).
-AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
+#: Least area and aspect of random crops (Szegedy et al. 2014, arXiv:1409.4842, section
+#: 6).
+AREA, ASPECT = 0.08, (3 / 4, 4 / 3)
 TRIES = 10
 
 #: Channels of an image that is grey.
@@ -191,15 +192,17 @@ class Photographs:
 
         image = self._decoded(index, view.channels)
         size, method = (view.width, view.height), Image.Resampling.BICUBIC
-        if view.crops and self.small:
-            part = ImageOps.fit(_moved(image, draws), size, method)
-        elif view.crops:
-            part = image.resize(size, method, random_box(*image.size, draws))
-            if torch.rand((), generator=draws) < 1 / 2:
-                part = ImageOps.mirror(part)
-        else:
+        if not view.crops:
             beside = 0.0 if self.small else (1 - CENTRE) / 2
-            part = ImageOps.fit(image, size, method, beside)
+            return _pixels(ImageOps.fit(image, size, method, beside), view)
+        if self.small:
+            part = ImageOps.fit(_moved(image, draws), size, method)
+        else:
+            box = random_box(*image.size, draws, view.least)
+            part = image.resize(size, method, box)
+        mirrors = not self.small if view.mirror is None else view.mirror
+        if mirrors and torch.rand((), generator=draws) < 1 / 2:
+            part = ImageOps.mirror(part)
         return _pixels(part, view)
 
     def _decoded(self, index: int, channels: int) -> Image:
@@ -274,16 +277,16 @@ def _pixels(image: Image, view: View) -> torch.Tensor:
 
 
 def random_box(
-    width: int, height: int, draws: torch.Generator
+    width: int, height: int, draws: torch.Generator, least: float = AREA
 ) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of a random part of an image.
 
-    Of 8 to 100 % of its area, from 3:4 to 4:3; all of it where ten such have not
+    Of `least` to all of its area, from 3:4 to 4:3; all of it where ten such have not
     fitted.
     """
     for _ in range(TRIES):
         size, shape, x, y = torch.rand(4, generator=draws).tolist()
-        area = width * height * (AREA[0] + (AREA[1] - AREA[0]) * size)
+        area = width * height * (least + (1 - least) * size)
         ends = math.log(ASPECT[0]), math.log(ASPECT[1])
         aspect = math.exp(ends[0] + (ends[1] - ends[0]) * shape)
         w, h = math.sqrt(area * aspect), math.sqrt(area / aspect)

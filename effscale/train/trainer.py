@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import torch
 from torch import nn
+from torch.distributions import Beta
 from torch.nn import functional
 from torch.optim import SGD, AdamW, RMSprop
 from torch.optim.swa_utils import AveragedModel
@@ -97,6 +98,16 @@ def reestimate(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
         each.eval()
 
 
+def mixing(alpha: float) -> float:
+    """The share of each image in a step, the rest being the next one's.
+
+    Source: Zhang et al. 2017, arXiv:1710.09412 (mixup).
+    """
+    if not alpha:
+        return 1.0
+    return float(Beta(torch.tensor(alpha), torch.tensor(alpha)).sample())
+
+
 @dataclass(frozen=True)
 class Epoch:
     """What an epoch came to."""
@@ -135,7 +146,7 @@ class Training:
         self.step, self.seconds, self.evaluation_seconds = 0, 0.0, 0.0
         self.history: list[Epoch] = []
         self._view = view_of(spec)
-        self._augmented = augmentation(recipe.augment)
+        self._augmented = augmentation(recipe.augment, recipe.erase)
         self.normalisation = normalisation(recipe.normalize)
         if any(
             len(each) not in {1, self._view.channels} for each in self.normalisation
@@ -252,7 +263,7 @@ class Training:
             "device": device_name(self.device),
             "threads": torch.get_num_threads(),
             "checkpoint": None if self.file is None else str(self.file),
-            "versions": versions(recipe.augment),
+            "versions": versions(recipe),
             "warnings": self._warnings(),
             "history": [asdict(each) for each in self.history],
         }
@@ -305,7 +316,12 @@ class Training:
     def _batches(self) -> Iterator[Batch]:
         return batches(
             self.data.train,
-            replace(self._view, crops=self.recipe.augment != "none"),
+            replace(
+                self._view,
+                crops=self.recipe.augment != "none",
+                least=self.recipe.crop,
+                mirror=self.recipe.mirror,
+            ),
             replace(self.order, start=self.step),
             base=self.recipe.seed,
             workers=self.workers,
@@ -319,11 +335,14 @@ class Training:
         rate = learning_rate(self.step, self.steps, warmup, recipe.lr)
         labels = labels.to(self.device, non_blocking=True)
         batch = self._seen(images, augmented=True)
+        share = mixing(recipe.mixup)
+        if share < 1:
+            batch = batch.lerp(batch.roll(1, 0), 1 - share)
         with self._precision():
             logits = self.net(batch)
-            loss = functional.cross_entropy(
-                logits, labels, label_smoothing=recipe.smoothing
-            )
+            loss = self._loss(logits, labels)
+            if share < 1:
+                loss = loss.lerp(self._loss(logits, labels.roll(1)), 1 - share)
         loss.backward()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -332,6 +351,10 @@ class Training:
         self.average.update_parameters(self.net)
         self._sums += _sums(loss.detach(), logits.detach(), labels)
         self.step += 1
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        smoothing = self.recipe.smoothing
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
 
     @torch.no_grad()
     def _mix(

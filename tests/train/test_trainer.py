@@ -15,7 +15,7 @@ from effscale.errors import TrainError
 from effscale.train import trainer
 from effscale.train.recipe import RATE_PER_IMAGE, Recipe, chance, is_chance
 from effscale.train.sources import digits, fitted
-from effscale.train.trainer import Training
+from effscale.train.trainer import Training, mixing
 from tests.train.small import RECIPE, Shades, shades, small, training, weights
 
 if TYPE_CHECKING:
@@ -83,6 +83,49 @@ def test_all_draws_are_resumed_too(tmp_path: Path) -> None:
     list(islice(part.run(), 3))
     part.save()
     assert same(whole, finished(training(augment="rand:5", epochs=2, file=file)))
+
+
+def test_mixed_and_erased_images_are_resumed_too(tmp_path: Path) -> None:
+    pytest.importorskip("kornia")
+    whole = finished(training(mixup=0.4, erase=0.5, epochs=2))
+    assert not same(whole, finished(training(mixup=0.4, epochs=2)))
+    file = tmp_path / "a.checkpoint"
+    part = training(mixup=0.4, erase=0.5, epochs=2, file=file)
+    list(islice(part.run(), 3))
+    part.save()
+    assert same(whole, finished(training(mixup=0.4, erase=0.5, epochs=2, file=file)))
+
+
+def test_each_image_is_mixed_with_the_next_and_so_is_its_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[torch.Tensor] = []
+    asked: list[list[int]] = []
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor, **_: float) -> torch.Tensor:
+        asked.append(labels.tolist())
+        return logits.sum() * 0 + float(len(asked))  # 1, 2, …
+
+    for share in (1.0, 0.75):
+        monkeypatch.setattr(trainer, "mixing", lambda _alpha, share=share: share)
+        part = training(epochs=1)
+        part.net.register_forward_pre_hook(lambda _net, given: seen.append(given[0]))
+        if share < 1:
+            monkeypatch.setattr(torch.nn.functional, "cross_entropy", loss)
+        finished(part)
+    before, after = seen[0], seen[5]
+    torch.testing.assert_close(after, 0.75 * before + 0.25 * before.roll(1, 0))
+    assert asked[1] == asked[0][-1:] + asked[0][:-1]
+    # of five steps k, 0.75·(2k − 1) + 0.25·2k
+    assert part.history[-1].loss == pytest.approx(5.25)
+
+
+def test_shares_are_drawn_from_beta() -> None:
+    torch.manual_seed(0)
+    shares = [mixing(0.2) for _ in range(500)]
+    assert sum(shares) / 500 == pytest.approx(0.5, abs=0.06)
+    assert sum(0.1 < each < 0.9 for each in shares) / 500 < 0.45  # most are extremes
+    assert mixing(0) == 1
 
 
 def test_the_averaged_weights_of_a_checkpoint_are_those_of_a_built_network(
