@@ -360,7 +360,7 @@ def _show_module(
         inputs, keywords = any_module.given(found.module, module.inputs)
         counted = any_module.count(found, inputs, engines, keywords)
     answer = report(counted, by=by, depth=module.depth, units=request.units, tool=tool)
-    if timed is not None:
+    if timed is not None and counted.answer is not None:
         answer = latency.of_module(answer, counted, timed, request)
     request.deliver(answer)
     if faults := counted.faults():

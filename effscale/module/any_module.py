@@ -11,6 +11,7 @@ import sys
 import warnings
 import zipfile
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -172,15 +173,21 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
     except AttributeError:
         if name == "timm":
             timm = importlib.import_module(name)
-            if not timm.is_model(path.partition(".")[0]):
-                hint = did_you_mean(path, timm.list_models())
+            if ":" not in path and not timm.is_model(path.partition(".")[0]):
+                hint = _close(path, timm.list_models())
                 message = f"expected a model of timm, found no {path!r}{hint}"
                 raise MeasureError(message) from None
             return partial(timm.create_model, path)
-        hint = did_you_mean(each, [n for n in dir(found) if not n.startswith("_")])
+        hint = _close(each, [n for n in dir(found) if not n.startswith("_")])
         message = f"expected a callable or module of {name}, found no {each!r}{hint}"
         raise MeasureError(message) from None
     return found
+
+
+def _close(name: str, known: Sequence[str]) -> str:
+    """The few of many names that are close to one."""
+    found = get_close_matches(name, known, n=3)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def _timm_size(module: nn.Module) -> tuple[Input, ...]:
@@ -402,9 +409,19 @@ class Counted:
         """What the module costs; None where no engine says all, or the two part."""
         return None if self.faults() else self.best
 
+    @cached_property
+    def same(self) -> bool:
+        """Whether both counted the same, and one of them knew every operator.
+
+        What the other did not know has then no product in it.
+        """
+        if len(self.measured) < 2 or not any(e.is_whole for e in self.attempts):  # noqa: PLR2004 - fvcore and torch
+            return False
+        return not [*_differences(*self.measured)]
+
     def alone(self) -> list[str]:
         """Why the answer is that of one engine, where the other was asked as well."""
-        if self.answer is None:
+        if self.answer is None or self.same:
             return []
         return [
             f"{each.missed}; the answer is {self.best.engine}'s, which knows it all"

@@ -327,8 +327,12 @@ def module_subject(counted: Counted, parts: Sequence[str]) -> Subject:
     """A module of other code, to be run on batches of what it was counted on.
 
     Raises:
-        MeasureError: if it was counted on more than one image.
+        MeasureError: if it was counted on more than one image, or takes other than
+            tensors in order.
     """
+    if counted.keywords or not all(isinstance(x, Input) for x in counted.inputs):
+        expected = "--latency expected tensors in order, got them by name or in a list"
+        raise MeasureError(f"{counted.name}: {expected}")
     for each in counted.inputs:
         if each.shape[0] != 1:
             side = "x".join(map(str, each.shape))

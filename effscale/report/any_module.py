@@ -93,7 +93,8 @@ def _heading(
     else:
         counted = f"{factor * int(answer.macs):,} {unit}, {params}"
         counted += f", {int(answer.activations):,} activations"
-    said = [*map(_coverage, found.attempts), *([found.note] if found.note else [])]
+    said = [_coverage(each, same=found.same) for each in found.attempts]
+    said += [found.note] if found.note else []
     lines = [
         ("module", f"{found.name}, {type(found.module).__name__}"),
         ("input", f"{', '.join(inputs)}{assumed}"),
@@ -113,7 +114,7 @@ def _heading(
         )
     if any(each.of_complex for each in found.measured):
         lines.append(("complex", "a product of complex numbers counts as one"))
-    if free := _free(found.measured[0]):
+    if free := _free(found.measured[0], same=found.same):
         lines.append(("left out", free))
     if terms := _terms(found, tool):
         lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
@@ -122,8 +123,7 @@ def _heading(
 
 def _agree(found: Counted) -> bool:
     """Whether both engines were asked, knew it all, and say the same."""
-    whole = [each for each in found.attempts if each.is_whole]
-    return len(whole) == 2 and not found.faults()  # noqa: PLR2004 - fvcore and torch
+    return found.same and not found.faults()
 
 
 def _totals(found: Counted) -> Data:
@@ -155,12 +155,12 @@ def _batch(found: Counted) -> str:
 _BATCHED = (2, 4, 5)
 
 
-def _coverage(attempt: Attempt) -> str:
+def _coverage(attempt: Attempt, *, same: bool) -> str:
     """`fvcore 53 of 54 multiplying calls (98.1 %), lstm ×1 left out`."""
     measured = attempt.measured
     if measured is None:
         return f"{attempt.engine} none: {attempt.error}"
-    calls, skipped = sum(measured.calls.values()), measured.skipped
+    calls, skipped = sum(measured.calls.values()), {} if same else measured.skipped
     every = calls + sum(skipped.values())
     said = f"{attempt.engine} {calls} of {every} multiplying calls"
     if skipped:
@@ -171,9 +171,9 @@ def _coverage(attempt: Attempt) -> str:
     return said
 
 
-def _free(measured: Measurement) -> str:
+def _free(measured: Measurement, *, same: bool) -> str:
     """The operators that are neither convolution nor product, most frequent first."""
-    skipped = measured.skipped
+    skipped = {} if same else measured.skipped
     calls = {plain(name): n for name, n in measured.free.items() if name not in skipped}
     names = sorted(calls, key=lambda name: -calls[name])
     said = [f"{name} ×{calls[name]}" for name in names[:NAMED]]

@@ -153,6 +153,8 @@ def test_where_nobody_knows_it_all_there_is_no_answer(run: Run) -> None:
             "effscale.teach('aten::_fft_r2c', function)"
         ),
     ]
+    assert run(*arguments, "--latency").exit_code == 1
+    assert run(*arguments, "--by", "operator", "--format", "csv").exit_code == 1
     data = json.loads(run(*arguments, "--format", "json").stdout)
     assert data["totals"] == {
         "params": 12,
@@ -197,6 +199,12 @@ def test_inputs_have_names_and_lists(run: Run) -> None:
     assert "input      image=1x3x4x4" in result.stdout
     assert f"{12 * 16} MACs" in result.stdout
     assert "✓" in result.stdout
+    timed = run("profile", "nets:Named", "--input", "image=1x3x4x4", "--latency")
+    assert (timed.exit_code, timed.stdout) == (1, "")
+    assert timed.stderr == (
+        "nets:Named: --latency expected tensors in order, got them by name or in a "
+        "list\n"
+    )
     listed = run("profile", "nets:Named", "--input", "1x3x4x4,")
     assert (listed.exit_code, listed.stderr) == (0, "")
 

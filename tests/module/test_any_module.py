@@ -319,6 +319,22 @@ def test_where_one_is_whole_the_answer_is_its_own() -> None:
     assert alone.faults()[-1] == "--measure torch looks into what fvcore cannot"
 
 
+class Square(torch.autograd.Function):
+    """Elementwise code that a trace does not show."""
+
+    @staticmethod
+    def forward(_context: object, x: torch.Tensor) -> torch.Tensor:
+        """x²."""
+        return x * x
+
+
+def test_what_one_knows_has_no_product_where_both_count_the_same() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), Applied(Square.apply))
+    found = count(Foreign("net", net), (IMAGE,), BOTH)
+    assert found.measured[0].skipped == {"prim::PythonOp.Square": 1}
+    assert (found.same, found.faults(), found.alone()) == (True, [], [])
+
+
 def test_on_meta_and_compiled_a_module_is_counted() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
     on_meta = count(Foreign("net", net.to("meta")), (IMAGE,), BOTH)
