@@ -83,7 +83,8 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     if details or lacking:
         lines = [each.place[:-1] for each in unknown] + list(references.misnamed(data))
         if "backbone" in mapping(given) and not alone:  # it would have brought these
-            details = [each for each in details if each["loc"] not in _BROUGHT]
+            lacks = _BROUGHT - {(name,) for name in data}
+            details = [each for each in details if each["loc"] not in lacks]
         found_too = schema_faults(details, mapping(given), root, path, lines)
         faults += [each for each in found_too if not _of_merge(each, root, faults)]
     elif spec is not None and not found:

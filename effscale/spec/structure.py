@@ -18,7 +18,14 @@ from effscale.spec.geometry import (
     strides,
     too_small,
 )
-from effscale.spec.lines import Block, CellStage, Dense, Transition, cells_follow
+from effscale.spec.lines import (
+    PATHS,
+    Block,
+    CellStage,
+    Dense,
+    Transition,
+    cells_follow,
+)
 from effscale.spec.steps import Activate, Branches, Conv, Normalise, Pool, Residual, Use
 
 if TYPE_CHECKING:
@@ -75,6 +82,7 @@ class Walk:
             self.inspect(line, here, at)
             if isinstance(line, CellStage) and index > 0:
                 self.meet(lines[index - 1], maps[-2], here, at)
+                self.reduce(line, lines[index - 1], at)
             maps.append(self.after(line, here, at))
         return maps[1:]
 
@@ -104,6 +112,16 @@ class Walk:
         if step > HALVES or step != other or newest[1:] != made:
             message = "expected a line before the cell that keeps or halves, got"
             self.wrong(at, f"{message} {older.size} to {newest.size}")
+
+    def reduce(self, cell: CellStage, before: Line, at: Place) -> None:
+        """Note a cell too narrow to halve what it reads besides, if that is larger."""
+        deep = isinstance(before, CellStage) and int(before.repeats or 1) > 1
+        wiring = self.spec.cells[cell.cell]
+        reads = {state for node in wiring.nodes for _, state in node} | {*wiring.concat}
+        larger = not deep and strides(self.spec, (before,)) != (1, 1)
+        if larger and 1 in reads and cell.stride == 1 and int(cell.channels) < PATHS:
+            message = f"expected at least {PATHS} to reduce the map before, got"
+            self.wrong((*at, "channels"), f"{message} {cell.channels}")
 
     def after(self, line: Line, here: Map, at: Place) -> Map:
         """What one line makes of a feature map."""
