@@ -270,10 +270,11 @@ def command(  # noqa: PLR0913 - options
 
     The accuracy is that on images held out.
 
-    Gradient descent with momentum, cosine schedule and warm-up, label smoothing 0.1,
-    averaged weights (EMA), and dropout and stochastic depth as SPEC says. On the CPU
-    the same seed gives the same figures, also where a training was interrupted: the
-    same command takes it up from its checkpoint and ends as it would have ended.
+    Gradient descent, cosine schedule and warm-up, label smoothing 0.1, averaged weights
+    (EMA), batch norm's statistics estimated anew at the end of each epoch, and dropout
+    and stochastic depth as SPEC says. On the CPU the same seed gives the same figures,
+    also where a training was interrupted: the same command takes it up from its
+    checkpoint and ends as it would have ended.
 
     It is there to compare candidates with each other. A few epochs on a few images are
     a proxy for a training in full, and accuracies within their standard error of each
