@@ -43,6 +43,9 @@ snapshots: $(INSTALLED) ## rewrite what commands are expected to print; read the
 docs: $(INSTALLED) ## rewrite the output shown in README.md; read the diff
 	$(BIN)/python tests/readme.py
 
+fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built
+	nice $(BIN)/python -m tests.fuzz --count 200000 --build 20
+
 bench: $(INSTALLED) ## ratios, each measured side by side in one run
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/counters.py
@@ -60,4 +63,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types specs format cov snapshots docs bench wheel clean
+.PHONY: help run test quick lint types specs format cov snapshots docs fuzz bench wheel clean

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from effscale.growth.multipliers import Multipliers, compound, strategy
     from effscale.growth.scale import load, scale, variant
     from effscale.module.anchors import anchors
-    from effscale.module.build import build
+    from effscale.module.build import Detections, build
+    from effscale.module.decode import Decoded, decode
+    from effscale.module.formulas import teach
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Coefficients": "spec.models",
     "Cost": "cost.count",
+    "Decoded": "module.decode",
+    "Detections": "module.build",
     "EffscaleError": "errors",
     "Measurement": "module.measure",
     "Multipliers": "growth.multipliers",
@@ -45,6 +49,7 @@ _HOMES = {
     "build": "module.build",
     "compound": "growth.multipliers",
     "count": "cost.count",
+    "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
     "load": "growth.scale",
@@ -52,12 +57,15 @@ _HOMES = {
     "measure": "module.measure",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
+    "teach": "module.formulas",
     "variant": "growth.scale",
 }
 
 __all__ = [
     "Coefficients",
     "Cost",
+    "Decoded",
+    "Detections",
     "EffscaleError",
     "Measurement",
     "Multipliers",
@@ -69,6 +77,7 @@ __all__ = [
     "build",
     "compound",
     "count",
+    "decode",
     "dumps",
     "explain",
     "load",
@@ -76,6 +85,7 @@ __all__ = [
     "measure",
     "scale",
     "strategy",
+    "teach",
     "variant",
 ]
 

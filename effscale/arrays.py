@@ -80,6 +80,15 @@ def multiple(
     return where(near < (1 - max_loss) * exact, near + divisor, near)
 
 
+def lcm(value: Any, of: int) -> Any:  # noqa: ANN401
+    """The least common multiple."""
+    if is_array(value):
+        import numpy as np
+
+        return np.lcm(value, of)
+    return math.lcm(value, of)
+
+
 def maximum(low: Any, value: Any) -> Any:  # noqa: ANN401
     """`value`, but at least `low`."""
     return value.clip(low) if is_array(value) else max(low, value)
@@ -104,7 +113,7 @@ def share(total: Any, of: float) -> Any:  # noqa: ANN401
 
 def whole_share(total: Any, of: float, parts: Any = ONE) -> Any:  # noqa: ANN401
     """A share in whole ones for each of `parts`, cut, at least one; on paper exact."""
-    if _on_paper(total, parts):
+    if on_paper(total, parts):
         return Fraction(total) * Fraction(str(of)) / parts
     part = total * of
     return maximum(1, floor(part if parts is ONE else part / parts))
@@ -153,7 +162,7 @@ def first(where: Any, *values: Any) -> tuple[Any, ...]:  # noqa: ANN401
 
 def divides(parts: Any, total: Any) -> bool:  # noqa: ANN401
     """Whether `parts` divides `total` for each candidate; fractions always divide."""
-    if parts is total or parts is ONE or _on_paper(total, parts):
+    if parts is total or parts is ONE or on_paper(total, parts):
         return True
     return every(total % parts == 0)
 
@@ -162,10 +171,10 @@ def divided(total: Any, parts: Any) -> Any:  # noqa: ANN401
     """`total` in so many equal `parts`, which must divide it."""
     if parts is total or parts is ONE:
         return ONE if parts is total else total
-    return total / parts if _on_paper(total, parts) else total // parts
+    return total / parts if on_paper(total, parts) else total // parts
 
 
-def _on_paper(*values: object) -> bool:
+def on_paper(*values: object) -> bool:
     """Whether one of them is a fraction, of a network that nothing rounds."""
     return any(isinstance(each, Fraction) for each in values)
 

@@ -1,7 +1,12 @@
-"""Small tables of HTML, which notebooks show in place of a result's repr."""
+"""Text of strangers in any format, and small tables of HTML for notebooks.
+
+A note, a reference or a path may hold what a terminal, a browser or a spreadsheet would
+obey. Whatever prints it lets it through here.
+"""
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -9,6 +14,60 @@ from effscale.arrays import is_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+#: Signs that begin a formula in a spreadsheet (OWASP, CSV Injection).
+_FORMULA = tuple("=+-@")
+#: What JSON may hold as it is, and a terminal obeys; the rest it escapes by itself.
+_OBEYED = re.compile(
+    "[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+#: What begins something else than text in Markdown: HTML, links, code, cells.
+_MARKED = re.compile(r"([\\`<|\[])")
+
+
+def plain(text: str) -> str:
+    """The text in one line, without what a terminal would obey.
+
+    Nor is it a command of GitHub's, which begins a line with two colons.
+    """
+    if text.isprintable() and not text.startswith("::"):
+        return text
+    kept = (c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+    line = "".join(kept)
+    return f"\ufffd{line.lstrip()}" if line.lstrip().startswith("::") else line
+
+
+def lines(text: str) -> str:
+    """The same of a text of several lines, line by line."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def in_markdown(text: str) -> str:
+    """The text as Markdown that says just that."""
+    return _MARKED.sub(r"\\\1", plain(text))
+
+
+def in_csv(value: object) -> object:
+    """A value as a cell that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    formula = len(text) > 1 and text.lstrip().startswith(_FORMULA)
+    return f"'{text}" if formula and not _is_number(text) else text
+
+
+def in_json(text: str) -> str:
+    """JSON that says the same, without signs that a terminal obeys."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def figures(title: str, values: Mapping[str, object]) -> str:
@@ -19,12 +78,12 @@ def figures(title: str, values: Mapping[str, object]) -> str:
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> str:
     """Rows under the keys that they have; what a row has not stays empty."""
     keys = dict.fromkeys(key for row in rows for key in row)
-    head = "".join(f"<th>{escape(key)}</th>" for key in keys)
+    head = "".join(f"<th>{escape(plain(key))}</th>" for key in keys)
     body = "".join(
         f"<tr>{''.join(f'<td>{shown(row.get(key))}</td>' for key in keys)}</tr>"
         for row in rows
     )
-    caption = f"<caption>{escape(title)}</caption>"
+    caption = f"<caption>{escape(plain(title))}</caption>"
     return (
         f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
@@ -43,4 +102,4 @@ def shown(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, tuple | list) and all(isinstance(n, int) for n in value):
         return "×".join(map(str, value))
-    return escape(str(value))
+    return escape(plain(str(value)))

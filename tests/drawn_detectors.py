@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 from hypothesis import strategies as st
 
 from effscale.spec.neck import Fusion, Wiring
+from effscale.spec.values import Init
 from tests.drawn_lines import CHANNELS, FLAGS, ODD, Data, blocks, cells, keeping
 
 if TYPE_CHECKING:
@@ -174,10 +175,14 @@ def heads(draw: DrawFn) -> Data:
         "classes": draw(st.integers(1, 4)),
     }
     if draw(FLAGS):
-        ratios = draw(
-            st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=3)
-        )
-        found["anchors"] = {"scales": draw(st.integers(1, 3)), "ratios": ratios}
+        ratio = st.sampled_from([0.5, 1.0, 2.0, [1.4, 0.7]])
+        sizes = st.lists(st.sampled_from([1.0, 1.25, 1.5]), min_size=1, max_size=3)
+        found["anchors"] = {
+            "scales": draw(st.integers(1, 3) | sizes),
+            "ratios": draw(st.lists(ratio, min_size=1, max_size=3)),
+        }
+    if draw(FLAGS):
+        found["init"] = draw(st.sampled_from(get_args(Init)))
     if draw(FLAGS):
         kinds = keeping().filter(
             lambda s: (

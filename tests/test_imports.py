@@ -19,6 +19,7 @@ ROOMS = (
     *("search", "compare", "study", "check", "report", "cli"),
 )
 BESIDE = {
+    "arithmetic",
     "arrays",
     "atomic_write",
     "choices",
@@ -44,11 +45,11 @@ REASONS = {
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
+    "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
     "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
-    "spec.neck_faults": "detectors, which the walk of a line of stages does not know",
     "study.guard": "a program of its own, sent as text",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",

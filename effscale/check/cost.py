@@ -9,7 +9,7 @@ from effscale.check.reading import TOO_LARGE
 from effscale.check.rule import Rule, replaced
 from effscale.errors import EffscaleError
 from effscale.quantity import human, parse
-from effscale.spec.references import MAX_LINES
+from effscale.spec.references import MAX_REPEATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def findings(source: Source) -> Iterator[Fault]:
     if spec is None or source.faults:
         return
     if not source.is_countable:
-        message = f"expected at most {MAX_LINES:,} lines in all variants together"
+        message = f"expected at most {MAX_REPEATED:,} lines in all variants together"
         section = "variants" if spec.variants else "stages"
         yield TOO_LARGE.at(source, (section,), message, key=True)
         return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from effscale.check.rule import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from effscale.check.source import Source
-    from effscale.errors import Fault
+    from effscale.errors import Fault, Place
+    from effscale.spec.nodes import Node
 
 TOO_LARGE = Rule(
     "EFF003",
@@ -21,7 +25,20 @@ TOO_LARGE = Rule(
     "source: Tan & Le 2019",
 )
 
+OCTAL = Rule(
+    "EFF108",
+    "octal-number",
+    "warning",
+    "A number is written so that YAML reads another than meets the eye.",
+    "YAML 1.1 takes a leading zero for base 8, so that 064 is 52, and colons for base "
+    "60, so that 3:44 is 224; other readers take them otherwise. Write the number as "
+    "it is meant.",
+    "{channels: 064}",
+    "{channels: 64}",
+)
+
 RULES = (
+    OCTAL,
     Rule(
         "EFF001",
         "unreadable-file",
@@ -266,5 +283,35 @@ RULES = (
 )
 
 
-def findings(source: Source) -> tuple[Fault, ...]:
-    return source.faults
+#: Whole numbers of YAML 1.1 in base 8, and numbers in base 60.
+BASES = {
+    "octal": re.compile(r"[-+]?0[0-7_]*[1-7][0-7_]*"),
+    "base 60": re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"),
+}
+
+
+def findings(source: Source) -> Iterator[Fault]:
+    """What keeps a file from loading, and numbers that are not what they look like."""
+    yield from source.faults
+    for place, node in _numbers(source.root, (), set()):
+        written = source.text[node.start : node.end[2]]
+        for base, pattern in BASES.items():
+            if pattern.fullmatch(written):
+                message = f"expected a number in base 10, got {written}, which YAML"
+                said = f"{message} reads as {base}: {node.value}"
+                yield OCTAL.at(source, place, said)
+
+
+def _numbers(node: Node, place: Place, seen: set[int]) -> Iterator[tuple[Place, Node]]:
+    """Every number of a file, each once where aliases repeat it."""
+    inner: Iterable[tuple[str | int, Node]] = ()
+    if isinstance(node.value, dict):
+        inner = node.value.items()
+    elif isinstance(node.value, list):
+        inner = enumerate(node.value)
+    elif type(node.value) in {int, float}:
+        yield place, node
+    for step, child in inner:
+        if child.start not in seen:
+            seen.add(child.start)
+            yield from _numbers(child, (*place, step), seen)

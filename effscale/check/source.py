@@ -13,7 +13,7 @@ from effscale.growth.scale import variant
 from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded, scalars
-from effscale.spec.references import MAX_LINES, lines
+from effscale.spec.references import MAX_REPEATED, lines
 from effscale.spec.values import Model
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Source:
         for each in self.spec.variants.values():
             deeper = max(1, int(each.depth_multiplier))
             total += own * deeper + sum(int(n) for n in each.repeats or ())
-        return total <= MAX_LINES
+        return total <= MAX_REPEATED
 
     @property
     def is_counted(self) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from effscale.arrays import nearest
 from effscale.check.rule import Rule, replaced
 from effscale.check.source import Counted
-from effscale.spec.geometry import least_sides, pads_all
+from effscale.errors import dotted
+from effscale.spec.geometry import least_sides, pads_all, uncovered
 from effscale.spec.lines import MBConv
 from effscale.spec.values import of_block
 
@@ -72,6 +73,18 @@ EXPANSION = Rule(
     "stem: {channels: 16}\nstages: [{block: mbconv, expand_ratio: 1}]",
     help="expand_ratio: 1 leaves the expansion out",
 )
+UNCOVERED = Rule(
+    "EFF210",
+    "window-uncovered",
+    "warning",
+    "A window without padding covers a whole map, and of a variant no more.",
+    "A 7×7 pool of a 7×7 map makes one position of it; of an 8×8 map it makes four, "
+    "and the variant is another network behind it. A head pools the whole map by "
+    "itself, whatever its size; or the variant keeps the resolution.",
+    "resolution: 224    # 1/32 is 7×7\nhead: {layers: [{block: avg_pool, kernel: 7, "
+    "padding: valid}]}\nvariants: {large: {resolution: 256}}",
+    "resolution: 224\nhead: {}\nvariants: {large: {resolution: 256}}",
+)
 MULTIPLE = Rule(
     "EFF406",
     "level-multiple",
@@ -85,7 +98,7 @@ MULTIPLE = Rule(
     "resolution: 640",
     applies="unsafe",
 )
-RULES = (CHANNELS, SQUEEZE, STRIDE, EXPANSION, MULTIPLE)
+RULES = (CHANNELS, SQUEEZE, STRIDE, EXPANSION, UNCOVERED, MULTIPLE)
 
 #: Sections whose `channels` are a network's widths.
 WIDTHS = ("blocks", "stem", "stages", "head", "neck")
@@ -105,6 +118,7 @@ def findings(source: Source) -> Iterator[Fault]:
     if isinstance(counted, Counted):
         yield from _squeezes(source, counted)
         yield from _expansions(source, counted)
+        yield from _uncovered(source, counted.spec)
 
 
 def _widths(node: Node, place: Place = ()) -> Iterator[tuple[Place, Node]]:
@@ -215,3 +229,14 @@ def _expansions(source: Source, counted: Counted) -> Iterator[Fault]:
             message = f"expected other than the {c_in} channels that come in"
             at = ("stages", index, "c_mid")
             yield EXPANSION.at(source, at, f"{message}, got {c_in}")
+
+
+def _uncovered(source: Source, spec: Spec) -> Iterator[Fault]:
+    """Variants of another size than a window that covered a whole map."""
+    for name in spec.variants:
+        counted = source.networks.get(("variants", name))
+        if not isinstance(counted, Counted):
+            continue
+        for place, what in uncovered(spec, counted.spec).items():
+            at = ("variants", name, "resolution")
+            yield UNCOVERED.at(source, at, f"{dotted(place)}: {what}")

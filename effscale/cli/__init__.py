@@ -5,15 +5,22 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from effscale.errors import EffscaleError, refusal
 from effscale.extras import missing
+from effscale.markup import lines
 from effscale.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
 
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
@@ -22,6 +29,10 @@ COMMANDS = (
 )
 
 FAULT, INTERRUPTED = 3, 130
+#: What the system says of streams that take no more.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+#: What ends a program as Ctrl-C does, so that it leaves nothing half done.
+_ENDING = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
 
 
 class Program(click.Group):
@@ -43,51 +54,117 @@ class Program(click.Group):
         extra["standalone_mode"] = False
         if "_EFFSCALE_COMPLETE" in os.environ:
             import_module("effscale.cli.completion")
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # φ and × for those who can read
-                stream.reconfigure(errors="replace")
+        _open_streams()
+        with _ending() as heard:
+            try:
+                code = super().main(*args, **extra) or 0
+                sys.stdout.flush()  # while there is someone to say that it cannot be
+            except click.ClickException as error:
+                error.message = lines(error.message)  # type: ignore[misc]
+                error.show()
+                code = error.exit_code
+            except (click.Abort, KeyboardInterrupt):
+                # `python -m` would die of the signal where it fell into code that is
+                # run from a text, as by torch's imports: Python keeps in mind how the
+                # last such code ended.
+                exec("")  # noqa: S102
+                code = 128 + heard[0] if heard else INTERRUPTED
+                click.echo("terminated" if heard else "interrupted", err=True)
+            except EffscaleError as error:
+                click.echo(lines(str(error)), err=True)
+                code = 1
+            except OSError as error:
+                code = _system(error)
+            except ModuleNotFoundError as error:
+                if not (said := missing(error)):
+                    code = _fault(error)
+                else:
+                    click.echo(said, err=True)
+                    code = 1
+            except Exception as error:  # noqa: BLE001 - the last line of defence
+                code = _fault(error)
+            sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Streams that say φ and × to those who can read it, and are all there.
+
+    Where one is closed (`>&-`), the next file that is opened would take its number, and
+    get what C libraries print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # A way that lets nothing through: what reads or prints is refused.
+            way = os.O_RDONLY if number == 1 else os.O_RDWR
+            handle = os.open(os.devnull, way)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            mode = "w" if number else "r"
+            stream = os.fdopen(number, mode, encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def _ending() -> Iterator[list[int]]:
+    """Signals that end the program, as an interrupt; those that were heard so.
+
+    Those that someone has taken already, or ignores as nohup does, are left to them.
+    """
+    heard: list[int] = []
+    ours = os.getpid()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != ours:  # in a process forked from this one
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    taken = []
+    for number in _ENDING:
         try:
-            sys.exit(super().main(*args, **extra) or 0)
-        except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            # `python -m` would die of the signal where it fell into code that is run
-            # from a text, as by torch's imports: Python keeps in mind how the last such
-            # code ended.
-            exec("")  # noqa: S102
-            click.echo("interrupted", err=True)
-            sys.exit(INTERRUPTED)
-        except EffscaleError as error:
-            click.echo(str(error), err=True)
-            sys.exit(1)
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                where = f"{error.filename}: " if error.filename else ""
-                click.echo(f"{where}{refusal(error)}", err=True)
-                sys.exit(1)
-            # The reader has gone (`| head -1`); so has the point of saying more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        except ModuleNotFoundError as error:
-            if not (said := missing(error)):
-                _fault(error)
-            click.echo(said, err=True)
-            sys.exit(1)
-        except Exception as error:  # noqa: BLE001 - the last line of defence
-            _fault(error)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, end)
+                taken.append(number)
+        except ValueError:  # not in the main thread, which alone hears signals
+            break
+    try:
+        yield heard
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
-def _fault(error: Exception) -> None:
+def _system(error: OSError) -> int:
+    """Say what the system refused, unless it is that nobody reads any more."""
+    out = "standard output: "
+    if error.errno == errno.EBADF:
+        said = f"{out}is closed"
+    elif error.filename:
+        said = lines(f"{error.filename}: {refusal(error)}")
+    else:
+        said = f"{out if error.errno in _FULL else ''}{refusal(error)}"
+    if error.errno != errno.EPIPE:  # `| head -1`: no point in saying more
+        click.echo(said, err=True)
+    with suppress(OSError, ValueError):  # what is left would be tried once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _fault(error: Exception) -> int:
     if "--traceback" in sys.argv:
         raise error
-    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    what = lines(f"{type(error).__name__}: {error}".splitlines()[0])
     click.echo(
         f"effscale {VERSION}: a fault of ours, please report it: {what} "
         "(effscale --traceback … shows where)",
         err=True,
     )
-    sys.exit(FAULT)
+    return FAULT
 
 
 def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001

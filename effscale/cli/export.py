@@ -60,7 +60,14 @@ def batch(text: str) -> int | None:
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A state dict to take the weights from instead: those that you trained.",
+    help="A state dict to take the weights from instead, or a checkpoint of effscale "
+    "train: those that you trained.",
+)
+@click.option(
+    "--decode",
+    is_flag=True,
+    help="Of a detector: boxes in pixels, y1 x1 y2 x2, and scores of each class, "
+    "instead of logits and codes relative to anchors.",
 )
 @options.network_options
 @options.format_option("what was written")
@@ -75,6 +82,7 @@ def command(  # noqa: PLR0913 - options
     batch: int | None,
     seed: int,
     weights: Path | None,
+    decode: bool,
     request: Request,
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
@@ -88,10 +96,14 @@ def command(  # noqa: PLR0913 - options
       effscale export b0 --phi 1.5 --classes 10 --to state-dict --output start.pth
       effscale export b0-x4.yaml --weights trained.pth --output model.pt2
       effscale export b0 --to torchscript --batch 1 --output b0.ts
+      effscale export d0 --decode --output d0.onnx
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
     chosen = kind or _kind_of(output)
+    if decode and chosen == "state-dict":
+        message = "--decode: a state dict has weights alone; --to another format"
+        raise click.UsageError(message)
     if chosen == "onnx":
         from effscale.extras import needed
 
@@ -111,6 +123,7 @@ def command(  # noqa: PLR0913 - options
                 batch=batch,
                 seed=seed,
                 weights=weights,
+                decode=decode,
                 progress=lambda what: bar.advance(1, f"{network.name}: {what}"),
             )
             size = new.stat().st_size

@@ -107,6 +107,9 @@ def command(  # noqa: PLR0913 - options
         found, searched = _off_ray(baseline, macs[0], limits, tolerance, request)
     else:
         found, searched = _on_ray(baseline, macs, limits, strategy[0])
+    every = found
+    if len(macs) > 1:  # the others are named where they are missed
+        found = [each for each in every if each.role == "nearest"]
     specs = [each.variant.spec for each in found]
     measured = request.measured(specs)
     shown = report.report(
@@ -120,7 +123,7 @@ def command(  # noqa: PLR0913 - options
     )
     request.deliver(shown, to_file=not as_spec)
     elsewhere = "" if free else growth_of(baseline).elsewhere
-    _within(found, macs, tolerance, elsewhere)
+    _within(every, macs, tolerance, elsewhere)
     if as_spec:
         request.write(resolved(baseline, found[0].variant))
     request.prove(specs, measured)
@@ -133,8 +136,6 @@ def _on_ray(
 
     path = ray(baseline, max(macs), limits, strategy)
     found = [each for target in macs for each in on_ray(path, target)]
-    if len(macs) > 1:
-        found = [each for each in found if each.role == "nearest"]
     low, high = path.phi[0], path.end[-1]
     text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
     return found, text

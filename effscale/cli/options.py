@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from effscale.atomic_write import whole
+from effscale.atomic_write import is_written_through, whole
 from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
 from effscale.errors import DisagreementError
 
@@ -172,7 +172,7 @@ class Request:
 
     Raises:
         click.BadParameter: if a file is there already, and `force` is not given.
-        OutputError: if no picture can be drawn to `plot`.
+        OutputError: if no picture can be drawn to `plot`, or a file is a disk.
     """
 
     resolution: tuple[int, int] | None = None
@@ -193,7 +193,9 @@ class Request:
         _ = self.picture
 
     def _refuse_existing(self, path: Path | None, option: str) -> None:
-        if path is not None and path.exists() and not self.force:
+        if path is None or is_written_through(path):
+            return
+        if path.exists() and not self.force:
             message = f"{str(path)!r} exists; --force replaces it"
             raise click.BadParameter(message, param_hint=f"'{option}'")
 
@@ -255,6 +257,8 @@ class Request:
         """
         from effscale.report.render import show, text
 
+        for line in report.warnings:
+            click.echo(line, err=True)
         if self.output is None or not to_file:
             show(report, self.form or "table")  # type: ignore[arg-type]  # click checked it
         else:
@@ -305,5 +309,7 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         OutputError: if the system refuses.
     """
+    if isinstance(content, str):  # a path may have bytes that are no text
+        content = content.encode(errors="replace")
     with whole(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from effscale.choices import Tool
     from effscale.cli.latency import Timed
+    from effscale.module.any_module import Asked
     from effscale.module.measure import Engine
     from effscale.report.document import Report
     from effscale.report.profile import By
@@ -89,6 +91,30 @@ def tensor(text: str) -> tuple[tuple[int, ...], str | None]:
     return tuple(map(int, numbers)), dtype or None
 
 
+def entering(text: str) -> Asked:
+    """`1x3x64x64`, `image=1x3x64x64`, or `1x8,1x4`, a list; of one, `1x8,`."""
+    name, equals, rest = text.partition("=")
+    if equals and not name.strip().isidentifier():
+        raise ValueError("NAME=SIDES such as image=1x3x64x64")
+    each = (rest if equals else text).split(",")
+    listed = len(each) > 1
+    found = [tensor(one) for one in each if one.strip() or not listed]
+    if not found:
+        tensor("")
+    return name.strip() if equals else "", found, listed
+
+
+def lesson(text: str) -> tuple[str, str]:
+    """`ns::name=EXPRESSION`: an operator, and its MACs by the shapes of its tensors."""
+    from effscale.arithmetic import arithmetic
+
+    name, equals, formula = text.partition("=")
+    if not equals or not re.fullmatch(r"\w+::[\w.]+", name.strip()):
+        raise ValueError("ns::name=MACS such as my::product=2*prod(x[0])*x[1][-2]")
+    arithmetic(formula)
+    return name.strip(), formula
+
+
 def argument(text: str) -> tuple[str, str]:
     """`num_classes=10`: a keyword, and a Python literal or text."""
     name, equals, value = text.partition("=")
@@ -99,7 +125,8 @@ def argument(text: str) -> tuple[str, str]:
 
 #: Options that say something of a module of other code; the others speak of specs.
 _OF_MODULES = {
-    *("spec", "by", "tool", "depth", "arguments", "inputs", "engine", "resolution"),
+    *("spec", "by", "tool", "depth", "arguments", "inputs", "operators"),
+    *("engine", "resolution"),
     *("form", "output", "force", "units", "quiet", "verbose"),
     *("latency", "threads", "device", "channels_last", "compiled", "seconds"),
     *("batch", "dtype"),
@@ -112,7 +139,8 @@ class Module:
 
     reference: str
     arguments: Sequence[tuple[str, str]]
-    inputs: Sequence[tuple[tuple[int, ...], str | None]]
+    inputs: Sequence[Asked]
+    operators: Sequence[tuple[str, str]]
     depth: int
 
 
@@ -120,7 +148,8 @@ def module(  # noqa: PLR0913 - options
     *,
     spec: str,
     arguments: Sequence[tuple[str, str]],
-    inputs: Sequence[tuple[tuple[int, ...], str | None]],
+    inputs: Sequence[Asked],
+    operators: Sequence[tuple[str, str]],
     depth: int,
     resolution: tuple[int, int] | None,
     tool: str | None,
@@ -135,7 +164,7 @@ def module(  # noqa: PLR0913 - options
 
     if not (names_callable(spec) or names_saved(spec)):
         why = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
-        _refuse(("--input", "--arg", "--depth"), why)
+        _refuse(("--input", "--arg", "--depth", "--operator"), why)
         return None
     params = click.get_current_context().command.params
     others = [each.opts[0] for each in params if each.name not in _OF_MODULES]
@@ -152,8 +181,9 @@ def module(  # noqa: PLR0913 - options
         raise click.UsageError("--latency runs specs and code, not files of torch's")
     if resolution and inputs:
         raise click.UsageError("--resolution and --input both say what goes in")
-    images = [((1, 3, *resolution), None)] if resolution else inputs
-    return Module(spec, arguments, images, depth)
+    if resolution:
+        inputs = [("", [((1, 3, *resolution), None)], False)]
+    return Module(spec, arguments, inputs, operators, depth)
 
 
 def _refuse(names: Sequence[str], why: str) -> None:
@@ -198,9 +228,18 @@ def _given(option: str) -> bool:
 @click.option(
     "--input",
     "inputs",
-    type=Parsed("SIDES[:TYPE]", tensor),
+    type=Parsed("[NAME=]SIDES[:TYPE]", entering),
     multiple=True,
-    help="Of a module, a tensor that goes in, 1x3x224x224 or 1x77:int64; one for each.",
+    help="Of a module, a tensor that goes in, 1x3x224x224 or 1x77:int64; one for "
+    "each. image=1x3x64x64 goes in by that name, 1x8,1x4 as a list.",
+)
+@click.option(
+    "--operator",
+    "operators",
+    type=Parsed("NS::NAME=MACS", lesson),
+    multiple=True,
+    help="Of a module, what an operator multiplies: arithmetic on the shapes x[0], "
+    "x[1] that go in and y[0] that comes out, 2*prod(x[0])*x[1][-2].",
 )
 @options.network_options
 @options.measure_option()
@@ -242,9 +281,10 @@ def command(  # noqa: PLR0913 - options
     SPEC may be a module, too: MODULE:CALLABLE is imported, from the current folder as
     well, and called (timm:NAME is a model of timm); a .pt2 file of torch.export or a
     TorchScript file (.pt, .pth, .ts, .torchscript) is loaded. It is counted by fvcore
-    and by torch, side by side, by its tree of modules; exits 1 if one of them missed
-    something that multiplies, or the two differ. What has a slash or ends in .yaml
-    behind a colon is git's: HEAD~1:specs/b0.yaml.
+    and by torch, side by side, by its tree of modules. Where one of them knows every
+    operator and the other does not, the answer is that one's; exits 1 where neither
+    does, or the two differ: an operator that is not known is not free. What has a
+    slash or ends in .yaml behind a colon is git's: HEAD~1:specs/b0.yaml.
 
     \b
       effscale profile b4
@@ -309,12 +349,16 @@ def _show_module(
     if tool in {"fvcore", "torch"} and tool not in engines:
         asked = f"--measure {request.engine}"
         raise click.UsageError(f"--as {tool} asks {tool}, {asked} does not")
-    from effscale.module import any_module
+    from effscale.arithmetic import arithmetic
+    from effscale.module import any_module, formulas
     from effscale.report.any_module import report
 
+    for name, text in module.operators:
+        formulas.teach(name, arithmetic(text))
     with contextlib.redirect_stdout(sys.stderr):  # what their code prints is no answer
         found = any_module.load(module.reference, dict(module.arguments))
-        counted = any_module.count(found, any_module.tensors(module.inputs), engines)
+        inputs, keywords = any_module.given(found.module, module.inputs)
+        counted = any_module.count(found, inputs, engines, keywords)
     answer = report(counted, by=by, depth=module.depth, units=request.units, tool=tool)
     if timed is not None:
         answer = latency.of_module(answer, counted, timed, request)

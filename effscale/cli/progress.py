@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from effscale.extras import RICH
+from effscale.markup import plain
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,14 +21,14 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 class Bar:
-    """Work of a known total; `advance` it, and stop it with the `with` block.
+    """Work of a total that may grow; `advance` it, and stop it with the `with` block.
 
     A bar that is `still` moves when it is advanced alone: nothing runs beside the work,
     whose time is being measured.
     """
 
     def __init__(self, total: float, *, quiet: bool, still: bool = False) -> None:
-        self._total, self._quiet, self._done = total, quiet, 0.0
+        self.total, self._quiet, self._done = total, quiet, 0.0
         self._still = still
         self._start = time.monotonic()
         self._shown: Progress | None = None
@@ -38,15 +39,20 @@ class Bar:
         if self._shown is None and self._wanted():
             self._shown = _progress(still=self._still)
             self._shown.start()
-            self._shown.add_task(what, total=self._total)
+            self._shown.add_task(what, total=self.total)
         if self._shown is not None:
             task = self._shown.task_ids[0]
             self._shown.update(
-                task, description=what, completed=self._done, refresh=self._still
+                task,
+                description=what,
+                completed=self._done,
+                total=self.total,
+                refresh=self._still,
             )
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the bar where there is one."""
+        line = plain(line)
         if self._shown is not None:
             self._shown.console.print(line, highlight=False, markup=False)
         elif not self._quiet:

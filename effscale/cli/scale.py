@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 )
 @options.strategy_option(
     "How to spend 2^φ: compound, depth, width, resolution (or all); dw, dr, wr, dwr; "
-    "fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas."
+    "fast or fast:ALPHA; weights such as d1_w8_r1. Several with commas. "
+    "Groups follow the width; of weights, that of g (d1_w8_g8_r1)."
 )
 @click.option(
     "--sweep",

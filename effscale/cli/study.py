@@ -14,9 +14,11 @@ from effscale.cli import options
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import DURATION, Parsed
-from effscale.errors import StudyError
+from effscale.errors import StudyError, did_you_mean
 from effscale.study.objective import PAPER, Objective
 from effscale.study.objective import objective as parsed
+from effscale.study.seeds import Seeds
+from effscale.study.seeds import seeds as counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +43,7 @@ class Evaluation:
     study: Path
     objective: Objective
     on: Place
-    seeds: int
+    seeds: Seeds
     attempts: int
     timeout: float | None
     dry_run: bool
@@ -57,7 +59,8 @@ objective_option = click.option(
     "--objective",
     type=Parsed("EXPRESSION", parsed),
     help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
-    "gamma, height, width, by + - * / ** and log, exp, sqrt, min, max, abs.  "
+    "gamma, height, width, seconds and any number that the command writes to {out}, "
+    "such as latency, by + - * / ** and log, exp, sqrt, min, max, abs.  "
     f"[default: {PAPER}]",
 )
 
@@ -79,9 +82,10 @@ evaluation_options = options.every(
     objective_option,
     click.option(
         "--seeds",
-        type=click.IntRange(1, 1000),
-        metavar="N",
-        help="Trainings of each candidate, with seeds 0 to N-1.  [default: 1]",
+        type=Parsed("N[..M]", counted),
+        help="Trainings of each candidate, with seeds 0 to N-1. 3..10: three of each, "
+        "and up to ten of those that are not yet told apart from the best.  "
+        "[default: 1]",
     ),
     click.option(
         "--attempts",
@@ -116,7 +120,7 @@ def evaluation(  # noqa: PLR0913 - options
     data: str | None,
     study: Path | None,
     objective: Objective | None,
-    seeds: int | None,
+    seeds: Seeds | None,
     attempts: int | None,
     timeout: float | None,
     on: Place | None,
@@ -144,19 +148,19 @@ def evaluation(  # noqa: PLR0913 - options
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
     from effscale.study.run import template
 
-    if (seeds or 1) > 1 and "{seed}" not in evaluate and evaluate[:5] != "train":
-        message = f"expected a command with {{seed}} in it, got {evaluate!r}"
-        raise click.BadParameter(message, param_hint="'--seeds'")
     try:
         command = template(evaluate, data)
     except StudyError as error:
         raise click.BadParameter(str(error), param_hint="'--evaluate'") from None
+    if seeds and seeds.most > 1 and "{seed}" not in command:
+        message = f"expected a command with {{seed}} in it, got {evaluate!r}"
+        raise click.BadParameter(message, param_hint="'--seeds'")
     return Evaluation(
         command=command,
         study=study,
         objective=objective or parsed(PAPER),
         on=on or _where("local"),
-        seeds=seeds or 1,
+        seeds=seeds or Seeds(1, 1),
         attempts=attempts or 2,
         timeout=timeout,
         dry_run=dry_run,
@@ -192,25 +196,27 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         command=asked.command,
         candidates=[{"name": called(row), **row} for row in table],
     )
-    trainings = made.trainings(asked.seeds)
     if asked.dry_run:
+        trainings = made.trainings(asked.seeds.first)
         _dry_run(asked, made, trainings, quiet=request.quiet)
         return
     if asked.on.engine == "local":
         found(made.command)
     engines.check(asked.on)
-    how = {"seeds": asked.seeds, "objective": asked.objective.text}
-    how["on"] = str(asked.on)
-    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout)
+    how = {"seeds": asked.seeds.most, "objective": asked.objective.text}
+    how |= {"seeds_first": asked.seeds.first, "on": str(asked.on)}
+    share = asked.objective.text == PAPER  # another may be of another number
+    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout, share)
     with ExitStack() as stack:
         engine = None
+        trainings = _due(asked, made)
         if is_left(asked.study, trainings, plan):  # before a folder is made in vain
             engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
         study = stack.enter_context(held(asked.study, made, how))
         if (changed := made.other_versions(study.header)) and not request.quiet:
             click.echo(f"the study began with {changed}", err=True)
         if engine is not None:
-            _train(study, trainings, plan, engine, request)
+            _train(study, asked, plan, engine, request)
     deliver(load(asked.study), asked.objective, asked.seeds, request, command="grid")
 
 
@@ -230,6 +236,16 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
         variant = Variant(spec, how, made.phi, given, made.budget**made.phi)
         found[row["name"]] = resolved(baseline, variant)
     return found
+
+
+def _due(asked: Evaluation, made: Header) -> list[Training]:
+    """The trainings up to the next look at who may be best, by what the study has."""
+    from effscale.study.folder import HEADER, Study, load
+    from effscale.study.ranking import due
+
+    begun = (asked.study / HEADER).is_file()
+    study = load(asked.study) if begun else Study(asked.study, made, {})
+    return due(study, asked.objective, asked.seeds)
 
 
 def _dry_run(
@@ -253,15 +269,17 @@ def _dry_run(
 
 def _train(
     study: Study,
-    trainings: Sequence[Training],
+    asked: Evaluation,
     plan: Plan,
     engine: Executor,
     request: Request,
 ) -> None:
     """Run the trainings that are left, with a bar and a line for each that fails."""
     from effscale.study.folder import is_good, training_of
+    from effscale.study.ranking import due
     from effscale.study.run import in_a_line, run, wanted
 
+    trainings = due(study, asked.objective, asked.seeds)
     left = sum(wanted(study, each, plan.attempts) for each in trainings)
     done = len(trainings) - left
     with Bar(len(trainings), quiet=request.quiet) as bar:
@@ -269,11 +287,22 @@ def _train(
         def tick(amount: int = 0) -> None:
             bar.advance(amount, f"{done} of {len(trainings)} trainings")
 
+        def further() -> list[Training]:
+            """More of those that may be best, once all that was asked for has ended."""
+            nonlocal trainings
+            before, trainings = trainings, due(study, asked.objective, asked.seeds)
+            bar.total = len(trainings)
+            return [each for each in trainings if each not in set(before)]
+
         tick(done)
+        heard = False
         try:
-            for outcome in run(study, trainings, plan, engine, tick):
+            for outcome in run(study, trainings, plan, engine, tick, further=further):
                 ended = not wanted(study, training_of(outcome), plan.attempts)
                 done += ended
+                if is_good(outcome) and not heard:
+                    heard = True
+                    _check_names(study, asked.objective, bar)
                 if request.verbose or not is_good(outcome):
                     bar.say(in_a_line(study, outcome, plan.attempts))
                 tick(ended)
@@ -284,17 +313,28 @@ def _train(
             raise
 
 
+def _check_names(study: Study, aim: Objective, bar: Bar) -> None:
+    """Say it at once if the command does not write what the objective asks for."""
+    from effscale.study.ranking import unknown
+
+    if absent := unknown(study, aim):
+        bar.say(
+            f"--objective: no {{out}} has a number called {', '.join(absent)} so far; "
+            "effscale study ranks the same outcomes by another"
+        )
+
+
 def deliver(
-    study: Study, aim: Objective, seeds: int, request: Request, *, command: str
+    study: Study, aim: Objective, seeds: Seeds, request: Request, *, command: str
 ) -> None:
     """Show how the study stands; write the winner as coefficients, if a spec is asked.
 
     Exits 1 if a training has failed.
     """
     from effscale.report import study as report
-    from effscale.study.ranking import front, standings
+    from effscale.study.ranking import axes, front, standings
 
-    ranked = standings(study, aim)
+    ranked = standings(study, aim, seeds)
     as_spec = request.wants_spec()
     answer = report.report(
         study, ranked, aim, seeds=seeds, command=command, units=request.units
@@ -303,7 +343,8 @@ def deliver(
     if request.picture:
         from effscale.report.plots import study_accuracy
 
-        image = study_accuracy(ranked, front(ranked), request.picture)
+        along = axes(ranked, aim)
+        image = study_accuracy(ranked, front(ranked, along), along, request.picture)
     request.deliver(answer, image, to_file=not as_spec)
     if as_spec:
         request.write(report.winner(study, ranked, aim))
@@ -333,7 +374,13 @@ def command(*, folder: Path, objective: Objective | None, request: Request) -> N
     other gets the answer.
     """
     from effscale.study.folder import load
+    from effscale.study.ranking import names_of, unknown
 
     found = load(folder)
     aim = objective or found.objective
-    deliver(found, aim, found.seeds, request, command="study")
+    if objective is not None and (absent := unknown(found, aim)):
+        known = names_of(found)
+        message = f"expected one of {', '.join(known)}, got {absent[0]!r}"
+        message += did_you_mean(absent[0], known)
+        raise click.BadParameter(message, param_hint="'--objective'")
+    deliver(found, aim, found.plan, request, command="study")

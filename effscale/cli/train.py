@@ -13,13 +13,22 @@ import click
 from effscale.cli import options
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar, Stopping
-from effscale.cli.types import AUGMENT, DEVICE, DURATION, RESOLUTION, Range, Target
+from effscale.cli.types import (
+    AUGMENT,
+    DEVICE,
+    DURATION,
+    NORMALIZE,
+    RESOLUTION,
+    Range,
+    Target,
+)
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.train.recipe import Precision, Recipe
+    from effscale.train.batches import Data
+    from effscale.train.recipe import Optimizer, Precision, Recipe
     from effscale.train.trainer import Training
 
 #: Processes that read images, unless more are asked for.
@@ -55,13 +64,32 @@ class Learning:
     seed: int
     augment: str
     precision: str
+    optimizer: Optimizer
+    normalize: str
+    crop: float
+    mirror: bool | None
+    mixup: float
+    erase: float
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
-        from effscale.train.recipe import RATE_PER_IMAGE, Recipe
+        from effscale.train.recipe import Recipe, decay_of, peak_rate
 
         batch = min(self.batch, images)
-        rate = RATE_PER_IMAGE * batch if self.lr is None else self.lr
-        return Recipe(self.epochs, batch, rate, self.seed, self.augment, precision)
+        return Recipe(
+            self.epochs,
+            batch,
+            peak_rate(self.optimizer, batch) if self.lr is None else self.lr,
+            self.seed,
+            self.augment,
+            precision,
+            weight_decay=decay_of(self.optimizer),
+            optimizer=self.optimizer,
+            normalize=self.normalize,
+            crop=self.crop,
+            mirror=self.mirror,
+            mixup=self.mixup,
+            erase=self.erase,
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +114,13 @@ class Machine:
     default="digits",
     metavar="FOLDER",
     help="A folder with a folder of images for each class, or with such folders in "
-    "train and val; digits are 1797 handwritten ones of 8×8 pixels, built in.",
+    "train and val (valid, validation; else test); digits are 1797 handwritten ones of "
+    "8×8 pixels, built in.",
+)
+@click.option(
+    "--check-data",
+    is_flag=True,
+    help="Decode every image first, and name those that cannot be.",
 )
 @click.option(
     "--epochs",
@@ -106,7 +140,15 @@ class Machine:
     "--lr",
     type=Range(0, 1000, min_open=True),
     metavar="RATE",
-    help="Learning rate at its peak.  [default: 0.4 × batch / 256]",
+    help="Learning rate at its peak.  [default: 0.4 × batch / 256; rmsprop 0.016 × "
+    "batch / 256; adamw 0.001]",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["sgd", "adamw", "rmsprop"]),
+    default="sgd",
+    help="sgd with Nesterov momentum 0.9; rmsprop as EfficientNet was trained; adamw "
+    "with weight decay 0.05.",
 )
 @options.seed_option("Of the weights to begin with, and of all that is drawn later.")
 @click.option(
@@ -114,8 +156,43 @@ class Machine:
     type=AUGMENT,
     metavar="none|plain|rand[:N]",
     default="plain",
-    help="plain crops and mirrors photographs; rand adds RandAugment, rand:15 at that "
-    "strength of 30 (needs effscale[train]); none shows images as they are.",
+    help="plain crops and mirrors photographs, and moves images up to 64 px; rand adds "
+    "RandAugment, rand:15 at that strength of 30 (needs effscale[train]); none shows "
+    "images as they are.",
+)
+@click.option(
+    "--crop",
+    type=Range(0, 1, min_open=True),
+    metavar="SHARE",
+    default=0.08,
+    help="The least of a photograph's area that plain crops to.",
+)
+@click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Whether plain mirrors half of the images.  [default: only those above 64 px]",
+)
+@click.option(
+    "--mixup",
+    type=Range(0, 100),
+    metavar="ALPHA",
+    default=0.0,
+    help="Mix each image with another, by a share drawn from Beta(ALPHA, ALPHA).",
+)
+@click.option(
+    "--erase",
+    type=Range(0, 1),
+    metavar="P",
+    default=0.0,
+    help="Make a part of so many images black (needs effscale[train]).",
+)
+@click.option(
+    "--normalize",
+    type=NORMALIZE,
+    metavar="half|imagenet|MEAN/STD",
+    default="half",
+    help="What is taken from pixels of 0 to 1, and what they are then divided by: half "
+    "is 0.5/0.5; numbers are one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
 )
 @click.option(
     "--resolution",
@@ -184,6 +261,7 @@ def command(  # noqa: PLR0913 - options
     classes: int | None,
     learning: Learning,
     machine: Machine,
+    check_data: bool,
     time_limit: float | None,
     checkpoint: Path | None,
     request: Request,
@@ -205,15 +283,20 @@ def command(  # noqa: PLR0913 - options
       effscale train mobilenetv3-small --resolution 32 --epochs 5
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
     """
-    from effscale.report.train import report
+    from effscale.report.train import data_lines, report
     from effscale.train.recipe import device_of, precision_of, use_threads
-    from effscale.train.sources import data_of, fitted
+    from effscale.train.sources import DIGITS, data_of, fitted
     from effscale.train.trainer import Training
 
     use_threads(machine.threads)
     device = device_of(machine.device)
     images = data_of(data)
     network = fitted(request.read(spec), images, classes)
+    if data != DIGITS and not request.quiet:
+        for line in data_lines(images.name, images.counts(), images.notes):
+            click.echo(line, err=True)
+    if check_data:
+        _check(images, quiet=request.quiet)
     training = Training(
         network,
         images,
@@ -226,6 +309,14 @@ def command(  # noqa: PLR0913 - options
     )
     _run(training, quiet=request.quiet, seconds=time_limit)
     request.deliver(report(network, training.outcome()))
+
+
+def _check(images: Data, *, quiet: bool) -> None:
+    from effscale.train.sources import check
+
+    count = len(images.train.labels) + len(images.held_out.labels)
+    with Bar(count, quiet=quiet) as bar:
+        check(images, lambda: bar.advance(1, "decoding every image"))
 
 
 def _file(checkpoint: Path | None, output: Path | None) -> Path | None:

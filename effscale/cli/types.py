@@ -103,7 +103,7 @@ def resolution(text: str) -> tuple[int, int]:
 def strategies(text: str) -> list[str]:
     """`compound,depth`, `fast:0.5`, `d1_w8_r1`, or `all` that a paper compares."""
     from effscale.errors import ScaleError
-    from effscale.growth.multipliers import BY_LAW, shares
+    from effscale.growth.multipliers import BY_LAW, STRATEGIES, shares
 
     names = text.split(",")
     for name in names:
@@ -111,7 +111,9 @@ def strategies(text: str) -> list[str]:
             _ = text == "all" or name in BY_LAW or shares(name)
         except ScaleError as error:
             message = str(error).removeprefix("strategy: expected ")
-            raise ValueError(f"all, or {message.partition(', got ')[0]}") from None
+            listed = message.partition(", got ")[0]
+            more = ", ".join(each for each in BY_LAW if each not in STRATEGIES)
+            raise ValueError(f"all, or {listed}; of detectors also {more}") from None
     return list(dict.fromkeys(names))
 
 
@@ -193,6 +195,13 @@ def augment(text: str) -> str:
     from effscale.train.recipe import strength
 
     strength(text)
+    return text
+
+
+def normalize(text: str) -> str:
+    from effscale.train.recipe import normalisation
+
+    normalisation(text)
     return text
 
 
@@ -342,6 +351,7 @@ def _strategies() -> Iterable[str]:
 
 
 AUGMENT = Parsed("none|plain|rand[:N]", augment)
+NORMALIZE = Parsed("half|imagenet|MEAN/STD", normalize)
 CODES = Parsed("CODE[,CODE…]", codes, _codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)

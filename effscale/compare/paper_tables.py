@@ -36,6 +36,9 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "head_layers": ("heads", "repeats"),
 }
 
+#: How a reason begins that is not shown to be one, and what its cells are counted as.
+UNPROVED = {"a guess: ": "guessed at", "not reproduced: ": "not reproduced"}
+
 #: A count, a ratio of two, or the name of a backbone.
 Ours: TypeAlias = "int | Fraction | str"
 
@@ -52,6 +55,16 @@ class Cell:
     ours: Ours
     reason: str | None  #: why the two differ, where they do
     law: Cell | None = None  #: the same beside what a scaling law gives
+
+    @property
+    def standing(self) -> str:
+        """How far the difference is understood: a reason that is not shown says so."""
+        if self.reason is None:
+            return "unexplained"
+        found = (
+            word for start, word in UNPROVED.items() if self.reason.startswith(start)
+        )
+        return next(found, "explained below")
 
     @property
     def equal(self) -> bool:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from effscale.arrays import is_array, maximum, where
+from effscale.arrays import every, is_array, maximum, where
 from effscale.choices import MAX_PHI
 from effscale.errors import ScaleError
 from effscale.growth.growth import Axis, Classifier, Factor, Growth, Reason
@@ -99,23 +99,28 @@ class Detector(Growth):
         check_phi(phi)
         if name not in self.strategies:
             listed = ", ".join(self.strategies)
-            raise ScaleError(f"strategy: expected one of {listed}, got {name!r}")
-        law, side = self.scaling, self.spec.resolution[0]
+            expected = f"expected one of {listed} for {self.spec.name}, a detector"
+            raise ScaleError(f"strategy: {expected}, got {name!r}")
+        law, sides = self.scaling, self.spec.resolution
         depth, width = self._backbone(phi)
         neck, heads = self.neck.repeats, self.heads.repeats
         more = phi // law.heads_every if law.heads_every else 0
         whole = {
             "depth": depth,
             "width": width,
-            "resolution": maximum(1, side + law.resolution * phi) / side,
+            **_by_side(sides, [maximum(1, s + law.resolution * phi) for s in sides]),
             "neck_width": law.channels**phi,
             "neck_depth": maximum(1, neck + law.repeats * phi) / neck,
             "head_depth": maximum(1, heads + more) / heads,
         }
         if name == "compound":
             return Multipliers(**whole)
-        followed = ("depth", "width") if name == "backbone" else (name,)
-        return Multipliers(**{each: whole[each] for each in followed})
+        of_several = {
+            "backbone": ("depth", "width"),
+            "resolution": ("resolution", "image_width"),
+        }
+        followed = of_several.get(name, (name,))
+        return Multipliers(**{each: whole[each] for each in followed if each in whole})
 
     def _backbone(self, phi: Real) -> tuple[Real, Real]:
         """Depth and width multipliers of the backbone at φ.
@@ -142,7 +147,8 @@ class Detector(Growth):
         names = list(law.backbones)
         backbone = f"{names[0]} … {names[-1]}" if names else "α^φ, β^φ"
         every = f" + ⌊φ/{law.heads_every}⌋" if law.heads_every else ""
-        size = "×".join(map(str, dict.fromkeys(self.spec.resolution)))
+        sides = dict.fromkeys(self.spec.resolution)
+        each = ", each side" if len(sides) > 1 and law.resolution else ""
         wider = f"·{law.channels:g}^φ" if law.channels != 1 else ""
         deeper = f" + {law.repeats:g}·φ" if law.repeats else ""
         larger = f" + {law.resolution}·φ" if law.resolution else ""
@@ -151,7 +157,7 @@ class Detector(Growth):
             f"W {self.neck.channels}{wider}",
             f"D {self.neck.repeats}{deeper}",
             f"H {self.heads.repeats}{every}",
-            f"{size}{larger} px",
+            f"{'×'.join(map(str, sides))}{larger} px{each}",
         ]
         return "law", "; ".join(words)
 
@@ -173,7 +179,7 @@ class Detector(Growth):
     def told(self, variant: Variant) -> dict[str, Any]:
         """Multipliers and numbers of neck and heads, and the backbone's name."""
         spec, given = variant.spec, variant.multipliers
-        names = ("neck_width", "neck_depth", "head_depth")
+        names = ("neck_width", "neck_depth", "head_depth", "image_width")
         return {
             **{f"{name}_multiplier": float(given.factor(name)) for name in names},
             "backbone": spec.backbone,
@@ -183,9 +189,12 @@ class Detector(Growth):
             "levels": list(value(spec, ("neck", "levels"))),
         }
 
-    def unrounded(self, given: Multipliers) -> dict[str, float]:
+    def unrounded(self, given: Multipliers) -> dict[str, Any]:
+        """Sides, and the numbers of neck and heads."""
+        height, width = self.spec.resolution
+        factors = given.resolution, given.factor("image_width")
         return {
-            "resolution": float(given.resolution * self.spec.resolution[0]),
+            "resolution": [float(factors[0] * height), float(factors[1] * width)],
             "neck channels": float(given.factor("neck_width") * self.neck.channels),
             "neck repeats": float(given.factor("neck_depth") * self.neck.repeats),
             "head repeats": float(given.factor("head_depth") * self.heads.repeats),
@@ -201,7 +210,7 @@ class Detector(Growth):
         spec, given = variant(self.spec, name), self.spec.variants[name]
         return replace(
             stated(self.spec, given),
-            resolution=spec.resolution[0] / self.spec.resolution[0],
+            **_by_side(self.spec.resolution, spec.resolution),
             neck_width=value(spec, CHANNELS) / self.neck.channels,
             neck_depth=value(spec, REPEATS) / self.neck.repeats,
             head_depth=value(spec, HEADS) / self.heads.repeats,
@@ -223,6 +232,13 @@ class Detector(Growth):
 
     def numbers(self, scaled: Spec) -> Sequence[Any]:
         return (value(scaled, CHANNELS),)
+
+
+def _by_side(before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
+    """The multipliers of height and width; the width's where the two may part."""
+    height, width = (new / old for old, new in zip(before, after, strict=True))
+    square = before[0] == before[1] and every(after[0] == after[1])
+    return {"resolution": height} | ({} if square else {"image_width": width})
 
 
 def _between(values: Sequence[float], phi: Any) -> Any:  # noqa: ANN401

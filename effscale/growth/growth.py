@@ -185,7 +185,7 @@ class Growth(ABC):
         """What strategy `name` has been told, and a scaled spec does not repeat."""
         return {}
 
-    def unrounded(self, given: Multipliers) -> dict[str, float]:  # noqa: ARG002
+    def unrounded(self, given: Multipliers) -> dict[str, Any]:  # noqa: ARG002
         """Values of dimensions before they are rounded, where that is worth showing."""
         return {}
 
@@ -238,7 +238,8 @@ class Classifier(Growth):
     )
 
     def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
-        return strategy(name, phi, self.spec.coefficients)
+        given = strategy(name, phi, self.spec.coefficients)
+        return given.by(self.spec.rounding)
 
     @property
     def law(self) -> tuple[str, str]:
@@ -264,9 +265,11 @@ class Classifier(Growth):
           baseline's own share of it divided out.
         """
         spec, rules = self.spec, Rules.of(self.spec.rounding)
-        exact = given.depth, given.width, given.resolution
-        depth, width, side = (Fraction(cast("float", each)) for each in exact)
-        nominal = depth * width**2 * side**2
+        dimensions = ("depth", "width", "resolution", "image_width")
+        depth, width, height, across = (
+            Fraction(cast("float", given.factor(name))) for name in dimensions
+        )
+        nominal = depth * width**2 * height * across
         smooth_base = macs(_smooth(spec))
         rounded = [EXACT]
         for names in (("repeats",), ("channels", "group_width"), ("resolution",)):
@@ -293,7 +296,8 @@ class Classifier(Growth):
         return [(one, Decimal(str(high))) for high in (budget, root, root)]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
-        return Multipliers(*(each**phi for each in points))
+        given = Multipliers(*(each**phi for each in points))
+        return given.by(self.spec.rounding)
 
     def nominal(self, points: Sequence[Real]) -> Any:  # noqa: ANN401
         alpha, beta, gamma = points

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import Real, every, is_array
 from effscale.choices import MAX_PHI, SHARES
 from effscale.errors import ScaleError
 from effscale.markup import figures
 from effscale.spec.models import Coefficients
+
+if TYPE_CHECKING:
+    from effscale.spec.models import Rounding
 
 #: The paper's own four; `all` on the command line.
 SINGLE = ("compound", "depth", "width", "resolution")
@@ -31,7 +34,8 @@ _WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?")
 class Multipliers:
     """Factors d, w, r on repeats, channels and sides; arrays hold many candidates.
 
-    The channels of a group follow the width, or have a factor of their own; a
+    The channels of a group follow the width, or have a factor of their own, and the
+    image's width follows `resolution`, as its height does, unless it has one; a
     detector's neck and heads have factors of their own, or stay.
     """
 
@@ -42,6 +46,7 @@ class Multipliers:
     neck_width: Real | None = None
     neck_depth: Real | None = None
     head_depth: Real | None = None
+    image_width: Real | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given.items():
@@ -66,14 +71,21 @@ class Multipliers:
     def factor(self, name: str) -> Real:
         """The factor of that name, or what stands for it where it is not given."""
         given: Real | None = getattr(self, name)
-        if given is None:
-            return self.width if name == "group_width" else 1.0
-        return given
+        if given is not None:
+            return given
+        follows = {"group_width": self.width, "image_width": self.resolution}
+        return follows.get(name, 1.0)
+
+    def by(self, rounding: Rounding) -> Multipliers:
+        """The same, but groups without a factor stay where a spec's rules say so."""
+        keeps = self.group_width is None and rounding.group_width == "fixed"
+        return replace(self, group_width=1.0) if keeps else self
 
     @property
     def nominal(self) -> Real:
         """d·w²·r²: what they would multiply MACs by, were nothing rounded."""
-        return self.depth * self.width**2 * self.resolution**2
+        image = self.resolution * self.factor("image_width")
+        return self.depth * self.width**2 * image
 
 
 def compound(phi: Real, coefficients: Coefficients | None = None) -> Multipliers:
@@ -149,7 +161,7 @@ def _weights(name: str) -> tuple[int, int, int, int]:
         listed = ", ".join(STRATEGIES)
         raise ScaleError(
             f"strategy: expected one of {listed}, fast:ALPHA, or weights such as "
-            f"d1_w8_r1, got {name!r}"
+            f"d1_w8_r1, got {name!r}{', which is for detectors' * (name in BY_LAW)}"
         )
     return depth, width, group, resolution
 

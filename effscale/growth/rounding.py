@@ -18,9 +18,11 @@ from effscale.arrays import (
     ceil,
     every,
     is_array,
+    lcm,
     maximum,
     multiple,
     nearest,
+    on_paper,
     where,
 )
 from effscale.errors import ScaleError
@@ -113,18 +115,21 @@ def round_group_width(group_width: Int, multiplier: Real) -> Int:
     return _unless_identity(multiplier, group_width, rounded)
 
 
-def in_groups(channels: Int, group_width: Int) -> tuple[Int, Int]:
+def in_groups(channels: Int, group_width: Int, widens: int = 1) -> tuple[Int, Int]:
     """`channels` as the nearest multiple of a group's, at least one; and the group's.
 
-    No group is wider than all channels. On paper, in fractions, both stay as they are.
+    They are a multiple of `widens` as well, the ratio of a bottleneck that is widest
+    inside. No group is wider than all channels. On paper, in fractions, both stay as
+    they are.
 
     Source: `adjust_block_compatibility`, pycls/models/blocks.py:215-226.
     """
-    if any(isinstance(each, Fraction) for each in (channels, group_width)):
+    if on_paper(channels, group_width):
         return channels, group_width
     group = where(group_width < channels, group_width, channels)
-    groups = maximum(1, nearest(channels / group, ties="even"))
-    return groups * group, group
+    unit = group if widens == 1 else lcm(group, widens)
+    units = maximum(1, nearest(channels / unit, ties="even"))
+    return units * unit, group
 
 
 def round_repeats(repeats: Int, depth_multiplier: Real, *, up: bool = True) -> Int:

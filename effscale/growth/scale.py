@@ -5,16 +5,15 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from effscale.arrays import every, is_array
+from effscale.arrays import every, is_array, on_paper
 from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import least_sides, too_small
-from effscale.spec.lines import Bottleneck
+from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.steps import Line
 from effscale.spec.structure import faults, fits_by_itself
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from effscale.arrays import Int, Real
+    from effscale.arrays import Int
     from effscale.spec.models import Spec, Variant
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
@@ -85,6 +84,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     """
     if multipliers.is_identity:
         return spec
+    multipliers = multipliers.by(spec.rounding)
     rules = rules or Rules.of(spec.rounding)
     followed: set[str] = set()
 
@@ -97,10 +97,12 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     update = changed(spec, change)
     _check_followed(spec, multipliers, followed)
     scaled = spec.model_copy(update=update | _renamed(spec, multipliers))
-    stages = tuple(map(_compatible, scaled.stages))
-    height, width = spec.resolution
-    r = multipliers.resolution
-    resolution = rules.resolution(height, r), rules.resolution(width, r)
+    ratios = spec.rounding.inside == "ratio"
+    stages = tuple(
+        _compatible(line, before if ratios else None)
+        for line, before in zip(scaled.stages, spec.stages, strict=True)
+    )
+    resolution = _sides(spec, rules, multipliers)
     sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
     if not fits_by_itself(sized) and is_plain(sized):
         for fault in faults(sized):
@@ -136,13 +138,34 @@ def is_plain(spec: Spec) -> bool:
     return all(type(each) is int for each in every_number)
 
 
-def _compatible(line: Line) -> Line:
-    """A bottleneck whose inner channels are whole groups."""
-    if not isinstance(line, Bottleneck) or line.group_width is None:
+def _compatible(line: Line, before: Line | None) -> Line:
+    """A bottleneck whose inner channels are whole groups.
+
+    If they are to keep their ratio to what it put out `before`, it puts out what that
+    makes of the inner ones (pycls/models/blocks.py:215-226); on paper all is exact.
+    """
+    if not isinstance(line, Bottleneck):
+        return line
+    if isinstance(before, Bottleneck) and None not in {line.c_mid, before.c_mid}:
+        exact = on_paper(line.channels)
+        return line if exact else _by_ratio(line, before)
+    if line.group_width is None:
         return line
     inner = "channels" if line.c_mid is None else "c_mid"
     channels, group = in_groups(getattr(line, inner), line.group_width)
     return line.model_copy(update={inner: channels, "group_width": group})
+
+
+def _by_ratio(line: Bottleneck, before: Bottleneck) -> Line:
+    """Inner channels in the ratio that they had, cut to whole ones, in whole groups."""
+    inside, out = int(before.c_mid or before.channels), int(before.channels)
+    c_mid, group = line.channels * inside // out, line.group_width
+    if group is not None:
+        widens = inside // out if inside > out else 1
+        c_mid, group = in_groups(c_mid, group, widens)
+    channels = c_mid * out // inside
+    update = {"c_mid": c_mid, "channels": channels, "group_width": group}
+    return line.model_copy(update=update)
 
 
 #: What has to be there for a multiplier to change something.
@@ -176,13 +199,20 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
 
     return {
         **_sections(spec, change),
-        "stem": spec.stem if rules.stem == "fixed" else _changed(spec.stem, change),
+        "stem": _changed(spec.stem, change) if _stem_scales(spec) else spec.stem,
         "stages": tuple(
             _changed(line, but_repeats if index in fixed else change)
             for index, line in enumerate(stages)
         ),
         "blocks": _changed(spec.blocks, change),
     }
+
+
+def _stem_scales(spec: Spec) -> bool:
+    """Whether the stem's widths scale, by the spec's rule."""
+    if spec.rounding.stem == "mbconv":
+        return any(isinstance(line, MBConv) for line in spec.stages)
+    return spec.rounding.stem == "scaled"
 
 
 def _sections(spec: Spec, change: Change) -> dict[str, object]:
@@ -255,16 +285,22 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     Raises:
         ScaleError: if a side is below the network's total stride.
     """
-    on_paper = any(isinstance(side, Fraction) for side in resolution)
-    if not on_paper and (found := too_small(spec, resolution)):
+    exact = on_paper(*resolution)
+    if not exact and (found := too_small(spec, resolution)):
         raise ScaleError(f"resolution: {found[0][1]}")
     return _another(spec, resolution=resolution)
 
 
-def leaves_an_image(spec: Spec, resolution_multiplier: Real) -> Any:  # noqa: ANN401
+def _sides(spec: Spec, rules: Rules, given: Multipliers) -> tuple[Int, Int]:
+    """Height and width, each by the multiplier that it follows."""
+    height, width = spec.resolution
+    factors = given.resolution, given.factor("image_width")
+    return rules.resolution(height, factors[0]), rules.resolution(width, factors[1])
+
+
+def leaves_an_image(spec: Spec, given: Multipliers) -> Any:  # noqa: ANN401
     """Whether the rounded image is as large as the network's total stride asks for."""
-    rule = Rules.of(spec.rounding).resolution
-    height, width = (rule(side, resolution_multiplier) for side in spec.resolution)
+    height, width = _sides(spec, Rules.of(spec.rounding), given)
     rows, columns = least_sides(spec)
     return (height >= rows) & (width >= columns)
 

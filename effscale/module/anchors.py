@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
-from math import ceil, sqrt
+from math import ceil
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +11,18 @@ from effscale.errors import LayerError
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
+    from effscale.spec.neck import Heads, Neck
+
+
+def detector_of(spec: Spec, asked: str) -> tuple[Neck, Heads]:
+    """The neck and the heads of a detector.
+
+    Raises:
+        LayerError: if `spec` is none, naming what was asked of it.
+    """
+    if not spec.detector:
+        raise LayerError(f"{asked}: expected a detector, got {spec.name}")
+    return spec.detector
 
 
 def anchors(
@@ -24,16 +35,15 @@ def anchors(
 
     Row by row of the level's positions; at each position by scale, then by ratio, as
     the channels of `Detections` are ordered. An anchor is centred in its position's
-    part of the image, its side scale · 2^(k/scales) times the level's stride, its width
-    over its height the ratio; it may reach beyond the image.
+    part of the image, its size scale · 2^(k/scales) times the level's stride, its width
+    over its height the ratio; it may reach beyond the image. They are EfficientDet's,
+    for RetinaNet too: torchvision's are centred at corners and go by ratio first.
 
     Raises:
         LayerError: if `spec` is no detector.
     Source: automl/efficientdet/tf2/anchors.py (`_generate_boxes`).
     """
-    if not spec.detector:
-        raise LayerError(f"anchors: expected a detector, got {spec.name}")
-    neck, heads = spec.detector
+    neck, heads = detector_of(spec, "anchors")
     given, (low, high) = heads.anchors, neck.levels
     height, width = (int(side) for side in spec.resolution)
     found = []
@@ -42,13 +52,8 @@ def anchors(
         down, across = height / rows, width / columns
         y = (torch.arange(rows, dtype=torch.float64) + 0.5) * down
         x = (torch.arange(columns, dtype=torch.float64) + 0.5) * across
-        octaves = [2 ** (k / given.scales) for k in range(given.scales)]
         halves = torch.tensor(
-            [
-                (side * down / sqrt(ratio), side * across * sqrt(ratio))
-                for octave, ratio in product(octaves, given.ratios)
-                for side in [given.scale * octave / 2]
-            ],
+            [(high * down / 2, wide * across / 2) for high, wide in given.sizes],
             dtype=torch.float64,
         )
         centres = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import pickletools
+import re
 import sys
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import nn
 
-from effscale.errors import MeasureError, did_you_mean, first_line, short
-from effscale.module.aten import KINDS
-from effscale.module.measure import Engine, Input, Measurement, run
+from effscale.errors import MeasureError, did_you_mean, short
+from effscale.module.archive import check_exported, check_script
+from effscale.module.aten import KINDS, plain
+from effscale.module.measure import Engine, Input, Measurement, leaves, run
 from effscale.spec.builtin import names_saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 IMAGE = Input((1, 3, 224, 224))
 _NO_SCRIPT = "fvcore cannot trace TorchScript"
@@ -33,7 +37,8 @@ class Foreign:
 
     name: str
     module: nn.Module
-    inputs: tuple[Input, ...] = ()
+    inputs: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Scripted(nn.Module):
@@ -43,8 +48,8 @@ class Scripted(nn.Module):
         super().__init__()
         self._script = (script,)
 
-    def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401 - any output
-        return self._script[0](*inputs)
+    def forward(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - any output
+        return self._script[0](*inputs, **named)
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:  # noqa: FBT001, FBT002 - torch's signature
         return self._script[0].parameters(recurse)
@@ -66,13 +71,54 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
         raise MeasureError(f"{reference}: {error}") from None
 
 
-def tensors(
-    asked: Sequence[tuple[tuple[int, ...], str | None]],
-) -> tuple[Input, ...]:
-    return tuple(
-        Input(shape, None if dtype is None else getattr(torch, dtype))
-        for shape, dtype in asked
-    )
+#: A name, if there is one, and the tensors that go in under it; whether as a list.
+Asked: TypeAlias = "tuple[str, Sequence[tuple[tuple[int, ...], str | None]], bool]"
+
+
+def given(
+    module: nn.Module, asked: Sequence[Asked]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What goes into a module, in order and by keyword.
+
+    Names that it does not take as keywords are those of a dictionary, its last input.
+    """
+    inputs: list[Any] = []
+    named: dict[str, Any] = {}
+    for name, each, listed in asked:
+        tensors = [
+            Input(shape, None if dtype is None else getattr(torch, dtype))
+            for shape, dtype in each
+        ]
+        value = tensors if listed else tensors[0]
+        if name:
+            named[name] = value
+        else:
+            inputs.append(value)
+    if named and not _takes(module, len(inputs), named):
+        return (*inputs, named), {}
+    return tuple(inputs), named
+
+
+def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
+    """Whether `names` are keywords of its forward pass, beside what is in place."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    known = {each.name for each in parameters if each.kind not in _STARRED}
+    if known.issuperset(names):
+        return True
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    waits = [
+        each
+        for each in parameters
+        if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        and each.default is inspect.Parameter.empty
+    ]
+    return takes_any and not [each for each in waits[placed:] if each.name not in names]
+
+
+_STARRED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def literal(text: str) -> object:
@@ -89,7 +135,18 @@ def _made(reference: str, arguments: Mapping[str, str]) -> Foreign:
     if not isinstance(made, nn.Module):
         expected = f"expected a torch.nn.Module, got {type(made).__name__}"
         raise MeasureError(expected)
+    _refuse_quantized(made)
     return Foreign(reference, made, _timm_size(made))
+
+
+def _refuse_quantized(module: nn.Module) -> None:
+    for path, each in module.named_modules():
+        if ".quantized" in type(each).__module__:
+            found = f"{type(each).__name__} of {path or 'the whole'}"
+            raise MeasureError(
+                f"expected weights of floating point, found quantized ones ({found}); "
+                "profile the float model that it was made from"
+            )
 
 
 def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
@@ -114,7 +171,12 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
             found = getattr(found, each)
     except AttributeError:
         if name == "timm":
-            return partial(importlib.import_module(name).create_model, path)
+            timm = importlib.import_module(name)
+            if not timm.is_model(path.partition(".")[0]):
+                hint = did_you_mean(path, timm.list_models())
+                message = f"expected a model of timm, found no {path!r}{hint}"
+                raise MeasureError(message) from None
+            return partial(timm.create_model, path)
         hint = did_you_mean(each, [n for n in dir(found) if not n.startswith("_")])
         message = f"expected a callable or module of {name}, found no {each!r}{hint}"
         raise MeasureError(message) from None
@@ -143,20 +205,51 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
     try:
         return found(**values)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-        message = f"calling it with ({said}) raised {_raised(error)}"
+        hint = _hint_for_arguments(found, values, error)
+        message = f"calling it with ({said}) raised {_raised(error)}{hint}"
         raise MeasureError(message) from None
+
+
+def _hint_for_arguments(
+    found: Any,  # noqa: ANN401
+    values: Mapping[str, object],
+    error: BaseException,
+) -> str:
+    """What to say beside: keywords misspelt, and weights that would be fetched."""
+    try:
+        parameters = inspect.signature(found).parameters
+    except (TypeError, ValueError):
+        return ""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if unknown and unknown[1] in values:
+        return did_you_mean(unknown[1], [*parameters])
+    if isinstance(error, OSError):  # URLError is one
+        for name in ("weights", "weights_backbone"):
+            default = parameters[name].default if name in parameters else None
+            if name not in values and (name in parameters and default is not None):
+                return f"; --arg {name}=None fetches no weights"
+        if "pretrained" in parameters and "pretrained" not in values:
+            return "; --arg pretrained=False fetches no weights"
+    return ""
 
 
 def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
     """The module of a file that torch.export or TorchScript has written.
 
-    Nothing is unpickled that could run code of its own: weights alone are no module.
+    Nothing that it holds is run before it was looked through, nor unpickled: weights
+    alone are no module.
     """
     if arguments:
         raise MeasureError("expected no --arg for a file")
     if not Path(path).is_file():
         raise MeasureError("expected a file, found none")
-    if _weights_alone(path):
+    if (whole := _pickled(path)) is not None:
+        if whole:
+            raise MeasureError(
+                "expected a file of torch.export or TorchScript, found a whole "
+                "pickled module: it could run any code and is not opened; save it by "
+                "torch.export"
+            )
         hint = "MODULE:CALLABLE makes the module that they are of"
         raise MeasureError(f"expected a module, found weights alone; {hint}")
     exported = path.endswith(".pt2")
@@ -164,40 +257,94 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, of what it does within
             if exported:
+                check_exported(Path(path))
                 return _exported(path)
+            check_script(Path(path))
             return Foreign(path, Scripted(torch.jit.load(path, map_location="cpu")))
+    except MeasureError:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
         kind = "torch.export" if exported else "TorchScript"
         message = f"expected a file of {kind}, got {_raised(error)}"
         raise MeasureError(message) from None
 
 
-def _weights_alone(path: str) -> bool:
-    """Whether `torch.save` has written it: a pickle, without the code of a module."""
+def _pickled(path: str) -> bool | None:
+    """Whether a pickle that `torch.save` has written holds more than weights.
+
+    None of what is no such pickle. It is looked through, and not loaded.
+    """
     try:
         with zipfile.ZipFile(path) as file:
-            names = {name.partition("/")[2] for name in file.namelist()}
+            names = {name.partition("/")[2]: name for name in file.namelist()}
+            if "data.pkl" not in names or "constants.pkl" in names:
+                return None
+            with file.open(names["data.pkl"]) as pickled:
+                start = pickled.read(_LOOKED_AT)
     except (OSError, zipfile.BadZipFile):
-        return False
-    return "data.pkl" in names and "constants.pkl" not in names
+        return None
+    return any(
+        not module.startswith(("torch._utils", "collections", "torch._tensor"))
+        for module in _classes(start)
+        if module not in {"torch", "torch.storage", "torch.serialization"}
+    )
+
+
+#: Bytes of a pickle that are looked through; those of modules name theirs at once.
+_LOOKED_AT = 2**20
+
+
+def _classes(pickled: bytes) -> Iterator[str]:
+    """The modules whose classes or functions a pickle names."""
+    words: list[str] = []
+    try:
+        for code, argument, _place in pickletools.genops(pickled):
+            if code.name == "GLOBAL":
+                yield str(argument).partition(" ")[0]
+            elif code.name == "STACK_GLOBAL" and len(words) > 1:
+                yield words[-2]
+            elif isinstance(argument, str):
+                words.append(argument)
+    except (ValueError, IndexError):  # cut off
+        return
 
 
 def _exported(path: str) -> Foreign:
     """The modules that were exported, and the inputs they were exported with."""
     program = torch.export.load(path)
     module = torch.export.unflatten(program)
-    examples = (program.example_inputs or ((), {}))[0]
-    inputs = tuple(
-        Input(tuple(each.shape), each.dtype)
-        for each in examples
-        if isinstance(each, torch.Tensor)
-    )
-    return Foreign(path, module, inputs if len(inputs) == len(examples) else ())
+    args, keywords = program.example_inputs or ((), {})
+    return Foreign(path, module, _shapes(tuple(args)), _shapes(dict(keywords)))
+
+
+def _shapes(tree: Any) -> Any:  # noqa: ANN401 - lists, tuples and dictionaries
+    match tree:
+        case torch.Tensor():
+            return Input(tuple(tree.shape), tree.dtype)
+        case list() | tuple():
+            return type(tree)([_shapes(each) for each in tree])
+        case dict():
+            return {name: _shapes(each) for name, each in tree.items()}
+        case _:
+            return tree
+
+
+#: Lines at the end of what libraries raise that say how to see more of it.
+_ASIDES = ("Set TORCH", "You can suppress", "For more", "Exception raised", "frame #")
+_LONGEST_REASON = 240
 
 
 def _raised(error: BaseException) -> str:
-    kind, said = type(error).__name__, first_line(error)
-    return kind if said == kind else f"{kind}: {said}"
+    """An error by its type and what it says, of much the last line."""
+    kind = type(error).__name__
+    lines = [each.strip() for each in str(error).splitlines()]
+    said = [each for each in lines if each and not each.startswith(_ASIDES)]
+    if not said:
+        return kind
+    whole = " ".join(said)
+    line = whole if len(whole) <= _LONGEST_REASON else said[-1]
+    cut = line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 3]}..."
+    return f"{kind}: {cut}"
 
 
 @dataclass(frozen=True)
@@ -208,6 +355,24 @@ class Attempt:
     measured: Measurement | None
     error: str = ""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it knew every operator."""
+        return self.measured is not None and not self.measured.skipped
+
+    @property
+    def missed(self) -> str:
+        """What it did not count, and where; or why it counted nothing."""
+        if self.measured is None:
+            return f"{self.engine} counted nothing: {self.error}"
+        calls = self.measured.skipped
+        where = {name: self.measured.places.get(name) for name in calls}
+        named = ", ".join(
+            f"{plain(name)} ×{n}" + (f" in {where[name]}" if where[name] else "")
+            for name, n in calls.items()
+        )
+        return f"{self.engine} does not know {named}"
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -215,10 +380,11 @@ class Counted:
 
     name: str
     module: nn.Module
-    inputs: tuple[Input, ...]
+    inputs: tuple[Any, ...]
     assumed: bool  #: nobody said what goes in
     attempts: tuple[Attempt, ...]
     note: str = ""  #: why an engine was not asked
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def measured(self) -> list[Measurement]:
@@ -227,81 +393,206 @@ class Counted:
 
     @cached_property
     def best(self) -> Measurement:
-        """The first that skipped nothing, or else the one that counted most."""
+        """The first that knew every operator, or else the one that counted most."""
         whole = [each for each in self.measured if not each.skipped]
         return whole[0] if whole else max(self.measured, key=lambda x: int(x.macs))
 
+    @cached_property
+    def answer(self) -> Measurement | None:
+        """What the module costs; None where no engine says all, or the two part."""
+        return None if self.faults() else self.best
+
+    def alone(self) -> list[str]:
+        """Why the answer is that of one engine, where the other was asked as well."""
+        if self.answer is None:
+            return []
+        return [
+            f"{each.missed}; the answer is {self.best.engine}'s, which knows it all"
+            for each in self.attempts
+            if not each.is_whole
+        ]
+
     def faults(self) -> list[str]:
-        """What each engine missed, and the kinds in which the two differ."""
-        said = []
-        for each in self.attempts:
-            if each.measured is None:
-                said.append(f"{each.engine} counted nothing: {each.error}")
-            elif each.measured.skipped:
-                calls = each.measured.skipped.items()
-                missed = ", ".join(f"{name} ×{n}" for name, n in calls)
-                said.append(
-                    f"{each.engine} cannot count {missed}: its MACs would be wrong"
-                )
-        if len(self.measured) == 2:  # noqa: PLR2004 - fvcore and torch
-            one, other = self.measured
-            ours, theirs = one.by_kind(), other.by_kind()
-            said += [
-                f"{one.engine} and {other.engine} differ in {name}: "
-                f"{ours[name]:,} and {theirs[name]:,} MACs"
+        """What nobody has counted, and the figures in which the engines differ."""
+        if not any(each.is_whole for each in self.attempts):
+            said = [f"{each.missed}: there may be more MACs" for each in self.attempts]
+            return [*said, *self._lessons()]
+        if len(self.measured) < 2:  # noqa: PLR2004 - fvcore and torch
+            return []
+        one, other = self.measured
+        if one.skipped or other.skipped:
+            part, whole = (one, other) if one.skipped else (other, one)
+            return [
+                f"{part.engine} counted {part.by_kind()[name]:,} MACs of {name} and "
+                f"has more to count, {whole.engine} {whole.by_kind()[name]:,} in all"
                 for name in KINDS
-                if ours[name] != theirs[name]
+                if part.by_kind()[name] > whole.by_kind()[name]
             ]
-        return said
+        return list(_differences(one, other))
+
+    def _lessons(self) -> list[str]:
+        """How to have the engines know what they do not."""
+        names = {name for each in self.measured for name in each.skipped}
+        if any(name.startswith(_QUANTIZED) for name in names):
+            return ["it is quantized; profile the float model that it was made from"]
+        if any(name.startswith("prim::") for name in names):
+            asked = len(self.attempts) > 1
+            return [] if asked else ["--measure torch looks into what fvcore cannot"]
+        last = self.measured[-1].skipped
+        own = [n if "::" in n else f"aten::{n}" for n in sorted(last)]
+        options = " ".join(f"--operator {each}=MACS" for each in own[:NAMED])
+        says = "says what it multiplies" if len(own) == 1 else "say what they multiply"
+        shapes = "2*prod(x[0])*x[1][-2] of the shapes x that go in"
+        python = f"or from Python, effscale.teach({own[0]!r}, function)"
+        return [f"{options} {says}, such as {shapes}; {python}"]
+
+
+#: Unknown operators that a line names.
+NAMED = 4
+_QUANTIZED = ("quantized::", "onednn::q", "_quantized::")
+
+
+def _differences(one: Measurement, other: Measurement) -> Iterator[str]:
+    """The figures in which two measurements differ."""
+    ours, theirs = one.by_kind(), other.by_kind()
+    both = f"{one.engine} and {other.engine} differ in"
+    for name in KINDS:
+        if ours[name] != theirs[name]:
+            yield f"{both} {name}: {ours[name]:,} and {theirs[name]:,} MACs"
+    for name in ("params", "activations"):
+        mine, their = (int(getattr(each, name)) for each in (one, other))
+        if mine != their:
+            yield f"{both} {name}: {mine:,} and {their:,}"
 
 
 def count(
-    foreign: Foreign, inputs: Sequence[Input], engines: Sequence[Engine]
+    foreign: Foreign,
+    inputs: Sequence[Any],
+    engines: Sequence[Engine],
+    keywords: Mapping[str, Any] | None = None,
 ) -> Counted:
     """The module counted by each engine.
 
     Raises:
         MeasureError: if none of them could run it.
     """
-    inputs = tuple(inputs) or foreign.inputs or (IMAGE,)
+    keywords = dict(keywords or {})
+    if not inputs and not keywords:
+        inputs, keywords = foreign.inputs, dict(foreign.keywords)
+    assumed = not inputs and not keywords
+    inputs = (IMAGE,) if assumed else tuple(inputs)
+    foreign = replace(foreign, module=_written(foreign.module))
     note = ""
     if isinstance(foreign.module, Scripted) and "torch" in engines:
         engines, note = ["torch"], _NO_SCRIPT
-    attempts = tuple(_attempt(foreign, inputs, engine) for engine in engines)
+    attempts = tuple(_attempt(foreign, inputs, keywords, each) for each in engines)
     if all(each.measured is None for each in attempts):
-        said = " and ".join(map(shown, inputs))
+        said = " and ".join(said_of(inputs, keywords))
         reasons = dict.fromkeys(each.error for each in attempts)
-        raise MeasureError(f"{foreign.name}: with {said}: {'; '.join(reasons)}")
-    assumed = not foreign.inputs and inputs == (IMAGE,)
-    return Counted(foreign.name, foreign.module, inputs, assumed, attempts, note)
+        hint = _hint_for_inputs(foreign.module, [*reasons], engines)
+        message = f"{foreign.name}: with {said}: {'; '.join(reasons)}{hint}"
+        raise MeasureError(message)
+    return Counted(
+        foreign.name, foreign.module, inputs, assumed, attempts, note, keywords
+    )
+
+
+def _written(module: nn.Module) -> nn.Module:
+    """What torch.compile was given, of what it made."""
+    inner = getattr(module, "_orig_mod", None)
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def _hint_for_inputs(
+    module: nn.Module, reasons: Sequence[str], engines: Sequence[Engine]
+) -> str:
+    """The next thing to try, where it is obvious."""
+    text = " ".join(reasons)
+    if missing := re.search(r"missing \d+ required .*?argument\w*: '(\w+)'", text):
+        return f"; --input {missing[1]}=SIDES says what goes in"
+    if re.search(r"takes \d+ positional arguments? but \d+ (was|were) given", text):
+        named = ", ".join(f"{each}=SIDES" for each in _by_name_alone(module))
+        return f"; --input {named or 'NAME=SIDES'} goes in by its name"
+    if "indices must be integers" in text or "too many indices" in text:
+        return "; --input NAME=SIDES, once for each, makes a dictionary"
+    if any(
+        each in text for each in ("scalar types Int", "Expected tensor for argument")
+    ):
+        return "; --input SIDES:int64 are whole numbers"
+    if list(engines) == ["fvcore"]:
+        return "; --measure torch may know more"
+    return ""
+
+
+def _by_name_alone(module: nn.Module) -> list[str]:
+    parameters = inspect.signature(module.forward).parameters.values()
+    return [e.name for e in parameters if e.kind is inspect.Parameter.KEYWORD_ONLY][:1]
+
+
+def said_of(inputs: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
+    """What goes in, as it is asked for: `1x3x8x8`, `image=1x3x64x64`, `1x8,1x4`."""
+    named = {**keywords}
+    if inputs and isinstance(inputs[-1], dict):
+        named, inputs = {**inputs[-1], **named}, inputs[:-1]
+    said = [_said(each) for each in inputs]
+    return [*said, *(f"{name}={_said(each)}" for name, each in named.items())]
+
+
+def _said(each: Any) -> str:  # noqa: ANN401
+    if isinstance(each, Input):
+        return shown(each)
+    found = [*leaves(each)]
+    return ",".join(map(shown, found)) if found else short(each)
 
 
 def shown(each: Input) -> str:
-    """An input as it is asked for: `1x3x224x224`, `1x77:int64`."""
+    """A tensor as it is asked for: `1x3x224x224`, `1x77:int64`."""
     sides = "x".join(map(str, each.shape)) or "scalar"
     dtype = "" if each.dtype is None else f":{str(each.dtype).removeprefix('torch.')}"
     return sides + dtype
 
 
-def _attempt(foreign: Foreign, inputs: Sequence[Input], engine: Engine) -> Attempt:
+def _attempt(
+    foreign: Foreign,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any],
+    engine: Engine,
+) -> Attempt:
     scripted = isinstance(foreign.module, Scripted)
     if scripted and engine == "fvcore":
         return Attempt(engine, None, _NO_SCRIPT)
+    if engine == "fvcore" and _holds_script(foreign.module):
+        return Attempt(engine, None, f"{_NO_SCRIPT}, of which a part is")
     try:
-        return Attempt(engine, _run(foreign.module, inputs, engine, really=scripted))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # theirs, of what is no concern of counting
+            found = _run(foreign.module, inputs, keywords, engine, really=scripted)
+        return Attempt(engine, found)
     except MeasureError as error:
         return Attempt(engine, None, str(error))
     except Exception as error:  # noqa: BLE001 - code of others
+        if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
+            said = f"{engine} cannot look into {higher[1]}, an operator of functions"
+            return Attempt(engine, None, said)
         return Attempt(engine, None, f"running it raised {_raised(error)}")
 
 
+def _holds_script(module: nn.Module) -> bool:
+    return any(isinstance(each, torch.jit.ScriptModule) for each in module.modules())
+
+
 def _run(
-    module: nn.Module, inputs: Sequence[Input], engine: Engine, *, really: bool
+    module: nn.Module,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any],
+    engine: Engine,
+    *,
+    really: bool,
 ) -> Measurement:
     """The measurement; of a real run where torch cannot run the module on meta."""
     if engine == "torch" and not really:
         try:
-            return run(module, inputs, engine)
+            return run(module, inputs, engine, keywords)
         except Exception:  # noqa: BLE001, S110 - what it is, the real run says
             pass
-    return run(module, inputs, engine, really=True)
+    return run(module, inputs, engine, keywords, really=True)

@@ -37,7 +37,8 @@ class Detections(NamedTuple):
     """What a detector puts out, by level, lowest first.
 
     Of A anchors at each position: class logits (N, A·classes, height, width), and boxes
-    (N, A·4, height, width) relative to the anchors (`effscale.anchors`).
+    (N, A·4, height, width) relative to the anchors (`effscale.anchors`);
+    `effscale.decode` says what the numbers are, and makes pixels of them.
     """
 
     classes: Maps
@@ -53,8 +54,25 @@ def build(
     gives `Detections`, class logits and boxes by level. Children are `stem`, `stages.0`
     …, `head` (or `neck`, `class_head`, `box_head`); `effscale.network.blocks` has the
     names below them: `stages.2.0.depthwise.conv.weight` is the first block of the third
-    stage. With `init` the weights are drawn as the reference draws them; without, they
-    are zeros, which is all that measuring needs.
+    stage. With `init` the weights are drawn; without, they are zeros, which is all that
+    measuring needs.
+
+    Stem, stages and classifiers of every family are drawn as EfficientNet's: by He's
+    normal, fan-out, which is torchvision's for ResNets too. A detector's neck and heads
+    say their own rule, `init`. EfficientDet and -Lite draw the neck by Glorot and the
+    heads by Keras' variance scaling (automl/efficientdet/tf2/efficientdet_keras.py);
+    RetinaNet the neck by LeCun's uniform and the heads with σ = 0.01 (Lin et al. 2017,
+    section 4.1, and torchvision); NAS-FPN the neck by Glorot, the heads with σ = 0.01
+    and what predicts with 1e-5 (tpu/models/official/detection). A detector that says
+    none has Glorot's neck, and variance scaling in separable heads, σ = 0.01 in others.
+    Class logits begin at the share of positives, `prior`, by their bias.
+
+    Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
+    of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
+    statistics settle. After 110 steps a third of where they began is still in them;
+    for short trainings state another (`norm: {momentum: 0.1}`, with which timm and
+    torchvision train), or estimate them anew, as `effscale train` does
+    (`torch.optim.swa_utils.update_bn`).
 
     Raises:
         LayerError: if the spec holds arrays of candidates.

@@ -7,7 +7,8 @@ import re
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -15,11 +16,14 @@ from torch import nn
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
 from effscale.errors import ExportError, first_line
+from effscale.module.anchors import detector_of
 from effscale.module.build import build
+from effscale.module.decode import Decoding
 from effscale.module.latency import images
 from effscale.module.measure import refuse_too_large
 from effscale.network.network import network
 from effscale.quantity import human
+from effscale.version import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 Form = Literal["torchscript", "exported", "onnx", "state-dict"]
+#: Means and deviations of pixels.
+Normalisation: TypeAlias = tuple[list[float], list[float]]
 #: What torch is told of the dimensions that may be any number.
 Dynamic: TypeAlias = tuple[dict[int, Any]] | None
 #: Writes a module for an example batch to a file; says the format and its version.
@@ -37,7 +43,7 @@ Run: TypeAlias = "Callable[[torch.Tensor], list[torch.Tensor]]"
 #: Loads the file of a module; says what runs it.
 Reader: TypeAlias = "Callable[[nn.Module, Path], tuple[Run, str]]"
 
-#: How far outputs may be apart, over the largest of them: sums of other order.
+#: How far an output may be apart, over its largest number: sums of other order.
 TOLERANCE = 1e-4
 #: Bytes that the one message of an ONNX file may have.
 ONNX_BYTES = 2**31
@@ -58,7 +64,10 @@ class Export:
     inputs: dict[str, list[int | None]]
     outputs: dict[str, list[int | None]]
     checked: str  #: what has read the file and run it
-    difference: float  #: of outputs, over the largest output
+    difference: float  #: of an output, over its largest number
+    #: Means and deviations of pixels from 0 to 1 that the weights were trained with,
+    #: one for all channels or one for each; None where that is not known.
+    normalisation: Normalisation | None = None
 
 
 def export_spec(  # noqa: PLR0913 - options of the command
@@ -69,29 +78,41 @@ def export_spec(  # noqa: PLR0913 - options of the command
     batch: int | None = None,
     seed: int = 0,
     weights: Path | None = None,
+    decode: bool = False,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Export:
     """Write the network of `spec` to `path`, with weights drawn by `seed` or loaded.
 
+    With `decode` a detector puts out boxes in pixels and scores, for images of its
+    resolution alone (`effscale.decode`).
+
     Raises:
         ExportError: if the weights are not those of the network, or it cannot be
             written so.
+        LayerError: if it is to be decoded, and is no detector.
         MeasureError: if this machine has no memory for it.
     """
+    if decode:
+        detector_of(spec, "decode")
     net = network(spec)
     refuse_too_large([net], batch or 1)
     progress("building")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build(spec, init=weights is None)
-    if weights is not None:
-        load(module, weights)
+    known = None if weights is None else load(module, weights)
+    if decode:
+        module = Decoding(spec, module)
     image = [int(each) for each in net.image]
-    return export(module, image, path, form, batch=batch, progress=progress)
+    written = export(module, image, path, form, batch=batch, progress=progress)
+    return replace(written, normalisation=known)
 
 
-def load(module: nn.Module, path: Path) -> None:
+def load(module: nn.Module, path: Path) -> Normalisation | None:
     """Give `module` the weights of a state dict in the file at `path`.
+
+    Or the averaged ones of a checkpoint of `effscale train`; these come with the
+    normalisation of their images.
 
     Raises:
         ExportError: if it holds none, or those of another network.
@@ -100,6 +121,10 @@ def load(module: nn.Module, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # noqa: BLE001 - of any other file, torch raises anything
         state = None
+    known = None
+    if isinstance(state, dict) and state.get("format") == CHECKPOINT:
+        mean, deviation = state["normalisation"]
+        known, state = (mean, deviation), state["average"]
     if not isinstance(state, dict):
         raise ExportError(f"{path}: expected a state dict that torch has saved")
     own = module.state_dict()
@@ -117,6 +142,7 @@ def load(module: nn.Module, path: Path) -> None:
         some = ", ".join(wrong[:_SHOWN])
         raise ExportError(f"{path}: expected this network's weights, got {some}{more}")
     module.load_state_dict(state)
+    return known
 
 
 def _said(value: object) -> str:
@@ -174,13 +200,16 @@ def _shape(tensor: torch.Tensor, batch: int | None) -> list[int | None]:
 
 
 def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
-    """How far apart the outputs are, over the largest of them."""
+    """How far apart an output is at most, over its largest number."""
     ours, theirs = tree_leaves(module(batch)), run(batch)
     if [each.shape for each in ours] != [each.shape for each in theirs]:
         return float("inf")
-    pairs = list(zip(ours, theirs, strict=True))
-    apart = max(float((a - b).abs().max()) for a, b in pairs)
-    largest = max(float(a.abs().max()) for a, _ in pairs)
+    found = [_apart(a, b) for a, b in zip(ours, theirs, strict=True)]
+    return float(torch.tensor(found).max())  # nan, if one is
+
+
+def _apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    apart, largest = float((ours - theirs).abs().max()), float(ours.abs().max())
     return apart / largest if largest else apart
 
 
@@ -213,7 +242,7 @@ def _faults(form: Form) -> Iterator[None]:
     """What torch and onnxruntime raise, as one line."""
     try:
         yield
-    except ExportError:
+    except (ExportError, OSError):
         raise
     except Exception as error:
         raise ExportError(
@@ -235,11 +264,18 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
+    """Put what `save` writes into the file: to a full disk, torch's C++ would abort."""
+    held = BytesIO()
+    save(held)
+    path.write_bytes(held.getbuffer())
+
+
 def _to_torchscript(
     module: nn.Module, example: torch.Tensor, path: Path, _dynamic: Dynamic
 ) -> str:
     traced = torch.jit.trace(_Flat(module), example, check_trace=False)
-    torch.jit.save(traced, path)
+    _put(path, lambda file: torch.jit.save(traced, file))
     return f"TorchScript of {_TORCH}"
 
 
@@ -253,7 +289,7 @@ def _to_exported(
     # torch saves no named tuples, and a detector's output is one.
     whole = module if isinstance(module(example), torch.Tensor) else _Flat(module)
     program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
-    torch.export.save(program, path)
+    _put(path, lambda file: torch.export.save(program, file))
     return f"torch.export of {_TORCH}"
 
 
@@ -300,7 +336,7 @@ def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
 def _to_state_dict(
     module: nn.Module, _example: torch.Tensor, path: Path, _dynamic: Dynamic
 ) -> str:
-    torch.save(module.state_dict(), path)
+    _put(path, lambda file: torch.save(module.state_dict(), file))
     return f"state dict of {_TORCH}"
 
 

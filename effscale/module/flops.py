@@ -8,24 +8,31 @@ before anything is counted. This mode asks the same registry and lists what it s
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from effscale.module.aten import standing
+from effscale.module.formulas import by_formula, formula_of, is_taught
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch.utils.hooks import RemovableHandle
 
 
 def dispatched(
-    module: nn.Module, inputs: Sequence[torch.Tensor], *, really: bool = False
+    module: nn.Module,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any] | None = None,
+    *,
+    really: bool = False,
 ) -> FlopRegistry:
     """What is dispatched when `inputs`, tensors on meta, go through `module`.
 
@@ -33,8 +40,18 @@ def dispatched(
     not touched. `really` runs the module itself, on inputs of its own device.
     """
     with FlopRegistry(module if really else twin(module)) as registry, _taken_apart():
-        registry.module(*inputs)
+        registry.module(*inputs, **(keywords or {}))
+    registry.set_apart()
     return registry
+
+
+class Call(NamedTuple):
+    """An operator on weights alone, until it is known what comes of it."""
+
+    name: str
+    flops: int  #: none of what is unknown
+    activations: int
+    paths: tuple[str, ...]
 
 
 class FlopRegistry(TorchDispatchMode):
@@ -47,9 +64,18 @@ class FlopRegistry(TorchDispatchMode):
         self.free: Counter[str] = Counter()  #: calls of operators without one
         self.modules: Counter[str] = Counter()  #: flops by path, "" being the whole
         self.activations = 0  #: output elements of operators with a formula
+        self.taught: Counter[str] = Counter()  #: flops by formulas of ours
+        self.places: dict[str, str] = {}  #: where an operator was seen first
+        self.apart: Counter[str] = Counter()  #: flops that made weights of weights
+        self.complex = False  #: whether there were complex numbers
         self.module = module
         self._path: list[str] = []
         self._hooks: list[RemovableHandle] = []
+        # Tensors made of weights alone, by identity, with the calls that made them.
+        own = [*module.parameters(), *module.buffers()]
+        self._own = {id(each): (each, frozenset[int]()) for each in own}
+        self._on_weights: list[Call] = []
+        self._made_weights: set[int] = set()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -58,6 +84,8 @@ class FlopRegistry(TorchDispatchMode):
 
     def __enter__(self) -> Self:
         for path, each in self.module.named_modules():
+            if isinstance(each, torch.jit.ScriptModule):
+                continue
             enter = partial(self._enter, path)
             self._hooks.append(each.register_forward_pre_hook(enter))
             self._hooks.append(each.register_forward_hook(self._leave))
@@ -83,20 +111,100 @@ class FlopRegistry(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - what the operator returns
         kwargs = kwargs or {}
-        name = func.overloadpacket.__name__
+        name = _name(func)
         out = _result(func, args, kwargs)
-        formula = flop_registry.get(func.overloadpacket)
-        if formula is None:
+        path = self._path[-1] if self._path else ""
+        self.places.setdefault(name, path)
+        flops = activations = 0
+        counted = self._counted(func, name, args, kwargs, out)
+        paths = tuple(dict.fromkeys([*_owners(path), *self._path]))
+        if counted is None:
             self.free[name] += 1
-            return out
-        flops = formula(*args, **kwargs, out_val=out)
-        self.flops[name] += flops
-        self.calls[name] += 1
-        self.activations += out.numel()
-        owners = _owners(self._path[-1] if self._path else "")
-        for path in dict.fromkeys([*owners, *self._path]):
-            self.modules[path] += flops
+        else:
+            flops, activations = counted
+            self.flops[name] += flops
+            self.calls[name] += 1
+            self.activations += activations
+            for each in paths:
+                self.modules[each] += flops
+        self.complex |= any(each.is_complex() for each in _tensors(out))
+        self._follow(Call(name, flops, activations, paths), args, out)
         return out
+
+    def _counted(
+        self,
+        func: Any,  # noqa: ANN401
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        out: Any,  # noqa: ANN401
+    ) -> tuple[int, int] | None:
+        """Flops and output elements of a call; None without a formula."""
+        known = flop_registry.get(getattr(func, "overloadpacket", func))
+        ours = formula_of(name)
+        if known is not None and not is_taught(name):
+            flops: int = known(*args, **kwargs, out_val=out)
+            return flops, next(iter(_tensors(out))).numel()
+        if ours is None:
+            return None
+        ins = [tuple(each.shape) for each in _tensors((*args, *kwargs.values()))]
+        outs = [tuple(each.shape) for each in _tensors(out)]
+        found = by_formula(name, ours, ins, outs)
+        self.taught[name] += 2 * found.macs
+        return 2 * found.macs, found.activations
+
+    def _follow(self, call: Call, args: tuple[Any, ...], out: Any) -> None:  # noqa: ANN401
+        """Note what was made of weights alone, and where it becomes a weight."""
+        own, tensors = self._own, [*_tensors(args)]
+        if tensors and all(id(each) in own for each in tensors):
+            made = frozenset[int]().union(*(own[id(each)][1] for each in tensors))
+            if call.flops or standing(call.name) == "unknown":
+                made |= {len(self._on_weights)}
+                self._on_weights.append(call)
+            own.update((id(each), (each, made)) for each in _tensors(out))
+            return
+        for each in _tensors(out):
+            own.pop(id(each), None)
+        place = _WEIGHTS.get(call.name)
+        if place is not None:
+            self._made_weights |= own.get(id(args[place]), ((), frozenset[int]()))[1]
+
+    def set_apart(self) -> None:
+        """Take out the products that made weights of weights, as spectral norm does."""
+        for index in sorted(self._made_weights):
+            name, flops, activations, paths = self._on_weights[index]
+            self.apart[name] += flops
+            self.activations -= activations
+            counted = self.flops, self.calls
+            for figures in (self.free,) if name in self.free else counted:
+                figures[name] -= flops if figures is self.flops else 1
+                if not figures[name]:
+                    del figures[name]
+            for path in paths:
+                self.modules[path] -= flops
+
+
+#: Operators of layers, and which of their arguments is the weight.
+_WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1}
+
+
+def _name(func: Any) -> str:  # noqa: ANN401 - an operator
+    """As `torch.ops` has it; of aten's operators, without the namespace."""
+    packet = getattr(func, "overloadpacket", None)
+    if packet is None:  # of higher order
+        return f"{getattr(func, 'namespace', 'higher_order')}::{func.name()}"
+    namespace = func.namespace
+    name: str = packet.__name__
+    return name if namespace == "aten" else f"{namespace}::{name}"
+
+
+def _tensors(values: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
+    """The tensors among arguments, those in lists too."""
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, tuple | list):
+        for each in values:
+            yield from _tensors(each)
 
 
 @cache
@@ -108,13 +216,23 @@ def _owners(path: str) -> tuple[str, ...]:
 
 @contextmanager
 def _taken_apart() -> Iterator[None]:
-    """Attention as its products: the kernels that fuse it have no formula on CPUs."""
-    fused = torch.backends.cuda.flash_sdp_enabled()
-    torch.backends.cuda.enable_flash_sdp(enabled=False)
-    try:
+    """Attention and recurrent layers as their products, which have formulas."""
+    kernels = torch.backends.cuda
+    fused = (
+        (kernels.enable_flash_sdp, kernels.flash_sdp_enabled()),
+        (kernels.enable_mem_efficient_sdp, kernels.mem_efficient_sdp_enabled()),
+        (kernels.enable_cudnn_sdp, kernels.cudnn_sdp_enabled()),
+    )
+    with ExitStack() as stack:
+        for enable, before in fused:
+            stack.callback(enable, before)
+            enable(enabled=False)
+        # Recurrent layers too: oneDNN and cuDNN have them in one call.
+        libraries: tuple[Any, ...] = (torch.backends.mkldnn, torch.backends.cudnn)
+        for library in libraries:
+            stack.callback(setattr, library, "enabled", library.enabled)
+            library.enabled = False
         yield
-    finally:
-        torch.backends.cuda.enable_flash_sdp(fused)
 
 
 def twin(module: nn.Module) -> nn.Module:
@@ -141,7 +259,7 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  #
     result is known as well without them, they are not called.
     """
     if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
-        known = _KNOWN.get(func) or _KNOWN.get(func.overloadpacket)
+        known = _KNOWN.get(func) or _KNOWN.get(getattr(func, "overloadpacket", func))
         found = None if known is None else known(*args)
         if found is not None:
             return found

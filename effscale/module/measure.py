@@ -12,7 +12,7 @@ import operator
 import os
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -22,14 +22,15 @@ from torch import nn
 from effscale.cost.count import Cost, layer_costs, part_costs, whole
 from effscale.errors import MeasureError
 from effscale.markup import figures
-from effscale.module.aten import FVCORE_MACS, kind, multiplying, plain
+from effscale.module import formulas
+from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
 from effscale.module.build import build
 from effscale.module.flops import dispatched
 from effscale.network.network import network
 from effscale.quantity import human
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from effscale.arrays import Int
     from effscale.network.parts import Network
@@ -59,11 +60,19 @@ class Measurement(Cost):
     modules: Mapping[str, int] = field(default_factory=dict)
     #: Those of `operators` that the counter does not know without effscale's help.
     taught: Mapping[str, int] = field(default_factory=dict)
+    #: The module, by its path, in which an operator that is left out was first called.
+    places: Mapping[str, str] = field(default_factory=dict)
+    #: MACs that made weights of weights, as spectral norm does: in no other figure.
+    apart: Mapping[str, int] = field(default_factory=dict)
+    #: Of the params, those that are trained.
+    trainable: int = 0
+    #: Whether complex numbers were multiplied, each such product counting as one.
+    of_complex: bool = False
 
     @property
     def skipped(self) -> dict[str, int]:
-        """Calls of operators that multiply and are left out: the MACs are too few."""
-        return {name: self.free[name] for name in multiplying(self.free)}
+        """Calls of operators not known to be free: there may be more MACs in them."""
+        return {name: self.free[name] for name in unknown(self.free)}
 
     def by_kind(self) -> Counter[str]:
         """MACs of convolutions, and of matrix products."""
@@ -84,6 +93,49 @@ class Input(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: torch.dtype | None = None
+
+
+def leaves(tree: Any) -> Iterator[Input]:  # noqa: ANN401 - lists, tuples and dictionaries
+    """The tensors of what goes into a module."""
+    match tree:
+        case Input():
+            yield tree
+        case list() | tuple():
+            for each in tree:
+                yield from leaves(each)
+        case dict():
+            yield from leaves([*tree.values()])
+        case _:
+            pass
+
+
+def filled(tree: Any, make: Callable[[Input], Any]) -> Any:  # noqa: ANN401
+    """The same lists, tuples and dictionaries with what is made of each tensor."""
+    match tree:
+        case Input():
+            return make(tree)
+        case list() | tuple():
+            return type(tree)([filled(each, make) for each in tree])
+        case dict():
+            return {name: filled(each, make) for name, each in tree.items()}
+        case _:
+            return tree
+
+
+class Called(nn.Module):
+    """A module, given its tensors one by one, however it takes them."""
+
+    def __init__(
+        self, module: nn.Module, args: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        self.module, self._call = module, (args, keywords)
+
+    def forward(self, *tensors: torch.Tensor) -> Any:  # noqa: ANN401
+        """Whatever the module puts out."""
+        each = iter(tensors)
+        args, keywords = filled(self._call, lambda _: next(each))
+        return self.module(*args, **keywords)
 
 
 def measure(
@@ -125,12 +177,18 @@ def _height_and_width(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
 
 
 def run(
-    module: nn.Module, inputs: Sequence[Input], engine: Engine, *, really: bool = False
+    module: nn.Module,
+    inputs: Sequence[Any],
+    engine: Engine,
+    keywords: Mapping[str, Any] | None = None,
+    *,
+    really: bool = False,
 ) -> Measurement:
     """What `engine` counts and skips when zeros of these shapes go through `module`.
 
-    As `measure`, for modules of any inputs and outputs. `really` has torch count a run
-    on the module's own device: not every operator knows how to run on meta.
+    As `measure`, for modules of any inputs and outputs; inputs may be lists, tuples
+    and dictionaries of tensors, or other values, given by name too. `really` has torch
+    count a run on the module's own device: not every operator knows how to run on meta.
 
     Raises:
         MeasureError: if fvcore is asked to run a module on meta, or knows an operator
@@ -142,18 +200,38 @@ def run(
         raise MeasureError("fvcore runs the network and cannot on meta; try torch")
     on_meta = engine == "torch" and not really
     device = torch.device("meta") if on_meta else like.device
-    tensors = tuple(
-        torch.zeros(each.shape, dtype=each.dtype or like.dtype, device=device)
-        for each in inputs
-    )
-    with torch.no_grad(), _left_as_it_was(module):
+
+    def zeros(each: Input) -> torch.Tensor:
+        return torch.zeros(each.shape, dtype=each.dtype or like.dtype, device=device)
+
+    args, named = filled((tuple(inputs), dict(keywords or {})), zeros)
+    with torch.no_grad(), _left_as_it_was(module), _uncompiled(module):
         module.eval()
         if engine == "torch":
-            found = _by_torch(module, tensors, really=really)
+            found = _by_torch(module, args, named, really=really)
         else:
-            found = _by_fvcore(module, tensors)
-    trained = (each for each in module.parameters() if each.requires_grad)
-    return replace(found, params=sum(each.numel() for each in trained))
+            found = _by_fvcore(module, args, named)
+    params = [*module.parameters()]
+    return replace(
+        found,
+        params=sum(each.numel() for each in params),
+        trainable=sum(each.numel() for each in params if each.requires_grad),
+    )
+
+
+@contextmanager
+def _uncompiled(module: nn.Module) -> Iterator[None]:
+    """Run the code of what was compiled as it was written."""
+    with ExitStack() as stack:
+        if any(is_compiled(each) for each in module.modules()):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether torch.compile has made it, or would compile it when it is called."""
+    whole = type(module).__name__ == "OptimizedModule"
+    return whole or getattr(module, "_compiled_call_impl", None) is not None
 
 
 @contextmanager
@@ -166,6 +244,12 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
     before = [
         (each, each.training, {kind: getattr(each, kind).copy() for kind in kinds})
         for each in module.modules()
+        if not isinstance(each, torch.jit.ScriptModule)
+    ]
+    scripted = [
+        (each, each.training)
+        for each in module.modules()
+        if isinstance(each, torch.jit.ScriptModule)
     ]
     buffers = [(each, each._version, each.clone()) for each in module.buffers()]  # noqa: SLF001
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -180,16 +264,19 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
             for kind, entry in entries.items():
                 getattr(each, kind).clear()
                 getattr(each, kind).update(entry)
+        for script, training in scripted:
+            if script.training != training:
+                script.train(training)
         for buffer, version, value in buffers:
             if buffer._version != version:  # noqa: SLF001 - there is no public way
                 buffer.copy_(value)
 
 
 def _by_torch(
-    module: nn.Module, inputs: tuple[torch.Tensor, ...], *, really: bool
+    module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], *, really: bool
 ) -> Measurement:
     """The figures of torch's flop registry, which are 2 × MACs."""
-    seen = dispatched(module, inputs, really=really)
+    seen = dispatched(module, args, named, really=really)
     return Measurement(
         macs=sum(seen.flops.values()) // 2,
         activations=seen.activations,
@@ -198,63 +285,220 @@ def _by_torch(
         calls=dict(seen.calls),
         free=dict(seen.free),
         modules={path: flops // 2 for path, flops in seen.modules.items()},
+        taught={name: flops // 2 for name, flops in seen.taught.items()},
+        places={name: seen.places[name] for name in unknown(seen.free)},
+        apart={name: flops // 2 for name, flops in seen.apart.items()},
+        of_complex=seen.complex,
     )
 
 
-def _by_fvcore(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Measurement:
+def _by_fvcore(
+    module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]
+) -> Measurement:
     """fvcore's figures, which for convolutions and products are MACs.
 
     Raises:
         MeasureError: if fvcore fails on one of the operators that it knows.
     """
-    calls: Counter[str] = Counter()
-    taught: Counter[str] = Counter()
+    tensors = tuple(_tensors((args, named)))
+    if named or not all(isinstance(each, torch.Tensor) for each in args):
+        called = _by_fvcore(_called(module, args, named), tensors, {})
+        inner = {
+            path.removeprefix("module").removeprefix("."): macs
+            for path, macs in called.modules.items()
+        }
+        places = {
+            name: path.removeprefix("module").removeprefix(".")
+            for name, path in called.places.items()
+        }
+        return replace(called, modules=inner, places=places)
+    seen = _Seen(len(tensors))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
         from fvcore.nn import FlopCountAnalysis
         from fvcore.nn.activation_count import generic_activation_jit
         from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
 
-        analysis = FlopCountAnalysis(module, inputs)
+        analysis = FlopCountAnalysis(module, tensors)
         outputs = generic_activation_jit("activations")
         known = {
             name: handle
             for name, handle in _DEFAULT_SUPPORTED_OPS.items()
             if _short(name) in (*FVCORE_MACS, "convolution")
         }
-        for name, handle in {**known, **_lessons(taught)}.items():
-            both = _with_outputs(name, handle, outputs, calls)
-            analysis.set_op_handle(name, both)
+        for name, handle in {**known, **_lessons(seen, known)}.items():
+            analysis.set_op_handle(name, _with_outputs(name, handle, outputs, seen))
+        for name in _BRANCHES:
+            analysis.set_op_handle(name, seen.branch(name))
         analysis.unsupported_ops_warnings(enabled=False)
         analysis.uncalled_modules_warnings(enabled=False)
         by_module = analysis.by_module_and_operator()
+        left_out = Counter(analysis.unsupported_ops()) + seen.branches
+        paths = [*by_module]
+        places = {
+            name: max(
+                (p for p in paths if name in analysis.unsupported_ops(p)), key=len
+            )
+            for name in unknown(analysis.unsupported_ops())
+        }
     operators = {name: int(flops) for name, flops in by_module[""].items()}
     activations = operators.pop("activations", 0)
-    counted = (*FVCORE_MACS, *taught)
-    return Measurement(
+    counted = (*FVCORE_MACS, *seen.taught)
+    found = Measurement(
         macs=sum(operators.get(name, 0) for name in counted),
         activations=activations,
         engine="fvcore",
         operators=operators,
-        calls=calls,
-        free=dict(analysis.unsupported_ops()),
+        calls=seen.calls,
+        free=dict(left_out),
         modules={
             path: sum(int(each.get(name, 0)) for name in counted)
             for path, each in by_module.items()
         },
-        taught=taught,
+        taught=seen.taught,
+        places=places,
+        of_complex=seen.of_complex,
     )
+    return seen.set_apart(found)
+
+
+#: What the trace of scripted code may hold, whose insides fvcore does not look at.
+_BRANCHES = ("prim::If", "prim::Loop", "prim::CallMethod")
+
+
+def _tensors(tree: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
+    match tree:
+        case torch.Tensor():
+            yield tree
+        case list() | tuple():
+            for each in tree:
+                yield from _tensors(each)
+        case dict():
+            yield from _tensors([*tree.values()])
+        case _:
+            pass
+
+
+def _called(module: nn.Module, args: Any, named: Any) -> Called:  # noqa: ANN401
+    def shape(tree: Any) -> Any:  # noqa: ANN401
+        match tree:
+            case torch.Tensor():
+                return Input(tuple(tree.shape))
+            case list() | tuple():
+                return type(tree)([shape(each) for each in tree])
+            case dict():
+                return {name: shape(each) for name, each in tree.items()}
+            case _:
+                return tree
+
+    return Called(module, shape(args), shape(named))
 
 
 def _short(name: str) -> str:
     return plain(name).lstrip("_")
 
 
+class _Product(NamedTuple):
+    """A product in a trace: its name, its figures, the module that it is in."""
+
+    name: str
+    macs: int
+    activations: int
+    path: str
+
+
+class _Seen:
+    """What the handles note of a trace, beside fvcore's figures."""
+
+    def __init__(self, inputs: int) -> None:
+        self.inputs = inputs  #: tensors that go in; the others of a graph are weights
+        self.calls: Counter[str] = Counter()
+        self.taught: Counter[str] = Counter()
+        self.branches: Counter[str] = Counter()
+        self.of_complex = False
+        #: Products by the name of the value that they put out.
+        self.products: dict[str, _Product] = {}
+        #: Names of the values that made weights, and unknown operators that did.
+        self.apart: dict[str, str] = {}
+
+    def branch(self, name: str) -> Callable[[Any, Any], Counter[str]]:
+        def handle(_inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
+            self.branches[name] += 1
+            return Counter()
+
+        return handle
+
+    def weight(self, value: Any) -> None:  # noqa: ANN401 - a value of a trace
+        """Note what made a layer's weight, if it was made of weights alone."""
+        made: dict[str, str] = {}
+        waiting, known = [value], set()
+        while waiting:
+            each = waiting.pop()
+            name, node = each.debugName(), each.node()
+            if name in known:
+                continue
+            known.add(name)
+            if node.kind() == "prim::Param":
+                ins = [x.debugName() for x in node.outputs()][: self.inputs]
+                if name in ins:
+                    return
+                continue
+            if name in self.products or standing(node.kind()) == "unknown":
+                made[name] = node.kind()
+            waiting += [x for x in node.inputs() if "Tensor" in str(x.type())]
+        self.apart |= {
+            name: kind
+            for name, kind in made.items()
+            if name in self.products or not kind.startswith("prim::")
+        }
+
+    def set_apart(self, found: Measurement) -> Measurement:
+        """The measurement without the products that made weights of weights."""
+        if not self.apart:
+            return found
+        apart: Counter[str] = Counter()
+        operators, modules = Counter(found.operators), Counter(found.modules)
+        calls, free = Counter(found.calls), Counter(found.free)
+        macs, activations = int(found.macs), int(found.activations)
+        for value, name in self.apart.items():
+            product = self.products.get(value)
+            if product is None:
+                free[name] -= 1
+                apart[name] += 0
+                continue
+            apart[product.name] += product.macs
+            macs, activations = macs - product.macs, activations - product.activations
+            operators[product.name] -= product.macs
+            calls[product.name] -= 1
+            words = product.path.split(".") if product.path else []
+            for n in range(len(words) + 1):
+                modules[".".join(words[:n])] -= product.macs
+        return replace(
+            found,
+            macs=macs,
+            activations=activations,
+            operators=dict(operators),
+            calls={name: n for name, n in calls.items() if n},
+            free={name: n for name, n in free.items() if n},
+            modules=dict(modules),
+            apart=dict(apart),
+        )
+
+
+#: Operators of layers, and which of their arguments is the weight.
+_WEIGHTS = {
+    **dict.fromkeys(("aten::_convolution", "aten::_convolution_mode"), 1),
+    **dict.fromkeys(("aten::convolution", "aten::linear", "aten::mm"), 1),
+    "aten::matmul": 1,
+    "aten::addmm": 2,
+}
+
+
 def _with_outputs(
     name: str,
     handle: Any,  # noqa: ANN401 - fvcore's
     outputs: Any,  # noqa: ANN401
-    calls: Counter[str],
+    seen: _Seen,
 ) -> Any:  # noqa: ANN401
     """fvcore's handle for operator `name`, which counts outputs and calls too."""
 
@@ -267,36 +511,82 @@ def _with_outputs(
         counted = (
             flops if isinstance(flops, Counter) else Counter({_short(name): flops})
         )
-        calls.update([*counted])
-        both_counted: Counter[str] = counted + outputs(inputs, results)
-        return both_counted
+        own = [each for each in counted if each != "activations"]
+        seen.calls.update(own)
+        if "activations" not in counted:
+            counted = counted + outputs(inputs, results)
+        if name in _WEIGHTS:
+            seen.weight(inputs[_WEIGHTS[name]])
+        path = results[0].node().scopeName().split("/")[-1]
+        macs, activations = int(counted[own[0]]), int(counted["activations"])
+        value = _Product(own[0], macs, activations, path)
+        seen.products[results[0].debugName()] = value
+        seen.of_complex |= "Complex" in str(results[0].type())
+        return Counter(counted)
 
     return both
 
 
-def _lessons(taught: Counter[str]) -> dict[str, Any]:
-    """Handles for operators that fvcore leaves out; they add what they count."""
+def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Handles for what fvcore leaves out or gets wrong; they note what they count."""
     from fvcore.nn.jit_handles import conv_flop_count, get_shape
+
+    def taught(name: str, found: formulas.Products) -> Counter[str]:
+        seen.taught[name] += found.macs
+        return Counter({name: found.macs, "activations": found.activations})
+
+    def shape(value: Any) -> formulas.Shape:  # noqa: ANN401
+        return tuple(get_shape(value))
 
     def same_padding(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
         """Convolutions whose padding is a word, `same` or `valid`."""
-        shapes = get_shape(inputs[0]), get_shape(inputs[1]), get_shape(outputs[0])
-        counted = Counter({"conv (padding by word)": conv_flop_count(*shapes)})
-        taught.update(counted)
-        return counted
+        shapes = shape(inputs[0]), shape(inputs[1]), shape(outputs[0])
+        macs, elements = conv_flop_count(*shapes), math.prod(shapes[2])
+        return taught("conv (padding by word)", formulas.Products(macs, elements))
 
     def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
-        """Scores of L queries for S keys each, and S values mixed L times."""
-        query, key, value = (get_shape(each) for each in inputs[:3])
-        *heads, length, width = query
-        macs = math.prod(heads) * length * key[-2] * (width + value[-1])
-        counted = Counter({"scaled_dot_product_attention": macs})
-        taught.update(counted)
-        return counted
+        """Attention in one call, whose scores are activations too."""
+        found = formulas.attention(*map(shape, inputs[:3]))
+        return taught("scaled_dot_product_attention", found)
+
+    def product(inputs: Any, outputs: Any) -> Any:  # noqa: ANN401
+        """Products with vectors, and of batches that are repeated."""
+        one, other = map(shape, inputs[:2])
+        found = formulas.product(one, shape(outputs[0]))
+        if min(len(one), len(other)) > 1:
+            macs = known["aten::matmul"](inputs, outputs)
+            own = sum(macs.values()) if isinstance(macs, Counter) else macs
+            if own == found.macs:
+                return own
+        return taught("matmul (by shapes)", found)
+
+    def einsum(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
+        """Exactly, where fvcore reads a product of printed digits."""
+        shapes = [shape(each) for each in inputs[1].node().inputs()]
+        path = inputs[2].toIValue() if len(inputs) > 2 else None  # noqa: PLR2004
+        equation = inputs[0].toIValue()
+        return taught("einsum (by letters)", formulas.einsum(equation, shapes, path))
+
+    def by_formula(name: str, formula: formulas.Formula) -> Any:  # noqa: ANN401
+        def handle(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
+            ins, outs = (
+                [
+                    tuple(found)
+                    for each in values
+                    if (found := get_shape(each)) is not None
+                ]
+                for values in (inputs, outputs)
+            )
+            return taught(plain(name), formulas.by_formula(name, formula, ins, outs))
+
+        return handle
 
     return {
         "aten::_convolution_mode": same_padding,
         "aten::scaled_dot_product_attention": attention,
+        "aten::matmul": product,
+        "aten::einsum": einsum,
+        **{name: by_formula(name, each) for name, each in formulas.named().items()},
     }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from effscale.network.operators.operator import Operator
+    from effscale.spec.values import Init
 
 #: Several feature maps, each (N, C, H, W).
 Maps = tuple[torch.Tensor, ...]
@@ -72,19 +73,78 @@ def _conv(conv: Conv) -> nn.Conv2d:
         bias=conv.bias,
     )
     # No subclass: counters know layers by their type.
-    vars(module)["bias_init"] = conv.bias_init
+    vars(module).update(bias_init=conv.bias_init, init=conv.init)
     return module
 
 
 def _draw_conv(module: nn.Conv2d) -> None:
-    """Normal, variance 2 / (k²·c_out/groups); biases 0, but where a class head begins.
+    """By its rule; biases 0, but where a class head begins."""
+    rule: Init = vars(module).get("init", "he")
+    INITS[rule](module)
+    if module.bias is not None:
+        module.bias.fill_(vars(module).get("bias_init", 0.0))
 
-    Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103.
+
+def _fans(module: nn.Conv2d) -> tuple[int, int]:
+    """Weights into and out of a position, as TensorFlow counts them.
+
+    Its depthwise kernels are (k, k, c_in, 1): k²·c_in in, k² out.
+    """
+    area = math.prod(module.kernel_size)
+    if module.groups == module.in_channels:
+        return area * module.in_channels, area * module.out_channels // module.groups
+    return area * module.in_channels // module.groups, area * module.out_channels
+
+
+def _draw_he(module: nn.Conv2d) -> None:
+    """Normal, variance 2 / (k²·c_out/groups).
+
+    Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103; of whole
+    convolutions as torchvision/models/resnet.py (`kaiming_normal_`, fan_out).
     """
     fan_out = module.weight[:, 0].numel() // module.groups
     module.weight.normal_(0, math.sqrt(2 / fan_out))
-    if module.bias is not None:
-        module.bias.fill_(vars(module).get("bias_init", 0.0))
+
+
+def _draw_glorot(module: nn.Conv2d) -> None:
+    """Uniform, variance 2 / (in + out): what Keras draws where nothing is said."""
+    bound = math.sqrt(6 / sum(_fans(module)))
+    module.weight.uniform_(-bound, bound)
+
+
+def _draw_lecun(module: nn.Conv2d) -> None:
+    """Uniform, variance 1 / (k²·c_in/groups).
+
+    Source: torchvision/ops/feature_pyramid_network.py (`kaiming_uniform_`, a = 1).
+    """
+    bound = math.sqrt(3 / module.weight[0].numel())
+    module.weight.uniform_(-bound, bound)
+
+
+#: The standard deviation of a standard normal that is cut at ±2.
+_CUT = 0.87962566103423978
+
+
+def _draw_variance_scaling(module: nn.Conv2d) -> None:
+    """Normal, cut at two deviations, variance 1 / in.
+
+    Source: `VarianceScaling` of keras/src/initializers/random_initializers.py.
+    """
+    deviation = math.sqrt(1 / _fans(module)[0]) / _CUT
+    nn.init.trunc_normal_(module.weight, 0, deviation, -2 * deviation, 2 * deviation)
+
+
+#: How each rule draws a convolution's weights.
+INITS: Mapping[Init, Callable[[nn.Conv2d], object]] = {
+    "he": _draw_he,
+    "glorot": _draw_glorot,
+    "lecun": _draw_lecun,
+    "variance_scaling": _draw_variance_scaling,
+    # Lin et al. 2017, arXiv:1708.02002, section 4.1
+    "normal": lambda module: nn.init.normal_(module.weight, 0, 0.01),
+    # tpu/models/official/detection/modeling/architecture/heads.py (`RetinanetHead`)
+    "near_zero": lambda module: nn.init.normal_(module.weight, 0, 1e-5),
+}
 
 
 def _linear(linear: Linear) -> nn.Linear:
@@ -92,7 +152,7 @@ def _linear(linear: Linear) -> nn.Linear:
 
 
 def _draw_linear(module: nn.Linear) -> None:
-    """Uniform up to 1/√c_out; biases 0. Source: as `_draw_conv`."""
+    """Uniform up to 1/√c_out; biases 0. Source: as `_draw_he`."""
     bound = 1 / math.sqrt(module.out_features)
     module.weight.uniform_(-bound, bound)
     module.bias.zero_()

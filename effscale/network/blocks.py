@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Norm as Normalisation
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.steps import Line
-    from effscale.spec.values import Activation
+    from effscale.spec.values import Activation, Init
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Style:
     squeeze: Squeeze
     #: Blocks that the file defines, by name.
     blocks: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    #: How the convolutions of steps are drawn.
+    init: Init = "he"
 
     @classmethod
     def of(cls, spec: Spec) -> Style:

@@ -20,6 +20,7 @@ from effscale.network.operators.pooling import GlobalPool
 from effscale.network.parts import Part
 from effscale.network.steps import chain
 from effscale.spec import steps
+from effscale.spec.neck import BOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from effscale.network.blocks import Style
     from effscale.spec.models import Head
     from effscale.spec.neck import Heads, Neck
-
-
-#: A box is four numbers.
-BOX = 4
 
 
 def classifier_part(head: Head, c_in: Int, style: Style) -> Part:
@@ -91,10 +88,10 @@ def _head(  # noqa: PLR0913, PLR0917 - what a head is
     levels: Sequence[int],
     style: Style,
 ) -> Sequential:
-    levels = tuple(levels)
-    block, _ = chain(given.layers, channels, style)
+    levels, (init, predict_init) = tuple(levels), given.drawn
+    block, _ = chain(given.layers, channels, replace(style, init=init))
     lines = _predicting(given.layers, wanted)
-    predict, _ = chain(lines, channels, style)
+    predict, _ = chain(lines, channels, replace(style, init=predict_init))
     blocks: list[tuple[str, Layer]] = [
         ("0", Repeat(_across(block, levels), given.repeats)),
         ("predict", _across(_biased(predict, bias), levels)),

@@ -7,6 +7,7 @@ first layer of a neck fits the backbone's widths; those after it repeat.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +67,7 @@ def neck_part(given: Neck, taps: Sequence[tuple[int, Ends]], style: Style) -> Pa
 
 def neck(given: Neck, taps: Sequence[Int], style: Style) -> Sequential:
     """The layers of a neck on the backbone's levels, whose channels are `taps`."""
+    style = replace(style, init=given.init)
     low, high = given.levels
     widths = dict(enumerate(taps, low))
     blocks: list[tuple[str, Layer]] = []

@@ -63,6 +63,7 @@ def step(
                 c_in,
                 padding=line.padding,
                 dilation=line.dilation,
+                init=style.init,
             )
             return _finished(conv, line, style), c_in
         case steps.Pool():
@@ -98,6 +99,7 @@ def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Ma
         padding=line.padding,
         shared=line.shared,
         dilation=line.dilation,
+        init=style.init,
     )
     return _finished(conv, line, style), c_out
 

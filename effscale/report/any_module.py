@@ -35,33 +35,36 @@ def report(
     tool: str | None = None,
 ) -> Report:
     """What both counters say of a module, by the tree of its modules or by operator."""
-    from effscale.module.any_module import shown
+    from effscale.module.any_module import said_of
 
-    best, inputs = found.best, [shown(each) for each in found.inputs]
+    answer, inputs = found.answer, said_of(found.inputs, found.keywords)
     named = list(_modules(found, depth if by == "part" else None, leaves=by == "layer"))
     operators, left_out = _operators(found), _left_out(found)
     numbers = _conventions(found)
     total: Data = {
         "module": "total",
         "operator": "total",
-        **rows.costs(best),
+        **_totals(found),
         **{str(each.engine): int(each.macs) for each in found.measured},
-        "share": 1.0,
+        "share": None if answer is None else 1.0,
     }
     data = {
         **rows.envelope("profile", found.name),
         "inputs": inputs,
-        "totals": rows.costs(best),
+        "totals": _totals(found),
         "modules": named,
         "operators": operators,
         "left_out": left_out,
         "measured": [_measured(each) for each in found.attempts],
-        "agrees": not found.faults(),
+        "agrees": _agree(found),
         "faults": found.faults(),
+        "answer": None if answer is None else answer.engine,
+        "alone": found.alone(),
+        "apart": dict(found.best.apart),
         "conventions": numbers,
     }
     if tool:
-        data["as"] = {"tool": tool, "total": numbers[tool]}
+        data["as"] = {"tool": tool, "total": numbers.get(tool)}
     main = operators if by == "operator" else named
     engines = [each.engine for each in found.attempts]
     sections = [Section(_columns(by, engines, units), main, total=total)]
@@ -80,22 +83,76 @@ def _heading(
 ) -> list[tuple[str, str]]:
     """The lines above the table: what it is, what it costs, what was seen of it."""
     unit, factor = document.unit_of(units)
-    best = found.best
-    assumed = " (assumed; --input says another)" if found.assumed else ""
-    counted = f"{factor * int(best.macs):,} {unit}, {int(best.params):,} params"
+    answer, best = found.answer, found.best
+    assumed = " (assumed; --input says another)" if found.assumed else _batch(found)
+    params = f"{int(best.params):,} params"
+    if best.trainable != best.params:
+        params += f" ({best.trainable:,} trainable)"
+    if answer is None:
+        counted = f"no answer: {_why(found)}; {params}"
+    else:
+        counted = f"{factor * int(answer.macs):,} {unit}, {params}"
+        counted += f", {int(answer.activations):,} activations"
     said = [*map(_coverage, found.attempts), *([found.note] if found.note else [])]
-    agree = len(found.attempts) > 1 and not found.faults()
     lines = [
         ("module", f"{found.name}, {type(found.module).__name__}"),
         ("input", f"{', '.join(inputs)}{assumed}"),
-        ("counted", f"{counted}, {int(best.activations):,} activations"),
-        ("coverage", "; ".join(said) + (" ✓" if agree else "")),
+        ("counted", counted),
+        ("coverage", "; ".join(said) + (" ✓" if _agree(found) else "")),
     ]
+    if alone := found.alone():
+        lines.append(("answer", "; ".join(alone)))
+    if best.apart:
+        total = sum(best.apart.values())
+        names = ", ".join(plain(name) for name in best.apart)
+        lines.append(
+            (
+                "apart",
+                f"{factor * total:,} {unit} that make weights of weights: {names}",
+            )
+        )
+    if any(each.of_complex for each in found.measured):
+        lines.append(("complex", "a product of complex numbers counts as one"))
     if free := _free(found.measured[0]):
         lines.append(("left out", free))
     if terms := _terms(found, tool):
         lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
     return lines
+
+
+def _agree(found: Counted) -> bool:
+    """Whether both engines were asked, knew it all, and say the same."""
+    whole = [each for each in found.attempts if each.is_whole]
+    return len(whole) == 2 and not found.faults()  # noqa: PLR2004 - fvcore and torch
+
+
+def _totals(found: Counted) -> Data:
+    """The figures of the answer; where there is none, the params alone."""
+    figures = rows.costs(found.best)
+    if found.answer is None:
+        figures |= {"macs": None, "activations": None}
+    return {**figures, "trainable": found.best.trainable}
+
+
+def _why(found: Counted) -> str:
+    """Why there is no answer, in a few words."""
+    if not any(each.is_whole for each in found.attempts):
+        return "not every operator is known"
+    return "fvcore and torch differ"
+
+
+def _batch(found: Counted) -> str:
+    """That the figures are of several images, where they are."""
+    from effscale.module.measure import leaves
+
+    first = next(leaves([*found.inputs, *found.keywords.values()]), None)
+    if first is None or len(first.shape) not in _BATCHED or first.shape[0] == 1:
+        return ""
+    return f" (a batch of {first.shape[0]}: the figures are of all)"
+
+
+#: Dimensions of what has its batch first: rows, images, volumes.
+_BATCHED = (2, 4, 5)
 
 
 def _coverage(attempt: Attempt) -> str:
@@ -108,7 +165,7 @@ def _coverage(attempt: Attempt) -> str:
     said = f"{attempt.engine} {calls} of {every} multiplying calls"
     if skipped:
         missed = ", ".join(f"{plain(name)} ×{n}" for name, n in skipped.items())
-        said += f" ({percent(calls / every)}), {missed} left out"
+        said += f" ({percent(calls / every)}), {missed} unknown"
     if measured.taught:
         said += f" (by effscale's formula: {', '.join(measured.taught)})"
     return said
@@ -136,20 +193,26 @@ def _besides(measured: Measurement) -> dict[str, int]:
 
 def _conventions(found: Counted) -> dict[str, int]:
     """The numbers of tools that are known; fvcore's without what it was taught."""
-    numbers = {"paper": int(found.best.macs)}
+    numbers = {} if found.answer is None else {"paper": int(found.answer.macs)}
     for each in found.measured:
+        if _AS_FVCORE_CANNOT.intersection(each.taught):
+            continue  # what it prints itself is another number, and not asked
         ours = sum(each.taught.values())
         numbers[each.engine] = sum(each.operators.values()) - ours
     return numbers
 
 
+#: What is counted in place of fvcore's own figure.
+_AS_FVCORE_CANNOT = {"einsum (by letters)", "matmul (by shapes)"}
+
+
 def _terms(found: Counted, tool: str) -> list[Term]:
     """The terms that a tool's number is the sum of; none where it is not known."""
     numbers = _conventions(found)
-    if tool not in numbers:
+    if tool not in numbers or found.answer is None:
         return []
     if tool != "fvcore":
-        return [Term("MACs", 2 if tool == "torch" else 1, int(found.best.macs))]
+        return [Term("MACs", 2 if tool == "torch" else 1, int(found.answer.macs))]
     besides = _besides(found.measured[0])  # fvcore is asked first
     macs = Term("MACs", 1, numbers[tool] - sum(besides.values()))
     return [macs, *(Term(name, 1, n) for name, n in besides.items())]
@@ -167,7 +230,7 @@ def _modules(found: Counted, depth: int | None, *, leaves: bool) -> Iterator[Dat
         if (depth is not None and level > depth) or (leaves and inner):
             continue
         macs: Data = {each.engine: each.modules.get(path, 0) for each in found.measured}
-        params = sum(p.numel() for p in module.parameters() if p.requires_grad)
+        params = sum(p.numel() for p in module.parameters())
         if params or any(macs.values()):
             ours = found.best.modules.get(path, 0)
             yield {
@@ -177,7 +240,7 @@ def _modules(found: Counted, depth: int | None, *, leaves: bool) -> Iterator[Dat
                 "params": params,
                 "macs": ours,
                 **macs,
-                "share": ours / whole,
+                "share": None if found.answer is None else ours / whole,
             }
 
 
@@ -193,7 +256,8 @@ def _operators(found: Counted) -> list[Data]:
             row[f"{each.engine}_calls"] = calls
         if any(row[f"{each.engine}_calls"] for each in found.measured):
             best = row[found.best.engine]
-            table.append({**row, "macs": best, "share": best / whole})
+            share = None if found.answer is None else best / whole
+            table.append({**row, "macs": best, "share": share})
     return table
 
 

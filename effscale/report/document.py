@@ -70,6 +70,8 @@ class Report:
     notes: Sequence[str] = ()
     #: What a CSV holds: the first section's rows, flat.
     records: Sequence[Row] = ()
+    #: Said on stderr, whatever the format.
+    warnings: Sequence[str] = ()
 
 
 def unit_of(units: Units) -> tuple[str, int]:

@@ -39,6 +39,7 @@ def report(
         "resolution": rows.image(spec),
         **rows.costs(cost),
         "weights": weights,
+        "normalisation": _normalisation(written),
         "inputs": written.inputs,
         "outputs": written.outputs,
         "checked": {"by": written.checked, "difference": written.difference},
@@ -49,12 +50,32 @@ def report(
     heading = [
         ("network", f"{spec.name}, {image} px, {int(cost.params):,} params, {weights}"),
         ("written", f"{path}, {human(size)}B, {written.version}"),
-        ("input", _said(written.inputs)),
+        ("input", f"{_said(written.inputs)}{_of_pixels(written)}"),
         ("output", _said(written.outputs)),
         ("checked", f"{written.checked} reads it and gives {same}"),
         ("load", _LOADS[written.form].replace("FILE", repr(str(path)))),
     ]
     return Report(data=data, sections=[], heading=heading, records=[_flat(data)])
+
+
+def _normalisation(written: Export) -> rows.Data | None:
+    if written.normalisation is None:
+        return None
+    return dict(zip(("mean", "std"), written.normalisation, strict=True))
+
+
+def _of_pixels(written: Export) -> str:
+    """`, (pixels − 0.5) / 0.5`, where that is known."""
+    if written.normalisation is None:
+        return ""
+    mean, deviation = (
+        ", ".join(f"{n:g}" for n in each) for each in written.normalisation
+    )
+    if len(written.normalisation[0]) > 1:
+        mean = f"({mean})"
+    if len(written.normalisation[1]) > 1:
+        deviation = f"({deviation})"
+    return f", (pixels from 0 to 1 − {mean}) / {deviation}"
 
 
 def _said(tensors: Mapping[str, Sequence[int | None]]) -> str:
@@ -68,5 +89,6 @@ def _said(tensors: Mapping[str, Sequence[int | None]]) -> str:
 def _flat(data: rows.Data) -> rows.Data:
     nested = {"inputs": _said(data["inputs"]), "outputs": _said(data["outputs"])}
     checked = {f"checked_{key}": value for key, value in data["checked"].items()}
-    plain = {key: value for key, value in data.items() if key != "checked"}
+    apart = {"checked", "normalisation"}
+    plain = {key: value for key, value in data.items() if key not in apart}
     return {**plain, **nested, **checked}

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from effscale.growth.growth import growth_of
 from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section
-from effscale.report.scaling import legend, reasons, scaled, unexplained, variant_row
+from effscale.report.scaling import (
+    legend,
+    reasons,
+    scaled,
+    unexplained,
+    variant_row,
+    warnings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +62,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         heading=[("target", asked), ("searched", searched)],
         notes=[*notes, *legend(growth), *unexplained(table)],
         records=[_flat(row) for row in table],
+        warnings=warnings(table),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.compare.side_by_side import points
 from effscale.cost.count import count
+from effscale.markup import plain
 from effscale.report import plots, profile
 from effscale.version import VERSION
 
@@ -175,7 +176,7 @@ def cell(column: Column, row: Row) -> Cell:
     looks += ["share" if share is not None else ""]
     looks += ["" if value is None else column.style(value)]
     return Cell(
-        column.cell(row),
+        plain(column.cell(row)),
         order,
         " ".join(filter(None, looks)),
         None if share is None else round(100 * share, 2),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from effscale.compare.paper_tables import UNPROVED
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.compare import ratios, scored
@@ -80,14 +82,17 @@ def _accounted(table: Table) -> str:
     laws = [cell.law for cell in cells if cell.law is not None]
     equal = sum(cell.equal for cell in cells)
     same = sum(law.equal for law in laws)
-    apart = len(cells) - equal + len(laws) - same
+    apart = Counter(each.standing for each in (*cells, *laws) if not each.equal)
     if laws:
         found = [f"{len(cells)} printed", f"{equal} as the specs state them"]
         found.append(f"{same} of {len(laws)} as the law gives them")
     else:
         alone = "" if table.part is None else f" of the {table.part} alone"
         found = [f"{len(cells)} counted{alone}", f"{equal} equal after rounding"]
-    return ", ".join([*found, *([f"{apart} explained below"] if apart else [])])
+    kinds = ("explained below", *UNPROVED.values(), "unexplained")
+    return ", ".join(
+        [*found, *(f"{apart[each]} {each}" for each in kinds if apart[each])]
+    )
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

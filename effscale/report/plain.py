@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from effscale.markup import in_markdown, plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -13,27 +15,34 @@ if TYPE_CHECKING:
 
 def lines(report: Report, *, markdown: bool) -> Iterator[str]:
     """The lines of a report, none folded or cut."""
+    said = in_markdown if markdown else plain
     width = max((len(label) for label, _ in report.heading), default=0)
-    for label, line in report.heading:
+    for label, line in ((label, said(line)) for label, line in report.heading):
         yield f"- {label}: {line}" if markdown else f"{label:<{width}}  {line}"
     for section in report.sections:
         yield ""
         if section.title:
-            yield from [section.title, ""] if markdown else [section.title]
+            title = said(section.title)
+            yield from [title, ""] if markdown else [title]
         yield from _table(section, markdown=markdown)
     for note in report.notes:
-        yield from ["", note]
+        yield from ["", said(note)]
 
 
 def _table(section: Section, *, markdown: bool) -> Iterator[str]:
     columns = section.columns
-    head = [column.title for column in columns]
-    total = [_cells(columns, section.total)] if section.total else []
-    body = [_cells(columns, row) for row in section.rows]
+    said = in_markdown if markdown else plain
+
+    def cells(row: Row) -> list[str]:
+        return [said(column.cell(row)) for column in columns]
+
+    head = [said(column.title) for column in columns]
+    total = [cells(section.total)] if section.total else []
+    body = [cells(row) for row in section.rows]
     widths = [max(map(_width, each)) for each in zip(head, *body, *total, strict=True)]
 
-    def line(cells: Sequence[str]) -> str:
-        padded = map(_padded, columns, cells, widths)
+    def line(texts: Sequence[str]) -> str:
+        padded = map(_padded, columns, texts, widths)
         return f"| {' | '.join(padded)} |" if markdown else "  ".join(padded)
 
     dashes = ["-" * (width + 2) for width in widths]
@@ -42,10 +51,6 @@ def _table(section: Section, *, markdown: bool) -> Iterator[str]:
     if total:
         yield from ([] if markdown else [rule])
         yield line(total[0])
-
-
-def _cells(columns: Sequence[Column], row: Row) -> list[str]:
-    return [column.cell(row) for column in columns]
 
 
 def _padded(column: Column, cell: str, width: int) -> str:

@@ -13,7 +13,7 @@ from effscale.quantity import human
 from effscale.report.document import extents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -272,10 +272,13 @@ def family(variants: Sequence[Row], kind: str) -> bytes:
     return rendered(figure, kind)
 
 
-def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> bytes:
+def study_accuracy(
+    ranked: Sequence[Standing], best: set[str], along: Iterable[str], kind: str
+) -> bytes:
     """Four panels; the winner by reward and those on the front (`best`) are marked.
 
-    Bars are one standard deviation over seeds.
+    The front is `along` these names of the objective. Bars are one standard error of
+    the mean over seeds.
 
     Raises:
         OutputError: if nothing has an accuracy yet.
@@ -286,22 +289,33 @@ def study_accuracy(ranked: Sequence[Standing], best: set[str], kind: str) -> byt
     figure = blank(13, 3.8)
     panels = figure.subplots(1, len(_AXES), sharey=True)
     y = [each.mean or 0 for each in known]
-    bars = [each.spread or 0 for each in known]
-    on_front = [index for index, each in enumerate(known) if each.name in best]
+    bars = [each.accuracy_error or 0 for each in known]
+    mean = "mean over seeds ± one standard error" if any(bars) else "of one seed"
+    marked = {
+        f"front of {', '.join(along)}": (
+            [index for index, each in enumerate(known) if each.name in best],
+            {"s": 60, "marker": "D", "fc": "none", "ec": "C3", "zorder": 3},
+        ),
+        "best reward": (
+            [index for index in range(1) if known[index].reward is not None],
+            {"s": 110, "marker": "*", "c": "C1", "zorder": 4},
+        ),
+    }
     for axes, (key, label) in zip(panels, _AXES.items(), strict=True):
         x = [each.figures[key] for each in known]
-        axes.errorbar(x, y, bars, fmt="o", ms=4, lw=0.8, color="C0", alpha=0.8)
-        axes.scatter(
-            [x[index] for index in on_front], [y[index] for index in on_front],
-            s=60, marker="D", fc="none", ec="C3", zorder=3, label="front",
-        )  # fmt: skip
-        axes.scatter(
-            x[:1], y[:1], s=110, marker="*", c="C1", zorder=4, label="best reward"
+        axes.errorbar(
+            x, y, bars, fmt="o", ms=4, lw=0.8, color="C0", alpha=0.8, label=mean
         )
+        for what, (those, look) in marked.items():
+            if those:
+                at = [x[k] for k in those], [y[k] for k in those]
+                axes.scatter(*at, label=what, **look)
         axes.set_xlabel(label)
         _ruled(axes)
     panels[0].set_ylabel("accuracy")
-    panels[0].legend(frameon=False, fontsize=8)
+    marks = panels[0].get_legend_handles_labels()
+    figure.legend(*marks, loc="outside upper center", ncols=3, frameon=False)
+    panels[-1].locator_params(axis="x", nbins=4)
     panels[-1].xaxis.set_major_formatter(_letters)
     return rendered(figure, kind)
 

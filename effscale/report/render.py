@@ -10,13 +10,15 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from effscale.extras import RICH
-from effscale.report import plain
+from effscale.report import plain as without_rich
 
 if TYPE_CHECKING or RICH:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+from effscale.markup import in_csv, in_json, in_markdown, plain
 
 if TYPE_CHECKING:
     from effscale.report.document import Column, Format, Report, Row, Section
@@ -43,11 +45,13 @@ def text(report: Report, form: Format) -> str:
     """What `show` prints, without colour, nothing folded or cut."""
     match form:
         case "json":
-            return _JSON.encode(report.data) + "\n"
+            return in_json(_JSON.encode(report.data)) + "\n"
         case "csv":
             return _csv(report)
         case "markdown" | "table":
-            laid = (_laid if RICH else plain.lines)(report, markdown=form != "table")
+            laid = (_laid if RICH else without_rich.lines)(
+                report, markdown=form != "table"
+            )
             lines = (line.rstrip() for line in laid)
             return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n")) + "\n"
 
@@ -60,14 +64,15 @@ def _laid(report: Report, *, markdown: bool) -> list[str]:
 
 
 def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
+    said = in_markdown if markdown else plain
     width = max((len(label) for label, _ in report.heading), default=0)
     for label, line in report.heading:
         head = f"- {label}: " if markdown else Text(f"{label:<{width}}  ", style="bold")
-        console.print(Text.assemble(head, line), soft_wrap=True)
+        console.print(Text.assemble(head, said(line)), soft_wrap=True)
     for section in report.sections:
         console.print()
         if section.title:
-            console.print(Text(section.title, style="bold"), soft_wrap=True)
+            console.print(Text(said(section.title), style="bold"), soft_wrap=True)
         if section.title and markdown:
             console.print()
         whole = markdown or console.width == UNBOUNDED
@@ -77,7 +82,7 @@ def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
         console.print(table)
     for note in report.notes:
         console.print()
-        console.print(Text(note))
+        console.print(Text(said(note)))
 
 
 def _fitting(section: Section, console: Console) -> Table:
@@ -94,6 +99,11 @@ def _table(
     section: Section, *, padding: int = 1, fold: bool = False, markdown: bool = False
 ) -> Table:
     total = section.total or {}
+    said = in_markdown if markdown else plain
+
+    def cell(column: Column, row: Row) -> Text:
+        return Text(said(column.cell(row)), style=column.style(column.value(row)))
+
     table = Table(
         box=box.MARKDOWN if markdown else box.SIMPLE,
         padding=(0, padding),
@@ -106,22 +116,18 @@ def _table(
     )
     for column in section.columns:
         table.add_column(
-            Text(column.title),
-            _cell(column, total) if total else "",
+            Text(said(column.title)),
+            cell(column, total) if total else "",
             justify=column.justify,
             no_wrap=not (column.wraps or fold),
             overflow="fold",
         )
     for row in section.rows:
-        cells = [_cell(column, row) for column in section.columns]
+        cells = [cell(column, row) for column in section.columns]
         table.add_row(*cells, style=section.emphasis(row))
     if markdown and total:
-        table.add_row(*(_cell(column, total) for column in section.columns))
+        table.add_row(*(cell(column, total) for column in section.columns))
     return table
-
-
-def _cell(column: Column, row: Row) -> Text:
-    return Text(column.cell(row), style=column.style(column.value(row)))
 
 
 def _csv(report: Report) -> str:
@@ -144,5 +150,5 @@ def _flat(row: Row) -> dict[str, Any]:
         if isinstance(value, list) and all(isinstance(each, int) for each in value):
             flat[key] = "x".join(map(str, value))
         elif not isinstance(value, list | dict):
-            flat[key] = value
+            flat[key] = in_csv(value)
     return flat

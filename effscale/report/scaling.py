@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import count, part_costs, whole
-from effscale.errors import ScaleError, UnexplainedError
+from effscale.errors import ScaleError, UnexplainedError, dotted
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import value
@@ -25,6 +25,8 @@ from effscale.report.document import (
 )
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
+from effscale.spec.geometry import uncovered
+from effscale.spec.loading import examine
 from effscale.spec.models import Expected
 from effscale.version import VERSION
 
@@ -71,7 +73,23 @@ def variant_row(
         "deviation": ratio / variant.budget - 1,
         "stages": _stages(baseline, spec),
         **_explained(baseline, variant),
+        **_warned(baseline, spec),
     }
+
+
+def _warned(baseline: Spec, scaled: Spec) -> Data:
+    """What is another network now than a larger one, if anything is."""
+    found = [
+        f"{dotted(place)}: {what}"
+        for place, what in uncovered(baseline, scaled).items()
+    ]
+    return {"warnings": found} if found else {}
+
+
+def warnings(table: Sequence[Data]) -> list[str]:
+    """A line for each warning of each row."""
+    named = ((row["name"], row.get("warnings", ())) for row in table)
+    return [f"warning: {name}: {each}" for name, found in named for each in found]
 
 
 def _explained(baseline: Spec, variant: Variant) -> Data:
@@ -158,6 +176,7 @@ def report(
         heading=_heading(growth, variants, units),
         notes=[*notes, *([said] if said else [])],
         records=[rows.flat(row) for row in table],
+        warnings=warnings(table),
     )
 
 
@@ -311,8 +330,8 @@ def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
     ]
     columns = [
         Column.words("dimension"),
-        Column("exactly", "exact", lambda number: f"{number:.6g}"),
-        Column("used", "used", _said),
+        Column("exactly", "", lambda row: _said(row, "exact")),
+        Column("used", "", lambda row: _said(row, "used")),
     ]
     return [Section(columns, found, f"{variant.spec.name}, rounded")] if found else []
 
@@ -343,8 +362,8 @@ def _left(published: Sequence[Published]) -> list[Section]:
     columns = [
         Column.words("published", "name"),
         Column.words("dimension"),
-        Column("law", "law", _said),
-        Column("is", "published", _said),
+        Column("law", "", lambda row: _said(row, "law")),
+        Column("is", "", lambda row: _said(row, "published")),
         Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
     ]
     title = "Where the published detectors leave the law"
@@ -357,10 +376,15 @@ def _plain(found: Any) -> Any:  # noqa: ANN401 - of any dimension
     return found if isinstance(found, str | float) or found is None else int(found)
 
 
-def _said(found: Any) -> str:  # noqa: ANN401 - plain data
-    if isinstance(found, list):
-        return sides(found) if found[0] == found[1] else f"P{found[0]}-P{found[1]}"
-    return f"{found:g}" if isinstance(found, float) else str(found)
+def _said(row: Row, key: str) -> str:
+    """The value of a dimension: levels, sides, or whatever else a row is about."""
+    found = row[key]
+    if row["dimension"] == "levels":
+        return f"P{found[0]}-P{found[1]}"
+    numbers = dict.fromkeys(found if isinstance(found, list) else [found])
+    return "×".join(
+        f"{each:.6g}" if isinstance(each, float) else str(each) for each in numbers
+    )
 
 
 def _sentence(found: Hint) -> str:
@@ -380,7 +404,11 @@ def _sentence(found: Hint) -> str:
 
 
 def resolved(baseline: Spec, variant: Variant) -> str:
-    """YAML of the scaled spec, with its multipliers in a comment and exact figures."""
+    """YAML of the scaled spec, with its multipliers in a comment and exact figures.
+
+    Raises:
+        ScaleError: if no command could read it.
+    """
     cost, m = count(variant.spec), variant.multipliers
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
     spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
@@ -394,4 +422,10 @@ def resolved(baseline: Spec, variant: Variant) -> str:
         f"{how}\n"
         f"{', '.join(given)}"
     )
-    return dumps(spec, comment)
+    text = dumps(spec, comment)
+    if faults := examine(text).faults:
+        name, why = variant.spec.name, faults[0].said
+        raise ScaleError(
+            f"{name}: cannot be written, as no command would read it: {why}"
+        )
+    return text

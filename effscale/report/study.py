@@ -11,17 +11,27 @@ from effscale.report.document import Column, Report, Section, multiple
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Coefficients
-from effscale.study.ranking import front, tied
+from effscale.study.ranking import (
+    ERROR,
+    all_at_chance,
+    axes,
+    due,
+    front,
+    may_be_best,
+    tied,
+    unknown,
+)
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
     from effscale.study.folder import Outcome, Study
     from effscale.study.objective import Objective
     from effscale.study.ranking import Standing
+    from effscale.study.seeds import Seeds
 
 
 #: Accuracies above this are per cent, and shown with fewer decimals.
@@ -33,14 +43,16 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
     ranked: Sequence[Standing],
     objective: Objective,
     *,
-    seeds: int,
+    seeds: Seeds,
     command: str = "study",
     units: Units = "macs",
 ) -> Report:
     """The candidates, best first; those that failed below, each with its reason."""
-    table = _rows(study, ranked)
+    along = axes(ranked, objective)
+    table = _rows(study, ranked, front(ranked, along), may_be_best(ranked, seeds))
     failed = [each for row in table for each in row["failed"]]
     done = sum(row["seeds"] for row in table)
+    every = len(due(study, objective, seeds))
     sections = [Section(_columns(units, table), table, emphasis=_emphasis)]
     if failed:
         sections.append(Section(_FAILED, failed, "Failed, the last attempt of each"))
@@ -54,9 +66,13 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             "objective": objective.text,
             "budget": study.header.budget,
             "phi": study.header.phi,
-            "seeds": seeds,
+            "seeds": seeds.most,
+            "seeds_first": seeds.first,
+            "front": {
+                name: "more" if sign > 0 else "less" for name, sign in along.items()
+            },
             "trainings": {
-                "all": len(table) * seeds,
+                "all": every,
                 "done": done,
                 "failed": len(failed),
             },
@@ -64,14 +80,16 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             "candidates": table,
         },
         sections=sections,
-        heading=_heading(study, objective, seeds, done, len(failed)),
-        notes=_notes(study, table),
-        records=[_flat(row) for row in table],
+        heading=_heading(study, objective, seeds, _stands(done, every, len(failed))),
+        notes=[*_notes(study, objective, table, along), *_doubts(ranked)],
+        records=[_flat(row, each) for row, each in zip(table, ranked, strict=True)],
     )
 
 
-def _rows(study: Study, ranked: Sequence[Standing]) -> list[Data]:
-    best, level, seen = front(ranked), tied(ranked), 0
+def _rows(
+    study: Study, ranked: Sequence[Standing], ahead: set[str], best: set[str] | None
+) -> list[Data]:
+    level, seen = tied(ranked, best), 0
     table = []
     for each in ranked:
         seen += each.reward is not None
@@ -81,12 +99,15 @@ def _rows(study: Study, ranked: Sequence[Standing]) -> list[Data]:
                 **each.figures,
                 "accuracy": each.mean,
                 "spread": each.spread,
+                "accuracy_error": each.accuracy_error,
                 "accuracies": each.accuracies,
                 "seeds": len(each.outcomes),
                 "reward": each.reward,
                 "reward_error": each.error,
-                "tied": each.name in level,
-                "pareto": each.name in best,
+                "tied": None
+                if level is None or each.reward is None
+                else each.name in level,
+                "pareto": each.name in ahead,
                 "seconds": each.seconds,
                 "failed": [_failure(study, one) for one in each.failed],
                 "agrees": None,
@@ -107,16 +128,18 @@ def _failure(study: Study, outcome: Outcome) -> Data:
     }
 
 
+def _stands(done: int, every: int, failed: int) -> str:
+    stands = f"{done} of {every} trainings done"
+    return stands + (f", {failed} failed" if failed else "")
+
+
 def _heading(
-    study: Study, objective: Objective, seeds: int, done: int, failed: int
+    study: Study, objective: Objective, seeds: Seeds, stands: str
 ) -> list[tuple[str, str]]:
     header = study.header
-    every = len(header.candidates) * seeds
     what = f"{len(header.candidates)} candidates of {header.name}, "
     what += f"{header.budget:g} × per φ, at φ {header.phi:g}"
-    stands = f"{done} of {every} trainings done"
-    stands += f", {seeds} seeds each" if seeds > 1 else ""
-    stands += f", {failed} failed" if failed else ""
+    stands += f", {seeds} seeds each" if seeds.most > 1 else ""
     if study.running and study.last:
         stands += f", process {study.last.get('pid', '?')} is at it"
     return [
@@ -132,7 +155,8 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         if row["accuracy"] is None:
             return ""
         places = 4 if row["accuracy"] <= WHOLE else 2
-        around = "" if row["spread"] is None else f" ± {row['spread']:.{places}f}"
+        error = row["accuracy_error"]
+        around = "" if error is None else f" ± {error:.{places}f}"
         return f"{row['accuracy']:.{places}f}{around}"
 
     done = {row["seeds"] for row in table}
@@ -150,10 +174,8 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     ]
 
 
-_LEGEND = (
-    "★ the spec's own coefficients  ◆ on the front of accuracy against MACs, params "
-    "and activations  ≈ not told apart from the best"
-)
+#: Words for names of an objective that are others in a table.
+_TITLES = {"macs": "MACs", "alpha": "α", "beta": "β", "gamma": "γ"}
 _FAILED = [
     Column.words("candidate", "name"),
     Column("seed", "seed"),
@@ -167,26 +189,67 @@ def _emphasis(row: Row) -> str:
     return "bold" if row["rank"] == 1 else ""
 
 
-def _notes(study: Study, table: Sequence[Data]) -> list[str]:
-    notes = [_LEGEND]
+def _notes(
+    study: Study, objective: Objective, table: Sequence[Data], along: Mapping[str, int]
+) -> list[str]:
+    notes = [_legend(table, along)]
     first = table[0]
+    if lacking := [row for row in table if row["seeds"] and row["reward"] is None]:
+        notes.append(
+            f"{len(lacking)} of {len(table)} candidates have accuracies, but no "
+            f"reward: {_why(study, objective)}"
+        )
     if first["reward"] is None:
         return notes
-    level = sum(row["tied"] for row in table)
-    if level:
-        notes.append(
-            f"{level} more may be as good: within two standard errors of the best. "
-            "More --seeds or longer trainings tell more"
-        )
-    elif first["reward_error"] is None:
+    level = sum(row["tied"] or 0 for row in table)
+    if first["tied"] is None:
         notes.append("one seed says nothing of chance: --seeds 3 does")
+    elif others := [row for row in table[1:] if row["reward"] is not None]:
+        whom = "no other" if len(others) == len(table) - 1 else f"none of {len(others)}"
+        also = f"{level} more may be as good" if level else f"{whom} is as good"
+        more = ". More --seeds or longer trainings tell more" if level else ""
+        notes.append(
+            f"{also} (Tukey and Kramer's test, variance pooled: at most "
+            f"{100 * ERROR:g} % of studies of equals would tell any apart){more}"
+        )
     best = f"effscale study {study.folder} --output found.yaml"
     return [*notes, f"the winner as coefficients for every φ: {best}"]
 
 
-def _flat(row: Data) -> Data:
+def _legend(table: Sequence[Data], along: Mapping[str, int]) -> str:
+    marks = ["★ the spec's own coefficients"]
+    ways = [f"{_TITLES.get(name, name)} {'↓↑'[along[name] > 0]}" for name in along]
+    if len(ways) > 1:
+        marks.append(f"◆ on the front of {', '.join(ways[:-1])} and {ways[-1]}")
+    elif ways:
+        marks.append(f"◆ the best by {ways[0]}")
+    marks.append("≈ not told apart from the best")
+    if any(row["accuracy_error"] is not None for row in table):
+        marks.append("± one standard error of the mean over seeds")
+    return "  ".join(marks)
+
+
+def _why(study: Study, objective: Objective) -> str:
+    if absent := unknown(study, objective):
+        return f"no {{out}} has a number called {', '.join(absent)}"
+    return f"{objective.text} has no value for one of their seeds"
+
+
+def _doubts(ranked: Sequence[Standing]) -> list[str]:
+    if not all_at_chance(ranked):
+        return []
+    order = "the order above is chance too"
+    hint = "longer trainings, or another learning rate, may tell"
+    return [f"warning: all accuracies are those of chance, so {order}; {hint}"]
+
+
+def _flat(row: Data, standing: Standing) -> Data:
+    """A row for a CSV: `0.98;;0.97` are the accuracies of seeds 0 and 2."""
     reasons = "; ".join(each["reason"] for each in row["failed"])
-    return {**row, "accuracies": None, "failed": reasons, "agrees": None}
+    good = standing.outcomes
+    seeds = range(max(good, default=-1) + 1)
+    cells = (str(good[k]["accuracy"]) if k in good else "" for k in seeds)
+    return {**row, "accuracies": ";".join(cells), "failed": reasons, "agrees": None}
 
 
 def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> str:
@@ -202,13 +265,14 @@ def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> st
         **{axis.key: best.figures[axis.key] for axis in Classifier.axes}
     )
     baseline = loads(study.header.spec, str(study.folder))
-    spread = "" if best.spread is None else f" ± {best.spread:.4f}"
+    error = best.accuracy_error
+    around = "" if error is None else f" ± {error:.4f}, its standard error,"
     seeds = document.several(len(best.outcomes), "seed")
     comment = (
         f"{baseline.name} with the coefficients found by effscale {VERSION}: of "
         f"{len(ranked)} candidates the best by\n"
         f"{objective.text}\n"
-        f"accuracy {best.mean:.4f}{spread} of {seeds}, by\n"
+        f"accuracy {best.mean:.4f}{around} of {seeds}, by\n"
         f"{study.header.command}"
     )
     return dumps(baseline.model_copy(update={"coefficients": found}), comment)

@@ -10,10 +10,19 @@ from effscale.report import rows
 from effscale.report.document import Report, percent, several, sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
 
-NOTE = "accuracy: of the averaged weights on images held out, ± its standard error"
+#: The least share of an image that is cropped to, unless another is asked for.
+CROP = 0.08
+#: Classes that a line shows, of many.
+SHOWN = 20
+NOTE = (
+    "accuracy: of the averaged weights on images held out, ± its standard error; in "
+    "training: of the last epoch's weights while they learnt, images augmented"
+)
 
 
 def report(spec: Spec, outcome: Data) -> Report:
@@ -26,7 +35,8 @@ def report(spec: Spec, outcome: Data) -> Report:
         **rows.costs(count(spec)),
         **outcome,
     }
-    flat = {key: value for key, value in data.items() if key not in {"data", "history"}}
+    nested = {"data", "history", "warnings", "normalisation"}
+    flat = {key: value for key, value in data.items() if key not in nested}
     return Report(
         data=data,
         sections=[],
@@ -37,9 +47,22 @@ def report(spec: Spec, outcome: Data) -> Report:
             ("speed", _speed(outcome)),
             ("accuracy", _accuracy(outcome)),
         ],
-        notes=[NOTE],
+        notes=[
+            NOTE,
+            *_statistics(outcome["statistics_images"]),
+            *(f"warning: {each}" for each in outcome["warnings"]),
+        ],
         records=[flat],
     )
+
+
+def data_lines(name: str, counts: Data, notes: Sequence[str]) -> list[str]:
+    """What will be learnt from: the classes, their images, and what is done to them."""
+    shown = [f"{each} {n['train']:,} + {n['held_out']:,}" for each, n in counts.items()]
+    more = f", and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    classes = f"{len(shown):,} classes (images to learn from + held out)"
+    listed = f"{classes}: {', '.join(shown[:SHOWN])}{more}"
+    return [f"{name}: {each}" for each in (listed, *notes)]
 
 
 def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
@@ -47,8 +70,17 @@ def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:
     number = f"{epoch['epoch']:>{len(str(epochs))}}/{epochs}"
     return (
         f"epoch {number}  loss {epoch['loss']:.3f}  "
+        f"train {percent(epoch['train_accuracy']):>7}  "
         f"accuracy {percent(epoch['accuracy']):>7}  {images_per_second:,.0f} images/s"
     )
+
+
+def _statistics(images: int) -> list[str]:
+    if not images:
+        return []
+    return [
+        f"batch norm's statistics: of {images:,} images learnt from, not running ones"
+    ]
 
 
 def _network(spec: Spec, data: Data) -> str:
@@ -65,8 +97,21 @@ def _data(data: Data) -> str:
 def _trained(outcome: Data) -> str:
     return (
         f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
-        f"lr {outcome['lr']:g}, augment {outcome['augment']}, seed {outcome['seed']}"
+        f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
+        f"normalize {outcome['normalize']}, {_besides(outcome)}"
+        f"seed {outcome['seed']}"
     )
+
+
+def _besides(outcome: Data) -> str:
+    """What else was asked of augmentation, otherwise than it is unless asked."""
+    mirror = outcome["mirror"]
+    said = [
+        *([f"crop {outcome['crop']:g}"] if outcome["crop"] != CROP else []),
+        *([] if mirror is None else ["mirror" if mirror else "no mirror"]),
+        *(f"{each} {outcome[each]:g}" for each in ("mixup", "erase") if outcome[each]),
+    ]
+    return "".join(f"{each}, " for each in said)
 
 
 def _speed(outcome: Data) -> str:
@@ -75,10 +120,12 @@ def _speed(outcome: Data) -> str:
         where = f"{where}, {several(outcome['threads'], 'thread')}"
     return (
         f"{outcome['images_per_second']:,.0f} images/s, {outcome['seconds']:,.1f} s in "
-        f"all, {outcome['precision']} on {where}"
+        f"all, {outcome['evaluation_seconds']:,.1f} s of them to evaluate, "
+        f"{outcome['precision']} on {where}"
     )
 
 
 def _accuracy(outcome: Data) -> str:
     error = percent(outcome["standard_error"])
-    return f"{percent(outcome['accuracy'])} ± {error}"
+    train = percent(outcome["train_accuracy"])
+    return f"{percent(outcome['accuracy'])} ± {error}, in training {train}"

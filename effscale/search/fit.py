@@ -136,8 +136,8 @@ def ray(
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
     runs = _runs(spec, name, low, high)
-    image = at_phi(spec, runs.start, name).resolution
-    exists = np.broadcast_to(leaves_an_image(spec, image), len(runs))
+    image = leaves_an_image(spec, at_phi(spec, runs.start, name))
+    exists = np.broadcast_to(image, len(runs))
     runs = Intervals(runs.start[exists], runs.end[exists])
     if len(runs) and not empty and high == round(high):
         runs.end[-1] = _change_after(spec, name, high)
@@ -196,7 +196,7 @@ def _span(spec: Spec, name: str, highest: int, limits: Limits) -> tuple[float, f
     def macs(phi: float) -> float:
         """Those at φ: 0 where the image is too small, infinity beyond what fits."""
         try:
-            if not leaves_an_image(spec, given(phi).resolution):
+            if not leaves_an_image(spec, given(phi)):
                 return 0.0
             return float(np.max(count(scale(spec, given(phi))).macs))
         except (CountError, ScaleError):

@@ -18,6 +18,7 @@ from effscale.arrays import is_array
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
 from effscale.growth.growth import growth_of
+from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import ROLES, leaves_an_image, numbers, scale
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _imaged(
     if axis.multiplier != "resolution":
         return values
     for phi in phis:
-        values = values[leaves_an_image(spec, values**phi)]
+        values = values[leaves_an_image(spec, Multipliers(resolution=values**phi))]
     if not len(values):
         message = f"no {axis.key} of the grid leaves an image"
         raise ScaleError(f"resolution: {message}")

@@ -83,7 +83,7 @@ def off_ray(
         ScaleError: if there are more than 10^9 networks to look at.
     """
     depth, width, sides = axes(spec, bounds(spec, target, limits))
-    images = leaves_an_image(spec, sides.start)
+    images = leaves_an_image(spec, Multipliers(resolution=sides.start))
     if not images.any():
         raise ScaleError("resolution: no multiplier within the limits leaves an image")
     reachable = depth, width, Intervals(sides.start[images], sides.end[images])

@@ -82,7 +82,8 @@ def axes(
 
     A network within the bounds is that of just one triple of entries.
     """
-    rounded = rounded_numbers(spec)
+    stays = {"group_width"} if spec.rounding.group_width == "fixed" else set()
+    rounded = [each for each in rounded_numbers(spec) if each.follows not in stays]
     depth, width, resolution = (
         _axis(
             [(each.rule, each.numbers) for each in rounded if each.follows in names],
@@ -94,7 +95,7 @@ def axes(
 
 
 #: The multipliers by dimension; of channels of a group, that of the width.
-FOLLOWED = ({"depth"}, {"width", "group_width"}, {"resolution"})
+FOLLOWED = ({"depth"}, {"width", "group_width"}, {"resolution", "image_width"})
 
 
 class Numbers(NamedTuple):
@@ -112,7 +113,10 @@ def rounded_numbers(spec: Spec) -> list[Numbers]:
         (each.multiplier, getattr(rules, each.rule), numbers(spec, role))
         for role, each in FOLLOWS.items()
     ]
-    asked.append(("resolution", rules.resolution, list(spec.resolution)))
+    height, width = spec.resolution
+    asked.append(("resolution", rules.resolution, [height]))
+    if width != height:
+        asked.append(("image_width", rules.resolution, [width]))
     return [
         Numbers(name, rule, [int(number) for number in dict.fromkeys(found)])
         for name, rule, found in asked

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from effscale.arrays import every, is_array
+from effscale.arrays import every, is_array, strided, valid
 from effscale.spec.steps import Conv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from effscale.arrays import Int
+    from effscale.errors import Place
     from effscale.spec.models import Spec
     from effscale.spec.steps import Line, Lines
 
@@ -116,6 +117,70 @@ def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
         down, across = strides(spec, inner[0]) if inner else line.window[1]
         rows, columns = rows * down, columns * across
     return rows, columns
+
+
+def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
+    """Lines whose windows without padding cover a whole map, and that map's sides.
+
+    Such a line makes one position of a map, as if it were pooled as a whole; of
+    another size it makes several. Lines of a used block are told by its own line.
+    """
+    found: dict[Place, tuple[int, int]] = {}
+    image = int(spec.resolution[0]), int(spec.resolution[1])
+    after = _windowed(spec, spec.stem, image, ("stem",), found)
+    after = _windowed(spec, spec.stages, after, ("stages",), found)
+    for place, lines in spec.head_lines.items():
+        _windowed(spec, lines, after, place, found)
+    return found
+
+
+def _windowed(
+    spec: Spec,
+    lines: Sequence[Line],
+    sides: tuple[int, int],
+    place: Place,
+    found: dict[Place, tuple[int, int]],
+) -> tuple[int, int]:
+    """The sides that `lines` make of these; whole windows on the way are noted."""
+    for index, line in enumerate(lines):
+        at = (*place, index)
+        within = line.chains
+        if isinstance(line, Use):
+            within = {(): expanded(line, spec.blocks)}
+        if within:
+            ends = [
+                _windowed(spec, each, sides, (*at, *inner), found)
+                for inner, each in within.items()
+            ]
+            sides = ends[0]
+            continue
+        kernel, stride, padding = line.window
+        whole = padding == "valid" and kernel == sides != (1, 1)
+        if whole and line.sides is not None:
+            found[at] = sides
+        rows, columns = (
+            valid(side, *seen) if padding == "valid" else strided(side, seen[1])
+            for side, seen in zip(sides, zip(kernel, stride, strict=True), strict=True)
+        )
+        sides = rows, columns
+    return sides
+
+
+def uncovered(before: Spec, after: Spec) -> dict[Place, str]:
+    """What windows that cover a whole map of `before` are in `after`, where no longer.
+
+    The two have the same lines.
+    """
+    if not (whole := covering(before)):
+        return {}
+    still = covering(after)
+    size = "×".join(str(side) for side in after.resolution)
+    return {
+        place: f"its {rows}×{columns} window covered the whole map, and at {size} px "
+        "no longer does"
+        for place, (rows, columns) in whole.items()
+        if place not in still
+    }
 
 
 def pads_all(spec: Spec) -> bool:

@@ -12,6 +12,7 @@ from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import references, structure
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
+from effscale.spec.neck_faults import HEAD_BESIDE
 from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
 from effscale.spec.steps import Use
 
@@ -77,6 +78,8 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     found = [*wrong, *unknown]
     spec, details = _validated(given)
     lacking = _lacking(mapping(given))
+    if lacking and {"head", "neck"} <= mapping(given).keys():
+        found.append(HEAD_BESIDE)
     if details or lacking:
         lines = [each.place[:-1] for each in unknown] + list(references.misnamed(data))
         if "backbone" in mapping(given) and not alone:  # it would have brought these

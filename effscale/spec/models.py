@@ -63,9 +63,11 @@ if TYPE_CHECKING:
 
 RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
-StemRule = Literal["scaled", "fixed"]
+StemRule = Literal["scaled", "fixed", "mbconv"]
 HeadRule = Literal["scaled", "fixed", "grows"]
 NormKind = Literal["batch", "layer"]
+EndsRule = Literal["scaled", "fixed"]
+InsideRule = Literal["scaled", "ratio"]
 
 
 class Rounding(Model):
@@ -83,14 +85,28 @@ class Rounding(Model):
     ties: Annotated[TiesRule, values.choice("up", "even")] = "up"
     #: Repeats go up to the next whole number, or to the nearest (halves to even).
     repeats: Annotated[RepeatsRule, values.choice("ceil", "round")] = "ceil"
-    #: Whether the stem's widths follow the width multiplier.
+    #: Whether the stem's widths follow the width multiplier; `mbconv`: where there are
+    #: stages of mbconv or fused_mbconv, and nowhere else.
     stem: Annotated[StemRule, values.choice(*get_args(StemRule))] = "scaled"
     #: The same of the head's; `grows` is scaled up but never down.
     head: Annotated[HeadRule, values.choice(*get_args(HeadRule))] = "scaled"
     #: Whether the repeats of the first and the last stage follow the depth multiplier.
-    ends: Annotated[StemRule, values.choice(*get_args(StemRule))] = "scaled"
+    ends: Annotated[EndsRule, values.choice(*get_args(EndsRule))] = "scaled"
+    #: Whether the channels of a group follow the width multiplier, where a strategy
+    #: gives them none of their own.
+    group_width: Annotated[EndsRule, values.choice(*get_args(EndsRule))] = "scaled"
+    #: Whether the channels inside a bottleneck are scaled by themselves, or keep their
+    #: ratio to what it puts out, which is then what whole groups make of it.
+    inside: Annotated[InsideRule, values.choice(*get_args(InsideRule))] = "scaled"
     #: Height and width are a multiple of this.
     resolution_multiple: Annotated[int, values.whole(1, 1024)] = 8
+
+    @model_serializer(mode="wrap")
+    def _for_older_versions(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """What older versions do not know is written only where it says something."""
+        written = serialize(self)
+        later = {"group_width": "scaled", "inside": "scaled"}.items()
+        return {k: each for k, each in written.items() if (k, each) not in later}
 
 
 #: What well-known implementations do, by name: where each differs from the first.
@@ -99,9 +115,17 @@ POLICIES: dict[str, Rounding] = {
     "efficientnet": Rounding(),
     # automl/efficientnetv2/effnetv2_model.py:84-95: no rule of the tenth
     "efficientnetv2": Rounding(max_channel_loss=1.0),
-    # pycls/models/scaler.py: Python's round everywhere, pixels to a multiple of 4
+    # pycls/models/scaler.py: Python's round everywhere, pixels to a multiple of 4.
+    # Of an AnyNet (RegNet, ResNeXt) the stem stays, groups have a weight of their own,
+    # and bottlenecks keep their ratios (blocks.py:215-226)
     "pycls": Rounding(
-        max_channel_loss=1.0, ties="even", repeats="round", resolution_multiple=4
+        max_channel_loss=1.0,
+        ties="even",
+        repeats="round",
+        stem="mbconv",
+        group_width="fixed",
+        inside="ratio",
+        resolution_multiple=4,
     ),
     # timm/models/_efficientnet_builder.py:232-267, depth_trunc="round"
     "timm": Rounding(repeats="round"),

@@ -10,6 +10,7 @@ and which way it passes.
 from __future__ import annotations
 
 from itertools import pairwise
+from math import sqrt
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import Field, PlainSerializer
@@ -20,10 +21,13 @@ from effscale.spec.values import (
     MAX_CHANNELS,
     Channels,
     Flag,
+    Init,
+    InitName,
     Model,
     Multiplier,
     Name,
     Repeats,
+    number_or_list,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
     Nodes: TypeAlias = dict[str, "NeckNode"]
 
+#: A box is four numbers.
+BOX = 4
 #: Above P12 no image has a pixel left.
 MAX_LEVEL = 12
 
@@ -50,9 +56,16 @@ Level = Annotated[int, values.whole(1, MAX_LEVEL)]
 Levels = Annotated[tuple[int, int], values.rising(1, MAX_LEVEL), PlainSerializer(list)]
 FusionName = Annotated[Fusion, values.choice(*get_args(Fusion))]
 Taps = Annotated[tuple[Annotated[int, values.whole(1, 1000)], ...], Field(min_length=1)]
-Ratios = Annotated[
-    tuple[Annotated[float, values.number(0, 100, above=True)], ...],
-    Field(min_length=1),
+Ratio = Annotated[
+    float | tuple[float, float],
+    values.number_or_pair(0, 100, "[width, height]"),
+    PlainSerializer(number_or_list),
+]
+Ratios = Annotated[tuple[Ratio, ...], Field(min_length=1)]
+Scales = Annotated[
+    int | tuple[float, ...],
+    values.whole_or_numbers(16, 100),
+    PlainSerializer(number_or_list),
 ]
 
 #: A depthwise convolution and a 1×1 with bias, one batch norm behind the two: what
@@ -106,19 +119,47 @@ class Neck(Model):
     pools: Annotated[
         Literal["overlapping", "apart"], values.choice("overlapping", "apart")
     ] = "overlapping"
+    #: How convolutions are drawn: as TensorFlow draws those of which nothing is said,
+    #: EfficientDet's and NAS-FPN's among them.
+    init: InitName = "glorot"
 
 
 class Anchors(Model):
     """Boxes at each position of each level, that a box is told relative to."""
 
-    scales: Annotated[int, values.whole(1, 16)] = 3  #: octaves of 2^(k/scales)
-    ratios: Ratios = (1.0, 2.0, 0.5)  #: width over height
+    #: Sizes of 2^(k/scales), or a list of them: multiples of the smallest.
+    scales: Scales = 3
+    #: Width over height at one area; or width and height, as multiples of the size.
+    ratios: Ratios = (1.0, 2.0, 0.5)
     #: Side of the smallest, as a multiple of the level's stride.
     scale: Multiplier = 4.0
 
     @property
     def each(self) -> int:
-        return self.scales * len(self.ratios)
+        """Anchors at a position."""
+        return len(self.sizes)
+
+    @property
+    def sizes(self) -> list[tuple[float, float]]:
+        """Height and width of each at a position, by scale, then by ratio, in strides.
+
+        Source: automl/efficientdet/tf2/anchors.py (`_generate_boxes`).
+        """
+        given = self.scales
+        octaves = (
+            [2 ** (k / given) for k in range(given)]
+            if isinstance(given, int)
+            else given
+        )
+        aspects = [
+            (sqrt(each), 1 / sqrt(each)) if isinstance(each, int | float) else each
+            for each in self.ratios
+        ]
+        return [
+            (self.scale * octave * high, self.scale * octave * wide)
+            for octave in octaves
+            for wide, high in aspects
+        ]
 
 
 class Heads(Model):
@@ -131,8 +172,20 @@ class Heads(Model):
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).
     prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
+    #: How convolutions are drawn; left out, as automl/efficientdet/tf2/
+    #: efficientdet_keras.py (`ClassNet.conv2d_layer`) draws separable and others.
+    init: InitName | None = None
+    #: How those that predict are drawn, if otherwise.
+    predict_init: InitName | None = None
     #: They always tell classes apart; a `head` may not.
     classifier: ClassVar[bool] = True
+
+    @property
+    def drawn(self) -> tuple[Init, Init]:
+        """The rules of the repeated convolutions, and of those that predict."""
+        separable = any(isinstance(line, Depthwise) for line in self.layers)
+        rule = self.init or ("variance_scaling" if separable else "normal")
+        return rule, self.predict_init or rule
 
 
 class Backbone(Model):

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 #: The rules of taps of the backbone, of levels, of the neck's graph, and of heads.
 TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
+#: A classifier's head in a detector.
+HEAD_BESIDE = Fault(
+    ("head",), "expected none beside a neck, whose classes are those of heads", GRAPH
+)
 #: A side to follow a map's by; any would do.
 SIDE = 64
 
@@ -45,7 +49,7 @@ def faults_of_detector(
     """
     spec = walk.spec
     if "head" in spec.sections:
-        yield Fault(("head",), "expected none beside a neck, which has heads", GRAPH)
+        yield HEAD_BESIDE
     wrong = [*_tapped(spec, neck), *_wiring_faults(neck)]
     yield from wrong
     if not wrong:

@@ -107,28 +107,36 @@ def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(at, message, "EFF105", closest(cell, cells))
 
 
-#: Lines of a network, those of used blocks and cells included.
-MAX_LINES = 5_000
+#: Lines of a network, those of used blocks and cells included: as a file writes them,
+#: and with all repeats, which scaling makes more.
+MAX_LINES, MAX_REPEATED = 5_000, 50_000
 
 
 def lines(data: Any) -> int:  # noqa: ANN401 - whatever a file holds
-    """The lines of the network; more than `MAX_LINES` where they are not counted on."""
-    return sum(size for _, size in _sizes(data))
+    """The lines of the network, repeats too; or more than any that can be read."""
+    return sum(size for _, _, size in _sizes(data))
 
 
 def too_long(data: Any) -> Iterator[Fault]:  # noqa: ANN401
     """The first place at which a file becomes longer than any network."""
-    total = 0
-    for place, size in _sizes(data):
-        total = size if place[0] == "blocks" else total + size
-        if total > MAX_LINES:
-            message = f"expected at most {MAX_LINES:,} lines, blocks written out"
+    total = deep = 0
+    for place, size, repeated in _sizes(data):
+        own = place[0] == "blocks"
+        total, deep = (size, repeated) if own else (total + size, deep + repeated)
+        most, what = MAX_LINES, "blocks"
+        if total <= MAX_LINES:
+            most, what = MAX_REPEATED, "blocks and repeats"
+        if max(total, deep) > most:
+            message = f"expected at most {most:,} lines, {what} written out"
             yield Fault(place, message, "EFF003")
             return
 
 
-def _sizes(data: Any) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
-    """The lines of each block that is too long, and of each section of the network."""
+def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
+    """The lines of each block that is too long, and of each section of the network.
+
+    As they are written, and with all repeats.
+    """
     known: dict[str, int] = {}
     for name, cell in mapping(_at(data, "cells")).items():
         nodes = _at(cell, "nodes")
@@ -136,16 +144,17 @@ def _sizes(data: Any) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
     for name, steps in mapping(_at(data, "blocks")).items():
         known[name] = _size(steps, known)
         if known[name] > MAX_LINES:
-            yield ("blocks", name), known[name]
+            yield ("blocks", name), known[name], known[name]
             return
     for place in (("stem",), ("stages",), ("head", "layers")):
-        yield place[:1], _size(_at(data, *place), known)
+        found = _at(data, *place)
+        yield place[:1], _size(found, known), _size(found, known, repeat=True)
 
 
-def _size(value: Any, known: dict[str, int]) -> int:  # noqa: ANN401
+def _size(value: Any, known: dict[str, int], *, repeat: bool = False) -> int:  # noqa: ANN401
     """The lines of a line or several; each width of a list is a block of its own."""
     if isinstance(value, list):
-        return sum(_size(each, known) for each in value)
+        return sum(_size(each, known, repeat=repeat) for each in value)
     if not isinstance(value, dict):
         return 0
     names = [value.get(key) for key in ("block", "cell")]
@@ -154,7 +163,7 @@ def _size(value: Any, known: dict[str, int]) -> int:  # noqa: ANN401
     repeats = value.get("repeats") if used or value.get("block") == "dense" else 1
     times = repeats if type(repeats) is int and 0 < repeats <= MAX_REPEATS else 1
     widths = max(_length(value.get(key)) for key in ("channels", "c_mid"))
-    return (max(1, used) * times + inner) * max(1, widths)
+    return (max(1, used) * (times if repeat else 1) + inner) * max(1, widths)
 
 
 def _length(value: Any) -> int:  # noqa: ANN401

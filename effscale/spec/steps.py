@@ -102,8 +102,9 @@ class Line(Model):
     def faults(self, c_in: int) -> Iterator[Fault]:
         """What its own numbers are wrong about, at places relative to the line."""
         del c_in
-        kernel, _, padding = self.window
-        if padding == "same" and any(side % 2 == 0 for side in kernel):
+        kernel = self.sides or SQUARE
+        even = any(side % 2 == 0 for side in kernel)
+        if even and self.window[2] == "same":
             found = "×".join(map(str, kernel))
             message = f"expected odd sides, or padding: valid, got {found}"
             yield Fault(("kernel",), message, "EFF202")

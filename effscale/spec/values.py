@@ -131,7 +131,8 @@ def rising(low: int, high: int) -> Kind:
             raise ValueError(found)
         return tuple(found)
 
-    expected = f"[lowest, highest] of whole numbers from {low} to {high}"
+    of = f"whole numbers from {low} to {high}"
+    expected = f"[lowest, highest] of {of}, the highest above the lowest"
     return Kind(expected, lambda: _list_of(one, 2, 2), made)
 
 
@@ -144,6 +145,31 @@ def one_or_each(low: int, high: int) -> Kind:
 
     expected = f"{one.expected}, or a list with one for each block"
     return Kind(expected, _one_or(one, 1, 100), made)
+
+
+def number_or_pair(low: float, high: float, words: str) -> Kind:
+    """A number above `low`, or two, which are what `words` says."""
+    one = number(low, high, above=True)
+
+    def made(found: Any) -> Any:  # noqa: ANN401
+        return tuple(found) if isinstance(found, list) else found
+
+    return Kind(f"{one.expected}, or {words}", _one_or(one, 2, 2), made)
+
+
+def whole_or_numbers(most: int, high: float) -> Kind:
+    """A whole number from 1, or a list of as many numbers up to `high`."""
+    one, each = whole(1, most), number(0, high, above=True)
+
+    def made(found: Any) -> Any:  # noqa: ANN401
+        return tuple(found) if isinstance(found, list) else found
+
+    def schema() -> core_schema.CoreSchema:
+        return core_schema.union_schema([one.schema(), _list_of(each, 1, most)])
+
+    range_of_each = each.expected.removeprefix("a number ")
+    expected = f"{one.expected}, or a list of numbers {range_of_each}"
+    return Kind(expected, schema, made)
 
 
 def _list_of(kind: Kind, least: int, most: int) -> core_schema.CoreSchema:
@@ -198,10 +224,13 @@ Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 Padding = Literal["same", "valid"]
 PoolKind = Literal["max", "avg"]
+#: How the weights of a convolution begin (`effscale.module.operators` draws them).
+Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, choice(*get_args(Padding))]
+InitName = Annotated[Init, choice(*get_args(Init))]
 
 Channels = Annotated[Int, whole(1, MAX_CHANNELS)]
 Repeats = Annotated[Int, whole(1, MAX_REPEATS)]
@@ -241,7 +270,7 @@ Window = Annotated[
 ]
 
 
-def _number_or_list(value: Any) -> Any:  # noqa: ANN401
+def number_or_list(value: Any) -> Any:  # noqa: ANN401
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -249,7 +278,7 @@ def _number_or_list(value: Any) -> Any:  # noqa: ANN401
 Widths = Annotated[
     Int | tuple[Int, ...],
     one_or_each(1, MAX_CHANNELS),
-    PlainSerializer(_number_or_list),
+    PlainSerializer(number_or_list),
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import secrets
 import socket
 import time
@@ -20,9 +21,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from effscale.atomic_write import remains, whole
+from effscale.atomic_write import sync, whole
 from effscale.errors import OutputError, StudyError, refusal, short
 from effscale.study.objective import PAPER, Objective, objective
+from effscale.study.seeds import Seeds
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -36,6 +38,14 @@ HEADER, OUTCOMES, LOCK, RUNS = "study.json", "outcomes.jsonl", "lock", "runs"
 FORMAT = 1
 #: Seconds before a lock that is held is taken for another run's.
 PATIENCE = 0.3
+#: What a candidate may be called: a folder has its name.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,199}")
+#: No figure of a network is larger; it is a float, too.
+_LARGEST = 1e300
+#: Seconds in which who holds a lock has said so in it.
+_SAYING = 2.0
+#: Seeds that a study may have.
+_SEEDS = 1000
 #: What two candidates of one name must agree in to be the same network.
 _FIGURES = ("alpha", "beta", "gamma", "resolution", "params", "macs", "activations")
 
@@ -100,10 +110,10 @@ def read_header(path: Path) -> Header:
         StudyError: if there is none that this version reads.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = _parsed(path.read_bytes())
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {refusal(error)}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StudyError(f"{path}: expected the header of a study as JSON") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = short(data.get("format") if isinstance(data, dict) else data)
@@ -111,7 +121,80 @@ def read_header(path: Path) -> Header:
     missing = [each.name for each in fields(Header) if each.name not in data]
     if missing:
         raise StudyError(f"{path}: missing {', '.join(missing)}")
+    for each in fields(Header):
+        if each.name not in {"format", "candidates"}:
+            _check_kind(path, each.name, data[each.name])
+    _check_candidates(path, data["candidates"])
     return Header(**{each.name: data[each.name] for each in fields(Header)})
+
+
+def _parsed(text: bytes | str) -> Any:  # noqa: ANN401 - JSON
+    """JSON, of finite numbers, and each key once.
+
+    Raises:
+        ValueError, RecursionError: for anything else.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError("a key twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=once, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _check_kind(path: Path, name: str, value: object) -> None:
+    if name == "versions":
+        good = isinstance(value, dict) and all(
+            isinstance(each, str) for each in value.values()
+        )
+        expected = "names and versions"
+    elif name in {"budget", "phi"}:
+        good, expected = _is_number(value), "a number"
+    else:
+        good, expected = isinstance(value, str), "a text"
+    if not good:
+        raise StudyError(f"{path}: {name}: expected {expected}, got {short(value)}")
+
+
+def _check_candidates(path: Path, candidates: object) -> None:
+    """Refuse rows that `grid` has not made: names are those of folders, too."""
+    if not isinstance(candidates, list):
+        found = short(candidates)
+        raise StudyError(f"{path}: candidates: expected a list, got {found}")
+    names = set()
+    for index, row in enumerate(candidates):
+        where = f"{path}: candidates[{index}]"
+        if not isinstance(row, dict):
+            raise StudyError(f"{where}: expected a candidate, got {short(row)}")
+        name = row.get("name")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            expected = "a name of letters, digits and signs"
+            raise StudyError(f"{where}.name: expected {expected}, got {short(name)}")
+        if name in names:
+            raise StudyError(f"{where}.name: {name} is there twice")
+        names.add(name)
+        for key in (*_FIGURES, "ratio"):
+            _check_figure(f"{where}.{key}", key, row.get(key))
+
+
+def _check_figure(where: str, key: str, value: object) -> None:
+    if key == "resolution":
+        good = isinstance(value, list) and [*map(type, value)] == [int, int]
+        expected = "two sides in pixels"
+    else:
+        good, expected = _is_number(value), "a number"
+    if not good:
+        raise StudyError(f"{where}: expected {expected}, got {short(value)}")
+
+
+def _is_number(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= _LARGEST  # type: ignore[arg-type]
 
 
 def difference(made: Header, asked: Header) -> str:
@@ -151,12 +234,13 @@ def _lock(file: IO[str], path: Path, how: dict[str, Any]) -> None:
     Raises:
         StudyError: if another process holds it.
     """
-    taken = _taken(file)
+    end = time.monotonic() + PATIENCE
+    while not (taken := _taken(file)) and time.monotonic() < end:
+        time.sleep(PATIENCE / 10)  # someone may but look at the study
     if not taken:
-        time.sleep(PATIENCE)  # someone may but look at the study
-        taken = _taken(file)
-    if not taken:
-        found = _last_run(path)
+        end = time.monotonic() + _SAYING
+        while not (found := _last_run(path)) and time.monotonic() < end:
+            time.sleep(PATIENCE / 10)
         who = f"process {found['pid']} on {found['host']}" if found else "a process"
         raise StudyError(f"{path.parent}: {who} is running this study")
     mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
@@ -169,8 +253,8 @@ def _lock(file: IO[str], path: Path, how: dict[str, Any]) -> None:
 def _last_run(path: Path) -> dict[str, Any]:
     """What the last process that held the lock has said; nothing if none did."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        found = _parsed(path.read_bytes()) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) and {"pid", "host"} <= set(found) else {}
 
@@ -178,18 +262,19 @@ def _last_run(path: Path) -> dict[str, Any]:
 def _is_locked(path: Path) -> bool:
     try:
         with path.open(encoding="utf-8") as file:
-            return not _taken(file)
+            return not _taken(file, alone=False)
     except OSError:
         return False
 
 
-def _taken(file: IO[str]) -> bool:
+def _taken(file: IO[str], *, alone: bool = True) -> bool:
     try:
         import fcntl
     except ImportError:  # pragma: no cover - Windows
         raise StudyError("study: needs a POSIX system: Linux, macOS, WSL") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH  # those who look share it
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -216,12 +301,17 @@ class Study:
             raise StudyError(f"{self.folder}: is not held by this run")
         line = json.dumps(outcome, allow_nan=False) + "\n"
         left = memoryview(line.encode())
+        path = self.folder / OUTCOMES
         try:
+            ours = os.fstat(self._file.fileno())
+            if not path.exists() or not os.path.samestat(ours, path.stat()):
+                hint = "what has ended since is not kept"
+                raise StudyError(f"{self.folder}: the folder is gone; {hint}")
             while left:
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise _refused(self.folder / OUTCOMES, error) from None
+            raise _refused(path, error) from None
         self.trainings[training_of(outcome)].append(outcome)
 
     @property
@@ -229,7 +319,17 @@ class Study:
         """How many seeds its last run was to do, or have outcomes."""
         seen = [seed + 1 for (_, seed), outcomes in self.trainings.items() if outcomes]
         asked = self.last.get("seeds")
-        return max(seen + ([asked] if isinstance(asked, int) else []), default=1)
+        if type(asked) is int and 0 < asked <= _SEEDS:
+            seen.append(asked)
+        return max(seen, default=1)
+
+    @property
+    def plan(self) -> Seeds:
+        """How many seeds its last run gave to all, and to those that may be best."""
+        most, first = self.seeds, self.last.get("seeds_first")
+        if not isinstance(first, int) or not 1 < first < most:
+            first = most
+        return Seeds(first, most)
 
     @property
     def objective(self) -> Objective:
@@ -285,7 +385,7 @@ def held(folder: Path, asked: Header, how: dict[str, Any]) -> Iterator[Study]:
             file = stack.enter_context(opened)
             file.truncate(good)
             os.fsync(file.fileno())
-            _sync(folder)
+            sync(folder)
         except OutputError:
             raise
         except OSError as error:
@@ -311,19 +411,13 @@ def _refused(path: Path, error: OSError) -> StudyError:
     return StudyError(f"{where}: cannot be written: {refusal(error)}")
 
 
-def _sync(folder: Path) -> None:
-    """Have the names of the folder's files on the disk, too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _check_folder(folder: Path) -> None:
     """Refuse a folder of something else."""
-    ours = {folder / LOCK, *remains(folder / HEADER)}
-    others = sorted(set(folder.iterdir()) - ours)
+    others = sorted(
+        each
+        for each in folder.iterdir()
+        if each.name != LOCK and not each.name.startswith(f".{HEADER}.")  # begun
+    )
     if others and not (folder / HEADER).exists():
         found = repr(others[0].name)
         raise StudyError(
@@ -341,20 +435,37 @@ def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], 
     whole = text.rfind(b"\n") + 1
     found: dict[Training, list[Outcome]] = defaultdict(list)
     names = set(made.names)
-    for number, line in enumerate(text[:whole].splitlines(), 1):
+    for number, line in enumerate(text[:whole].split(b"\n")[:-1], 1):
         try:
-            outcome = json.loads(line)
-            training, good = training_of(outcome), is_good(outcome)
-            known = (
-                training[0] in names and ("accuracy" if good else "reason") in outcome
-            )
-        except (ValueError, KeyError, TypeError):
-            known = False
-        if not known:
+            outcome = _parsed(line)
+        except (ValueError, RecursionError):
+            outcome = None
+        if not _is_outcome(outcome, names):
             raise StudyError(f"{path}:{number}: expected an outcome of this study")
+        training = training_of(outcome)
         if not any(map(is_good, found[training])):
             found[training].append(outcome)
     return found, whole
+
+
+def _is_outcome(outcome: Any, names: set[str]) -> bool:  # noqa: ANN401 - JSON
+    """Whether all of it that is ever read is of its kind."""
+    match outcome:
+        case {"candidate": str(name), "seed": int(seed), "attempt": int(attempt)}:
+            known = name in names and 0 <= seed < _SEEDS and attempt > 0
+            if not known or type(seed) is bool or type(attempt) is bool:
+                return False
+        case _:
+            return False
+    if not _is_number(outcome.get("seconds", 0)):
+        return False
+    match outcome:
+        case {"status": "ok", "accuracy": accuracy}:
+            return _is_number(accuracy)
+        case {"status": "failed", "reason": str()}:
+            return True
+        case _:
+            return False
 
 
 def is_good(outcome: Outcome) -> bool:

@@ -2,7 +2,8 @@
 
 A file of its own, since its text is sent to where a training runs and run by the Python
 there; so it keeps to the standard library. When whoever asked is gone its standard
-input ends, and with it the command and all that the command has started.
+input ends, and with it the command and all that the command has started; on Linux also
+what has made itself a daemon.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -26,10 +28,17 @@ Outcome = dict[str, Any]
 MOST_JSON, MOST_LOG, MOST_LINE = 2**20, 2**16, 200
 MOST_ACCURATE = 1e9
 SPEC, ANSWER, KEPT = "spec.yaml", "out.json", "outcome.json"
+#: Linux's prctl: orphans of this process's children become its own.
+PR_SET_CHILD_SUBREAPER = 36
+#: Seconds in which those that were killed are gone.
+MOST_DYING = 5.0
+#: What a system says, and programs repeat, of a disk that takes no more.
+FULL = ("no space left on device", "disk quota exceeded")
 
 
 def main(job: Outcome) -> None:
     """Write the job's outcome to standard output, in a line of its own."""
+    adopt()
     outcome = attempt(job)
     if outcome is not None:
         sys.stdout.write(json.dumps(outcome) + "\n")
@@ -44,7 +53,7 @@ def attempt(job: Outcome) -> Outcome | None:
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         reason = f"{error.filename}: {what}" if error.filename else what
-        return {**said, "status": "failed", "reason": reason}
+        return {**said, "status": "failed", "reason": reason, "of_the_disk": True}
     finally:
         if not shared:
             import shutil
@@ -55,29 +64,46 @@ def attempt(job: Outcome) -> Outcome | None:
 def _attempt(
     job: Outcome, home: Path, *, shared: bool, said: Outcome
 ) -> Outcome | None:
-    if (kept := home / KEPT).exists():  # it ended well when nobody listened any more
-        found: Outcome = json.loads(kept.read_text("utf-8"))
+    kept = home / KEPT
+    if found := heard(kept, job):  # it ended well when nobody listened any more
         return found
     answer, log = home / ANSWER, home / f"attempt-{job['attempt']}.log"
+    for each in (home / SPEC, answer, log):
+        if each == answer or not each.is_file():  # a pipe would be waited for
+            each.unlink(missing_ok=True)
     (home / SPEC).write_text(job["spec"], encoding="utf-8")
-    answer.unlink(missing_ok=True)
     began = time.time()
     reason, alone = _run(job, home, log)
     said |= {"host": os.uname().nodename, "seconds": round(time.time() - began, 3)}
     if not reason:
         try:
-            said |= {"status": "ok", **_answer(answer)}
+            said |= {"status": "ok", **_answer(answer, share=bool(job.get("share")))}
         except ValueError as error:
             reason = str(error)
     if reason:
         if alone:
             return None
         said |= {"status": "failed", "reason": reason}
+        if any(each in _tail(log).lower() for each in FULL):
+            said["of_the_disk"] = True
     elif shared:
         _write(kept, json.dumps(said))
     if not shared:
         said["output"] = _tail(log)
     return said
+
+
+def heard(kept: Path, job: Outcome) -> Outcome | None:
+    """The good outcome of this training that is in the file; none if there is none."""
+    try:
+        found = json.loads(_read(kept, MOST_JSON))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("status") != "ok":
+        return None
+    known = all(found.get(key) == job[key] for key in ("candidate", "seed"))
+    numbers = _is_number(found.get("accuracy")) and _is_number(found.get("seconds", 0))
+    return found if known and numbers and type(found.get("attempt")) is int else None
 
 
 def _home(job: Outcome) -> tuple[Path, bool]:
@@ -122,6 +148,7 @@ def _run(job: Outcome, home: Path, log: Path) -> tuple[str, bool]:
     clock.start()
     code = child.wait()
     end(child.pid)  # what it has left running
+    end_orphans()
     if ended.late and code:
         return f"over its time limit of {job['timeout']:g} s", ended.alone
     return _reason(code, log), ended.alone
@@ -148,6 +175,39 @@ class _Ended:
 def end(group: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def adopt() -> None:
+    """Have daemons of the command become children of this process, where one can."""
+    if sys.platform == "linux":
+        with suppress(ImportError, OSError, AttributeError):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_orphans() -> None:
+    """Kill all children, and theirs, which become this process's when they are."""
+    until = time.monotonic() + MOST_DYING
+    while time.monotonic() < until:
+        for process in _children(os.getpid()):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
+        except ChildProcessError:
+            return
+
+
+def _children(of: int) -> list[int]:
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            # A name in brackets, which may hold brackets; behind it: state, parent.
+            if int(each.read_bytes().rpartition(b")")[2].split()[1]) == of:
+                found.append(int(each.parent.name))
+    return found
 
 
 def filled(words: list[str], values: dict[str, object]) -> list[str]:
@@ -186,35 +246,66 @@ def _reason(code: int, log: Path) -> str:
 
 
 def _tail(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - MOST_LOG))
-        return file.read().decode("utf-8", "replace")
+    try:
+        return _read(log, MOST_LOG, end=True).decode("utf-8", "replace")
+    except (OSError, ValueError):  # the command has removed it, or put a pipe there
+        return ""
 
 
-def _answer(path: Path) -> Outcome:
-    """What the command has written, and the accuracy in it.
+def _read(path: Path, most: int, *, end: bool = False) -> bytes:
+    """The start of a file, or its end, and no more: what is none is not waited for.
+
+    Raises:
+        ValueError: if it is no file, or has more to be read from its start.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("expected a file, got a pipe or a device")
+        if end:
+            file.seek(max(0, about.st_size - most))
+            return file.read(most)
+        text = file.read(most + 1)
+    if len(text) > most:
+        raise ValueError(f"expected at most {most:,} bytes of JSON")
+    return text
+
+
+def _answer(path: Path, *, share: bool) -> Outcome:
+    """What the command has written, and the accuracy in it: a `share` is 0 to 1.
 
     Raises:
         ValueError: with what is wrong with it.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(MOST_JSON + 1)
+        text = _read(path, MOST_JSON)
     except FileNotFoundError:
         raise ValueError("exit 0, but nothing is written to {out}") from None
-    if len(text) > MOST_JSON:
-        raise ValueError(f"{{out}}: expected at most {MOST_JSON:,} bytes of JSON")
+    except IsADirectoryError:
+        raise ValueError("{out}: expected a file, got a folder") from None
+    except ValueError as error:
+        raise ValueError(f"{{out}}: {error}") from None
     try:
         result = json.loads(text, parse_constant=str, parse_float=_finite)
     except (ValueError, RecursionError):
         start = text[:40].decode("utf-8", "replace")
         raise ValueError(f"{{out}}: expected JSON, got {start!r}") from None
     accuracy: Any = result.get("accuracy") if isinstance(result, dict) else None
-    number = isinstance(accuracy, int | float) and not isinstance(accuracy, bool)
-    if number and abs(accuracy) <= MOST_ACCURATE:
-        return {"accuracy": float(accuracy), "result": result}
     found = repr(accuracy)[:MOST_LINE]
-    raise ValueError(f"{{out}}: expected a number as accuracy, got {found}")
+    if not _is_number(accuracy):
+        raise ValueError(f"{{out}}: expected a number as accuracy, got {found}")
+    if share and not 0 <= accuracy <= 1:
+        hint = "an --objective of your own takes any number"
+        raise ValueError(
+            f"{{out}}: expected an accuracy from 0 to 1, got {found}; {hint}"
+        )
+    return {"accuracy": float(accuracy), "result": result}
+
+
+def _is_number(value: Any) -> bool:  # noqa: ANN401 - of JSON
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= MOST_ACCURATE
 
 
 def _finite(text: str) -> float | str:
@@ -224,6 +315,7 @@ def _finite(text: str) -> float | str:
 def _write(path: Path, text: str) -> None:
     """Write a file whole, or not at all, to the disk."""
     part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
     with part.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

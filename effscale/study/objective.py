@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 #: The reward of Tan & Le 2019, section 3: ACC · (FLOPS / T)^w, T = 400 M, w = −0.07.
 PAPER = "accuracy * (macs/400e6)**-0.07"
-#: What an expression may speak of.
+#: What an expression may always speak of, beside the numbers that a command writes.
 NAMES = (
     *("accuracy", "macs", "params", "activations", "ratio"),
-    *("alpha", "beta", "gamma", "height", "width"),
+    *("alpha", "beta", "gamma", "height", "width", "seconds"),
 )
+#: By how much a number is moved to see whether more of it is better.
+_NUDGE = 1e-4
+#: Letters from which a name that begins another is taken for it.
+_SHORT = 3
 #: The longest expression: what Python parses and walks without a second thought.
 LONGEST = 300
 
@@ -46,27 +50,47 @@ _UNARY: Mapping[type[ast.unaryop], Callable[[float], float]] = {
 
 @dataclass(frozen=True)
 class Objective:
-    """An expression that was read, and found to be of known names."""
+    """An expression that was read, and found to be of names and arithmetic."""
 
     text: str
     tree: ast.expr
 
     def __call__(self, values: Mapping[str, float]) -> float | None:
-        """Its value where it has one: log(0) has none."""
+        """Its value where it has one: log(0) has none, nor has a name without."""
         try:
             value = _value(self.tree, values)
-        except (ArithmeticError, ValueError, TypeError):
+        except (ArithmeticError, ValueError, TypeError, KeyError):
             return None
         return value if math.isfinite(value) else None
+
+    @property
+    def names(self) -> list[str]:
+        """What it speaks of, in order."""
+        names = [each for each in ast.walk(self.tree) if isinstance(each, ast.Name)]
+        names.sort(key=lambda each: (each.lineno, each.col_offset))
+        return [
+            name
+            for name in dict.fromkeys(each.id for each in names)
+            if name not in _FUNCTIONS
+        ]
+
+    def direction(self, name: str, values: Mapping[str, float]) -> int:
+        """1 where more of `name` is better than these values, -1 where less, else 0."""
+        step = abs(values[name]) * _NUDGE or _NUDGE
+        more, less = (
+            self({**values, name: values[name] + each}) for each in (step, -step)
+        )
+        return 0 if more is None or less is None else (more > less) - (more < less)
 
 
 def objective(text: str) -> Objective:
     """The expression `text`, parsed and never run as code.
 
-    Numbers, `NAMES`, + - * / **, brackets, log, exp, sqrt, min, max, abs.
+    Numbers, `NAMES`, other names of what a command writes, + - * / **, brackets, log,
+    exp, sqrt, min, max, abs.
 
     Raises:
-        StudyError: for anything else.
+        StudyError: for anything else, and for a name that is almost one of `NAMES`.
     """
     if len(text) > LONGEST:
         raise StudyError(f"expected at most {LONGEST} characters, got {len(text)}")
@@ -87,9 +111,9 @@ def _check(node: ast.expr, text: str) -> None:
         ):
             return
         case ast.Name(id=name):
-            if name not in NAMES:
+            hint = _slip(name)
+            if hint or name in _FUNCTIONS:
                 known = ", ".join(NAMES)
-                hint = did_you_mean(name, list(NAMES))
                 message = f"expected one of {known}, got {name!r}"
                 raise StudyError(message + hint)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
@@ -107,6 +131,17 @@ def _check(node: ast.expr, text: str) -> None:
             what = ast.get_source_segment(text.strip(), node) or text
             message = "expected numbers, names, + - * / ** and functions"
             raise StudyError(f"{message}, got {short(what)}")
+
+
+def _slip(name: str) -> str:
+    """A hint at which of `NAMES` is meant, if `name` is not likely a command's own.
+
+    `accuracy_top5` is one, `acuracy` and `acc` are not.
+    """
+    if any(each in name for each in NAMES):
+        return ""
+    begun = [each for each in NAMES if len(name) >= _SHORT and each.startswith(name)]
+    return did_you_mean(begun[0] if begun else name, list(NAMES))
 
 
 def _value(node: ast.expr, values: Mapping[str, float]) -> float:

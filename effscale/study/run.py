@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from concurrent.futures import CancelledError
@@ -11,7 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from effscale.errors import StudyError
+from effscale.errors import StudyError, refusal
 from effscale.study import guard, task
 from effscale.study.folder import HEADER, home, is_good, load, training_of
 
@@ -36,6 +35,7 @@ class Plan:
     specs: Mapping[str, str]  #: each candidate's network, as YAML
     attempts: int = 2
     timeout: float | None = None  #: seconds of one attempt
+    share: bool = False  #: whether an accuracy is one: from 0 to 1
 
 
 def template(text: str, data: str | None) -> str:
@@ -81,17 +81,20 @@ def _absolute(data: str) -> str:
     return str(Path(data).resolve()) if Path(data).is_dir() else data
 
 
-def run(
+def run(  # noqa: PLR0913 - what is run, how, and who watches
     study: Study,
     trainings: Iterable[Training],
     plan: Plan,
     engine: Executor,
     tick: Callable[[], None] = lambda: None,
+    *,
+    further: Callable[[], Iterable[Training]] = tuple,
 ) -> Iterator[Outcome]:
     """Each outcome, once it is on the disk, until all trainings are done or given up.
 
     What was done before is not done again; a failure is tried as often as the plan
-    says. Leaving early, by Ctrl-C too, ends the trainings that run.
+    says. Once all have ended, `further` trainings are run, until it names none. Leaving
+    early, by Ctrl-C too, ends the trainings that run.
     """
     ended: SimpleQueue[tuple[Training, Future[Outcome | None]]] = SimpleQueue()
     running = 0
@@ -104,24 +107,27 @@ def run(
 
     whole = False
     try:
-        for training in trainings:
-            if kept := _unheard(study, training):
-                study.add(kept)
-                yield kept
-            elif wanted(study, training, plan.attempts):
-                start(training)
-        while running:
-            try:
-                training, future = ended.get(timeout=TICK)
-            except Empty:
-                tick()
-                continue
-            running -= 1
-            outcome = _outcome(study, training, future)
-            study.add(outcome)
-            yield outcome
-            if wanted(study, training, plan.attempts):
-                start(training)
+        asked = list(trainings)
+        while asked:
+            for training in asked:
+                if kept := _unheard(study, training):
+                    study.add(kept)
+                    yield kept
+                elif wanted(study, training, plan.attempts):
+                    start(training)
+            while running:
+                try:
+                    training, future = ended.get(timeout=TICK)
+                except Empty:
+                    tick()
+                    continue
+                running -= 1
+                outcome = _outcome(study, training, future)
+                study.add(outcome)
+                yield outcome
+                if wanted(study, training, plan.attempts):
+                    start(training)
+            asked = list(further())
         whole = True
     finally:
         engine.shutdown(wait=True, cancel_futures=not whole)
@@ -166,6 +172,7 @@ def job(study: Study, training: Training, plan: Plan) -> dict[str, Any]:
         "words": shlex.split(study.header.command),
         "folder": str(Path.cwd()),
         "timeout": plan.timeout,
+        "share": plan.share,
         "guard": Path(guard.__file__).read_text("utf-8"),
     }
 
@@ -181,11 +188,11 @@ def commands(study: Study, trainings: Iterable[Training]) -> Iterator[list[str]]
 
 def _unheard(study: Study, training: Training) -> Outcome | None:
     """The outcome of a training that ended well after its run was gone."""
-    kept = study.folder / home(training) / guard.KEPT
-    if any(map(is_good, study.trainings[training])) or not kept.exists():
+    if any(map(is_good, study.trainings[training])):
         return None
-    found: Outcome = json.loads(kept.read_text("utf-8"))
-    return found
+    candidate, seed = training
+    kept = study.folder / home(training) / guard.KEPT
+    return guard.heard(kept, {"candidate": candidate, "seed": seed})
 
 
 def _outcome(
@@ -194,7 +201,8 @@ def _outcome(
     """What the engine brings, or why it brings nothing for this training.
 
     Raises:
-        StudyError: if the engine has dropped a training that nobody has taken back.
+        StudyError: if the engine has dropped a training that nobody has taken back, or
+            it is the disk that has failed.
     """
     candidate, seed = training
     attempt = len(study.trainings[training]) + 1
@@ -211,8 +219,15 @@ def _outcome(
         return {**failed, "reason": reason[: guard.MOST_LINE]}
     if outcome is None:
         return {**failed, "reason": "ended from outside"}
+    if outcome.pop("of_the_disk", False):
+        hint = "it is no failure of a training; the same command goes on from there"
+        raise StudyError(f"{study.folder}: {outcome['reason']}; {hint}")
     if (output := outcome.pop("output", None)) is not None:
         log = study.folder / study.log(training, outcome["attempt"])
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(output, encoding="utf-8")
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(output, encoding="utf-8")
+        except OSError as error:
+            reason = refusal(error)
+            raise StudyError(f"{log}: cannot be written: {reason}") from None
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -10,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from effscale.errors import DataError, TrainError
-from effscale.train.recipe import seed, strength
+from effscale.train.recipe import COLOURS, STRENGTH, seed, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,6 @@ Ask: TypeAlias = tuple[int, int]
 OPERATIONS = 2
 #: Images that share their operations: kornia draws them once a call.
 TOGETHER = 8
-RGB = 3
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class View:
     height: int
     width: int
     crops: bool = False  #: another part of a photograph, mirrored or not, each time
+    least: float = 0.08  #: share of a photograph's area that is shown of it
+    mirror: bool | None = None  #: None: photographs are, small images are not
 
 
 class Images(Protocol):
@@ -67,6 +69,15 @@ class Data:
     held_out: Images
     split: str  #: how it was split, for people
     digest: str  #: of what it holds
+    notes: tuple[str, ...] = ()  #: what is left out or changed, for people
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images of each class, to learn from and held out."""
+        train, held = Counter(self.train.labels), Counter(self.held_out.labels)
+        return {
+            name: {"train": train[k], "held_out": held[k]}
+            for k, name in enumerate(self.classes)
+        }
 
 
 @dataclass(frozen=True)
@@ -172,27 +183,38 @@ def batches(  # noqa: PLR0913 - what to read, in what order, and how
         yield batch[0], batch[1]
 
 
-def augmentation(augment: str) -> Callable[[torch.Tensor], torch.Tensor]:
+def augmentation(
+    augment: str, erase: float = 0.0
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """RandAugment of (N, C, H, W) images from 0 to 1, by torch's own random draws.
 
-    By kornia, which the extra `train` brings.
+    And parts of them erased (Zhong et al. 2017, arXiv:1708.04896). By kornia, which the
+    extra `train` brings.
 
     Raises:
         TrainError: if kornia is not installed.
     """
     magnitude = strength(augment)
-    if magnitude is None:
+    if magnitude is None and not erase:
         return lambda images: images
     try:
+        from kornia.augmentation import RandomErasing
         from kornia.augmentation.auto import RandAugment
     except ImportError:
         hint = "pip install 'effscale[train]', or --augment plain"
-        raise TrainError(f"augment: {augment} needs kornia; {hint}") from None
-    operations = RandAugment(n=OPERATIONS, m=magnitude)
+        words = f"augment: {augment}" if magnitude else f"erase: {erase:g}"
+        raise TrainError(f"{words} needs kornia; {hint}") from None
+    eraser = RandomErasing(p=erase)
+    operations = RandAugment(n=OPERATIONS, m=magnitude or STRENGTH)
 
     def augmented(images: torch.Tensor) -> torch.Tensor:
-        grey = images.shape[1] != RGB
-        coloured = images.expand(-1, RGB, -1, -1) if grey else images
+        changed = images if magnitude is None else randomly(images)
+        erased: torch.Tensor = eraser(changed) if erase else changed
+        return erased
+
+    def randomly(images: torch.Tensor) -> torch.Tensor:
+        grey = images.shape[1] != COLOURS
+        coloured = images.expand(-1, COLOURS, -1, -1) if grey else images
         parts = [operations(part) for part in coloured.split(TOGETHER)]
         result = torch.cat(parts).clamp(0, 1)
         return result[:, :1] if grey else result

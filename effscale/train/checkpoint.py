@@ -9,13 +9,11 @@ import torch
 
 from effscale.atomic_write import remains, whole
 from effscale.errors import TrainError, refusal
-from effscale.version import VERSION
+from effscale.version import CHECKPOINT, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-FORMAT = "effscale checkpoint 1"
 
 
 def save(path: Path, made_for: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -24,7 +22,7 @@ def save(path: Path, made_for: Mapping[str, Any], state: Mapping[str, Any]) -> N
     Raises:
         OutputError: if the system refuses, as it does when the disk is full.
     """
-    content = {"format": FORMAT, "effscale": VERSION, "made_for": dict(made_for)}
+    content = {"format": CHECKPOINT, "effscale": VERSION, "made_for": dict(made_for)}
     with whole(path) as file:
         try:
             torch.save({**content, **state}, file)
@@ -52,10 +50,12 @@ def load(path: Path, made_for: Mapping[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     content = _read(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        expected = "expected a checkpoint of effscale train, got another file"
-        raise TrainError(f"{path}: {expected}")
-    found = content.pop("made_for")
+    expected = "expected a checkpoint of effscale train, got"
+    if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
+        raise TrainError(f"{path}: {expected} another file")
+    found = content.pop("made_for", None)
+    if not isinstance(found, dict):
+        raise TrainError(f"{path}: {expected} a damaged one")
     for name, value in made_for.items():
         if found.get(name) != value:
             what = _difference(name, value, found.get(name))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import math
 import warnings
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,9 +21,10 @@ from torch.nn import functional
 from effscale.errors import DataError, TrainError
 from effscale.growth.scale import with_classes
 from effscale.train.batches import Data, View
+from effscale.train.recipe import COLOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from PIL.Image import Image
     from torch import nn
@@ -38,21 +41,50 @@ DARKEST = 16
 #: Of each class, every fifth digit is held out.
 FOLD = 5
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tiff", ".webp"}
+SUFFIXES = {
+    *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+}
+#: Names of folders that parts of a data set lie in, and what they are for.
+PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+#: What macOS puts into archives beside what was asked for.
+FORKS = "__MACOSX"
+#: EXIF's tag of how an image is to be turned.
+ORIENTATION = 0x0112
+#: The most that images of 16 bits hold, and formats that Pillow reads as 32 bits then.
+DEEPEST, DEEP_FORMATS = 65535, {"PNG", "PPM"}
+#: Black to white in numbers that are no bytes: the first of these that holds them all.
+SPANS = (1.0, 255.0, float(DEEPEST))
+#: Names that a line shows, of many.
+SHOWN = 10
+#: Sides up to which images are small: an object fills them, as in CIFAR, of 32 pixels.
+SMALL = 64
+#: Share of a small image's sides by which it is moved at most: 4 of 32 pixels (He et
+#: al. 2015, arXiv:1512.03385, section 4.2).
+MOVED = 1 / 8
+#: Bytes of decoded images that are kept in memory.
+KEPT = 2**28
 #: Of each class, this share is held out where a folder is not split.
 SHARE = 0.2
 #: Share of an image's sides that its centre has: 224 of 256 pixels
 #: (CROP_PADDING, tpu/models/official/efficientnet/preprocessing.py).
 CENTRE = 0.875
-#: Area and aspect of random crops (Szegedy et al. 2014, arXiv:1409.4842, section 6).
-AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
+#: Least area and aspect of random crops (Szegedy et al. 2014, arXiv:1409.4842, section
+#: 6).
+AREA, ASPECT = 0.08, (3 / 4, 4 / 3)
 TRIES = 10
 
-#: Channels that an image can be made to have.
-GREY, COLOURS = 1, 3
+#: Channels of an image that is grey.
+GREY = 1
 
 #: Files by the class they show.
 Found: TypeAlias = dict[str, list[Path]]
+#: The numbers that are black and white.
+Span: TypeAlias = tuple[float, float]
 
 
 def data_of(name: str) -> Data:
@@ -146,26 +178,97 @@ class Photographs:
 
     paths: list[Path]
     labels: list[int]
-    at_hand: bool = False
+    at_hand: bool = False  #: kept in memory, once they were decoded
+    small: bool = False  #: an object fills them: moved, not cropped and mirrored
+    span: Span = (0.0, 1.0)  #: black and white of images that are not of bytes
+    _kept: dict[tuple[int, int], Image] = field(default_factory=dict, repr=False)
 
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
-        """Its centre, or a random part of it, mirrored or not, where `view` crops."""
+        """Its centre, or a random part of it, mirrored or not, where `view` crops.
+
+        A small image is shown whole, or moved a little.
+        """
         from PIL import Image, ImageOps
 
-        path = self.paths[index]
-        try:
-            with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
-                image = file.convert("L" if view.channels == 1 else "RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            raise DataError(f"{path}: expected an image, got what is none") from None
+        image = self._decoded(index, view.channels)
         size, method = (view.width, view.height), Image.Resampling.BICUBIC
-        if view.crops:
-            part = image.resize(size, method, random_box(*image.size, draws))
-            if torch.rand((), generator=draws) < 1 / 2:
-                part = ImageOps.mirror(part)
+        if not view.crops:
+            beside = 0.0 if self.small else (1 - CENTRE) / 2
+            return _pixels(ImageOps.fit(image, size, method, beside), view)
+        if self.small:
+            part = ImageOps.fit(_moved(image, draws), size, method)
         else:
-            part = ImageOps.fit(image, size, method, (1 - CENTRE) / 2)
+            box = random_box(*image.size, draws, view.least)
+            part = image.resize(size, method, box)
+        mirrors = not self.small if view.mirror is None else view.mirror
+        if mirrors and torch.rand((), generator=draws) < 1 / 2:
+            part = ImageOps.mirror(part)
         return _pixels(part, view)
+
+    def _decoded(self, index: int, channels: int) -> Image:
+        if (index, channels) in self._kept:
+            return self._kept[index, channels]
+        image = decoded(self.paths[index], channels, self.span)
+        if self.at_hand:
+            self._kept[index, channels] = image
+        return image
+
+
+def decoded(path: Path, channels: int, span: Span) -> Image:
+    """The image in the file: upright, opaque, of bytes, grey or in colours.
+
+    Of several in one file it is the first. `span` is black and white of numbers that
+    are no bytes; 16 bits have their own.
+
+    Raises:
+        DataError: if there is none.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
+            deep, image = _is_deep(file), ImageOps.exif_transpose(file)
+            if deep or image.mode in {"I", "F"}:
+                low, high = (0.0, float(DEEPEST)) if deep else span
+                image = _of_bytes(image, low, high)
+            elif _is_clear(image):
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image.convert("RGBA"))
+            return image.convert("L" if channels == GREY else "RGB")
+    except Exception:  # noqa: BLE001 - decoders of broken files raise all kinds
+        raise DataError(f"{path}: expected an image, got what is none") from None
+
+
+def _is_deep(image: Image) -> bool:
+    """Whether its grey is of 16 bits."""
+    deep = image.mode == "I" and image.format in DEEP_FORMATS
+    return deep or image.mode.startswith("I;16")
+
+
+def _is_clear(image: Image) -> bool:
+    return {"A", "a"} & set(image.getbands()) != set() or "transparency" in image.info
+
+
+def _of_bytes(image: Image, low: float, high: float) -> Image:
+    from PIL import Image
+
+    shares = (np.asarray(image, np.float64) - low) / (high - low or 1)
+    return Image.fromarray(np.rint(255 * shares.clip(0, 1)).astype(np.uint8))
+
+
+def _moved(image: Image, draws: torch.Generator) -> Image:
+    """Moved up to an eighth of its sides, its edge continued."""
+    from PIL import Image
+
+    pixels = np.asarray(image)
+    height, width = pixels.shape[:2]
+    y, x = math.ceil(MOVED * height), math.ceil(MOVED * width)
+    beside = [(y, y), (x, x), (0, 0)][: pixels.ndim]
+    top = int(torch.randint(2 * y + 1, (), generator=draws))
+    left = int(torch.randint(2 * x + 1, (), generator=draws))
+    padded = np.pad(pixels, beside, mode="edge")
+    part = padded[top : top + height, left : left + width]
+    return Image.fromarray(np.ascontiguousarray(part))
 
 
 def _pixels(image: Image, view: View) -> torch.Tensor:
@@ -174,16 +277,16 @@ def _pixels(image: Image, view: View) -> torch.Tensor:
 
 
 def random_box(
-    width: int, height: int, draws: torch.Generator
+    width: int, height: int, draws: torch.Generator, least: float = AREA
 ) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of a random part of an image.
 
-    Of 8 to 100 % of its area, from 3:4 to 4:3; all of it where ten such have not
+    Of `least` to all of its area, from 3:4 to 4:3; all of it where ten such have not
     fitted.
     """
     for _ in range(TRIES):
         size, shape, x, y = torch.rand(4, generator=draws).tolist()
-        area = width * height * (AREA[0] + (AREA[1] - AREA[0]) * size)
+        area = width * height * (least + (1 - least) * size)
         ends = math.log(ASPECT[0]), math.log(ASPECT[1])
         aspect = math.exp(ends[0] + (ends[1] - ends[0]) * shape)
         w, h = math.sqrt(area * aspect), math.sqrt(area / aspect)
@@ -196,53 +299,230 @@ def random_box(
 def folder(path: Path) -> Data:
     """The images below `path`, a folder for each class.
 
-    With `train` and `val` in it, these are the two parts; otherwise a fifth of each
-    class is held out, chosen by its files' names, so that it is always the same.
+    With `train` and `val` in it, or by other usual names, these are the two parts;
+    otherwise a fifth of each class is held out, chosen by its files' names, so that it
+    is always the same.
 
     Raises:
-        DataError: if there are no classes, no images, or other classes in `val`.
+        DataError: if there are no classes, no images, other classes in `val`, or files
+            that are no images, as far as their beginnings tell.
     """
     if not path.is_dir():
         what = "a file" if path.exists() else "nothing"
         raise DataError(f"{path}: expected a folder of images, got {what}")
-    given = path / "train", path / "val"
-    if all(each.is_dir() for each in given):
-        train, held = map(_found, given)
-        if unknown := sorted(set(held) - set(train)):
-            known = f"the classes of {given[0]}"
-            raise DataError(f"{given[1]}: expected {known}, got {unknown[0]!r} too")
-        split = "train and val, as given"
-    else:
-        train, held = _parted(path, _found(path))
+    given = _given(path)
+    left: Counter[str] = Counter()
+    if given is None:
+        train, held = _parted(path, _found(path, left))
         split = "of each class, a fifth held out by the names of its files"
+        notes = []
+    elif given.held is None:
+        train, held = _parted(path, _found(given.train, left))
+        split = f"of each class in {given.train.name}, a fifth held out by the names"
+        notes = given.notes
+    else:
+        train, held = _found(given.train, left), _found(given.held, left)
+        if unknown := sorted(set(held) - set(train)):
+            known = f"the classes of {given.train}"
+            raise DataError(f"{given.held}: expected {known}, got {unknown[0]!r} too")
+        split = f"{given.train.name} and {given.held.name}, as given"
+        notes = given.notes
+    seen = _looked_at(path, [*chain(*train.values()), *chain(*held.values())])
+    if left:
+        kinds = ", ".join(f"{n:,} {suffix}" for suffix, n in sorted(left.items()))
+        notes = [*notes, f"left out, as no images by their names: {kinds}"]
+    if seen.small:
+        notes = [*notes, _SMALL.format(seen.side)]
     classes = tuple(train)
     return Data(
         name=path.resolve().name,
         classes=classes,
-        train=_photographs(train, classes),
-        held_out=_photographs(held, classes),
+        train=_photographs(train, classes, seen),
+        held_out=_photographs(held, classes, seen),
         split=split,
         digest=_digest(path, train, held),
+        notes=(*notes, *seen.notes),
     )
 
 
-def _found(path: Path) -> Found:
-    """The images below `path`, both they and their classes sorted."""
-    folders = sorted(each for each in path.iterdir() if each.is_dir())
-    folders = [each for each in folders if not each.name.startswith(".")]
+_SMALL = "up to {} px: --augment plain moves images that small, and mirrors none"
+
+
+@dataclass(frozen=True)
+class Given:
+    """The parts that a data set comes in."""
+
+    train: Path
+    held: Path | None
+    notes: list[str]
+
+
+def _given(path: Path) -> Given | None:
+    """The parts by their folders' names; None if these are names of classes.
+
+    Raises:
+        DataError: if two folders are of the same part.
+    """
+    found: dict[str, Path] = {}
+    for each in _folders(path):
+        part = PARTS.get(each.name.lower())
+        if part is None or not _folders(each):
+            continue
+        if part in found:
+            two = f"{found[part].name!r} and {each.name!r}"
+            raise DataError(f"{path}: expected one folder to {part} with, got {two}")
+        found[part] = each
+    held = found.get("val", found.get("test"))
+    others = [each for each in _folders(path) if each.name.lower() not in PARTS]
+    if "train" not in found or (held is None and others):
+        return None
+    used = {found["train"], held}
+    unused = [each.name for each in _folders(path) if each not in used]
+    notes = [f"left out, as no part to learn from or held out: {', '.join(unused)}"]
+    return Given(found["train"], held, notes if unused else [])
+
+
+def _folders(path: Path) -> list[Path]:
+    found = (each for each in path.iterdir() if each.is_dir())
+    return sorted(each for each in found if not _is_hidden(each.name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == FORKS
+
+
+def _found(path: Path, left: Counter[str]) -> Found:
+    """The images below `path`, both they and their classes sorted.
+
+    Counts in `left`, by suffix, files that are none.
+    """
+    folders = _folders(path)
     if len(folders) < 2:  # noqa: PLR2004 - to tell one class from another
         found = "none" if not folders else f"{folders[0].name!r} alone"
-        raise DataError(f"{path}: expected a folder for each class, got {found}")
-    images = {each.name: sorted(filter(_is_image, each.rglob("*"))) for each in folders}
-    for name, own in images.items():
-        if not own:
-            raise DataError(f"{path / name}: expected images of this class, got none")
+        message = f"{path}: expected a folder for each class, got {found}"
+        if folders and len(_folders(folders[0])) > 1:
+            message += f"; did you mean {folders[0]}?"
+        raise DataError(message)
+    images: Found = {}
+    for each in folders:
+        images[each.name] = []
+        for file in sorted(each.rglob("*")):
+            inner = file.relative_to(path).parts
+            if any(map(_is_hidden, inner)) or not file.is_file():
+                continue
+            if file.suffix.lower() in SUFFIXES:
+                images[each.name].append(file)
+            else:
+                left[file.suffix.lower() or "without a suffix"] += 1
+        if not images[each.name]:
+            message = "expected images of this class, got none"
+            raise DataError(f"{each}: {message}")
     return images
 
 
-def _is_image(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+@dataclass(frozen=True)
+class Seen:
+    """What the beginnings of images' files tell of them."""
+
+    side: int  #: the longest of all
+    bytes: int  #: of all, decoded
+    span: Span
+    notes: list[str]
+
+    @property
+    def small(self) -> bool:
+        return self.side <= SMALL
+
+
+def _looked_at(root: Path, paths: Sequence[Path]) -> Seen:
+    """What is to be said of images before they are learnt from.
+
+    Raises:
+        DataError: if some are none.
+    """
+    from PIL import Image
+
+    changed: Counter[str] = Counter()
+    broken: list[Path] = []
+    side = area = 0
+    low, high = 0.0, 0.0
+    for path in paths:
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+                side, area = max(side, *image.size), area + math.prod(image.size)
+                changed.update(_changes(image))
+                if image.mode in {"I", "F"} and not _is_deep(image):
+                    values = np.asarray(image)
+                    if not np.isfinite(values).all():
+                        raise ValueError("expected numbers")  # noqa: TRY301
+                    low = min(low, float(values.min()))
+                    high = max(high, float(values.max()))
+        except Exception:  # noqa: BLE001 - as in `decoded`
+            broken.append(path)
+    refuse_broken(root, broken, len(paths))
+    spans = [each for each in SPANS if low >= 0 and high <= each]
+    span = (0.0, spans[0]) if spans else (low, high)
+    notes = [f"{n:,} {what}" for what, n in sorted(changed.items())]
+    return Seen(
+        side,
+        COLOURS * area,
+        span,
+        [each.format(low=f"{span[0]:g}", high=f"{span[1]:g}") for each in notes],
+    )
+
+
+def _changes(image: Image) -> Iterator[str]:
+    """What will be done to it, beside its size."""
+    if _is_deep(image):
+        yield "of 16 bits, scaled to 8"
+    elif image.mode in {"I", "F"}:
+        yield "of other numbers than bytes, from {low} as black to {high} as white"
+    if _is_clear(image):
+        yield "with transparency, laid on white"
+    if image.mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
+        yield f"of {image.mode}, made RGB"
+    # (Of a PNG, getexif would decode all to look behind the image.)
+    exif = image.format != "PNG" or "exif" in image.info
+    if exif and image.getexif().get(ORIENTATION, 1) != 1:
+        yield "turned as their EXIF says"
+    if getattr(image, "is_animated", False):
+        yield "of several frames, of which the first is taken"
+
+
+def check(data: Data, progress: Callable[[], None]) -> None:
+    """Decode every image that is in a file of its own; call `progress` after each.
+
+    Raises:
+        DataError: naming those that are none.
+    """
+    broken, count = [], 0
+    for part in (data.train, data.held_out):
+        if not isinstance(part, Photographs):
+            continue
+        count += len(part.paths)
+        for path in part.paths:
+            try:
+                decoded(path, COLOURS, part.span)
+            except DataError:
+                broken.append(path)
+            progress()
+    refuse_broken(Path(data.name), broken, count)
+
+
+def refuse_broken(root: Path, broken: Sequence[Path], count: int) -> None:
+    """Name files that are no images, if there are any.
+
+    Raises:
+        DataError: if there are.
+    """
+    if not broken:
+        return
+    if len(broken) == 1:
+        raise DataError(f"{broken[0]}: expected an image, got what is none")
+    more = f" and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
+    named = ", ".join(map(str, sorted(broken)[:SHOWN]))
+    what = f"expected {count:,} images, got {len(broken):,} that are none"
+    raise DataError(f"{root}: {what}: {named}{more}")
 
 
 def _parted(path: Path, images: Found) -> tuple[Found, Found]:
@@ -257,10 +537,11 @@ def _parted(path: Path, images: Found) -> tuple[Found, Found]:
     return train, held
 
 
-def _photographs(images: Found, classes: tuple[str, ...]) -> Photographs:
+def _photographs(images: Found, classes: tuple[str, ...], seen: Seen) -> Photographs:
     labels = [k for k, name in enumerate(classes) for _ in images.get(name, ())]
     paths = [path for name in classes for path in images.get(name, ())]
-    return Photographs(paths, labels)
+    fit = seen.bytes <= KEPT
+    return Photographs(paths, labels, at_hand=fit, small=seen.small, span=seen.span)
 
 
 def _digest(path: Path, *parts: Found) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import torch
 from torch import nn
+from torch.distributions import Beta
 from torch.nn import functional
-from torch.optim.sgd import sgd
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.optim import SGD, AdamW, RMSprop
+from torch.optim.swa_utils import AveragedModel
 
 from effscale.errors import TrainError
 from effscale.module.build import build
@@ -21,17 +21,23 @@ from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
 from effscale.train.recipe import (
+    FEW_STEPS,
+    RMSPROP,
     average_decay,
+    chance,
     device_name,
+    is_chance,
     learning_rate,
+    normalisation,
     seed,
     standard_error,
+    statistics_batches,
     versions,
 )
 from effscale.train.sources import check_output, classes_of, memory, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from effscale.spec.models import Spec
@@ -42,75 +48,64 @@ if TYPE_CHECKING:
 OFTEN = 60.0
 
 
-class Descent:
-    """Gradient descent with Nesterov momentum; weights of norms do not decay.
+def optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """torch's own, by the recipe's name for it; weights of norms do not decay."""
+    norms = [each for each in net.modules() if isinstance(each, NORMS)]
+    free = {id(parameter) for each in norms for parameter in each.parameters()}
+    groups = [
+        {
+            "params": [each for each in net.parameters() if id(each) not in free],
+            "weight_decay": recipe.weight_decay,
+        },
+        {
+            "params": [each for each in net.parameters() if id(each) in free],
+            "weight_decay": 0.0,
+        },
+    ]
+    lr, momentum = recipe.lr, recipe.momentum
+    match recipe.optimizer:
+        case "sgd":
+            return SGD(groups, lr, momentum, nesterov=True, foreach=True)
+        case "adamw":
+            return AdamW(groups, lr, foreach=True)
+        case "rmsprop":
+            return RMSprop(groups, lr, *RMSPROP, momentum=momentum, foreach=True)
+        case _:
+            assert_never(recipe.optimizer)
 
-    (torch's optimizers import torch._dynamo, a second before the first step; the
-    function that they call does not.)
+
+def reestimate(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+    """Batch norm's running statistics anew: means over `batches`, each of equal weight.
+
+    All else is as the network is asked (torch.optim.swa_utils.update_bn lets dropout
+    and stochastic depth draw too, so that its statistics are of other networks).
+
+    Source: Wu & Johnson 2021, arXiv:2105.07576, section 3 (precise BN), as pycls has it
+    (compute_precise_bn_stats, pycls/core/net.py).
     """
-
-    def __init__(self, net: nn.Module, recipe: Recipe) -> None:
-        norms = [each for each in net.modules() if isinstance(each, NORMS)]
-        free = {id(parameter) for each in norms for parameter in each.parameters()}
-        decaying = [each for each in net.parameters() if id(each) not in free]
-        others = [each for each in net.parameters() if id(each) in free]
-        self._groups = (decaying, recipe.weight_decay), (others, 0.0)
-        self._recipe = recipe
-        self.momenta = [
-            [torch.zeros_like(each) for each in group] for group, _ in self._groups
-        ]
-
-    @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Move the weights against their gradients, and forget these."""
-        for (group, decay), momenta in zip(self._groups, self.momenta, strict=True):
-            used = [k for k, each in enumerate(group) if each.grad is not None]
-            sgd(
-                [group[k] for k in used],
-                [each.grad for each in group if each.grad is not None],
-                [momenta[k] for k in used],
-                weight_decay=decay,
-                momentum=self._recipe.momentum,
-                lr=rate,
-                dampening=0,
-                nesterov=True,
-                maximize=False,
-                foreach=True,
-            )
-            for each in group:
-                each.grad = None
-
-    @torch.no_grad()
-    def load(self, momenta: list[list[torch.Tensor]]) -> None:
-        for mine, theirs in zip(self.momenta, momenta, strict=True):
-            for ours, other in zip(mine, theirs, strict=True):
-                ours.copy_(other)
+    norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm2d)]
+    if not norms:
+        return
+    momenta = [each.momentum for each in norms]
+    for each in norms:
+        each.reset_running_stats()
+        each.momentum = None  # torch's word for a mean over all
+        each.train()
+    for batch in batches:
+        net(batch)
+    for each, momentum in zip(norms, momenta, strict=True):
+        each.momentum = momentum
+        each.eval()
 
 
-class Average:
-    """A moving average of `net`: of its weights, and of batch norm's statistics.
+def mixing(alpha: float) -> float:
+    """The share of each image in a step, the rest being the next one's.
 
-    (`torch.optim.swa_utils.AveragedModel` waits for the device at every update.)
+    Source: Zhang et al. 2017, arXiv:1710.09412 (mixup).
     """
-
-    def __init__(self, net: nn.Module) -> None:
-        self.module = deepcopy(net).eval().requires_grad_(requires_grad=False)
-        pairs = list(zip(_tensors(self.module), _tensors(net), strict=True))
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
-
-    @torch.no_grad()
-    def update(self, decay: float) -> None:
-        """Keep `decay` of what is here, take the rest of the other's; copy counters."""
-        mine, theirs = map(list, zip(*self._averaged, strict=True))
-        get_ema_multi_avg_fn(decay)(mine, theirs, 0)
-        for ours, other in self._counters:
-            ours.copy_(other)
-
-
-def _tensors(net: nn.Module) -> Iterator[torch.Tensor]:
-    yield from net.parameters()
-    yield from net.buffers()
+    if not alpha:
+        return 1.0
+    return float(Beta(torch.tensor(alpha), torch.tensor(alpha)).sample())
 
 
 @dataclass(frozen=True)
@@ -148,16 +143,28 @@ class Training:
             expected = f"expected at most the {images} images to learn from"
             raise TrainError(f"batch: {expected}, got {recipe.batch}")
         self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.evaluation_seconds = 0, 0.0, 0.0
         self.history: list[Epoch] = []
         self._view = view_of(spec)
-        self._augmented = augmentation(recipe.augment)
+        self._augmented = augmentation(recipe.augment, recipe.erase)
+        self.normalisation = normalisation(recipe.normalize)
+        if any(
+            len(each) not in {1, self._view.channels} for each in self.normalisation
+        ):
+            expected = "expected one mean and one deviation for grey images"
+            raise TrainError(f"normalize: {expected}, got {recipe.normalize!r}")
+        self._mean, self._deviation = (
+            torch.tensor(each, device=self.device).view(-1, 1, 1)
+            for each in self.normalisation
+        )
         torch.manual_seed(seed(recipe.seed, "weights"))
         net = build(spec)  # on the CPU, so that all devices begin alike
         self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         check_output(self.net, spec.name, self._view)
-        self.average = Average(self.net)
-        self._descent = Descent(self.net, recipe)
+        # n_averaged stays on the CPU, so that no update waits for the device.
+        average = AveragedModel(self.net, multi_avg_fn=self._mix, use_buffers=True)
+        self.average = average.eval()
+        self._optimizer = optimizer(self.net, recipe)
         #: Of losses and of right answers, since the epoch began.
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         self._made_for = {"spec": dumps(spec), "data": data.digest, **asdict(recipe)}
@@ -190,9 +197,11 @@ class Training:
                 self._learn(images, labels)
                 ended = self.step % self.order.per_epoch == 0
                 sums = self._sums.tolist() if ended else []  # waits for the device
-                self.seconds += time.perf_counter() - begun
+                learnt = time.perf_counter()
+                self.seconds += learnt - begun
                 if ended:
                     self._end_epoch(*sums)
+                    self.evaluation_seconds += time.perf_counter() - learnt
             if self.file and (ended or time.monotonic() - saved > OFTEN):
                 self.save()
                 saved = time.monotonic()
@@ -206,12 +215,14 @@ class Training:
             return
         state = {
             "step": self.step,
+            "normalisation": [list(each) for each in self.normalisation],
             "seconds": self.seconds,
+            "evaluation_seconds": self.evaluation_seconds,
             "history": [asdict(each) for each in self.history],
             "sums": self._sums.cpu(),
             "net": self.net.state_dict(),
             "average": self.average.module.state_dict(),
-            "momenta": self._descent.momenta,
+            "optimizer": self._optimizer.state_dict(),
         }
         checkpoint.save(self.file, self._made_for, state)
 
@@ -227,11 +238,18 @@ class Training:
             "accuracy": last.accuracy,
             "classes": classes_of(self.spec),
             "standard_error": standard_error(last.accuracy, held_out),
+            "train_accuracy": last.train_accuracy,
+            "chance": chance(data.held_out.labels),
             "loss": last.held_out_loss,
             **asdict(recipe),
             "steps": self.steps,
+            "normalisation": dict(
+                zip(("mean", "std"), map(list, self.normalisation), strict=True)
+            ),
+            "statistics_images": self._statistics_images(),
             "images_per_second": round(self.images_per_second, 1),
-            "seconds": round(self.seconds, 3),
+            "seconds": round(self.seconds + self.evaluation_seconds, 3),
+            "evaluation_seconds": round(self.evaluation_seconds, 3),
             "data": {
                 "name": data.name,
                 "classes": len(data.classes),
@@ -239,13 +257,42 @@ class Training:
                 "held_out": held_out,
                 "split": data.split,
                 "digest": data.digest,
+                "by_class": data.counts(),
+                "notes": list(data.notes),
             },
             "device": device_name(self.device),
             "threads": torch.get_num_threads(),
             "checkpoint": None if self.file is None else str(self.file),
-            "versions": versions(recipe.augment),
+            "versions": versions(recipe),
+            "warnings": self._warnings(),
             "history": [asdict(each) for each in self.history],
         }
+
+    def _warnings(self) -> list[str]:
+        """Why the accuracy may not be what it seems."""
+        last, said = self.history[-1], []
+        if is_chance(last.accuracy, self.data.held_out.labels):
+            found = f"the accuracy of {last.accuracy:.1%} is that of chance"
+            if is_chance(last.train_accuracy, self.data.train.labels):
+                why = "and so it is in training: nothing was learnt yet"
+            else:
+                why = (
+                    f"though it is {last.train_accuracy:.1%} in training: the images "
+                    "held out are of another kind, or images were learnt by heart"
+                )
+            said.append(f"{found}, {why}")
+        if self.steps < FEW_STEPS:
+            said.append(
+                f"{self.steps} steps are few: below {FEW_STEPS} an accuracy tells more "
+                "of how a training begins than of what a network can become"
+            )
+        return said
+
+    def _statistics_images(self) -> int:
+        """Images that batch norm's statistics are estimated from."""
+        if not any(isinstance(each, nn.BatchNorm2d) for each in self.net.modules()):
+            return 0
+        return math.prod(statistics_batches(self.order.images, self.recipe.batch))
 
     def _take_up(self) -> None:
         if self.file is None:
@@ -253,17 +300,28 @@ class Training:
         state = checkpoint.load(self.file, self._made_for)
         if state is None:
             return
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history = [Epoch(**each) for each in state["history"]]
-        self._sums = state["sums"].to(self.device)
-        self.net.load_state_dict(state["net"])
-        self.average.module.load_state_dict(state["average"])
-        self._descent.load(state["momenta"])
+        try:
+            self.step, self.seconds = state["step"], state["seconds"]
+            self.evaluation_seconds = state["evaluation_seconds"]
+            self.history = [Epoch(**each) for each in state["history"]]
+            self._sums = state["sums"].to(self.device)
+            self.net.load_state_dict(state["net"])
+            self.average.module.load_state_dict(state["average"])
+            self.average.n_averaged.fill_(self.step)
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError):
+            expected = "expected a checkpoint of effscale train, got a damaged one"
+            raise TrainError(f"{self.file}: {expected}") from None
 
     def _batches(self) -> Iterator[Batch]:
         return batches(
             self.data.train,
-            replace(self._view, crops=self.recipe.augment != "none"),
+            replace(
+                self._view,
+                crops=self.recipe.augment != "none",
+                least=self.recipe.crop,
+                mirror=self.recipe.mirror,
+            ),
             replace(self.order, start=self.step),
             base=self.recipe.seed,
             workers=self.workers,
@@ -277,23 +335,48 @@ class Training:
         rate = learning_rate(self.step, self.steps, warmup, recipe.lr)
         labels = labels.to(self.device, non_blocking=True)
         batch = self._seen(images, augmented=True)
+        share = mixing(recipe.mixup)
+        if share < 1:
+            batch = batch.lerp(batch.roll(1, 0), 1 - share)
         with self._precision():
             logits = self.net(batch)
-            loss = functional.cross_entropy(
-                logits, labels, label_smoothing=recipe.smoothing
-            )
+            loss = self._loss(logits, labels)
+            if share < 1:
+                loss = loss.lerp(self._loss(logits, labels.roll(1)), 1 - share)
         loss.backward()
-        self._descent.step(rate)
-        self.average.update(average_decay(self.step, recipe.average))
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.average.update_parameters(self.net)
         self._sums += _sums(loss.detach(), logits.detach(), labels)
         self.step += 1
 
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        smoothing = self.recipe.smoothing
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+    @torch.no_grad()
+    def _mix(
+        self,
+        mine: tuple[torch.Tensor, ...] | list[torch.Tensor],
+        theirs: tuple[torch.Tensor, ...] | list[torch.Tensor],
+        _count: torch.Tensor | int,
+    ) -> None:
+        """Take the share of `theirs` that the recipe's average does at this step."""
+        if mine[0].is_floating_point():
+            share = 1 - average_decay(self.step, self.recipe.average)
+            torch._foreach_lerp_(mine, theirs, share)
+        else:  # counters
+            torch._foreach_copy_(mine, theirs)
+
     def _seen(self, images: torch.Tensor, *, augmented: bool = False) -> torch.Tensor:
-        """Bytes as the network sees them: augmented or not, from -1 to 1."""
+        """Bytes as the network sees them: augmented or not, and normalised."""
         on_device = images.to(self.device, non_blocking=True).float() / 255
         if augmented:
             on_device = self._augmented(on_device)
-        return (2 * on_device - 1).contiguous(memory_format=torch.channels_last)
+        normal = (on_device - self._mean) / self._deviation
+        return normal.contiguous(memory_format=torch.channels_last)
 
     def _precision(self) -> torch.autocast:
         mixed = self.recipe.precision == "bfloat16"
@@ -317,9 +400,26 @@ class Training:
                 f"a learning rate below {self.recipe.lr:g} may do"
             )
 
+    def _for_statistics(self) -> Iterator[torch.Tensor]:
+        """Images to learn from as those held out are shown, always the same ones."""
+        images = len(self.data.train.labels)
+        count, size = statistics_batches(images, self.recipe.batch)
+        draws = torch.Generator().manual_seed(seed(self.recipe.seed, "statistics"))
+        chosen: list[int] = torch.randperm(images, generator=draws).tolist()
+        order = [
+            [(0, image) for image in chosen[k * size : (k + 1) * size]]
+            for k in range(count)
+        ]
+        for read, _ in batches(
+            self.data.train, self._view, order, base=0, workers=self.workers
+        ):
+            yield self._seen(read)
+
     @torch.inference_mode()
     def _evaluate(self) -> tuple[float, float]:
         """Mean loss and accuracy of the averaged weights on the images held out."""
+        with self._precision():
+            reestimate(self.average.module, self._for_statistics())
         held_out = self.data.held_out
         order = in_turn(len(held_out.labels), self.recipe.batch)
         sums = torch.zeros_like(self._sums)

@@ -131,7 +131,10 @@ def test_classes_are_those_of_the_class_head(run: Run) -> None:
         (
             ["scale", "d0", "--strategy", "dw", "--measure", "none"],
             1,
-            f"strategy: expected one of {', '.join(Detector.strategies)}, got 'dw'\n",
+            (
+                f"strategy: expected one of {', '.join(Detector.strategies)} for d0, "
+                "a detector, got 'dw'\n"
+            ),
         ),
         (
             ["grid", "d0", "--alpha", "1:2", "--constraint", "realised"],

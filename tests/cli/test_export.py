@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from effscale import extras
 from effscale.module import export as module
@@ -44,6 +45,30 @@ def test_writes_says_and_checks(run: Run, tmp_path: Path, small: str) -> None:
         "small.pth",
         "small.yaml",
     ]
+
+
+def test_a_training_goes_on_with_its_normalisation(
+    run: Run, tmp_path: Path, small: str
+) -> None:
+    made, path = tmp_path / "made.json", tmp_path / "small.pth"
+    asked = ("--resolution", "32", "--epochs", "1", "--batch", "512", "-q")
+    done = run("train", small, *asked, "--normalize", "imagenet", "--out", str(made))
+    assert done.exit_code == 0
+    kept = tmp_path / "made.json.checkpoint"
+    options = ("--classes", "10", "--weights", str(kept), "--output", str(path))
+    result = run("export", small, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[2] == (
+        "input    image N×3×32×32, (pixels from 0 to 1 − (0.485, 0.456, 0.406)) / "
+        "(0.229, 0.224, 0.225)"
+    )
+    average = torch.load(kept, weights_only=True)["average"]
+    for name, each in torch.load(path, weights_only=True).items():
+        assert torch.equal(each, average[name])
+    told = json.loads(
+        run("export", small, *options, "--force", "--format", "json").stdout
+    )
+    assert told["normalisation"]["std"] == [0.229, 0.224, 0.225]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +161,12 @@ def test_what_is_not_the_same_is_not_there(
         ),
         ("b0 --output x.pt2 --phi nan", 2, "expected a number, got 'nan'"),
         ("b0 --output no/x.pt2", 2, "expected a folder, found none at 'no'"),
+        ("b0 --output x.pt2 --decode", 1, "decode: expected a detector, got b0"),
+        (
+            "d0 --output x.pth --decode",
+            2,
+            "--decode: a state dict has weights alone; --to another format",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(

@@ -250,6 +250,24 @@ def test_nothing_within_tolerance_is_no_spec_to_write(run: Run, tmp_path: Path) 
     assert not path.exists()
 
 
+def test_of_several_costs_each_says_what_is_cheaper_if_anything_is(run: Run) -> None:
+    near = "0.56G"  # nearest is 569.7 M, and 385.8 M is cheaper
+    result = run("fit", "--macs", f"{near},100k", "--tolerance", "0.01")
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        1,
+        [
+            (
+                "no variant costs 560 M within 1 %; nearest: 569.7 M (+1.7%), 385.8 M "
+                "(-31.1%)"
+            ),
+            (
+                "no variant costs 100 k within 1 %; nearest: 808.5 k (+708.5%); the "
+                "ray has none that is cheaper: try --free, or --strategy dw"
+            ),
+        ],
+    )
+
+
 def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
     result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--tolerance", "0.01")
     assert result.exit_code == 1

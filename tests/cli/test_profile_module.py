@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from effscale.module import any_module
+from effscale.module import any_module, formulas
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,33 @@ class Recurrent(nn.Module):
 
 def make(width=4, name=""):
     return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 2, 1))
+
+class Fourier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1, bias=False)
+
+    def forward(self, x):
+        return torch.fft.rfft(self.conv(x))
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1, bias=False)
+
+    def forward(self, batch):
+        return self.conv(batch["image"] if isinstance(batch, dict) else batch[0])
+
+def frozen():
+    return nn.Conv2d(3, 4, 1, bias=False).requires_grad_(False)
+
+def quantized():
+    import warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.ao.quantization import quantize_dynamic
+        net = nn.Sequential(nn.Linear(4, 4))
+        return quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
 
 def fails():
     raise ValueError("first line\\nsecond line")
@@ -96,18 +123,82 @@ def test_json_has_both_counters(run: Run) -> None:
     assert sum(row["macs"] for row in data["modules"]) == data["totals"]["macs"]
 
 
-def test_what_one_counter_misses_is_an_error(run: Run) -> None:
+def test_where_one_counter_knows_it_all_the_answer_is_its_own(run: Run) -> None:
     result = run("profile", "nets:Recurrent", "--input", "5x1x8")
-    assert result.exit_code == 1
-    assert "fvcore 1 of 2 multiplying calls (50.0 %), lstm ×1 left out" in result.stdout
-    assert "counted   7,920 MACs" in result.stdout.replace("  7,920", " 7,920")
-    assert result.stderr.splitlines() == [
-        "imported",
-        "nets:Recurrent: fvcore cannot count aten::lstm ×1: its MACs would be wrong",
-        "nets:Recurrent: fvcore and torch differ in matrix product: 240 and 7,920 MACs",
-    ]
+    assert (result.exit_code, result.stderr) == (0, "imported\n")
+    assert "fvcore 1 of 2 multiplying calls (50.0 %), lstm ×1 unknown" in result.stdout
+    assert "counted    7,920 MACs" in result.stdout
+    assert "✓" not in result.stdout
+    assert (
+        "answer     fvcore does not know lstm ×1 in lstm; the answer is torch's, which "
+        "knows it all" in " ".join(result.stdout.split("\n"))
+    )
     alone = run("profile", "nets:Recurrent", "--input", "5x1x8", "--measure", "torch")
     assert alone.exit_code == 0
+
+
+def test_where_nobody_knows_it_all_there_is_no_answer(run: Run) -> None:
+    arguments = ["profile", "nets:Fourier", "--input", "1x3x8x8"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "no answer: not every operator is known; 12 params" in result.stdout
+    assert "complex" in result.stdout
+    assert "✓" not in result.stdout
+    assert result.stderr.splitlines()[1:] == [
+        "nets:Fourier: fvcore does not know fft_rfft ×1: there may be more MACs",
+        "nets:Fourier: torch does not know _fft_r2c ×1: there may be more MACs",
+        (
+            "nets:Fourier: --operator aten::_fft_r2c=MACS says what it multiplies, "
+            "such as 2*prod(x[0])*x[1][-2] of the shapes x that go in; or from Python, "
+            "effscale.teach('aten::_fft_r2c', function)"
+        ),
+    ]
+    data = json.loads(run(*arguments, "--format", "json").stdout)
+    assert data["totals"] == {
+        "params": 12,
+        "macs": None,
+        "activations": None,
+        "trainable": 12,
+    }
+    assert (data["agrees"], data["answer"]) == (False, None)
+
+
+def test_an_operator_is_taught_by_an_option(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formulas, "_taught", {})
+    result = run(
+        *("profile", "nets:Fourier", "--input", "1x3x8x8"),
+        *("--operator", "aten::_fft_r2c=prod(x[0])*3 + y[0][-1] - 5"),
+    )
+    assert result.exit_code == 0
+    assert f"{4 * 3 * 64 + 4 * 64 * 3:,} MACs" in result.stdout
+
+
+def test_frozen_parameters_are_parameters(run: Run) -> None:
+    result = run("profile", "nets:frozen", "--resolution", "4")
+    assert result.exit_code == 0
+    assert "12 params (0 trainable)" in result.stdout
+    data = json.loads(
+        run("profile", "nets:frozen", "--resolution", "4", "--format", "json").stdout
+    )
+    assert (data["totals"]["params"], data["totals"]["trainable"]) == (12, 0)
+    assert sum(row["params"] for row in data["modules"]) == 12
+
+
+def test_a_batch_is_said_in_the_heading(run: Run) -> None:
+    result = run("profile", "nets:made", "--input", "2x3x4x4")
+    assert "2x3x4x4 (a batch of 2: the figures are of all)" in result.stdout
+
+
+def test_inputs_have_names_and_lists(run: Run) -> None:
+    result = run("profile", "nets:Named", "--input", "image=1x3x4x4")
+    assert (result.exit_code, result.stderr) == (0, "imported\n")
+    assert "input      image=1x3x4x4" in result.stdout
+    assert f"{12 * 16} MACs" in result.stdout
+    assert "✓" in result.stdout
+    listed = run("profile", "nets:Named", "--input", "1x3x4x4,")
+    assert (listed.exit_code, listed.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -117,12 +208,15 @@ def test_what_one_counter_misses_is_an_error(run: Run) -> None:
             ["nets:make", "--arg", "wdth=8"],
             (
                 "nets:make: calling it with (wdth=8) raised TypeError: make() got an "
-                "unexpected keyword argument 'wdth'"
+                "unexpected keyword argument 'wdth'; did you mean 'width'?"
             ),
         ),
         (
             ["nets:fails"],
-            "nets:fails: calling it with () raised ValueError: first line",
+            (
+                "nets:fails: calling it with () raised ValueError: first line "
+                "second line"
+            ),
         ),
         (["nets:a_list"], "nets:a_list: expected a torch.nn.Module, got list"),
         (
@@ -144,7 +238,8 @@ def test_what_one_counter_misses_is_an_error(run: Run) -> None:
             ["nets:Two"],
             (
                 "nets:Two: with 1x3x224x224: running it raised TypeError: "
-                "Two.forward() missing 1 required positional argument: 'tokens'"
+                "Two.forward() missing 1 required positional argument: 'tokens'; "
+                "--input tokens=SIDES says what goes in"
             ),
         ),
         (
@@ -162,6 +257,13 @@ def test_what_one_counter_misses_is_an_error(run: Run) -> None:
             ),
         ),
         (["no.pt2"], "no.pt2: expected a file, found none"),
+        (
+            ["nets:quantized"],
+            (
+                "nets:quantized: expected weights of floating point, found quantized "
+                "ones (Linear of 0); profile the float model that it was made from"
+            ),
+        ),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
@@ -189,6 +291,13 @@ def test_what_is_wrong_is_said_in_a_line(
         (["nets:make", "--input", "3:int63"], "expected sides such as 1x3x224x224"),
         (["nets:make", "--input", "0x3"], "expected sides such as 1x3x224x224"),
         (["nets:make", "--arg", "3=4"], "expected KEY=VALUE such as num_classes=10"),
+        (["nets:make", "--input", "3=1x3"], "expected NAME=SIDES such as image="),
+        (["nets:make", "--input", ","], "expected sides such as 1x3x224x224"),
+        (["nets:make", "--operator", "f=3"], "expected ns::name=MACS such as"),
+        (["nets:make", "--operator", "a::f=x+1"], "expected arithmetic on shapes"),
+        (["nets:make", "--operator", "a::f=x[0]"], "expected arithmetic on shapes"),
+        (["nets:make", "--operator", "a::f=2**9"], "expected arithmetic on shapes"),
+        (["b0", "--operator", "a::f=1"], "--operator is for modules"),
         (["nets:make", "--measure", "none"], "a module is counted by running it"),
         (
             ["nets:make", "--resolution", "8", "--input", "1x3x8x8"],
@@ -243,6 +352,14 @@ def test_files_of_torch_are_loaded(run: Run, tmp_path: Path) -> None:
     assert (script.exit_code, script.stderr) == (0, "")
     assert f"{macs:,} MACs" in script.stdout
     assert "fvcore cannot trace TorchScript" in script.stdout
+    torch.save(conv(), tmp_path / "whole.pth")
+    pickled = run("profile", "whole.pth")
+    assert (pickled.exit_code, pickled.stdout) == (1, "")
+    assert pickled.stderr == (
+        "whole.pth: expected a file of torch.export or TorchScript, found a whole "
+        "pickled module: it could run any code and is not opened; save it by "
+        "torch.export\n"
+    )
     weights = run("profile", "net.pth")
     assert (weights.exit_code, weights.stdout) == (1, "")
     assert weights.stderr == (

@@ -80,7 +80,7 @@ def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
         (
             OSError(errno.ENOSPC, "No space left on device"),
             1,
-            "no space left on device\n",
+            "standard output: no space left on device\n",
         ),
     ],
     ids=lambda value: type(value).__name__,

@@ -103,3 +103,80 @@ def test_nothing_has_no_multiple(run: Run, text: str, options: list[str]) -> Non
     result = run("scale", text, "--measure", "none", *options)
     assert result.exit_code == 1
     assert result.stderr == "pools: expected MACs to scale, counted 0\n"
+
+
+READERS = [
+    ("profile", "--measure", "none"),
+    ("scale", "--measure", "none"),
+    ("check",),
+    ("compare", "--measure", "none"),
+]
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
+def test_every_command_reads_what_scale_writes(
+    run: Run, tmp_path: Path, reader: tuple[str, ...]
+) -> None:
+    path = str(tmp_path / "deep.yaml")
+    options = ("--phi", "12", "--measure", "none", "--output", path)
+    assert run("scale", "polynet", *options).exit_code == 0
+    command, *more = reader
+    result = run(command, path, *more)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_what_none_would_read_is_not_written(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    options = ("--phi", "24", "--measure", "none", "--output", str(path))
+    result = run("scale", "polynet", *options)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "polynet-phi24: cannot be written, as no command would read it: expected at "
+        "most 50,000 lines, blocks and repeats written out\n"
+    )
+    assert "ratio 6.338e+06 / budget 1.678e+07" in result.stdout
+    assert not path.exists()
+
+
+POOLED = """\
+name: pooled
+resolution: 64
+stem: {kernel: 3, stride: 2, channels: 8}
+blocks:
+  end: [{block: residual, layers: [{kernel: 1}]}, {block: avg_pool, kernel: 16, padding: valid}]
+stages:
+- {block: basic, kernel: 3, stride: 2, channels: 8, repeats: 1}
+- {block: end}
+head: {classes: 5}
+"""  # noqa: E501
+WARNING = (
+    "warning: pooled-phi{}: stages[1][1]: its 16×16 window covered the whole map, and "
+    "at {} px no longer does\n"
+)
+
+
+@pytest.mark.parametrize("text", [POOLED], indirect=True)
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
+def test_a_window_that_covers_its_map_no_more_is_warned_of(
+    run: Run, text: str, form: str
+) -> None:
+    result = run("scale", text, "--phi", "1,3", "--measure", "none", "--format", form)
+    said = WARNING.format(1, "72×72") + WARNING.format(3, "96×96")
+    assert (result.exit_code, result.stderr) == (0, said)
+    if form == "json":
+        first, *scaled = json.loads(result.stdout)["rows"]
+        assert [len(row["warnings"]) for row in scaled] == [1, 1]
+        assert "warnings" not in first
+
+
+@pytest.mark.parametrize("text", [POOLED], indirect=True)
+def test_fit_warns_of_it_too(run: Run, text: str) -> None:
+    result = run("fit", text, "--macs", "3M", "--tolerance", "1", "--measure", "none")
+    assert result.exit_code == 0
+    assert "window covered the whole map" in result.stderr
+
+
+@pytest.mark.parametrize("text", [POOLED], indirect=True)
+def test_a_map_of_the_same_size_is_covered_still(run: Run, text: str) -> None:
+    result = run("scale", text, "--strategy", "width", "--measure", "none")
+    assert (result.exit_code, result.stderr) == (0, "")

@@ -70,6 +70,18 @@ def test_prints(
     assert (again.stdout, again.stderr) == (result.stdout, "")
 
 
+def test_chance_alone_is_said_to_be_chance(run: Run, tmp_path: Path) -> None:
+    told = '{"accuracy": 0.12, "chance": 0.1, "data": {"held_out": 100}}'
+    written = told.replace('"', '\\"')
+    command = f"sh -c 'echo \"{written}\" >{{out}}' {{spec}}"
+    result = evaluate(run, tmp_path, command=command)
+    warning = (
+        "warning: all accuracies are those of chance, so the order above is chance"
+    )
+    assert result.exit_code == 0
+    assert warning in result.stdout
+
+
 def test_failures_are_said_and_shown_and_stop_nothing_else(
     run: Run, tmp_path: Path, snapshot: SnapshotAssertion
 ) -> None:
@@ -252,6 +264,11 @@ PYTHON = ["--evaluate", "python {spec} {out}", *STUDY]
             "'--evaluate': expected a command with {out} in it, got 'python {spec}'",
         ),
         (
+            ["--evaluate", "train_mine {spec} {out}", *STUDY, "--seeds", "2"],
+            2,
+            "'--seeds': expected a command with {seed} in it, got 'train_mine {spec} ",
+        ),
+        (
             [*PYTHON, "--seeds", "2"],
             2,
             "'--seeds': expected a command with {seed} in it, got 'python {spec} ",
@@ -395,3 +412,83 @@ def test_the_built_in_trainer_ranks_alike_again(run: Run, tmp_path: Path) -> Non
         (tmp_path / "once/outcomes.jsonl").read_text("utf-8").split("\n")[0]
     )
     assert kept["result"]["macs"] > 0
+
+
+#: As accurate as its candidate and seed have it: two are far ahead.
+AHEAD = "sh -c 'case {spec} in *a2-*|*a1-b1-*) a=9;; *) a=1;; esac; "
+AHEAD += 'echo "{\\"accuracy\\": 0.${a}{seed}, \\"latency\\": 0.00{seed}1}" >{out}\''
+
+
+def test_further_seeds_are_for_those_that_may_be_best(run: Run, tmp_path: Path) -> None:
+    seeds = ("--seeds", "3..6", "--objective", "accuracy", "--format", "json")
+    data = answer(evaluate(run, tmp_path, *seeds, command=AHEAD))
+    trained = {row["alpha"] * row["beta"]: row["seeds"] for row in data["candidates"]}
+    assert sorted(trained.values()) == [3, 3, 6, 6]
+    assert (data["seeds"], data["seeds_first"]) == (6, 3)
+    assert data["trainings"] == {"all": 18, "done": 18, "failed": 0}
+    assert [row["tied"] for row in data["candidates"]] == [False, True, False, False]
+    again = answer(run("study", str(tmp_path / "study"), "--format", "json"))
+    assert {**again, "command": "grid"} == data
+    kept = (tmp_path / "study/outcomes.jsonl").read_bytes()
+    assert answer(evaluate(run, tmp_path, *seeds, command=AHEAD)) == data
+    assert (tmp_path / "study/outcomes.jsonl").read_bytes() == kept
+
+
+def test_a_study_that_stopped_goes_on_with_those_that_may_be_best(
+    run: Run, tmp_path: Path
+) -> None:
+    seeds = ("--seeds", "3..6", "--objective", "accuracy", "--format", "json")
+    whole = answer(evaluate(run, tmp_path, *seeds, command=AHEAD))
+    path = tmp_path / "study/outcomes.jsonl"
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    for count in (0, 5, 12, 13, 17):
+        path.write_text("".join(lines[:count]), "utf-8")
+        part = answer(evaluate(run, tmp_path, *seeds, command=AHEAD))
+        assert part["trainings"] == whole["trainings"]
+        for row, other in zip(part["candidates"], whole["candidates"], strict=True):
+            assert row["accuracies"] == other["accuracies"]
+
+
+def test_a_number_of_the_command_s_own_is_an_objective(
+    run: Run, tmp_path: Path
+) -> None:
+    aim = ("--objective", "accuracy - latency", "--format", "json")
+    data = answer(evaluate(run, tmp_path, *aim, command=AHEAD))
+    assert data["front"] == {"accuracy": "more", "latency": "less"}
+    assert data["candidates"][0]["reward"] == pytest.approx(0.9 - 0.0001)
+    study = str(tmp_path / "study")
+    refused = run("study", study, "--objective", "accuracy / latencies")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "height, width, seconds, latency, got 'latencies'" in refused.stderr
+    assert "did you mean 'latency'?" in refused.stderr
+
+
+def test_a_number_that_is_not_written_is_said_at_the_first_outcome(
+    run: Run, tmp_path: Path
+) -> None:
+    aim = ("--objective", "accuracy / peak_memory")
+    result = evaluate(run, tmp_path, *aim, command=AHEAD)
+    said = "no {out} has a number called peak_memory"
+    assert result.stderr.count(said) == 1
+    assert f"4 of 4 candidates have accuracies, but no reward: {said}" in result.stdout
+
+
+def test_the_picture_says_what_its_axes_bars_and_marks_are(
+    run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "study.svg"
+    evaluate(run, tmp_path, "--seeds", "2", "--plot", str(path), command=AHEAD)
+    texts = {each.text for each in ET.parse(path).iter() if each.text}  # noqa: S314
+    assert texts >= {
+        *("accuracy", "α (depth)", "β (width)", "γ (resolution)", "MACs"),
+        *("mean over seeds ± one standard error", "front of accuracy, macs"),
+        "best reward",
+    }
+
+
+def test_csv_has_every_accuracy(run: Run, tmp_path: Path) -> None:
+    result = evaluate(run, tmp_path, "--seeds", "3", "--format", "csv", command=AHEAD)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert {row["accuracies"] for row in rows} == {
+        *("0.9;0.91;0.92", "0.1;0.11;0.12"),
+    }

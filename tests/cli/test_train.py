@@ -27,7 +27,7 @@ pytestmark = pytest.mark.torch
 
 BRIEF = ("--epochs", "2", "--threads", "1")
 #: Keys of the result that hold times.
-TIMED = ("images_per_second", "seconds")
+TIMED = ("images_per_second", "seconds", "evaluation_seconds")
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,9 @@ def test_prints_what_the_network_has_become(
 ) -> None:
     result = run("train", spec, *BRIEF)
     assert result.exit_code == 0
-    timeless = re.sub(r"[\d,.]+ (images/s|s in all|%)", r"… \1", result.stdout)
+    timeless = re.sub(
+        r"[\d,.]+ (images/s|s in all|s of them|%)", r"… \1", result.stdout
+    )
     assert timeless == snapshot
     lines = result.stderr.splitlines()
     assert [line[:9] for line in lines] == ["epoch 1/2", "epoch 2/2"]
@@ -122,6 +124,46 @@ def test_resumed_it_ends_as_it_would_have(run: Run, spec: str, tmp_path: Path) -
     place = "goes on after 0 of 3 epochs and 1 of 22 steps"
     assert second.stderr.splitlines()[0] == f"{file}: {place}"
     assert result_of(whole) == result_of(parts)
+
+
+def birds(root: Path) -> Path:
+    """Five owls, five crows, and what else lies about."""
+    from PIL import Image
+
+    for name, shade in (("owl", 60), ("crow", 200)):
+        (root / name).mkdir(parents=True)
+        for index in range(5):
+            Image.new("RGBA", (80, 80), (shade,) * 4).save(root / name / f"{index}.png")
+    (root / "owl" / "notes.txt").touch()
+    return root
+
+
+def test_says_first_what_is_learnt_from(run: Run, spec: str, tmp_path: Path) -> None:
+    root = birds(tmp_path / "birds")
+    options = ("--data", str(root), "--out", str(tmp_path / "out.json"))
+    result = run("train", spec, *BRIEF, *options, "--check-data")
+    assert result.exit_code == 0
+    said = [
+        "2 classes (images to learn from + held out): crow 4 + 1, owl 4 + 1",
+        "left out, as no images by their names: 1 .txt",
+        "10 with transparency, laid on white",
+    ]
+    lines = result.stderr.splitlines()
+    assert lines[:3] == [f"birds: {each}" for each in said]
+    found = json.loads((tmp_path / "out.json").read_text("utf-8"))["data"]
+    assert found["by_class"]["owl"] == {"train": 4, "held_out": 1}
+    assert found["notes"] == said[1:]
+
+
+def test_a_broken_image_is_named_before_the_first_step(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    root = birds(tmp_path / "birds")
+    path = root / "owl" / "0.png"
+    path.write_bytes(path.read_bytes()[:60])
+    result = run("train", spec, *BRIEF, "--data", str(root), "--check-data", "-q")
+    message = f"{path}: expected an image, got what is none\n"
+    assert (result.exit_code, result.stderr) == (1, message)
 
 
 def test_a_result_that_is_there_is_not_replaced(

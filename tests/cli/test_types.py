@@ -27,7 +27,8 @@ COST = "a quantity such as 1.5G or 400M"
 BUDGET = "a number from 1 to 1000"
 STRATEGY = (
     "all, or one of compound, depth, width, resolution, dw, dr, wr, dwr, fast, "
-    "fast:ALPHA, or weights such as d1_w8_r1"
+    "fast:ALPHA, or weights such as d1_w8_r1; of detectors also backbone, neck_width, "
+    "neck_depth, head_depth"
 )
 SWEEP = "depth, width or resolution as resolution=200..320"
 

@@ -230,3 +230,16 @@ def test_specs_publish_what_table_2_prints(name: str) -> None:
         assert published is not None
         for figure in ("params", "macs", "top1", "top5", "ap"):
             assert getattr(published, figure) == each.printed.get(figure)
+
+
+@pytest.mark.parametrize(
+    ("reason", "standing"),
+    [
+        ("cut instead of rounded", "explained below"),
+        ("a guess: cut instead of rounded", "guessed at"),
+        ("not reproduced: 0.745x", "not reproduced"),
+        (None, "unexplained"),
+    ],
+)
+def test_a_reason_says_how_well_it_is_known(reason: str | None, standing: str) -> None:
+    assert Cell("macs", "1B", 2, reason).standing == standing

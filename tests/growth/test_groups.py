@@ -9,6 +9,7 @@ import pytest
 
 import effscale as es
 from effscale.cost.count import layer_costs
+from effscale.growth.growth import at_phi
 from effscale.growth.rounding import in_groups, round_group_width
 from effscale.growth.scale import numbers
 from effscale.network.network import network
@@ -217,3 +218,82 @@ def test_the_first_and_the_last_stage_that_repeats_may_keep_their_repeats() -> N
     deeper = es.scale(spec, es.Multipliers(depth=2))
     repeats = [getattr(each, "repeats", None) for each in deeper.stages]
     assert repeats == [3, 6, None, 6, None, 6, None, 3]
+
+
+def as_pycls(text: str) -> es.Spec:
+    """The spec of a text, by the policy of that name."""
+    lines = [each for each in text.splitlines() if not each.startswith("rounding")]
+    return es.loads("\n".join([*lines, "rounding: pycls"]))
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_the_policy_by_name_says_all_of_pycls_s_rules(name: str) -> None:
+    spec = as_pycls(REGNET)
+    # the strategy w of pycls leaves groups as they are (scaler.py:17-46)
+    expected = RATIOS["w1" if name == "width" else name]
+    scaled = es.scale(spec, es.strategy(name, 2))
+    before, after = es.count(spec), es.count(scaled)
+    assert (
+        scaled.resolution[0],
+        round(flops(scaled) / flops(spec), 3),
+        round(int(after.params) / int(before.params), 3),
+        round(int(after.activations) / int(before.activations), 3),
+    ) == expected
+
+
+RESNEXT = """\
+name: resnext
+resolution: 224
+activation: relu
+stem: [{kernel: 7, stride: 2, channels: 64}, {block: max_pool, kernel: 3, stride: 2}]
+stages:
+  - {block: bottleneck, stride: 1, c_mid: 128, channels: 256, group_width: 4, repeats: 3}
+  - {block: bottleneck, stride: 2, c_mid: 256, channels: 512, group_width: 8, repeats: 4}
+  - {block: bottleneck, stride: 2, c_mid: 512, channels: 1024, group_width: 16, repeats: 6}
+  - {block: bottleneck, stride: 2, c_mid: 1024, channels: 2048, group_width: 32, repeats: 3}
+head: {}
+"""  # noqa: E501 - a stage a line
+
+
+@pytest.mark.parametrize(
+    ("name", "phi", "channels", "groups", "repeats", "side"),
+    [  # pycls/models/scaler.py, of widths, ratios of ½ inside, and groups
+        ("width", 1, [360, 736, 1440, 2880], [4, 8, 16, 32], [3, 4, 6, 3], 224),
+        ("width", 2, [512, 1024, 2048, 4096], [4, 8, 16, 32], [3, 4, 6, 3], 224),
+        ("dwr", 1, [288, 576, 1152, 2304], [4, 8, 16, 32], [4, 5, 8, 4], 252),
+        ("dwr", 2, [320, 640, 1280, 2560], [4, 8, 16, 32], [5, 6, 10, 5], 284),
+        ("d1_w8_g8_r1", 1, [336, 672, 1344, 2720], [4, 8, 24, 40], [3, 4, 6, 3], 232),
+        ("d1_w8_g8_r1", 2, [448, 896, 1792, 3584], [8, 16, 32, 56], [3, 5, 7, 3], 240),
+        ("w1_g1", 1, [352, 736, 1440, 2880], [8, 8, 24, 48], [3, 4, 6, 3], 224),
+        ("w1_g1", 2, [512, 1024, 2048, 4096], [8, 16, 32, 64], [3, 4, 6, 3], 224),
+    ],
+)
+def test_pycls_s_bottlenecks_keep_their_ratio(  # noqa: PLR0913, PLR0917
+    name: str,
+    phi: int,
+    channels: list[int],
+    groups: list[int],
+    repeats: list[int],
+    side: int,
+) -> None:
+    scaled = es.scale(as_pycls(RESNEXT), es.strategy(name, phi))
+    inside = [each // 2 for each in channels]
+    widths = [wide for pair in zip(channels, inside, strict=True) for wide in pair]
+    assert numbers(scaled, "channels") == widths  # and none of the stem, which stays
+    assert scaled.stem == as_pycls(RESNEXT).stem
+    assert numbers(scaled, "group_width") == groups
+    assert numbers(scaled, "repeats") == repeats
+    assert scaled.resolution == (side, side)
+
+
+def test_a_stem_before_mobile_blocks_is_scaled_by_pycls() -> None:
+    b0 = es.load("b0").model_copy(update={"rounding": as_pycls(REGNET).rounding})
+    wide = es.scale(b0, es.Multipliers(width=2.0))
+    assert numbers(wide, "channels")[:2] == [2560, 64]
+
+
+def test_a_grid_and_a_fit_keep_groups_as_the_policy_does() -> None:
+    spec = as_pycls(REGNET)
+    assert at_phi(spec, 1.0, "dwr").group_width == 1.0
+    assert at_phi(spec, 1.0, "d1_w1_g1").group_width == 2**0.25
+    assert at_phi(es.loads(REGNET), 1.0, "dwr").group_width is None

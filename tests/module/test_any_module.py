@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import TYPE_CHECKING, Any
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 - its usual name
 
+import effscale as es
+from effscale.arithmetic import arithmetic
 from effscale.errors import MeasureError
-from effscale.module.any_module import Foreign, count, shown
+from effscale.module import formulas
+from effscale.module.any_module import Asked, Foreign, count, said_of, shown
+from effscale.module.any_module import given as given_to
+from effscale.module.flops import FlopRegistry
 from effscale.module.measure import Engine, Input, run
 from tests.module.shapes import CASES, IMAGE, Case, Functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.torch
 
@@ -19,12 +33,14 @@ BOTH: tuple[Engine, ...] = ("fvcore", "torch")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.make()).__name__)
 def test_both_counters_agree_or_say_where_they_part(case: Case) -> None:
     found = count(Foreign("net", case.make()), case.inputs, BOTH)
-    assert found.best.macs == case.macs
-    assert found.faults() == list(case.faults)
-    if not case.faults:
+    assert found.answer is not None
+    assert found.answer.macs == case.macs
+    assert (found.faults(), found.alone()) == ([], list(case.alone))
+    if not case.alone:
         fvcore, by_torch = found.measured
         assert fvcore.skipped == by_torch.skipped == {}
         assert fvcore.by_kind() == by_torch.by_kind()
+        assert fvcore.activations == by_torch.activations
 
 
 class Random(nn.Module):
@@ -81,21 +97,233 @@ def test_what_nothing_runs_is_an_error() -> None:
         count(Foreign("net", Functional()), (Input((1, 4, 8, 8), torch.int64),), BOTH)
 
 
-def test_what_fails_on_one_side_is_named() -> None:
-    """A product with a vector, which fvcore's own formula fails on."""
+class Applied(nn.Module):
+    """A function of a (1, 3, 8, 8) image."""
 
-    class Vector(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x[0, 0] @ x[0, 0, 0]
+    def __init__(self, function: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
 
-    found = count(Foreign("net", Vector()), (IMAGE,), BOTH)
+    def forward(self, x: torch.Tensor) -> Any:  # noqa: ANN401
+        """Whatever the function gives."""
+        return self.function(x)
+
+
+#: Products of a (1, 3, 8, 8) image, and their MACs by hand.
+PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
+    "a matrix and a vector": (lambda x: x[0, 0] @ x[0, 0, 0], 64),
+    "a batch and a vector": (lambda x: x @ x[0, 0, 0], 3 * 64),
+    "two vectors": (lambda x: x[0, 0, 0] @ x[0, 0, 1], 8),
+    "a matrix repeated over a batch": (lambda x: x[0, 0] @ x, 3 * 8**3),
+    "a sum and a batch": (lambda x: torch.baddbmm(x[0], x[0], x[0]), 3 * 8**3),
+    "three operands": (
+        lambda x: torch.einsum("bcij,cjk,k->bi", x, x[0], x[0, 0, 0]),
+        3 * 8 * 8 * 8 + 8 * 8,
+    ),
+    "one summed beforehand": (
+        lambda x: torch.einsum("bcij,jk->bik", x, x[0, 0]),
+        8 * 8 * 8,
+    ),
+    "nothing summed": (lambda x: torch.einsum("bcij,j->bcij", x, x[0, 0, 0]), 0),
+    "dots": (lambda x: torch.einsum("...ij,jk->...ik", x, x[0, 0]), 3 * 8**3),
+    "no arrow": (lambda x: torch.einsum("ij,jk", x[0, 0], x[0, 1]), 8**3),
+    "outer": (lambda x: torch.outer(x[0, 0, 0], x[0, 0, 1]), 0),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_are_counted_alike_and_exactly(name: str) -> None:
+    function, macs = PRODUCTS[name]
+    found = count(Foreign("net", Applied(function)), (IMAGE,), BOTH)
+    assert (found.faults(), found.alone()) == ([], [])
+    assert [each.macs for each in found.measured] == [macs, macs]
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_einsum_is_what_torch_multiplies(data: st.DataObject) -> None:
+    letters = "abcde"
+    sizes = {each: data.draw(st.integers(1, 3)) for each in letters}
+    term = st.lists(st.sampled_from(letters), min_size=1, max_size=3, unique=True)
+    terms = data.draw(st.lists(term, min_size=1, max_size=4))
+    used = sorted({each for term in terms for each in term})
+    output = data.draw(st.lists(st.sampled_from(used), max_size=3, unique=True))
+    equation = ",".join(map("".join, terms)) + "->" + "".join(output)
+    shapes = [tuple(sizes[each] for each in term) for term in terms]
+    with FlopRegistry(nn.Identity()) as seen:
+        torch.einsum(equation, *(torch.empty(shape, device="meta") for shape in shapes))
+    found = formulas.einsum(equation, shapes)
+    assert (2 * found.macs, found.activations) == (
+        sum(seen.flops.values()),
+        seen.activations,
+    )
+
+
+def test_attention_has_its_scores_among_the_activations() -> None:
+    def fused(x: torch.Tensor) -> torch.Tensor:
+        return F.scaled_dot_product_attention(x, x, x)
+
+    def unfused(x: torch.Tensor) -> torch.Tensor:
+        return (x @ x.mT).softmax(-1) @ x
+
+    for function in (fused, unfused):
+        found = count(Foreign("net", Applied(function)), (Input((1, 3, 8, 5)),), BOTH)
+        assert found.faults() == []
+        for each in found.measured:
+            assert each.activations == 3 * 8 * 8 + 3 * 8 * 5
+
+
+def test_what_nobody_knows_has_no_answer() -> None:
+    found = count(Foreign("net", Applied(torch.fft.rfft2)), (IMAGE,), BOTH)
+    assert found.answer is None
     assert found.faults() == [
+        "fvcore does not know fft_rfft2 ×1: there may be more MACs",
+        "torch does not know _fft_r2c ×1: there may be more MACs",
         (
-            "fvcore counted nothing: fvcore cannot count aten::matmul: "
-            "the MACs would be wrong"
+            "--operator aten::_fft_r2c=MACS says what it multiplies, such as "
+            "2*prod(x[0])*x[1][-2] of the shapes x that go in; or from Python, "
+            "effscale.teach('aten::_fft_r2c', function)"
         ),
-        "torch cannot count mv ×1: its MACs would be wrong",
     ]
+
+
+@torch.library.custom_op("effscale_tests::mix", mutates_args=())
+def mix(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return x @ y
+
+
+@mix.register_fake
+def _(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return x.new_empty(*x.shape[:-1], y.shape[-1])
+
+
+def test_an_operator_is_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formulas, "_taught", {})
+    net = nn.Sequential(nn.Identity(), Applied(lambda x: mix(x, x)))
+    before = count(Foreign("net", net), (IMAGE,), BOTH)
+    assert before.answer is None
+    assert before.faults()[0] == (
+        "fvcore does not know effscale_tests::mix ×1 in 1: there may be more MACs"
+    )
+    es.teach("effscale_tests::mix", arithmetic("prod(x[0])*x[1][-1]"))
+    found = count(Foreign("net", net), (IMAGE,), BOTH)
+    assert found.faults() == []
+    for each in found.measured:
+        assert (each.macs, each.activations) == (3 * 8**3, 3 * 64)
+        assert each.modules["1"] == 3 * 8**3
+
+
+def test_products_that_make_weights_are_set_apart() -> None:
+    spectral = nn.utils.parametrizations.spectral_norm
+    net = nn.Sequential(spectral(nn.Conv2d(3, 4, 3)), spectral(nn.Conv2d(4, 5, 1)))
+    found = count(Foreign("net", net), (IMAGE,), BOTH)
+    assert found.faults() == []
+    for each in found.measured:
+        assert each.macs == each.modules[""] == 27 * 4 * 36 + 20 * 36
+        # Of a matrix u·(W·v): as many as W has numbers, and u.
+        assert sum(each.apart.values()) == 27 * 4 + 4 + 20 + 5
+        assert each.activations == 9 * 36
+
+
+class Takes(nn.Module):
+    """Tensors in a dictionary, in a list, or by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(
+        self,
+        batch: dict[str, torch.Tensor] | list[torch.Tensor],
+        *,
+        more: torch.Tensor | None = None,
+        **_rest: torch.Tensor,
+    ) -> torch.Tensor:
+        """The first of them, and what else there is."""
+        first = batch["image"] if isinstance(batch, dict) else batch[0]
+        out: torch.Tensor = self.conv(first)
+        return out if more is None else out @ more
+
+
+@pytest.mark.parametrize(
+    ("asked", "macs", "said"),
+    [
+        ((("image", [((1, 3, 8, 8), None)], False),), 12 * 64, ["image=1x3x8x8"]),
+        (
+            (("", [((1, 3, 8, 8), None), ((1, 3, 4, 4), None)], True),),
+            12 * 64,
+            ["1x3x8x8,1x3x4x4"],
+        ),
+        (
+            (("", [((1, 3, 8, 8), None)], True), ("more", [((8, 2), None)], False)),
+            12 * 64 + 4 * 64 * 2,
+            ["1x3x8x8", "more=8x2"],
+        ),
+    ],
+)
+def test_inputs_are_as_the_module_takes_them(
+    asked: tuple[Asked, ...], macs: int, said: list[str]
+) -> None:
+    net = Takes()
+    inputs, keywords = given_to(net, asked)
+    found = count(Foreign("net", net), inputs, BOTH, keywords)
+    assert (found.faults(), found.alone()) == ([], [])
+    assert [each.macs for each in found.measured] == [macs, macs]
+    assert found.measured[0].modules["conv"] == found.measured[1].modules["conv"]
+    assert said_of(inputs, keywords) == said
+
+
+class Branches(nn.Module):
+    """Scripted code, whose insides a trace does not show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.script = torch.jit.script(nn.Conv2d(3, 4, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) to (N, 4, H, W)."""
+        out: torch.Tensor = self.script(x)
+        return out
+
+
+def test_a_scripted_child_is_counted() -> None:
+    found = count(Foreign("net", Branches()), (IMAGE,), BOTH)
+    assert found.faults() == []
+    assert found.answer is not None
+    assert (found.answer.engine, found.answer.macs) == ("torch", 12 * 64)
+
+
+class Hidden(torch.autograd.Function):
+    """A product in code that a trace does not show."""
+
+    @staticmethod
+    def forward(_context: object, x: torch.Tensor) -> torch.Tensor:
+        """x·x."""
+        return x @ x
+
+
+def test_where_one_is_whole_the_answer_is_its_own() -> None:
+    found = count(Foreign("net", Applied(Hidden.apply)), (IMAGE,), BOTH)
+    assert found.answer is not None
+    assert found.answer.macs == 3 * 8**3
+    assert found.alone() == [
+        (
+            "fvcore does not know prim::PythonOp.Hidden ×1; the answer is torch's, "
+            "which knows it all"
+        )
+    ]
+    alone = count(Foreign("net", Applied(Hidden.apply)), (IMAGE,), ["fvcore"])
+    assert alone.answer is None
+    assert alone.faults()[-1] == "--measure torch looks into what fvcore cannot"
+
+
+def test_on_meta_and_compiled_a_module_is_counted() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+    on_meta = count(Foreign("net", net.to("meta")), (IMAGE,), BOTH)
+    assert on_meta.answer is not None
+    assert (on_meta.answer.engine, on_meta.answer.macs) == ("torch", 12 * 64)
 
 
 def test_inputs_are_shown_as_they_are_asked_for() -> None:

@@ -209,3 +209,49 @@ def test_more_than_onnx_holds_is_refused(
         "expected less than 1.00 kB of weights for one ONNX file, got 70.6 kB; "
         "--to exported has no such limit"
     )
+
+
+TINY = """
+name: tiny
+resolution: [4, 8]
+stem: {kernel: 3, stride: 2, channels: 4}
+stages: [{block: conv, kernel: 3, channels: 4}]
+neck: {levels: [1, 2], channels: 4, wiring: fpn}
+heads: {classes: 2, anchors: {scales: 1, ratios: [1.0]}}
+"""
+
+
+@pytest.mark.parametrize("form", ["torchscript", "exported", "onnx"])
+def test_a_detector_can_put_out_boxes_in_pixels(tmp_path: Path, form: Form) -> None:
+    found = export_spec(es.loads(TINY), tmp_path / "tiny.pt2", form, decode=True)
+    assert found.outputs == {"boxes": [None, 10, 4], "scores": [None, 10, 2]}
+    assert found.difference < 1e-5
+
+
+def test_onnx_gives_the_boxes_that_decode_gives(tmp_path: Path) -> None:
+    import onnxruntime
+
+    spec, path = es.loads(TINY), tmp_path / "tiny.onnx"
+    export_spec(spec, path, "onnx", seed=3, decode=True)
+    torch.manual_seed(3)
+    net = es.build(spec).eval()
+    (batch,) = images((3, 4, 8))(2)
+    session = onnxruntime.InferenceSession(path)
+    boxes, scores = session.run(["boxes", "scores"], {"image": batch.numpy()})
+    with torch.no_grad():
+        expected = es.decode(spec, net(batch))
+    torch.testing.assert_close(torch.from_numpy(boxes), expected.boxes)
+    torch.testing.assert_close(torch.from_numpy(scores), expected.scores)
+
+
+class Uneven(nn.Module):
+    """A large output, and a small one that is something else each time."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Numbers about 10⁶ and about 1."""
+        return x + 1e6, torch.randn(x.shape)
+
+
+def test_a_small_output_is_not_measured_by_a_large_one(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="got some that are"):
+        export(Uneven(), (3, 8, 8), tmp_path / "x.pt2", "torchscript")

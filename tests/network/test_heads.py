@@ -109,8 +109,8 @@ def test_layer_norms_are_shared_by_the_levels() -> None:
 def test_the_last_convolution_predicts_with_a_bias_and_without_a_norm() -> None:
     steps = visits("box", heads(), 8, range(3, 5), 64)
     last = [step.leaf for step in steps if step.path.startswith("head.predict.")]
-    assert last[0] == Conv(8, 8, (3, 3), groups=8)
-    assert last[-1] == Conv(8, 36, bias=True)
+    assert last[0] == Conv(8, 8, (3, 3), groups=8, init="variance_scaling")
+    assert last[-1] == Conv(8, 36, bias=True, init="variance_scaling")
     assert not any(isinstance(leaf, BatchNorm) for leaf in last)
 
 

@@ -48,7 +48,13 @@ def test_a_layer_norms_epsilon_is_convnexts_unless_stated() -> None:
         # timm's _efficientnet_builder.py:232-267.
         ("efficientnet", (8, 0.1, "up", "ceil", *["scaled"] * 3, 8)),
         ("efficientnetv2", (8, 1.0, "up", "ceil", *["scaled"] * 3, 8)),
-        ("pycls", (8, 1.0, "even", "round", *["scaled"] * 3, 4)),
+        (
+            "pycls",
+            (
+                *(8, 1.0, "even", "round"),
+                *("mbconv", "scaled", "scaled", "fixed", "ratio", 4),
+            ),
+        ),
         ("timm", (8, 0.1, "up", "round", *["scaled"] * 3, 8)),
         # tpu/models/official/efficientnet/lite; timm's efficientnet.py:1188-1208
         ("lite", (8, 0.1, "up", "ceil", *["fixed"] * 3, 8)),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+import shutil
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +95,20 @@ def test_a_training_is_counted_once(tmp_path: Path) -> None:
         json.dumps(outcome("another")),
         json.dumps({**outcome("a1-b1.1-g1.15"), "accuracy": None} | {"status": 7}),
         json.dumps({"candidate": "a1-b1.1-g1.15", "seed": 0, "status": "ok"}),
+        json.dumps(outcome("a1-b1.1-g1.15", accuracy=math.nan)),
+        json.dumps(outcome("a1-b1.1-g1.15", accuracy="0.5")),
+        json.dumps(outcome("a1-b1.1-g1.15", accuracy=True)),
+        json.dumps(outcome("a1-b1.1-g1.15", accuracy=10**400)),
+        json.dumps(outcome("a1-b1.1-g1.15", seed=-1)),
+        json.dumps(outcome("a1-b1.1-g1.15", seed=True)),
+        json.dumps(outcome("a1-b1.1-g1.15", seed=10**9)),
+        json.dumps(outcome("a1-b1.1-g1.15", attempt="1")),
+        json.dumps(outcome("a1-b1.1-g1.15", seconds="1")),
+        json.dumps(outcome("a1-b1.1-g1.15", status="failed", reason=7)),
+        json.dumps({**outcome("a1-b1.1-g1.15"), "candidate": ["a1-b1.1-g1.15"]}),
+        json.dumps(outcome("a1-b1.1-g1.15")).replace("{", '{"seed": 1, ', 1),
+        '{"a":' * 99_999,
+        "\xff",
     ],
 )
 def test_a_line_that_is_no_outcome_is_named(tmp_path: Path, line: str) -> None:
@@ -224,6 +241,83 @@ def test_a_header_that_is_none_is_refused(
     with pytest.raises(StudyError) as refused:
         read_header(path)
     assert str(refused.value) == f"{path}: {message}"
+
+
+TWICE = made().candidates[0]
+DAMAGED: list[tuple[str, object, str]] = [
+    ("id", 7, "id: expected a text, got 7"),
+    ("name", None, "name: expected a text, got None"),
+    ("spec", ["a"], "spec: expected a text, got ['a']"),
+    ("command", {}, "command: expected a text, got {}"),
+    ("phi", "1", "phi: expected a number, got '1'"),
+    ("budget", True, "budget: expected a number, got True"),
+    ("budget", math.nan, "expected the header of a study as JSON"),
+    ("budget", 10**400, "budget: expected a number, got 1"),
+    ("versions", ["a"], "versions: expected names and versions, got ['a']"),
+    ("versions", {"a": 1}, "versions: expected names and versions, got {'a': 1}"),
+    ("candidates", 7, "candidates: expected a list, got 7"),
+    ("candidates", [7], "candidates[0]: expected a candidate, got 7"),
+    ("candidates", [TWICE, TWICE], "candidates[1].name: a1-b1.1-g1.15 is there twice"),
+    *(
+        (
+            "candidates",
+            [{**TWICE, "name": name}],
+            (
+                "candidates[0].name: expected a name of letters, digits and signs, got "
+                f"{name!r}"
+            ),
+        )
+        for name in (7, "../../etc", "/etc", "", ".", "a\n")
+    ),
+    ("candidates", [{**TWICE, "macs": "1"}], "candidates[0].macs: expected a number"),
+    (
+        "candidates",
+        [{**TWICE, "ratio": None}],
+        "candidates[0].ratio: expected a number",
+    ),
+    (
+        "candidates",
+        [{**TWICE, "resolution": [32, "x"]}],
+        "candidates[0].resolution: expected two sides in pixels, got [32, 'x']",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), DAMAGED)
+def test_a_damaged_header_is_one_line(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps({**asdict(made()), key: value}), "utf-8")
+    with pytest.raises(StudyError) as refused:
+        load(tmp_path)
+    assert str(refused.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 99_999, '{"format": 1, "format": 1}', "\xff"])
+def test_what_is_no_header_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "study.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(StudyError, match="expected the header of a study as JSON"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("lock", ["[" * 99_999, '{"pid": 1, "host": 2, "seeds": 1e9}'])
+def test_a_damaged_lock_says_nothing(tmp_path: Path, lock: str) -> None:
+    with held(tmp_path, made(), HOW):
+        pass
+    (tmp_path / "lock").write_text(lock, "utf-8")
+    assert load(tmp_path).seeds == 1
+
+
+def test_a_folder_that_is_gone_takes_no_outcome(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    with held(folder, made(), HOW) as study:
+        study.add(outcome(study.header.names[0]))
+        shutil.rmtree(folder)
+        with pytest.raises(StudyError, match="the folder is gone"):
+            study.add(outcome(study.header.names[1]))
 
 
 def test_where_no_study_is_none_is_found(tmp_path: Path) -> None:

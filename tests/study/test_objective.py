@@ -69,6 +69,13 @@ def test_what_has_no_value_has_none(text: str) -> None:
                 "did you mean 'accuracy'?"
             ),
         ),
+        (
+            "acc",
+            (
+                f"expected one of {', '.join(NAMES)}, got 'acc'; "
+                "did you mean 'accuracy'?"
+            ),
+        ),
         ("log", f"expected one of {', '.join(NAMES)}, got 'log'"),
         (
             "open('x')",
@@ -101,6 +108,20 @@ def test_anything_else_is_refused(text: str, message: str) -> None:
     with pytest.raises(StudyError) as refused:
         objective(text)
     assert str(refused.value) == message
+
+
+def test_a_name_of_a_command_s_own_has_a_value_once_it_is_written() -> None:
+    found = objective("accuracy_top5 - latency / accuracy_top5 - log(val_loss)")
+    assert found.names == ["accuracy_top5", "latency", "val_loss"]
+    assert found(VALUES) is None
+    assert found({"accuracy_top5": 2, "latency": 1, "val_loss": 1}) == 1.5
+
+
+def test_more_or_less_of_a_name_is_better() -> None:
+    found = objective("accuracy / macs + 0 * params - abs(beta - 8)")
+    names = ("accuracy", "macs", "params", "beta")
+    assert [found.direction(name, VALUES) for name in names] == [1, -1, 0, 0]
+    assert found.direction("beta", {**VALUES, "beta": 5}) == 1
 
 
 @given(st.text(max_size=320) | st.text("acurylog*/+-()1. ", max_size=40))

@@ -99,6 +99,21 @@ def test_a_failure_of_the_engine_is_an_outcome_too(tmp_path: Path) -> None:
     assert second["status"] == "ok"
 
 
+def test_a_full_disk_is_no_failure_of_a_training(tmp_path: Path) -> None:
+    def full(job: dict[str, Any]) -> Outcome:
+        reason = "spec.yaml: no space left on device"
+        return {**bad(job), "reason": reason, "of_the_disk": True}
+
+    asked = made()
+    hint = "it is no failure of a training; the same command goes on from there"
+    with pytest.raises(StudyError) as refused:
+        trained(tmp_path, asked, Said(full))
+    said = f"{tmp_path}: spec.yaml: no space left on device; {hint}"
+    assert str(refused.value) == said
+    assert not load(tmp_path).trainings
+    assert len(trained(tmp_path, asked, Said(good))) == 3
+
+
 def test_a_cluster_that_is_gone_is_no_failure_of_a_training(tmp_path: Path) -> None:
     class Gone(Said):
         def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:  # noqa: ANN401

@@ -105,6 +105,63 @@ def test_a_failure_has_its_reason(tmp_path: Path, script: str, reason: str) -> N
     assert (outcome["status"], outcome["reason"]) == ("failed", reason)
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "reason"), [("93.1", "got 93.1"), ("-0.1", "got -0.1"), ("1", "")]
+)
+def test_a_share_is_from_0_to_1(tmp_path: Path, accuracy: str, reason: str) -> None:
+    asked = shell(tmp_path, f"echo '{{\"accuracy\": {accuracy}}}' >{{out}}")
+    outcome = task.run({**asked, "share": True})
+    assert outcome is not None
+    hint = "an --objective of your own takes any number"
+    expected = f"{{out}}: expected an accuracy from 0 to 1, {reason}; {hint}"
+    assert outcome.get("reason", "") == (expected if reason else "")
+
+
+@pytest.mark.parametrize("name", ["out.json", "spec.yaml", "attempt-1.log"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Neither one that the command makes, nor one of the attempt before."""
+    script = f"rm -f {{dir}}/{name}; mkfifo {{dir}}/{name}"
+    began = time.monotonic()
+    for _ in range(2):
+        outcome = task.run(shell(tmp_path, script, timeout=5))
+        assert outcome is not None
+        assert outcome["status"] == "failed"
+        last = outcome["reason"]
+    assert time.monotonic() - began < 5
+    if name == "out.json":
+        expected = "{out}: expected a file, got a pipe or a device"
+        assert last == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's subreapers")
+@pytest.mark.parametrize("end", ["exit 0", "exit 1", "sleep 60"])
+def test_a_daemon_ends_with_its_training(tmp_path: Path, end: str) -> None:
+    daemon = f"(setsid sh -c 'sleep 60; : {tmp_path}' >/dev/null 2>&1 </dev/null &)"
+    twice = f'setsid sh -c "{daemon}" & sleep 0.3'
+    task.run(shell(tmp_path, f"{twice}; {WELL}; {end}", timeout=1))
+    assert list(running(str(tmp_path))) == []
+
+
+@pytest.mark.parametrize(
+    "kept", ["[", "[" * 99_999, "7", '{"status": "ok"}', '{"candidate": "b"}', ""]
+)
+def test_a_damaged_outcome_is_trained_again(tmp_path: Path, kept: str) -> None:
+    asked = shell(tmp_path, WELL)
+    home = tmp_path / asked["home"]
+    home.mkdir(parents=True)
+    (home / "outcome.json").write_text(kept, "utf-8")
+    outcome = task.run(asked)
+    assert outcome is not None
+    assert outcome["status"] == "ok"
+
+
+def test_a_full_disk_is_told_from_a_failure(tmp_path: Path) -> None:
+    script = "echo 'OSError: [Errno 28] No space left on device: x'; exit 1"
+    outcome = task.run(shell(tmp_path, script))
+    assert outcome is not None
+    assert outcome["of_the_disk"]
+
+
 def test_a_command_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     outcome = task.run(job(tmp_path, "no-such-program"))
     assert outcome is not None

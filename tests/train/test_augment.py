@@ -45,6 +45,16 @@ def test_images_keep_their_shape_and_range(channels: int) -> None:
     assert changed > 15
 
 
+def test_parts_of_so_many_images_are_erased() -> None:
+    pytest.importorskip("kornia")
+    images = torch.ones(200, 1, 16, 16)
+    torch.manual_seed(0)
+    result = augmentation("plain", 0.25)(images)
+    touched = (result == 0).flatten(1).any(1)
+    assert 30 <= int(touched.sum()) <= 70
+    assert torch.equal(result[~touched], images[~touched])
+
+
 def test_the_same_seed_draws_the_same() -> None:
     pytest.importorskip("kornia")
     augmented, images = augmentation("rand"), torch.rand(20, 3, 16, 16)
@@ -62,3 +72,5 @@ def test_without_kornia_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         augmentation("rand:5")
     hint = "pip install 'effscale[train]', or --augment plain"
     assert str(caught.value) == f"augment: rand:5 needs kornia; {hint}"
+    with pytest.raises(TrainError, match=r"erase: 0\.1 needs kornia"):
+        augmentation("plain", 0.1)

@@ -11,6 +11,8 @@ import torch
 
 from effscale.errors import OutputError, TrainError
 from effscale.train import checkpoint
+from effscale.version import CHECKPOINT
+from tests.test_atomic_write import left_by_a_killed_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,14 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) 
     assert file.read_bytes() == content
 
 
+@pytest.mark.parametrize("made_for", [None, [], "b0"])
+def test_a_damaged_one_is_refused(tmp_path: Path, made_for: object) -> None:
+    file = tmp_path / "a.checkpoint"
+    torch.save({"format": CHECKPOINT, "made_for": made_for}, file)
+    with pytest.raises(TrainError, match="got a damaged one"):
+        checkpoint.load(file, MADE_FOR)
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     file, touched = tmp_path / "a.checkpoint", tmp_path / "touched"
 
@@ -69,7 +79,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(touched),)
 
-    torch.save({"format": checkpoint.FORMAT, "made_for": Runs()}, file)
+    torch.save({"format": CHECKPOINT, "made_for": Runs()}, file)
     with pytest.raises(TrainError):
         checkpoint.load(file, MADE_FOR)
     assert not touched.exists()
@@ -93,7 +103,8 @@ def test_a_full_disk_leaves_the_one_before(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_program_has_left_is_cleared_away(tmp_path: Path) -> None:
-    file, left = tmp_path / "a.checkpoint", tmp_path / ".a.checkpoint.abcdefgh"
+    file = tmp_path / "a.checkpoint"
+    left = left_by_a_killed_program(file)
     left.write_bytes(b"half")
     checkpoint.load(file, MADE_FOR)
     assert not left.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +142,19 @@ def test_shows_a_part_of_what_is_learnt_mirrored_half_the_time(tmp_path: Path) -
     mirrored = sum(row[0] > row[-1] for row in rows)
     assert 35 <= mirrored <= 65
     assert len({tuple(row) for row in rows}) > 90
+
+
+def test_mirrors_and_crops_as_asked(tmp_path: Path) -> None:
+    photograph, draws = striped(tmp_path / "a.png"), torch.Generator().manual_seed(0)
+    view = View(3, 8, 8, crops=True, least=0.9, mirror=False)
+    rows = [photograph.image(0, view, draws)[0, 4].tolist() for _ in range(50)]
+    assert all(row == sorted(row) for row in rows)
+    # nine tenths or more, at most 4:3: none that fits, so all of it
+    assert {tuple(row) for row in rows} == {tuple(rows[0])}
+    small = replace(photograph, small=True)
+    view = View(3, 8, 8, crops=True, mirror=True)
+    rows = [small.image(0, view, draws)[0, 4].tolist() for _ in range(100)]
+    assert 30 <= sum(row[0] > row[-1] for row in rows) <= 70
 
 
 def test_a_random_part_is_of_the_area_and_shape_that_it_should_be() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,16 @@ from torch import nn
 import effscale as es
 from effscale.errors import TrainError
 from effscale.train import trainer
-from effscale.train.recipe import RATE_PER_IMAGE, Recipe
+from effscale.train.recipe import RATE_PER_IMAGE, Recipe, chance, is_chance
 from effscale.train.sources import digits, fitted
-from effscale.train.trainer import Training
-from tests.train.small import RECIPE, shades, small, training, weights
+from effscale.train.trainer import Training, mixing
+from tests.train.small import RECIPE, Shades, shades, small, training, weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from effscale.train.batches import View
 
 pytestmark = pytest.mark.torch
 
@@ -83,6 +85,49 @@ def test_all_draws_are_resumed_too(tmp_path: Path) -> None:
     assert same(whole, finished(training(augment="rand:5", epochs=2, file=file)))
 
 
+def test_mixed_and_erased_images_are_resumed_too(tmp_path: Path) -> None:
+    pytest.importorskip("kornia")
+    whole = finished(training(mixup=0.4, erase=0.5, epochs=2))
+    assert not same(whole, finished(training(mixup=0.4, epochs=2)))
+    file = tmp_path / "a.checkpoint"
+    part = training(mixup=0.4, erase=0.5, epochs=2, file=file)
+    list(islice(part.run(), 3))
+    part.save()
+    assert same(whole, finished(training(mixup=0.4, erase=0.5, epochs=2, file=file)))
+
+
+def test_each_image_is_mixed_with_the_next_and_so_is_its_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[torch.Tensor] = []
+    asked: list[list[int]] = []
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor, **_: float) -> torch.Tensor:
+        asked.append(labels.tolist())
+        return logits.sum() * 0 + float(len(asked))  # 1, 2, …
+
+    for share in (1.0, 0.75):
+        monkeypatch.setattr(trainer, "mixing", lambda _alpha, share=share: share)
+        part = training(epochs=1)
+        part.net.register_forward_pre_hook(lambda _net, given: seen.append(given[0]))
+        if share < 1:
+            monkeypatch.setattr(torch.nn.functional, "cross_entropy", loss)
+        finished(part)
+    before, after = seen[0], seen[5]
+    torch.testing.assert_close(after, 0.75 * before + 0.25 * before.roll(1, 0))
+    assert asked[1] == asked[0][-1:] + asked[0][:-1]
+    # of five steps k, 0.75·(2k − 1) + 0.25·2k
+    assert part.history[-1].loss == pytest.approx(5.25)
+
+
+def test_shares_are_drawn_from_beta() -> None:
+    torch.manual_seed(0)
+    shares = [mixing(0.2) for _ in range(500)]
+    assert sum(shares) / 500 == pytest.approx(0.5, abs=0.06)
+    assert sum(0.1 < each < 0.9 for each in shares) / 500 < 0.45  # most are extremes
+    assert mixing(0) == 1
+
+
 def test_the_averaged_weights_of_a_checkpoint_are_those_of_a_built_network(
     tmp_path: Path,
 ) -> None:
@@ -143,7 +188,8 @@ def test_the_averaged_weights_are_asked_and_dropout_is_not() -> None:
         lambda module, _x, _y: seen.append(module.training)
     )
     finished(part)
-    assert seen == [False, False]  # ten images held out, eight at once
+    # once for statistics; then ten images held out, eight at once
+    assert seen == [False, False, False]
     assert part.net.training
 
 
@@ -225,3 +271,50 @@ def test_on_cuda_it_learns_and_resumes(tmp_path: Path, precision: str) -> None:
     finished(learnt)
     assert {each.device.type for each in weights(learnt).values()} == {"cuda"}
     assert learnt.history[-1].accuracy == 1
+
+
+@dataclass(frozen=True)
+class Blank(Shades):
+    """Images that show nothing of their class."""
+
+    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
+        """Black."""
+        return torch.zeros_like(super().image(index, view, draws))
+
+
+def warnings_of(one: Training) -> list[str]:
+    found: list[str] = finished(one).outcome()["warnings"]
+    return found
+
+
+def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
+    few = (
+        "40 steps are few: below 300 an accuracy tells more of how a training begins "
+        "than of what a network can become"
+    )
+    other_kind = replace(shades(), held_out=Blank(10))
+    learnt, _ = warnings = warnings_of(training(data=other_kind, epochs=8))
+    assert warnings[1] == few
+    assert learnt == (
+        "the accuracy of 50.0% is that of chance, though it is 100.0% in training: "
+        "the images held out are of another kind, or images were learnt by heart"
+    )
+    blind = warnings_of(training(data=replace(other_kind, train=Blank(40)), epochs=8))
+    assert blind == [
+        learnt.partition(", ")[0]
+        + ", and so it is in training: nothing was learnt yet",
+        few,
+    ]
+
+
+def test_nothing_is_said_of_a_long_training_that_has_learnt() -> None:
+    learnt = training(epochs=60)
+    assert warnings_of(learnt) == []
+    assert learnt.outcome()["chance"] == 0.5
+
+
+def test_chance_is_the_most_frequent_class_within_two_errors() -> None:
+    labels = [0] * 30 + [1] * 70  # 0.7 ± 0.046
+    assert chance(labels) == 0.7
+    assert is_chance(0.79, labels)
+    assert not is_chance(0.80, labels)

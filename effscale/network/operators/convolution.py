@@ -22,7 +22,7 @@ from effscale.network.shapes import Flow, Shape, Window, only, same_channels
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.values import Padding
+    from effscale.spec.values import Init, Padding
 
 
 def size(kernel: Window) -> str:
@@ -68,6 +68,8 @@ class Conv(Operator):
     dilation: int = 1  #: positions from one element of the kernel to the next
     #: What each bias begins with.
     bias_init: float = field(default=0.0, repr=False)
+    #: How its weights are drawn.
+    init: Init = field(default="he", repr=False)
 
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride)

@@ -1,0 +1,1 @@
+"""Mutated specs, sent down the whole road that a spec can go."""

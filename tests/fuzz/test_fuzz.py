@@ -1,0 +1,39 @@
+"""A short run of the fuzzer, whose long one is `make fuzz`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import yaml
+
+from tests.fuzz.journey import drawn, journey
+from tests.fuzz.mutants import mutant, seeds
+
+
+@pytest.mark.slow
+def test_no_mutant_is_lost() -> None:
+    found = Counter(journey(0, index) for index in range(150))
+    assert set(found) <= {
+        *("refused", "not scaled", "without MACs", "explained", "unexplained")
+    }
+    assert found["refused"] > 30  # else mutants are too tame
+    assert found["explained"] > 30  # or too wild
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_what_is_built_of_a_mutant_costs_what_is_counted() -> None:
+    for index in range(150, 165):
+        journey(0, index, build=True)
+
+
+def test_a_mutant_is_the_same_every_time() -> None:
+    assert mutant(drawn(1, 2)) == mutant(drawn(1, 2)) != mutant(drawn(1, 3))
+
+
+def test_seeds_are_left_as_they_are() -> None:
+    before = yaml.safe_dump(list(seeds()))
+    for index in range(20):
+        mutant(drawn(2, index))
+    assert yaml.safe_dump(list(seeds())) == before
