@@ -52,6 +52,8 @@ class Program(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run, and exit: 0 good, 1 wrong, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        if "_EFFSCALE_COMPLETE" in os.environ:
+            import_module("effscale.cli.completion")
         _open_streams()
         with _ending() as heard:
             try:

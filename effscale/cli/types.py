@@ -16,7 +16,7 @@ from effscale.choices import MAX_PHI
 from effscale.errors import StudyError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MAX_VALUES = 1000
 MAX_NUMBER, MAX_DIGITS = 1000, 9
@@ -28,8 +28,22 @@ class Parsed(click.ParamType[Any]):
     Or StudyError, with all that there is to say.
     """
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self.parse = name, parse
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], Any],
+        words: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.name, self.parse, self.words = name, parse, words
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The words that fit behind the last comma."""
+        del ctx, param
+        before, comma, last = incomplete.rpartition(",")
+        fitting = (word for word in self.words() if word.startswith(last))
+        return [CompletionItem(f"{before}{comma}{word}") for word in fitting]
 
     def convert(
         self,
@@ -240,12 +254,30 @@ class SpecReference(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Built-in names that fit, then whatever files do."""
+        """Built-in names that fit, then whatever files do; variants behind an `@`."""
         del ctx, param
         from effscale.spec.builtin import names
 
+        base, at, variant = incomplete.rpartition("@")
+        if at:
+            fitting = (each for each in _variants(base) if each.startswith(variant))
+            return [CompletionItem(f"{base}@{each}") for each in fitting]
         found = [CompletionItem(n) for n in names() if n.startswith(incomplete)]
         return [*found, CompletionItem(incomplete, type="file")]
+
+
+def _variants(base: str) -> list[str]:
+    """The variants of a spec; none of one that cannot be read."""
+    from effscale.errors import EffscaleError
+    from effscale.spec.builtin import find
+
+    if base == "-":
+        return []
+    try:
+        spec, variant = find(base)
+    except EffscaleError:
+        return []
+    return [] if variant else list(spec.variants)
 
 
 class Family(click.ParamType[str]):
@@ -306,9 +338,21 @@ def codes(text: str) -> list[str]:
     return found
 
 
+def _codes() -> Iterable[str]:
+    from effscale.check.catalogue import RULES
+
+    return RULES
+
+
+def _strategies() -> Iterable[str]:
+    from effscale.growth.multipliers import BY_LAW, STRATEGIES
+
+    return dict.fromkeys(["all", *STRATEGIES, *BY_LAW])
+
+
 AUGMENT = Parsed("none|plain|rand[:N]", augment)
 NORMALIZE = Parsed("half|imagenet|MEAN/STD", normalize)
-CODES = Parsed("CODE[,CODE…]", codes)
+CODES = Parsed("CODE[,CODE…]", codes, _codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 BUDGET = Parsed("N", budget)
@@ -319,4 +363,4 @@ DURATION = Parsed("TIME", duration)
 INTERVAL = Parsed("LOW:HIGH", interval)
 STEPS = Parsed("step", steps)
 RESOLUTION = Parsed("N|HxW", resolution)
-STRATEGIES_LIST = Parsed("names", strategies)
+STRATEGIES_LIST = Parsed("names", strategies, _strategies)
