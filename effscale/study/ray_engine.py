@@ -5,8 +5,12 @@ A file of its own, since it imports what the extra `ray` brings.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import socket
+import threading
+import time
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from importlib import import_module
@@ -30,6 +34,8 @@ from ray import cloudpickle
 
 T = TypeVar("T")
 
+#: Seconds between two looks at the head, and of silence that mean it is gone.
+_LOOK, _SILENCE = 1.0, 4.0
 #: A worker that dies gives its training back so many times.
 _RETRIES = 3
 
@@ -50,6 +56,9 @@ class Ray(Executor):
         except (ConnectionError, ValueError, RuntimeError, TypeError) as error:
             raise StudyError(f"--on {place}: {first_line(error).lower()}") from None
         self._tasks: dict[Future[Any], Any] = {}
+        self._ended, self._gone = threading.Event(), False
+        head = str(ray.get_runtime_context().gcs_address)
+        threading.Thread(target=self._watch, args=[head], daemon=True).start()
 
     def submit(
         self,
@@ -68,10 +77,40 @@ class Ray(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's own
         """Leave the cluster; what runs there ends with its driver."""
         del wait
+        self._ended.set()
+        if self._gone:
+            # To take leave of it Ray would wait a minute; without, its C++ crashes as
+            # Python ends. So nothing of either is left to end.
+            atexit.register(os._exit, 1)
+            return
         if cancel_futures:
             for reference in list(self._tasks.values()):
                 ray.cancel(reference, force=True)
         ray.shutdown()
+
+    def _watch(self, head: str) -> None:
+        """Cancel all once the head has been silent for a while.
+
+        Ray itself waits for a minute, and then ends this process.
+        """
+        heard = time.monotonic()
+        while not self._ended.wait(_LOOK):
+            if _answers(head):
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _SILENCE:
+                self._gone = True
+                for future in list(self._tasks):
+                    future.cancel()
+                return
+
+
+def _answers(head: str) -> bool:
+    host, _, port = head.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LOOK).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @contextmanager

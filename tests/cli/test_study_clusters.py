@@ -150,11 +150,9 @@ def test_a_scheduler_that_is_gone_is_no_failure_of_a_training(tmp_path: Path) ->
     assert b"failed" not in (folder / "outcomes.jsonl").read_bytes()
 
 
-@ray
-def test_on_ray_a_node_dies_and_every_candidate_has_an_outcome(
-    tmp_path: Path,
-    here: Any,  # noqa: ANN401
-) -> None:
+@contextmanager
+def two_nodes() -> Iterator[tuple[str, Callable[[str], None]]]:
+    """Two Ray nodes: their address, and how one of them, or the head, dies."""
     nodes = subprocess.Popen(
         [sys.executable, Path(__file__).parents[1] / "study/ray_nodes.py"],
         stdin=subprocess.PIPE,
@@ -163,19 +161,46 @@ def test_on_ray_a_node_dies_and_every_candidate_has_an_outcome(
         text=True,
     )
 
-    def die() -> None:
-        stdin.write("die\n")
+    def die(which: str) -> None:
+        stdin.write(f"{which}\n")
         stdin.flush()
 
     stdin, said = pipe(nodes.stdin), pipe(nodes.stderr)
     try:
         lines = map(str.strip, said)
-        address = next(line for line in lines if re.fullmatch(r"\S+:\d+", line))
-        assert ranked(tmp_path / "a", f"ray:{address}", die) == here
+        yield next(line for line in lines if re.fullmatch(r"\S+:\d+", line)), die
     finally:
         stdin.close()
         said.close()
         assert nodes.wait(60) == 0
+
+
+@ray
+def test_on_ray_a_node_dies_and_every_candidate_has_an_outcome(
+    tmp_path: Path,
+    here: Any,  # noqa: ANN401
+) -> None:
+    with two_nodes() as (address, die):
+        place = f"ray:{address}"
+        assert ranked(tmp_path / "a", place, lambda: die("node")) == here
+
+
+@ray
+def test_a_head_that_is_gone_is_said_in_ten_seconds(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    with (
+        two_nodes() as (address, die),
+        started(folder, f"ray:{address}") as program,
+    ):
+        wait(lambda: outcomes(folder) > 0)
+        die("head")
+        begun = time.monotonic()
+        out, said = program.communicate(timeout=30)
+        assert time.monotonic() - begun < 10
+    assert (program.returncode, out) == (1, "")
+    gone = "the cluster is gone; the same command goes on once it is back"
+    assert said == f"{folder}: {gone}\n"
+    assert b"failed" not in (folder / "outcomes.jsonl").read_bytes()
 
 
 def pipe(end: IO[str] | None) -> IO[str]:

@@ -1,7 +1,8 @@
-"""Two Ray nodes on this machine: says their address; a line ends the second one."""
+"""Two Ray nodes on this machine: says their address; `node` or `head` ends one."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ray.cluster_utils import Cluster
@@ -12,7 +13,14 @@ if __name__ == "__main__":
     node = cluster.add_node(num_cpus=1)
     sys.stderr.write(f"{cluster.address}\n")
     sys.stderr.flush()
-    if sys.stdin.readline():
+    which = sys.stdin.readline().strip()
+    if which == "node":
         cluster.remove_node(node, allow_graceful=False)
         sys.stdin.readline()
+    elif which == "head":
+        cluster.head_node.kill_gcs_server()
+        sys.stdin.readline()
+        cluster.head_node.kill_all_processes(check_alive=False)
+        node.kill_all_processes(check_alive=False)
+        os._exit(0)
     cluster.shutdown()
