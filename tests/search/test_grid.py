@@ -152,7 +152,10 @@ def test_a_point_on_the_very_edge_of_the_tolerance_is_in(b0: es.Spec) -> None:
 
 
 def realised(spec: es.Spec, asked: Grid) -> list[tuple[float, float, float]]:
-    """The feasible points, one network after the other; no image, no network."""
+    """The feasible points, one network after the other; no image, no network.
+
+    A grid with a network that cannot be for any other reason is refused as a whole.
+    """
     base, feasible = int(es.count(spec).macs), []
     for point in product(*(each.tolist() for each in asked.axes)):
         logs = []
@@ -160,7 +163,8 @@ def realised(spec: es.Spec, asked: Grid) -> list[tuple[float, float, float]]:
             multipliers = es.Multipliers(*(each**phi for each in point))
             try:
                 cost = es.count(es.scale(spec, multipliers))
-            except ScaleError:
+            except ScaleError as error:
+                assume(str(error).startswith("resolution:"))
                 logs.append(np.inf)
                 continue
             logs.append(np.log(int(cost.macs) / base / asked.budget**phi))
