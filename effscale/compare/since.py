@@ -1,4 +1,4 @@
-"""What git says has changed of the spec files since a revision."""
+"""Spec files that have changed since a revision, by git."""
 
 from __future__ import annotations
 

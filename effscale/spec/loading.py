@@ -12,7 +12,6 @@ from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import references, structure
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
-from effscale.spec.neck_faults import HEAD_BESIDE
 from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
 from effscale.spec.steps import Use
 
@@ -79,6 +78,8 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     spec, details = _validated(given)
     lacking = _lacking(mapping(given))
     if lacking and {"head", "neck"} <= mapping(given).keys():
+        from effscale.spec.neck_faults import HEAD_BESIDE  # where there is a neck
+
         found.append(HEAD_BESIDE)
     if details or lacking:
         lines = [each.place[:-1] for each in unknown] + list(references.misnamed(data))

@@ -1,4 +1,4 @@
-"""How many trainings each candidate of a study gets, each from a seed of its own."""
+"""Numbers of trainings that candidates of a study get, each from its own seed."""
 
 from __future__ import annotations
 
