@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 NOTE = (
     r"\e]0;title\a\e[31mRED <script>alert(1)</script> <img src=x> | a \n\n"
     r"::error file=x::text \u202Egnp.exe \x9b31m =cmd|'/C calc'!A0 [x](y) `b`"
