@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request, write
 from effscale.cli.progress import Bar
 from effscale.cli.types import CODES, Target
@@ -49,13 +50,14 @@ class Mending:
         return {kind for kind, asked in kinds.items() if asked}
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.argument(
     "paths",
     nargs=-1,
     type=click.Path(exists=True, allow_dash=True, readable=False),
     metavar="[PATH]...",
 )
+@titled("Rules")
 @click.option(
     "--select",
     type=CODES,
@@ -75,6 +77,7 @@ class Mending:
     help="The least severity that makes the exit code 1.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
+@titled("Mending")
 @click.option("--fix", is_flag=True, help="Mend what keeps the network as it is.")
 @click.option(
     "--unsafe-fixes",
@@ -87,11 +90,13 @@ class Mending:
 @click.option(
     "--diff", is_flag=True, help="Show what would be mended, and write nothing."
 )
+@titled("Rules")
 @click.option(
     "--verify",
     is_flag=True,
     help="Build each network and measure it, too (needs torch, and seconds).",
 )
+@titled(OUTPUT)
 @click.option(
     "--format",
     "form",

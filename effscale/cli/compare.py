@@ -8,6 +8,7 @@ import click
 
 from effscale.choices import TABLES
 from effscale.cli import latency, options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import SpecOrFamily
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     ]
 
 
-@click.command("compare")
+@click.command("compare", cls=Command)
 @click.argument("specs", type=SpecOrFamily(), nargs=-1, metavar="[SPEC]...")
+@titled("What to show")
 @click.option(
     "--to",
     metavar="NAME|cheapest",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     help="A paper's table instead, with ours beside each cell: efficientnet-2, -3 or "
     "-7; efficientdet-1, -2, -4 or -5.",
 )
+@titled("Against a revision")
 @click.option(
     "--since",
     metavar="REVISION",

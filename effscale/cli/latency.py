@@ -102,6 +102,7 @@ timing_options = every(
         help="With --latency: time each network for so long at least, its parts as "
         f"long again.  [default: {SECONDS:g}]",
     ),
+    title="Latency",
 )
 
 

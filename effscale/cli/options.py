@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from effscale.atomic_write import is_written_through, whole
+from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
 from effscale.errors import DisagreementError
 
@@ -54,15 +55,15 @@ def gathered(**makers: Callable[..., object]) -> Callable[[F], F]:
     return decorate
 
 
-def every(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """One decorator of several options, in the order of --help."""
+def every(*options: Callable[[F], F], title: str) -> Callable[[F], F]:
+    """One decorator of several options, in the order of --help, under a heading."""
 
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
         return function
 
-    return decorate
+    return under(title, decorate)
 
 
 def refuse(given: Mapping[str, object], why: str) -> None:
@@ -81,11 +82,12 @@ def spec_argument(default: str | None = None) -> Callable[[F], F]:
 def format_option(what: str) -> Callable[[F], F]:
     """`--format`, which says how to print `what` the command has to show."""
     help_text = f"How to print {what}.  [default: table]"
-    return click.option("--format", "form", type=click.Choice(FORMATS), help=help_text)
+    choice = click.Choice(FORMATS)
+    return under(OUTPUT, click.option("--format", "form", type=choice, help=help_text))
 
 
 def measure_option(default: str = "fvcore") -> Callable[[F], F]:
-    return click.option(
+    option = click.option(
         "--measure",
         "engine",
         type=click.Choice(["fvcore", "torch", "none"]),
@@ -93,11 +95,12 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
         help="Build the network and check the count: fvcore runs it once, torch counts "
         "without memory, none leaves torch alone.",
     )
+    return under(NETWORK, option)
 
 
 def plot_option(what: str) -> Callable[[F], F]:
     help_text = f"Draw {what}, to a .png or .svg file (needs effscale[plot])."
-    return click.option("--plot", type=Target(), help=help_text)
+    return under(OUTPUT, click.option("--plot", type=Target(), help=help_text))
 
 
 def seed_option(help_text: str) -> Callable[[F], F]:
@@ -116,14 +119,19 @@ def strategy_option(help_text: str) -> Callable[[F], F]:
     )
 
 
-units_option = click.option(
-    "--units",
-    type=click.Choice(["macs", "flops"]),
-    default="macs",
-    show_default=False,
-    help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
+units_option = under(
+    OUTPUT,
+    click.option(
+        "--units",
+        type=click.Choice(["macs", "flops"]),
+        default="macs",
+        show_default=False,
+        help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
+    ),
 )
-force_option = click.option("--force", is_flag=True, help="Replace the output file.")
+force_option = under(
+    OUTPUT, click.option("--force", is_flag=True, help="Replace the output file.")
+)
 output_options = every(
     format_option("the answer"),
     click.option(
@@ -134,6 +142,7 @@ output_options = every(
     ),
     force_option,
     units_option,
+    title=OUTPUT,
 )
 network_options = every(
     click.option(
@@ -148,6 +157,7 @@ network_options = every(
         metavar="N",
         help="Classes of the network instead of the spec's.",
     ),
+    title=NETWORK,
 )
 tolerance_option = click.option(
     "--tolerance",
@@ -155,12 +165,13 @@ tolerance_option = click.option(
     default=0.05,
     help="How far from what was asked a cost may be, relative to it.",
 )
-quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="No progress, no notes."
+quiet_option = under(
+    OUTPUT, click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
 )
 verbosity = every(
     quiet_option,
     click.option("-v", "--verbose", is_flag=True, help="Say more, on stderr."),
+    title=OUTPUT,
 )
 
 
@@ -185,10 +196,9 @@ class Request:
     units: Units = "macs"
     quiet: bool = False
     verbose: bool = False
-    output_option: str = "--output"  #: what asks for `output`
 
     def __post_init__(self) -> None:
-        self._refuse_existing(self.output, self.output_option)
+        self._refuse_existing(self.output, "--output")
         self._refuse_existing(self.plot, "--plot")
         _ = self.picture
 

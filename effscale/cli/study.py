@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import DURATION, Parsed
@@ -111,6 +112,7 @@ evaluation_options = options.every(
         help="Print the commands that would be run, or the script for SLURM; do "
         "nothing.",
     ),
+    title="Accuracy",
 )
 
 
@@ -352,8 +354,9 @@ def deliver(
         raise SystemExit(1)
 
 
-@click.command("study")
+@click.command("study", cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@titled("What to show")
 @objective_option
 @options.plot_option("accuracy against α, β, γ and MACs")
 @options.output_options

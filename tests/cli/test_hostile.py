@@ -182,13 +182,13 @@ WRITERS = {
     "script": ["export", "s.yaml", "--output", "o.ts"],
     "exported": ["export", "s.yaml", "--output", "o.pt2"],
     "weights": ["export", "s.yaml", "--to", "state-dict", "--output", "o.pth"],
-    "train": ["train", "s.yaml", "--epochs", "2", "--out", "o.json", "--force"],
+    "train": ["train", "s.yaml", "--epochs", "2", "--output", "o.json", "--force"],
 }
 ENDINGS = [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
 
 
 def output_of(words: list[str]) -> Path:
-    names = ("--output", "--plot", "--out")
+    names = ("--output", "--plot", "--output")
     return Path(next(words[n + 1] for n, word in enumerate(words) if word in names))
 
 

@@ -49,6 +49,7 @@ def volume(*, width: int, height: int) -> int:
 @options.every(
     click.option("--width", type=int, default=1),
     click.option("--height", type=int, default=2),
+    title="Size",
 )
 @click.option("--name", default="box")
 @options.gathered(volume=volume, box=Box)
