@@ -15,7 +15,8 @@ from effscale.network.combinators import (
     Sequential,
 )
 from effscale.network.operators.convolution import Conv
-from effscale.network.operators.pooling import Pool
+from effscale.network.operators.norm import LayerScale, ResponseNorm
+from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec import steps
 from effscale.spec.geometry import expanded
 
@@ -61,6 +62,7 @@ def step(
                 line.kernel,
                 line.stride,
                 c_in,
+                bias=line.bias,
                 padding=line.padding,
                 dilation=line.dilation,
                 init=style.init,
@@ -69,8 +71,14 @@ def step(
         case steps.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             return Pool(kind, *line.window), c_in
+        case steps.GlobalPool():
+            return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
-            return style.norm(c_in), c_in
+            return style.norm(c_in, line.norm), c_in
+        case steps.LayerScale():
+            return LayerScale(c_in, line.initial), c_in
+        case steps.ResponseNorm():
+            return ResponseNorm(c_in), c_in
         case steps.Activate():
             return style.act(line.activation), c_in
         case steps.SqueezeExcite():
@@ -108,9 +116,12 @@ def _finished(
     conv: Conv, line: steps.Conv | steps.Depthwise, style: Style
 ) -> Sequential:
     """A convolution with what its line asks for after it."""
+    if line.norm is True:
+        conv = style.conv(conv)
     layers: list[tuple[str, Layer]] = [("conv", conv)]
     if line.norm:
-        layers.append(("norm", style.norm(conv.c_out)))
+        given = None if line.norm is True else line.norm
+        layers.append(("norm", style.norm(conv.c_out, given)))
     if (line.activation or style.activation) != "none":
         layers.append(("act", style.act(line.activation)))
     return Sequential(tuple(layers))

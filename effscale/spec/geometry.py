@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from effscale.arrays import every, is_array, strided, valid
+from effscale.arrays import every, is_array
 from effscale.spec.steps import Conv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
 
@@ -103,9 +103,7 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
         if inner := chains(line, spec.blocks):
             need = max(_needed(spec, each, axis, need) for each in inner)
         else:
-            kernel, stride, padding = line.window
-            more = kernel[axis] if padding == "valid" else stride[axis]
-            need = min((need - 1) * stride[axis] + more, MOST)
+            need = min(line.side_before(need, axis), MOST)
     return need
 
 
@@ -154,14 +152,11 @@ def _windowed(
             ]
             sides = ends[0]
             continue
-        kernel, stride, padding = line.window
+        kernel, _, padding = line.window
         whole = padding == "valid" and kernel == sides != (1, 1)
         if whole and line.sides is not None:
             found[at] = sides
-        rows, columns = (
-            valid(side, *seen) if padding == "valid" else strided(side, seen[1])
-            for side, seen in zip(sides, zip(kernel, stride, strict=True), strict=True)
-        )
+        rows, columns = (int(line.side_after(n, axis)) for axis, n in enumerate(sides))
         sides = rows, columns
     return sides
 

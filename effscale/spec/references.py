@@ -76,7 +76,7 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
             continue
         block = fields.get("block", "conv")
         if block not in known:
-            message = f"expected one of {', '.join(known)}, got {short(block)}"
+            message = f"expected {_kinds(known)}, got {short(block)}"
             yield Fault((*at, "block"), message, "EFF105", closest(block, [*known]))
         elif block not in STAGES and "repeats" in fields and at[:-1] != ("stages",):
             message = "expected none but in a line of stages, got"
@@ -86,6 +86,17 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
             yield from _unknown(fields.get(key, []), (*at, key), steps)
         for k, branch in enumerate(_items(fields.get("branches"))):
             yield from _unknown(branch, (*at, "branches", k), steps)
+
+
+def _kinds(known: Iterable[str]) -> str:
+    """What a line may be: of steps and stages an example, of the file's blocks all."""
+    own = [name for name in known if name not in STAGES]
+    words = ["a step (conv, residual, …)"]
+    if any(name in known and name not in STEPS for name in STAGES):
+        words.insert(0, "a stage's block (mbconv, …)")
+    if own:
+        words.append(f"one of the file's blocks ({', '.join(own)})")
+    return " or ".join(words)
 
 
 def _misspelt_block(fields: dict[str, Any]) -> str:
