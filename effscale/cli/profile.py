@@ -337,7 +337,7 @@ def _note_expected(spec: Spec, counted: dict[str, int]) -> None:
         if stated != counted[name]:
             own = f"expected {stated:,} (the file's own figure)"
             line = f"{spec.name}: expected.{name}: {own}, counted {counted[name]:,}"
-            click.echo(line, err=True)
+            options.note(line)
 
 
 def _show_module(
