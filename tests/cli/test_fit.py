@@ -139,7 +139,7 @@ def test_output_writes_the_nearest_as_a_spec(
 ) -> None:
     path = tmp_path / "small.yaml"
     result = run("fit", "--macs", "1.5G", *more, "--output", str(path))
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
     assert result.stdout == run("fit", "--macs", "1.5G", *more).stdout
     nearest = rows(run, "--macs", "1.5G", *more)[0]
     spec = es.load(path)
@@ -155,7 +155,7 @@ def test_output_writes_the_nearest_as_a_spec(
 def test_another_output_file_gets_the_answer(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "fit.json"
     result = run("fit", "--macs", "1.5G", "--output", str(path))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, f"wrote {path}\n")
     assert json.loads(path.read_text("utf-8"))["rows"] == rows(run, "--macs", "1.5G")
     refused = run("fit", "--macs", "1.5G", "--output", str(path))
     assert refused.exit_code == 2

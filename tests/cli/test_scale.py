@@ -102,7 +102,7 @@ def test_output_writes_the_scaled_network_as_a_spec(run: Run, tmp_path: Path) ->
     path = tmp_path / "scaled.yaml"
     options = ("--measure", "none", "--output", str(path))
     result = run("scale", "--phi", "4", *options)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
     text = path.read_text("utf-8")
     assert text.splitlines()[1:3] == [
         "# compound, phi 4, alpha 1.2, beta 1.1, gamma 1.15",
@@ -127,7 +127,7 @@ def test_output_suffix_chooses_the_format(
 ) -> None:
     path = tmp_path / f"out.{suffix}"
     result = run("scale", "--measure", "none", "--output", str(path))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, f"wrote {path}\n")
     form = {"json": "json", "csv": "csv", "md": "markdown", "txt": "table"}[suffix]
     printed = run("scale", "--measure", "none", "--format", form)
     assert path.read_text("utf-8") == printed.stdout
