@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import QUANTITIES, QUANTITY, Range
@@ -28,8 +29,10 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     )
 
 
-@click.command("fit")
+@click.command("fit", cls=Command)
 @options.spec_argument(default="b0")
+@titled("The cost to meet")
+@titled("Budget")
 @click.option(
     "--macs",
     type=QUANTITIES,
@@ -37,6 +40,7 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     help="The cost to meet: 1.5G; several with commas give a family.",
 )
 @options.tolerance_option
+@titled("Search")
 @click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
 @options.strategy_option("The ray to search, as in effscale scale.")
 @click.option("--params", type=QUANTITY, help="At most so many parameters: 8M.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import PHIS, SWEEP
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-@click.command("scale")
+@click.command("scale", cls=Command)
 @options.spec_argument(default="b0")
+@titled("Scaling")
 @click.option(
     "--phi",
     type=PHIS,
