@@ -232,7 +232,7 @@ class Request:
         if self.resolution is not None and self.resolution != found.resolution:
             before, found = found, at_resolution(found, self.resolution)
             for place, what in uncovered(before, found).items():
-                click.echo(f"warning: {found.name}: {dotted(place)}: {what}", err=True)
+                note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)
         return found

@@ -245,7 +245,7 @@ def test_a_window_that_no_longer_covers_its_map_is_warned_of(
     assert (result.exit_code, result.stderr) == (
         0,
         (
-            "warning: pooled: head.layers[0]: its 8×8 window covered the whole map, and "
-            "at 64×64 px no longer does\n"
+            "warning: pooled: head.layers[0]: its 8×8 window covered the whole map, "
+            "and at 64×64 px no longer does\n"
         ),
     )
