@@ -12,7 +12,7 @@ import click
 from effscale.atomic_write import is_written_through, whole
 from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
-from effscale.errors import DisagreementError
+from effscale.errors import DisagreementError, dotted
 from effscale.markup import lines
 
 if TYPE_CHECKING:
@@ -226,10 +226,13 @@ class Request:
             SpecError, ScaleError: if there is none.
         """
         from effscale.growth.scale import at_resolution, load, with_classes
+        from effscale.spec.geometry import uncovered
 
         found = load(spec)
         if self.resolution is not None and self.resolution != found.resolution:
-            found = at_resolution(found, self.resolution)
+            before, found = found, at_resolution(found, self.resolution)
+            for place, what in uncovered(before, found).items():
+                note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)
         return found

@@ -21,6 +21,7 @@ from tests.search.drawn import network
 
 if TYPE_CHECKING:
     import effscale as es
+    from tests.conftest import Run
 
 REPORT = Report(
     data={"effscale": "0", "rows": [{"name": "b0"}]},
@@ -227,4 +228,24 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         write(path, "", quiet=True)
     assert str(caught.value) == (
         f"{path}: cannot be written: no such file or directory"
+    )
+
+
+def test_a_window_that_no_longer_covers_its_map_is_warned_of(
+    run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "pooled.yaml"
+    path.write_text(
+        "name: pooled\nresolution: 32\nstem: {kernel: 3, stride: 4, channels: 8}\n"
+        "stages: [{block: conv, kernel: 3, channels: 8}]\n"
+        "head: {layers: [{block: avg_pool, kernel: 8, padding: valid}], classes: 4}\n",
+        "utf-8",
+    )
+    result = run("profile", str(path), "--measure", "none", "--resolution", "64")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        (
+            "warning: pooled: head.layers[0]: its 8×8 window covered the whole map, "
+            "and at 64×64 px no longer does\n"
+        ),
     )
