@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import DURATION, Parsed
@@ -111,6 +112,7 @@ evaluation_options = options.every(
         help="Print the commands that would be run, or the script for SLURM; do "
         "nothing.",
     ),
+    title="Accuracy",
 )
 
 
@@ -213,8 +215,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         if is_left(asked.study, trainings, plan):  # before a folder is made in vain
             engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
         study = stack.enter_context(held(asked.study, made, how))
-        if (changed := made.other_versions(study.header)) and not request.quiet:
-            click.echo(f"the study began with {changed}", err=True)
+        if changed := made.other_versions(study.header):
+            options.note(f"the study began with {changed}", quiet=request.quiet)
         if engine is not None:
             _train(study, asked, plan, engine, request)
     deliver(load(asked.study), asked.objective, asked.seeds, request, command="grid")
@@ -263,8 +265,7 @@ def _dry_run(
     else:
         for words in commands(Study(asked.study, made, {}), trainings):
             click.echo(shlex.join(words))
-    if not quiet:
-        click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
+    options.note(f"{len(trainings)} trainings, nothing is run", quiet=quiet)
 
 
 def _train(
@@ -307,9 +308,10 @@ def _train(
                     bar.say(in_a_line(study, outcome, plan.attempts))
                 tick(ended)
         except KeyboardInterrupt:
-            if not request.quiet:
-                kept = f"{done} of {len(trainings)} trainings are done and kept"
-                click.echo(f"{kept}; the same command goes on from there", err=True)
+            kept = f"{done} of {len(trainings)} trainings are done and kept"
+            options.note(
+                f"{kept}; the same command goes on from there", quiet=request.quiet
+            )
             raise
 
 
@@ -352,8 +354,9 @@ def deliver(
         raise SystemExit(1)
 
 
-@click.command("study")
+@click.command("study", cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@titled("What to show")
 @objective_option
 @options.plot_option("accuracy against α, β, γ and MACs")
 @options.output_options

@@ -61,7 +61,7 @@ def network(spec: Spec) -> Network:
         try:
             layer, after = stage(line, before, spec, style)
         except LayerError as error:
-            raise LayerError(f"stages[{index}]: {error}") from None
+            raise error.within(f"stages[{index}]") from None
         if after.older is None and cells_follow(spec.stages, index):
             halves = strides(spec, (line,)) != (1, 1)
             after = Ends(after.newest, ends.newest, int(halves))

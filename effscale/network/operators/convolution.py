@@ -53,7 +53,10 @@ def windows(
     sides = zip(shape[1:], reach, stride, strict=True)
     height, width = (valid(side, kernel, step) for side, kernel, step in sides)
     if not (at_least(1, height) and at_least(1, width)):
-        raise LayerError(f"{path}: expected at least {size(reach)} px, got {shape}")
+        wrong = (height < 1) | (width < 1)
+        found = Shape(*first(wrong, *shape))
+        message = f"{path}: expected at least {size(reach)} px, got {found}"
+        raise LayerError(message, wrong)
     return height, width
 
 
@@ -101,13 +104,14 @@ class Conv(Operator):
 
     def _check_groups(self) -> None:
         if not at_least(1, self.groups):
-            raise LayerError(f"groups: expected at least 1, got {self.groups}")
+            message = f"groups: expected at least 1, got {self.groups}"
+            raise LayerError(message, self.groups < 1)
         for channels in (self.c_in, self.c_out):
             if not divides(self.groups, channels):
                 wrong = (channels % self.groups) != 0
                 several, groups = first(wrong, channels, self.groups)
                 expected = f"expected a divisor of {several} channels"
-                raise LayerError(f"groups: {expected}, got {groups}")
+                raise LayerError(f"groups: {expected}, got {groups}", wrong)
 
     @property
     def reach(self) -> Window:
