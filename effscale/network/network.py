@@ -20,11 +20,14 @@ from effscale.network.combinators import (
     Node,
     Repeat,
     Sequential,
+    over_operators,
 )
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
+from effscale.network.operators.convolution import Conv
 from effscale.network.operators.fusion import Resize
+from effscale.network.operators.pooling import Pool
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
 from effscale.network.steps import chain, step
@@ -37,6 +40,7 @@ from effscale.spec.wiring import followed, sources
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.network.operators.operator import Operator
     from effscale.spec.models import Spec
 
     #: A layer, and what the one after it finds.
@@ -60,7 +64,7 @@ def network(spec: Spec) -> Network:
         try:
             layer, after = _stage(index, line, before, spec, style)
         except LayerError as error:
-            raise LayerError(f"stages[{index}]: {error}") from None
+            raise error.within(f"stages[{index}]") from None
         name, path = line.name or f"stage {index + 1}", f"stages.{index}"
         layer = _merged(line, read, before, layer)
         part = _part(spec, name, path, (line,), layer, after.newest)
@@ -70,8 +74,11 @@ def network(spec: Spec) -> Network:
 
     found = followed(spec, image, Ends(c_out), through, taps[-1] + 1 if taps else None)
     behind = _behind(spec, found[-1], [(k + 1, found[k + 1]) for k in taps], style)
+    parts += behind
+    if spec.padding == "tensorflow":
+        parts = [_padded(part) for part in parts]
     shape = Shape(spec.image_channels, *spec.resolution)
-    return Network(spec.name, shape, (*parts, *behind), spec.stochastic_depth)
+    return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
 
 
 def _taken(line: Line, read: Sequence[Ends]) -> Ends:
@@ -109,6 +116,22 @@ def _merged(
     node = Node("merge", tuple(range(inputs)), IDENTITY, merge=line.merge)
     merge = Graph(inputs, (node,), (inputs,))
     return Sequential((("merge", merge), *layer.layers))
+
+
+def _padded(part: Part) -> Part:
+    """The same, with `same` padding where TensorFlow has it."""
+
+    def padded(operator: Operator) -> Operator:
+        match operator:
+            case Conv(padding="same") | Pool(padding="same") if (
+                max(operator.stride) > 1 and max(operator.kernel) > 1
+            ):
+                return replace(operator, padding="tensorflow")
+            case _:
+                return operator
+
+    layers = ((name, over_operators(each, padded)) for name, each in part.layer.layers)
+    return replace(part, layer=Sequential(tuple(layers)))
 
 
 def _behind(

@@ -233,6 +233,8 @@ MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 Padding = Literal["same", "valid"]
+#: Which pixels `same` padding adds: as many before as after, or as TensorFlow does.
+SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 Merging = Literal["concat", "sum"]
 Interpolation = Literal["nearest", "bilinear"]
@@ -244,6 +246,7 @@ GateName = Annotated[Gate, choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, choice(*get_args(Padding))]
 MergingName = Annotated[Merging, choice(*get_args(Merging))]
 InterpolationName = Annotated[Interpolation, choice(*get_args(Interpolation))]
+SamePaddingName = Annotated[SamePadding, choice(*get_args(SamePadding))]
 InitName = Annotated[Init, choice(*get_args(Init))]
 
 Channels = Annotated[Int, whole(1, MAX_CHANNELS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.arrays import divided, divides
+from effscale.arrays import divided, divides, first
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PLAIN, Operator
 from effscale.network.shapes import Flow, Shape, Window, only
@@ -58,8 +58,10 @@ class PixelShuffle(Operator):
     def output(self, flow: Flow, path: str) -> Shape:
         shape, area = only(flow, path), self.factor**2
         if not divides(area, shape.channels):
-            found = f"expected a multiple of {area} channels, got {shape.channels}"
-            raise LayerError(f"{path}: {found}")
+            wrong = shape.channels % area != 0
+            (got,) = first(wrong, shape.channels)
+            message = f"{path}: expected a multiple of {area} channels, got {got}"
+            raise LayerError(message, wrong)
         rows, columns = shape.height * self.factor, shape.width * self.factor
         return Shape(divided(shape.channels, area), rows, columns)
 
