@@ -53,7 +53,7 @@ def report(  # noqa: PLR0913 - options
     net = network(spec)
     found = [amounts(each.visits) for each in visited(net)]
     whole = sum(found, Counter[str]())
-    parts = [rows.part_row(each, cost) for each in part_costs(net)]
+    parts = rows.part_rows(part_costs(net), cost)
     if tool:
         for row, each in zip(parts, found, strict=True):
             row["restated"] = figure(each, tool)
@@ -82,7 +82,7 @@ def report(  # noqa: PLR0913 - options
         total["restated"] = data["as"]["total"]
     return Report(
         data=data,
-        sections=[Section(_columns(by, units, tool), table, total=total)],
+        sections=[Section(_columns(by, units, tool, table), table, total=total)],
         heading=[
             *_heading(spec, cost, measured, units),
             *shares(grouped),
@@ -150,6 +150,7 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
 
 
 _OPERATOR = Column.words("operator")
+_READS = Column("reads", "reads", ", ".join, justify="left", wraps=True)
 _CHANNELS = Column("channels", "channels")
 _OUTPUT = Column("output", "output", sides)
 _WHAT = {
@@ -166,11 +167,16 @@ _WHAT = {
 }
 
 
-def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
+def _columns(
+    by: By, units: Units, tool: Tool | None, table: Sequence[Data]
+) -> list[Column]:
     if by == "level":
         return _level_columns(units)
+    reads = [_READS] if any(row.get("reads") for row in table) else []
     return [
-        *_WHAT[by],
+        *_WHAT[by][:2],
+        *reads,
+        *_WHAT[by][2:],
         document.PARAMS,
         document.macs_column(units),
         *([Column(tool, "restated", human)] if tool else []),
