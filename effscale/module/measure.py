@@ -280,6 +280,8 @@ def _by_torch(
     return Measurement(
         macs=sum(seen.flops.values()) // 2,
         activations=seen.activations,
+        products=seen.products // 2,
+        product_outputs=seen.product_outputs,
         engine="torch",
         operators=dict(seen.flops),
         calls=dict(seen.calls),
@@ -359,6 +361,12 @@ def _by_fvcore(
         places=places,
         of_complex=seen.of_complex,
     )
+    of_maps = [each for each in seen.products.values() if each.of_maps]
+    found = replace(
+        found,
+        products=sum(each.macs for each in of_maps),
+        product_outputs=sum(each.activations for each in of_maps),
+    )
     return seen.set_apart(found)
 
 
@@ -405,6 +413,7 @@ class _Product(NamedTuple):
     macs: int
     activations: int
     path: str
+    of_maps: bool  #: whether no operand is made of weights alone
 
 
 class _Seen:
@@ -418,6 +427,8 @@ class _Seen:
         self.of_complex = False
         #: Products by the name of the value that they put out.
         self.products: dict[str, _Product] = {}
+        #: Whether what goes in is in a value, by its name.
+        self._is_map: dict[str, bool] = {}
         #: Names of the values that made weights, and unknown operators that did.
         self.apart: dict[str, str] = {}
 
@@ -427,6 +438,25 @@ class _Seen:
             return Counter()
 
         return handle
+
+    def is_map(self, value: Any) -> bool:  # noqa: ANN401 - a value of a trace
+        """Whether it is made of what goes in, and not of weights alone."""
+        known, waiting = self._is_map, [value]
+        while waiting:
+            each = waiting[-1]
+            name, node = each.debugName(), each.node()
+            if name in known:
+                waiting.pop()
+            elif node.kind() == "prim::Param":
+                ins = [x.debugName() for x in node.outputs()][: self.inputs]
+                known[name] = name in ins
+            else:
+                before = [*node.inputs()]
+                unknown = [x for x in before if x.debugName() not in known]
+                waiting += unknown
+                if not unknown:
+                    known[name] = any(known[x.debugName()] for x in before)
+        return known[value.debugName()]
 
     def weight(self, value: Any) -> None:  # noqa: ANN401 - a value of a trace
         """Note what made a layer's weight, if it was made of weights alone."""
@@ -502,6 +532,18 @@ def _with_outputs(
 ) -> Any:  # noqa: ANN401
     """fvcore's handle for operator `name`, which counts outputs and calls too."""
 
+    def of_maps(name: str, inputs: Any) -> bool:  # noqa: ANN401
+        """Whether it is no layer, and both operands are made of what goes in."""
+        if kind(_short(name)) == "convolution":
+            return False
+        operands = inputs
+        if name == "aten::einsum":
+            operands = [*inputs[1].node().inputs()]
+        elif name == "aten::scaled_dot_product_attention":
+            operands = inputs[:3]
+        tensors = [each for each in operands if "Tensor" in str(each.type())]
+        return all(seen.is_map(each) for each in tensors)
+
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
         try:
             flops = handle(inputs, results)
@@ -519,7 +561,7 @@ def _with_outputs(
             seen.weight(inputs[_WEIGHTS[name]])
         path = results[0].node().scopeName().split("/")[-1]
         macs, activations = int(counted[own[0]]), int(counted["activations"])
-        value = _Product(own[0], macs, activations, path)
+        value = _Product(own[0], macs, activations, path, of_maps(name, inputs))
         seen.products[results[0].debugName()] = value
         seen.of_complex |= "Complex" in str(results[0].type())
         return Counter(counted)
@@ -613,7 +655,7 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
     """
     parts = part_costs(network(spec))
     counted = whole(parts)
-    for figure in ("macs", "params", "activations"):
+    for figure in ("macs", "params", "activations", "products"):
         ours, theirs = getattr(counted, figure), getattr(measured, figure)
         if ours != theirs:
             break

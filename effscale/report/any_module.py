@@ -130,7 +130,7 @@ def _totals(found: Counted) -> Data:
     """The figures of the answer; where there is none, the params alone."""
     figures = rows.costs(found.best)
     if found.answer is None:
-        figures |= {"macs": None, "activations": None}
+        figures |= {"macs": None, "activations": None, "products": None}
     return {**figures, "trainable": found.best.trainable}
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 By = Literal["part", "layer", "operator", "level"]
-_FIGURES = ("params", "macs", "activations", "restated")
+_FIGURES = (*rows.FIGURES, "restated")
 
 
 def report(  # noqa: PLR0913 - options
@@ -60,7 +60,7 @@ def report(  # noqa: PLR0913 - options
     data = {
         **rows.envelope("profile", spec.name),
         "resolution": rows.image(spec),
-        "totals": rows.costs(cost),
+        "totals": {**rows.costs(cost), "product_outputs": int(cost.product_outputs)},
         "parts": parts,
     }
     table = parts
@@ -82,7 +82,7 @@ def report(  # noqa: PLR0913 - options
         total["restated"] = data["as"]["total"]
     return Report(
         data=data,
-        sections=[Section(_columns(by, units, tool), table, total=total)],
+        sections=[Section(_columns(by, units, tool, table), table, total=total)],
         heading=[
             *_heading(spec, cost, measured, units),
             *shares(grouped),
@@ -98,9 +98,12 @@ def _heading(
     unit, factor = document.unit_of(units)
     image = extents((spec.image_channels, *spec.resolution))
     counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
+    counted += f", {int(cost.activations):,} activations"
+    if cost.products:
+        counted += f"; of the {unit}, {factor * int(cost.products):,} of products"
     lines = [
         ("network", f"{spec.name}, {image} px, one image"),
-        ("counted", f"{counted}, {int(cost.activations):,} activations"),
+        ("counted", counted),
     ]
     if spec.published is not None:
         lines += _published(spec.published, cost)
@@ -166,13 +169,16 @@ _WHAT = {
 }
 
 
-def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
+def _columns(
+    by: By, units: Units, tool: Tool | None, table: Sequence[Data]
+) -> list[Column]:
     if by == "level":
         return _level_columns(units)
     return [
         *_WHAT[by],
         document.PARAMS,
         document.macs_column(units),
+        *document.products(table, units),
         *([Column(tool, "restated", human)] if tool else []),
         document.SHARE,
         document.ACTIVATIONS,
