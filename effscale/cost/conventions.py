@@ -72,6 +72,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _LAYER_NORM,
         Rule("pooling", 1, ("global_in",)),
         _RESIZED,
+        Rule("resizing, bilinear", 3, ("bilinear",)),
     ),
     "torch": (_TWICE,),
     "torchinfo": (
@@ -95,6 +96,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _LAYERS,
         Rule("batch norm", 4, ("norm",)),
         Rule("pooling", 1, ("global_in", "global_out", "avg_out")),
+        Rule("transposed, by their output", 1, ("transposed",)),
         Rule("shared layers, again", 1, ("shared_hooks",)),
     ),
     "calflops": (

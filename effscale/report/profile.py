@@ -53,7 +53,7 @@ def report(  # noqa: PLR0913 - options
     net = network(spec)
     found = [amounts(each.visits) for each in visited(net)]
     whole = sum(found, Counter[str]())
-    parts = [rows.part_row(each, cost) for each in part_costs(net)]
+    parts = rows.part_rows(part_costs(net), cost)
     if tool:
         for row, each in zip(parts, found, strict=True):
             row["restated"] = figure(each, tool)
@@ -153,6 +153,7 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
 
 
 _OPERATOR = Column.words("operator")
+_READS = Column("reads", "reads", ", ".join, justify="left", wraps=True)
 _CHANNELS = Column("channels", "channels")
 _OUTPUT = Column("output", "output", sides)
 _WHAT = {
@@ -174,8 +175,11 @@ def _columns(
 ) -> list[Column]:
     if by == "level":
         return _level_columns(units)
+    reads = [_READS] if any(row.get("reads") for row in table) else []
     return [
-        *_WHAT[by],
+        *_WHAT[by][:2],
+        *reads,
+        *_WHAT[by][2:],
         document.PARAMS,
         document.macs_column(units),
         *document.products(table, units),

@@ -102,6 +102,15 @@ def agrees(cost: Cost, measurement: Measurement | None) -> bool | None:
     return None if measurement is None else costs(cost) == costs(measurement)
 
 
+def part_rows(parts: Sequence[PartCost], whole: Cost) -> list[Data]:
+    """Each part, and what it reads, if that is another than the one before it."""
+    wired = any(each.reads for each in parts)
+    return [
+        part_row(each, whole) | ({"reads": list(each.reads)} if wired else {})
+        for each in parts
+    ]
+
+
 def part_row(each: PartCost, whole: Cost) -> Data:
     """A part of a network: what it is, and its share of the MACs."""
     return {

@@ -27,7 +27,7 @@ from effscale.network.network import network
 from effscale.network.operators.convolution import Conv
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
-from tests.strategies import detectors, specs
+from tests.strategies import detectors, graphs, specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +94,7 @@ def test_parts_hand_their_feature_maps_on(b0: es.Spec) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(spec=specs() | detectors())
+@given(spec=specs() | detectors() | graphs())
 def test_parts_and_layers_add_up_to_the_total(spec: es.Spec) -> None:
     net, cost = network(spec), es.count(spec)
     assert total(net) == cost

@@ -85,6 +85,8 @@ Tally = Literal[
     "avg_out",
     "resized",
     "resized_positions",  #: height × width
+    "bilinear",  #: those of `resized` that are interpolated so
+    "transposed",  #: MACs at positions that transposed convolutions make
     "fused",  #: channels × weights
     "shared",  #: MACs of layers that are met again
     "shared_hooks",  #: MACs of layers that are hooked again
