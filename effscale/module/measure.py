@@ -26,6 +26,7 @@ from effscale.module import formulas
 from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
 from effscale.module.build import build
 from effscale.module.flops import dispatched
+from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.network.network import network
 from effscale.quantity import human
 
@@ -86,56 +87,6 @@ class Measurement(Cost):
         """Its figures, and the counter's own by operator, for notebooks."""
         own = figures(f"{self.engine}, by operator", self.operators)
         return f"{super()._repr_html_()}{own}"
-
-
-class Input(NamedTuple):
-    """A tensor that a module takes; of the type of its weights where none is given."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype | None = None
-
-
-def leaves(tree: Any) -> Iterator[Input]:  # noqa: ANN401 - lists, tuples and dictionaries
-    """The tensors of what goes into a module."""
-    match tree:
-        case Input():
-            yield tree
-        case list() | tuple():
-            for each in tree:
-                yield from leaves(each)
-        case dict():
-            yield from leaves([*tree.values()])
-        case _:
-            pass
-
-
-def filled(tree: Any, make: Callable[[Input], Any]) -> Any:  # noqa: ANN401
-    """The same lists, tuples and dictionaries with what is made of each tensor."""
-    match tree:
-        case Input():
-            return make(tree)
-        case list() | tuple():
-            return type(tree)([filled(each, make) for each in tree])
-        case dict():
-            return {name: filled(each, make) for name, each in tree.items()}
-        case _:
-            return tree
-
-
-class Called(nn.Module):
-    """A module, given its tensors one by one, however it takes them."""
-
-    def __init__(
-        self, module: nn.Module, args: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> None:
-        super().__init__()
-        self.module, self._call = module, (args, keywords)
-
-    def forward(self, *tensors: torch.Tensor) -> Any:  # noqa: ANN401
-        """Whatever the module puts out."""
-        each = iter(tensors)
-        args, keywords = filled(self._call, lambda _: next(each))
-        return self.module(*args, **keywords)
 
 
 def measure(
@@ -302,18 +253,18 @@ def _by_fvcore(
     Raises:
         MeasureError: if fvcore fails on one of the operators that it knows.
     """
-    tensors = tuple(_tensors((args, named)))
+    tensors = tuple(tensors_of((args, named)))
     if named or not all(isinstance(each, torch.Tensor) for each in args):
-        called = _by_fvcore(_called(module, args, named), tensors, {})
+        inside = _by_fvcore(called(module, args, named), tensors, {})
         inner = {
             path.removeprefix("module").removeprefix("."): macs
-            for path, macs in called.modules.items()
+            for path, macs in inside.modules.items()
         }
         places = {
             name: path.removeprefix("module").removeprefix(".")
-            for name, path in called.places.items()
+            for name, path in inside.places.items()
         }
-        return replace(called, modules=inner, places=places)
+        return replace(inside, modules=inner, places=places)
     seen = _Seen(len(tensors))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
@@ -372,34 +323,6 @@ def _by_fvcore(
 
 #: What the trace of scripted code may hold, whose insides fvcore does not look at.
 _BRANCHES = ("prim::If", "prim::Loop", "prim::CallMethod")
-
-
-def _tensors(tree: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
-    match tree:
-        case torch.Tensor():
-            yield tree
-        case list() | tuple():
-            for each in tree:
-                yield from _tensors(each)
-        case dict():
-            yield from _tensors([*tree.values()])
-        case _:
-            pass
-
-
-def _called(module: nn.Module, args: Any, named: Any) -> Called:  # noqa: ANN401
-    def shape(tree: Any) -> Any:  # noqa: ANN401
-        match tree:
-            case torch.Tensor():
-                return Input(tuple(tree.shape))
-            case list() | tuple():
-                return type(tree)([shape(each) for each in tree])
-            case dict():
-                return {name: shape(each) for name, each in tree.items()}
-            case _:
-                return tree
-
-    return Called(module, shape(args), shape(named))
 
 
 def _short(name: str) -> str:
