@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
+from effscale.report.rows import FIGURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 KEYS = {
     *("name", "strategy", "phi", "depth_multiplier", "width_multiplier"),
     *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-    *("ratio", "budget", "deviation", "measured"),
+    *("products", "ratio", "budget", "deviation", "measured"),
 }
 #: Few networks off the ray: quick to count.
 NARROW = ("--free", "--min-depth", "1", "--max-depth", "1.2", "--max-width", "1.1")
@@ -345,6 +346,6 @@ def test_measures_what_it_finds(run: Run) -> None:
     found = rows(run, "--macs", "1G", "--measure", "torch")
     assert len(found) == 2
     for row in found:
-        figures = {key: row[key] for key in ("params", "macs", "activations")}
+        figures = {key: row[key] for key in FIGURES}
         assert row["measured"] == {"engine": "torch", **figures}
         assert row["agrees"] is True

@@ -12,6 +12,7 @@ import pytest
 
 import effscale as es
 from effscale import extras
+from effscale.report.rows import FIGURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -278,7 +279,7 @@ def test_measures_the_rows_that_it_shows(run: Run) -> None:
     data = answer(run, *QUICK, "--top", "2", "--measure", "torch")
     first, second, *others = data["candidates"]
     for row in (first, second):
-        figures = {key: row[key] for key in ("params", "macs", "activations")}
+        figures = {key: row[key] for key in FIGURES}
         assert row["measured"] == {"engine": "torch", **figures}
     assert others
     assert {row["measured"] for row in others} == {None}
