@@ -8,7 +8,8 @@ import click
 
 from effscale.choices import TABLES
 from effscale.cli import latency, options
-from effscale.cli.options import Request
+from effscale.cli.help import Command, titled
+from effscale.cli.options import Request, note
 from effscale.cli.types import SpecOrFamily
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     ]
 
 
-@click.command("compare")
+@click.command("compare", cls=Command)
 @click.argument("specs", type=SpecOrFamily(), nargs=-1, metavar="[SPEC]...")
+@titled("What to show")
 @click.option(
     "--to",
     metavar="NAME|cheapest",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     help="A paper's table instead, with ours beside each cell: efficientnet-2, -3 or "
     "-7; efficientdet-1, -2, -4 or -5.",
 )
+@titled("Against a revision")
 @click.option(
     "--since",
     metavar="REVISION",
@@ -218,9 +221,9 @@ def _networks(
     drawn = points(compared)
     names = {each.name for each in drawn}
     bare = [each.name for each in compared if each.name not in names]
-    if request.picture and drawn and bare and not request.quiet:
+    if request.picture and drawn and bare:
         why = "not drawn, no accuracy published by that measure"
-        click.echo(f"{why}: {', '.join(bare)}", err=True)
+        note(f"{why}: {', '.join(bare)}", quiet=request.quiet)
     apart = _apart(compared, to, parts=parts, timed=timed)
 
     def answer(measured: Sequence[Measurement | None]) -> Report:

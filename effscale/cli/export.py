@@ -9,6 +9,7 @@ import click
 
 from effscale.atomic_write import replacing
 from effscale.cli import options
+from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.latency import MAX_BATCH
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
@@ -32,8 +33,9 @@ def batch(text: str) -> int | None:
     return int(text)
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @options.spec_argument()
+@titled(OUTPUT)
 @click.option(
     "--to",
     "kind",
@@ -45,6 +47,7 @@ def batch(text: str) -> int | None:
     "--output", type=Target(), required=True, help="The file, written whole or not."
 )
 @options.force_option
+@titled("Network")
 @click.option(
     "--phi",
     type=Range(-50, 50),

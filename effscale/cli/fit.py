@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import QUANTITIES, QUANTITY, Range
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from effscale.cli.options import F
     from effscale.search.fit import Found, Limits
+    from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
 
 
@@ -27,8 +29,10 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     )
 
 
-@click.command("fit")
+@click.command("fit", cls=Command)
 @options.spec_argument(default="b0")
+@titled("The cost to meet")
+@titled("Budget")
 @click.option(
     "--macs",
     type=QUANTITIES,
@@ -36,6 +40,7 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     help="The cost to meet: 1.5G; several with commas give a family.",
 )
 @options.tolerance_option
+@titled("Search")
 @click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
 @options.strategy_option("The ray to search, as in effscale scale.")
 @click.option("--params", type=QUANTITY, help="At most so many parameters: 8M.")
@@ -104,9 +109,9 @@ def command(  # noqa: PLR0913 - options
         raise click.UsageError("--free and --strategy take one ray and one cost")
     baseline = request.read(spec)
     if free:
-        found, searched = _off_ray(baseline, macs[0], limits, tolerance, request)
+        found, searched, left = _off_ray(baseline, macs[0], limits, tolerance, request)
     else:
-        found, searched = _on_ray(baseline, macs, limits, strategy[0])
+        found, searched, left = _on_ray(baseline, macs, limits, strategy[0])
     every = found
     if len(macs) > 1:  # the others are named where they are missed
         found = [each for each in every if each.role == "nearest"]
@@ -117,6 +122,7 @@ def command(  # noqa: PLR0913 - options
         found,
         asked=_asked(macs, tolerance),
         searched=searched,
+        left=left,
         measured=measured,
         units=request.units,
         top=top,
@@ -131,19 +137,19 @@ def command(  # noqa: PLR0913 - options
 
 def _on_ray(
     baseline: Spec, macs: list[int], limits: Limits, strategy: str
-) -> tuple[list[Found], str]:
+) -> tuple[list[Found], str, LeftOut]:
     from effscale.search.fit import on_ray, ray
 
     path = ray(baseline, max(macs), limits, strategy)
     found = [each for target in macs for each in on_ray(path, target)]
     low, high = path.phi[0], path.end[-1]
     text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
-    return found, text
+    return found, text, path.left
 
 
 def _off_ray(
     baseline: Spec, macs: int, limits: Limits, tolerance: float, request: Request
-) -> tuple[list[Found], str]:
+) -> tuple[list[Found], str, LeftOut]:
     from effscale.growth.growth import growth_of
     from effscale.search.off_ray import off_ray
 
@@ -158,7 +164,7 @@ def _off_ray(
     text = f"{answer.enumerated:,} networks off the ray, {answer.within:,} within it"
     kept = growth_of(baseline).kept
     text += f"; {kept}" if kept else ""
-    return answer.found, text
+    return answer.found, text, answer.left
 
 
 def _asked(macs: list[int], tolerance: float) -> str:

@@ -12,7 +12,8 @@ import click
 
 from effscale.choices import SHARES, SORTS
 from effscale.cli import options, study
-from effscale.cli.options import Request
+from effscale.cli.help import Command, titled
+from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
@@ -62,8 +63,9 @@ class Ranges:
         ]
 
 
-@click.command("grid")
+@click.command("grid", cls=Command)
 @options.spec_argument(default="b0")
+@titled("Budget")
 @click.option(
     "--budget",
     type=BUDGET,
@@ -77,6 +79,7 @@ class Ranges:
     default="nominal",
     help="What must meet the budget: α·β²·γ², or the MACs of the rounded network.",
 )
+@titled("Search")
 @click.option(
     "--step",
     type=STEPS,
@@ -103,6 +106,7 @@ class Ranges:
     default="1",
     help="Where to count; several, 1..7, rank how well the family tracks BUDGET^φ.",
 )
+@titled("What to show")
 @click.option(
     "--sort",
     type=click.Choice(SORTS),
@@ -255,7 +259,7 @@ def _searched(baseline: Spec, asked: Grid, request: Request) -> Answer:
     shown = request.verbose or (sys.stderr.isatty() and not request.quiet)
     if asked.constraint and shown:
         seconds = time.perf_counter() - start
-        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
+        note(f"searched {asked.points:,} points in {seconds:.2f} s")
     return answer
 
 

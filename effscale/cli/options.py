@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from effscale.atomic_write import is_written_through, whole
+from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
-from effscale.errors import DisagreementError
+from effscale.errors import DisagreementError, dotted
+from effscale.markup import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,15 +55,15 @@ def gathered(**makers: Callable[..., object]) -> Callable[[F], F]:
     return decorate
 
 
-def every(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """One decorator of several options, in the order of --help."""
+def every(*options: Callable[[F], F], title: str) -> Callable[[F], F]:
+    """One decorator of several options, in the order of --help, under a heading."""
 
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
         return function
 
-    return decorate
+    return under(title, decorate)
 
 
 def refuse(given: Mapping[str, object], why: str) -> None:
@@ -80,11 +82,12 @@ def spec_argument(default: str | None = None) -> Callable[[F], F]:
 def format_option(what: str) -> Callable[[F], F]:
     """`--format`, which says how to print `what` the command has to show."""
     help_text = f"How to print {what}.  [default: table]"
-    return click.option("--format", "form", type=click.Choice(FORMATS), help=help_text)
+    choice = click.Choice(FORMATS)
+    return under(OUTPUT, click.option("--format", "form", type=choice, help=help_text))
 
 
 def measure_option(default: str = "fvcore") -> Callable[[F], F]:
-    return click.option(
+    option = click.option(
         "--measure",
         "engine",
         type=click.Choice(["fvcore", "torch", "none"]),
@@ -92,11 +95,12 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
         help="Build the network and check the count: fvcore runs it once, torch counts "
         "without memory, none leaves torch alone.",
     )
+    return under(NETWORK, option)
 
 
 def plot_option(what: str) -> Callable[[F], F]:
     help_text = f"Draw {what}, to a .png or .svg file (needs effscale[plot])."
-    return click.option("--plot", type=Target(), help=help_text)
+    return under(OUTPUT, click.option("--plot", type=Target(), help=help_text))
 
 
 def seed_option(help_text: str) -> Callable[[F], F]:
@@ -115,14 +119,19 @@ def strategy_option(help_text: str) -> Callable[[F], F]:
     )
 
 
-units_option = click.option(
-    "--units",
-    type=click.Choice(["macs", "flops"]),
-    default="macs",
-    show_default=False,
-    help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
+units_option = under(
+    OUTPUT,
+    click.option(
+        "--units",
+        type=click.Choice(["macs", "flops"]),
+        default="macs",
+        show_default=False,
+        help="In tables, MACs or FLOPs (2 × MACs); JSON and CSV carry MACs.",
+    ),
 )
-force_option = click.option("--force", is_flag=True, help="Replace the output file.")
+force_option = under(
+    OUTPUT, click.option("--force", is_flag=True, help="Replace the output file.")
+)
 output_options = every(
     format_option("the answer"),
     click.option(
@@ -133,6 +142,7 @@ output_options = every(
     ),
     force_option,
     units_option,
+    title=OUTPUT,
 )
 network_options = every(
     click.option(
@@ -147,6 +157,7 @@ network_options = every(
         metavar="N",
         help="Classes of the network instead of the spec's.",
     ),
+    title=NETWORK,
 )
 tolerance_option = click.option(
     "--tolerance",
@@ -154,12 +165,13 @@ tolerance_option = click.option(
     default=0.05,
     help="How far from what was asked a cost may be, relative to it.",
 )
-quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="No progress, no notes."
+quiet_option = under(
+    OUTPUT, click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
 )
 verbosity = every(
     quiet_option,
     click.option("-v", "--verbose", is_flag=True, help="Say more, on stderr."),
+    title=OUTPUT,
 )
 
 
@@ -184,10 +196,9 @@ class Request:
     units: Units = "macs"
     quiet: bool = False
     verbose: bool = False
-    output_option: str = "--output"  #: what asks for `output`
 
     def __post_init__(self) -> None:
-        self._refuse_existing(self.output, self.output_option)
+        self._refuse_existing(self.output, "--output")
         self._refuse_existing(self.plot, "--plot")
         _ = self.picture
 
@@ -214,10 +225,13 @@ class Request:
             SpecError, ScaleError: if there is none.
         """
         from effscale.growth.scale import at_resolution, load, with_classes
+        from effscale.spec.geometry import uncovered
 
         found = load(spec)
         if self.resolution is not None and self.resolution != found.resolution:
-            found = at_resolution(found, self.resolution)
+            before, found = found, at_resolution(found, self.resolution)
+            for place, what in uncovered(before, found).items():
+                note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)
         return found
@@ -257,21 +271,21 @@ class Request:
         from effscale.report.render import show, text
 
         for line in report.warnings:
-            click.echo(line, err=True)
+            note(line)
         if self.output is None or not to_file:
             show(report, self.form or "table")  # type: ignore[arg-type]  # click checked it
         else:
             form = self.form or _SUFFIXES.get(self.output.suffix, "table")
             self.write(text(report, form))  # type: ignore[arg-type]
         if self.plot is not None:
-            write(self.plot, image)
+            write(self.plot, image, quiet=self.quiet)
 
     def write(self, text: str, *, aside: bool = False) -> None:
         """Write the text to the output file, or print it; `aside` to stderr."""
         if self.output is None:
             click.echo(text, nl=False, err=aside)
         else:
-            write(self.output, text)
+            write(self.output, text, quiet=self.quiet)
 
     def prove(
         self, specs: Sequence[Spec], measured: Sequence[Measurement | None]
@@ -288,9 +302,9 @@ class Request:
             return
         from effscale.module.measure import difference
 
-        lines = [line for spec, m in pairs if (line := difference(spec, m))]
-        if lines:
-            raise DisagreementError("\n".join(lines))
+        found = [line for spec, m in pairs if (line := difference(spec, m))]
+        if found:
+            raise DisagreementError("\n".join(found))
 
 
 def _explain(measured: Sequence[Measurement | None]) -> None:
@@ -298,12 +312,18 @@ def _explain(measured: Sequence[Measurement | None]) -> None:
     for each in filter(None, measured[:1]):
         known = ", ".join(f"{name} {n:,}" for name, n in each.operators.items())
         free = ", ".join(f"{name} ×{n}" for name, n in each.free.items())
-        click.echo(f"{each.engine}, by operator: {known}", err=True)
-        click.echo(f"{each.engine} leaves out by convention: {free}", err=True)
+        note(f"{each.engine}, by operator: {known}")
+        note(f"{each.engine} leaves out by convention: {free}")
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Put `content` into the file at `path`, whole or not at all.
+def note(text: str, *, quiet: bool = False) -> None:
+    """Say something beside the answer, on stderr, unless results alone are wanted."""
+    if not quiet:
+        click.echo(lines(text), err=True)
+
+
+def write(path: Path, content: str | bytes, *, quiet: bool) -> None:
+    """Put `content` into the file at `path`, whole or not at all, and say so.
 
     Raises:
         OutputError: if the system refuses.
@@ -312,3 +332,5 @@ def write(path: Path, content: str | bytes) -> None:
         content = content.encode(errors="replace")
     with whole(path) as file:
         file.write(content)
+    if not is_written_through(path):
+        note(f"wrote {path}", quiet=quiet)

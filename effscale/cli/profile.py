@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from effscale.choices import BALANCE, TOOLS
 from effscale.cli import latency, options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import Parsed, Range
 from effscale.errors import DisagreementError
@@ -197,8 +198,9 @@ def _given(option: str) -> bool:
     return context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE
 
 
-@click.command("profile")
+@click.command("profile", cls=Command)
 @options.spec_argument()
+@titled("What to show")
 @click.option(
     "--by",
     type=click.Choice(["part", "layer", "operator", "level"]),
@@ -218,6 +220,7 @@ def _given(option: str) -> bool:
     default=1,
     help="Of a module, how many levels of its tree to show.",
 )
+@titled("Modules of your own")
 @click.option(
     "--arg",
     "arguments",
@@ -243,6 +246,7 @@ def _given(option: str) -> bool:
 )
 @options.network_options
 @options.measure_option()
+@titled("Memory and bandwidth")
 @click.option(
     "--memory",
     is_flag=True,
@@ -333,7 +337,7 @@ def _note_expected(spec: Spec, counted: dict[str, int]) -> None:
         if stated != counted[name]:
             own = f"expected {stated:,} (the file's own figure)"
             line = f"{spec.name}: expected.{name}: {own}, counted {counted[name]:,}"
-            click.echo(line, err=True)
+            options.note(line)
 
 
 def _show_module(
@@ -359,6 +363,10 @@ def _show_module(
         found = any_module.load(module.reference, dict(module.arguments))
         inputs, keywords = any_module.given(found.module, module.inputs)
         counted = any_module.count(found, inputs, engines, keywords)
+    forward = found.module.forward
+    taken = any_module.swallowed("--input", "forward", forward, keywords)
+    for line in (*found.notes, *taken):
+        options.note(line, quiet=request.quiet)
     answer = report(counted, by=by, depth=module.depth, units=request.units, tool=tool)
     if timed is not None and counted.answer is not None:
         answer = latency.of_module(answer, counted, timed, request)

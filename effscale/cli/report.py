@@ -9,6 +9,7 @@ import click
 
 from effscale.cli import latency, options
 from effscale.cli.compare import compared_networks
+from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import SpecOrFamily, Target
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from effscale.cli.latency import Timed
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @click.argument(
     "specs", type=SpecOrFamily(), nargs=-1, required=True, metavar="SPEC..."
 )
+@titled(OUTPUT)
 @click.option(
     "--output", type=Target(), help="Write the page to this file, whole or not at all."
 )
 @options.force_option
+@titled("What to show")
 @click.option("--title", help="What the page is called.  [default: its networks]")
 @click.option(
     "--to",
@@ -83,8 +86,6 @@ def command(
             progress=lambda name: bar.advance(1, f"drawing {name}"),
         )
     request.write(text)
-    if output is not None and not request.quiet:
-        click.echo(f"{output}: {names}, {len(text.encode()):,} bytes", err=True)
     request.prove(networks, measured)
 
 

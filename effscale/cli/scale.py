@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import PHIS, SWEEP
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-@click.command("scale")
+@click.command("scale", cls=Command)
 @options.spec_argument(default="b0")
+@titled("Scaling")
 @click.option(
     "--phi",
     type=PHIS,
@@ -103,11 +105,11 @@ def _sweep(
     from effscale.search.sweep import sweep
 
     base = base_macs(baseline)
-    steps = sweep(baseline, *asked)
-    answer = report.report(baseline, asked[0], steps, base, units=request.units)
+    found = sweep(baseline, *asked)
+    answer = report.report(baseline, asked[0], found, base, units=request.units)
     image = b""
     if request.picture:
         from effscale.report import plots
 
-        image = plots.sweep(asked[0], steps, request.picture)
+        image = plots.sweep(asked[0], found.steps, request.picture)
     request.deliver(answer, image)

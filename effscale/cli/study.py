@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from effscale.cli import options
+from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import DURATION, Parsed
@@ -188,6 +189,7 @@ evaluation_options = options.every(
         help="Print the commands that would be run, or the script for SLURM; do "
         "nothing.",
     ),
+    title="Accuracy",
 )
 
 
@@ -319,12 +321,13 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         grow = asked.grow or asked.refine
         how = _how(asked, engine)
         study = stack.enter_context(hold(asked.study, made, how, grow=grow))
-        if (changed := made.other_versions(study.header)) and not request.quiet:
-            click.echo(f"the study began with {changed}", err=True)
+        if changed := made.other_versions(study.header):
+            options.note(f"the study began with {changed}", quiet=request.quiet)
         if engine is not None:
             _train(study, asked, plan, engine, request)
-        elif asked.refine and not request.quiet:
-            click.echo("nothing new to refine; a smaller --step may find it", err=True)
+        elif asked.refine:
+            said = "nothing new to refine; a smaller --step may find it"
+            options.note(said, quiet=request.quiet)
     deliver(load(asked.study), asked.objective, asked.course, request, command="grid")
 
 
@@ -393,8 +396,7 @@ def _dry_run(
     else:
         for words in commands(study, trainings):
             click.echo(shlex.join(words))
-    if not quiet:
-        click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
+    options.note(f"{len(trainings)} trainings, nothing is run", quiet=quiet)
 
 
 def _train(
@@ -450,9 +452,8 @@ def _until(end: float | None) -> str:
 
 
 def _say_kept(why: str, ahead: Forecast, *, quiet: bool) -> None:
-    if not quiet:
-        kept = f"{ahead.all - ahead.left} of {ahead.all} trainings are done and kept"
-        click.echo(f"{why}{kept}; the same command goes on from there", err=True)
+    kept = f"{ahead.all - ahead.left} of {ahead.all} trainings are done and kept"
+    options.note(f"{why}{kept}; the same command goes on from there", quiet=quiet)
 
 
 def _check_names(study: Study, aim: Objective, bar: Bar) -> None:
@@ -494,8 +495,9 @@ def deliver(
         raise SystemExit(1)
 
 
-@click.command("study")
+@click.command("study", cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@titled("What to show")
 @objective_option
 @click.option(
     "--watch",

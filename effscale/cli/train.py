@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import options
+from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar, Stopping
 from effscale.cli.types import (
@@ -48,7 +49,6 @@ def result(
         resolution=resolution,
         form=form or (None if output is None else "json"),
         output=output,
-        output_option="--out",
         force=force,
         quiet=quiet,
     )
@@ -111,8 +111,9 @@ class Machine:
         return min(wanted, MOST_WORKERS)
 
 
-@click.command("train")
+@click.command("train", cls=Command)
 @options.spec_argument()
+@titled("Data")
 @click.option(
     "--data",
     default="digits",
@@ -126,6 +127,7 @@ class Machine:
     is_flag=True,
     help="Decode every image first, and name those that cannot be.",
 )
+@titled("Recipe")
 @click.option(
     "--epochs",
     type=click.IntRange(1, 10**6),
@@ -197,6 +199,7 @@ class Machine:
     default=0.0,
     help="Make a part of so many images black (needs effscale[train]).",
 )
+@titled("Data")
 @click.option(
     "--normalize",
     type=NORMALIZE,
@@ -217,6 +220,7 @@ class Machine:
     metavar="N",
     help="Classes of the network.  [default: as many as the data have]",
 )
+@titled("Machine")
 @click.option(
     "--device",
     type=DEVICE,
@@ -248,16 +252,16 @@ class Machine:
     type=DURATION,
     help="Stop after 90s, 10m or 2h, checkpoint kept; exits 1 if that is too soon.",
 )
+@titled(OUTPUT)
 @click.option(
     "--checkpoint",
     type=Target(),
     metavar="FILE",
-    help="Keep the training here, and take it up from here.  [default: OUT.checkpoint]",
+    help="Keep the training here, and take it up from here.  "
+    "[default: OUTPUT.checkpoint]",
 )
 @click.option(
-    "--out",
     "--output",
-    "output",
     type=Target(),
     help="Write the result to this file, as JSON unless --format says otherwise.",
 )
@@ -294,7 +298,7 @@ def command(  # noqa: PLR0913 - options
 
     \b
       effscale train mobilenetv3-small --resolution 32 --epochs 5
-      effscale train my.yaml --data photos/ --epochs 100 --augment rand --out my.json
+      effscale train my.yaml --data photos/ --epochs 100 --augment rand --output my.json
     """
     from effscale.report.train import data_lines, report
     from effscale.train.recipe import device_of, precision_of, use_threads
@@ -307,7 +311,7 @@ def command(  # noqa: PLR0913 - options
     network = fitted(request.read(spec), images, classes)
     if data != DIGITS and not request.quiet:
         for line in data_lines(images.name, images.counts(), images.notes):
-            click.echo(line, err=True)
+            options.note(line)
     if check_data:
         _check(images, quiet=request.quiet)
     training = Training(
@@ -338,7 +342,7 @@ def _file(checkpoint: Path | None, output: Path | None) -> Path | None:
     if checkpoint is None:
         return output and output.with_name(f"{output.name}.checkpoint")
     if output is not None and checkpoint.resolve() == output.resolve():
-        message = f"expected another file than --out, got {str(checkpoint)!r}"
+        message = f"expected another file than --output, got {str(checkpoint)!r}"
         raise click.BadParameter(message, param_hint="'--checkpoint'")
     return checkpoint
 
@@ -349,8 +353,8 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
 
     epochs = training.recipe.epochs
     end = time.monotonic() + (math.inf if seconds is None else seconds)
-    if training.step and not quiet:
-        click.echo(f"{training.file}: goes on {_place(training)}", err=True)
+    if training.step:
+        options.note(f"{training.file}: goes on {_place(training)}", quiet=quiet)
     with Stopping() as stopping, Bar(training.last_step, quiet=quiet) as bar:
         bar.advance(training.step, "training")
         for epoch in training.run():
@@ -367,8 +371,7 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
     kept = _kept(training)
     if late and not stopping:
         raise TrainError(f"time limit: reached {_place(training)}; {kept}")
-    if not quiet:
-        click.echo(f"stopped {_place(training)}; {kept}", err=True)
+    options.note(f"stopped {_place(training)}; {kept}", quiet=quiet)
     stopping.leave()
 
 

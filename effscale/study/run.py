@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: What a template cannot do without.
 NEEDED = ("{spec}", "{out}")
 #: effscale's own trainer, by the Python that runs the study or a node's work.
-TRAIN = "{python} -m effscale train {spec} --out {out} --seed {seed}"
+TRAIN = "{python} -m effscale train {spec} --output {out} --seed {seed}"
 #: What a template has where candidates climb rungs.
 EPOCHS = "{epochs}"
 #: Seconds between two signs of life while nothing ends.

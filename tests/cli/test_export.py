@@ -52,7 +52,7 @@ def test_a_training_goes_on_with_its_normalisation(
 ) -> None:
     made, path = tmp_path / "made.json", tmp_path / "small.pth"
     asked = ("--resolution", "32", "--epochs", "1", "--batch", "512", "-q")
-    done = run("train", small, *asked, "--normalize", "imagenet", "--out", str(made))
+    done = run("train", small, *asked, "--normalize", "imagenet", "--output", str(made))
     assert done.exit_code == 0
     kept = tmp_path / "made.json.checkpoint"
     options = ("--classes", "10", "--weights", str(kept), "--output", str(path))

@@ -51,6 +51,19 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
     assert len(options) >= 2
 
 
+#: Options of a command that are read at a glance, without headings.
+FEW = 8
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_many_options_stand_under_headings(name: str) -> None:
+    command = cli.main.get_command(click.Context(cli.main), name)
+    assert command is not None
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    if len(options) > FEW:
+        assert [each.name for each in options if not hasattr(each, "title")] == []
+
+
 def test_version_names_the_engines_and_the_convention(run: Run) -> None:
     result = run("--version")
     assert result.exit_code == 0

@@ -73,7 +73,7 @@ def test_the_result_has_all_that_it_depends_on(
     run: Run, spec: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    result = run("train", spec, *BRIEF, "--seed", "3", "--out", str(out), "-q")
+    result = run("train", spec, *BRIEF, "--seed", "3", "--output", str(out), "-q")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     found = json.loads(out.read_text("utf-8"))
     assert found["spec"] == "small"
@@ -98,7 +98,7 @@ def test_counts_the_network_that_it_trained(
     run: Run, spec: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    options = ("--resolution", "12x16", "--classes", "11", "--out", str(out))
+    options = ("--resolution", "12x16", "--classes", "11", "--output", str(out))
     assert run("train", spec, "--epochs", "1", *options).exit_code == 0
     found = result_of(out)
     text = TEXT.replace("resolution: 8", "resolution: [12, 16]")
@@ -109,7 +109,7 @@ def test_counts_the_network_that_it_trained(
 
 def test_resumed_it_ends_as_it_would_have(run: Run, spec: str, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole.json", tmp_path / "parts.json"
-    asked = ("train", spec, "--epochs", "3", "--threads", "1", "--out")
+    asked = ("train", spec, "--epochs", "3", "--threads", "1", "--output")
     assert run(*asked, str(whole)).exit_code == 0
     first = run(*asked, str(parts), "--time-limit", "0.001s")
     file = tmp_path / "parts.json.checkpoint"
@@ -130,7 +130,7 @@ def test_stopped_on_a_rung_it_says_what_it_came_to_and_goes_on(
     run: Run, spec: str, tmp_path: Path
 ) -> None:
     complete, parts = tmp_path / "complete.json", tmp_path / "parts.json"
-    asked = ("train", spec, "--epochs", "3", "--threads", "1", "--out")
+    asked = ("train", spec, "--epochs", "3", "--threads", "1", "--output")
     assert run(*asked, str(complete)).exit_code == 0
     first = run(*asked, str(parts), "--until", "1")
     assert first.exit_code == 0
@@ -156,7 +156,7 @@ def birds(root: Path) -> Path:
 
 def test_says_first_what_is_learnt_from(run: Run, spec: str, tmp_path: Path) -> None:
     root = birds(tmp_path / "birds")
-    options = ("--data", str(root), "--out", str(tmp_path / "out.json"))
+    options = ("--data", str(root), "--output", str(tmp_path / "out.json"))
     result = run("train", spec, *BRIEF, *options, "--check-data")
     assert result.exit_code == 0
     said = [
@@ -187,9 +187,9 @@ def test_a_result_that_is_there_is_not_replaced(
 ) -> None:
     out = tmp_path / "out.json"
     out.write_text("mine", encoding="utf-8")
-    result = run("train", spec, "--out", str(out))
+    result = run("train", spec, "--output", str(out))
     assert result.exit_code == 2
-    assert f"'--out': {str(out)!r} exists; --force replaces it" in result.stderr
+    assert f"'--output': {str(out)!r} exists; --force replaces it" in result.stderr
     assert out.read_text("utf-8") == "mine"
 
 
@@ -197,8 +197,8 @@ def test_a_checkpoint_is_no_place_for_the_result(
     run: Run, spec: str, tmp_path: Path
 ) -> None:
     out = str(tmp_path / "a.json")
-    result = run("train", spec, "--out", out, "--checkpoint", out)
-    message = f"'--checkpoint': expected another file than --out, got {out!r}"
+    result = run("train", spec, "--output", out, "--checkpoint", out)
+    message = f"'--checkpoint': expected another file than --output, got {out!r}"
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -274,7 +274,7 @@ class Started:
         self.file = out.with_name(f"{out.name}.checkpoint")
         self.before = self.kept()
         self.said = out.with_name("said")
-        words = ["train", spec, "--out", str(out), "--epochs", str(epochs)]
+        words = ["train", spec, "--output", str(out), "--epochs", str(epochs)]
         self.process = started([*words, "--threads", "1"], str(self.said))
 
     def kept(self) -> int:
@@ -320,7 +320,7 @@ def test_asked_to_stop_it_keeps_what_is_done(
 def test_killed_at_any_moment_it_goes_on(run: Run, spec: str, tmp_path: Path) -> None:
     """And ends as one that was not: the files that are written are never half there."""
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
-    asked = ("train", spec, "--epochs", "16", "--threads", "1", "--out")
+    asked = ("train", spec, "--epochs", "16", "--threads", "1", "--output")
     for moment in (0.0, 0.03, 0.1):
         training = Started(spec, out, 16)
         training.wait()

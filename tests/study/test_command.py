@@ -13,7 +13,7 @@ from effscale.study.run import check_program, template
 if TYPE_CHECKING:
     from pathlib import Path
 
-OURS = "{python} -m effscale train {spec} --out {out} --seed {seed}"
+OURS = "{python} -m effscale train {spec} --output {out} --seed {seed}"
 
 
 def test_a_command_of_one_s_own_stays_as_it_is() -> None:
