@@ -43,7 +43,10 @@ def schema() -> dict[str, Any]:
 #: A value that a block's parameter stands for.
 _PARAMETER = {"type": "string", "pattern": f"^{PARAMETER.pattern}$"}
 #: Keys of lines that a parameter cannot stand for.
-_STATED = {"block", "cell", "shared", *("branches", "layers", "shortcut", "projection")}
+_STATED = {
+    *("block", "cell", "shared", "name", "reads", "merge", "like"),
+    *("branches", "layers", "shortcut", "projection"),
+}
 
 
 def _allow_parameters(stated: dict[str, Any]) -> None:
