@@ -12,7 +12,7 @@ from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Norm, Spec, Squeeze
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
-from effscale.spec.values import Activation, Gate
+from effscale.spec.values import Activation, Gate, SamePadding
 from tests.drawn_detectors import detector_files
 from tests.drawn_lines import files
 
@@ -110,6 +110,7 @@ def _sized(draw: DrawFn, file: dict[str, Any]) -> Spec:
             "activation": draw(ACTIVATIONS),
             "norm": draw(norms()),
             "squeeze_excite": draw(squeezes()),
+            "padding": draw(st.sampled_from(get_args(SamePadding))),
             "stochastic_depth": draw(st.floats(0, 0.5)),
         }
     )

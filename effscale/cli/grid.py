@@ -13,7 +13,7 @@ import click
 from effscale.choices import SHARES, SORTS
 from effscale.cli import options, study
 from effscale.cli.help import Command, titled
-from effscale.cli.options import Request
+from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
@@ -239,7 +239,7 @@ def _searched(baseline: Spec, asked: Grid, request: Request) -> Answer:
     shown = request.verbose or (sys.stderr.isatty() and not request.quiet)
     if asked.constraint and shown:
         seconds = time.perf_counter() - start
-        click.echo(f"searched {asked.points:,} points in {seconds:.2f} s", err=True)
+        note(f"searched {asked.points:,} points in {seconds:.2f} s")
     return answer
 
 

@@ -337,7 +337,7 @@ def _note_expected(spec: Spec, counted: dict[str, int]) -> None:
         if stated != counted[name]:
             own = f"expected {stated:,} (the file's own figure)"
             line = f"{spec.name}: expected.{name}: {own}, counted {counted[name]:,}"
-            click.echo(line, err=True)
+            options.note(line)
 
 
 def _show_module(
@@ -363,6 +363,10 @@ def _show_module(
         found = any_module.load(module.reference, dict(module.arguments))
         inputs, keywords = any_module.given(found.module, module.inputs)
         counted = any_module.count(found, inputs, engines, keywords)
+    forward = found.module.forward
+    taken = any_module.swallowed("--input", "forward", forward, keywords)
+    for line in (*found.notes, *taken):
+        options.note(line, quiet=request.quiet)
     answer = report(counted, by=by, depth=module.depth, units=request.units, tool=tool)
     if timed is not None and counted.answer is not None:
         answer = latency.of_module(answer, counted, timed, request)

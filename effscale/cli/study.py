@@ -215,8 +215,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         if is_left(asked.study, trainings, plan):  # before a folder is made in vain
             engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
         study = stack.enter_context(held(asked.study, made, how))
-        if (changed := made.other_versions(study.header)) and not request.quiet:
-            click.echo(f"the study began with {changed}", err=True)
+        if changed := made.other_versions(study.header):
+            options.note(f"the study began with {changed}", quiet=request.quiet)
         if engine is not None:
             _train(study, asked, plan, engine, request)
     deliver(load(asked.study), asked.objective, asked.seeds, request, command="grid")
@@ -265,8 +265,7 @@ def _dry_run(
     else:
         for words in commands(Study(asked.study, made, {}), trainings):
             click.echo(shlex.join(words))
-    if not quiet:
-        click.echo(f"{len(trainings)} trainings, nothing is run", err=True)
+    options.note(f"{len(trainings)} trainings, nothing is run", quiet=quiet)
 
 
 def _train(
@@ -309,9 +308,10 @@ def _train(
                     bar.say(in_a_line(study, outcome, plan.attempts))
                 tick(ended)
         except KeyboardInterrupt:
-            if not request.quiet:
-                kept = f"{done} of {len(trainings)} trainings are done and kept"
-                click.echo(f"{kept}; the same command goes on from there", err=True)
+            kept = f"{done} of {len(trainings)} trainings are done and kept"
+            options.note(
+                f"{kept}; the same command goes on from there", quiet=request.quiet
+            )
             raise
 
 

@@ -299,7 +299,7 @@ def command(  # noqa: PLR0913 - options
     network = fitted(request.read(spec), images, classes)
     if data != DIGITS and not request.quiet:
         for line in data_lines(images.name, images.counts(), images.notes):
-            click.echo(line, err=True)
+            options.note(line)
     if check_data:
         _check(images, quiet=request.quiet)
     training = Training(
@@ -340,8 +340,8 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
 
     epochs = training.recipe.epochs
     end = time.monotonic() + (math.inf if seconds is None else seconds)
-    if training.step and not quiet:
-        click.echo(f"{training.file}: goes on {_place(training)}", err=True)
+    if training.step:
+        options.note(f"{training.file}: goes on {_place(training)}", quiet=quiet)
     with Stopping() as stopping, Bar(training.steps, quiet=quiet) as bar:
         bar.advance(training.step, "training")
         for epoch in training.run():
@@ -358,8 +358,7 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
     kept = _kept(training)
     if late and not stopping:
         raise TrainError(f"time limit: reached {_place(training)}; {kept}")
-    if not quiet:
-        click.echo(f"stopped {_place(training)}; {kept}", err=True)
+    options.note(f"stopped {_place(training)}; {kept}", quiet=quiet)
     stopping.leave()
 
 

@@ -140,6 +140,13 @@ class Detector(Growth):
             _between(widths, phi) * given.beta**beyond,
         )
 
+    def width_beside(self, height: Any) -> Any:  # noqa: ANN401 - a number, or an array
+        """As the law has it: both sides grow by the same number of pixels."""
+        before, width = self.spec.resolution
+        if not self.scaling.resolution:
+            return super().width_beside(height)
+        return maximum(1, height + (width - before))
+
     @property
     def law(self) -> tuple[str, str]:
         """Each dimension's rule, those that do not grow as they are."""

@@ -287,7 +287,8 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     """
     exact = on_paper(*resolution)
     if not exact and (found := too_small(spec, resolution)):
-        raise ScaleError(f"resolution: {found[0][1]}")
+        (axis, message, least), *_ = found
+        raise ScaleError(f"resolution: {message}", resolution[axis] < least)
     return _another(spec, resolution=resolution)
 
 

@@ -26,7 +26,7 @@ from effscale.module.measure import Engine, Input, Measurement, leaves, run
 from effscale.spec.builtin import names_saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 IMAGE = Input((1, 3, 224, 224))
 _NO_SCRIPT = "fvcore cannot trace TorchScript"
@@ -40,6 +40,7 @@ class Foreign:
     module: nn.Module
     inputs: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  #: on what it was made of
 
 
 class Scripted(nn.Module):
@@ -132,12 +133,35 @@ def literal(text: str) -> object:
 def _made(reference: str, arguments: Mapping[str, str]) -> Foreign:
     """The module that a reference names, or that what it names makes."""
     name, _, path = reference.partition(":")
-    made = _called(_imported(name, path), arguments)
+    found = _imported(name, path)
+    made = _called(found, arguments)
     if not isinstance(made, nn.Module):
         expected = f"expected a torch.nn.Module, got {type(made).__name__}"
         raise MeasureError(expected)
     _refuse_quantized(made)
-    return Foreign(reference, made, _timm_size(made))
+    taken = () if found is made else swallowed("--arg", path, found, arguments)
+    return Foreign(reference, made, _timm_size(made), notes=taken)
+
+
+def swallowed(
+    option: str, name: str, found: Callable[..., object], names: Iterable[str]
+) -> tuple[str, ...]:
+    """A note on each keyword that a callable has no parameter for, but takes any.
+
+    Whether it reads what it takes so cannot be seen from without.
+    """
+    try:
+        parameters = inspect.signature(found).parameters
+    except (TypeError, ValueError):
+        return ()
+    known = [n for n, each in parameters.items() if each.kind not in _STARRED]
+    rest = [n for n, each in parameters.items() if each.kind is _STARRED[0]]
+    return tuple(
+        f"{option} {each}: no parameter of {name}, whose **{rest[0]} takes it"
+        f"{did_you_mean(each, known)}"
+        for each in names
+        if rest and each not in known
+    )
 
 
 def _refuse_quantized(module: nn.Module) -> None:

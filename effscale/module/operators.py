@@ -6,6 +6,7 @@ The one place that knows both: keyed by class, and an unknown class is an error.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,14 +14,14 @@ from torch import nn
 from torch.nn import functional
 
 from effscale.errors import LayerError
-from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.convolution import Conv, Linear, margins
 from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.network.operators.operator import Operator
     from effscale.spec.values import Init
@@ -74,7 +75,28 @@ def _conv(conv: Conv) -> nn.Conv2d:
     )
     # No subclass: counters know layers by their type.
     vars(module).update(bias_init=conv.bias_init, init=conv.init)
+    if conv.padding == "tensorflow":
+        module.register_forward_pre_hook(_pad_as_tensorflow)
     return module
+
+
+def _pad_as_tensorflow(
+    module: nn.Module, maps: tuple[torch.Tensor]
+) -> tuple[torch.Tensor]:
+    """What a convolution without padding is to see in place of (N, C, H, W)."""
+    assert isinstance(module, nn.Conv2d)  # noqa: S101 - made above
+    spans = zip(module.dilation, module.kernel_size, strict=True)
+    reach = [step * (kernel - 1) + 1 for step, kernel in spans]
+    above, below, left, right = _margins(maps[0], reach, module.stride)
+    return (functional.pad(maps[0], (left, right, above, below)),)
+
+
+def _margins(
+    x: torch.Tensor, reach: Sequence[int], stride: Sequence[int]
+) -> tuple[int, ...]:
+    """TensorFlow's padding of (N, C, H, W): above, below, left, right."""
+    windows = zip(map(int, x.shape[2:]), reach, stride, strict=True)
+    return tuple(each for window in windows for each in margins(*window))
 
 
 def _draw_conv(module: nn.Conv2d) -> None:
@@ -204,6 +226,8 @@ class Shifted(nn.Module):
 
 def _pool(pool: Pool) -> nn.Module:
     """torch's pool; a kernel that is its own stride is padded at the end alone."""
+    if pool.padding == "tensorflow":
+        return _pool_as_tensorflow(pool)
     apart = pool.kernel == pool.stride
     same = pool.padding == "same"
     padding = (pool.kernel[0] // 2, pool.kernel[1] // 2) if same and not apart else 0
@@ -213,6 +237,24 @@ def _pool(pool: Pool) -> nn.Module:
     return nn.AvgPool2d(
         pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
     )
+
+
+def _pool_as_tensorflow(pool: Pool) -> nn.Module:
+    """torch's pool, padded at the beginning and let run over the end."""
+    make = nn.MaxPool2d if pool.kind == "max" else nn.AvgPool2d
+    module = make(pool.kernel, pool.stride)
+    # No subclass, as above; its padding depends on what comes in.
+    vars(module)["forward"] = partial(_pooled_as_tensorflow, pool)
+    return module
+
+
+def _pooled_as_tensorflow(pool: Pool, x: torch.Tensor) -> torch.Tensor:
+    above, _, left, _ = _margins(x, pool.kernel, pool.stride)
+    way = x, pool.kernel, pool.stride, (above, left)
+    if pool.kind == "max":
+        largest: torch.Tensor = functional.max_pool2d(*way, ceil_mode=True)
+        return largest
+    return functional.avg_pool2d(*way, ceil_mode=True, count_include_pad=False)
 
 
 # Operators on several feature maps.

@@ -12,10 +12,20 @@ from effscale.errors import LayerError
 from effscale.network import blocks
 from effscale.network.blocks import Style
 from effscale.network.cells import Ends, after, cell
-from effscale.network.combinators import Graph, Layer, Maybe, Node, Repeat, Sequential
+from effscale.network.combinators import (
+    Graph,
+    Layer,
+    Maybe,
+    Node,
+    Repeat,
+    Sequential,
+    over_operators,
+)
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.pooling import Pool
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
 from effscale.network.steps import chain, step
@@ -27,6 +37,7 @@ from effscale.spec.steps import Line, Use
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.network.operators.operator import Operator
     from effscale.spec.models import Spec
 
     #: A layer, and what the one after it finds.
@@ -50,7 +61,7 @@ def network(spec: Spec) -> Network:
         try:
             layer, after = stage(line, before, spec, style)
         except LayerError as error:
-            raise LayerError(f"stages[{index}]: {error}") from None
+            raise error.within(f"stages[{index}]") from None
         if after.older is None and cells_follow(spec.stages, index):
             halves = strides(spec, (line,)) != (1, 1)
             after = Ends(after.newest, ends.newest, int(halves))
@@ -60,8 +71,26 @@ def network(spec: Spec) -> Network:
         parts.append(_part(spec, name, path, (line,), layer, after.newest))
         ends = found[index] = after
     parts += _behind(spec, ends, [(index + 1, found[index]) for index in taps], style)
+    if spec.padding == "tensorflow":
+        parts = [_padded(part) for part in parts]
     image = Shape(spec.image_channels, *spec.resolution)
     return Network(spec.name, image, tuple(parts), spec.stochastic_depth)
+
+
+def _padded(part: Part) -> Part:
+    """The same, with `same` padding where TensorFlow has it."""
+
+    def padded(operator: Operator) -> Operator:
+        match operator:
+            case Conv(padding="same") | Pool(padding="same") if (
+                max(operator.stride) > 1 and max(operator.kernel) > 1
+            ):
+                return replace(operator, padding="tensorflow")
+            case _:
+                return operator
+
+    layers = ((name, over_operators(each, padded)) for name, each in part.layer.layers)
+    return replace(part, layer=Sequential(tuple(layers)))
 
 
 def _behind(

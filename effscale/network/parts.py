@@ -54,8 +54,10 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse an image without pixels, and to read what is not there yet."""
-        if not all(at_least(1, each) for each in self.image):
-            raise LayerError(f"image: expected at least one pixel, got {self.image}")
+        for each in self.image:
+            if not at_least(1, each):
+                message = f"image: expected at least one pixel, got {self.image}"
+                raise LayerError(message, each < 1)
         for index, part in enumerate(self.parts):
             sources = self.sources(index)
             if not sources or not all(IMAGE <= each < index for each in sources):

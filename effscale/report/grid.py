@@ -8,7 +8,7 @@ import numpy as np
 
 from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
-from effscale.report import document, rows
+from effscale.report import document, left_out, rows
 from effscale.report.document import Column, Report, Section, multiple, percent
 
 if TYPE_CHECKING:
@@ -86,9 +86,11 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "feasible": answer.feasible,
             "networks": len(table),
             "candidates": table,
+            "left_out": left_out.rows(answer.left),
         },
         sections=[
-            Section(_columns(growth, units, family=family), shown, emphasis=_emphasis)
+            Section(_columns(growth, units, family=family), shown, emphasis=_emphasis),
+            *left_out.sections(answer.left),
         ],
         heading=_heading(growth, grid, answer, len(table)),
         notes=[_legend(growth, family=family), *(more if len(table) > top else [])],

@@ -223,6 +223,8 @@ MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 Padding = Literal["same", "valid"]
+#: Which pixels `same` padding adds: as many before as after, or as TensorFlow does.
+SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 #: How the weights of a convolution begin (`effscale.module.operators` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
@@ -230,6 +232,7 @@ Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, choice(*get_args(Padding))]
+SamePaddingName = Annotated[SamePadding, choice(*get_args(SamePadding))]
 InitName = Annotated[Init, choice(*get_args(Init))]
 
 Channels = Annotated[Int, whole(1, MAX_CHANNELS)]

@@ -197,7 +197,8 @@ def test_says_what_is_not_drawn(run: Run, b0: es.Spec, tmp_path: Path) -> None:
     path.write_text(es.dumps(bare), "utf-8")
     options = ("--plot", str(tmp_path / "a.svg"), "--force")
     shown = run("compare", "b0", str(path), *options)
-    assert shown.stderr == "not drawn, no accuracy published by that measure: bare\n"
+    said = "not drawn, no accuracy published by that measure: bare"
+    assert shown.stderr == f"{said}\nwrote {tmp_path / 'a.svg'}\n"
     assert run("compare", "b0", str(path), *options, "-q").stderr == ""
 
 

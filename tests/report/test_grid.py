@@ -119,7 +119,7 @@ def test_data_and_records_have_every_network(b0: es.Spec) -> None:
     data = found.data
     assert list(data) == [
         *("effscale", "command", "spec", "enumerated", "feasible", "networks"),
-        "candidates",
+        *("candidates", "left_out"),
     ]
     counts = data["enumerated"], data["feasible"], data["networks"]
     assert counts == (64, 4, 3)

@@ -28,6 +28,7 @@ image_channels: 3
 activation: silu
 norm: {eps: 0.001, momentum: 0.01}
 squeeze_excite: {of: input, at: middle, divisor: 1, gate: sigmoid}
+padding: centred
 stochastic_depth: 0.0
 stem: {block: conv, kernel: 3, stride: 2, channels: 8}
 stages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from effscale.arrays import (
     ONE,
@@ -21,8 +21,12 @@ from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_c
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
 
 if TYPE_CHECKING:
-    from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.values import Init, Padding
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape, Traffic
+    from effscale.spec.values import Init
+
+#: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
+#: in all, of an odd number the greater half at the end.
+Padding: TypeAlias = Literal["same", "tensorflow", "valid"]
 
 
 def size(kernel: Window) -> str:
@@ -44,18 +48,33 @@ def windows(
     Raises:
         LayerError: if no window lies within a feature map of this shape.
     """
-    if padding == "same":
+    if padding != "valid":
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
     sides = zip(shape[1:], reach, stride, strict=True)
     height, width = (valid(side, kernel, step) for side, kernel, step in sides)
     if not (at_least(1, height) and at_least(1, width)):
-        raise LayerError(f"{path}: expected at least {size(reach)} px, got {shape}")
+        wrong = (height < 1) | (width < 1)
+        found = Shape(*first(wrong, *shape))
+        message = f"{path}: expected at least {size(reach)} px, got {found}"
+        raise LayerError(message, wrong)
     return height, width
+
+
+def margins(side: int, reach: int, stride: int) -> tuple[int, int]:
+    """Pixels that TensorFlow's `same` padding puts before and after a side.
+
+    As few as ceil(side / stride) windows need, the odd one after it.
+
+    Source: tensorflow/core/framework/kernel_shape_util.cc
+    (`GetWindowedOutputSizeVerbose`).
+    """
+    total = max((strided(side, stride) - 1) * stride + reach - side, 0)
+    return total // 2, total - total // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Conv(Operator):
-    """A convolution; `same` padding makes ceil(side / stride) positions of a side."""
+    """A convolution; padded, it makes ceil(side / stride) positions of a side."""
 
     c_in: Int
     c_out: Int
@@ -74,7 +93,7 @@ class Conv(Operator):
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride)
         rows, columns = self.kernel
-        if self.padding == "same" and not (rows % 2 and columns % 2):
+        if self.padding != "valid" and not (rows % 2 and columns % 2):
             found = f"{rows}×{columns}"
             raise LayerError(
                 f"kernel: expected odd sides for same padding, got {found}"
@@ -85,13 +104,14 @@ class Conv(Operator):
 
     def _check_groups(self) -> None:
         if not at_least(1, self.groups):
-            raise LayerError(f"groups: expected at least 1, got {self.groups}")
+            message = f"groups: expected at least 1, got {self.groups}"
+            raise LayerError(message, self.groups < 1)
         for channels in (self.c_in, self.c_out):
             if not divides(self.groups, channels):
                 wrong = (channels % self.groups) != 0
                 several, groups = first(wrong, channels, self.groups)
                 expected = f"expected a divisor of {several} channels"
-                raise LayerError(f"groups: {expected}, got {groups}")
+                raise LayerError(f"groups: {expected}, got {groups}", wrong)
 
     @property
     def reach(self) -> Window:
@@ -123,6 +143,21 @@ class Conv(Operator):
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its weights needs the input."""
         return PRODUCT
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Behind TensorFlow's padding, which torch makes a feature map of its own."""
+        if self.padding == "tensorflow":
+            held = (*held, *maps)
+            maps = (tape.op(maps, self._padded(maps[0].shape), held),)
+        # Of `slots`, dataclasses make another class, which super() would not know.
+        return Operator.run(self, tape, maps, after, held)
+
+    def _padded(self, shape: Shape) -> Shape:
+        windows = zip(shape[1:], self.reach, self.stride, strict=True)
+        more = (sum(margins(int(side), *window)) for side, *window in windows)
+        return Shape(
+            shape.channels, shape.height + next(more), shape.width + next(more)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,5 +186,6 @@ class Operator(ABC):
 
 
 def check_channels(operator: Operator, *several: Int) -> None:
-    if not all(at_least(1, each) for each in several):
-        raise LayerError(f"channels: expected at least 1, got {operator}")
+    for each in several:
+        if not at_least(1, each):
+            raise LayerError(f"channels: expected at least 1, got {operator}", each < 1)
