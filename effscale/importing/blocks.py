@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from effscale.importing.lines import Common
     from effscale.spec.steps import Line
 
-    Found: TypeAlias = "tuple[Line, int] | None"
-    Pattern: TypeAlias = Callable[["Sequence[Line]", int, Common], Found]
+    Found: TypeAlias = tuple[Line, int] | None
+    Pattern: TypeAlias = "Callable[[Ahead], Found]"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,15 @@ class Conv:
     channels: int | None  #: None: those that come into the residual around it
     groups: int
     activation: str | None  #: None: the network's
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Lines that follow, the channels that come into them, and the network's style."""
+
+    row: Sequence[Line]
+    c_in: int
+    style: Common
 
 
 def named(items: Sequence[Item], style: Common) -> list[Item]:
@@ -48,14 +57,16 @@ def named(items: Sequence[Item], style: Common) -> list[Item]:
 
 def _first(items: Sequence[Item], style: Common) -> tuple[Item, int]:
     row = [item.line for item in items[:LONGEST]]
+    ahead = Ahead(row, items[0].c_in, style)
     for pattern in PATTERNS:
-        if (made := pattern(row, items[0].c_in, style)) is not None:
+        if (made := pattern(ahead)) is not None:
             line, taken = made
             nodes = tuple(node for item in items[:taken] for node in item.nodes)
             return Item(line, nodes, items[0].c_in, items[taken - 1].c_out), taken
     return items[0], 1
 
 
+_ONE, _TWO = (1, 1), (2, 2)
 #: Lines that a block has at most.
 LONGEST = 5
 
@@ -70,9 +81,10 @@ def _conv(line: Line) -> Conv | None:
         return None
     if isinstance(line, steps.Depthwise):
         return Conv(kernel[0], stride[0], None, 0, line.activation)
-    if line.bias or isinstance(line.channels, tuple):
+    channels: Any = line.channels
+    if line.bias or isinstance(channels, tuple):
         return None
-    return Conv(kernel[0], stride[0], line.channels, line.groups, line.activation)
+    return Conv(kernel[0], stride[0], channels, int(line.groups), line.activation)
 
 
 def _ratio(lines: Sequence[Line]) -> tuple[list[Line], float]:
@@ -82,8 +94,9 @@ def _ratio(lines: Sequence[Line]) -> tuple[list[Line], float]:
     return rest, squeezes[0] if len(squeezes) == 1 else 0.0
 
 
-def _mbconv(row: Sequence[Line], c_in: int, style: Common) -> Found:
+def _mbconv(ahead: Ahead) -> Found:
     """Expand, depthwise, squeeze, project; a residual where nothing changes."""
+    row, c_in, style = ahead.row, ahead.c_in, ahead.style
     if isinstance(row[0], steps.Residual):
         if row[0].shortcut or row[0].scale != 1:
             return None
@@ -92,13 +105,19 @@ def _mbconv(row: Sequence[Line], c_in: int, style: Common) -> Found:
         return (line, 1) if line is not None and fits else None
     for length in (4, 3, 2):
         line = _inverted(row[:length], c_in, style)
-        if line is not None and len(row) >= length and (line.stride > 1 or line.channels != c_in):
+        if (
+            line is not None
+            and len(row) >= length
+            and (line.stride > 1 or line.channels != c_in)
+        ):
             return line, length
     return None
 
 
 def _inverted(row: Sequence[Line], c_in: int, style: Common) -> blocks.MBConv | None:
-    if isinstance(row[-1], steps.SqueezeExcite) or isinstance(row[0], steps.SqueezeExcite):
+    if isinstance(row[-1], steps.SqueezeExcite) or isinstance(
+        row[0], steps.SqueezeExcite
+    ):
         return None
     places = [k for k, e in enumerate(row) if isinstance(e, steps.SqueezeExcite)]
     if places and places != [len(row) - 2]:
@@ -131,21 +150,28 @@ def _inverted(row: Sequence[Line], c_in: int, style: Common) -> blocks.MBConv | 
         repeats=1,
         se_ratio=se_ratio,
         activation=act,  # type: ignore[arg-type]
-        **ratio,  # type: ignore[arg-type]
+        **ratio,
     )
 
 
-def _fused(row: Sequence[Line], c_in: int, style: Common) -> Found:
+def _fused(ahead: Ahead) -> Found:
     """k×k to more channels, squeeze, 1×1 back; or one k×k beside the identity."""
-    within = row[0].layers if isinstance(row[0], steps.Residual) else row
-    alone = isinstance(row[0], steps.Residual)
-    if alone and (row[0].shortcut or row[0].scale != 1):  # type: ignore[union-attr]
+    row, c_in = ahead.row, ahead.c_in
+    first_line: Any = row[0]
+    alone = isinstance(first_line, steps.Residual)
+    within = first_line.layers if alone else row
+    if alone and (first_line.shortcut or first_line.scale != 1):
         return None
     if alone and len(within) == 1:
         one = _conv(within[0])
-        if one is None or one.groups != 1 or one.activation == "none" or one.kernel == 1:
+        if (
+            one is None
+            or one.groups != 1
+            or one.activation == "none"
+            or one.kernel == 1
+        ):
             return None
-        return _fused_line(one, c_in, c_in, {"expand_ratio": 1}, 0.0), 1
+        return _fused_line(one, c_in, {"expand_ratio": 1}, 0.0), 1
     for length in (len(within),) if alone else (3, 2):
         rest, se_ratio = _ratio(within[:length])
         if len(within) < length or len(rest) != 2:  # noqa: PLR2004
@@ -161,15 +187,14 @@ def _fused(row: Sequence[Line], c_in: int, style: Common) -> Found:
                 if alone != keeps or c_mid % c_in or c_mid == c_in:
                     return None
                 ratio = {"expand_ratio": c_mid // c_in}
-                return _fused_line(first, c_in, out, ratio, se_ratio), 1 if alone else length
+                line = _fused_line(first, out, ratio, se_ratio)
+                return line, 1 if alone else length
             case _:
                 pass
     return None
 
 
-def _fused_line(
-    conv: Conv, c_in: int, c_out: int, ratio: dict[str, int], se_ratio: float
-) -> Line:
+def _fused_line(conv: Conv, c_out: int, ratio: dict[str, int], se_ratio: float) -> Line:
     return blocks.MBConv(
         block="fused_mbconv",
         kernel=conv.kernel,
@@ -182,7 +207,8 @@ def _fused_line(
     )
 
 
-def _separable(row: Sequence[Line], c_in: int, style: Common) -> Found:
+def _separable(ahead: Ahead) -> Found:
+    row = ahead.row
     match [_conv(each) for each in row[:2]]:
         case [Conv(groups=0) as depthwise, Conv(1, 1, int() as c_out, 1, act)] if (
             act == depthwise.activation != "none"
@@ -200,8 +226,8 @@ def _separable(row: Sequence[Line], c_in: int, style: Common) -> Found:
             return None
 
 
-def _shortcut(row: Sequence[Line], c_in: int) -> tuple[Any, ...] | None:
-    """A residual and its activation: layers, projection's kernel, stride, activation."""
+def _shortcut(row: Sequence[Line]) -> tuple[Any, ...] | None:
+    """A residual: its layers, its projection's kernel and stride, the act after it."""
     match row[:2]:
         case [
             steps.Residual(layers=layers, shortcut=(), scale=1),
@@ -223,15 +249,19 @@ def _fits(stride: int, c_in: int, c_out: int, projected: int | None) -> bool:
     return projected == stride if needed else projected is None
 
 
-def _basic(row: Sequence[Line], c_in: int, style: Common) -> Found:
-    if (found := _shortcut(row, c_in)) is None:
+def _basic(ahead: Ahead) -> Found:
+    row, c_in = ahead.row, ahead.c_in
+    if (found := _shortcut(row)) is None:
         return None
     layers, kernel, projected, act = found
     rest, se_ratio = _ratio(layers)
     if se_ratio and not isinstance(layers[-1], steps.SqueezeExcite):
         return None
     match [_conv(each) for each in rest]:
-        case [Conv(groups=1, channels=int() as c_mid) as first, Conv(groups=1) as last] if (
+        case [
+            Conv(groups=1, channels=int() as c_mid) as first,
+            Conv(groups=1) as last,
+        ] if (
             first.activation == act
             and (last.stride, last.activation) == (1, "none")
             and first.kernel == last.kernel
@@ -254,8 +284,9 @@ def _basic(row: Sequence[Line], c_in: int, style: Common) -> Found:
             return None
 
 
-def _bottleneck(row: Sequence[Line], c_in: int, style: Common) -> Found:
-    if (found := _shortcut(row, c_in)) is None:
+def _bottleneck(ahead: Ahead) -> Found:
+    row, c_in, style = ahead.row, ahead.c_in, ahead.style
+    if (found := _shortcut(row)) is None:
         return None
     layers, kernel, projected, act = found
     rest, se_ratio = _ratio(layers)
@@ -280,7 +311,11 @@ def _bottleneck(row: Sequence[Line], c_in: int, style: Common) -> Found:
             Conv(groups=0) as middle,
             Conv(1, 1, _, 1, "none") as last,
         ] if first.activation == middle.activation == act:
-            c_out, groups, reduce = c_in if last.channels is None else last.channels, c_mid, 1.0
+            c_out, groups, reduce = (
+                c_in if last.channels is None else last.channels,
+                c_mid,
+                1.0,
+            )
             if not _fits(middle.stride, c_in, c_out, projected):
                 return None
         case _:
@@ -301,17 +336,26 @@ def _bottleneck(row: Sequence[Line], c_in: int, style: Common) -> Found:
     return line, 2
 
 
-def _dense(row: Sequence[Line], c_in: int, style: Common) -> Found:
+def _dense(ahead: Ahead) -> Found:
+    row = ahead.row
     match row[0]:
         case steps.Branches(
-            block="concat", branches=((), (steps.Normalise(), steps.Activate() as act, one, last))
+            block="concat",
+            branches=((), (steps.Normalise(), steps.Activate() as act, one, last)),
         ) if act.activation is None and isinstance(last, steps.Conv):
             first, channels, kernel = _conv(one), last.channels, last.kernel
             if first is None or not isinstance(channels, int) or not first.channels:
                 return None
-            bare = steps.Conv(kernel=kernel, channels=channels, norm=False, activation="none")
+            bare = steps.Conv(
+                kernel=kernel, channels=channels, norm=False, activation="none"
+            )
             fits = (first.kernel, first.stride, first.groups) == (1, 1, 1)
-            if last != bare or not fits or first.activation or first.channels % channels:
+            if (
+                last != bare
+                or not fits
+                or first.activation
+                or first.channels % channels
+            ):
                 return None
             line = blocks.Dense(
                 block="dense",
@@ -325,7 +369,8 @@ def _dense(row: Sequence[Line], c_in: int, style: Common) -> Found:
             return None
 
 
-def _transition(row: Sequence[Line], c_in: int, style: Common) -> Found:
+def _transition(ahead: Ahead) -> Found:
+    row, c_in = ahead.row, ahead.c_in
     if len(row) < 4 or not isinstance(row[2], steps.Conv):  # noqa: PLR2004
         return None
     channels = row[2].channels
@@ -334,8 +379,8 @@ def _transition(row: Sequence[Line], c_in: int, style: Common) -> Found:
     expected = [
         steps.Normalise(block="norm"),
         steps.Activate(block="activation"),
-        steps.Conv(kernel=1, channels=channels, norm=False, activation="none"),
-        steps.Pool(block="avg_pool", kernel=2, stride=2, padding="valid"),
+        steps.Conv(kernel=_ONE, channels=channels, norm=False, activation="none"),
+        steps.Pool(block="avg_pool", kernel=_TWO, stride=_TWO, padding="valid"),
     ]
     ratio = round(channels / c_in, 4)
     if [*row[:4]] != expected or ratio > 1 or whole_share(c_in, ratio) != channels:

@@ -14,9 +14,8 @@ from effscale.arrays import multiple, share, whole_share
 from effscale.importing.operators import Node, cannot
 from effscale.importing.tree import Fork
 from effscale.network.operators.convolution import Conv
-from effscale.network.operators.elementwise import Act
+from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import BatchNorm, LayerNorm
-from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec import steps
 from effscale.spec.models import Norm, Squeeze
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from effscale.importing.tree import Chain
     from effscale.spec.steps import Line
-    from effscale.spec.values import Activation, Gate
+    from effscale.spec.values import Activation
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def common(chain: Chain) -> Common:
     most = [act for act, _ in acts.most_common(1)] or ["none"]
     norm = [each for each, _ in norms.most_common(1)] or [Norm()]
     found = Common(most[0], norm[0], Squeeze())
-    return replace(found, squeeze=_squeezing(gates(chain), found, alone=len(acts) < 2))
+    return replace(found, squeeze=_squeezing(gates(chain), found, alone=len(acts) == 1))
 
 
 _GATES = ("sigmoid", "hard_sigmoid")
@@ -95,8 +94,8 @@ class Gated:
     """A map times what two 1×1 convolutions make of its mean."""
 
     nodes: tuple[Node, ...]
-    activation: Activation
-    gate: Gate
+    activation: Any  #: an `Activation`
+    gate: Any  #: a `Gate`
     c_in: int  #: of the block that it is in
     channels: int
     squeezed: int
@@ -119,7 +118,7 @@ def gated(fork: Fork, c_in: int) -> Gated | None:
             Act(kind=gate),
         ] if act not in _GATES and gate in _GATES:
             squeezed, channels = int(reduce.c_out), int(expand.c_out)
-            return Gated(nodes, act, gate, c_in, channels, squeezed)  # type: ignore[arg-type]
+            return Gated(nodes, act, gate, c_in, channels, squeezed)
         case _:
             return None
 
@@ -163,7 +162,11 @@ def _before(chain: Chain, index: int) -> int:
     if not convs:
         return 0
     last = convs[-1]
-    if len(convs) > 1 and convs[-2].kernel == (1, 1) and convs[-2].c_out > convs[-2].c_in:
+    if (
+        len(convs) > 1
+        and convs[-2].kernel == (1, 1)
+        and convs[-2].c_out > convs[-2].c_in
+    ):
         return int(convs[-2].c_in)
     return int(last.c_in)
 
@@ -194,7 +197,21 @@ def _squeezing(found: Iterable[Gated], common: Common, *, alone: bool) -> Squeez
 
 
 #: Shares that a file would state, those with few digits first.
-_SHARES = (0.25, 0.5, 0.125, 0.0625, 0.1, 0.05, 0.2, 0.75, 1.0, 1 / 3, 1 / 6, 1 / 12, 1 / 24)
+_SHARES = (
+    0.25,
+    0.5,
+    0.125,
+    0.0625,
+    0.1,
+    0.05,
+    0.2,
+    0.75,
+    1.0,
+    1 / 3,
+    1 / 6,
+    1 / 12,
+    1 / 24,
+)
 
 
 def squeeze_ratio(found: Gated, rule: Squeeze) -> float | None:
@@ -217,18 +234,32 @@ def squeeze_ratio(found: Gated, rule: Squeeze) -> float | None:
 # Lines.
 
 
-def lines(chain: Chain, c_in: int, style: Common, block_in: int | None = None) -> list[Item]:
+def lines(
+    chain: Chain, c_in: int, style: Common, block_in: int | None = None
+) -> list[Item]:
     """The chain as steps. `block_in` are the channels that come into its block."""
     found: list[Item] = []
+    # What drops out in training alone has its rate in the head, or stochastic depth.
+    chain = tuple(
+        e for e in chain if not (isinstance(e, Node) and isinstance(e.what, Dropout))
+    )
     index = 0
     while index < len(chain):
         each = chain[index]
         if isinstance(each, Fork):
-            item = _forked(each, c_in, style, _before(chain, index) if block_in is None else block_in)
+            item = _forked(
+                each,
+                c_in,
+                style,
+                _before(chain, index) if block_in is None else block_in,
+            )
             index += 1
         else:
-            taken = _convolved(chain, index, style) if isinstance(each.what, Conv) else 1
-            item = _step(chain[index : index + taken], c_in, style)  # type: ignore[arg-type]
+            taken = (
+                _convolved(chain, index, style) if isinstance(each.what, Conv) else 1
+            )
+            nodes = [e for e in chain[index : index + taken] if isinstance(e, Node)]
+            item = _step(nodes, c_in, style)
             index += taken
         found.append(item)
         c_in = item.c_out
@@ -238,16 +269,17 @@ def lines(chain: Chain, c_in: int, style: Common, block_in: int | None = None) -
 def _convolved(chain: Chain, index: int, style: Common) -> int:
     """How many nodes a convolution's line takes: its norm, and its activation."""
     taken = 1
-    if _is(chain, index + 1, BatchNorm, LayerNorm) and norm_of(chain[index + 1].what) == style.norm:  # type: ignore[union-attr, arg-type]
+    norm = _what(chain, index + 1)
+    if isinstance(norm, BatchNorm | LayerNorm) and norm_of(norm) == style.norm:
         taken += 1
-    if _is(chain, index + taken, Act) and chain[index + taken].what.kind not in _GATES:  # type: ignore[union-attr]
-        taken += 1
-    return taken
+    act = _what(chain, index + taken)
+    return taken + (isinstance(act, Act) and act.kind not in _GATES)
 
 
-def _is(chain: Chain, index: int, *kinds: type[Operator]) -> bool:
+def _what(chain: Chain, index: int) -> Any:  # noqa: ANN401
+    """The operator at a place of the chain; None where there is none."""
     each = chain[index] if index < len(chain) else None
-    return isinstance(each, Node) and isinstance(each.what, kinds)
+    return each.what if isinstance(each, Node) else None
 
 
 def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
@@ -259,42 +291,42 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             line = _conv(nodes, style)
         case BatchNorm() | LayerNorm():
             if norm_of(what) != style.norm:
-                raise cannot(nodes[0].call, f"{what}", f"the others are {style.norm}")  # type: ignore[arg-type]
+                raise cannot(nodes[0].call, f"{what}", f"the others are {style.norm}")
             line = steps.Normalise(block="norm")
         case Act(kind=kind) if kind not in _GATES:
-            line = steps.Activate(block="activation", activation=_own(kind, style))  # type: ignore[arg-type]
+            line = steps.Activate(block="activation", activation=_own(kind, style))
         case Pool():
-            block = "max_pool" if what.kind == "max" else "avg_pool"
-            line = steps.Pool(block=block, kernel=what.kernel, stride=what.stride, padding=what.padding)
+            line = steps.Pool(
+                block="max_pool" if what.kind == "max" else "avg_pool",
+                kernel=what.kernel,
+                stride=what.stride,
+                padding="same" if what.padding == "same" else "valid",
+            )
         case _:
-            line = Loose(block=getattr(what, "label", str(what)))
+            word = getattr(what, "label", what)
+            raise cannot(
+                nodes[0].call, f"{word} before the head", "heads alone have it"
+            )
     return Item(line, tuple(nodes), c_in, c_out)
 
 
-class Loose(steps.Line):
-    """An operator that stands in a head alone, or in no line at all."""
-
-    block: str
-
-
-def _own(kind: Activation, style: Common) -> Activation | None:
+def _own(kind: Any, style: Common) -> Any:  # noqa: ANN401 - an `Activation`
     return None if kind == style.activation else kind
 
 
 def _conv(nodes: Sequence[Node], style: Common) -> Line:
-    conv, *after = (each.what for each in nodes)
+    conv, *after = [each.what for each in nodes]
     norm = any(isinstance(each, BatchNorm | LayerNorm) for each in after)
     acts = [each.kind for each in after if isinstance(each, Act)]
-    activation = _own(acts[0] if acts else "none", style)  # type: ignore[arg-type]
+    activation = _own(acts[0] if acts else "none", style)
     shared = {
-        "kernel": conv.kernel,  # type: ignore[union-attr]
-        "stride": conv.stride,  # type: ignore[union-attr]
-        "padding": conv.padding,  # type: ignore[union-attr]
-        "dilation": conv.dilation,  # type: ignore[union-attr]
+        "kernel": conv.kernel,
+        "stride": conv.stride,
+        "padding": conv.padding,
+        "dilation": conv.dilation,
         "norm": norm,
         "activation": activation,
     }
-    assert isinstance(conv, Conv)
     if conv.groups == conv.c_in == conv.c_out > 1 and not conv.bias:
         return steps.Depthwise(block="depthwise", **shared)
     return steps.Conv(channels=conv.c_out, groups=conv.groups, bias=conv.bias, **shared)
@@ -308,18 +340,20 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
         )
         if ratio is None or not fits:
             what = f"a squeeze to {found.squeezed} of {found.channels} channels"
-            raise cannot(fork.node.call, what, f"the others follow {style.squeeze}")  # type: ignore[arg-type]
+            raise cannot(fork.node.call, what, f"the others follow {style.squeeze}")
         line: Line = steps.SqueezeExcite(block="squeeze_excite", se_ratio=ratio)
         return Item(line, found.nodes, c_in, c_in)
     if fork.merge == "product":
-        raise cannot(fork.node.call, "a product of maps", "squeeze-and-excitation is known")  # type: ignore[arg-type]
+        raise cannot(
+            fork.node.call, "a product of maps", "squeeze-and-excitation is known"
+        )
     branches = [lines(each, c_in, style, c_in) for each in fork.branches]
     c_out = fork.node.channels
     if fork.merge == "sum" and len(branches) == 2:  # noqa: PLR2004 - layers and a shortcut
         return _residual(branches, c_in, c_out)
     nodes = tuple(node for branch in branches for item in branch for node in item.nodes)
-    within = tuple(tuple(item.line for item in branch) for branch in branches)
-    return Item(steps.Branches(block=fork.merge, branches=within), nodes, c_in, c_out)  # type: ignore[arg-type]
+    within = tuple(map(_said, branches))
+    return Item(steps.Branches(block=fork.merge, branches=within), nodes, c_in, c_out)
 
 
 def _residual(branches: list[list[Item]], c_in: int, c_out: int) -> Item:
@@ -330,10 +364,14 @@ def _residual(branches: list[list[Item]], c_in: int, c_out: int) -> Item:
     nodes = tuple(node for item in (*layers, *shortcut) for node in item.nodes)
     line = steps.Residual(
         block="residual",
-        layers=tuple(item.line for item in layers),
-        shortcut=tuple(item.line for item in shortcut),
+        layers=_said(layers),
+        shortcut=_said(shortcut),
     )
     return Item(line, nodes, c_in, c_out)
+
+
+def _said(items: Sequence[Item]) -> Any:  # noqa: ANN401 - steps, which are checked there
+    return tuple(item.line for item in items)
 
 
 def _following(layers: list[Item], c_in: int) -> list[Item]:

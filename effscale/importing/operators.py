@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from effscale.errors import LayerError, TranslationError
 from effscale.importing.trace import Ref, Weight
 from effscale.network.operators.convolution import Conv, Linear
-from effscale.network.operators.elementwise import Act, Dropout, Flatten
+from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import BatchNorm, LayerNorm
-from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from effscale.importing.trace import Call, Places, Trace
+    from effscale.network.operators.operator import Operator
     from effscale.spec.values import Padding, PoolKind
 
     #: How the elements of a map lie: channels first or last, or a vector.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Node:
     """An operator of ours, or several maps merged, and what it reads."""
 
-    what: Operator | Merge | None  #: None: the image
+    what: Any  #: an `Operator`, a `Merge`; None is the image
     reads: tuple[int, ...]
     channels: int
     #: The module's own tensors, by the names that ours have in a built network.
@@ -78,7 +78,11 @@ class Reading:
         return self.found[value.index]
 
     def shape(self, value: Any) -> tuple[int, ...]:  # noqa: ANN401
-        return value.shape if isinstance(value, Weight) else self.trace.calls[value.index].shape
+        return (
+            value.shape
+            if isinstance(value, Weight)
+            else self.trace.calls[value.index].shape
+        )
 
     def add(
         self,
@@ -97,13 +101,19 @@ class Reading:
         return len(self.nodes) - 1, own
 
 
-def cannot(call: Call, what: str, why: str = "") -> TranslationError:
+def cannot(call: Call | None, what: str, why: str = "") -> TranslationError:
     """What no spec says, with its place and what comes nearest."""
     reason = f": {why}" if why else ""
-    return TranslationError(f"{call.where}: cannot be said in a spec: {what}{reason}")
+    where = "the forward pass" if call is None else call.where
+    return TranslationError(f"{where}: cannot be said in a spec: {what}{reason}")
 
 
 Read: TypeAlias = "Callable[[Reading, Call], tuple[int, Layout]]"
+
+
+def _first(call: Call) -> Any:  # noqa: ANN401
+    """The first argument, whatever its name is."""
+    return next(iter(call.args.values()))
 
 
 def _pair(value: Any) -> tuple[int, int]:  # noqa: ANN401
@@ -114,7 +124,9 @@ def _pair(value: Any) -> tuple[int, int]:  # noqa: ANN401
 
 def _weight(call: Call, value: Any) -> Weight:  # noqa: ANN401
     if not isinstance(value, Weight):
-        raise cannot(call, f"{call.op} by weights that are computed", "they are no parameters")
+        raise cannot(
+            call, f"{call.op} by weights that are computed", "they are no parameters"
+        )
     return value
 
 
@@ -143,7 +155,7 @@ def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 
 def _padding(call: Call, kernel: tuple[int, int], dilation: int, given: Any) -> Padding:  # noqa: ANN401
-    """`same` where each stride divides as if by nothing, `valid` where nothing is padded."""
+    """`same` where a side stays but for the stride, `valid` where there is none."""
     reach = [dilation * (side - 1) for side in kernel]
     if given == "same" or [2 * each for each in _pair(given)] == reach:
         return "same"
@@ -165,7 +177,9 @@ def _linear(reading: Reading, call: Call) -> tuple[int, Layout]:
     if layout == "vector" and not biased:
         raise cannot(call, "a linear layer without bias", "linear layers have one")
     what = Linear(c_in, c_out) if layout == "vector" else Conv(c_in, c_out, bias=biased)
-    return reading.add(call, what, call.args["input"], weight=weight, bias=call.args["bias"])
+    return reading.add(
+        call, what, call.args["input"], weight=weight, bias=call.args["bias"]
+    )
 
 
 # Norms.
@@ -179,24 +193,32 @@ def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
             raise cannot(call, f"batch norm without {name}", "batch norm has all four")
     momentum = args["momentum"]
     norm = BatchNorm(_weight(call, args["weight"]).shape[0], args["eps"], momentum)
-    return reading.add(call, norm, args["input"], **{name: args[name] for name in names})
+    return reading.add(
+        call, norm, args["input"], **{name: args[name] for name in names}
+    )
 
 
 def _layer_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
     args = call.args
     if reading.of(args["input"])[1] != "last" or len(args["normalized_shape"]) != 1:
-        raise cannot(call, f"layer norm over {args['normalized_shape']}", "of the channels is known")
+        raise cannot(
+            call,
+            f"layer norm over {args['normalized_shape']}",
+            "of the channels is known",
+        )
     if args["weight"] is None or args["bias"] is None:
         raise cannot(call, "layer norm without scale and shift", "it has both")
     norm = LayerNorm(args["normalized_shape"][0], args["eps"])
-    return reading.add(call, norm, args["input"], weight=args["weight"], bias=args["bias"])
+    return reading.add(
+        call, norm, args["input"], weight=args["weight"], bias=args["bias"]
+    )
 
 
 # Activations, and what is elementwise.
 
 
-def _act(kind: str) -> Read:
-    return lambda reading, call: reading.add(call, Act(kind), next(iter(call.args.values())))  # type: ignore[arg-type]
+def _act(kind: Any) -> Read:  # noqa: ANN401 - a name of one
+    return lambda reading, call: reading.add(call, Act(kind), _first(call))
 
 
 def _hardtanh(reading: Reading, call: Call) -> tuple[int, Layout]:
@@ -213,11 +235,11 @@ def _gelu(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 
 def _dropout(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return reading.add(call, Dropout(call.args["p"]), next(iter(call.args.values())))
+    return reading.add(call, Dropout(call.args["p"]), _first(call))
 
 
 def _same(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return reading.of(next(iter(call.args.values())))
+    return reading.of(_first(call))
 
 
 # Pools.
@@ -234,7 +256,9 @@ def _avg_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
     if args["divisor_override"] is not None:
         raise cannot(call, "a mean by another divisor")
     if args["count_include_pad"] and _pair(args["padding"]) != (0, 0):
-        raise cannot(call, "a mean that counts its padding", "one that leaves it out is known")
+        raise cannot(
+            call, "a mean that counts its padding", "one that leaves it out is known"
+        )
     return _pool(reading, call, "avg")
 
 
@@ -252,32 +276,48 @@ def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
         if given == (0, 0):
             return reading.add(call, Pool(kind, kernel, stride), args["self"])
     if args["ceil_mode"] and call.shape[2:] != _floored(before, kernel, stride, given):
-        raise cannot(call, f"{call.op} that rounds its size up", "rounded down is known")
+        raise cannot(
+            call, f"{call.op} that rounds its size up", "rounded down is known"
+        )
     padding = _padding(call, kernel, 1, given)
     return reading.add(call, Pool(kind, kernel, stride, padding), args["self"])
 
 
 def _floored(
-    sides: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+    sides: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
 ) -> tuple[int, ...]:
     each = zip(sides, kernel, stride, padding, strict=True)
     return tuple((side + 2 * pad - seen) // step + 1 for side, seen, step, pad in each)
 
 
 def _adaptive(reading: Reading, call: Call) -> tuple[int, Layout]:
-    wanted, sides = _pair(call.args["output_size"]), reading.shape(call.args["self"])[2:]
+    wanted, sides = (
+        _pair(call.args["output_size"]),
+        reading.shape(call.args["self"])[2:],
+    )
     if wanted == (1, 1):
         return reading.add(call, GlobalPool(), call.args["self"])
     if wanted == sides:
         return reading.of(call.args["self"])
-    raise cannot(call, f"a mean that makes {wanted} of {sides} positions", "of all positions is known")
+    raise cannot(
+        call,
+        f"a mean that makes {wanted} of {sides} positions",
+        "of all positions is known",
+    )
 
 
 def _mean(reading: Reading, call: Call) -> tuple[int, Layout]:
     layout = reading.of(call.args["self"])[1]
-    dims = sorted(each % len(reading.shape(call.args["self"])) for each in call.args["dim"])
+    dims = sorted(
+        each % len(reading.shape(call.args["self"])) for each in call.args["dim"]
+    )
     if dims != ([1, 2] if layout == "last" else [2, 3]):
-        raise cannot(call, f"a mean over {call.args['dim']}", "of all positions is known")
+        raise cannot(
+            call, f"a mean over {call.args['dim']}", "of all positions is known"
+        )
     after: Layout = layout if call.args["keepdim"] else "vector"
     return reading.add(call, GlobalPool(), call.args["self"], layout=after)
 
@@ -296,7 +336,7 @@ def _permute(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
     """One position as a vector, or a vector as one position."""
-    value = next(iter(call.args.values()))
+    value = _first(call)
     node, layout = reading.of(value)
     before, after = reading.shape(value), call.shape
     if before == after:
@@ -304,7 +344,11 @@ def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
     flat = (before[0], prod(before[1:]))
     if flat[1] != reading.nodes[node].channels:
         if after == flat:
-            raise cannot(call, f"{' × '.join(map(str, before[1:]))} elements as a vector", "one position as one is known")
+            raise cannot(
+                call,
+                f"{' × '.join(map(str, before[1:]))} elements as a vector",
+                "one position as one is known",
+            )
         raise cannot(call, f"{call.op} of {before} to {after}")
     if after == flat:
         return node, "vector"
@@ -347,7 +391,11 @@ def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
     layouts = {reading.of(each)[1] for each in maps}
     channels = {"first": 1, "last": len(call.shape) - 1}
     if len(layouts) > 1 or channels.get(*layouts) != call.args["dim"] % len(call.shape):
-        raise cannot(call, f"maps one after the other along {call.args['dim']}", "along channels is known")
+        raise cannot(
+            call,
+            f"maps one after the other along {call.args['dim']}",
+            "along channels is known",
+        )
     return reading.add(call, "concat", *maps)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from effscale.cost.count import count
 from effscale.errors import MeasureError, TranslationError
@@ -21,7 +21,6 @@ from effscale.spec.geometry import least_sides
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from effscale.cost.count import Cost
     from effscale.importing.stages import Said
     from effscale.module.any_module import Foreign
     from effscale.module.measure import Engine, Input
@@ -76,14 +75,16 @@ def mapping(ours: nn.Module, said: Said) -> dict[str, str]:
     ]
     theirs = [node for node in said.nodes if node.weights]
     if len(own) != len(theirs):
-        message = f"expected {len(theirs)} modules with weights as the module has, built {len(own)}"
-        raise TranslationError(message)
+        expected = f"expected {len(theirs)} modules with weights"
+        raise TranslationError(f"{expected} as the module has, built {len(own)}")
     found = {}
     for (path, each), node in zip(own, theirs, strict=True):
         names = {name for name, _ in _tensors(each)}
         if names != node.weights.keys():
             expected = ", ".join(sorted(node.weights))
-            raise TranslationError(f"{path}: expected {expected}, built {', '.join(sorted(names))}")
+            raise TranslationError(
+                f"{path}: expected {expected}, built {', '.join(sorted(names))}"
+            )
         for name in sorted(names):
             found[f"{path}.{name}"] = node.weights[name]
     return found
@@ -97,14 +98,18 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
             yield name, buffer
 
 
-def prove(foreign: Foreign, inputs: Sequence[Any], keywords: Mapping[str, Any], said: Said) -> tuple[Proof, dict[str, str]]:
+def prove(
+    foreign: Foreign, inputs: Sequence[Any], keywords: Mapping[str, Any], said: Said
+) -> tuple[Proof, dict[str, str]]:
     """The proof, and the mapping by which the module's weights load into the spec's.
 
     The module stays as it is; what is built has its tensors, and no others.
     """
     ours = build(said.spec, device="meta").eval()
     names = mapping(ours, said)
-    tensors = dict([*foreign.module.named_parameters(), *foreign.module.named_buffers()])
+    tensors = dict(
+        [*foreign.module.named_parameters(), *foreign.module.named_buffers()]
+    )
     _adopt(ours, names, tensors)
     unread = _unread(foreign.module, names)
     try:
@@ -136,8 +141,10 @@ def _sides(spec: Spec) -> list[tuple[int, int]]:
     return [small, (height, width)] if small != (height, width) else [small]
 
 
-def _adopt(ours: nn.Module, names: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> None:
-    """Give the built network the module's own tensors, in the shapes that it has them."""
+def _adopt(
+    ours: nn.Module, names: Mapping[str, str], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Give the built network the module's own tensors, in the shapes of its own."""
     for name, other in names.items():
         path, _, last = name.rpartition(".")
         module = ours.get_submodule(path)
@@ -146,10 +153,14 @@ def _adopt(ours: nn.Module, names: Mapping[str, str], tensors: Mapping[str, torc
         if tensor.numel() != before.numel():
             expected = "×".join(map(str, before.shape))
             found = "×".join(map(str, tensor.shape))
-            raise TranslationError(f"{other}: expected {expected} for {name}, got {found}")
+            raise TranslationError(
+                f"{other}: expected {expected} for {name}, got {found}"
+            )
         shaped = tensor.view(before.shape)
         if isinstance(before, nn.Parameter):
-            module.register_parameter(last, nn.Parameter(shaped, requires_grad=shaped.is_floating_point()))
+            module.register_parameter(
+                last, nn.Parameter(shaped, requires_grad=shaped.is_floating_point())
+            )
         else:
             module.register_buffer(last, shaped)
     for module in ours.modules():
@@ -218,13 +229,19 @@ class _Doubly(TorchFunctionMode):
             if each.is_floating_point()
         }
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+    def __torch_function__(
+        self,
+        func: Any,  # noqa: ANN401
+        types: Any,  # noqa: ANN401
+        args: Any = (),  # noqa: ANN401
+        kwargs: Any = None,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
         del types
         if getattr(func, "__name__", "") in _ASKS:  # of a tensor, and computes nothing
             return func(*args, **(kwargs or {}))
         args = tree_map(self._double, args)
         kwargs = tree_map(self._double, kwargs or {})
-        if func is torch.conv2d and (found := _depthwise(*args, **kwargs)) is not None:
+        if func is torch.conv2d and (found := _grouped(*args, **kwargs)) is not None:
             return found
         return func(*args, **kwargs)
 
@@ -248,7 +265,7 @@ def _rests(weight: torch.Tensor) -> bool:
     return weight.dim() < 2 or bool((weight == weight.flatten()[:1]).all())  # noqa: PLR2004
 
 
-def _depthwise(
+def _grouped(  # noqa: PLR0913, PLR0917 - those of conv2d
     x: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None = None,
@@ -257,11 +274,11 @@ def _depthwise(
     dilation: Any = 1,  # noqa: ANN401
     groups: int = 1,
 ) -> torch.Tensor | None:
-    """A depthwise convolution, one product for each place of its kernel.
+    """A convolution in groups, one product for each place of its kernel.
 
-    torch's own goes through the channels one by one, and has no faster one in double.
+    torch's own goes through the groups one by one, and has no faster one in double.
     """
-    if groups == 1 or weight.shape[1] != 1 or weight.shape[0] != groups or isinstance(padding, str):
+    if groups == 1 or isinstance(padding, str):
         return None
     step, pad, apart = (_two(each) for each in (stride, padding, dilation))
     x = nn.functional.pad(x, (pad[1], pad[1], pad[0], pad[0]))
@@ -269,18 +286,22 @@ def _depthwise(
     sides = [
         (x.shape[2 + k] - apart[k] * (kernel[k] - 1) - 1) // step[k] + 1 for k in (0, 1)
     ]
-    total = x.new_zeros(x.shape[0], groups, *sides)
+    within = x.unflatten(1, (groups, -1))
+    shares = weight.unflatten(0, (groups, -1))
+    total: torch.Tensor | None = None
     for row in range(kernel[0]):
         for column in range(kernel[1]):
             top, left = row * apart[0], column * apart[1]
-            seen = x[
-                :,
-                :,
-                top : top + step[0] * (sides[0] - 1) + 1 : step[0],
-                left : left + step[1] * (sides[1] - 1) + 1 : step[1],
-            ]
-            total += seen * weight[:, 0, row, column].view(-1, 1, 1)
-    return total if bias is None else total + bias.view(-1, 1, 1)
+            down = slice(top, top + step[0] * (sides[0] - 1) + 1, step[0])
+            across = slice(left, left + step[1] * (sides[1] - 1) + 1, step[1])
+            seen, share = within[..., down, across], shares[..., row, column]
+            if weight.shape[1] == 1:
+                each = seen * share[:, :, :, None]
+            else:
+                each = (share @ seen.flatten(3)).unflatten(3, sides)
+            total = each if total is None else total + each
+    found = (total if total is not None else within).flatten(1, 2)
+    return found if bias is None else found + bias.view(-1, 1, 1)
 
 
 def _two(value: Any) -> tuple[int, int]:  # noqa: ANN401
@@ -309,7 +330,10 @@ class Pair:
             shape = (*each.shape[:2], *sides)
             return torch.rand(shape, generator=generator, dtype=torch.float64)
 
-        given, named = filled(tuple(self.inputs), image), filled(dict(self.keywords), image)
+        given, named = (
+            filled(tuple(self.inputs), image),
+            filled(dict(self.keywords), image),
+        )
         (one,) = (*_tensors_of(given), *_tensors_of(named))
         copied = shared_copy(self.module)
         try:
@@ -319,16 +343,18 @@ class Pair:
         except Exception as error:  # noqa: BLE001 - code of others
             return None, f"running them raised {any_module.raised(error)}"
         if mine.shape != theirs.shape:
-            found = f"{tuple(theirs.shape)} of the module, {tuple(mine.shape)} of the spec"
+            found = (
+                f"{tuple(theirs.shape)} of the module, {tuple(mine.shape)} of the spec"
+            )
             return None, f"outputs: {found}"
         largest = float(theirs.abs().max())
         apart = float((mine - theirs).abs().max()) / (largest or 1.0)
         if not apart <= CLOSE:  # not a number is none
-            return apart, f"outputs: expected at most {CLOSE:g} of the largest apart, got {apart:.2g}"
+            most = f"expected at most {CLOSE:g} of the largest apart"
+            return apart, f"outputs: {most}, got {apart:.2g}"
         return apart, ""
 
 
 def _tensors_of(tree: Any) -> list[torch.Tensor]:  # noqa: ANN401
     """The tensors of what goes into a module, or comes out."""
-    found = torch.utils._pytree.tree_leaves(tree)
-    return [each for each in found if isinstance(each, torch.Tensor)]
+    return [each for each in tree_leaves(tree) if isinstance(each, torch.Tensor)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.arrays import whole_share
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
-from effscale.importing.lines import Item, Loose, common, lines
+from effscale.importing.lines import Item, common, lines
 from effscale.importing.operators import Node, cannot
 from effscale.importing.tree import Fork
 from effscale.network.operators.convolution import Conv, Linear
@@ -19,10 +19,10 @@ from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
 from effscale.spec import steps
 from effscale.spec.lines import Block, Dense
-from effscale.spec.models import Head, Spec
+from effscale.spec.models import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from effscale.importing.lines import Common
     from effscale.importing.tree import Chain
@@ -44,9 +44,9 @@ def said(chain: Chain, name: str, resolution: tuple[int, int], source: str) -> S
         TranslationError: if the language has no line for a part of it.
     """
     style = common(chain)
+    channels = _image_channels(chain)
     end = _pooled(chain)
     body, tail = chain[:end], chain[end:]
-    channels = _image_channels(chain)
     rows = _stages(body, channels, style)
     head, head_nodes, rows = _head(tail, rows, style)
     own = _Own()
@@ -56,7 +56,9 @@ def said(chain: Chain, name: str, resolution: tuple[int, int], source: str) -> S
         first = 1
     first = min(max(first, 1), len(items) - 1)
     if len(items) < 2:  # noqa: PLR2004 - a stem and a stage
-        raise TranslationError("expected a stem and stages before the head, got fewer lines")
+        raise TranslationError(
+            "expected a stem and stages before the head, got fewer lines"
+        )
     stem, stages = items[:first], items[first:]
     nodes = tuple(node for item in items for node in item.nodes) + head_nodes
     spec = Spec.model_validate(
@@ -110,7 +112,7 @@ def _head(
     nodes = [each for each in tail if isinstance(each, Node)]
     if len(nodes) != len(tail):
         fork = next(each for each in tail if isinstance(each, Fork))
-        raise cannot(fork.node.call, "branches behind the pooling")  # type: ignore[arg-type]
+        raise cannot(fork.node.call, "branches behind the pooling")
     head: dict[str, Any] = {"classifier": False}
     left = [e for e in nodes if not isinstance(e.what, GlobalPool | Flatten)]
     rates = [e.what.rate for e in left if isinstance(e.what, Dropout)]
@@ -127,11 +129,23 @@ def _head(
             Act(kind=kind),
             Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as last,
         ] if kind == style.activation:
-            head |= {"classifier": True, "hidden": int(hidden.c_out), "classes": int(last.c_out)}
+            head |= {
+                "classifier": True,
+                "hidden": int(hidden.c_out),
+                "classes": int(last.c_out),
+            }
         case _:
-            first = next(e for e in left if not isinstance(e.what, Linear))if any(not isinstance(e.what, Linear) for e in left) else left[0]
+            first = (
+                next(e for e in left if not isinstance(e.what, Linear))
+                if any(not isinstance(e.what, Linear) for e in left)
+                else left[0]
+            )
             words = ", ".join(e.what.label for e in left)
-            raise cannot(first.call, f"{words} behind the pooling", "one linear layer, or two with an activation between, are known")  # type: ignore[arg-type]
+            raise cannot(
+                first.call,
+                f"{words} behind the pooling",
+                "one linear layer, or two with an activation between, are known",
+            )
     before: tuple[Node, ...] = ()
     last_row = rows[-1].items[-1] if rows and rows[-1].unit is None else None
     if last_row is not None and len(rows) > 2 and _is_head_conv(last_row.line):  # noqa: PLR2004
@@ -139,11 +153,15 @@ def _head(
         before = last_row.nodes
         rows = _without_last(rows)
     laid: list[Item] = []
-    while rows and rows[-1].unit is None and isinstance(rows[-1].items[-1].line, steps.Normalise | steps.Activate):
+    while (
+        rows
+        and rows[-1].unit is None
+        and isinstance(rows[-1].items[-1].line, steps.Normalise | steps.Activate)
+    ):
         laid.insert(0, rows[-1].items[-1])
         rows = _without_last(rows)
     if laid and before:
-        raise cannot(before[0].call, "norms before the head's own convolution")  # type: ignore[arg-type]
+        raise cannot(before[0].call, "norms before the head's own convolution")
     if laid:
         head["layers"] = tuple(item.line for item in laid)
         before = tuple(node for item in laid for node in item.nodes)
@@ -178,18 +196,24 @@ def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
     rows: list[Row] = []
     for unit, part in _units(body):
         items = lines(part, c_in, style)
+        if not items:
+            continue
         if unit is None:
             items = named(items, style)
             rows += [Row((item,)) for item in items]
         else:
             blocks = named(items, style)
             known = all(isinstance(item.line, _KNOWN) for item in blocks)
-            rows += [Row((item,)) for item in blocks] if known else [Row(tuple(blocks), unit)]
+            rows += (
+                [Row((item,)) for item in blocks]
+                if known
+                else [Row(tuple(blocks), unit)]
+            )
         c_in = items[-1].c_out
     return rows
 
 
-_KNOWN = tuple({*(Block.__subclasses__()), Dense})
+_KNOWN: tuple[type[Line], ...] = (*Block.__subclasses__(), Dense)
 
 
 def _units(chain: Chain) -> Iterator[tuple[tuple[str, str] | None, Chain]]:
@@ -231,7 +255,8 @@ def _unit_paths(chain: Chain) -> list[tuple[str, str] | None]:
     }
     units -= inner
     return [
-        next(((path, kind) for path, kind in places if path in units), None) for places in of
+        next(((path, kind) for path, kind in places if path in units), None)
+        for places in of
     ]
 
 
@@ -242,8 +267,15 @@ def _holds(chain: Chain, indices: Sequence[int]) -> bool:
     """Whether these are several convolutions in a row, or branches."""
     if indices != [*range(indices[0], indices[-1] + 1)]:
         return False
-    convs = sum(isinstance(e, Node) and isinstance(e.what, Conv) for e in map(chain.__getitem__, indices))
-    forks = [e for e in map(chain.__getitem__, indices) if isinstance(e, Fork) and e.merge != "product"]
+    convs = sum(
+        isinstance(e, Node) and isinstance(e.what, Conv)
+        for e in map(chain.__getitem__, indices)
+    )
+    forks = [
+        e
+        for e in map(chain.__getitem__, indices)
+        if isinstance(e, Fork) and e.merge != "product"
+    ]
     return convs > 1 or bool(forks)
 
 
@@ -290,7 +322,7 @@ class _Own:
             nodes = tuple(node for item in row.items for node in item.nodes)
             item = Item(use, nodes, row.items[0].c_in, row.items[-1].c_out)
             found = _merged(found, item)
-        return found
+        return [_at_any_depth(item) for item in found]
 
     def _name(self, kind: str, block: tuple[Line, ...]) -> str:
         """The name of this block: its class's, numbered where there are others."""
@@ -303,9 +335,14 @@ class _Own:
             number += 1
 
 
-_TAKEN = {*steps.STEPS, "mbconv", "fused_mbconv", "separable", "basic", "bottleneck"} | {
-    *("dense", "transition", "cell")
-}
+_TAKEN = {
+    *steps.STEPS,
+    "mbconv",
+    "fused_mbconv",
+    "separable",
+    "basic",
+    "bottleneck",
+} | {*("dense", "transition", "cell")}
 
 
 def _snake(name: str) -> str:
@@ -325,7 +362,10 @@ def _template(row: Row) -> Template:
     stated = tuple(item.line for item in row.items)
     whole = row.items[-1].c_out
     try:
-        return Template(tuple(_share(each, whole, row.items[0].c_in) for each in stated), ratios=True)
+        return Template(
+            tuple(_share(each, whole, row.items[0].c_in) for each in stated),
+            ratios=True,
+        )
     except ValueError:
         return Template(stated, ratios=False)
 
@@ -333,26 +373,37 @@ def _template(row: Row) -> Template:
 def _share(line: Line, whole: int, c_in: int) -> Line:
     """The line with shares for widths; ValueError where one is not cut to its width."""
     if isinstance(line, steps.Conv):
-        channels = c_in if line.channels is None else line.channels
-        if not isinstance(channels, int):
-            raise ValueError(line)
-        return line.model_copy(update={"channels": None, "ratio": _ratio(channels, whole)})
-    return line.over_chains(lambda chain: tuple(_share(each, whole, c_in) for each in chain))
+        channels: Any = c_in if line.channels is None else line.channels
+        if isinstance(channels, tuple):
+            raise ValueError(line)  # noqa: TRY004 - what is said of it
+        return line.model_copy(
+            update={"channels": None, "ratio": _ratio(int(channels), whole)}
+        )
+    return line.over_chains(
+        lambda chain: tuple(_share(each, whole, c_in) for each in chain)
+    )
 
 
 def _ratio(channels: int, whole: int) -> float:
     exact = Fraction(channels, whole)
     for digits in range(7):
         ratio = -(-exact.numerator * 10**digits // exact.denominator) / 10**digits
-        if whole_share(whole, ratio) == channels and abs(ratio - exact) < 1e-3 * exact:  # noqa: PLR2004
+        if whole_share(whole, ratio) == channels and abs(ratio - exact) < 1e-3 * exact:
             return float(ratio)
     raise ValueError(channels)
 
 
 def _repeats(row: Row) -> bool:
     """Whether a block may follow itself."""
-    first, last = row.items[0], row.items[-1]
-    return first.c_in == last.c_out and all(_keeps(item.line) for item in row.items)
+    return all(_keeps(item.line) for item in row.items)
+
+
+def _at_any_depth(item: Item) -> Item:
+    """A block alone that changes the channels is one at any depth."""
+    line = item.line
+    if isinstance(line, steps.Use) and line.repeats == 1 and item.c_in != item.c_out:
+        return item.over(line.model_copy(update={"repeats": None}))
+    return item
 
 
 def _keeps(line: Line) -> bool:
@@ -382,17 +433,13 @@ def _together(before: Item, item: Item) -> Item | None:
     if type(first) is not type(other) or first.times is None or other.times is None:
         return None
     last = {"repeats": 1} if isinstance(first, Dense | steps.Use) else _OF_FIRST
-    if isinstance(first, Block) and (item.c_in != item.c_out or getattr(other, "stride", 1) != 1):
+    if isinstance(first, Block) and (
+        item.c_in != item.c_out or getattr(other, "stride", 1) != 1
+    ):
         return None
     if isinstance(first, steps.Use) and item.c_in != item.c_out:
         return None
-    if isinstance(first, Block) and first.stride > 1 and _one_kind(first, other):
-        pass
     if first.model_copy(update=last) != other.model_copy(update=last):
         return None
     line = first.model_copy(update={"repeats": first.times + other.times})
     return Item(line, (*before.nodes, *item.nodes), before.c_in, item.c_out)
-
-
-def _one_kind(first: Line, other: Line) -> bool:
-    return type(first) is type(other)

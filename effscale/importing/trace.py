@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from effscale.errors import TranslationError
 from effscale.module.any_module import Scripted, raised, said_of
@@ -83,7 +84,9 @@ def trace(
         raise TranslationError(f"{message}, whose modules nobody can look into")
     image = [*leaves([*inputs]), *leaves({**(keywords or {})})]
     if len(image) != 1 or len(image[0].shape) != _IMAGE:
-        raise TranslationError(f"expected one image that goes in, such as 1x3x224x224, got {said}")
+        raise TranslationError(
+            f"expected one image that goes in, such as 1x3x224x224, got {said}"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # theirs, of what is no concern of ours
@@ -131,22 +134,13 @@ def _exported(
         return torch.export.export(copied, given, named, strict=False)
 
 
-#: What torch says of code that looks at its data, and how we say it.
-_REASONS = {
-    "data-dependent": "it reads its data: what it does depends on the values, which a spec "
-    "cannot say",
-    "data dependent": "it reads its data: what it does depends on the values, which a spec "
-    "cannot say",
-    "_local_scalar_dense": "it reads its data: what it does depends on the values, which a "
-    "spec cannot say",
-}
+#: What torch says of code that looks at its data.
+_READS_DATA = ("data-dependent", "data dependent", "_local_scalar_dense")
 
 
 def _reason(error: Exception) -> str:
-    text = str(error)
-    for words, reason in _REASONS.items():
-        if words in text:
-            return reason
+    if any(words in str(error) for words in _READS_DATA):
+        return "what it does depends on the values that go in, which no spec says"
     return f"tracing it raised {raised(error)}"
 
 
@@ -157,9 +151,11 @@ def _read(program: ExportedProgram) -> Trace:
     for node in nodes:
         reader.take(node)
     (outputs,) = nodes[-1].args
-    tensors = [each for each in torch.utils._pytree.tree_leaves(outputs) if hasattr(each, "op")]
+    tensors = [each for each in tree_leaves(outputs) if hasattr(each, "op")]
     if len(tensors) != 1:
-        raise TranslationError(f"expected one tensor that comes out, got {len(tensors)}")
+        raise TranslationError(
+            f"expected one tensor that comes out, got {len(tensors)}"
+        )
     return Trace(tuple(reader.calls), reader.index[tensors[0]])
 
 
@@ -182,8 +178,8 @@ class _Reader:
             case "placeholder" if node.name in self.names:
                 shape = tuple(node.meta["val"].shape)
                 self.weights[node] = Weight(self.names[node.name], shape)
-            case "placeholder" if "val" in node.meta and hasattr(node.meta["val"], "shape"):
-                self._add(node, Call("image", {}, tuple(node.meta["val"].shape)))
+            case "placeholder" if _shape(node):
+                self._add(node, Call("image", {}, _shape(node)))
             case "call_function":
                 self._add(node, self._called(node))
             case _:
@@ -194,28 +190,45 @@ class _Reader:
         self.calls.append(call)
 
     def _called(self, node: Node) -> Call:
-        found = node.meta.get("val")
-        shape = tuple(found.shape) if hasattr(found, "shape") else ()
+        shape = _shape(node)
         schema = getattr(node.target, "_schema", None)
         if schema is None:
             args = {str(k): self._value(each) for k, each in enumerate(node.args)}
-            return Call(getattr(node.target, "__name__", str(node.target)), args, shape, _places(node))
+            return Call(
+                getattr(node.target, "__name__", str(node.target)),
+                args,
+                shape,
+                _places(node),
+            )
         args = {}
         for k, each in enumerate(schema.arguments):
-            value = node.args[k] if k < len(node.args) else node.kwargs.get(each.name, each.default_value)
+            value = (
+                node.args[k]
+                if k < len(node.args)
+                else node.kwargs.get(each.name, each.default_value)
+            )
             args[each.name] = self._value(value)
-        writes = schema.arguments and schema.arguments[0].is_write
+        first = node.args[0] if node.args else None
         call = Call(_plain(schema.name), args, shape, _places(node))
-        if writes:  # whoever reads what it has written into, reads what it has put out
-            self.index[node.args[0]] = len(self.calls)
+        writes = schema.arguments and schema.arguments[0].is_write
+        if writes and isinstance(first, torch.fx.Node):
+            self.index[first] = len(self.calls)  # who reads it later, reads this
         return call
 
     def _value(self, value: Any) -> Any:  # noqa: ANN401
         if isinstance(value, torch.fx.Node):
-            return self.weights[value] if value in self.weights else Ref(self.index[value])
+            return (
+                self.weights[value] if value in self.weights else Ref(self.index[value])
+            )
         if isinstance(value, list | tuple):
             return [self._value(each) for each in value]
         return value
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    """The shape of what a node is; none of what is no tensor."""
+    found = node.meta.get("val")
+    return tuple(found.shape) if isinstance(found, torch.Tensor) else ()
 
 
 def _plain(name: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from effscale.errors import TranslationError
-from effscale.importing.operators import Node
+from effscale.importing.operators import Node, cannot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.errors import TranslationError
     from effscale.importing.operators import Merge
 
 
@@ -36,7 +36,7 @@ def tree(nodes: Sequence[Node], output: int) -> Chain:
 
 
 def _nested(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes, where a concat begins with all that another has put one after the other.
+    """The nodes, where a concat begins with all that another one has put in a row.
 
     So a dense block, whose layers each read all before them, is a row of small ones.
     """
@@ -45,12 +45,15 @@ def _nested(nodes: Sequence[Node]) -> list[Node]:
     for index, node in enumerate(nodes):
         if node.what == "concat":
             known[node.reads] = index
-            node = replace(node, reads=_shortest(node.reads, known))
-        found.append(node)
+            found.append(replace(node, reads=_shortest(node.reads, known)))
+        else:
+            found.append(node)
     return found
 
 
-def _shortest(reads: tuple[int, ...], known: dict[tuple[int, ...], int]) -> tuple[int, ...]:
+def _shortest(
+    reads: tuple[int, ...], known: dict[tuple[int, ...], int]
+) -> tuple[int, ...]:
     for length in range(len(reads) - 1, 1, -1):
         if (before := known.get(reads[:length])) is not None:
             return (before, *reads[length:])
@@ -73,10 +76,11 @@ class _Tree:
     def common(self, indices: Sequence[int]) -> int:
         """The last node that all ways to each of these go through."""
         first, *others = indices
-        for other in others:
-            while first != other:
-                if self.depth[first] < self.depth[other]:
-                    first, other = other, first
+        for each in others:
+            second = each
+            while first != second:
+                if self.depth[first] < self.depth[second]:
+                    first, second = second, first
                 first = self.before[first]
         return first
 
@@ -107,7 +111,7 @@ class _Tree:
             channels = channels if node.what == "concat" else node.channels
             part = replace(node, reads=tuple(group), channels=channels)
             branches.append((*self.chain(start, inner), self.fork(part, inner)))
-        return Fork(node.what, tuple(branches), node)  # type: ignore[arg-type]
+        return Fork(node.what, tuple(branches), node)
 
     def _groups(self, reads: Sequence[int], start: int) -> list[list[int]]:
         """Neighbours that part later than `start`, together."""
@@ -121,8 +125,5 @@ class _Tree:
 
 
 def _crossing(node: Node) -> TranslationError:
-    where = "the forward pass" if node.call is None else node.call.where
-    return TranslationError(
-        f"{where}: cannot be said in a spec: a map that several lines read across their "
-        "branches; a fork whose branches meet again is known"
-    )
+    what = "a map that is read across branches"
+    return cannot(node.call, what, "a fork whose branches meet again is known")
