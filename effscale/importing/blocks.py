@@ -139,7 +139,9 @@ def _inverted(row: Sequence[Line], c_in: int, style: Common) -> blocks.MBConv | 
             return None
     if act == "none":
         return None
-    ratio = {"expand_ratio": c_mid // c_in} if c_mid % c_in == 0 else {"c_mid": c_mid}
+    ratio: dict[str, Any] = (
+        {"expand_ratio": c_mid // c_in} if c_mid % c_in == 0 else {"c_mid": c_mid}
+    )
     if len(convs) > 2 and c_mid == c_in:  # noqa: PLR2004 - an expansion by 1 that is there
         ratio = {"c_mid": c_mid}
     return blocks.MBConv(
@@ -194,7 +196,7 @@ def _fused(ahead: Ahead) -> Found:
     return None
 
 
-def _fused_line(conv: Conv, c_out: int, ratio: dict[str, int], se_ratio: float) -> Line:
+def _fused_line(conv: Conv, c_out: int, ratio: dict[str, Any], se_ratio: float) -> Line:
     return blocks.MBConv(
         block="fused_mbconv",
         kernel=conv.kernel,

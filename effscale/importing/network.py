@@ -14,7 +14,7 @@ from effscale.importing.stages import said
 from effscale.importing.trace import trace
 from effscale.importing.tree import tree
 from effscale.module.any_module import IMAGE, Foreign
-from effscale.module.measure import Input, leaves
+from effscale.module.inputs import Input, leaves
 from effscale.spec.models import Expected
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from effscale.errors import MeasureError, TranslationError
 from effscale.importing.trace import shared_copy
 from effscale.module import any_module
 from effscale.module.build import build
-from effscale.module.measure import filled, leaves
+from effscale.module.inputs import filled, leaves
 from effscale.spec.geometry import least_sides
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
     from effscale.importing.stages import Said
     from effscale.module.any_module import Foreign
-    from effscale.module.measure import Engine, Input
+    from effscale.module.inputs import Input
+    from effscale.module.measure import Engine
     from effscale.spec.models import Spec
 
 #: How far two outputs may be apart, of the largest number in them.
 CLOSE = 1e-9
 #: Figures that have to be the same to the last integer.
-FIGURES = ("params", "macs", "activations")
+FIGURES = ("params", "macs", "products", "activations")
 
 
 @dataclass(frozen=True)

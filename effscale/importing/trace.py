@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from effscale.errors import TranslationError
 from effscale.module.any_module import Scripted, raised, said_of
-from effscale.module.measure import Input, filled, leaves
+from effscale.module.inputs import Input, filled, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -29,6 +29,7 @@ def test_it_writes_the_spec_and_the_names_of_its_weights(tmp_path: Path) -> None
     assert {row["figure"] for row in answer["figures"]} == {
         "params",
         "macs",
+        "products",
         "activations",
     }
     assert all(row["same"] for row in answer["figures"])
