@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 #: Keys and indices on the way to a value of a spec: `("stages", 2, "kernel")`.
 Place: TypeAlias = tuple[str | int, ...]
@@ -22,16 +22,36 @@ class EffscaleError(Exception):
     """A mistake that its message explains; the command line exits 1 on it."""
 
 
-class LayerError(EffscaleError, ValueError):
+class CandidateError(EffscaleError, ValueError):
+    """A network that cannot be: one, or some of many candidates.
+
+    `among` has an entry for each candidate, whether it is one of them; None where the
+    error speaks of one network, or of all.
+    """
+
+    def __init__(self, message: str, among: Any = None) -> None:  # noqa: ANN401
+        super().__init__(message)
+        self.among = among if hasattr(among, "__array_namespace__") else None
+
+
+class LayerError(CandidateError):
     """A layer or network that cannot exist, refused where it would be made."""
 
+    def within(self, place: str) -> LayerError:
+        """The same of a layer in that place."""
+        return LayerError(f"{place}: {self}", self.among)
 
-class ScaleError(EffscaleError, ValueError):
+
+class ScaleError(CandidateError):
     """Multipliers or options that lead to no network."""
 
 
 class CountError(EffscaleError, OverflowError):
     """A candidate whose exact count does not fit into a 64-bit integer."""
+
+
+class TranslationError(EffscaleError, ValueError):
+    """A module of other code that cannot be said as a spec, or not proved to be."""
 
 
 class UnexplainedError(EffscaleError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from effscale.check.rule import Rule
+from effscale.check.rule import Rule, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,9 +32,11 @@ OCTAL = Rule(
     "A number is written so that YAML reads another than meets the eye.",
     "YAML 1.1 takes a leading zero for base 8, so that 064 is 52, and colons for base "
     "60, so that 3:44 is 224; other readers take them otherwise. Write the number as "
-    "it is meant.",
+    "it is meant; --fix --unsafe-fixes writes what YAML reads.",
     "{channels: 064}",
-    "{channels: 64}",
+    "{channels: 52}",
+    applies="unsafe",
+    help="--fix --unsafe-fixes writes the number that YAML reads",
 )
 
 RULES = (
@@ -229,6 +231,16 @@ RULES = (
         "{kernel: 3, channels: 32, groups: 4}",
     ),
     Rule(
+        "EFF215",
+        "line-misread",
+        "error",
+        "A line reads what is not there above it, or is read by nothing.",
+        "`reads:` names lines above: by their `name`, `stage 3` by number, `stem`, or "
+        "`image`. What a line makes is read by another, or is the last.",
+        "- {name: up, reads: [p5]}\n- {name: p5, block: upsample, factor: 2}",
+        "- {name: p5, block: upsample, factor: 2}\n- {name: up, reads: [p5, stage 3]}",
+    ),
+    Rule(
         "EFF401",
         "unknown-backbone",
         "error",
@@ -299,7 +311,8 @@ def findings(source: Source) -> Iterator[Fault]:
             if pattern.fullmatch(written):
                 message = f"expected a number in base 10, got {written}, which YAML"
                 said = f"{message} reads as {base}: {node.value}"
-                yield OCTAL.at(source, place, said)
+                edits = (replaced(node, node.value),)
+                yield OCTAL.at(source, place, said, edits=edits)
 
 
 def _numbers(node: Node, place: Place, seen: set[int]) -> Iterator[tuple[Place, Node]]:

@@ -13,7 +13,7 @@ import click
 
 from effscale.cli import options
 from effscale.cli.help import OUTPUT, Command, titled
-from effscale.cli.options import Request, write
+from effscale.cli.options import Request, note, write
 from effscale.cli.progress import Bar
 from effscale.cli.types import CODES, Target
 
@@ -153,7 +153,7 @@ def command(  # noqa: PLR0913 - options
         failed = bool(diff)
     else:
         if mending.applies:
-            _write_back(sources, outcome)
+            _write_back(sources, outcome, quiet=request.quiet)
         if verify and "EFF307" in enabled:
             outcome = _verified(outcome, quiet=request.quiet)
         # where standard input was mended, standard output has the text itself
@@ -175,13 +175,13 @@ def _sources(paths: tuple[str, ...]) -> tuple[list[Source], int]:
     return [read(path) for path in files], len(left)
 
 
-def _write_back(before: list[Source], outcome: Outcome) -> None:
+def _write_back(before: list[Source], outcome: Outcome, *, quiet: bool) -> None:
     """Replace each file that was mended; standard input goes to standard output."""
     for old, checked in zip(before, outcome.files, strict=True):
         if old.file == "-" and not old.is_unread:
             click.echo(checked.source.text, nl=False)
         elif old.text != checked.source.text:
-            write(Path(old.file), checked.source.raw)
+            write(Path(old.file), checked.source.raw, quiet=quiet)
 
 
 def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
@@ -191,7 +191,7 @@ def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
         return verified(
             outcome,
             progress=lambda what: bar.advance(1, what),
-            note=lambda line: click.echo(line, err=True),
+            note=note,
         )
 
 
@@ -220,8 +220,8 @@ def _deliver(outcome: Outcome, request: Request, *, aside: bool) -> None:
         }
         text = written[form](outcome)
     request.write(text, aside=aside)
-    if request.output is not None and not request.quiet:
-        click.echo(formats.counted(outcome), err=True)
+    if request.output is not None:
+        note(formats.counted(outcome), quiet=request.quiet)
 
 
 def _form(form: str | None, output: Path | None) -> str:

@@ -9,7 +9,7 @@ import click
 from effscale.choices import TABLES
 from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
-from effscale.cli.options import Request
+from effscale.cli.options import Request, note
 from effscale.cli.types import SpecOrFamily
 
 if TYPE_CHECKING:
@@ -221,9 +221,9 @@ def _networks(
     drawn = points(compared)
     names = {each.name for each in drawn}
     bare = [each.name for each in compared if each.name not in names]
-    if request.picture and drawn and bare and not request.quiet:
+    if request.picture and drawn and bare:
         why = "not drawn, no accuracy published by that measure"
-        click.echo(f"{why}: {', '.join(bare)}", err=True)
+        note(f"{why}: {', '.join(bare)}", quiet=request.quiet)
     apart = _apart(compared, to, parts=parts, timed=timed)
 
     def answer(measured: Sequence[Measurement | None]) -> Report:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from effscale.cli.options import F
     from effscale.search.fit import Found, Limits
+    from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
 
 
@@ -108,9 +109,9 @@ def command(  # noqa: PLR0913 - options
         raise click.UsageError("--free and --strategy take one ray and one cost")
     baseline = request.read(spec)
     if free:
-        found, searched = _off_ray(baseline, macs[0], limits, tolerance, request)
+        found, searched, left = _off_ray(baseline, macs[0], limits, tolerance, request)
     else:
-        found, searched = _on_ray(baseline, macs, limits, strategy[0])
+        found, searched, left = _on_ray(baseline, macs, limits, strategy[0])
     every = found
     if len(macs) > 1:  # the others are named where they are missed
         found = [each for each in every if each.role == "nearest"]
@@ -121,6 +122,7 @@ def command(  # noqa: PLR0913 - options
         found,
         asked=_asked(macs, tolerance),
         searched=searched,
+        left=left,
         measured=measured,
         units=request.units,
         top=top,
@@ -135,19 +137,19 @@ def command(  # noqa: PLR0913 - options
 
 def _on_ray(
     baseline: Spec, macs: list[int], limits: Limits, strategy: str
-) -> tuple[list[Found], str]:
+) -> tuple[list[Found], str, LeftOut]:
     from effscale.search.fit import on_ray, ray
 
     path = ray(baseline, max(macs), limits, strategy)
     found = [each for target in macs for each in on_ray(path, target)]
     low, high = path.phi[0], path.end[-1]
     text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
-    return found, text
+    return found, text, path.left
 
 
 def _off_ray(
     baseline: Spec, macs: int, limits: Limits, tolerance: float, request: Request
-) -> tuple[list[Found], str]:
+) -> tuple[list[Found], str, LeftOut]:
     from effscale.growth.growth import growth_of
     from effscale.search.off_ray import off_ray
 
@@ -162,7 +164,7 @@ def _off_ray(
     text = f"{answer.enumerated:,} networks off the ray, {answer.within:,} within it"
     kept = growth_of(baseline).kept
     text += f"; {kept}" if kept else ""
-    return answer.found, text
+    return answer.found, text, answer.left
 
 
 def _asked(macs: list[int], tolerance: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.choices import ELEMENT_BYTES
-from effscale.cli.options import every, refuse
+from effscale.cli.options import every, note, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
 
@@ -264,8 +264,7 @@ def _note_spread(found: Sequence[Sequence[Latency]]) -> None:
     """Say on stderr if times differ so much that the machine must be busy."""
     spreads = [each.whole.spread for group in found for each in group]
     if max(spreads) > WIDE:
-        click.echo(
+        note(
             f"times differ by up to {100 * max(spreads):.0f} % of their median: this "
-            "machine does other work as well",
-            err=True,
+            "machine does other work as well"
         )

@@ -12,7 +12,8 @@ import click
 from effscale.atomic_write import is_written_through, whole
 from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
-from effscale.errors import DisagreementError
+from effscale.errors import DisagreementError, dotted
+from effscale.markup import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,22 +34,21 @@ def gathered(**makers: Callable[..., object]) -> Callable[[F], F]:
     """Hand options on as objects: each is made of the options that its maker takes.
 
     What no maker takes, or the command takes as well, is handed on as it is. The makers
-    are called in their order, so that the first has the first word on what is wrong.
+    are called in their order, so that the first has the first word on what is wrong; a
+    maker may take what one before it has made.
     """
     takes = {name: signature(make).parameters for name, make in makers.items()}
     taken = set().union(*takes.values())
 
     def decorate(command: F) -> F:
-        gone = taken - (signature(command).parameters.keys() - makers)
+        gone = taken - signature(command).parameters.keys()
 
         @wraps(command)
         def called(**given: Any) -> Any:  # noqa: ANN401 - click's
-            made = {
-                name: make(**{key: given[key] for key in takes[name] if key in given})
-                for name, make in makers.items()
-            }
-            rest = {key: given[key] for key in given.keys() - gone}
-            return command(**rest, **made)
+            for name, make in makers.items():
+                its = {key: given[key] for key in takes[name] if key in given}
+                given[name] = make(**its)
+            return command(**{key: given[key] for key in given.keys() - gone})
 
         return called  # type: ignore[return-value]
 
@@ -198,11 +198,12 @@ class Request:
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        self._refuse_existing(self.output, "--output")
-        self._refuse_existing(self.plot, "--plot")
+        self.refuse_existing(self.output, "--output")
+        self.refuse_existing(self.plot, "--plot")
         _ = self.picture
 
-    def _refuse_existing(self, path: Path | None, option: str) -> None:
+    def refuse_existing(self, path: Path | None, option: str) -> None:
+        """Refuse a file that is there already, unless it may be replaced."""
         if path is None or is_written_through(path):
             return
         if path.exists() and not self.force:
@@ -225,10 +226,13 @@ class Request:
             SpecError, ScaleError: if there is none.
         """
         from effscale.growth.scale import at_resolution, load, with_classes
+        from effscale.spec.geometry import uncovered
 
         found = load(spec)
         if self.resolution is not None and self.resolution != found.resolution:
-            found = at_resolution(found, self.resolution)
+            before, found = found, at_resolution(found, self.resolution)
+            for place, what in uncovered(before, found).items():
+                note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)
         return found
@@ -268,21 +272,21 @@ class Request:
         from effscale.report.render import show, text
 
         for line in report.warnings:
-            click.echo(line, err=True)
+            note(line)
         if self.output is None or not to_file:
             show(report, self.form or "table")  # type: ignore[arg-type]  # click checked it
         else:
             form = self.form or _SUFFIXES.get(self.output.suffix, "table")
             self.write(text(report, form))  # type: ignore[arg-type]
         if self.plot is not None:
-            write(self.plot, image)
+            write(self.plot, image, quiet=self.quiet)
 
     def write(self, text: str, *, aside: bool = False) -> None:
         """Write the text to the output file, or print it; `aside` to stderr."""
         if self.output is None:
             click.echo(text, nl=False, err=aside)
         else:
-            write(self.output, text)
+            write(self.output, text, quiet=self.quiet)
 
     def prove(
         self, specs: Sequence[Spec], measured: Sequence[Measurement | None]
@@ -299,9 +303,9 @@ class Request:
             return
         from effscale.module.measure import difference
 
-        lines = [line for spec, m in pairs if (line := difference(spec, m))]
-        if lines:
-            raise DisagreementError("\n".join(lines))
+        found = [line for spec, m in pairs if (line := difference(spec, m))]
+        if found:
+            raise DisagreementError("\n".join(found))
 
 
 def _explain(measured: Sequence[Measurement | None]) -> None:
@@ -309,12 +313,18 @@ def _explain(measured: Sequence[Measurement | None]) -> None:
     for each in filter(None, measured[:1]):
         known = ", ".join(f"{name} {n:,}" for name, n in each.operators.items())
         free = ", ".join(f"{name} ×{n}" for name, n in each.free.items())
-        click.echo(f"{each.engine}, by operator: {known}", err=True)
-        click.echo(f"{each.engine} leaves out by convention: {free}", err=True)
+        note(f"{each.engine}, by operator: {known}")
+        note(f"{each.engine} leaves out by convention: {free}")
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Put `content` into the file at `path`, whole or not at all.
+def note(text: str, *, quiet: bool = False) -> None:
+    """Say something beside the answer, on stderr, unless results alone are wanted."""
+    if not quiet:
+        click.echo(lines(text), err=True)
+
+
+def write(path: Path, content: str | bytes, *, quiet: bool) -> None:
+    """Put `content` into the file at `path`, whole or not at all, and say so.
 
     Raises:
         OutputError: if the system refuses.
@@ -323,3 +333,5 @@ def write(path: Path, content: str | bytes) -> None:
         content = content.encode(errors="replace")
     with whole(path) as file:
         file.write(content)
+    if not is_written_through(path):
+        note(f"wrote {path}", quiet=quiet)

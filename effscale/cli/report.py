@@ -86,8 +86,6 @@ def command(
             progress=lambda name: bar.advance(1, f"drawing {name}"),
         )
     request.write(text)
-    if output is not None and not request.quiet:
-        click.echo(f"{output}: {names}, {len(text.encode()):,} bytes", err=True)
     request.prove(networks, measured)
 
 

@@ -105,11 +105,11 @@ def _sweep(
     from effscale.search.sweep import sweep
 
     base = base_macs(baseline)
-    steps = sweep(baseline, *asked)
-    answer = report.report(baseline, asked[0], steps, base, units=request.units)
+    found = sweep(baseline, *asked)
+    answer = report.report(baseline, asked[0], found, base, units=request.units)
     image = b""
     if request.picture:
         from effscale.report import plots
 
-        image = plots.sweep(asked[0], steps, request.picture)
+        image = plots.sweep(asked[0], found.steps, request.picture)
     request.deliver(answer, image)

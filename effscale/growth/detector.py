@@ -81,7 +81,8 @@ class Detector(Growth):
         *("alpha", "beta", "gamma", "product", "neck_growth"),
         *Classifier.columns,
         *("neck_width_multiplier", "resolution", "channels"),
-        *("params", "macs", "activations", "ratio", "budget", "deviation", "tracking"),
+        *("params", "macs", "activations", "products"),
+        *("ratio", "budget", "deviation", "tracking"),
         *("points", "pareto", "own", "measured", "agrees"),
     )
     #: Params and activations rise together with the neck's channels.
@@ -139,6 +140,13 @@ class Detector(Growth):
             _between(depths, phi) * given.alpha**beyond,
             _between(widths, phi) * given.beta**beyond,
         )
+
+    def width_beside(self, height: Any) -> Any:  # noqa: ANN401 - a number, or an array
+        """As the law has it: both sides grow by the same number of pixels."""
+        before, width = self.spec.resolution
+        if not self.scaling.resolution:
+            return super().width_beside(height)
+        return maximum(1, height + (width - before))
 
     @property
     def law(self) -> tuple[str, str]:

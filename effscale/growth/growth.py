@@ -15,6 +15,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
+from effscale.arrays import nearest
 from effscale.growth.multipliers import SINGLE, Multipliers, strategy
 from effscale.growth.rounding import EXACT, Rules
 from effscale.growth.scale import scale, value, with_value
@@ -177,6 +178,12 @@ class Growth(ABC):
             before = after
         return found
 
+    def width_beside(self, height: Any) -> Any:  # noqa: ANN401 - a number, or an array
+        """The image's width where its height is another: in proportion to it."""
+        before, width = self.spec.resolution
+        exact = height * (width / before)
+        return height if width == before else nearest(exact, ties="even")
+
     def told(self, variant: Variant) -> dict[str, Any]:  # noqa: ARG002
         """What the row of a variant says besides depth, width, resolution and cost."""
         return {}
@@ -228,7 +235,8 @@ class Classifier(Growth):
     refusal = "{options} is of detectors; {name} is none"
     candidate = (
         *("alpha", "beta", "gamma", "product", *columns, "resolution"),
-        *("params", "macs", "activations", "ratio", "deviation", "tracking"),
+        *("params", "macs", "activations", "products"),
+        *("ratio", "deviation", "tracking"),
         *("points", "pareto", "own", "budget", "measured", "agrees"),
     )
     ties = ("deviation", "alpha", "beta", "gamma")

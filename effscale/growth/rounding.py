@@ -171,7 +171,7 @@ def _limit(what: str, exact: Any, highest: int) -> None:  # noqa: ANN401
     if not every(exact <= highest):
         found = exact.max() if is_array(exact) else exact
         message = f"expected at most {highest} after scaling, got {found:.6g}"
-        raise ScaleError(f"{what}: {message}")
+        raise ScaleError(f"{what}: {message}", exact > highest)
 
 
 def _unless_identity(multiplier: Real, before: Int, after: Int) -> Int:

@@ -22,11 +22,12 @@ from torch import nn
 from effscale.errors import MeasureError, did_you_mean, short
 from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS, plain
-from effscale.module.measure import Engine, Input, Measurement, leaves, run
+from effscale.module.inputs import Input, leaves
+from effscale.module.measure import Engine, Measurement, run
 from effscale.spec.builtin import names_saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 IMAGE = Input((1, 3, 224, 224))
 _NO_SCRIPT = "fvcore cannot trace TorchScript"
@@ -40,6 +41,7 @@ class Foreign:
     module: nn.Module
     inputs: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  #: on what it was made of
 
 
 class Scripted(nn.Module):
@@ -132,12 +134,35 @@ def literal(text: str) -> object:
 def _made(reference: str, arguments: Mapping[str, str]) -> Foreign:
     """The module that a reference names, or that what it names makes."""
     name, _, path = reference.partition(":")
-    made = _called(_imported(name, path), arguments)
+    found = _imported(name, path)
+    made = _called(found, arguments)
     if not isinstance(made, nn.Module):
         expected = f"expected a torch.nn.Module, got {type(made).__name__}"
         raise MeasureError(expected)
     _refuse_quantized(made)
-    return Foreign(reference, made, _timm_size(made))
+    taken = () if found is made else swallowed("--arg", path, found, arguments)
+    return Foreign(reference, made, _timm_size(made), notes=taken)
+
+
+def swallowed(
+    option: str, name: str, found: Callable[..., object], names: Iterable[str]
+) -> tuple[str, ...]:
+    """A note on each keyword that a callable has no parameter for, but takes any.
+
+    Whether it reads what it takes so cannot be seen from without.
+    """
+    try:
+        parameters = inspect.signature(found).parameters
+    except (TypeError, ValueError):
+        return ()
+    known = [n for n, each in parameters.items() if each.kind not in _STARRED]
+    rest = [n for n, each in parameters.items() if each.kind is _STARRED[0]]
+    return tuple(
+        f"{option} {each}: no parameter of {name}, whose **{rest[0]} takes it"
+        f"{did_you_mean(each, known)}"
+        for each in names
+        if rest and each not in known
+    )
 
 
 def _refuse_quantized(module: nn.Module) -> None:
@@ -166,7 +191,7 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
             message += f"; a file of git's is {name}:./{path}"
         raise MeasureError(message) from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-        raise MeasureError(f"importing {name} raised {_raised(error)}") from None
+        raise MeasureError(f"importing {name} raised {raised(error)}") from None
     try:
         for each in path.split("."):
             found = getattr(found, each)
@@ -213,7 +238,7 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
         return found(**values)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         hint = _hint_for_arguments(found, values, error)
-        message = f"calling it with ({said}) raised {_raised(error)}{hint}"
+        message = f"calling it with ({said}) raised {raised(error)}{hint}"
         raise MeasureError(message) from None
 
 
@@ -272,7 +297,7 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
         kind = "torch.export" if exported else "TorchScript"
-        message = f"expected a file of {kind}, got {_raised(error)}"
+        message = f"expected a file of {kind}, got {raised(error)}"
         raise MeasureError(message) from None
 
 
@@ -341,7 +366,7 @@ _ASIDES = ("Set TORCH", "You can suppress", "For more", "Exception raised", "fra
 _LONGEST_REASON = 240
 
 
-def _raised(error: BaseException) -> str:
+def raised(error: BaseException) -> str:
     """An error by its type and what it says, of much the last line."""
     kind = type(error).__name__
     lines = [each.strip() for each in str(error).splitlines()]
@@ -591,7 +616,7 @@ def _attempt(
         if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
             said = f"{engine} cannot look into {higher[1]}, an operator of functions"
             return Attempt(engine, None, said)
-        return Attempt(engine, None, f"running it raised {_raised(error)}")
+        return Attempt(engine, None, f"running it raised {raised(error)}")
 
 
 def _holds_script(module: nn.Module) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import Int, divided, every, multiple, share, where, whole_share
 from effscale.network.combinators import (
@@ -17,15 +17,13 @@ from effscale.network.combinators import (
     Sequential,
     seq,
 )
-from effscale.network.operators.convolution import Conv
+from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import norm_of
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from effscale.spec.lines import (
         Basic,
         Bottleneck,
@@ -36,8 +34,11 @@ if TYPE_CHECKING:
     )
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.norm import Norm as Normalisation
-    from effscale.spec.steps import Line
+    from effscale.spec.steps import Blocks
     from effscale.spec.values import Activation, Init
+
+
+SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Style:
     normalisation: Normalisation
     squeeze: Squeeze
     #: Blocks that the file defines, by name.
-    blocks: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    blocks: Blocks = field(default_factory=dict)
     #: How the convolutions of steps are drawn.
     init: Init = "he"
 
@@ -66,7 +67,7 @@ class Style:
         given = given or self.normalisation
         return IDENTITY if given.kind == "none" else norm_of(given, channels)
 
-    def conv(self, conv: Conv) -> Conv:
+    def conv(self, conv: SomeConv) -> SomeConv:
         """A convolution of a block that has a norm with it."""
         return replace(conv, bias=True) if self.bare else conv
 

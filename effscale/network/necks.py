@@ -49,7 +49,7 @@ def neck_part(given: Neck, taps: Sequence[tuple[int, Ends]], style: Style) -> Pa
     try:
         layer = neck(given, [ends.newest for _, ends in taps], style)
     except LayerError as error:
-        raise LayerError(f"neck: {error}") from None
+        raise error.within("neck") from None
     if len(taps) == 1 and taps[0][1].older is not None:  # a cell hands on two
         layer = Sequential((("newest", Graph(2, (), (0,))), *layer.layers))
     return Part(

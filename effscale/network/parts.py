@@ -54,8 +54,10 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse an image without pixels, and to read what is not there yet."""
-        if not all(at_least(1, each) for each in self.image):
-            raise LayerError(f"image: expected at least one pixel, got {self.image}")
+        for each in self.image:
+            if not at_least(1, each):
+                message = f"image: expected at least one pixel, got {self.image}"
+                raise LayerError(message, each < 1)
         for index, part in enumerate(self.parts):
             sources = self.sources(index)
             if not sources or not all(IMAGE <= each < index for each in sources):
@@ -68,6 +70,13 @@ class Network:
         """Numbers of the parts that part `index` reads, or `IMAGE`."""
         reads = self.parts[index].reads
         return (index - 1,) if reads is None else reads
+
+    def named(self, index: int) -> tuple[str, ...]:
+        """Names of the parts that a part reads, if not the one before it alone."""
+        sources = self.sources(index)
+        if sources == (index - 1,):
+            return ()
+        return tuple("image" if k == IMAGE else self.parts[k].name for k in sources)
 
     def read(self, index: int, made: Sequence[T], image: T) -> list[T]:
         """What part `index` reads, of what those before it have made of the image."""

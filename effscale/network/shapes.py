@@ -90,7 +90,7 @@ def keeps(before: Shape, after: Shape, path: str, copies: Int = ONE) -> None:
         if not every((ours == theirs) | (copies == 0)):
             wrong = (ours != theirs) & (copies != 0)
             expected, got = (Shape(*first(wrong, *each)) for each in (before, after))
-            raise LayerError(f"{path}: expected {expected}, got {got}")
+            raise LayerError(f"{path}: expected {expected}, got {got}", wrong)
 
 
 def same_channels(channels: Int, shape: Shape, path: str, copies: Int = ONE) -> None:
@@ -103,5 +103,6 @@ def same_channels(channels: Int, shape: Shape, path: str, copies: Int = ONE) -> 
         return
     if every((channels == found) | (copies == 0)):
         return
-    ours, theirs = first((channels != found) & (copies != 0), channels, found)
-    raise LayerError(f"{path}: expected {ours} channels, got {theirs}")
+    wrong = (channels != found) & (copies != 0)
+    ours, theirs = first(wrong, channels, found)
+    raise LayerError(f"{path}: expected {ours} channels, got {theirs}", wrong)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.growth.growth import growth_of
-from effscale.report import document, rows
+from effscale.report import document, left_out, rows
 from effscale.report.document import Column, Report, Section
 from effscale.report.scaling import (
     legend,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
     from effscale.search.fit import Found
+    from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
 
 
@@ -33,6 +34,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     *,
     asked: str,
     searched: str,
+    left: LeftOut,
     measured: Sequence[Measurement | None],
     units: Units = "macs",
     top: int = 10,
@@ -55,9 +57,13 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         )
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
-    sections += reasons(growth, chosen)
+    sections += [*reasons(growth, chosen), *left_out.sections(left)]
     return Report(
-        data={**rows.envelope("fit", spec.name), "rows": table},
+        data={
+            **rows.envelope("fit", spec.name),
+            "rows": table,
+            "left_out": left_out.rows(left),
+        },
         sections=sections,
         heading=[("target", asked), ("searched", searched)],
         notes=[*notes, *legend(growth), *unexplained(table)],
@@ -109,7 +115,7 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
         *(targets if several else []),
         *(_PHI if ray else []),
         *scaled(growth),
-        *document.costs(units),
+        *document.costs(units, table),
         document.ACTIVATIONS,
         document.OFF_BY,
     ]

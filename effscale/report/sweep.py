@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.quantity import human
-from effscale.report import document, rows
+from effscale.report import document, left_out, rows
 from effscale.report.document import Column, Report, Section, signed_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
-    from effscale.search.sweep import Dimension, Step
+    from effscale.search.sweep import Dimension, Step, Sweep
     from effscale.spec.models import Spec
 
 #: Characters of the longest bar.
@@ -23,13 +21,13 @@ BAR = 24
 def report(
     spec: Spec,
     dimension: Dimension,
-    steps: Sequence[Step],
+    found: Sweep,
     base: int,
     *,
     units: Units = "macs",
 ) -> Report:
     """Each step with its cost as a bar, cliffs and sizes free of waste marked."""
-    table = [_row(dimension, each, base) for each in steps]
+    table = [_row(dimension, each, base) for each in found.steps]
     unit, factor = document.unit_of(units)
     wasted = any(row["waste"] is not None for row in table)
     highest = max((row["macs"] for row in table), default=1)
@@ -43,8 +41,16 @@ def report(
         Column("", "", _mark, justify="left"),
     ]
     return Report(
-        data={**rows.envelope("scale", spec.name), "sweep": dimension, "steps": table},
-        sections=[Section(columns, table, emphasis=_emphasis)],
+        data={
+            **rows.envelope("scale", spec.name),
+            "sweep": dimension,
+            "steps": table,
+            "left_out": left_out.rows(found.left),
+        },
+        sections=[
+            Section(columns, table, emphasis=_emphasis),
+            *left_out.sections(found.left),
+        ],
         heading=[("baseline", f"{spec.name}, {human(factor * base)} {unit}")],
         notes=[_legend(wasted=wasted)],
         records=table,

@@ -10,9 +10,10 @@ import numpy as np
 
 from effscale.choices import MAX_PHI
 from effscale.cost.count import Cost, count
-from effscale.errors import CountError, ScaleError
+from effscale.errors import CountError, LayerError, ScaleError
 from effscale.growth.growth import Variant, at_phi, called, growth_of
 from effscale.growth.scale import leaves_an_image, scale
+from effscale.search.networks import LeftOut, scaled
 from effscale.search.reachable import (
     Intervals,
     breakpoints,
@@ -108,6 +109,7 @@ class Ray:
     end: RealArray  #: where each ends, itself not included
     cost: Cost
     admitted: Any  #: which of them the limits admit
+    left: LeftOut
 
     def at(self, index: int, role: str, target: int) -> Found:
         low, high = float(self.phi[index]), float(self.end[index])
@@ -141,11 +143,16 @@ def ray(
     runs = Intervals(runs.start[exists], runs.end[exists])
     if len(runs) and not empty and high == round(high):
         runs.end[-1] = _change_after(spec, name, high)
+    left = LeftOut()
+    found = scaled(spec, at_phi(spec, runs.start, name), left)
+    if found is None:
+        left.refuse_all(f"candidate of {name}")
+        raise ScaleError(f"no candidate of {name} leaves an image")
+    runs = Intervals(runs.start[found.kept], runs.end[found.kept])
+    cost = of_shape(found.cost, len(runs))
     given = at_phi(spec, runs.start, name)
-    scaled = scale(spec, given)
-    cost = spread(count(scaled), len(runs))
-    admitted = limits.admit(given, scaled.resolution, cost)
-    return Ray(spec, name, runs.start, runs.end, cost, admitted & (not empty))
+    admitted = limits.admit(given, found.spec.resolution, cost) & (not empty)
+    return Ray(spec, name, runs.start, runs.end, cost, admitted, left)
 
 
 def on_ray(path: Ray, target: int) -> list[Found]:
@@ -176,7 +183,7 @@ def _change_after(spec: Spec, name: str, phi: float) -> float:
     return MAX_PHI
 
 
-def spread(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
+def of_shape(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
     """A cost whose arrays broadcast, as arrays of one shape."""
     return Cost(*(np.broadcast_to(each, shape) for each in vars(cost).values()))
 
@@ -201,6 +208,8 @@ def _span(spec: Spec, name: str, highest: int, limits: Limits) -> tuple[float, f
             return float(np.max(count(scale(spec, given(phi))).macs))
         except (CountError, ScaleError):
             return math.inf
+        except LayerError:  # no network, though those of more φ may be
+            return 0.0
 
     low, high = -MAX_PHI, MAX_PHI
     for phi in np.arange(1.0, MAX_PHI):

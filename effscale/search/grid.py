@@ -9,17 +9,18 @@ of its first axis, so that memory does not grow with it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from effscale.arrays import is_array
+from effscale.arrays import ZERO, is_array
 from effscale.cost.count import Cost, count
-from effscale.errors import ScaleError
+from effscale.errors import CandidateError, ScaleError
 from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import ROLES, leaves_an_image, numbers, scale
+from effscale.search.networks import LeftOut, Networks, scaled, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -115,6 +116,7 @@ class Answer:
     enumerated: int
     feasible: int  #: points; several may be one network
     candidates: Candidates
+    left: LeftOut = field(default_factory=LeftOut)
 
 
 def search(
@@ -130,23 +132,26 @@ def search(
         _imaged(spec, axis, values, grid.phis)
         for axis, values in zip(growth.axes, grid.axes, strict=True)
     ]
-    found = []
+    found, left = [], LeftOut()
     nearest: tuple[float, tuple[float, ...]] = (math.inf, ())
     skipped = math.prod(map(len, grid.axes[1:]))
     for slab in _slabs(axes):
-        distance = np.abs(_over_budget(growth, base, grid, slab))
+        distance = np.abs(_over_budget(growth, base, grid, slab, left))
         inside = np.nonzero(distance <= grid.tolerance + EDGE)
         found.append(_points(slab, inside))
         if not inside[0].size:
             at = np.unravel_index(distance.argmin(), distance.shape)
             point = tuple(float(each) for each in _points(slab, at))
-            nearest = min(nearest, (float(distance[at]), point))
+            if distance[at] < math.inf:
+                nearest = min(nearest, (float(distance[at]), point))
         advance(len(slab[0]) * skipped)
     points = [np.concatenate(each) for each in zip(*found, strict=True)]
     if not len(points[0]):
+        if not nearest[1]:
+            left.refuse_all("point of the grid")
         raise _infeasible(growth, grid, *nearest)
-    candidates = counted(spec, points, grid.budget, grid.phis)
-    return Answer(grid.points, len(points[0]), candidates)
+    candidates = counted(spec, points, grid.budget, grid.phis, left)
+    return Answer(grid.points, int(candidates.same.sum()), candidates, left)
 
 
 def _imaged(
@@ -174,16 +179,20 @@ def _slabs(axes: Sequence[RealArray]) -> Iterator[list[RealArray]]:
 
 
 def _over_budget(
-    growth: Growth, base: int, grid: Grid, axes: Sequence[RealArray]
+    growth: Growth, base: int, grid: Grid, axes: Sequence[RealArray], left: LeftOut
 ) -> Any:  # noqa: ANN401
-    """Cost over budget − 1 of each point: nominal, or realised at the grid's φ."""
+    """Cost over budget − 1 of each point: nominal, or realised at the grid's φ.
+
+    Infinite of what is no network.
+    """
     if grid.constraint is None:
         return np.zeros([len(each) for each in axes])
     if grid.constraint == "nominal":
         return growth.nominal(axes) / grid.budget - 1
     logs = []
     for phi in grid.phis:
-        macs: Any = count(scale(growth.spec, growth.at(axes, phi))).macs
+        exists, cost, _ = spread(growth.spec, growth.at(axes, phi), left)
+        macs: Any = np.where(exists, cost.macs, np.inf)
         logs.append(np.log(macs / base / grid.budget**phi))
     if len(logs) == 1:
         return np.expm1(logs[0])
@@ -241,30 +250,43 @@ class Candidates:
 
 def _take(value: Any, order: IntArray) -> Any:  # noqa: ANN401 - a field of candidates
     if isinstance(value, Cost):
-        return Cost(*(each[order] for each in vars(value).values()))
+        return Cost(*(_take(each, order) for each in vars(value).values()))
     if isinstance(value, tuple):
         return tuple(each[order] for each in value)
-    return value[order]
+    return value[order] if is_array(value) else value
 
 
 def counted(
-    spec: Spec, points: Sequence[RealArray], budget: float, phis: Sequence[float]
+    spec: Spec,
+    points: Sequence[RealArray],
+    budget: float,
+    phis: Sequence[float],
+    left: LeftOut | None = None,
 ) -> Candidates:
     """The points, an array for each axis, counted at each φ and folded.
 
+    `left` hears of those that are no network at some φ.
+
     Those of a growth that keeps all points are few, and counted as plain numbers.
     """
-    growth = growth_of(spec)
+    growth, left = growth_of(spec), left or LeftOut()
     chunks: list[Sequence[Real]]
     if growth.meets_budget:
         starts = range(0, len(points[0]), CHUNK)
         chunks = [[each[k : k + CHUNK] for each in points] for k in starts]
     else:
         chunks = [*zip(*(each.tolist() for each in points), strict=True)]
-    tables = [_chunk(growth, each, budget, phis) for each in chunks]
+    tables = [
+        table
+        for each in chunks
+        if (table := _chunk(growth, each, budget, phis, left)) is not None
+    ]
+    if not tables:
+        left.refuse_all("point within the budget")
     table = {
         name: np.concatenate([each[name] for each in tables]) for name in tables[0]
     }
+    points = table.pop("points").T
     nominal = growth.nominal(points)
     product = np.broadcast_to(nominal, len(points[0]))
     is_own = np.all(
@@ -272,7 +294,8 @@ def counted(
     )
     first, same = _folded(is_own, np.abs(product - budget), table.pop("network"))
     named = {name: values[first] for name, values in table.items()}
-    cost = Cost(*(named.pop(name) for name in ("macs", "params", "activations")))
+    figures = [each.name for each in fields(Cost) if each.name in named]
+    cost = Cost(**{name: named.pop(name) for name in figures})
     return Candidates(
         coefficients=tuple(each[first] for each in points),
         product=product[first],
@@ -284,29 +307,58 @@ def counted(
 
 
 def _chunk(
-    growth: Growth, points: Sequence[Real], budget: float, phis: Sequence[float]
-) -> dict[str, Any]:
-    """Figures of some points, or of one: an array each, and an entry for a point."""
+    growth: Growth,
+    points: Sequence[Real],
+    budget: float,
+    phis: Sequence[float],
+    left: LeftOut,
+) -> dict[str, Any] | None:
+    """Figures of some points, or of one: an array each, and an entry for a point.
+
+    Of those that are networks at each φ; none if there are none.
+    """
     base, size = int(count(growth.spec).macs), np.size(points[0])
     networks: list[IntArray] = []
     numbers: list[Any] = []
     logs: list[Any] = []
     table: dict[str, Any] = {}
     for phi in phis:
-        scaled = scale(growth.spec, growth.at(points, phi))
-        cost = count(scaled)
-        networks.append(signature(scaled, size))
-        numbers += growth.numbers(scaled)
+        found = _networks(growth, points, phi, left)
+        if found is None:
+            return None
+        kept, made, cost = found
+        if len(kept) < size:
+            some = [np.asarray(each)[kept] for each in points]
+            return _chunk(growth, some, budget, phis, left)
+        networks.append(signature(made, size))
+        numbers += growth.numbers(made)
         ratio = cost.macs / base
         logs.append(_log(ratio, budget, phi))
         if not table:
-            height, width = scaled.resolution
-            table = {"height": height, "width": width, **vars(cost), "ratio": ratio}
+            height, width = made.resolution
+            figures = {k: each for k, each in vars(cost).items() if each is not ZERO}
+            table = {"height": height, "width": width, **figures, "ratio": ratio}
             table["deviation"] = ratio / budget**phi - 1
     table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
     table = {name: np.broadcast_to(each, size) for name, each in table.items()}
     table["numbers"] = np.array(numbers, dtype=np.int64).reshape(-1, size).T
-    return {**table, "network": np.concatenate(networks, axis=1)}
+    stacked = np.array(np.broadcast_arrays(*points), dtype=float).reshape(-1, size).T
+    return {**table, "network": np.concatenate(networks, axis=1), "points": stacked}
+
+
+def _networks(
+    growth: Growth, points: Sequence[Real], phi: float, left: LeftOut
+) -> Networks | None:
+    """The networks among some points at φ, or the one of a single point."""
+    given = growth.at(points, phi)
+    if any(map(is_array, points)):
+        return scaled(growth.spec, given, left)
+    try:
+        spec = scale(growth.spec, given)
+        return Networks(np.zeros(1, dtype=np.int64), spec, count(spec))
+    except CandidateError as error:
+        left.add(error, 1, {name: float(each) for name, each in given.given.items()})
+        return None
 
 
 def _log(ratio: Any, budget: float, phi: float) -> Any:  # noqa: ANN401

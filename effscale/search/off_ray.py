@@ -11,9 +11,10 @@ import numpy as np
 from effscale.cost.count import count
 from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
-from effscale.growth.scale import leaves_an_image, scale
-from effscale.search.fit import Found, Limits, named, nearest_first, spread
+from effscale.growth.scale import leaves_an_image
+from effscale.search.fit import Found, Limits, named, nearest_first, of_shape
 from effscale.search.grid import MAX_POINTS, SLAB, pareto_front
+from effscale.search.networks import LeftOut, spread
 from effscale.search.reachable import Intervals, axes, simplest
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Free:
     enumerated: int  #: distinct networks within the bounds
     within: int  #: of them, within tolerance and limits
     found: list[Found]  #: nearest, below, above, closest to the ray, the front
+    left: LeftOut
 
 
 def bounds(spec: Spec, target: int, limits: Limits) -> Bounds:
@@ -97,7 +99,9 @@ def off_ray(
     for rows in search.slabs():
         search.look(rows)
         advance(len(rows) / len(reachable[0]))
-    return Free(enumerated, search.within, search.answer())
+    if not search.exist:
+        search.left.refuse_all("candidate")
+    return Free(enumerated, search.within, search.answer(), search.left)
 
 
 def _phi_interval(axis: Intervals, base: float) -> tuple[RealArray, RealArray]:
@@ -119,6 +123,8 @@ class _Search:
     tolerance: float
     axes: tuple[Intervals, Intervals, Intervals]
     within: int = 0
+    exist: bool = False  #: whether any of them is a network
+    left: LeftOut = field(default_factory=LeftOut)
     #: role → (how bad, index of depth, of width, of resolution)
     best: dict[str, tuple[float, tuple[int, ...]]] = field(default_factory=dict)
     #: Params, activations, indices.
@@ -140,12 +146,12 @@ class _Search:
         """Count these depths with every width and resolution."""
         depth, width, resolution = (each.start for each in self.axes)
         given = Multipliers(depth[rows, None, None], width[:, None], resolution)
-        scaled = scale(self.spec, given)
-        counted = count(scaled)
+        exists, counted, sides = spread(self.spec, given, self.left)
+        self.exist = self.exist or bool(np.any(exists))
         shape = len(rows), len(width), len(resolution)
-        cost = spread(counted, shape)
+        cost = of_shape(counted, shape)
         admitted = np.broadcast_to(
-            self.limits.admit(given, scaled.resolution, cost), shape
+            exists & self.limits.admit(given, sides, cost), shape
         )
         over = cost.macs / self.target - 1
         self._keep("below", np.where(admitted & (over <= 0), -over, np.inf), rows)

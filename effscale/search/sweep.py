@@ -10,8 +10,10 @@ import numpy as np
 
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError
+from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import Multipliers
-from effscale.growth.scale import at_resolution, scale
+from effscale.growth.scale import at_resolution
+from effscale.search.networks import LeftOut, networks, scaled
 from effscale.search.reachable import axes
 from effscale.spec.geometry import least_sides, pads_all
 
@@ -44,11 +46,20 @@ class Step:
         return self.rise >= CLIFF
 
 
-def sweep(spec: Spec, dimension: Dimension, low: float, high: float) -> list[Step]:
+@dataclass(frozen=True)
+class Sweep:
+    """The steps of a dimension, and what is no network between them."""
+
+    steps: list[Step]
+    left: LeftOut
+
+
+def sweep(spec: Spec, dimension: Dimension, low: float, high: float) -> Sweep:
     """The steps of cost from `low` to `high`: pixels, or multipliers of depth or width.
 
-    Pixels are those of the height; the width keeps its proportion to it. Nothing is
-    rounded to the spec's multiple: the question is what each size would cost.
+    Pixels are those of the height; the width goes with it as the network grows: in
+    proportion, or a detector's by as many pixels. Nothing is rounded to the spec's
+    multiple: the question is what each size would cost.
 
     Raises:
         ScaleError: if the range is empty, too long, or leaves what a network can be.
@@ -59,28 +70,43 @@ def sweep(spec: Spec, dimension: Dimension, low: float, high: float) -> list[Ste
         )
     if dimension == "resolution":
         return _sizes(spec, int(low), int(high))
-    unchanged = (1.0, 1.0)
+    unchanged, left = (1.0, 1.0), LeftOut()
     bounds = [(low, high) if each == dimension else unchanged for each in DIMENSIONS]
     axis = axes(spec, bounds)[DIMENSIONS.index(dimension)]
-    cost = count(scale(spec, Multipliers(**{dimension: axis.start})))
-    return _steps(axis.start, np.minimum(axis.end, high), cost)
+    found = scaled(spec, Multipliers(**{dimension: axis.start}), left)
+    if found is None:
+        left.refuse_all(dimension)
+        return Sweep([], left)
+    start, end = axis.start[found.kept], axis.end[found.kept]
+    return Sweep(_steps(start, np.minimum(end, high), found.cost), left)
 
 
-def _sizes(spec: Spec, low: int, high: int) -> list[Step]:
+def _sizes(spec: Spec, low: int, high: int) -> Sweep:
     if high - low >= MAX_SIZES:
         raise ScaleError(f"resolution: expected at most {MAX_SIZES} sizes")
-    height = np.arange(low, high + 1)
-    ratio = int(spec.resolution[1]) / int(spec.resolution[0])
-    width = height if ratio == 1 else np.rint(height * ratio).astype(np.int64)
-    cost = count(at_resolution(spec, (height, width)))
-    macs: Any = cost.macs
-    last = np.append(np.nonzero(np.diff(macs))[0], len(macs) - 1)
+    left, height = LeftOut(), np.arange(low, high + 1)
+    width = growth_of(spec).width_beside(height)
+
+    def make(kept: Any) -> Spec:  # noqa: ANN401 - indices
+        return at_resolution(spec, (height[kept], width[kept]))
+
+    def example(index: int) -> dict[str, float]:
+        return {"height": int(height[index]), "width": int(width[index])}
+
+    found = networks(make, len(height), left, example)
+    if found is None:
+        left.refuse_all("size")
+        return Sweep([], left)
+    height, width = height[found.kept], width[found.kept]
+    costs = [np.broadcast_to(each, len(height)) for each in vars(found.cost).values()]
+    ends = (np.diff(costs[0]) != 0) | (np.diff(height) != 1)
+    last = np.append(np.nonzero(ends)[0], len(height) - 1)
     first = np.concatenate(([0], last[:-1] + 1))
-    picked = Cost(*(np.broadcast_to(c, len(macs))[last] for c in vars(cost).values()))
+    picked = Cost(*(each[last] for each in costs))
     waste = None
     if pads_all(spec):
         waste = picked.macs / _smooth(spec, height[last], width[last]) - 1
-    return _steps(height[first], height[last], picked, waste)
+    return Sweep(_steps(height[first], height[last], picked, waste), left)
 
 
 def _smooth(spec: Spec, height: Any, width: Any) -> Any:  # noqa: ANN401

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from itertools import chain
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
-from effscale.spec.steps import Conv, Use
+from effscale.spec.parameters import every_line, filled, given
+from effscale.spec.steps import Conv, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
+from effscale.spec.wiring import IMAGE, STEM, followed, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,38 +20,53 @@ if TYPE_CHECKING:
     from effscale.arrays import Int
     from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line, Lines
+    from effscale.spec.steps import Blocks, Line, Lines
 
-    Blocks: TypeAlias = Mapping[str, Lines]
+    Strides: TypeAlias = tuple[int | Fraction, int | Fraction]
 
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
-    """The steps of block number `index` of a stage that uses a block of the file."""
-    return _resolved(blocks[use.block], use.channels, blocks, index)
+    """The steps of block number `index` of those that a line uses."""
+    return _resolved(blocks[use.block].layers, given(use, blocks, index), blocks, index)
 
 
-def _resolved(lines: Lines, channels: Int | None, blocks: Blocks, index: int) -> Lines:
-    """`lines` with each width that this block has, and used blocks written out."""
+def _resolved(
+    lines: Lines, values: Mapping[str, Any], blocks: Blocks, index: int
+) -> Lines:
+    """`lines` with parameters and widths that this block has; used blocks written out.
+
+    But for those that repeat, which stay lines.
+    """
     found: list[Line] = []
-    for line in lines:
+    for stated in lines:
+        line, channels = filled(stated, values), values.get("channels")
         match line:
-            case Conv(channels=None) if channels is not None:
+            case None:
+                continue
+            case Conv(channels=None, expand_ratio=None) if channels is not None:
+                found.append(_with(line, line.of(channels, channels)))
+            case TransposedConv(channels=None) if channels is not None:
                 found.append(_with(line, line.of(channels)))
             case Conv(channels=tuple() as widths):
                 found.append(_with(line, of_block(widths, index)))
             case Use():
-                own = channels if line.channels is None else line.channels
-                found += _resolved(blocks[line.block], own, blocks, index)
+                if line.channels is None:
+                    line = line.model_copy(update={"channels": channels})
+                if line.repeats is not None:
+                    found.append(line)
+                    continue
+                steps = blocks[line.block].layers
+                found += _resolved(steps, given(line, blocks), blocks, index)
             case _:
-                within = partial(
-                    _resolved, channels=channels, blocks=blocks, index=index
-                )
+                within = partial(_resolved, values=values, blocks=blocks, index=index)
                 found.append(line.over_chains(within))
     return tuple(found)
 
 
 def _with(conv: Line, channels: Int) -> Line:
-    return conv.model_copy(update={"channels": channels, "ratio": 1.0})
+    return conv.model_copy(
+        update={"channels": channels, "ratio": 1.0, "expand_ratio": None}
+    )
 
 
 def chains(line: Line, blocks: Blocks) -> list[Lines]:
@@ -57,14 +76,20 @@ def chains(line: Line, blocks: Blocks) -> list[Lines]:
     )
 
 
-def kinds_of_block(lines: Lines, blocks: Blocks) -> int:
-    """How many blocks of a stage differ: as many as its longest list has widths."""
+def kinds(use: Use, blocks: Blocks) -> int:
+    """How many blocks of a line differ: as many as its longest list has widths."""
+    return _kinds(blocks[use.block].layers, given(use, blocks), blocks)
+
+
+def _kinds(lines: Lines, values: Mapping[str, Any], blocks: Blocks) -> int:
     longest = 1
-    for line in lines:
-        inner = [blocks[line.block]] if isinstance(line, Use) else line.chains.values()
+    for stated in every_line(lines):
+        line = filled(stated, values)
         widths = line.channels if isinstance(line, Conv) else None
         own = len(widths) if isinstance(widths, tuple) else 1
-        longest = max(longest, own, *(kinds_of_block(each, blocks) for each in inner))
+        if isinstance(line, Use) and line.repeats is None:
+            own = kinds(line, blocks)
+        longest = max(longest, own)
     return longest
 
 
@@ -92,9 +117,18 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
 
 def _least(spec: Spec, axis: int) -> int:
-    heads = spec.head_lines.values()
-    need = max((_needed(spec, each, axis, 1) for each in heads), default=1)
-    return _needed(spec, (*spec.stem, *spec.stages), axis, need)
+    """Each stage needs what those that read it need, from the last to the first."""
+    heads, last = spec.head_lines.values(), len(spec.stages)
+    needs = dict.fromkeys(range(IMAGE, last + 1), 1)
+    needs[last] = max((_needed(spec, each, axis, 1) for each in heads), default=1)
+    for index, numbers in reversed([*enumerate(sources(spec))]):
+        line, need = spec.stages[index], needs[index + 1]
+        within = _needed(spec, (line,), axis, need)
+        for number in numbers:
+            needs[number] = max(needs[number], within)
+        if line.likened:
+            needs[numbers[-1]] = max(needs[numbers[-1]], need)
+    return max(needs[IMAGE], _needed(spec, spec.stem, axis, needs[STEM]))
 
 
 def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
@@ -107,14 +141,41 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     return need
 
 
-def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
-    """Rows and columns of what goes in to one of what comes out; branches agree."""
-    rows = columns = 1
+def strides(spec: Spec, lines: Sequence[Line]) -> Strides:
+    """Rows and columns of what goes in to one of what comes out; branches agree.
+
+    Fractions where lines grow a map.
+    """
+    rows: int | Fraction = 1
+    columns: int | Fraction = 1
     for line in lines:
         inner = chains(line, spec.blocks)
         down, across = strides(spec, inner[0]) if inner else line.window[1]
-        rows, columns = rows * down, columns * across
+        high, wide = line.grows
+        rows, columns = _over(rows * down, high), _over(columns * across, wide)
     return rows, columns
+
+
+def keeps_size(lines: Lines, blocks: Blocks) -> bool:
+    """Whether lines put out a map of the size that comes in, whatever that is."""
+    for line in lines:
+        inner = chains(line, blocks)
+        if inner and not keeps_size(inner[0], blocks):
+            return False
+        kernel, stride, padding = line.window
+        less = stride != (1, 1) or (padding != "same" and kernel != (1, 1))
+        less |= line.grows != (1, 1) or line.likened is not None
+        if line.whole or (less and not inner):
+            return False
+    return True
+
+
+def _over(total: int | Fraction, growth: int) -> int | Fraction:
+    """The quotient, a whole number where it is one."""
+    if growth == 1 and isinstance(total, int):
+        return total
+    found = Fraction(total, growth)
+    return int(found) if found.denominator == 1 else found
 
 
 def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
@@ -125,22 +186,31 @@ def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
     """
     found: dict[Place, tuple[int, int]] = {}
     image = int(spec.resolution[0]), int(spec.resolution[1])
-    after = _windowed(spec, spec.stem, image, ("stem",), found)
-    after = _windowed(spec, spec.stages, after, ("stages",), found)
+    stem = _windowed(spec, spec.stem, image, ("stem",), found)
+
+    def through(index: int, line: Line, read: list[tuple[int, int]]) -> tuple[int, int]:
+        after = _windowed(spec, (line,), read[0], ("stages",), found, index)
+        return read[-1] if line.likened else after
+
+    *_, after = followed(spec, image, stem, through)
     for place, lines in spec.head_lines.items():
         _windowed(spec, lines, after, place, found)
     return found
 
 
-def _windowed(
+def _windowed(  # noqa: PLR0913, PLR0917 - where it is, and what it has found
     spec: Spec,
     lines: Sequence[Line],
     sides: tuple[int, int],
     place: Place,
     found: dict[Place, tuple[int, int]],
+    first: int = 0,
 ) -> tuple[int, int]:
-    """The sides that `lines` make of these; whole windows on the way are noted."""
-    for index, line in enumerate(lines):
+    """The sides that `lines` make of these; whole windows on the way are noted.
+
+    `first` is the number that the first of them has in the file.
+    """
+    for index, line in enumerate(lines, first):
         at = (*place, index)
         within = line.chains
         if isinstance(line, Use):
@@ -180,7 +250,18 @@ def uncovered(before: Spec, after: Spec) -> dict[Place, str]:
 
 def pads_all(spec: Spec) -> bool:
     """Whether every line pads as `same`, so that sides are only ever rounded up."""
-    return least_sides(spec) == strides(spec, lines_of(spec))
+    return least_sides(spec) == _deepest(spec)
+
+
+def _deepest(spec: Spec) -> tuple[int, int]:
+    """The most pixels of the image to one position of any line: rows and columns."""
+    stages = totals(spec)
+    heads = [strides(spec, each) for each in spec.head_lines.values()]
+    last = [
+        tuple(a * b for a, b in zip(stages[-1], each, strict=True)) for each in heads
+    ]
+    found = [*stages, *last, strides(spec, spec.stem)]
+    return max(ceil(each[0]) for each in found), max(ceil(each[1]) for each in found)
 
 
 def too_small(
@@ -197,22 +278,24 @@ def too_small(
     for axis, (side, least) in enumerate(zip(resolution, least_of, strict=True)):
         if not every(side >= least):
             got = side.min() if is_array(side) else side
-            total = strides(spec, lines_of(spec))[axis]
+            total = _deepest(spec)[axis]
             why = "total stride" if least == min(total, MOST) else "kernels and strides"
             message = f"expected at least {least} (the network's {why}), got {got}"
             found.append((axis, message, least))
     return found
 
 
-def totals(spec: Spec) -> list[tuple[int, int]]:
+def totals(spec: Spec) -> list[Strides]:
     """Pixels of the image to one of each stage's output: rows and columns."""
-    rows, columns = strides(spec, spec.stem)
-    found: list[tuple[int, int]] = []
-    for line in spec.stages:
-        down, across = strides(spec, (line,))
-        rows, columns = rows * down, columns * across
-        found.append((rows, columns))
-    return found
+
+    def through(_: int, line: Line, read: list[Strides]) -> Strides:
+        if line.likened:
+            return read[-1]
+        (rows, columns), (down, across) = read[0], strides(spec, (line,))
+        return _over(rows * down, 1), _over(columns * across, 1)
+
+    image: Strides = (1, 1)
+    return followed(spec, image, strides(spec, spec.stem), through)[1:]
 
 
 def tapped(spec: Spec) -> list[int]:

@@ -30,7 +30,7 @@ from effscale.spec.neck import (
     Scaling,
 )
 from effscale.spec.norm import NetworkNorm, Norm
-from effscale.spec.steps import SomeSteps, Step, Steps
+from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
     MAX_CHANNELS,
     ActivationName,
@@ -47,6 +47,7 @@ from effscale.spec.values import (
     Reference,
     Repeats,
     Resolution,
+    SamePaddingName,
     Share,
     Text,
 )
@@ -282,10 +283,13 @@ class Spec(Model):
     activation: ActivationName = "silu"
     norm: NetworkNorm = Norm()
     squeeze_excite: Squeeze = Squeeze()
+    #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
+    #: strided windows begin at the first pixel of an even side.
+    padding: SamePaddingName = "centred"
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.
-    blocks: dict[Name, SomeSteps] = Field(default={})
+    blocks: dict[Name, WrittenBlock] = Field(default={})
     #: Small graphs that stages of cells are wired by.
     cells: dict[Name, Cell] = Field(default={})
     stem: Annotated[

@@ -6,9 +6,11 @@ its own size; only those of `channels` scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
+    BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -16,20 +18,25 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, strided, valid, whole_share
+from effscale.arrays import Int, divided, strided, valid, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
+    Argument,
     Channels,
     Flag,
+    InterpolationName,
+    MergingName,
     Model,
     Multiplier,
     Name,
     Padding,
     PaddingName,
     PoolKind,
+    Read,
+    Reads,
     Repeats,
     Widths,
     Window,
@@ -38,10 +45,11 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from effscale.errors import Place
 
+    Blocks: TypeAlias = Mapping[str, "OwnBlock"]
     Lines: TypeAlias = tuple["Line", ...]
     #: Makes other lines of some that follow each other.
     Change: TypeAlias = Callable[[Lines], Lines]
@@ -51,12 +59,32 @@ Dilation = Annotated[int, values.whole(1, 64)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
-    *("block", "cell", "kind", "to", "scale", "kernel", "stride"),
+    *(
+        "name",
+        "reads",
+        "merge",
+        "block",
+        "cell",
+        "kind",
+        "to",
+        "scale",
+        "kernel",
+        "stride",
+    ),
+    *("factor", "like", "mode"),
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
-    *("activation", "initial", "shared", "branches", "layers", "shortcut"),
+    *("activation", "initial", "shared"),
+    *("branches", "layers", "shortcut", "projection"),
 )
+
+
+def in_order(keys: Collection[str]) -> list[str]:
+    """The keys of a line as files have them; a block's parameters follow its name."""
+    at = KEYS.index("block") + 1
+    own = [key for key in keys if key not in KEYS]
+    return [key for key in (*KEYS[:at], *own, *KEYS[at:]) if key in keys]
 
 
 class Line(Model):
@@ -66,6 +94,14 @@ class Line(Model):
     """
 
     block: str
+    #: Whether it makes one position of a map of any size.
+    whole: ClassVar[bool] = False
+    #: What it is called in reports, and by lines that read it.
+    name: Name | None = None
+    #: Lines whose maps it takes; left out, the one before it.
+    reads: Reads = ()
+    #: How several maps become one.
+    merge: MergingName = "concat"
 
     @property
     def times(self) -> Int | None:
@@ -96,13 +132,24 @@ class Line(Model):
             if same
             else valid(side, kernel[axis], stride[axis])
         )
-        return found
+        return found * self.grows[axis]
 
     def side_before(self, side: int, axis: int) -> int:
         """The least that it makes so many of."""
         kernel, stride, padding = self.window
         more = stride if padding == "same" else kernel
-        return (side - 1) * stride[axis] + more[axis]
+        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
+
+    @property
+    def grows(self) -> Window:
+        """By what it multiplies rows and columns, strides aside."""
+        return SQUARE
+
+    @property
+    def likened(self) -> str | None:
+        """The line whose map's size it takes, if another's."""
+        found: str | None = getattr(self, "like", None)
+        return found
 
     @property
     def chains(self) -> dict[Place, Lines]:
@@ -134,11 +181,11 @@ class Line(Model):
         values, written = type(self).model_fields, serialize(self)
         unsaid = [
             name
-            for name in written
+            for name in values
             if name != "block" and getattr(self, name) == values[name].default
         ]
-        order = sorted(set(written) - set(unsaid), key=KEYS.index)
-        return {name: written[name] for name in order}
+        stated = [name for name in written if name not in unsaid]
+        return {name: written[name] for name in in_order(stated)}
 
 
 class Conv(Line):
@@ -153,6 +200,8 @@ class Conv(Line):
     channels: Widths | None = None
     #: What share it has of the channels that it does not state.
     ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
+    #: Its channels over those that come into itself, where it has neither of the two.
+    expand_ratio: Annotated[float, values.number(0, 64, above=True)] | None = None
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
@@ -161,13 +210,26 @@ class Conv(Line):
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
 
-    def of(self, unstated: Int) -> Int:
-        """The channels it puts out where the ones it does not state are these."""
+    def of(self, c_in: Int, unstated: Int | None) -> Int:
+        """The channels it puts out, of those that come in or that it does not state."""
         if self.channels is not None:
             own: Int = of_block(self.channels, 0)
             return own
-        found: Int = whole_share(unstated, self.ratio)
-        return unstated if self.ratio == 1 else found
+        total, ratio = c_in if unstated is None else unstated, self.ratio
+        if self.expand_ratio is not None:
+            total, ratio = c_in, self.expand_ratio
+        found: Int = whole_share(total, ratio)
+        return total if ratio == 1 else found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Widths that are said twice."""
+        yield from super().faults(c_in)
+        said = self.channels is not None or self.ratio != 1
+        if self.expand_ratio is not None and said:
+            other = "channels" if self.channels is not None else "ratio"
+            yield Fault(
+                ("expand_ratio",), f"expected expand_ratio or {other}, got both"
+            )
 
 
 class Depthwise(Line):
@@ -204,6 +266,7 @@ class GlobalPool(Line):
     kind: Annotated[PoolKind, values.choice("avg", "max")] = "avg"
     #: Positions that it makes of any number, down and across.
     to: Window = SQUARE
+    whole = True
 
     def side_after(self, side: Int, axis: int) -> Int:
         del side
@@ -213,6 +276,102 @@ class GlobalPool(Line):
         """One is enough for any."""
         del side, axis
         return 1
+
+
+class TransposedConv(Line):
+    """Transposed convolution, batch norm, activation: sides times the stride."""
+
+    block: Literal["transposed_conv"]
+    kernel: Window
+    stride: Window
+    #: As those of a convolution.
+    channels: Channels | None = None
+    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
+    groups: Channels = 1
+    bias: Flag = False
+    norm: LineNorm = True
+    activation: ActivationName | None = None
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        return SQUARE, SQUARE, "same"
+
+    @property
+    def grows(self) -> Window:
+        return self.stride
+
+    def of(self, unstated: Int) -> Int:
+        """The channels it puts out where the ones it does not state are these."""
+        if self.channels is not None:
+            return self.channels
+        found: Int = whole_share(unstated, self.ratio)
+        return unstated if self.ratio == 1 else found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """A kernel that leaves gaps between what it makes, or has no middle."""
+        del c_in
+        if any(s == 1 and k % 2 == 0 for k, s in zip(*_windows(self), strict=True)):
+            kernel = "×".join(map(str, self.kernel))
+            message = f"expected odd sides where the stride is 1, got {kernel}"
+            yield Fault(("kernel",), message, "EFF202")
+        if any(k < s for k, s in zip(*_windows(self), strict=True)):
+            kernel, stride = ("×".join(map(str, each)) for each in _windows(self))
+            message = f"expected at least the stride, {stride}, got {kernel}"
+            yield Fault(("kernel",), message)
+
+
+def _windows(line: TransposedConv) -> tuple[Window, Window]:
+    return line.kernel, line.stride
+
+
+class Upsample(Line):
+    """A map made larger by a factor, or brought to the size of another line's."""
+
+    block: Literal["upsample"]
+    factor: Annotated[int, values.whole(2, 32)] | None = None
+    #: The line whose map's size it takes.
+    like: Read | None = None
+    mode: InterpolationName = "nearest"
+
+    @property
+    def grows(self) -> Window:
+        factor = self.factor or 1
+        return factor, factor
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """A size that is said twice, or not at all."""
+        del c_in
+        if self.factor is None and self.like is None:
+            yield Fault((), "missing factor or like", "EFF101")
+        elif self.factor is not None and self.like is not None:
+            yield Fault(("like",), "expected factor or like, got both")
+
+
+class PixelShuffle(Line):
+    """factor² channels become as many positions (Shi et al. 2016)."""
+
+    block: Literal["pixel_shuffle"]
+    factor: Annotated[int, values.whole(2, 32)] = 2
+
+    @property
+    def grows(self) -> Window:
+        return self.factor, self.factor
+
+    def c_out(self, c_in: Int) -> Int:
+        found: Int = divided(c_in, self.factor**2)
+        return found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Channels that do not go into positions."""
+        if c_in % self.factor**2:
+            message = f"expected one whose square divides {c_in} channels, got"
+            yield Fault(("factor",), f"{message} {self.factor}")
+
+
+class Join(Line):
+    """The maps that it reads, merged, and nothing else."""
+
+    block: Literal["join"] = "join"
 
 
 class Normalise(Line):
@@ -270,26 +429,71 @@ class Residual(Line):
     block: Literal["residual"]
     layers: SomeSteps
     shortcut: Steps = ()
+    #: The shortcut where the layers change the shape, x itself where they keep it; if
+    #: it is empty, nothing is beside layers that change the shape.
+    projection: Steps | None = None
     scale: Multiplier = 1.0
 
     @property
     def chains(self) -> dict[Place, Lines]:
-        """The layers, which say what it puts out, and the shortcut."""
-        return {("layers",): self.layers, ("shortcut",): self.shortcut}
+        """The layers, which say what it puts out, and what is beside them."""
+        beside: dict[Place, Lines] = {("shortcut",): self.shortcut}
+        if self.projection is not None:
+            beside = {("projection",): self.projection}
+        return {("layers",): self.layers, **beside}
 
     def over_chains(self, change: Change) -> Line:
-        update = {"layers": change(self.layers), "shortcut": change(self.shortcut)}
+        keys = "layers", "shortcut", "projection"
+        given = {key: getattr(self, key) for key in keys}
+        update = {k: change(each) for k, each in given.items() if each is not None}
         return self.model_copy(update=update)
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Two lists of what is beside the layers."""
+        yield from super().faults(c_in)
+        if self.shortcut and self.projection is not None:
+            yield Fault(("projection",), "expected shortcut or projection, got both")
 
 
 class Use(Line):
-    """A block that the file itself defines, under `blocks`."""
+    """A block that the file itself defines, under `blocks`, and its parameters."""
 
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Argument] = Field(init=False)
     block: Name
     #: Of its convolutions that state none.
     channels: Channels | None = None
-    #: Blocks in a stage; left out, it is one at any depth.
+    #: Blocks in a row; left out, it is one at any depth.
     repeats: Repeats | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it gives the block's parameters; `channels` is one of every block."""
+        own = {} if self.channels is None else {"channels": self.channels}
+        return {**(self.model_extra or {}), **own}
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """None of its own: its numbers are those of the block."""
+        del c_in
+        yield from ()
+
+
+class OwnBlock(Model):
+    """Steps of a file's own, and the parameters of which `$name` stands in them."""
+
+    #: What each is where the line that uses the block says nothing; null if it must.
+    parameters: dict[Name, Argument | None] = Field(default={})
+    layers: SomeSteps
+
+    @model_serializer(mode="wrap")
+    def _as_list(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """One without parameters is its list of steps."""
+        written = serialize(self)
+        return written if self.parameters else written["layers"]
+
+
+def _of_layers(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves
+    return value if isinstance(value, dict | OwnBlock) else {"layers": value}
 
 
 STEPS: dict[str, type[Line]] = {
@@ -298,6 +502,10 @@ STEPS: dict[str, type[Line]] = {
     "max_pool": Pool,
     "avg_pool": Pool,
     "global_pool": GlobalPool,
+    "transposed_conv": TransposedConv,
+    "upsample": Upsample,
+    "pixel_shuffle": PixelShuffle,
+    "join": Join,
     "norm": Normalise,
     "layer_scale": LayerScale,
     "global_response_norm": ResponseNorm,
@@ -323,6 +531,10 @@ AnyStep = (
     | Annotated[Depthwise, Tag("Depthwise")]
     | Annotated[Pool, Tag("Pool")]
     | Annotated[GlobalPool, Tag("GlobalPool")]
+    | Annotated[TransposedConv, Tag("TransposedConv")]
+    | Annotated[Upsample, Tag("Upsample")]
+    | Annotated[PixelShuffle, Tag("PixelShuffle")]
+    | Annotated[Join, Tag("Join")]
     | Annotated[Normalise, Tag("Normalise")]
     | Annotated[LayerScale, Tag("LayerScale")]
     | Annotated[ResponseNorm, Tag("ResponseNorm")]
@@ -336,5 +548,11 @@ Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual):
+for _model in (Branches, Residual, OwnBlock):
     _model.model_rebuild()
+
+#: A block as a file writes it.
+WrittenBlock = Annotated[
+    OwnBlock,
+    BeforeValidator(_of_layers, json_schema_input_type=OwnBlock | SomeSteps),
+]

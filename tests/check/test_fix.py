@@ -231,3 +231,9 @@ def test_a_rename_that_only_shows_another_fault_is_left() -> None:
     text = SMALL.replace("head: {", "head: {dropuot: high, ")
     assert codes(Source.of("x", text)) == ["EFF102"]
     assert mended(text) == text
+
+
+def test_a_number_in_another_base_becomes_the_one_that_yaml_reads() -> None:
+    text = SMALL.replace("resolution: 32", "resolution: 0100")
+    assert mended(text, "safe") == text
+    assert mended(text, "unsafe") == SMALL.replace("resolution: 32", "resolution: 64")

@@ -158,7 +158,8 @@ def test_output_goes_to_a_file_of_the_format_its_name_says(
 ) -> None:
     result = run("check", "bad.yaml", "--output", name)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "1 error, 2 warnings, 1 note in 1 file\n"
+    found = "1 error, 2 warnings, 1 note in 1 file"
+    assert result.stderr == f"wrote {name}\n{found}\n"
     assert (here / name).read_text("utf-8").startswith(begins)
 
 

@@ -110,11 +110,11 @@ def test_json_is_the_contract(run: Run) -> None:
     assert list(data)[1:] == ["command", "spec", "rows"]
     assert (data["command"], data["spec"]) == ("compare", "b0")
     b4 = data["rows"][1]
-    assert list(b4)[:14] == [
+    assert list(b4)[:15] == [
         *("name", "strategy", "phi"),
         *("depth_multiplier", "width_multiplier", "resolution_multiplier"),
         *("resolution", "params", "macs", "activations"),
-        *("ratio", "budget", "deviation", "measured"),
+        *("products", "ratio", "budget", "deviation", "measured"),
     ]
     assert {key: b4[key] for key in list(b4)[1:7]} == {
         "strategy": None,
@@ -197,7 +197,8 @@ def test_says_what_is_not_drawn(run: Run, b0: es.Spec, tmp_path: Path) -> None:
     path.write_text(es.dumps(bare), "utf-8")
     options = ("--plot", str(tmp_path / "a.svg"), "--force")
     shown = run("compare", "b0", str(path), *options)
-    assert shown.stderr == "not drawn, no accuracy published by that measure: bare\n"
+    said = "not drawn, no accuracy published by that measure: bare"
+    assert shown.stderr == f"{said}\nwrote {tmp_path / 'a.svg'}\n"
     assert run("compare", "b0", str(path), *options, "-q").stderr == ""
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from effscale.cli import options
 from effscale.markup import in_csv, in_json, in_markdown, plain
 from tests.forked import started
 
@@ -333,3 +334,32 @@ def test_of_three_starts_at_once_two_say_who_runs_it(tmp_path: Path) -> None:
     for text in texts:
         assert f"process {first.pid} on " in text
         assert text.endswith("is running this study\n")
+
+
+def test_what_is_said_on_stderr_goes_one_way() -> None:
+    """Through `note`, which makes text of strangers harmless; the program's end aside.
+
+    What it says itself of how it ended has no other words in it, or has been cleaned.
+    """
+    room = Path(options.__file__).parent
+    found = [
+        path.name
+        for path in room.glob("*.py")
+        if ", err=True" in path.read_text("utf-8")
+    ]
+    assert sorted(found) == ["__init__.py", "options.py"]
+
+
+def test_a_note_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    options.note("net\x1b[2Jwork\n::error::x")
+    assert capsys.readouterr().err == "net\ufffd[2Jwork\n\ufffd::error::x\n"
+
+
+def test_each_file_that_is_written_is_said(run: Run, tmp_path: Path) -> None:
+    out, plot = tmp_path / "out.json", tmp_path / "plot.png"
+    files = ("--output", str(out), "--plot", str(plot), "--force")
+    asked = ("scale", "b0", "--phi", "0,1", "--measure", "none", *files)
+    assert run(*asked).stderr == f"wrote {out}\nwrote {plot}\n"
+    assert run(*asked, "-q").stderr == ""
+    piped = run("scale", "b0", "--measure", "none", "--output", "/dev/null")
+    assert piped.stderr == ""

@@ -21,6 +21,7 @@ from tests.search.drawn import network
 
 if TYPE_CHECKING:
     import effscale as es
+    from tests.conftest import Run
 
 REPORT = Report(
     data={"effscale": "0", "rows": [{"name": "b0"}]},
@@ -188,7 +189,7 @@ def test_a_file_of_something_else_leaves_the_answer_to_the_screen(
 def test_a_file_is_written_byte_by_byte(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "a"
     path.write_text("something else, and longer than that", "utf-8")
-    write(path, content)
+    write(path, content, quiet=True)
     expected = content.encode("utf-8") if isinstance(content, str) else content
     assert path.read_bytes() == expected
     assert list(tmp_path.iterdir()) == [path]
@@ -197,7 +198,7 @@ def test_a_file_is_written_byte_by_byte(tmp_path: Path, content: str | bytes) ->
 def test_a_file_has_the_mode_that_the_mask_leaves(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        write(tmp_path / "a", "")
+        write(tmp_path / "a", "", quiet=True)
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(before)
@@ -215,7 +216,7 @@ def test_what_cannot_be_written_whole_is_not_written(
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OutputError) as caught:
-        write(path, "yours")
+        write(path, "yours", quiet=True)
     assert str(caught.value) == f"{path}: cannot be written: no space left on device"
     assert path.read_text("utf-8") == "mine"
     assert list(tmp_path.iterdir()) == [path]
@@ -224,7 +225,27 @@ def test_what_cannot_be_written_whole_is_not_written(
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "no" / "a"
     with pytest.raises(OutputError) as caught:
-        write(path, "")
+        write(path, "", quiet=True)
     assert str(caught.value) == (
         f"{path}: cannot be written: no such file or directory"
+    )
+
+
+def test_a_window_that_no_longer_covers_its_map_is_warned_of(
+    run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "pooled.yaml"
+    path.write_text(
+        "name: pooled\nresolution: 32\nstem: {kernel: 3, stride: 4, channels: 8}\n"
+        "stages: [{block: conv, kernel: 3, channels: 8}]\n"
+        "head: {layers: [{block: avg_pool, kernel: 8, padding: valid}], classes: 4}\n",
+        "utf-8",
+    )
+    result = run("profile", str(path), "--measure", "none", "--resolution", "64")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        (
+            "warning: pooled: head.layers[0]: its 8×8 window covered the whole map, "
+            "and at 64×64 px no longer does\n"
+        ),
     )

@@ -16,10 +16,11 @@ import effscale as es
 from effscale.arithmetic import arithmetic
 from effscale.errors import MeasureError
 from effscale.module import formulas
-from effscale.module.any_module import Asked, Foreign, count, said_of, shown
+from effscale.module.any_module import Asked, Foreign, count, said_of, shown, swallowed
 from effscale.module.any_module import given as given_to
 from effscale.module.flops import FlopRegistry
-from effscale.module.measure import Engine, Input, run
+from effscale.module.inputs import Input
+from effscale.module.measure import Engine, run
 from tests.module.shapes import CASES, IMAGE, Case, Functional
 
 if TYPE_CHECKING:
@@ -367,3 +368,13 @@ def test_a_list_costs_what_it_holds() -> None:
     for each in found.measured:
         modules = each.modules
         assert modules["layers"] == modules[""] == 2 * modules["layers.1"] == 2 * 9 * 64
+
+
+def test_a_keyword_that_only_stars_take_is_said() -> None:
+    def made(width: int = 1, **kw: object) -> nn.Module:
+        return nn.Conv2d(width, len(kw), 1)
+
+    assert swallowed("--arg", "made", made, ["width", "widht"]) == (
+        "--arg widht: no parameter of made, whose **kw takes it; did you mean 'width'?",
+    )
+    assert swallowed("--arg", "dict", dict, ["a"]) == ()

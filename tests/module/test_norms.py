@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 import effscale as es
 from effscale.cost.memory import memory
+from effscale.growth.scale import at_resolution
 from effscale.module.measure import measure_spec
 from effscale.network.network import network
 from tests.module.live import peak
@@ -86,13 +87,16 @@ def test_a_norm_is_counted_as_it_is_measured(line: str, engine: str) -> None:
 
 
 @pytest.mark.parametrize("line", BY_HAND)
-@pytest.mark.parametrize("training", [False, True])
-def test_a_norm_takes_the_memory_that_torch_shows(line: str, *, training: bool) -> None:
-    large = spec(line).model_copy(update={"resolution": (64, 64)})
-    found = memory(network(large))
-    ours = found.training_peak if training else found.peak
-    within = 0.02 if training else 1e-3  # gradients of what is broadcast
-    assert ours == pytest.approx(peak(large, 1, training=training), rel=within)
+def test_a_norm_takes_the_memory_that_torch_shows(line: str) -> None:
+    large = at_resolution(spec(line), (64, 64))
+    assert memory(network(large)).peak == pytest.approx(peak(large, 1), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["convnext-atto", "convnextv2-atto"])
+def test_scales_and_response_norms_train_in_what_torch_shows(name: str) -> None:
+    small = at_resolution(es.load(name), (64, 64))
+    shown = peak(small, 2, training=True)
+    assert memory(network(small), 2).training_peak == pytest.approx(shown, rel=0.02)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ import effscale as es
 from effscale.report.fit import report
 from effscale.report.render import text
 from effscale.search.fit import Found, Limits, named, on_ray, ray
+from effscale.search.networks import LeftOut
 from effscale.search.off_ray import off_ray
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 KEYS = [
     *("role", "target", "name", "strategy", "phi", "depth_multiplier"),
     *("width_multiplier", "resolution_multiplier", "resolution", "params", "macs"),
-    *("activations", "ratio", "budget", "deviation", "measured"),
+    *("activations", "products", "ratio", "budget", "deviation", "measured"),
 ]
 TARGET = 10**9
 
@@ -43,6 +44,7 @@ def answered(spec: es.Spec, found: list[Found], **more: Any) -> Report:  # noqa:
     given = {
         "asked": "1.00 G MACs",
         "searched": "some",
+        "left": LeftOut(),
         "measured": [None] * len(found),
     }
     return report(spec, found, **{**given, **more})
@@ -54,7 +56,10 @@ def titles(found: Report, section: int = 0) -> list[str]:
 
 def test_rows_are_the_contract(b0: es.Spec, found: list[Found]) -> None:
     shown = answered(b0, found)
-    assert list(shown.data) == ["effscale", "command", "spec", "rows"]
+    assert list(shown.data) == [
+        *("effscale", "command", "spec"),
+        *("rows", "left_out"),
+    ]
     for row, each in zip(shown.data["rows"], found, strict=True):
         assert list(row)[: len(KEYS)] == KEYS
         assert row["macs"] == each.cost.macs
@@ -143,7 +148,7 @@ def test_measurements_are_marked(b0: es.Spec, found: list[Found]) -> None:
 def test_nothing_found_is_an_empty_table(b0: es.Spec) -> None:
     shown = answered(b0, [])
     assert shown.data["rows"] == []
-    assert text(shown, "json").endswith('"rows": []\n}\n')
+    assert text(shown, "json").endswith('"rows": [],\n  "left_out": []\n}\n')
 
 
 def test_the_baseline_among_the_found_deviates_by_nothing(b0: es.Spec) -> None:

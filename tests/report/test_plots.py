@@ -89,7 +89,7 @@ def test_a_grid_is_two_diagrams_of_text_and_marks(b0: es.Spec) -> None:
 
 @draws
 def test_a_sweep_is_a_staircase_and_the_same_each_time(b0: es.Spec) -> None:
-    steps = sweep(b0, "resolution", 200, 240)
+    steps = sweep(b0, "resolution", 200, 240).steps
     svg = plots.sweep("resolution", steps, "svg")
     assert {"pixels", "MACs"} <= texts(svg)
     assert any(each.endswith("%") for each in texts(svg))

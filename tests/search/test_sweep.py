@@ -22,7 +22,7 @@ def macs(spec: es.Spec, height: int, width: int) -> int:
 
 
 def test_every_size_costs_what_its_step_says(b0: es.Spec) -> None:
-    steps = sweep(b0, "resolution", 200, 300)
+    steps = sweep(b0, "resolution", 200, 300).steps
     sizes = {
         size: step.cost.macs
         for step in steps
@@ -36,7 +36,7 @@ def test_one_pixel_more_than_a_multiple_of_32_is_a_cliff(b0: es.Spec) -> None:
     # 257 px cost 15 % more than 256: every map of the network grows by a row
     cliffs = {
         step.low: step.rise
-        for step in sweep(b0, "resolution", 200, 300)
+        for step in sweep(b0, "resolution", 200, 300).steps
         if step.is_cliff
     }
     assert set(cliffs) >= {225, 257, 289}
@@ -46,7 +46,7 @@ def test_one_pixel_more_than_a_multiple_of_32_is_a_cliff(b0: es.Spec) -> None:
 def test_no_pixel_is_wasted_where_all_strides_divide(b0: es.Spec) -> None:
     free = [
         step.high
-        for step in sweep(b0, "resolution", 200, 300)
+        for step in sweep(b0, "resolution", 200, 300).steps
         if step.waste is not None and abs(step.waste) < 1e-12
     ]
     assert free == [224, 256, 288]
@@ -58,7 +58,7 @@ def test_nothing_is_wasted_less_than_nothing(spec: es.Spec, more: int) -> None:
     least = max(least_sides(spec))
     height, width = (int(side) for side in spec.resolution)
     low = -(-least * height // min(height, width))  # so that the width is enough too
-    for step in sweep(spec, "resolution", low, low + more):
+    for step in sweep(spec, "resolution", low, low + more).steps:
         assert step.waste is not None
         assert step.waste > -1e-9
         across = round(step.high * width / height)
@@ -66,7 +66,7 @@ def test_nothing_is_wasted_less_than_nothing(spec: es.Spec, more: int) -> None:
 
 
 def test_depth_rises_where_repeats_do(b0: es.Spec) -> None:
-    steps = sweep(b0, "depth", 1, 2)
+    steps = sweep(b0, "depth", 1, 2).steps
     assert [round(step.low, 6) for step in steps] == pytest.approx(
         [1, 1, 1.25, 1.333333, 1.5, 1.666667, 1.75], abs=1e-5
     )
@@ -76,7 +76,7 @@ def test_depth_rises_where_repeats_do(b0: es.Spec) -> None:
 
 
 def test_width_rises_where_channels_do(b0: es.Spec) -> None:
-    steps = sweep(b0, "width", 1.0, 1.1)
+    steps = sweep(b0, "width", 1.0, 1.1).steps
     assert steps[-1].cost == es.count(es.scale(b0, es.Multipliers(width=1.1)))
     costs = [step.cost.params for step in steps]
     assert costs == sorted(set(costs))
@@ -86,7 +86,14 @@ def test_width_rises_where_channels_do(b0: es.Spec) -> None:
     ("low", "high", "message"),
     [
         (300, 200, "resolution: expected 0 < LOW <= HIGH, got 300..200"),
-        (3, 40, "resolution: expected at least 32 (the network's total stride), got 3"),
+        (
+            3,
+            31,
+            (
+                "no size is a network: resolution: expected at least 32 (the network's "
+                "total stride), got 3"
+            ),
+        ),
         (32, 6000, "resolution: expected at most 5000 sizes"),
     ],
 )
@@ -102,3 +109,15 @@ def test_a_step_is_a_cliff_from_five_per_cent() -> None:
     cost = es.Cost(1, 1, 1)
     assert Step(1, 2, cost, module.CLIFF).is_cliff
     assert not Step(1, 2, cost, module.CLIFF - 1e-9).is_cliff
+
+
+def test_what_is_no_network_is_left_out_of_a_sweep(b0: es.Spec) -> None:
+    found = sweep(b0, "resolution", 3, 40)
+    assert (found.steps[0].low, found.left.number) == (32, 29)
+
+
+def test_both_sides_of_a_detector_grow_by_as_many_pixels() -> None:
+    d0 = es.load("d0")
+    wide = d0.model_copy(update={"resolution": (256, 512)})
+    (step,) = sweep(wide, "resolution", 320, 320).steps
+    assert step.cost == es.count(d0.model_copy(update={"resolution": (320, 576)}))
