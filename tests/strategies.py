@@ -14,6 +14,7 @@ from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
 from effscale.spec.values import Activation, Gate, SamePadding
 from tests.drawn_detectors import detector_files
+from tests.drawn_graphs import graph_files
 from tests.drawn_lines import files
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ def specs(draw: DrawFn) -> Spec:
 def detectors(draw: DrawFn) -> Spec:
     """A detector of any neck, on a backbone of every kind of stage."""
     return draw(_sized(draw(detector_files())))
+
+
+@st.composite
+def graphs(draw: DrawFn) -> Spec:
+    """A network whose lines read each other."""
+    return draw(_sized(draw(graph_files())))
 
 
 @st.composite

@@ -14,11 +14,17 @@ from torch import nn
 from torch.nn import functional
 
 from effscale.errors import LayerError
-from effscale.network.operators.convolution import Conv, Linear, margins
+from effscale.network.operators.convolution import (
+    Conv,
+    Linear,
+    TransposedConv,
+    margins,
+)
 from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.resampling import PixelShuffle, Upsample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +84,30 @@ def _conv(conv: Conv) -> nn.Conv2d:
     if conv.padding == "tensorflow":
         module.register_forward_pre_hook(_pad_as_tensorflow)
     return module
+
+
+def _transposed_conv(conv: TransposedConv) -> nn.ConvTranspose2d:
+    """torch's, padded so that a side becomes the stride times as long."""
+    more = [k - s for k, s in zip(conv.kernel, conv.stride, strict=True)]
+    return nn.ConvTranspose2d(
+        int(conv.c_in),
+        int(conv.c_out),
+        conv.kernel,
+        conv.stride,
+        padding=((more[0] + 1) // 2, (more[1] + 1) // 2),
+        output_padding=(more[0] % 2, more[1] % 2),
+        groups=int(conv.groups),
+        bias=conv.bias,
+    )
+
+
+def _draw_transposed(module: nn.ConvTranspose2d) -> None:
+    """Normal, variance 2 / (k²·c_in/groups/stride²): what makes a position."""
+    rows, columns = module.stride
+    fan_in = module.weight[:, 0].numel() // module.groups
+    module.weight.normal_(0, math.sqrt(2 * rows * columns / fan_in))
+    if module.bias is not None:
+        module.bias.zero_()
 
 
 def _pad_as_tensorflow(
@@ -304,12 +334,35 @@ class Attended(nn.Module):
 
 
 class Resized(nn.Module):
-    """The first of two feature maps at the size of the second, nearest neighbours."""
+    """The first of two feature maps at the size of the second."""
+
+    def __init__(self, resize: Resize) -> None:
+        super().__init__()
+        self.mode = resize.mode
 
     def forward(self, maps: Maps) -> torch.Tensor:
         """(N, C, h, w) and (N, _, H, W) to (N, C, H, W)."""
         x, like = maps
-        return functional.interpolate(x, size=like.shape[2:], mode="nearest")
+        return functional.interpolate(x, size=like.shape[2:], mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return self.mode
+
+
+class Upsampled(nn.Module):
+    """A map so many times as high and as wide."""
+
+    def __init__(self, upsample: Upsample) -> None:
+        super().__init__()
+        self.factor, self.mode = upsample.factor, upsample.mode
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) to (N, C, rows·h, columns·w)."""
+        size = [side * by for side, by in zip(x.shape[2:], self.factor, strict=True)]
+        return functional.interpolate(x, size=size, mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.factor}, {self.mode}"
 
 
 #: How each operator is built.
@@ -324,7 +377,10 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Shift: lambda _: Shifted(),
     Pool: _pool,
     GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
-    Resize: lambda _: Resized(),
+    TransposedConv: _transposed_conv,
+    Upsample: Upsampled,
+    PixelShuffle: lambda shuffle: nn.PixelShuffle(shuffle.factor),
+    Resize: Resized,
     Attend: lambda _: Attended(),
     Fuse: Fused,
 }
@@ -333,6 +389,7 @@ NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm2d, LayerNorm2d)
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Conv2d: _draw_conv,
+    nn.ConvTranspose2d: _draw_transposed,
     nn.Linear: _draw_linear,
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,

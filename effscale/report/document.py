@@ -172,14 +172,20 @@ def macs_column(
     return Column(title or f"{unit}{suffix}", key, lambda macs: human(factor * macs))
 
 
-def costs(units: Units) -> list[Column]:
-    """Image, params and MACs, marked where they were measured."""
+def products(table: Iterable[Row], units: Units) -> list[Column]:
+    """MACs of products, a column where a row has some."""
+    some = any(row.get("products") for row in table)
+    return [macs_column(units, "products", title="products")] if some else []
+
+
+def costs(units: Units, table: Iterable[Row]) -> list[Column]:
+    """Image, params and MACs, marked where they were measured; those of products."""
     unit, factor = unit_of(units)
 
     def macs(row: Row) -> str:
         return human(factor * row["macs"]) + MARKS[row["agrees"]]
 
-    return [IMAGE, PARAMS, Column(unit, "", macs)]
+    return [IMAGE, PARAMS, Column(unit, "", macs), *products(table, units)]
 
 
 def agreement(table: Sequence[Row]) -> list[str]:

@@ -165,7 +165,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         Column("", "rank"),
         document.marks_column(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
         *(Column(axis.title, axis.key, multiple) for axis in Classifier.axes),
-        *document.costs(units),
+        *document.costs(units, table),
         document.ACTIVATIONS,
         document.OFF_BY,
         Column("accuracy", "", accuracy),

@@ -146,7 +146,8 @@ def test_all_candidates_are_trained_where_no_top_is_given(
 
 def test_the_winner_scales_to_any_phi(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "found.yaml"
-    data = answer(evaluate(run, tmp_path, "--output", str(path), "--format", "json"))
+    options = ("--output", str(path), "--format", "json", "-q")
+    data = answer(evaluate(run, tmp_path, *options))
     best = data["candidates"][0]
     found = es.load(str(path))
     point = found.coefficients.alpha, found.coefficients.beta, found.coefficients.gamma

@@ -99,19 +99,7 @@ class Conv(Operator):
                 f"kernel: expected odd sides for same padding, got {found}"
             )
         check_channels(self, self.c_in, self.c_out)
-        if self.groups is not ONE:
-            self._check_groups()
-
-    def _check_groups(self) -> None:
-        if not at_least(1, self.groups):
-            message = f"groups: expected at least 1, got {self.groups}"
-            raise LayerError(message, self.groups < 1)
-        for channels in (self.c_in, self.c_out):
-            if not divides(self.groups, channels):
-                wrong = (channels % self.groups) != 0
-                several, groups = first(wrong, channels, self.groups)
-                expected = f"expected a divisor of {several} channels"
-                raise LayerError(f"groups: {expected}, got {groups}", wrong)
+        check_groups(self.groups, self.c_in, self.c_out)
 
     @property
     def reach(self) -> Window:
@@ -158,6 +146,77 @@ class Conv(Operator):
         return Shape(
             shape.channels, shape.height + next(more), shape.width + next(more)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TransposedConv(Operator):
+    """A transposed convolution, which makes `stride` positions of one along a side."""
+
+    c_in: Int
+    c_out: Int
+    kernel: Window
+    stride: Window
+    groups: Int = 1
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        check_window(self.kernel, self.stride)
+        if any(k < s for k, s in zip(self.kernel, self.stride, strict=True)):
+            expected = f"expected at least the stride, {size(self.stride)}"
+            raise LayerError(f"kernel: {expected}, got {size(self.kernel)}")
+        rows, columns = (
+            side % 2 or step > 1
+            for side, step in zip(self.kernel, self.stride, strict=True)
+        )
+        if not (rows and columns):
+            expected = "expected odd sides where the stride is 1"
+            raise LayerError(f"kernel: {expected}, got {size(self.kernel)}")
+        check_channels(self, self.c_in, self.c_out)
+        check_groups(self.groups, self.c_in, self.c_out)
+
+    @property
+    def label(self) -> str:
+        return f"transposed conv {size(self.kernel)}"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.c_in, shape, path)
+        rows, columns = self.stride
+        return Shape(self.c_out, shape.height * rows, shape.width * columns)
+
+    def cost(self, out: Shape) -> Cost:
+        """A product of each weight with each position that comes in."""
+        area, (rows, columns) = self.kernel[0] * self.kernel[1], self.stride
+        weights = area * divided(self.c_in, self.groups) * self.c_out
+        params = weights + self.c_out if self.bias else weights
+        before = divided(out.height, rows) * divided(out.width, columns)
+        return Cost(weights * before, params, out.elements)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """A product at each position that comes out, in the eyes of some."""
+        bias: dict[Tally, int] = {"conv_bias": int(after.elements)} if self.bias else {}
+        macs = int(self.cost(after).macs)
+        more = macs * (self.stride[0] * self.stride[1] - 1)
+        return {**bias, "transposed": more}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """The gradient of its weights needs the input."""
+        return PRODUCT
+
+
+def check_groups(groups: Int, *several: Int) -> None:
+    """Refuse groups that do not divide channels."""
+    if groups is ONE:
+        return
+    if not at_least(1, groups):
+        message = f"groups: expected at least 1, got {groups}"
+        raise LayerError(message, groups < 1)
+    for channels in several:
+        if not divides(groups, channels):
+            wrong = (channels % groups) != 0
+            of, found = first(wrong, channels, groups)
+            expected = f"expected a divisor of {of} channels"
+            raise LayerError(f"groups: {expected}, got {found}", wrong)
 
 
 @dataclass(frozen=True, slots=True)
