@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from effscale.module.build import Detections, build
     from effscale.module.decode import Decoded, decode
     from effscale.module.formulas import teach
+    from effscale.module.mapping import load_weights, mapping
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -53,7 +54,9 @@ _HOMES = {
     "dumps": "spec.dumping",
     "explain": "search.explain",
     "load": "growth.scale",
+    "load_weights": "module.mapping",
     "loads": "spec.loading",
+    "mapping": "module.mapping",
     "measure": "module.measure",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
@@ -81,7 +84,9 @@ __all__ = [
     "dumps",
     "explain",
     "load",
+    "load_weights",
     "loads",
+    "mapping",
     "measure",
     "scale",
     "strategy",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
-    *("scale", "grid", "fit", "profile", "compare", "report", "export"),
+    *("scale", "grid", "fit", "profile", "compare", "report", "export", "weights"),
     *("train", "study", "check", "rule", "schema", "specs"),
 )
 

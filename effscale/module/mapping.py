@@ -11,19 +11,26 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from effscale.errors import WeightsError
+from effscale.module.build import build
 from effscale.module.weights import Weights, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from torch import nn
+
+    from effscale.spec.models import Spec
+    from effscale.spec.values import SamePadding
+
+    #: A file, what was read of one, or tensors by name.
+    Given: TypeAlias = str | Path | Weights | Mapping[str, torch.Tensor]
 
 Sides: TypeAlias = tuple[int, ...]
 #: Shapes of the tensors of one module, by the last word of their names.
@@ -48,6 +55,8 @@ class Naming:
     last: str = r"(?!)"
     #: What only training runs, and is left out.
     left: str = r"(?!)"
+    #: How all of its networks pad, if they do alike.
+    padding: SamePadding | None = None
 
 
 #: A file is of the first whose mark it has. Sources: torchvision 0.28
@@ -55,7 +64,12 @@ class Naming:
 #: effdet 0.4 (efficientdet.py). Files that were ported from TensorFlow (`tf_…`) have
 #: timm's names, or efficientnet_pytorch's.
 NAMINGS = (
-    Naming("efficientnet_pytorch", r"_conv_stem\.", r"_blocks\.\d+"),
+    Naming(
+        "efficientnet_pytorch",
+        r"_conv_stem\.",
+        r"_blocks\.\d+",
+        padding="tensorflow",
+    ),
     Naming("effdet", r"(fpn|class_net)\.", r"backbone\.blocks\.\d+\.\d+"),
     Naming(
         "torchvision",
@@ -66,6 +80,7 @@ NAMINGS = (
         r"|Mixed_\w+",
         last=r"\.proj\.",
         left=r"AuxLogits\.",
+        padding="centred",
     ),
     Naming(
         "timm",
@@ -73,7 +88,7 @@ NAMINGS = (
         r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.",
         r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
         r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
-        last=r"\.(downsample|skip)\.",
+        last=r"\.(downsample|skip|skipbn)\.",
         left=r"AuxLogits\.|head_dist\.",
     ),
     # What torchvision and timm name alike.
@@ -103,8 +118,9 @@ class Mapped:
     #: What does not fit, a line each: of the network, and of the file.
     misfits: tuple[str, ...]
     #: The file's that the network has no use for, in training alone.
-    left: tuple[str, ...]
-    shapes: Mapping[str, Sides]  #: of the network's tensors
+    left: tuple[str, ...] = ()
+    #: How the library's networks pad, where all do alike.
+    padding: SamePadding | None = None
 
     @property
     def whole(self) -> bool:
@@ -112,21 +128,25 @@ class Mapped:
         return not self.misfits and not self.classifier
 
 
-def mapping(net: nn.Module, weights: Path | Weights) -> Mapped:
-    """Which tensor of a file is which of `net`, a network that `effscale.build` made.
+def mapping(spec: Spec, weights: Given) -> Mapped:
+    """Which tensor of a file is which of the network of `spec`, by its names or order.
+
+    `weights` is a file, or a state dict of any library's module of that network.
 
     Raises:
         WeightsError: if the file cannot be read.
     """
-    held = weights if isinstance(weights, Weights) else read(weights)
-    return _mapped(_shapes(net.state_dict()), _shapes(held.tensors))
+    own = build(spec, init=False, device="meta").state_dict()
+    found = _mapped(_shapes(own), _shapes(held(weights).tensors))
+    pairs = {name: found.pairs[name] for name in own if name in found.pairs}
+    return replace(found, pairs=pairs)
 
 
 @torch.no_grad()
 def load_weights(
-    net: nn.Module, weights: Path | Weights, *, new_classifier: bool = False
+    net: nn.Module, weights: Given, *, new_classifier: bool = False
 ) -> Mapped:
-    """Give `net` the weights of a file, of other libraries' networks as well.
+    """Give `net` the weights of a file, of another library's network as well.
 
     Reads `.pth` and `.safetensors` files and checkpoints of `effscale train`, without
     running anything in them. With `new_classifier` what tells classes apart stays as it
@@ -136,19 +156,18 @@ def load_weights(
     Raises:
         WeightsError: if the file cannot be read, or its weights are not this network's.
     """
-    held = weights if isinstance(weights, Weights) else read(weights)
-    found = mapping(net, held)
+    given, own = held(weights), net.state_dict()
+    found = _mapped(_shapes(own), _shapes(given.tensors))
     wrong = list(found.misfits)
     if not new_classifier:
-        wrong += [f"other classes in {name}" for name in found.classifier]
+        wrong += [f"other classes for {name}" for name in found.classifier]
     if wrong:
-        where = "" if isinstance(weights, Weights) else f"{weights}: "
+        where = f"{given.file}: " if given.file else ""
         more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        some = "; ".join(wrong[:_SHOWN])
+        some = ", ".join(wrong[:_SHOWN])
         raise WeightsError(f"{where}expected this network's weights, got {some}{more}")
-    own = net.state_dict()
     for ours, theirs in found.pairs.items():
-        own[ours].copy_(held.tensors[theirs].reshape(own[ours].shape))
+        own[ours].copy_(given.tensors[theirs].reshape(own[ours].shape))
     return found
 
 
@@ -161,34 +180,50 @@ def _mapped(ours: Mapping[str, Sides], theirs: Mapping[str, Sides]) -> Mapped:
 
     Of the last two, the one that fits.
     """
-    own = {k: each for k, each in ours.items() if not k.endswith(_COUNTER)}
-    weighing = {k: each for k, each in theirs.items() if not k.endswith(_COUNTER)}
-    if 2 * len(own.keys() & weighing.keys()) > len(own):
-        groups = [
-            (_units({k: v}), _units({k: weighing[k]}))
-            for k, v in own.items()
-            if k in weighing
-        ]
-        lacks = {k: v for k, v in own.items() if k not in weighing}
-        more = {k: v for k, v in weighing.items() if k not in own}
-        return _paired(
-            [*groups, (_units(lacks), _units(more))], "effscale's names", ours
-        )
-    naming = naming_of(weighing)
-    left = [k for k in weighing if naming and re.search(naming.left, k)]
-    known = {k: each for k, each in weighing.items() if k not in left}
-    by_order = _paired([(_units(own), _units(known))], "order and shape", ours, left)
+    own, known = _weighing(ours), _weighing(theirs)
+    if 2 * len(own.keys() & known.keys()) > len(own):
+        return _by_own_names(own, known)
+    naming = naming_of(known)
     if naming is None:
-        return by_order
-    blocks, found = _grouped(own, _BLOCK), _grouped(known, re.compile(naming.block))
-    if len(blocks) != len(found):
-        return by_order
-    groups = [
-        (_units(a), _in_order(_units(b), naming))
-        for a, b in zip(blocks, found, strict=True)
-    ]
-    by_name = _paired(groups, f"{naming.name}'s names", ours, left)
-    return by_order if len(by_order.misfits) < len(by_name.misfits) else by_name
+        return _paired([(_units(own), _units(known))], "order and shape")
+    left = tuple(name for name in known if re.search(naming.left, name))
+    known = {name: each for name, each in known.items() if name not in left}
+    found = _paired([(_units(own), _run(known, naming))], "order and shape")
+    blocks, others = _grouped(own, _BLOCK), _grouped(known, re.compile(naming.block))
+    if len(blocks) == len(others):
+        groups = [
+            (_units(a), _in_order(_units(b), naming))
+            for a, b in zip(blocks, others, strict=True)
+        ]
+        by_name = _paired(groups, f"{naming.name}'s names")
+        if len(by_name.misfits) <= len(found.misfits):
+            found = by_name
+    return replace(found, left=left, padding=naming.padding)
+
+
+def _weighing(shapes: Mapping[str, Sides]) -> dict[str, Sides]:
+    return {k: each for k, each in shapes.items() if not k.endswith(_COUNTER)}
+
+
+def _by_own_names(own: Mapping[str, Sides], known: Mapping[str, Sides]) -> Mapped:
+    """What has the same name, each by itself; the rest has no partner."""
+    both = [name for name in own if name in known]
+    groups = [(_units({k: own[k]}), _units({k: known[k]})) for k in both]
+    lacking = {k: each for k, each in own.items() if k not in known}
+    over = {k: each for k, each in known.items() if k not in own}
+    groups += [(_units(lacking), {}), ({}, _units(over))]
+    return _paired(groups, "effscale's names")
+
+
+def held(weights: Given) -> Weights:
+    """The weights of a file, or those given as tensors by name."""
+    match weights:
+        case Weights():
+            return weights
+        case str() | Path():
+            return read(Path(weights))
+        case _:
+            return Weights(weights, "a state dict")
 
 
 def naming_of(names: Iterable[str]) -> Naming | None:
@@ -228,6 +263,23 @@ def _in_order(units: dict[str, Unit], naming: Naming) -> dict[str, Unit]:
     )
 
 
+def _run(shapes: Mapping[str, Sides], naming: Naming) -> dict[str, Unit]:
+    """All modules, those of each block as they run."""
+    block = re.compile(naming.block)
+    found: dict[str, Unit] = {}
+    waiting: dict[str, Unit] = {}
+    before = ""
+    for path, unit in _units(shapes).items():
+        match = block.match(f"{path}.")
+        now = match[0] if match else ""
+        if now != before:
+            found |= _in_order(waiting, naming)
+            waiting = {}
+        waiting[path] = unit
+        before = now
+    return found | _in_order(waiting, naming)
+
+
 def _key(unit: Unit) -> tuple[object, ...]:
     """What two modules have in common that can have each other's weights."""
     if len(unit) == 1:  # whatever it is called: `weights`, or `edge_weights`
@@ -243,10 +295,7 @@ def _trimmed(sides: Sides) -> Sides:
 
 
 def _paired(
-    groups: Iterable[tuple[dict[str, Unit], dict[str, Unit]]],
-    by: str,
-    shapes: Mapping[str, Sides],
-    left: Iterable[str] = (),
+    groups: Iterable[tuple[dict[str, Unit], dict[str, Unit]]], by: str
 ) -> Mapped:
     """Modules of each group in order, where their shapes are the same."""
     pairs: dict[str, str] = {}
@@ -256,33 +305,27 @@ def _paired(
         waiting: dict[tuple[object, ...], list[str]] = defaultdict(list)
         for path, unit in reversed(theirs.items()):
             waiting[_key(unit)].append(path)
-        lacking: dict[str, Unit] = {}
+        over, lacking = dict(theirs), dict[str, Unit]()
         for path, unit in ours.items():
-            same = waiting[_key(unit)]
-            if not same:
-                lacking[path] = unit
-                continue
-            other = same.pop()
-            for word, its in zip(sorted(unit), sorted(theirs[other]), strict=True):
-                pairs[_joined(path, word)] = _joined(other, its)
-        over = {
-            k: v
-            for k, v in theirs.items()
-            if k in {p for w in waiting.values() for p in w}
-        }
-        for path, unit in lacking.items():
-            like = next((k for k, v in over.items() if v.keys() == unit.keys()), None)
-            if like is not None and _of_classes(path, unit, over[like]):
-                classifier += [_joined(path, word) for word in unit]
-                del over[like]
-            elif like is not None:
-                misfits += _apart(path, unit, like, over.pop(like))
-            elif _CLASSIFIER.fullmatch(path):
-                classifier += [_joined(path, word) for word in unit]
+            if same := waiting[_key(unit)]:
+                pairs |= _words(path, unit, same[-1], over.pop(same.pop()))
             else:
-                misfits.append(f"no {_joined(path, next(iter(unit)))}")
+                lacking[path] = unit
+        for path, unit in lacking.items():
+            like = [k for k, each in over.items() if each.keys() == unit.keys()]
+            other = over.pop(like[0]) if like else None
+            if other is None or not _of_classes(path, unit, other):
+                misfits.append(_apart(path, unit, like[0] if like else "", other))
+            else:
+                classifier += [_joined(path, word) for word in unit]
         misfits += [f"{_joined(k, next(iter(v)))} besides" for k, v in over.items()]
-    return Mapped(by, pairs, tuple(classifier), tuple(misfits), tuple(left), shapes)
+    return Mapped(by, pairs, tuple(classifier), tuple(misfits))
+
+
+def _words(path: str, unit: Unit, other: str, theirs: Unit) -> dict[str, str]:
+    """The tensors of two modules of equal shapes, by name."""
+    both = zip(sorted(unit), sorted(theirs), strict=True)
+    return {_joined(path, word): _joined(other, its) for word, its in both}
 
 
 def _joined(path: str, word: str) -> str:
@@ -295,13 +338,16 @@ def _of_classes(path: str, ours: Unit, theirs: Unit) -> bool:
     return same and _CLASSIFIER.fullmatch(path) is not None
 
 
-def _apart(path: str, ours: Unit, other: str, theirs: Unit) -> Iterable[str]:
-    for word, sides in ours.items():
-        if _trimmed(sides) != _trimmed(theirs[word]):
-            name = _joined(path, word)
-            found = f"{_joined(other, word)} of {said(theirs[word])}"
-            yield f"{found} for {name} of {said(sides)}"
-            return
+def _apart(path: str, ours: Unit, other: str, theirs: Unit | None) -> str:
+    """Why a module of ours has no weights."""
+    if theirs is None:
+        return f"no {_joined(path, next(iter(ours)))}"
+    differ = (k for k in ours if _trimmed(ours[k]) != _trimmed(theirs[k]))
+    word = next(differ)
+    name, found = _joined(path, word), said(theirs[word])
+    if path == other:
+        return f"{name} of {found} instead of {said(ours[word])}"
+    return f"{_joined(other, word)} of {found} for {name} of {said(ours[word])}"
 
 
 def said(sides: Sides) -> str:

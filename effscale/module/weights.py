@@ -56,6 +56,7 @@ class Weights:
     origin: str  #: `a state dict`, `safetensors`, …
     #: Means and deviations of the pixels that they were trained with, where known.
     normalisation: tuple[list[float], list[float]] | None = None
+    file: str = ""  #: where they were read from
 
 
 def read(path: Path) -> Weights:
@@ -71,7 +72,7 @@ def read(path: Path) -> Weights:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
     if len(begin) > _LENGTH and begin[_LENGTH:] == b"{":
-        return Weights(_safetensors(path, size), "safetensors")
+        return Weights(_safetensors(path, size), "safetensors", file=str(path))
     found = _of_torch(path, zipped=begin.startswith(b"PK"))
     if isinstance(found, dict) and found.get("format") == CHECKPOINT:
         return _own(path, found)
@@ -84,7 +85,7 @@ def read(path: Path) -> Weights:
     tensors = _tensors(held) if isinstance(held, dict) else {}
     if not tensors:
         raise WeightsError(f"{path}: expected tensors by name, got {_kind(found)}")
-    return Weights(_unwrapped(tensors), within)
+    return Weights(_unwrapped(tensors), within, file=str(path))
 
 
 def _own(path: Path, found: dict[str, Any]) -> Weights:
@@ -94,7 +95,7 @@ def _own(path: Path, found: dict[str, Any]) -> Weights:
         raise WeightsError(f"{path}: expected a checkpoint, got a damaged one")
     mean, deviation = normalisation
     origin = "a checkpoint of effscale train, its averaged weights"
-    return Weights(_tensors(average), origin, (mean, deviation))
+    return Weights(_tensors(average), origin, (mean, deviation), str(path))
 
 
 def _tensors(held: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
