@@ -166,7 +166,9 @@ def load_weights(
         more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         some = ", ".join(wrong[:_SHOWN])
         raise WeightsError(f"{where}expected this network's weights, got {some}{more}")
-    for ours, theirs in found.pairs.items():
+    for ours, theirs in {**found.pairs, **_counters(found.pairs)}.items():
+        if theirs not in given.tensors:
+            continue
         own[ours].copy_(given.tensors[theirs].reshape(own[ours].shape))
     return found
 
@@ -213,6 +215,15 @@ def _by_own_names(own: Mapping[str, Sides], known: Mapping[str, Sides]) -> Mappe
     over = {k: each for k, each in known.items() if k not in own}
     groups += [(_units(lacking), {}), ({}, _units(over))]
     return _paired(groups, "effscale's names")
+
+
+def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
+    """What counts the batches that each batch norm has seen; not all files have it."""
+    means = ((ours, pairs[ours]) for ours in pairs if ours.endswith("running_mean"))
+    return {
+        re.sub(r"running_mean$", _COUNTER, ours): re.sub(r"\w+$", _COUNTER, theirs)
+        for ours, theirs in means
+    }
 
 
 def held(weights: Given) -> Weights:
