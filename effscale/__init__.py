@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from effscale.growth.growth import at_phi
     from effscale.growth.multipliers import Multipliers, compound, strategy
     from effscale.growth.scale import load, scale, variant
+    from effscale.importing.network import from_module
     from effscale.module.anchors import anchors
     from effscale.module.build import Detections, build
     from effscale.module.decode import Decoded, decode
@@ -53,6 +54,7 @@ _HOMES = {
     "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
+    "from_module": "importing.network",
     "load": "growth.scale",
     "load_weights": "module.mapping",
     "loads": "spec.loading",
@@ -83,6 +85,7 @@ __all__ = [
     "decode",
     "dumps",
     "explain",
+    "from_module",
     "load",
     "load_weights",
     "loads",
