@@ -52,6 +52,7 @@ REASONS = {
     "module.flops": "torch's formulas, without what measures by them",
     "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
+    "spec.meanings": "a glossary, without the schema that says it",
     "report.plain": "for where rich, by which the other lays out, is not installed",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
