@@ -45,6 +45,8 @@ def keys(model: type[Model]) -> list[str]:
     order: tuple[str, ...] = ()
     if issubclass(model, Line):
         order = KEYS
+    elif "reads" in model.model_fields and "kind" in model.model_fields:
+        order = ("kind", "reads")
     elif issubclass(model, Variant):
         order = OF_VARIANTS
     known = [name for name in order if name in model.model_fields]
