@@ -115,7 +115,7 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
         *(targets if several else []),
         *(_PHI if ray else []),
         *scaled(growth),
-        *document.costs(units),
+        *document.costs(units, table),
         document.ACTIVATIONS,
         document.OFF_BY,
     ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 By = Literal["part", "layer", "operator", "level"]
-_FIGURES = ("params", "macs", "activations", "restated")
+_FIGURES = (*rows.FIGURES, "restated")
 
 
 def report(  # noqa: PLR0913 - options
@@ -60,7 +60,7 @@ def report(  # noqa: PLR0913 - options
     data = {
         **rows.envelope("profile", spec.name),
         "resolution": rows.image(spec),
-        "totals": rows.costs(cost),
+        "totals": {**rows.costs(cost), "product_outputs": int(cost.product_outputs)},
         "parts": parts,
     }
     table = parts
@@ -99,9 +99,12 @@ def _heading(
     unit, factor = document.unit_of(units)
     image = extents((spec.image_channels, *spec.resolution))
     counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
+    counted += f", {int(cost.activations):,} activations"
+    if cost.products:
+        counted += f"; of the {unit}, {factor * int(cost.products):,} of products"
     lines = [
         ("network", f"{spec.name}, {image} px, one image"),
-        ("counted", f"{counted}, {int(cost.activations):,} activations"),
+        ("counted", counted),
     ]
     if spec.published is not None:
         lines += _published(spec.published, cost)
@@ -184,6 +187,7 @@ def _columns(
         *_WHAT[by][2:],
         document.PARAMS,
         document.macs_column(units),
+        *document.products(table, units),
         *([Column(tool, "restated", human)] if tool else []),
         document.SHARE,
         document.ACTIVATIONS,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 Data = dict[str, Any]
+#: What a row has of a cost; `products` are among the MACs.
+FIGURES = ("params", "macs", "activations", "products")
 
 
 def envelope(command: str, spec: str | None = None) -> Data:
@@ -32,12 +34,8 @@ def image(spec: Spec) -> list[int]:
 
 
 def costs(cost: Cost) -> Data:
-    """Params, MACs and activations, as plain ints."""
-    return {
-        "params": int(cost.params),
-        "macs": int(cost.macs),
-        "activations": int(cost.activations),
-    }
+    """Each of the figures, as plain ints."""
+    return {name: int(getattr(cost, name)) for name in FIGURES}
 
 
 def measured(measurement: Measurement | None) -> Data | None:

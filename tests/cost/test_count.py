@@ -54,9 +54,9 @@ B0_PARTS = [
 
 
 def test_costs_add_and_multiply() -> None:
-    cost = Cost(macs=1, params=2, activations=3)
-    assert cost + Cost(10, 20, 30) == Cost(11, 22, 33)
-    assert cost * 4 == Cost(4, 8, 12)
+    cost = Cost(macs=1, params=2, activations=3, products=4, product_outputs=5)
+    assert cost + Cost(10, 20, 30, 40, 50) == Cost(11, 22, 33, 44, 55)
+    assert cost * 4 == Cost(4, 8, 12, 16, 20)
     assert Cost() + cost == cost
 
 

@@ -108,4 +108,8 @@ def figures(found: Candidates) -> dict[str, list[Any]]:
     """Every array of the candidates, as a list."""
     fields = {**vars(found), **vars(found.cost), "cost": None, "coefficients": None}
     fields |= {str(k): each for k, each in enumerate(found.coefficients)}
-    return {name: each.tolist() for name, each in fields.items() if each is not None}
+    return {
+        name: np.asarray(each).tolist()
+        for name, each in fields.items()
+        if each is not None
+    }
