@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
-    *("spec", "network", "growth", "cost", "module", "train"),
+    *("spec", "network", "growth", "cost", "module", "importing", "train"),
     *("search", "compare", "study", "check", "report", "cli"),
 )
 BESIDE = {
@@ -33,6 +33,7 @@ BESIDE = {
 HOMES = {
     "spec": {"pydantic"},
     "module": {"torch", "fvcore", "onnx", "onnxruntime", "onnxscript"},
+    "importing": {"torch"},
     "train": {"torch", "kornia", "PIL"},
     "study": {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"},
     "report": {"rich", "matplotlib", "jinja2"},
@@ -45,6 +46,7 @@ REASONS = {
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
+    "importing.blocks": "what papers' blocks look like, without what is made of them",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
     "network.necks": "a part that some networks have",
