@@ -103,7 +103,8 @@ def _plain(value: Any, written: Function) -> Any:  # noqa: ANN401
 
 def whole(low: int, high: int) -> Kind:
     schema = partial(core_schema.int_schema, strict=True, ge=low, le=high)
-    return Kind(f"a whole number from {low} to {high}", schema)
+    most = high if high < 2**63 else f"2^{high.bit_length() - 1}"
+    return Kind(f"a whole number from {low} to {most}", schema)
 
 
 def odd(low: int, high: int) -> Kind:
