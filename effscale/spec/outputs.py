@@ -54,6 +54,7 @@ class Segment(Model):
     """Logits of each class for each pixel: 1×1, then to the size of the image."""
 
     kind: Literal["segment"]
+    #: The line that it reads; left out, the last one.
     reads: Reads = ()
     #: Steps before the convolution that tells classes apart.
     layers: Steps = ()
@@ -74,6 +75,7 @@ class Yolo(Model):
     #: Lines of the levels, the finest first.
     reads: Annotated[Reads, Field(min_length=1)]
     classes: Classes = 80
+    #: Distances whose mean a side of a box is.
     bins: Annotated[int, values.whole(1, 64)] = 16
     #: Whether the class branch has depthwise 3×3 and 1×1 in place of 3×3 (YOLOv10 on).
     separable: Flag = False
@@ -99,6 +101,7 @@ class Keypoints(Model):
     """
 
     kind: Literal["keypoints"]
+    #: The line that it reads; left out, the last one.
     reads: Reads = ()
     classes: Classes = 80
     #: Of the 3×3 of each branch.
