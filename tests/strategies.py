@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Spec, Squeeze
+from effscale.spec.models import Spec, Squeeze
 from effscale.spec.norm import Norm, NormKind
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
 from effscale.spec.values import Activation, Gate, SamePadding
