@@ -135,6 +135,11 @@ def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
     return b if a is ZERO else a + b
 
 
+def times(a: Any, n: Any) -> Any:  # noqa: ANN401
+    """The product; a plain 0 stays one, however many candidates there are."""
+    return a if a is ZERO else a * n
+
+
 def between(before: Any, after: Any, there: Any) -> Any:  # noqa: ANN401
     """`after` where `there` is 1, `before` where it is 0; on paper, as much between."""
     if there is ONE or before is after:

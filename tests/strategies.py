@@ -12,8 +12,9 @@ from effscale.spec.lines import MBConv
 from effscale.spec.models import Head, Norm, Spec, Squeeze
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
-from effscale.spec.values import Activation, Gate
+from effscale.spec.values import Activation, Gate, SamePadding
 from tests.drawn_detectors import detector_files
+from tests.drawn_graphs import graph_files
 from tests.drawn_lines import files
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ def detectors(draw: DrawFn) -> Spec:
 
 
 @st.composite
+def graphs(draw: DrawFn) -> Spec:
+    """A network whose lines read each other."""
+    return draw(_sized(draw(graph_files())))
+
+
+@st.composite
 def _sized(draw: DrawFn, file: dict[str, Any]) -> Spec:
     """The network of a file, for an image of any shape that it can take."""
     data = {**file, "name": "drawn", "resolution": 1}
@@ -110,6 +117,7 @@ def _sized(draw: DrawFn, file: dict[str, Any]) -> Spec:
             "activation": draw(ACTIVATIONS),
             "norm": draw(norms()),
             "squeeze_excite": draw(squeezes()),
+            "padding": draw(st.sampled_from(get_args(SamePadding))),
             "stochastic_depth": draw(st.floats(0, 0.5)),
         }
     )

@@ -17,7 +17,7 @@ from effscale.module.measure import Engine, difference, measure_spec
 from effscale.network.network import network
 from effscale.spec.models import Norm
 from tests.module import reference
-from tests.strategies import detectors, mobiles, specs
+from tests.strategies import detectors, graphs, mobiles, specs
 
 pytestmark = pytest.mark.torch
 
@@ -78,6 +78,12 @@ def test_any_small_detector_measures_what_we_count(spec: es.Spec) -> None:
     agree(spec)
 
 
+@settings(max_examples=20, deadline=None)
+@given(spec=graphs())
+def test_any_small_graph_measures_what_we_count(spec: es.Spec) -> None:
+    agree(spec)
+
+
 def agree(spec: es.Spec) -> None:
     """Hold both engines to our count: in all, by part, and by their own totals."""
     counted = es.count(spec)
@@ -93,7 +99,7 @@ def agree(spec: es.Spec) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(spec=specs() | detectors())
+@given(spec=specs() | detectors() | graphs())
 def test_feature_maps_have_the_shapes_that_we_count(spec: es.Spec) -> None:
     net, seen = es.build(spec, device="meta").eval(), defaultdict(list)
 

@@ -50,7 +50,6 @@ REASONS = {
     "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
-    "study.guard": "a program of its own, sent as text",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
     "train.checkpoint": "files of any training, without what a training does",

@@ -231,6 +231,16 @@ RULES = (
         "{kernel: 3, channels: 32, groups: 4}",
     ),
     Rule(
+        "EFF215",
+        "line-misread",
+        "error",
+        "A line reads what is not there above it, or is read by nothing.",
+        "`reads:` names lines above: by their `name`, `stage 3` by number, `stem`, or "
+        "`image`. What a line makes is read by another, or is the last.",
+        "- {name: up, reads: [p5]}\n- {name: p5, block: upsample, factor: 2}",
+        "- {name: p5, block: upsample, factor: 2}\n- {name: up, reads: [p5, stage 3]}",
+    ),
+    Rule(
         "EFF401",
         "unknown-backbone",
         "error",

@@ -72,11 +72,8 @@ class Change:
 
 def less(new: Cost, old: Cost) -> Cost:
     """By how much `new` costs more."""
-    return Cost(
-        int(new.macs) - int(old.macs),
-        int(new.params) - int(old.params),
-        int(new.activations) - int(old.activations),
-    )
+    pairs = zip(vars(new).values(), vars(old).values(), strict=True)
+    return Cost(*(int(ours) - int(theirs) for ours, theirs in pairs))
 
 
 class _Told(NamedTuple):

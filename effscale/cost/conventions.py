@@ -49,8 +49,10 @@ class Term(NamedTuple):
     amount: int
 
 
-_MACS = Rule("MACs", 1, ("macs",))
+_MACS = Rule("MACs", 1, ("macs", "products"))
 _TWICE = _MACS._replace(times=2)
+#: Of tools that see modules alone, and no product of feature maps within one.
+_LAYERS = Rule("MACs of layers", 1, ("macs",))
 _NORM = Rule("batch norm", 2, ("norm",))
 _LAYER_NORM = Rule("layer norm", 5, ("layer_norm",))
 _RESIZED = Rule("resizing", 1, ("resized",))
@@ -60,6 +62,8 @@ _RESIZED = Rule("resizing", 1, ("resized",))
 #: ptflops/pytorch_ops.py:276-325, pytorch_engine.py:347-391 (modules and functions both
 #: count ReLU, GELU and pooling, in the default backend); thop/profile.py:21-62,
 #: thop/vision/basic_hooks.py; calflops/pytorch_ops.py:37-201, 453-505.
+#: Products: fvcore/nn/jit_handles.py:115-156; ptflops/pytorch_ops.py:385;
+#: calflops/pytorch_ops.py:274, 507; torchinfo and thop go by modules.
 RULES: dict[Tool, tuple[Rule, ...]] = {
     "paper": (_MACS,),
     "fvcore": (
@@ -68,10 +72,11 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _LAYER_NORM,
         Rule("pooling", 1, ("global_in",)),
         _RESIZED,
+        Rule("resizing, bilinear", 3, ("bilinear",)),
     ),
     "torch": (_TWICE,),
     "torchinfo": (
-        _MACS,
+        _LAYERS,
         Rule("bias", 1, ("conv_bias", "linear_bias")),
         Rule("batch norm", 2, ("norm_channels",)),
         Rule("layer norm", 2, ("layer_norm_channels",)),
@@ -88,9 +93,10 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         Rule("shared layers, again", 1, ("shared",)),
     ),
     "thop": (
-        _MACS,
+        _LAYERS,
         Rule("batch norm", 4, ("norm",)),
         Rule("pooling", 1, ("global_in", "global_out", "avg_out")),
+        Rule("transposed, by their output", 1, ("transposed",)),
         Rule("shared layers, again", 1, ("shared_hooks",)),
     ),
     "calflops": (
@@ -121,8 +127,9 @@ def terms(found: Counter[str], tool: Tool) -> list[Term]:
     made = []
     for rule in RULES[tool]:
         amount = sum(found[name] for name in rule.amounts)
-        if rule.amounts == _MACS.amounts:
-            made.append(Term(rule.term, rule.times, amount))
+        if "macs" in rule.amounts:
+            name = rule.term if found["products"] else _MACS.term
+            made.append(Term(name, rule.times, amount))
         elif amount:
             made.append(Term(rule.term, 1, rule.times * amount))
     return made
@@ -137,8 +144,9 @@ def amounts_of(steps: Iterable[Visit]) -> Iterator[tuple[Visit, Counter[str]]]:
     """The same for each visit; a layer's later uses have to know of the earlier."""
     uses: Counter[str] = Counter()
     for step in steps:
-        macs = int(leaf_cost(step).macs)
-        found = Counter[str]({"macs": macs})
+        cost = leaf_cost(step)
+        macs, products = int(cost.macs), int(cost.products)
+        found = Counter[str]({"macs": macs - products, "products": products})
         found.update(step.leaf.tallies(step.input, step.output))
         if unknown := found.keys() - TALLIES:
             raise LayerError(f"{step.path}: no tool's rule knows {sorted(unknown)}")

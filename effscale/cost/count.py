@@ -69,6 +69,8 @@ class PartCost:
     input: Shape
     output: Shape
     cost: Cost
+    #: Names of the parts that it reads; of none where it reads the one before it.
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,10 @@ def whole(parts: Iterable[PartCost]) -> Cost:
 
 def part_costs(net: Network) -> list[PartCost]:
     return [
-        PartCost(part, newest(before), newest(after), _together(visits))
-        for part, before, visits, after in visited(net)
+        PartCost(
+            part, newest(before), newest(after), _together(visits), net.named(index)
+        )
+        for index, (part, before, visits, after) in enumerate(visited(net))
     ]
 
 

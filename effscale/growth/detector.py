@@ -81,7 +81,8 @@ class Detector(Growth):
         *("alpha", "beta", "gamma", "product", "neck_growth"),
         *Classifier.columns,
         *("neck_width_multiplier", "resolution", "channels"),
-        *("params", "macs", "activations", "ratio", "budget", "deviation", "tracking"),
+        *("params", "macs", "activations", "products"),
+        *("ratio", "budget", "deviation", "tracking"),
         *("points", "pareto", "own", "measured", "agrees"),
     )
     #: Params and activations rise together with the neck's channels.

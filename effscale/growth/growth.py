@@ -235,7 +235,8 @@ class Classifier(Growth):
     refusal = "{options} is of detectors; {name} is none"
     candidate = (
         *("alpha", "beta", "gamma", "product", *columns, "resolution"),
-        *("params", "macs", "activations", "ratio", "deviation", "tracking"),
+        *("params", "macs", "activations", "products"),
+        *("ratio", "deviation", "tracking"),
         *("points", "pareto", "own", "budget", "measured", "agrees"),
     )
     ties = ("deviation", "alpha", "beta", "gamma")

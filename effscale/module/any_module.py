@@ -22,7 +22,8 @@ from torch import nn
 from effscale.errors import MeasureError, did_you_mean, short
 from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS, plain
-from effscale.module.measure import Engine, Input, Measurement, leaves, run
+from effscale.module.inputs import Input, leaves
+from effscale.module.measure import Engine, Measurement, run
 from effscale.spec.builtin import names_saved
 
 if TYPE_CHECKING:

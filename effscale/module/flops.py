@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from effscale.module.aten import standing
+from effscale.module.aten import KINDS, kind, standing
 from effscale.module.formulas import by_formula, formula_of, is_taught
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class FlopRegistry(TorchDispatchMode):
         self.free: Counter[str] = Counter()  #: calls of operators without one
         self.modules: Counter[str] = Counter()  #: flops by path, "" being the whole
         self.activations = 0  #: output elements of operators with a formula
+        self.products = 0  #: flops of products of what is not made of weights alone
+        self.product_outputs = 0  #: what such products put out
         self.taught: Counter[str] = Counter()  #: flops by formulas of ours
         self.places: dict[str, str] = {}  #: where an operator was seen first
         self.apart: Counter[str] = Counter()  #: flops that made weights of weights
@@ -125,6 +127,9 @@ class FlopRegistry(TorchDispatchMode):
             self.flops[name] += flops
             self.calls[name] += 1
             self.activations += activations
+            if kind(name) != KINDS[0] and self._of_maps((*args, *kwargs.values())):
+                self.products += flops
+                self.product_outputs += activations
             for each in paths:
                 self.modules[each] += flops
         self.complex |= any(each.is_complex() for each in _tensors(out))
@@ -152,6 +157,10 @@ class FlopRegistry(TorchDispatchMode):
         found = by_formula(name, ours, ins, outs)
         self.taught[name] += 2 * found.macs
         return 2 * found.macs, found.activations
+
+    def _of_maps(self, operands: Sequence[Any]) -> bool:
+        """Whether no tensor that goes in is a weight, or made of weights alone."""
+        return not any(id(each) in self._own for each in _tensors(operands))
 
     def _follow(self, call: Call, args: tuple[Any, ...], out: Any) -> None:  # noqa: ANN401
         """Note what was made of weights alone, and where it becomes a weight."""

@@ -24,7 +24,8 @@ from torch.utils.benchmark import Timer
 
 from effscale.errors import MeasureError, first_line
 from effscale.module.build import build
-from effscale.module.measure import Input, refuse_too_large
+from effscale.module.inputs import Input
+from effscale.module.measure import refuse_too_large
 from effscale.network.network import network
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from effscale.module import formulas
 from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
 from effscale.module.build import build
 from effscale.module.flops import dispatched
+from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.network.network import network
 from effscale.quantity import human
 
@@ -86,56 +87,6 @@ class Measurement(Cost):
         """Its figures, and the counter's own by operator, for notebooks."""
         own = figures(f"{self.engine}, by operator", self.operators)
         return f"{super()._repr_html_()}{own}"
-
-
-class Input(NamedTuple):
-    """A tensor that a module takes; of the type of its weights where none is given."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype | None = None
-
-
-def leaves(tree: Any) -> Iterator[Input]:  # noqa: ANN401 - lists, tuples and dictionaries
-    """The tensors of what goes into a module."""
-    match tree:
-        case Input():
-            yield tree
-        case list() | tuple():
-            for each in tree:
-                yield from leaves(each)
-        case dict():
-            yield from leaves([*tree.values()])
-        case _:
-            pass
-
-
-def filled(tree: Any, make: Callable[[Input], Any]) -> Any:  # noqa: ANN401
-    """The same lists, tuples and dictionaries with what is made of each tensor."""
-    match tree:
-        case Input():
-            return make(tree)
-        case list() | tuple():
-            return type(tree)([filled(each, make) for each in tree])
-        case dict():
-            return {name: filled(each, make) for name, each in tree.items()}
-        case _:
-            return tree
-
-
-class Called(nn.Module):
-    """A module, given its tensors one by one, however it takes them."""
-
-    def __init__(
-        self, module: nn.Module, args: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> None:
-        super().__init__()
-        self.module, self._call = module, (args, keywords)
-
-    def forward(self, *tensors: torch.Tensor) -> Any:  # noqa: ANN401
-        """Whatever the module puts out."""
-        each = iter(tensors)
-        args, keywords = filled(self._call, lambda _: next(each))
-        return self.module(*args, **keywords)
 
 
 def measure(
@@ -280,6 +231,8 @@ def _by_torch(
     return Measurement(
         macs=sum(seen.flops.values()) // 2,
         activations=seen.activations,
+        products=seen.products // 2,
+        product_outputs=seen.product_outputs,
         engine="torch",
         operators=dict(seen.flops),
         calls=dict(seen.calls),
@@ -300,18 +253,18 @@ def _by_fvcore(
     Raises:
         MeasureError: if fvcore fails on one of the operators that it knows.
     """
-    tensors = tuple(_tensors((args, named)))
+    tensors = tuple(tensors_of((args, named)))
     if named or not all(isinstance(each, torch.Tensor) for each in args):
-        called = _by_fvcore(_called(module, args, named), tensors, {})
+        inside = _by_fvcore(called(module, args, named), tensors, {})
         inner = {
             path.removeprefix("module").removeprefix("."): macs
-            for path, macs in called.modules.items()
+            for path, macs in inside.modules.items()
         }
         places = {
             name: path.removeprefix("module").removeprefix(".")
-            for name, path in called.places.items()
+            for name, path in inside.places.items()
         }
-        return replace(called, modules=inner, places=places)
+        return replace(inside, modules=inner, places=places)
     seen = _Seen(len(tensors))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
@@ -359,39 +312,17 @@ def _by_fvcore(
         places=places,
         of_complex=seen.of_complex,
     )
+    of_maps = [each for each in seen.products.values() if each.of_maps]
+    found = replace(
+        found,
+        products=sum(each.macs for each in of_maps),
+        product_outputs=sum(each.activations for each in of_maps),
+    )
     return seen.set_apart(found)
 
 
 #: What the trace of scripted code may hold, whose insides fvcore does not look at.
 _BRANCHES = ("prim::If", "prim::Loop", "prim::CallMethod")
-
-
-def _tensors(tree: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
-    match tree:
-        case torch.Tensor():
-            yield tree
-        case list() | tuple():
-            for each in tree:
-                yield from _tensors(each)
-        case dict():
-            yield from _tensors([*tree.values()])
-        case _:
-            pass
-
-
-def _called(module: nn.Module, args: Any, named: Any) -> Called:  # noqa: ANN401
-    def shape(tree: Any) -> Any:  # noqa: ANN401
-        match tree:
-            case torch.Tensor():
-                return Input(tuple(tree.shape))
-            case list() | tuple():
-                return type(tree)([shape(each) for each in tree])
-            case dict():
-                return {name: shape(each) for name, each in tree.items()}
-            case _:
-                return tree
-
-    return Called(module, shape(args), shape(named))
 
 
 def _short(name: str) -> str:
@@ -405,6 +336,7 @@ class _Product(NamedTuple):
     macs: int
     activations: int
     path: str
+    of_maps: bool  #: whether no operand is made of weights alone
 
 
 class _Seen:
@@ -418,6 +350,8 @@ class _Seen:
         self.of_complex = False
         #: Products by the name of the value that they put out.
         self.products: dict[str, _Product] = {}
+        #: Whether what goes in is in a value, by its name.
+        self._is_map: dict[str, bool] = {}
         #: Names of the values that made weights, and unknown operators that did.
         self.apart: dict[str, str] = {}
 
@@ -427,6 +361,25 @@ class _Seen:
             return Counter()
 
         return handle
+
+    def is_map(self, value: Any) -> bool:  # noqa: ANN401 - a value of a trace
+        """Whether it is made of what goes in, and not of weights alone."""
+        known, waiting = self._is_map, [value]
+        while waiting:
+            each = waiting[-1]
+            name, node = each.debugName(), each.node()
+            if name in known:
+                waiting.pop()
+            elif node.kind() == "prim::Param":
+                ins = [x.debugName() for x in node.outputs()][: self.inputs]
+                known[name] = name in ins
+            else:
+                before = [*node.inputs()]
+                unknown = [x for x in before if x.debugName() not in known]
+                waiting += unknown
+                if not unknown:
+                    known[name] = any(known[x.debugName()] for x in before)
+        return known[value.debugName()]
 
     def weight(self, value: Any) -> None:  # noqa: ANN401 - a value of a trace
         """Note what made a layer's weight, if it was made of weights alone."""
@@ -502,6 +455,18 @@ def _with_outputs(
 ) -> Any:  # noqa: ANN401
     """fvcore's handle for operator `name`, which counts outputs and calls too."""
 
+    def of_maps(name: str, inputs: Any) -> bool:  # noqa: ANN401
+        """Whether it is no layer, and both operands are made of what goes in."""
+        if kind(_short(name)) == "convolution":
+            return False
+        operands = inputs
+        if name == "aten::einsum":
+            operands = [*inputs[1].node().inputs()]
+        elif name == "aten::scaled_dot_product_attention":
+            operands = inputs[:3]
+        tensors = [each for each in operands if "Tensor" in str(each.type())]
+        return all(seen.is_map(each) for each in tensors)
+
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
         try:
             flops = handle(inputs, results)
@@ -519,7 +484,7 @@ def _with_outputs(
             seen.weight(inputs[_WEIGHTS[name]])
         path = results[0].node().scopeName().split("/")[-1]
         macs, activations = int(counted[own[0]]), int(counted["activations"])
-        value = _Product(own[0], macs, activations, path)
+        value = _Product(own[0], macs, activations, path, of_maps(name, inputs))
         seen.products[results[0].debugName()] = value
         seen.of_complex |= "Complex" in str(results[0].type())
         return Counter(counted)
@@ -613,7 +578,7 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
     """
     parts = part_costs(network(spec))
     counted = whole(parts)
-    for figure in ("macs", "params", "activations"):
+    for figure in ("macs", "params", "activations", "products"):
         ours, theirs = getattr(counted, figure), getattr(measured, figure)
         if ours != theirs:
             break

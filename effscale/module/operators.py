@@ -6,6 +6,7 @@ The one place that knows both: keyed by class, and an unknown class is an error.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,14 +14,20 @@ from torch import nn
 from torch.nn import functional
 
 from effscale.errors import LayerError
-from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.convolution import (
+    Conv,
+    Linear,
+    TransposedConv,
+    margins,
+)
 from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.resampling import PixelShuffle, Upsample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.network.operators.operator import Operator
     from effscale.spec.values import Init
@@ -74,7 +81,52 @@ def _conv(conv: Conv) -> nn.Conv2d:
     )
     # No subclass: counters know layers by their type.
     vars(module).update(bias_init=conv.bias_init, init=conv.init)
+    if conv.padding == "tensorflow":
+        module.register_forward_pre_hook(_pad_as_tensorflow)
     return module
+
+
+def _transposed_conv(conv: TransposedConv) -> nn.ConvTranspose2d:
+    """torch's, padded so that a side becomes the stride times as long."""
+    more = [k - s for k, s in zip(conv.kernel, conv.stride, strict=True)]
+    return nn.ConvTranspose2d(
+        int(conv.c_in),
+        int(conv.c_out),
+        conv.kernel,
+        conv.stride,
+        padding=((more[0] + 1) // 2, (more[1] + 1) // 2),
+        output_padding=(more[0] % 2, more[1] % 2),
+        groups=int(conv.groups),
+        bias=conv.bias,
+    )
+
+
+def _draw_transposed(module: nn.ConvTranspose2d) -> None:
+    """Normal, variance 2 / (k²·c_in/groups/stride²): what makes a position."""
+    rows, columns = module.stride
+    fan_in = module.weight[:, 0].numel() // module.groups
+    module.weight.normal_(0, math.sqrt(2 * rows * columns / fan_in))
+    if module.bias is not None:
+        module.bias.zero_()
+
+
+def _pad_as_tensorflow(
+    module: nn.Module, maps: tuple[torch.Tensor]
+) -> tuple[torch.Tensor]:
+    """What a convolution without padding is to see in place of (N, C, H, W)."""
+    assert isinstance(module, nn.Conv2d)  # noqa: S101 - made above
+    spans = zip(module.dilation, module.kernel_size, strict=True)
+    reach = [step * (kernel - 1) + 1 for step, kernel in spans]
+    above, below, left, right = _margins(maps[0], reach, module.stride)
+    return (functional.pad(maps[0], (left, right, above, below)),)
+
+
+def _margins(
+    x: torch.Tensor, reach: Sequence[int], stride: Sequence[int]
+) -> tuple[int, ...]:
+    """TensorFlow's padding of (N, C, H, W): above, below, left, right."""
+    windows = zip(map(int, x.shape[2:]), reach, stride, strict=True)
+    return tuple(each for window in windows for each in margins(*window))
 
 
 def _draw_conv(module: nn.Conv2d) -> None:
@@ -204,6 +256,8 @@ class Shifted(nn.Module):
 
 def _pool(pool: Pool) -> nn.Module:
     """torch's pool; a kernel that is its own stride is padded at the end alone."""
+    if pool.padding == "tensorflow":
+        return _pool_as_tensorflow(pool)
     apart = pool.kernel == pool.stride
     same = pool.padding == "same"
     padding = (pool.kernel[0] // 2, pool.kernel[1] // 2) if same and not apart else 0
@@ -213,6 +267,24 @@ def _pool(pool: Pool) -> nn.Module:
     return nn.AvgPool2d(
         pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
     )
+
+
+def _pool_as_tensorflow(pool: Pool) -> nn.Module:
+    """torch's pool, padded at the beginning and let run over the end."""
+    make = nn.MaxPool2d if pool.kind == "max" else nn.AvgPool2d
+    module = make(pool.kernel, pool.stride)
+    # No subclass, as above; its padding depends on what comes in.
+    vars(module)["forward"] = partial(_pooled_as_tensorflow, pool)
+    return module
+
+
+def _pooled_as_tensorflow(pool: Pool, x: torch.Tensor) -> torch.Tensor:
+    above, _, left, _ = _margins(x, pool.kernel, pool.stride)
+    way = x, pool.kernel, pool.stride, (above, left)
+    if pool.kind == "max":
+        largest: torch.Tensor = functional.max_pool2d(*way, ceil_mode=True)
+        return largest
+    return functional.avg_pool2d(*way, ceil_mode=True, count_include_pad=False)
 
 
 # Operators on several feature maps.
@@ -262,12 +334,35 @@ class Attended(nn.Module):
 
 
 class Resized(nn.Module):
-    """The first of two feature maps at the size of the second, nearest neighbours."""
+    """The first of two feature maps at the size of the second."""
+
+    def __init__(self, resize: Resize) -> None:
+        super().__init__()
+        self.mode = resize.mode
 
     def forward(self, maps: Maps) -> torch.Tensor:
         """(N, C, h, w) and (N, _, H, W) to (N, C, H, W)."""
         x, like = maps
-        return functional.interpolate(x, size=like.shape[2:], mode="nearest")
+        return functional.interpolate(x, size=like.shape[2:], mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return self.mode
+
+
+class Upsampled(nn.Module):
+    """A map so many times as high and as wide."""
+
+    def __init__(self, upsample: Upsample) -> None:
+        super().__init__()
+        self.factor, self.mode = upsample.factor, upsample.mode
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) to (N, C, rows·h, columns·w)."""
+        size = [side * by for side, by in zip(x.shape[2:], self.factor, strict=True)]
+        return functional.interpolate(x, size=size, mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.factor}, {self.mode}"
 
 
 #: How each operator is built.
@@ -282,7 +377,10 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Shift: lambda _: Shifted(),
     Pool: _pool,
     GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
-    Resize: lambda _: Resized(),
+    TransposedConv: _transposed_conv,
+    Upsample: Upsampled,
+    PixelShuffle: lambda shuffle: nn.PixelShuffle(shuffle.factor),
+    Resize: Resized,
     Attend: lambda _: Attended(),
     Fuse: Fused,
 }
@@ -291,6 +389,7 @@ NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm2d, LayerNorm2d)
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Conv2d: _draw_conv,
+    nn.ConvTranspose2d: _draw_transposed,
     nn.Linear: _draw_linear,
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,

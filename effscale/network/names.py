@@ -28,6 +28,9 @@ NAMES = {
     "transition": "Transition",
     "max_pool": "MaxPool",
     "avg_pool": "AvgPool",
+    "transposed_conv": "TransposedConv",
+    "upsample": "Upsample",
+    "pixel_shuffle": "PixelShuffle",
 }
 
 
@@ -39,9 +42,22 @@ def operator(line: steps.Line) -> str:
             return f"{name}{ratio} {size(pair(line.kernel))}"
         case lines.CellStage(cell=cell):
             return f"cell {cell}"
+        case steps.Join(merge=merge):
+            return merge
+        case steps.Upsample(mode=mode):
+            larger = f"×{line.factor}" if line.factor else f"to {line.like}"
+            return f"{name} {larger}" + ("" if mode == "nearest" else f", {mode}")
+        case steps.PixelShuffle(factor=factor):
+            return f"{name} ×{factor}"
         case lines.Dense(growth=growth):
             return f"{name} +{growth}"
-        case lines.Block() | steps.Conv() | steps.Depthwise() | steps.Pool():
+        case (
+            lines.Block()
+            | steps.Conv()
+            | steps.Depthwise()
+            | steps.Pool()
+            | steps.TransposedConv()
+        ):
             return f"{name} {size(pair(line.kernel))}"
         case _:
             return name

@@ -12,21 +12,35 @@ from effscale.errors import LayerError
 from effscale.network import blocks
 from effscale.network.blocks import Style
 from effscale.network.cells import Ends, after, cell
-from effscale.network.combinators import Graph, Layer, Maybe, Node, Repeat, Sequential
+from effscale.network.combinators import (
+    IDENTITY,
+    Graph,
+    Layer,
+    Maybe,
+    Node,
+    Repeat,
+    Sequential,
+    over_operators,
+)
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.fusion import Resize
+from effscale.network.operators.pooling import Pool
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
 from effscale.network.steps import chain, step
 from effscale.spec import lines
 from effscale.spec.geometry import expanded, kinds_of_block, strides, tapped
 from effscale.spec.lines import CellStage, cells_follow
-from effscale.spec.steps import Line, Use
+from effscale.spec.steps import Line, Upsample, Use
+from effscale.spec.wiring import followed, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.network.operators.operator import Operator
     from effscale.spec.models import Spec
 
     #: A layer, and what the one after it finds.
@@ -43,25 +57,81 @@ def network(spec: Spec) -> Network:
     style, taps = Style.of(spec), tapped(spec)
     layer, c_out = chain(spec.stem, spec.image_channels, style)
     parts = [_part(spec, "stem", "stem", spec.stem, layer, c_out)]
-    ends, found = Ends(c_out), dict[int, Ends]()
-    stages = spec.stages[: taps[-1] + 1] if taps else spec.stages
-    for index, line in enumerate(stages):
-        before = ends if isinstance(line, CellStage) else Ends(ends.newest)
+    reads, image = sources(spec), Ends(spec.image_channels)
+
+    def through(index: int, line: Line, read: list[Ends]) -> Ends:
+        before = _taken(line, read)
         try:
-            layer, after = stage(line, before, spec, style)
+            layer, after = _stage(index, line, before, spec, style)
         except LayerError as error:
             raise error.within(f"stages[{index}]") from None
-        if after.older is None and cells_follow(spec.stages, index):
-            halves = strides(spec, (line,)) != (1, 1)
-            after = Ends(after.newest, ends.newest, int(halves))
-            layer = _with_input(layer)
-        layer = _newest(ends, before, layer)
-        name, path = f"stage {index + 1}", f"stages.{index}"
-        parts.append(_part(spec, name, path, (line,), layer, after.newest))
-        ends = found[index] = after
-    parts += _behind(spec, ends, [(index + 1, found[index]) for index in taps], style)
-    image = Shape(spec.image_channels, *spec.resolution)
-    return Network(spec.name, image, tuple(parts), spec.stochastic_depth)
+        name, path = line.name or f"stage {index + 1}", f"stages.{index}"
+        layer = _merged(line, read, before, layer)
+        part = _part(spec, name, path, (line,), layer, after.newest)
+        chained = reads[index] == (index,)
+        parts.append(part if chained else replace(part, reads=reads[index]))
+        return after
+
+    found = followed(spec, image, Ends(c_out), through, taps[-1] + 1 if taps else None)
+    behind = _behind(spec, found[-1], [(k + 1, found[k + 1]) for k in taps], style)
+    parts += behind
+    if spec.padding == "tensorflow":
+        parts = [_padded(part) for part in parts]
+    shape = Shape(spec.image_channels, *spec.resolution)
+    return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+
+
+def _taken(line: Line, read: Sequence[Ends]) -> Ends:
+    """What a line finds, of what those that it reads put out."""
+    maps = read[:-1] if line.likened else read
+    if isinstance(line, CellStage) or len(maps) == 1:
+        return maps[0] if isinstance(line, CellStage) else Ends(maps[0].newest)
+    widths = [each.newest for each in maps]
+    return Ends(widths[0] if line.merge == "sum" else sum(widths))
+
+
+def _stage(
+    index: int, line: Line, before: Ends, spec: Spec, style: Style
+) -> tuple[Sequential, Ends]:
+    """The blocks of a stage, which hand on what they took in if a cell follows."""
+    layer, after = stage(line, before, spec, style)
+    if after.older is None and cells_follow(spec.stages, index):
+        halves = strides(spec, (line,)) != (1, 1)
+        return _with_input(layer), Ends(after.newest, before.newest, int(halves))
+    return layer, after
+
+
+def _merged(
+    line: Line, read: Sequence[Ends], before: Ends, layer: Sequential
+) -> Sequential:
+    """`layer` on the one map of several that its line reads, or on the newest of two.
+
+    Another line's map whose size is taken is the last of them, and of no other use.
+    """
+    if line.likened:
+        return layer
+    if len(read) == 1:
+        return _newest(read[0], before, layer)
+    inputs = len(read)
+    node = Node("merge", tuple(range(inputs)), IDENTITY, merge=line.merge)
+    merge = Graph(inputs, (node,), (inputs,))
+    return Sequential((("merge", merge), *layer.layers))
+
+
+def _padded(part: Part) -> Part:
+    """The same, with `same` padding where TensorFlow has it."""
+
+    def padded(operator: Operator) -> Operator:
+        match operator:
+            case Conv(padding="same") | Pool(padding="same") if (
+                max(operator.stride) > 1 and max(operator.kernel) > 1
+            ):
+                return replace(operator, padding="tensorflow")
+            case _:
+                return operator
+
+    layers = ((name, over_operators(each, padded)) for name, each in part.layer.layers)
+    return replace(part, layer=Sequential(tuple(layers)))
 
 
 def _behind(
@@ -90,13 +160,13 @@ def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields
     c_out: Int,
 ) -> Part:
     """A row of a report; its kernel is that of its first line, if that has one."""
-    first = lines[0]
+    first, (down, across) = lines[0], strides(spec, lines)
     return Part(
         name=name,
         path=path,
         operator=operators(lines),
         kernel=first.sides,
-        stride=strides(spec, lines),
+        stride=(ceil(down), ceil(across)),
         channels=c_out,
         repeats=1 if first.times is None else first.times,
         layer=layer,
@@ -179,6 +249,8 @@ def _makes(line: Line, spec: Spec, style: Style) -> tuple[Make, int]:
             return _transition(line, style), 1
         case lines.CellStage():
             return _cells(line, spec, style), 2
+        case Upsample(like=str()):
+            return _likened(line), 1
         case Use():
             return _used(line, spec, style), kinds_of_block(
                 spec.blocks[line.block], spec.blocks
@@ -223,6 +295,10 @@ def _used(line: Use, spec: Spec, style: Style) -> Make:
         return layer, Ends(c_out)
 
     return make
+
+
+def _likened(line: Upsample) -> Make:
+    return lambda ends, _, __: (Resize(line.mode), Ends(ends.newest))
 
 
 def _step(line: Line, style: Style) -> Make:

@@ -71,6 +71,13 @@ class Network:
         reads = self.parts[index].reads
         return (index - 1,) if reads is None else reads
 
+    def named(self, index: int) -> tuple[str, ...]:
+        """Names of the parts that a part reads, if not the one before it alone."""
+        sources = self.sources(index)
+        if sources == (index - 1,):
+            return ()
+        return tuple("image" if k == IMAGE else self.parts[k].name for k in sources)
+
     def read(self, index: int, made: Sequence[T], image: T) -> list[T]:
         """What part `index` reads, of what those before it have made of the image."""
         return [image if k == IMAGE else made[k] for k in self.sources(index)]

@@ -14,8 +14,9 @@ from effscale.network.combinators import (
     Residual,
     Sequential,
 )
-from effscale.network.operators.convolution import Conv
+from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.pooling import Pool
+from effscale.network.operators.resampling import PixelShuffle, Upsample
 from effscale.spec import steps
 from effscale.spec.geometry import expanded
 
@@ -66,6 +67,14 @@ def step(
                 init=style.init,
             )
             return _finished(conv, line, style), c_in
+        case steps.TransposedConv():
+            return _transposed(line, c_in, style, unstated)
+        case steps.Upsample(factor=int() as factor):
+            return Upsample((factor, factor), line.mode), c_in
+        case steps.PixelShuffle():
+            return PixelShuffle(line.factor), line.c_out(c_in)
+        case steps.Join():
+            return IDENTITY, c_in
         case steps.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             return Pool(kind, *line.window), c_in
@@ -104,8 +113,18 @@ def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Ma
     return _finished(conv, line, style), c_out
 
 
+def _transposed(
+    line: steps.TransposedConv, c_in: Int, style: Style, unstated: Int | None
+) -> Made:
+    c_out = line.of(c_in if unstated is None else unstated)
+    conv = TransposedConv(c_in, c_out, line.kernel, line.stride, line.groups, line.bias)
+    return _finished(conv, line, style), c_out
+
+
 def _finished(
-    conv: Conv, line: steps.Conv | steps.Depthwise, style: Style
+    conv: Conv | TransposedConv,
+    line: steps.Conv | steps.Depthwise | steps.TransposedConv,
+    style: Style,
 ) -> Sequential:
     """A convolution with what its line asks for after it."""
     layers: list[tuple[str, Layer]] = [("conv", conv)]

@@ -130,7 +130,7 @@ def _totals(found: Counted) -> Data:
     """The figures of the answer; where there is none, the params alone."""
     figures = rows.costs(found.best)
     if found.answer is None:
-        figures |= {"macs": None, "activations": None}
+        figures |= {"macs": None, "activations": None, "products": None}
     return {**figures, "trainable": found.best.trainable}
 
 
@@ -143,7 +143,7 @@ def _why(found: Counted) -> str:
 
 def _batch(found: Counted) -> str:
     """That the figures are of several images, where they are."""
-    from effscale.module.measure import leaves
+    from effscale.module.inputs import leaves
 
     first = next(leaves([*found.inputs, *found.keywords.values()]), None)
     if first is None or len(first.shape) not in _BATCHED or first.shape[0] == 1:

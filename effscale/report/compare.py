@@ -105,6 +105,7 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
         cost("macs", factor),
         Column("×", "ratio", times),
         *rival,
+        *document.products(table, units),
         document.ACTIVATIONS,
         *accuracies,
     ]

@@ -77,6 +77,13 @@ def unit_of(units: Units) -> tuple[str, int]:
     return ("FLOPs", 2) if units == "flops" else ("MACs", 1)
 
 
+def duration(value: float) -> str:
+    """A time that one waits: 7.25 → `7.2 s`, 400 → `6.7 min`, 9000 → `2.5 h`."""
+    scales = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
+    unit, scale = next((each for each in scales if value >= each[1]), scales[-1])
+    return f"{value / scale:.1f} {unit}"
+
+
 def percent(value: float) -> str:
     """A share with one decimal: 0.1234 → `12.3 %`."""
     return f"{100 * value:.1f} %"
@@ -161,14 +168,20 @@ def macs_column(
     return Column(title or f"{unit}{suffix}", key, lambda macs: human(factor * macs))
 
 
-def costs(units: Units) -> list[Column]:
-    """Image, params and MACs, marked where they were measured."""
+def products(table: Iterable[Row], units: Units) -> list[Column]:
+    """MACs of products, a column where a row has some."""
+    some = any(row.get("products") for row in table)
+    return [macs_column(units, "products", title="products")] if some else []
+
+
+def costs(units: Units, table: Iterable[Row]) -> list[Column]:
+    """Image, params and MACs, marked where they were measured; those of products."""
     unit, factor = unit_of(units)
 
     def macs(row: Row) -> str:
         return human(factor * row["macs"]) + MARKS[row["agrees"]]
 
-    return [IMAGE, PARAMS, Column(unit, "", macs)]
+    return [IMAGE, PARAMS, Column(unit, "", macs), *products(table, units)]
 
 
 def agreement(table: Sequence[Row]) -> list[str]:

@@ -206,7 +206,7 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
         *(targets if several else []),
         *(_PHI if ray else []),
         *scaled(growth),
-        *document.costs(units),
+        *document.costs(units, table),
         document.ACTIVATIONS,
         *(column for column in FIGURE_COLUMNS if column.key in asked),
         document.OFF_BY,

@@ -71,7 +71,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
     growth, budget = growth_of(spec), grid.budget ** grid.phis[0]
     for index, row in enumerate(table):
         found = measured[index] if index < len(measured) else None
-        cost = Cost(row["macs"], row["params"], row["activations"])
+        cost = Cost(**{name: row[name] for name in rows.FIGURES})
         row["budget"] = budget
         row["measured"] = rows.measured(found)
         row["agrees"] = rows.agrees(cost, found)
@@ -89,7 +89,11 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             "left_out": left_out.rows(answer.left),
         },
         sections=[
-            Section(_columns(growth, units, family=family), shown, emphasis=_emphasis),
+            Section(
+                _columns(growth, units, shown, family=family),
+                shown,
+                emphasis=_emphasis,
+            ),
             *left_out.sections(answer.left),
         ],
         heading=_heading(growth, grid, answer, len(table)),
@@ -126,13 +130,15 @@ _BESIDE = {
 }
 
 
-def _columns(growth: Growth, units: Units, *, family: bool) -> list[Column]:
+def _columns(
+    growth: Growth, units: Units, shown: list[Data], *, family: bool
+) -> list[Column]:
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
         document.marks_column(("own", "★"), ("pareto", "◆")),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
-        *document.costs(units),
+        *document.costs(units, shown),
         document.ACTIVATIONS,
         document.RATIO,
         document.OFF_BY,

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from effscale.compare.parts import Change, Difference
     from effscale.compare.side_by_side import Entry
     from effscale.module.measure import Measurement
-    from effscale.report.document import Show, Units
+    from effscale.report.document import Row, Show, Units
     from effscale.report.rows import Data
 
-FIGURES = ("macs", "params", "activations")
+FIGURES = ("macs", "params", "activations", "products")
 #: Longer than this, a value is not shown but said to be another.
 SHORT = 30
 
@@ -48,8 +48,8 @@ def report(
     what = [Column.words("part"), Column.words("change", "what", wraps=True)]
     name = [Column.words("variant")]
     sections = [
-        Section([*what, *deltas(units)], changed, verdict, total=sum_of_all),
-        Section([*name, *deltas(units)], variants, "Variants of the file"),
+        Section([*what, *deltas(units, changed)], changed, verdict, total=sum_of_all),
+        Section([*name, *deltas(units, variants)], variants, "Variants of the file"),
     ]
     records = [
         {key: value for key, value in row.items() if key not in {"before", "after"}}
@@ -139,10 +139,17 @@ def _value(value: Any) -> str:  # noqa: ANN401 - plain data
     return str(value)
 
 
-def deltas(units: Units) -> list[Column]:
+def deltas(units: Units, table: Sequence[Row]) -> list[Column]:
+    """A column for each figure; that of products where a row has some."""
     unit, factor = document.unit_of(units)
-    titles = zip(FIGURES, (unit, "params", "activ."), (factor, 1, 1), strict=True)
-    return [Column(title, "", _delta(figure, times)) for figure, title, times in titles]
+    titles = (unit, "params", "activ.", "products")
+    some = any(row["products_before"] or row["products_after"] for row in table)
+    told = zip(FIGURES, titles, (factor, 1, 1, factor), strict=True)
+    return [
+        Column(title, "", _delta(figure, times))
+        for figure, title, times in told
+        if some or figure != "products"
+    ]
 
 
 def _delta(figure: str, times: int) -> Show:
@@ -171,9 +178,9 @@ def _rise(value: float) -> str:
 def _verdict(old: Entry, new: Entry, total: Cost, units: Units) -> str:
     """One line: what the change does to each figure, dearest first."""
     unit, factor = document.unit_of(units)
-    titles = zip(FIGURES, (unit, "params", "activations"), (factor, 1, 1), strict=True)
+    titles = ((unit, factor), ("params", 1), ("activations", 1))
     said = []
-    for figure, title, times in titles:
+    for figure, (title, times) in zip(FIGURES, titles, strict=False):
         before, after = (int(getattr(each.cost, figure)) for each in (old, new))
         if before == after:
             said.append(f"{title} unchanged")

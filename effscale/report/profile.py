@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 By = Literal["part", "layer", "operator", "level"]
-_FIGURES = ("params", "macs", "activations", "restated")
+_FIGURES = (*rows.FIGURES, "restated")
 
 
 def report(  # noqa: PLR0913 - options
@@ -53,14 +53,14 @@ def report(  # noqa: PLR0913 - options
     net = network(spec)
     found = [amounts(each.visits) for each in visited(net)]
     whole = sum(found, Counter[str]())
-    parts = [rows.part_row(each, cost) for each in part_costs(net)]
+    parts = rows.part_rows(part_costs(net), cost)
     if tool:
         for row, each in zip(parts, found, strict=True):
             row["restated"] = figure(each, tool)
     data = {
         **rows.envelope("profile", spec.name),
         "resolution": rows.image(spec),
-        "totals": rows.costs(cost),
+        "totals": {**rows.costs(cost), "product_outputs": int(cost.product_outputs)},
         "parts": parts,
     }
     table = parts
@@ -82,7 +82,7 @@ def report(  # noqa: PLR0913 - options
         total["restated"] = data["as"]["total"]
     return Report(
         data=data,
-        sections=[Section(_columns(by, units, tool), table, total=total)],
+        sections=[Section(_columns(by, units, tool, table), table, total=total)],
         heading=[
             *_heading(spec, cost, measured, units),
             *shares(grouped),
@@ -98,9 +98,12 @@ def _heading(
     unit, factor = document.unit_of(units)
     image = extents((spec.image_channels, *spec.resolution))
     counted = f"{factor * int(cost.macs):,} {unit}, {int(cost.params):,} params"
+    counted += f", {int(cost.activations):,} activations"
+    if cost.products:
+        counted += f"; of the {unit}, {factor * int(cost.products):,} of products"
     lines = [
         ("network", f"{spec.name}, {image} px, one image"),
-        ("counted", f"{counted}, {int(cost.activations):,} activations"),
+        ("counted", counted),
     ]
     if spec.published is not None:
         lines += _published(spec.published, cost)
@@ -150,6 +153,7 @@ def _operators(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:
 
 
 _OPERATOR = Column.words("operator")
+_READS = Column("reads", "reads", ", ".join, justify="left", wraps=True)
 _CHANNELS = Column("channels", "channels")
 _OUTPUT = Column("output", "output", sides)
 _WHAT = {
@@ -166,13 +170,19 @@ _WHAT = {
 }
 
 
-def _columns(by: By, units: Units, tool: Tool | None) -> list[Column]:
+def _columns(
+    by: By, units: Units, tool: Tool | None, table: Sequence[Data]
+) -> list[Column]:
     if by == "level":
         return _level_columns(units)
+    reads = [_READS] if any(row.get("reads") for row in table) else []
     return [
-        *_WHAT[by],
+        *_WHAT[by][:2],
+        *reads,
+        *_WHAT[by][2:],
         document.PARAMS,
         document.macs_column(units),
+        *document.products(table, units),
         *([Column(tool, "restated", human)] if tool else []),
         document.SHARE,
         document.ACTIVATIONS,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 Data = dict[str, Any]
+#: What a row has of a cost; `products` are among the MACs.
+FIGURES = ("params", "macs", "activations", "products")
 
 
 def envelope(command: str, spec: str | None = None) -> Data:
@@ -32,12 +34,8 @@ def image(spec: Spec) -> list[int]:
 
 
 def costs(cost: Cost) -> Data:
-    """Params, MACs and activations, as plain ints."""
-    return {
-        "params": int(cost.params),
-        "macs": int(cost.macs),
-        "activations": int(cost.activations),
-    }
+    """Each of the figures, as plain ints."""
+    return {name: int(getattr(cost, name)) for name in FIGURES}
 
 
 def measured(measurement: Measurement | None) -> Data | None:
@@ -102,6 +100,15 @@ def by_part(
 def agrees(cost: Cost, measurement: Measurement | None) -> bool | None:
     """Whether just what was counted was measured; None where nothing was."""
     return None if measurement is None else costs(cost) == costs(measurement)
+
+
+def part_rows(parts: Sequence[PartCost], whole: Cost) -> list[Data]:
+    """Each part, and what it reads, if that is another than the one before it."""
+    wired = any(each.reads for each in parts)
+    return [
+        part_row(each, whole) | ({"reads": list(each.reads)} if wired else {})
+        for each in parts
+    ]
 
 
 def part_row(each: PartCost, whole: Cost) -> Data:

@@ -169,7 +169,7 @@ def report(
             "hint": said,
         },
         sections=[
-            Section(_columns(growth, units), table, emphasis=_emphasis),
+            Section(_columns(growth, units, table), table, emphasis=_emphasis),
             *more,
             *_left(published),
         ],
@@ -205,11 +205,11 @@ def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
     return "dim" if row["strategy"] == "baseline" else ""
 
 
-def _columns(growth: Growth, units: Units) -> list[Column]:
+def _columns(growth: Growth, units: Units, table: Sequence[Data]) -> list[Column]:
     return [
         Column.words("variant", "name"),
         *scaled(growth),
-        *document.costs(units),
+        *document.costs(units, table),
         document.RATIO,
         Column("budget", "budget", multiple),
         document.OFF_BY,
@@ -269,9 +269,11 @@ def _parts(row: Data, units: Units) -> Section:
         Column("repeats", "repeats_change", change),
         Column("input", "input_change", change),
         document.macs_column(units),
+        *document.products(stages, units),
         document.SHARE,
     ]
-    total = {"part": "total", "macs": row["macs"], "share": 1.0}
+    figures = {name: row[name] for name in ("macs", "products")}
+    total = {"part": "total", **figures, "share": 1.0}
     return Section(parts, stages, f"{row['name']}, stage by stage", total)
 
 

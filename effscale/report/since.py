@@ -43,7 +43,7 @@ def report(files: Sequence[File], revision: str, *, units: Units = "macs") -> Re
     columns = [
         Column.words("file"),
         Column.words("change", "said"),
-        *(_known(column) for column in parts.deltas(units)),
+        *(_known(column) for column in parts.deltas(units, table)),
     ]
     heading = [("since", f"{revision}: {several(len(files), 'spec file')} changed")]
     notes = [
@@ -101,7 +101,7 @@ def _told(file: File, units: Units) -> tuple[Data, list[Section]]:
         }
         for name, cost in costs_of.items()
     ]
-    columns = [Column.words("variant"), *parts.deltas(units)]
+    columns = [Column.words("variant"), *parts.deltas(units, row["variants"])]
     return row, [Section(columns, row["variants"], f"{file.name}: variants")]
 
 

@@ -9,12 +9,12 @@ of its first axis, so that memory does not grow with it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from effscale.arrays import is_array
+from effscale.arrays import ZERO, is_array
 from effscale.cost.count import Cost, count
 from effscale.errors import CandidateError, ScaleError
 from effscale.growth.growth import growth_of
@@ -250,10 +250,10 @@ class Candidates:
 
 def _take(value: Any, order: IntArray) -> Any:  # noqa: ANN401 - a field of candidates
     if isinstance(value, Cost):
-        return Cost(*(each[order] for each in vars(value).values()))
+        return Cost(*(_take(each, order) for each in vars(value).values()))
     if isinstance(value, tuple):
         return tuple(each[order] for each in value)
-    return value[order]
+    return value[order] if is_array(value) else value
 
 
 def counted(
@@ -294,7 +294,8 @@ def counted(
     )
     first, same = _folded(is_own, np.abs(product - budget), table.pop("network"))
     named = {name: values[first] for name, values in table.items()}
-    cost = Cost(*(named.pop(name) for name in ("macs", "params", "activations")))
+    figures = [each.name for each in fields(Cost) if each.name in named]
+    cost = Cost(**{name: named.pop(name) for name in figures})
     return Candidates(
         coefficients=tuple(each[first] for each in points),
         product=product[first],
@@ -335,7 +336,8 @@ def _chunk(
         logs.append(_log(ratio, budget, phi))
         if not table:
             height, width = made.resolution
-            table = {"height": height, "width": width, **vars(cost), "ratio": ratio}
+            figures = {k: each for k, each in vars(cost).items() if each is not ZERO}
+            table = {"height": height, "width": width, **figures, "ratio": ratio}
             table["deviation"] = ratio / budget**phi - 1
     table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
     table = {name: np.broadcast_to(each, size) for name, each in table.items()}

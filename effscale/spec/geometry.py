@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from itertools import chain
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array, strided, valid
-from effscale.spec.steps import Conv, Use
+from effscale.spec.steps import Conv, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
+from effscale.spec.wiring import IMAGE, STEM, followed, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from effscale.spec.steps import Line, Lines
 
     Blocks: TypeAlias = Mapping[str, Lines]
+    Strides: TypeAlias = tuple[int | Fraction, int | Fraction]
 
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
@@ -31,7 +35,9 @@ def _resolved(lines: Lines, channels: Int | None, blocks: Blocks, index: int) ->
     found: list[Line] = []
     for line in lines:
         match line:
-            case Conv(channels=None) if channels is not None:
+            case Conv(channels=None) | TransposedConv(channels=None) if (
+                channels is not None
+            ):
                 found.append(_with(line, line.of(channels)))
             case Conv(channels=tuple() as widths):
                 found.append(_with(line, of_block(widths, index)))
@@ -92,9 +98,18 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
 
 def _least(spec: Spec, axis: int) -> int:
-    heads = spec.head_lines.values()
-    need = max((_needed(spec, each, axis, 1) for each in heads), default=1)
-    return _needed(spec, (*spec.stem, *spec.stages), axis, need)
+    """Each stage needs what those that read it need, from the last to the first."""
+    heads, last = spec.head_lines.values(), len(spec.stages)
+    needs = dict.fromkeys(range(IMAGE, last + 1), 1)
+    needs[last] = max((_needed(spec, each, axis, 1) for each in heads), default=1)
+    for index, numbers in reversed([*enumerate(sources(spec))]):
+        line, need = spec.stages[index], needs[index + 1]
+        within = _needed(spec, (line,), axis, need)
+        for number in numbers:
+            needs[number] = max(needs[number], within)
+        if line.likened:
+            needs[numbers[-1]] = max(needs[numbers[-1]], need)
+    return max(needs[IMAGE], _needed(spec, spec.stem, axis, needs[STEM]))
 
 
 def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
@@ -105,18 +120,32 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
         else:
             kernel, stride, padding = line.window
             more = kernel[axis] if padding == "valid" else stride[axis]
+            need = -(-need // line.grows[axis])
             need = min((need - 1) * stride[axis] + more, MOST)
     return need
 
 
-def strides(spec: Spec, lines: Sequence[Line]) -> tuple[int, int]:
-    """Rows and columns of what goes in to one of what comes out; branches agree."""
-    rows = columns = 1
+def strides(spec: Spec, lines: Sequence[Line]) -> Strides:
+    """Rows and columns of what goes in to one of what comes out; branches agree.
+
+    Fractions where lines grow a map.
+    """
+    rows: int | Fraction = 1
+    columns: int | Fraction = 1
     for line in lines:
         inner = chains(line, spec.blocks)
         down, across = strides(spec, inner[0]) if inner else line.window[1]
-        rows, columns = rows * down, columns * across
+        high, wide = line.grows
+        rows, columns = _over(rows * down, high), _over(columns * across, wide)
     return rows, columns
+
+
+def _over(total: int | Fraction, growth: int) -> int | Fraction:
+    """The quotient, a whole number where it is one."""
+    if growth == 1 and isinstance(total, int):
+        return total
+    found = Fraction(total, growth)
+    return int(found) if found.denominator == 1 else found
 
 
 def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
@@ -127,22 +156,31 @@ def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
     """
     found: dict[Place, tuple[int, int]] = {}
     image = int(spec.resolution[0]), int(spec.resolution[1])
-    after = _windowed(spec, spec.stem, image, ("stem",), found)
-    after = _windowed(spec, spec.stages, after, ("stages",), found)
+    stem = _windowed(spec, spec.stem, image, ("stem",), found)
+
+    def through(index: int, line: Line, read: list[tuple[int, int]]) -> tuple[int, int]:
+        after = _windowed(spec, (line,), read[0], ("stages",), found, index)
+        return read[-1] if line.likened else after
+
+    *_, after = followed(spec, image, stem, through)
     for place, lines in spec.head_lines.items():
         _windowed(spec, lines, after, place, found)
     return found
 
 
-def _windowed(
+def _windowed(  # noqa: PLR0913, PLR0917 - where it is, and what it has found
     spec: Spec,
     lines: Sequence[Line],
     sides: tuple[int, int],
     place: Place,
     found: dict[Place, tuple[int, int]],
+    first: int = 0,
 ) -> tuple[int, int]:
-    """The sides that `lines` make of these; whole windows on the way are noted."""
-    for index, line in enumerate(lines):
+    """The sides that `lines` make of these; whole windows on the way are noted.
+
+    `first` is the number that the first of them has in the file.
+    """
+    for index, line in enumerate(lines, first):
         at = (*place, index)
         within = line.chains
         if isinstance(line, Use):
@@ -162,7 +200,7 @@ def _windowed(
             valid(side, *seen) if padding == "valid" else strided(side, seen[1])
             for side, seen in zip(sides, zip(kernel, stride, strict=True), strict=True)
         )
-        sides = rows, columns
+        sides = rows * line.grows[0], columns * line.grows[1]
     return sides
 
 
@@ -185,7 +223,18 @@ def uncovered(before: Spec, after: Spec) -> dict[Place, str]:
 
 def pads_all(spec: Spec) -> bool:
     """Whether every line pads as `same`, so that sides are only ever rounded up."""
-    return least_sides(spec) == strides(spec, lines_of(spec))
+    return least_sides(spec) == _deepest(spec)
+
+
+def _deepest(spec: Spec) -> tuple[int, int]:
+    """The most pixels of the image to one position of any line: rows and columns."""
+    stages = totals(spec)
+    heads = [strides(spec, each) for each in spec.head_lines.values()]
+    last = [
+        tuple(a * b for a, b in zip(stages[-1], each, strict=True)) for each in heads
+    ]
+    found = [*stages, *last, strides(spec, spec.stem)]
+    return max(ceil(each[0]) for each in found), max(ceil(each[1]) for each in found)
 
 
 def too_small(
@@ -202,22 +251,24 @@ def too_small(
     for axis, (side, least) in enumerate(zip(resolution, least_of, strict=True)):
         if not every(side >= least):
             got = side.min() if is_array(side) else side
-            total = strides(spec, lines_of(spec))[axis]
+            total = _deepest(spec)[axis]
             why = "total stride" if least == min(total, MOST) else "kernels and strides"
             message = f"expected at least {least} (the network's {why}), got {got}"
             found.append((axis, message, least))
     return found
 
 
-def totals(spec: Spec) -> list[tuple[int, int]]:
+def totals(spec: Spec) -> list[Strides]:
     """Pixels of the image to one of each stage's output: rows and columns."""
-    rows, columns = strides(spec, spec.stem)
-    found: list[tuple[int, int]] = []
-    for line in spec.stages:
-        down, across = strides(spec, (line,))
-        rows, columns = rows * down, columns * across
-        found.append((rows, columns))
-    return found
+
+    def through(_: int, line: Line, read: list[Strides]) -> Strides:
+        if line.likened:
+            return read[-1]
+        (rows, columns), (down, across) = read[0], strides(spec, (line,))
+        return _over(rows * down, 1), _over(columns * across, 1)
+
+    image: Strides = (1, 1)
+    return followed(spec, image, strides(spec, spec.stem), through)[1:]
 
 
 def tapped(spec: Spec) -> list[int]:

@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag
 from effscale.arrays import Int, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
-from effscale.spec.steps import STEPS, AnyStep, Line, Use
+from effscale.spec.steps import STEPS, AnyStep, Join, Line, Use
 from effscale.spec.values import (
     ActivationName,
     Channels,
@@ -252,9 +252,14 @@ STAGES: dict[str, type[Line]] = {
 
 
 def stage_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, or a line
-    """The class of a stage's line, by name; None where it has no block."""
+    """The class of a stage's line, by name; None where it has no block.
+
+    One that only reads has none to state.
+    """
     block = value.get("block") if isinstance(value, dict) else None
     block = getattr(value, "block", block)
+    if block is None and isinstance(value, dict) and "reads" in value:
+        return Join.__name__
     if not isinstance(block, str):
         return None
     return STAGES.get(block, Use).__name__

@@ -50,6 +50,7 @@ from effscale.spec.values import (
     Reference,
     Repeats,
     Resolution,
+    SamePaddingName,
     Share,
     Text,
 )
@@ -334,6 +335,9 @@ class Spec(Model):
     activation: ActivationName = "silu"
     norm: Norm = Norm()
     squeeze_excite: Squeeze = Squeeze()
+    #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
+    #: strided windows begin at the first pixel of an even side.
+    padding: SamePaddingName = "centred"
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.

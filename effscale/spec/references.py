@@ -172,7 +172,8 @@ def _length(value: Any) -> int:  # noqa: ANN401
 
 #: What a file takes from its backbone where it does not say otherwise.
 TAKEN = (
-    *("image_channels", "activation", "norm", "squeeze_excite", "stochastic_depth"),
+    *("image_channels", "activation", "norm", "squeeze_excite", "padding"),
+    "stochastic_depth",
     *("blocks", "cells", "stem", "stages", "rounding", "coefficients"),
 )
 

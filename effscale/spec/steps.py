@@ -16,18 +16,22 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, whole_share
+from effscale.arrays import Int, divided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.values import (
     ActivationName,
     Channels,
     Flag,
+    InterpolationName,
+    MergingName,
     Model,
     Multiplier,
     Name,
     Padding,
     PaddingName,
+    Read,
+    Reads,
     Repeats,
     Widths,
     Window,
@@ -49,7 +53,8 @@ Dilation = Annotated[int, values.whole(1, 16)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
-    *("block", "cell", "scale", "kernel", "stride"),
+    *("name", "reads", "merge", "block", "cell", "scale", "kernel", "stride"),
+    *("factor", "like", "mode"),
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
@@ -64,6 +69,12 @@ class Line(Model):
     """
 
     block: str
+    #: What it is called in reports, and by lines that read it.
+    name: Name | None = None
+    #: Lines whose maps it takes; left out, the one before it.
+    reads: Reads = ()
+    #: How several maps become one.
+    merge: MergingName = "concat"
 
     @property
     def times(self) -> Int | None:
@@ -84,6 +95,17 @@ class Line(Model):
         step = getattr(self, "dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
         return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+
+    @property
+    def grows(self) -> Window:
+        """By what it multiplies rows and columns, strides aside."""
+        return SQUARE
+
+    @property
+    def likened(self) -> str | None:
+        """The line whose map's size it takes, if another's."""
+        found: str | None = getattr(self, "like", None)
+        return found
 
     @property
     def chains(self) -> dict[Place, Lines]:
@@ -177,6 +199,102 @@ class Pool(Line):
             yield from super().faults(c_in)
 
 
+class TransposedConv(Line):
+    """Transposed convolution, batch norm, activation: sides times the stride."""
+
+    block: Literal["transposed_conv"]
+    kernel: Window
+    stride: Window
+    #: As those of a convolution.
+    channels: Channels | None = None
+    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
+    groups: Channels = 1
+    bias: Flag = False
+    norm: Flag = True
+    activation: ActivationName | None = None
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        return SQUARE, SQUARE, "same"
+
+    @property
+    def grows(self) -> Window:
+        return self.stride
+
+    def of(self, unstated: Int) -> Int:
+        """The channels it puts out where the ones it does not state are these."""
+        if self.channels is not None:
+            return self.channels
+        found: Int = whole_share(unstated, self.ratio)
+        return unstated if self.ratio == 1 else found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """A kernel that leaves gaps between what it makes, or has no middle."""
+        del c_in
+        if any(s == 1 and k % 2 == 0 for k, s in zip(*_windows(self), strict=True)):
+            kernel = "×".join(map(str, self.kernel))
+            message = f"expected odd sides where the stride is 1, got {kernel}"
+            yield Fault(("kernel",), message, "EFF202")
+        if any(k < s for k, s in zip(*_windows(self), strict=True)):
+            kernel, stride = ("×".join(map(str, each)) for each in _windows(self))
+            message = f"expected at least the stride, {stride}, got {kernel}"
+            yield Fault(("kernel",), message)
+
+
+def _windows(line: TransposedConv) -> tuple[Window, Window]:
+    return line.kernel, line.stride
+
+
+class Upsample(Line):
+    """A map made larger by a factor, or brought to the size of another line's."""
+
+    block: Literal["upsample"]
+    factor: Annotated[int, values.whole(2, 32)] | None = None
+    #: The line whose map's size it takes.
+    like: Read | None = None
+    mode: InterpolationName = "nearest"
+
+    @property
+    def grows(self) -> Window:
+        factor = self.factor or 1
+        return factor, factor
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """A size that is said twice, or not at all."""
+        del c_in
+        if self.factor is None and self.like is None:
+            yield Fault((), "missing factor or like", "EFF101")
+        elif self.factor is not None and self.like is not None:
+            yield Fault(("like",), "expected factor or like, got both")
+
+
+class PixelShuffle(Line):
+    """factor² channels become as many positions (Shi et al. 2016)."""
+
+    block: Literal["pixel_shuffle"]
+    factor: Annotated[int, values.whole(2, 32)] = 2
+
+    @property
+    def grows(self) -> Window:
+        return self.factor, self.factor
+
+    def c_out(self, c_in: Int) -> Int:
+        found: Int = divided(c_in, self.factor**2)
+        return found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Channels that do not go into positions."""
+        if c_in % self.factor**2:
+            message = f"expected one whose square divides {c_in} channels, got"
+            yield Fault(("factor",), f"{message} {self.factor}")
+
+
+class Join(Line):
+    """The maps that it reads, merged, and nothing else."""
+
+    block: Literal["join"] = "join"
+
+
 class Normalise(Line):
     """Batch norm alone."""
 
@@ -245,6 +363,10 @@ STEPS: dict[str, type[Line]] = {
     "depthwise": Depthwise,
     "max_pool": Pool,
     "avg_pool": Pool,
+    "transposed_conv": TransposedConv,
+    "upsample": Upsample,
+    "pixel_shuffle": PixelShuffle,
+    "join": Join,
     "norm": Normalise,
     "activation": Activate,
     "squeeze_excite": SqueezeExcite,
@@ -267,6 +389,10 @@ AnyStep = (
     Annotated[Conv, Tag("Conv")]
     | Annotated[Depthwise, Tag("Depthwise")]
     | Annotated[Pool, Tag("Pool")]
+    | Annotated[TransposedConv, Tag("TransposedConv")]
+    | Annotated[Upsample, Tag("Upsample")]
+    | Annotated[PixelShuffle, Tag("PixelShuffle")]
+    | Annotated[Join, Tag("Join")]
     | Annotated[Normalise, Tag("Normalise")]
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]

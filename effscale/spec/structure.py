@@ -6,16 +6,19 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided, valid
 from effscale.errors import MISFIT, Fault
+from effscale.spec import wiring
 from effscale.spec.geometry import (
     expanded,
     kinds_of_block,
     least_sides,
     lines_of,
     strides,
+    tapped,
     too_small,
 )
 from effscale.spec.lines import (
@@ -26,7 +29,17 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
-from effscale.spec.steps import Activate, Branches, Conv, Normalise, Pool, Residual, Use
+from effscale.spec.steps import (
+    Activate,
+    Branches,
+    Conv,
+    Normalise,
+    Pool,
+    Residual,
+    TransposedConv,
+    Use,
+)
+from effscale.spec.wiring import followed, is_wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,27 +84,56 @@ class Walk:
         self.faults.append(Fault(place, message, code))
 
     def through(self, lines: Sequence[Line], here: Map, place: Place) -> Map:
-        """What `lines` make of a feature map."""
-        return [here, *self.along(lines, here, place)][-1]
-
-    def along(self, lines: Sequence[Line], here: Map, place: Place) -> list[Map]:
-        """What each of `lines` puts out."""
-        maps = [here]
+        """What `lines` make of a feature map, each of what the one before has made."""
         for index, line in enumerate(lines):
-            at, here = (*place, index), maps[-1]
+            at = (*place, index)
             self.inspect(line, here, at)
-            if isinstance(line, CellStage) and index > 0:
-                self.meet(lines[index - 1], maps[-2], here, at)
-                self.reduce(line, lines[index - 1], at)
-            maps.append(self.after(line, here, at))
-        return maps[1:]
+            for key in ("name", "reads", "like"):
+                if said := getattr(line, key, None):
+                    found = ", ".join(said) if isinstance(said, tuple) else said
+                    self.wrong(
+                        (*at, key), f"expected none but in stages, got {found!r}"
+                    )
+            here = self.after(line, here, at)
+        return here
+
+    def stages(self, image: Map) -> list[Map]:
+        """What the stem and each stage put out."""
+        stem = self.through(self.spec.stem, image, ("stem",))
+        return [read[0] for read in followed(self.spec, [image], [stem], self.stage)]
+
+    def stage(self, index: int, line: Line, read: list[list[Map]]) -> list[Map]:
+        """What a stage makes of the maps that it reads, and that it read itself."""
+        at: Place = ("stages", index)
+        like = read.pop()[0] if line.likened else None
+        here = self.merged(line, [each[0] for each in read], at)
+        self.inspect(line, here, at)
+        if isinstance(line, CellStage) and index > 0:
+            before = self.spec.stages[index - 1]
+            self.meet(before, read[0][-1], here, at)
+            self.reduce(line, before, at)
+        after = self.after(line, here, at)
+        return [after if like is None else like._replace(channels=after.channels), here]
+
+    def merged(self, line: Line, read: Sequence[Map], at: Place) -> Map:
+        """The one map of several, which have to be of one size to meet."""
+        first, summed = read[0], line.merge == "sum"
+        for k, each in enumerate(read):
+            if (each != first) if summed else (each[1:] != first[1:]):
+                expected, found = (first, each) if summed else (first.size, each.size)
+                message = f"expected {expected} (of {line.reads[0]}), got {found}"
+                self.wrong((*at, "reads", k), message)
+        widths = [each.channels for each in read]
+        return first._replace(channels=widths[0] if summed else sum(widths))
 
     def inspect(self, line: Line, here: Map, at: Place) -> None:
         """Note what is wrong with a line where it stands."""
         found = [each.within(at) for each in line.faults(here.channels)]
         self.faults.extend(found)
         match line:
-            case Conv(channels=None) if self.stated and not found:
+            case Conv(channels=None) | TransposedConv(channels=None) if (
+                self.stated and not found
+            ):
                 self.wrong(at, "missing channels", "EFF101")
             case Conv(channels=tuple()) if not found:
                 message = "expected one width, as nothing repeats, got a list"
@@ -108,7 +150,7 @@ class Walk:
         if isinstance(before, CellStage):
             return
         step, other = strides(self.spec, (before,))
-        made = tuple(strided(side, step) for side in older[1:])
+        made = tuple(strided(side, ceil(step)) for side in older[1:])
         if step > HALVES or step != other or newest[1:] != made:
             message = "expected a line before the cell that keeps or halves, got"
             self.wrong(at, f"{message} {older.size} to {newest.size}")
@@ -135,6 +177,9 @@ class Walk:
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
+            case TransposedConv():
+                channels = int(line.of(self.unstated or here.channels))
+                self.grouped(line, here.channels, channels, at)
             case Conv():
                 channels = int(line.of(self.unstated or here.channels))
                 self.convolved(line, here.channels, channels, at)
@@ -142,17 +187,14 @@ class Walk:
                 channels = int(line.c_out(here.channels))
         kernel, stride, padding = line.window
         sides = (
-            valid(n, k, s) if padding == "valid" else strided(n, s)
-            for n, k, s in zip(here[1:], kernel, stride, strict=True)
+            grows * (valid(n, k, s) if padding == "valid" else strided(n, s))
+            for n, k, s, grows in zip(here[1:], kernel, stride, line.grows, strict=True)
         )
         return Map(channels, *sides)
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
         """Note groups that do not divide the channels, weights shared by unequals."""
-        for channels in dict.fromkeys((c_in, c_out)):
-            if channels % line.groups:
-                message = f"expected a divisor of {channels} channels, got"
-                self.wrong((*at, "groups"), f"{message} {line.groups}")
+        self.grouped(line, c_in, c_out, at)
         if line.shared is None:
             return
         if self.shared is None:
@@ -166,6 +208,15 @@ class Walk:
         if self.shared.setdefault(line.shared, weights) != weights:
             message = "expected a convolution like the first of that name, got"
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
+
+    def grouped(
+        self, line: Conv | TransposedConv, c_in: int, c_out: int, at: Place
+    ) -> None:
+        """Note groups that do not divide the channels."""
+        for channels in dict.fromkeys((c_in, c_out)):
+            if channels % line.groups:
+                message = f"expected a divisor of {channels} channels, got"
+                self.wrong((*at, "groups"), f"{message} {line.groups}")
 
     def branches(self, line: Branches, here: Map, at: Place) -> Map:
         """Branches of one size; for a sum, of as many channels."""
@@ -225,7 +276,7 @@ class Walk:
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return not spec.detector and all(
+    return not (spec.detector or is_wired(spec)) and all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
         or (isinstance(line, Conv) and line.groups == 1)
         for line in lines_of(spec)
@@ -246,8 +297,9 @@ def faults(spec: Spec) -> Iterator[Fault]:
         return
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
-    here = walk.through(spec.stem, image, ("stem",))
-    stages = walk.along(spec.stages, here, ("stages",))
+    taps = tapped(spec) if spec.detector else []
+    yield from wiring.faults(spec, [k + 1 for k in taps] or [len(spec.stages)])
+    _, *stages = walk.stages(image)
     for place, lines in spec.head_lines.items():
         walk.through(lines, stages[-1], place)
     yield from walk.faults

@@ -183,6 +183,16 @@ def _one_or(kind: Kind, least: int, most: int) -> Callable[[], core_schema.CoreS
     )
 
 
+#: How a line is read: by its name, or by its number.
+READ = Kind(
+    "the name of a line, stage 1 and so on, stem or image",
+    partial(
+        core_schema.str_schema,
+        strict=True,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*|stage [1-9][0-9]*)$",
+        max_length=80,
+    ),
+)
 FLAG = Kind("true or false", partial(core_schema.bool_schema, strict=True))
 TEXT = Kind("a text", partial(core_schema.str_schema, strict=True, min_length=1))
 #: Short enough for a table.
@@ -237,13 +247,20 @@ MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 Padding = Literal["same", "valid"]
+#: Which pixels `same` padding adds: as many before as after, or as TensorFlow does.
+SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
+Merging = Literal["concat", "sum"]
+Interpolation = Literal["nearest", "bilinear"]
 #: How the weights of a convolution begin (`effscale.module.operators` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, choice(*get_args(Padding))]
+MergingName = Annotated[Merging, choice(*get_args(Merging))]
+InterpolationName = Annotated[Interpolation, choice(*get_args(Interpolation))]
+SamePaddingName = Annotated[SamePadding, choice(*get_args(SamePadding))]
 InitName = Annotated[Init, choice(*get_args(Init))]
 
 Channels = Annotated[Int, whole(1, MAX_CHANNELS)]
@@ -271,6 +288,23 @@ def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
     return value[0] if value[0] == value[1] else list(value)
 
 
+Read = Annotated[str, READ]
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
+    return [value] if isinstance(value, str) else value
+
+
+def _one_or_all(value: tuple[str, ...]) -> Any:  # noqa: ANN401
+    return value[0] if len(value) == 1 else list(value)
+
+
+#: Lines that another reads; a file writes one without a list.
+Reads = Annotated[
+    tuple[Read, ...],
+    BeforeValidator(_listed, json_schema_input_type=Read | tuple[Read, ...]),
+    PlainSerializer(_one_or_all),
+]
 #: (height, width) in pixels; a file writes one number for a square.
 Resolution = Annotated[
     tuple[Side, Side],

@@ -110,11 +110,11 @@ def test_json_is_the_contract(run: Run) -> None:
     assert list(data)[1:] == ["command", "spec", "rows"]
     assert (data["command"], data["spec"]) == ("compare", "b0")
     b4 = data["rows"][1]
-    assert list(b4)[:14] == [
+    assert list(b4)[:15] == [
         *("name", "strategy", "phi"),
         *("depth_multiplier", "width_multiplier", "resolution_multiplier"),
         *("resolution", "params", "macs", "activations"),
-        *("ratio", "budget", "deviation", "measured"),
+        *("products", "ratio", "budget", "deviation", "measured"),
     ]
     assert {key: b4[key] for key in list(b4)[1:7]} == {
         "strategy": None,

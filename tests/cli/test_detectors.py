@@ -98,7 +98,7 @@ def test_a_scaled_detector_is_a_file_of_its_own(run: Run, tmp_path: Path) -> Non
     result = run(
         *("scale", "d0", "--phi", "2", "--measure", "none", "--output", str(file))
     )
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"wrote {file}\n")
     d0, found = es.load("d0"), es.load(file)
     scaled = es.scale(d0, es.at_phi(d0, 2))
     same = {"name": "d0-phi2", "expected": found.expected}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
+from effscale.report.rows import FIGURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 KEYS = {
     *("name", "strategy", "phi", "depth_multiplier", "width_multiplier"),
     *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-    *("ratio", "budget", "deviation", "measured"),
+    *("products", "ratio", "budget", "deviation", "measured"),
 }
 #: Few networks off the ray: quick to count.
 NARROW = ("--free", "--min-depth", "1", "--max-depth", "1.2", "--max-width", "1.1")
@@ -144,8 +145,8 @@ def test_output_writes_the_nearest_as_a_spec(
     run: Run, tmp_path: Path, more: list[str], name: str, comment: str
 ) -> None:
     path = tmp_path / "small.yaml"
-    result = run("fit", "--macs", "1.5G", *more, "--output", str(path), "-q")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result = run("fit", "--macs", "1.5G", *more, "--output", str(path))
+    assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
     assert result.stdout == run("fit", "--macs", "1.5G", *more).stdout
     nearest = rows(run, "--macs", "1.5G", *more)[0]
     spec = es.load(path)
@@ -160,8 +161,8 @@ def test_output_writes_the_nearest_as_a_spec(
 
 def test_another_output_file_gets_the_answer(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "fit.json"
-    result = run("fit", "--macs", "1.5G", "--output", str(path), "-q")
-    assert (result.exit_code, result.output) == (0, "")
+    result = run("fit", "--macs", "1.5G", "--output", str(path))
+    assert (result.exit_code, result.output) == (0, f"wrote {path}\n")
     assert json.loads(path.read_text("utf-8"))["rows"] == rows(run, "--macs", "1.5G")
     refused = run("fit", "--macs", "1.5G", "--output", str(path))
     assert refused.exit_code == 2
@@ -361,6 +362,6 @@ def test_measures_what_it_finds(run: Run) -> None:
     found = rows(run, "--macs", "1G", "--measure", "torch")
     assert len(found) == 2
     for row in found:
-        figures = {key: row[key] for key in ("params", "macs", "activations")}
+        figures = {key: row[key] for key in FIGURES}
         assert row["measured"] == {"engine": "torch", **figures}
         assert row["agrees"] is True

@@ -12,6 +12,7 @@ import pytest
 
 import effscale as es
 from effscale import extras
+from effscale.report.rows import FIGURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,7 @@ def test_csv_has_exact_integers_and_every_network(run: Run) -> None:
 def test_output_writes_a_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "grid.csv"
     result = run("grid", *QUICK, "--output", str(path))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, f"wrote {path}\n")
     assert path.read_text("utf-8") == run("grid", *QUICK, "--format", "csv").stdout
 
 
@@ -137,7 +138,7 @@ def test_verbose_says_how_long_it_took(run: Run) -> None:
 def test_plots_a_png(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "grid.PNG"
     result = run("grid", *QUICK, "--plot", str(path))
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert result.stdout == run("grid", *QUICK).stdout
 
@@ -278,7 +279,7 @@ def test_measures_the_rows_that_it_shows(run: Run) -> None:
     data = answer(run, *QUICK, "--top", "2", "--measure", "torch")
     first, second, *others = data["candidates"]
     for row in (first, second):
-        figures = {key: row[key] for key in ("params", "macs", "activations")}
+        figures = {key: row[key] for key in FIGURES}
         assert row["measured"] == {"engine": "torch", **figures}
     assert others
     assert {row["measured"] for row in others} == {None}

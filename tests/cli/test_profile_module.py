@@ -160,6 +160,7 @@ def test_where_nobody_knows_it_all_there_is_no_answer(run: Run) -> None:
         "params": 12,
         "macs": None,
         "activations": None,
+        "products": None,
         "trainable": 12,
     }
     assert (data["agrees"], data["answer"]) == (False, None)

@@ -57,10 +57,10 @@ def test_json_is_the_contract(run: Run) -> None:
     }
     baseline, variant = data["rows"]
     assert (baseline["ratio"], baseline["budget"], baseline["deviation"]) == (1, 1, 0)
-    assert list(variant)[:14] == [
+    assert list(variant)[:15] == [
         *("name", "strategy", "phi", "depth_multiplier", "width_multiplier"),
         *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-        *("ratio", "budget", "deviation", "measured"),
+        *("products", "ratio", "budget", "deviation", "measured"),
     ]
     assert variant["resolution"] == [392, 392]
     assert (variant["params"], variant["macs"]) == (25916448, 6319727088)
@@ -87,6 +87,7 @@ def test_measures_baseline_and_variant(run: Run, engine: str) -> None:
             "params": row["params"],
             "macs": row["macs"],
             "activations": row["activations"],
+            "products": 0,
         }
         assert row["agrees"] is True
 
@@ -102,7 +103,7 @@ def test_output_writes_the_scaled_network_as_a_spec(run: Run, tmp_path: Path) ->
     path = tmp_path / "scaled.yaml"
     options = ("--measure", "none", "--output", str(path))
     result = run("scale", "--phi", "4", *options)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
     text = path.read_text("utf-8")
     assert text.splitlines()[1:3] == [
         "# compound, phi 4, alpha 1.2, beta 1.1, gamma 1.15",
@@ -118,6 +119,8 @@ def test_output_writes_the_scaled_network_as_a_spec(run: Run, tmp_path: Path) ->
         "params": 25916448,
         "macs": 6319727088,
         "activations": 65480688,
+        "products": 0,
+        "product_outputs": 0,
     }
 
 
@@ -127,7 +130,7 @@ def test_output_suffix_chooses_the_format(
 ) -> None:
     path = tmp_path / f"out.{suffix}"
     result = run("scale", "--measure", "none", "--output", str(path))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, f"wrote {path}\n")
     form = {"json": "json", "csv": "csv", "md": "markdown", "txt": "table"}[suffix]
     printed = run("scale", "--measure", "none", "--format", form)
     assert path.read_text("utf-8") == printed.stdout

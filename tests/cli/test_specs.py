@@ -40,6 +40,7 @@ def test_json_is_the_contract(run: Run) -> None:
         "params": 19341616,
         "macs": 4393771024,
         "activations": 49489032,
+        "products": 0,
         "top1": 82.9,
         "top5": 96.4,
         "ap": None,

@@ -27,7 +27,7 @@ from effscale.network.network import network
 from effscale.network.operators.convolution import Conv
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
-from tests.strategies import detectors, specs
+from tests.strategies import detectors, graphs, specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,9 +54,9 @@ B0_PARTS = [
 
 
 def test_costs_add_and_multiply() -> None:
-    cost = Cost(macs=1, params=2, activations=3)
-    assert cost + Cost(10, 20, 30) == Cost(11, 22, 33)
-    assert cost * 4 == Cost(4, 8, 12)
+    cost = Cost(macs=1, params=2, activations=3, products=4, product_outputs=5)
+    assert cost + Cost(10, 20, 30, 40, 50) == Cost(11, 22, 33, 44, 55)
+    assert cost * 4 == Cost(4, 8, 12, 16, 20)
     assert Cost() + cost == cost
 
 
@@ -94,7 +94,7 @@ def test_parts_hand_their_feature_maps_on(b0: es.Spec) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(spec=specs() | detectors())
+@given(spec=specs() | detectors() | graphs())
 def test_parts_and_layers_add_up_to_the_total(spec: es.Spec) -> None:
     net, cost = network(spec), es.count(spec)
     assert total(net) == cost

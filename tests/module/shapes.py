@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from effscale.module.measure import Input
+from effscale.module.inputs import Input
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,8 @@ from effscale.module import formulas
 from effscale.module.any_module import Asked, Foreign, count, said_of, shown, swallowed
 from effscale.module.any_module import given as given_to
 from effscale.module.flops import FlopRegistry
-from effscale.module.measure import Engine, Input, run
+from effscale.module.inputs import Input
+from effscale.module.measure import Engine, run
 from tests.module.shapes import CASES, IMAGE, Case, Functional
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 import effscale as es
 from effscale.module.build import Detections, Shared, build
 from effscale.module.operators import Attended, Fused, Resized
-from effscale.network.operators.fusion import Fuse
+from effscale.network.operators.fusion import Fuse, Resize
 from effscale.spec.models import Spec
 from effscale.spec.neck import Neck
 from tests.module import plain_detector
@@ -134,7 +134,7 @@ def test_resizing_takes_the_nearest_position_of_any_size(
     (h, w), (height, width) = sides, target
     rows = [row * h // height for row in range(height)]
     columns = [column * w // width for column in range(width)]
-    assert torch.equal(Resized()((x, like)), x[:, :, rows][:, :, :, columns])
+    assert torch.equal(Resized(Resize())((x, like)), x[:, :, rows][:, :, :, columns])
 
 
 def test_shared_modules_have_one_set_of_weights() -> None:

@@ -443,3 +443,30 @@ def test_counters_say_nothing(
     assert measure(Talks(), 2, engine=engine).macs == 12
     assert caplog.messages == []
     assert capfd.readouterr() == ("", "")
+
+
+class Attending(nn.Module):
+    """A linear layer, a product with a weight, and two of feature maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 6)
+        self.weight = nn.Parameter(torch.ones(6, 6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to a vector for each of C·H rows."""
+        rows = torch.matmul(self.linear(x.flatten(1, 2)), self.weight.t() * 2)
+        scores = torch.matmul(rows, rows.transpose(1, 2))
+        return torch.einsum("nij,njk->nik", scores.softmax(dim=-1), rows)
+
+
+@pytest.mark.parametrize("engine", ["fvcore", "torch"])
+def test_products_of_feature_maps_are_told_from_those_with_weights(
+    engine: Engine,
+) -> None:
+    found = measure(Attending(), 8, engine=engine)
+    rows = 3 * 8
+    assert found.macs == rows * 6 * (8 + 6) + 2 * rows * rows * 6
+    assert found.products == 2 * rows * rows * 6
+    assert found.product_outputs == rows * rows + rows * 6
+    assert found.activations == 3 * rows * 6 + rows * rows

@@ -16,6 +16,7 @@ from effscale.choices import SORTS
 from effscale.growth.growth import growth_of
 from effscale.report.grid import candidate_rows, report
 from effscale.report.render import text
+from effscale.report.rows import FIGURES
 from effscale.search.grid import Answer, Grid, axis, best_first, counted, search
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ POINTS = [(1.2, 1.1, 1.15), (1.0, 1.4, 1.0), (2.0, 1.0, 1.0), (1.95, 1.0, 1.0)]
 KEYS = [
     *("alpha", "beta", "gamma", "product", "depth_multiplier", "width_multiplier"),
     *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-    *("ratio", "deviation", "tracking", "points", "pareto", "own"),
+    *("products", "ratio", "deviation", "tracking", "points", "pareto", "own"),
 ]
 
 
@@ -164,7 +165,7 @@ def test_the_heading_says_what_was_asked(
 
 def test_marks_and_measurements(b0: es.Spec) -> None:
     first = table_of(b0)[0]
-    figures = {key: first[key] for key in ("params", "macs", "activations")}
+    figures = {key: first[key] for key in FIGURES}
     same = SimpleNamespace(engine="torch", **figures)
     other = SimpleNamespace(engine="torch", **{**figures, "macs": 7})
     measured = cast("list[Measurement]", [same, other])

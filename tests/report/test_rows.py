@@ -30,6 +30,7 @@ def test_part_row_of_a_stage(b0: es.Spec) -> None:
         "params": 16714,
         "macs": 54945216,
         "activations": 2559226,
+        "products": 0,
         "share": 54945216 / 385814752,
     }
 

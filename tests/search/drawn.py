@@ -112,7 +112,11 @@ def figures(found: Candidates) -> dict[str, list[Any]]:
     """Every array of the candidates, as a list."""
     fields = {**vars(found), **vars(found.cost), "cost": None, "coefficients": None}
     fields |= {str(k): each for k, each in enumerate(found.coefficients)}
-    return {name: each.tolist() for name, each in fields.items() if each is not None}
+    return {
+        name: np.asarray(each).tolist()
+        for name, each in fields.items()
+        if each is not None
+    }
 
 
 @dataclass(frozen=True)
@@ -130,10 +134,8 @@ class Within:
     @property
     def bounds(self) -> Bounds:
         """Where to look."""
-        depth, width = (
-            (self.min_depth, self.max_depth),
-            (self.min_width, self.max_width),
-        )
+        depth = self.min_depth, self.max_depth
+        width = self.min_width, self.max_width
         return Bounds(self.max_resolution, None, *depth, *width)
 
     def near(self, target: int) -> Asked:

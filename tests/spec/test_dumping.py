@@ -12,7 +12,7 @@ import effscale as es
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Expected, Published, Variant
-from tests.strategies import detectors, specs
+from tests.strategies import detectors, graphs, specs
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -28,6 +28,7 @@ image_channels: 3
 activation: silu
 norm: {eps: 0.001, momentum: 0.01}
 squeeze_excite: {of: input, at: middle, divisor: 1, gate: sigmoid}
+padding: centred
 stochastic_depth: 0.0
 stem: {block: conv, kernel: 3, stride: 2, channels: 8}
 stages:
@@ -83,7 +84,7 @@ def test_a_norm_is_written_as_its_kind_has_it(stated: str, written: str) -> None
 
 
 @some
-@given(specs() | detectors())
+@given(specs() | detectors() | graphs())
 def test_a_network_reads_back_equal(spec: Spec) -> None:
     assert again(spec) == spec
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from effscale.arrays import (
     ONE,
@@ -21,8 +21,12 @@ from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_c
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
 
 if TYPE_CHECKING:
-    from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.values import Init, Padding
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape, Traffic
+    from effscale.spec.values import Init
+
+#: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
+#: in all, of an odd number the greater half at the end.
+Padding: TypeAlias = Literal["same", "tensorflow", "valid"]
 
 
 def size(kernel: Window) -> str:
@@ -44,7 +48,7 @@ def windows(
     Raises:
         LayerError: if no window lies within a feature map of this shape.
     """
-    if padding == "same":
+    if padding != "valid":
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
     sides = zip(shape[1:], reach, stride, strict=True)
     height, width = (valid(side, kernel, step) for side, kernel, step in sides)
@@ -56,9 +60,21 @@ def windows(
     return height, width
 
 
+def margins(side: int, reach: int, stride: int) -> tuple[int, int]:
+    """Pixels that TensorFlow's `same` padding puts before and after a side.
+
+    As few as ceil(side / stride) windows need, the odd one after it.
+
+    Source: tensorflow/core/framework/kernel_shape_util.cc
+    (`GetWindowedOutputSizeVerbose`).
+    """
+    total = max((strided(side, stride) - 1) * stride + reach - side, 0)
+    return total // 2, total - total // 2
+
+
 @dataclass(frozen=True, slots=True)
 class Conv(Operator):
-    """A convolution; `same` padding makes ceil(side / stride) positions of a side."""
+    """A convolution; padded, it makes ceil(side / stride) positions of a side."""
 
     c_in: Int
     c_out: Int
@@ -77,25 +93,13 @@ class Conv(Operator):
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride)
         rows, columns = self.kernel
-        if self.padding == "same" and not (rows % 2 and columns % 2):
+        if self.padding != "valid" and not (rows % 2 and columns % 2):
             found = f"{rows}×{columns}"
             raise LayerError(
                 f"kernel: expected odd sides for same padding, got {found}"
             )
         check_channels(self, self.c_in, self.c_out)
-        if self.groups is not ONE:
-            self._check_groups()
-
-    def _check_groups(self) -> None:
-        if not at_least(1, self.groups):
-            message = f"groups: expected at least 1, got {self.groups}"
-            raise LayerError(message, self.groups < 1)
-        for channels in (self.c_in, self.c_out):
-            if not divides(self.groups, channels):
-                wrong = (channels % self.groups) != 0
-                several, groups = first(wrong, channels, self.groups)
-                expected = f"expected a divisor of {several} channels"
-                raise LayerError(f"groups: {expected}, got {groups}", wrong)
+        check_groups(self.groups, self.c_in, self.c_out)
 
     @property
     def reach(self) -> Window:
@@ -127,6 +131,92 @@ class Conv(Operator):
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its weights needs the input."""
         return PRODUCT
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Behind TensorFlow's padding, which torch makes a feature map of its own."""
+        if self.padding == "tensorflow":
+            held = (*held, *maps)
+            maps = (tape.op(maps, self._padded(maps[0].shape), held),)
+        # Of `slots`, dataclasses make another class, which super() would not know.
+        return Operator.run(self, tape, maps, after, held)
+
+    def _padded(self, shape: Shape) -> Shape:
+        windows = zip(shape[1:], self.reach, self.stride, strict=True)
+        more = (sum(margins(int(side), *window)) for side, *window in windows)
+        return Shape(
+            shape.channels, shape.height + next(more), shape.width + next(more)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TransposedConv(Operator):
+    """A transposed convolution, which makes `stride` positions of one along a side."""
+
+    c_in: Int
+    c_out: Int
+    kernel: Window
+    stride: Window
+    groups: Int = 1
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        check_window(self.kernel, self.stride)
+        if any(k < s for k, s in zip(self.kernel, self.stride, strict=True)):
+            expected = f"expected at least the stride, {size(self.stride)}"
+            raise LayerError(f"kernel: {expected}, got {size(self.kernel)}")
+        rows, columns = (
+            side % 2 or step > 1
+            for side, step in zip(self.kernel, self.stride, strict=True)
+        )
+        if not (rows and columns):
+            expected = "expected odd sides where the stride is 1"
+            raise LayerError(f"kernel: {expected}, got {size(self.kernel)}")
+        check_channels(self, self.c_in, self.c_out)
+        check_groups(self.groups, self.c_in, self.c_out)
+
+    @property
+    def label(self) -> str:
+        return f"transposed conv {size(self.kernel)}"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.c_in, shape, path)
+        rows, columns = self.stride
+        return Shape(self.c_out, shape.height * rows, shape.width * columns)
+
+    def cost(self, out: Shape) -> Cost:
+        """A product of each weight with each position that comes in."""
+        area, (rows, columns) = self.kernel[0] * self.kernel[1], self.stride
+        weights = area * divided(self.c_in, self.groups) * self.c_out
+        params = weights + self.c_out if self.bias else weights
+        before = divided(out.height, rows) * divided(out.width, columns)
+        return Cost(weights * before, params, out.elements)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """A product at each position that comes out, in the eyes of some."""
+        bias: dict[Tally, int] = {"conv_bias": int(after.elements)} if self.bias else {}
+        macs = int(self.cost(after).macs)
+        more = macs * (self.stride[0] * self.stride[1] - 1)
+        return {**bias, "transposed": more}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """The gradient of its weights needs the input."""
+        return PRODUCT
+
+
+def check_groups(groups: Int, *several: Int) -> None:
+    """Refuse groups that do not divide channels."""
+    if groups is ONE:
+        return
+    if not at_least(1, groups):
+        message = f"groups: expected at least 1, got {groups}"
+        raise LayerError(message, groups < 1)
+    for channels in several:
+        if not divides(groups, channels):
+            wrong = (channels % groups) != 0
+            of, found = first(wrong, channels, groups)
+            expected = f"expected a divisor of {of} channels"
+            raise LayerError(f"groups: {expected}, got {found}", wrong)
 
 
 @dataclass(frozen=True, slots=True)

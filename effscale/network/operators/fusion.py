@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from effscale.arrays import ONE, Int
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator
+from effscale.network.operators.resampling import resized
 from effscale.network.shapes import Flow, Shape, all_of, merged, same_channels
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape
     from effscale.spec.neck import Fusion
+    from effscale.spec.values import Interpolation
 
 
 class Joint(Operator):
@@ -39,16 +41,19 @@ class Joint(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Resize(Joint):
-    """The first of two feature maps, nearest neighbours, at the size of the second."""
+    """The first of two feature maps at the size of the second."""
 
-    label = "resize"
+    mode: Interpolation = "nearest"
+
+    @property
+    def label(self) -> str:
+        return "resize" if self.mode == "nearest" else f"resize, {self.mode}"
 
     def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
         return maps[1]._replace(channels=maps[0].channels)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        positions = int(after.positions)
-        return {"resized": int(after.elements), "resized_positions": positions}
+        return resized(self.mode, after)
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """Of the second only the size is read."""

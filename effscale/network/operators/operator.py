@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
-from effscale.arrays import ZERO, Int, at_least, plus
+from effscale.arrays import ZERO, Int, at_least, plus, times
 from effscale.errors import LayerError
 from effscale.markup import figures
 from effscale.network.shapes import Flow, Shape, only
@@ -24,26 +24,41 @@ if TYPE_CHECKING:
 class Cost:
     """What one image costs: ints, or int64 arrays with one entry for each candidate."""
 
-    #: Multiply-accumulates of convolutions and linear layers; no bias, no batch norm,
-    #: no activation, no pooling. The "FLOPS" of the EfficientNet paper.
+    #: Multiply-accumulates of convolutions and linear layers, and of products of
+    #: feature maps with each other; no bias, no batch norm, no activation, no pooling.
+    #: The "FLOPS" of the EfficientNet paper.
     macs: Int = 0
     #: Trainable parameters: batch norm's scale and shift, not its running statistics.
     params: Int = 0
-    #: Output elements of convolutions and linear layers.
+    #: Output elements of convolutions, linear layers and such products.
     activations: Int = 0
+    #: Those of `macs` that multiply feature maps with each other, as attention does.
+    products: Int = 0
+    #: Those of `activations` that such products put out.
+    product_outputs: Int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             plus(self.macs, other.macs),
             plus(self.params, other.params),
             plus(self.activations, other.activations),
+            plus(self.products, other.products),
+            plus(self.product_outputs, other.product_outputs),
         )
 
-    def __mul__(self, times: Int) -> Cost:
-        return Cost(self.macs * times, self.params * times, self.activations * times)
+    def __mul__(self, n: Int) -> Cost:
+        return Cost(
+            self.macs * n,
+            self.params * n,
+            self.activations * n,
+            times(self.products, n),
+            times(self.product_outputs, n),
+        )
 
     def _repr_html_(self) -> str:
-        names = ("macs", "params", "activations")
+        names = ["macs", "params", "activations"]
+        if self.products is not ZERO:
+            names.append("products")
         return figures("Cost of one image", {n: getattr(self, n) for n in names})
 
 
@@ -52,7 +67,8 @@ FREE = Cost()
 #: Amounts that tools count beside MACs, in elements of one image where nothing else is
 #: said: of an activation function, its output; of a pool, what goes in and comes out.
 Tally = Literal[
-    "macs",
+    "macs",  #: of convolutions and linear layers
+    "products",  #: MACs of products of feature maps
     "conv_bias",
     "linear_bias",
     "norm",
@@ -69,6 +85,8 @@ Tally = Literal[
     "avg_out",
     "resized",
     "resized_positions",  #: height × width
+    "bilinear",  #: those of `resized` that are interpolated so
+    "transposed",  #: MACs at positions that transposed convolutions make
     "fused",  #: channels × weights
     "shared",  #: MACs of layers that are met again
     "shared_hooks",  #: MACs of layers that are hooked again

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.errors import LayerError
-from effscale.network.operators.convolution import check_window, size, windows
+from effscale.network.operators.convolution import (
+    Padding,
+    check_window,
+    size,
+    windows,
+)
 from effscale.network.operators.operator import PLAIN, PRODUCT, Operator
 from effscale.network.shapes import Flow, Shape, Window, only
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.values import Padding, PoolKind
+    from effscale.spec.values import PoolKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Pool(Operator):
         """Refuse windows that no padding centres."""
         check_window(self.kernel, self.stride)
         even = any(side % 2 == 0 for side in self.kernel)
-        if self.padding == "same" and even and self.kernel != self.stride:
+        if self.padding != "valid" and even and self.kernel != self.stride:
             raise LayerError(
                 "kernel: expected odd sides for same padding, or the stride's own, "
                 f"got {size(self.kernel)}"

@@ -1,0 +1,128 @@
+"""Random networks whose lines read each other, as a file would write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hypothesis import strategies as st
+
+from tests.drawn_lines import CHANNELS, FLAGS, ODD, Data
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+MODES = st.sampled_from(["nearest", "bilinear"])
+KINDS = st.sampled_from(
+    ["conv", "halve", "upsample", "like", "transposed_conv", "pixel_shuffle", "join"]
+)
+
+
+class Line(NamedTuple):
+    """What a line makes: what it is called, its channels, and which size it is of."""
+
+    called: str
+    channels: int
+    size: int  #: equal numbers are equal sizes
+
+
+class Drawing:
+    """The lines so far, and which of them nothing reads yet."""
+
+    def __init__(self, stem: Line) -> None:
+        self.lines: list[Data] = []
+        self.made, self.sizes = [stem], 1
+        self.unread: dict[str, Line] = {}
+
+    def add(self, data: Data, channels: int, size: int | None) -> None:
+        """A line of a size that there is, or of a new one."""
+        self.sizes += size is None
+        found = Line(
+            data.get("name", f"stage {len(self.lines) + 1}"),
+            channels,
+            self.sizes if size is None else size,
+        )
+        before = self.made[-1].called
+        reads: list[str] = [*data.get("reads", [before]), data.get("like", "")]
+        for read in reads:
+            self.unread.pop(read, None)
+        self.lines.append(data)
+        self.made.append(found)
+        self.unread[found.called] = found
+
+
+@st.composite
+def graph_files(draw: DrawFn) -> Data:
+    """A file of lines that read others, less its resolution; all of them are read."""
+    channels = draw(CHANNELS)
+    drawing = Drawing(Line("stem", channels, 0))
+    for index in range(draw(st.integers(2, 6))):
+        named: Data = {"name": f"l{index}"} if draw(FLAGS) else {}
+        read = draw(st.sampled_from(drawing.made))
+        if read is not drawing.made[-1]:
+            named["reads"] = [read.called]
+        _line(draw, drawing, draw(KINDS), read, named)
+    last = drawing.made[-1]
+    loose = [each for each in drawing.unread.values() if each != last]
+    ends = [last.called]
+    for each in loose:
+        data = {"block": "upsample", "like": last.called, "mode": draw(MODES)}
+        drawing.add({"reads": [each.called], **data}, each.channels, last.size)
+        ends.append(drawing.made[-1].called)
+    if loose:
+        width = sum(each.channels for each in loose) + last.channels
+        drawing.add({"block": "join", "reads": ends}, width, last.size)
+    stem = {"kernel": draw(ODD), "stride": draw(st.integers(1, 2))}
+    head = {"classes": draw(st.integers(1, 5)), "channels": draw(st.none() | CHANNELS)}
+    return {
+        "stem": [{**stem, "channels": channels}],
+        "stages": drawing.lines,
+        "head": head,
+    }
+
+
+def _line(draw: DrawFn, drawing: Drawing, kind: str, read: Line, named: Data) -> None:
+    """Add a line that reads this one, and others where it joins."""
+    wide = draw(CHANNELS)
+    match kind:
+        case "conv":
+            drawing.add(
+                {**named, "block": "conv", "kernel": draw(ODD), "channels": wide},
+                wide,
+                read.size,
+            )
+        case "halve":
+            block = {"block": "conv", "kernel": 3, "stride": 2, "channels": wide}
+            drawing.add({**named, **block}, wide, None)
+        case "upsample":
+            block = {
+                "block": kind,
+                "factor": draw(st.integers(2, 3)),
+                "mode": draw(MODES),
+            }
+            drawing.add({**named, **block}, read.channels, None)
+        case "like":
+            other = draw(st.sampled_from(drawing.made))
+            block = {"block": "upsample", "like": other.called, "mode": draw(MODES)}
+            drawing.add({**named, **block}, read.channels, other.size)
+        case "transposed_conv":
+            stride = [draw(st.integers(1, 3)), draw(st.integers(1, 2))]
+            kernel = [s + draw(st.integers(0, 2)) * (1 + (s == 1)) for s in stride]
+            block = {
+                "block": kind,
+                "kernel": kernel,
+                "stride": stride,
+                "channels": wide,
+            }
+            block |= {"bias": draw(FLAGS), "groups": draw(st.sampled_from([1, 2]))}
+            drawing.add({**named, **block}, wide, None)
+        case "pixel_shuffle" if read.channels % 4 == 0:
+            drawing.add({**named, "block": kind}, read.channels // 4, None)
+        case _:
+            others = [each for each in drawing.made if each.size == read.size]
+            alike = [each for each in others if each.channels == read.channels]
+            summed = draw(FLAGS)
+            reads = alike if summed else others
+            width = read.channels if summed else sum(each.channels for each in reads)
+            block = {"block": "join", "reads": [each.called for each in reads]}
+            block |= {"merge": "sum"} if summed and len(reads) > 1 else {}
+            drawing.add({**named, **block}, width, read.size)
