@@ -14,8 +14,10 @@ from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import least_sides, too_small
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.steps import Line
+from effscale.spec.parameters import spots
+from effscale.spec.steps import Line, Use
 from effscale.spec.structure import faults, fits_by_itself
+from effscale.spec.values import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +38,8 @@ Role = Literal[
     "head_repeats",
 ]
 Change: TypeAlias = "Callable[[Role, Int], Int]"
+#: Of each block of the file's own, the parameters that scale.
+Roles: TypeAlias = "Mapping[str, Mapping[str, Role]]"
 
 
 class Follows(NamedTuple):
@@ -189,7 +193,7 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
 
     It is asked of each number that scales by the spec's own rules, and of no other.
     """
-    rules, stages = spec.rounding, list(spec.stages)
+    rules, stages, roles = spec.rounding, list(spec.stages), _roles(spec)
     repeats = [each.times for each in stages]
     ends = [k for k, each in enumerate(repeats) if each is not None]
     fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
@@ -198,14 +202,50 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
         return number if role == "repeats" else change(role, number)
 
     return {
-        **_sections(spec, change),
-        "stem": _changed(spec.stem, change) if _stem_scales(spec) else spec.stem,
+        **_sections(spec, change, roles),
+        "stem": _changed(spec.stem, change, roles) if _stem_scales(spec) else spec.stem,
         "stages": tuple(
-            _changed(line, but_repeats if index in fixed else change)
+            _changed(line, but_repeats if index in fixed else change, roles)
             for index, line in enumerate(stages)
         ),
-        "blocks": _changed(spec.blocks, change),
+        "blocks": {
+            name: _changed(block, change, roles).model_copy(
+                update={"parameters": _numbers(block.parameters, change, roles[name])}
+            )
+            for name, block in spec.blocks.items()
+        },
     }
+
+
+def _roles(spec: Spec) -> Roles:
+    """What the parameters of each block are that scale, by where they stand."""
+    return {
+        name: {
+            key: ROLE_OF[spot.key]
+            for key, found in known.items()
+            for spot in found
+            if spot.key in ROLE_OF
+        }
+        for name, known in spots(spec.blocks).items()
+    }
+
+
+def _numbers(
+    values: Mapping[str, Any], change: Change, roles: Mapping[str, Role]
+) -> dict[str, Any]:
+    """The values, those changed that have a role; a 0 leaves a step out, and stays."""
+    found = dict(values)
+    for name, value in values.items():
+        role = roles.get(name)
+        if role is None or value is None or isinstance(value, Parameter):
+            continue
+        each = value if isinstance(value, tuple) else (value,)
+        after = tuple(
+            number if type(number) is int and not number else change(role, number)
+            for number in each
+        )
+        found[name] = after if isinstance(value, tuple) else after[0]
+    return found
 
 
 def _stem_scales(spec: Spec) -> bool:
@@ -215,7 +255,7 @@ def _stem_scales(spec: Spec) -> bool:
     return spec.rounding.stem == "scaled"
 
 
-def _sections(spec: Spec, change: Change) -> dict[str, object]:
+def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
     """What is behind the stages: a head by the spec's rule, others by their fields."""
 
     def of_head(role: Role, number: Int) -> Int:
@@ -225,29 +265,32 @@ def _sections(spec: Spec, change: Change) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, section in spec.sections.items():
         if name in FIELDS:
-            roles = FIELDS[name].items()
-            update = {key: change(role, getattr(section, key)) for key, role in roles}
+            own = FIELDS[name].items()
+            update = {key: change(role, getattr(section, key)) for key, role in own}
             found[name] = section.model_copy(update=update)
         elif spec.rounding.head != "fixed":
-            found[name] = _changed(section, head)
+            found[name] = _changed(section, head, roles)
     return found
 
 
-def _changed(value: Any, change: Change) -> Any:  # noqa: ANN401 - models, and lists of them
-    if isinstance(value, dict):
-        return {name: _changed(each, change) for name, each in value.items()}
+def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 - models, and lists of them
     if isinstance(value, tuple):
-        return tuple(_changed(each, change) for each in value)
+        return tuple(_changed(each, change, roles) for each in value)
+    stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
-    for name in type(value).model_fields:
-        field = getattr(value, name)
-        role = ROLE_OF.get(name)
-        if role is not None and field is not None:
-            each = field if isinstance(field, tuple) else (field,)
-            after = tuple(change(role, number) for number in each)
-            update[name] = after if isinstance(field, tuple) else after[0]
-        elif isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
-            update[name] = _changed(field, change)
+    update |= _numbers(
+        {name: each for name, each in stated.items() if name in ROLE_OF},
+        change,
+        ROLE_OF,
+    )
+    for name, field in stated.items():
+        if isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
+            update[name] = _changed(field, change, roles)
+    if isinstance(value, Use):
+        own = _numbers(value.model_extra or {}, change, roles[value.block])
+        update |= {
+            name: each for name, each in own.items() if name in roles[value.block]
+        }
     return value.model_copy(update=update)
 
 
