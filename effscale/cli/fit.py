@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from effscale.cli import code as of_code
 from effscale.cli import limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from effscale.cli.limits import Limits
     from effscale.cli.options import F
+    from effscale.importing.factory import Factory
     from effscale.limit import Figure
     from effscale.search.asked import Asked, Bounds
     from effscale.search.fit import Answer
@@ -118,14 +120,18 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
     default=10,
     help="Rows of the Pareto front in the table.",
 )
+@of_code.code_options
 @options.network_options
 @options.measure_option(default="none")
 @options.output_options
 @options.verbosity
-@options.gathered(wanted=limits.Limits, bounds=bounds, request=Request)
+@options.gathered(
+    code=of_code.factory, wanted=limits.Limits, bounds=bounds, request=Request
+)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
+    code: Factory | None,
     wanted: Limits,
     most: Figure | None,
     within: float | None,
@@ -157,11 +163,14 @@ def command(  # noqa: PLR0913 - options
 
     An --output file named .yaml gets the nearest network as a spec of its own.
     """
+    asked = wanted.asked(most, within)
+    if code is not None:
+        _code(code, asked, strategy, request)
+        return
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
     from effscale.report.scaling import resolved
 
-    asked = wanted.asked(most, within)
     as_spec = request.wants_spec(len(asked))
     if (
         len(strategy) > 1
@@ -192,6 +201,33 @@ def command(  # noqa: PLR0913 - options
     if as_spec and answers[0].best is not None:
         request.write(resolved(baseline, answers[0].best.variant))
     request.prove(specs, measured)
+
+
+def _code(
+    code: Factory, asked: Sequence[Asked], strategy: list[str], request: Request
+) -> None:
+    """The networks of the code that are nearest to a cost.
+
+    Raises:
+        UnreachableError: if none is as close as it is to be.
+    """
+    from effscale.report import factory
+
+    goal, within = asked[0].goal, asked[0].within
+    plain = goal.figure == "macs" and goal.target is not None and not asked[0].limits
+    if len(asked) > 1 or len(strategy) > 1 or not plain:
+        raise click.UsageError("code is fitted to one cost in MACs, on one ray")
+    macs = int(goal.target or 0)
+    with of_code.aside():
+        base, found = code.at(0.0), code.fit(macs, strategy[0])
+    shown = factory.fitted(code, base, found, macs=macs, units=request.units)
+    request.deliver(shown)
+    nearest = shown.data["rows"][0]
+    if within is not None and abs(nearest["deviation"]) > within:
+        off = f"the nearest is {nearest['deviation']:+.1%} off, φ {nearest['phi']:.4g}"
+        raise UnreachableError(
+            f"{code.reference}: none within {100 * within:g} %; {off}"
+        )
 
 
 def _on_ray(
