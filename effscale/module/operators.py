@@ -265,7 +265,11 @@ def _pool(pool: Pool) -> nn.Module:
     if pool.kind == "max":
         return nn.MaxPool2d(pool.kernel, pool.stride, padding, ceil_mode=ceil)
     return nn.AvgPool2d(
-        pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
+        pool.kernel,
+        pool.stride,
+        padding,
+        ceil_mode=ceil,
+        count_include_pad=pool.include_padding,
     )
 
 

@@ -119,7 +119,7 @@ def _padded(part: Part) -> Part:
 
     def padded(operator: Operator) -> Operator:
         match operator:
-            case Conv(padding="same") | Pool(padding="same") if (
+            case Conv(padding="same") | Pool(padding="same", include_padding=False) if (
                 max(operator.stride) > 1 and max(operator.kernel) > 1
             ):
                 return replace(operator, padding="tensorflow")
