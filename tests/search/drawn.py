@@ -15,7 +15,8 @@ from effscale.limit import Limit
 from effscale.search.asked import Asked, Bounds, Goal
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Rounding, Spec
+from effscale.spec.models import Rounding, Spec
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from tests.strategies import mobiles
 
