@@ -131,7 +131,7 @@ class LayerNorm(OfChannels):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Mean and deviation of each position, in single precision, are kept too."""
-        return PRODUCT._replace(words=int(after.positions))
+        return PRODUCT._replace(words=after.positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class RMSNorm(OfChannels):
         mean = tape.op((mean,), one, held)
         inverse = tape.op((mean,), one, held, Traffic(keeps_output=True))
         unit = tape.op((*maps, inverse), after, held, PRODUCT)
-        weights = int(self.channels)
+        weights = self.channels
         return tape.op((unit,), after, held, PRODUCT, weights, weights)
 
 
@@ -184,7 +184,7 @@ class GroupNorm(OfChannels):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Mean and deviation of each group are kept too."""
-        return PRODUCT._replace(words=int(self.groups))
+        return PRODUCT._replace(words=self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ class InstanceNorm(OfChannels):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Mean and deviation of each channel are kept too."""
-        return PRODUCT._replace(words=int(self.channels))
+        return PRODUCT._replace(words=self.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class ResponseNorm(OfChannels):
         """Norms, their mean, their share of it, its scale, one product and sum."""
         held = (*held, *maps)
         one, each = Shape(1, 1, 1), Shape(after.channels, 1, 1)
-        learnt = int(self.channels)
+        learnt = self.channels
         norms = tape.op(maps, each, held, PRODUCT)
         mean = tape.op((norms,), one, (*held, norms))
         mean = tape.op((mean,), one, (*held, norms))
