@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import options
+from effscale.cli.code import aside
 from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import Parsed, Target, argument, entering
@@ -68,10 +67,11 @@ def command(  # noqa: PLR0913 - options
     """Write a network of other code as a spec, and prove that it is the same.
 
     MODULE:CALLABLE is imported, from the current folder as well, and called (timm:NAME
-    is a model of timm); a .pt2 file of torch.export is loaded. It is traced once,
-    without computing. Its operators become lines, some of them the blocks that papers
-    name (mbconv, bottleneck, dense), others blocks of the file's own; equal ones in a
-    row are one line with repeats. What no spec says is refused by its place.
+    is a model of timm); a .pt2 file of torch.export is loaded; a .yaml file of pycls is
+    read. A module is traced once, without computing. Its operators become lines, some
+    of them the blocks that papers name (mbconv, bottleneck, dense), others blocks of
+    the file's own; equal ones in a row are one line with repeats. What no spec says is
+    refused by its place.
 
     The spec is proved before it is written: params, MACs and activations are those of
     the module to the last integer, by count and by both engines, and with the module's
@@ -82,6 +82,7 @@ def command(  # noqa: PLR0913 - options
       effscale import timm:resnet50 --output my.yaml
       effscale import my_pkg.nets:make_net --arg width=2 --input 1x3x64x64
       effscale import torchvision.models:mobilenet_v2 | effscale scale - --phi 1
+      effscale import RegNetY-800MF_dds_8gpu.yaml --output my.yaml
     """
     mapped = None if output is None else output.with_suffix(".weights.json")
     request.refuse_existing(mapped, "--output")
@@ -89,10 +90,16 @@ def command(  # noqa: PLR0913 - options
     from effscale.module import any_module
     from effscale.report import importing
 
-    with contextlib.redirect_stdout(sys.stderr):  # what their code prints is no answer
-        found = any_module.load(module, dict(arguments))
-        given, named = any_module.given(found.module, inputs)
-        made = network.imported(found, given, named, name=name)
+    if module.endswith((".yaml", ".yml")):
+        options.refuse(
+            {"--arg": arguments, "--input": inputs}, "is for code, not a file"
+        )
+        made = network.of_file(module, name=name)
+    else:
+        with aside():
+            found = any_module.load(module, dict(arguments))
+            given, named = any_module.given(found.module, inputs)
+            made = network.imported(found, given, named, name=name)
     if not (made.proof.holds or unproven):
         raise TranslationError(_unproved(module, made))
     text = importing.text(made, module)
@@ -103,7 +110,8 @@ def command(  # noqa: PLR0913 - options
             options.note(line, quiet=request.quiet)
         return
     options.write(output, text, quiet=request.quiet)
-    options.write(mapped, importing.weights(made, module), quiet=request.quiet)
+    if made.mapping:
+        options.write(mapped, importing.weights(made, module), quiet=request.quiet)
     request.deliver(answer, to_file=False)
 
 

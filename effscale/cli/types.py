@@ -411,3 +411,19 @@ def argument(text: str) -> tuple[str, str]:
     if not (equals and name.isidentifier()):
         raise ValueError("KEY=VALUE such as num_classes=10")
     return name, value
+
+
+def taking(text: str) -> dict[str, str]:
+    """`depth=depth_mult,width=width_mult`: which keyword takes which multiplier."""
+    pairs = [each.partition("=")[::2] for each in text.split(",")]
+    found = {dimension.strip(): keyword.strip() for dimension, keyword in pairs}
+    known = found.keys() <= {"depth", "width", "resolution"}
+    if not (
+        known
+        and len(found) == len(pairs)
+        and all(map(str.isidentifier, found.values()))
+    ):
+        raise ValueError(
+            "DIMENSION=KEYWORD of depth, width, resolution, such as width=w"
+        )
+    return found

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from effscale.errors import TranslationError
+from effscale.importing import pycls
 from effscale.importing.operators import Reading
-from effscale.importing.proof import Proof, prove
+from effscale.importing.proof import Proof, measured, prove
 from effscale.importing.stages import said
 from effscale.importing.trace import trace
 from effscale.importing.tree import tree
@@ -64,6 +66,23 @@ def imported(
     return Imported(_with_figures(found.spec, proof), names, proof)
 
 
+def of_file(path: str, *, name: str | None = None) -> Imported:
+    """The network of a configuration file of pycls, counted, built and measured.
+
+    Raises:
+        TranslationError: if it is no such file, or no spec says what it says.
+    """
+    if not Path(path).is_file():
+        raise TranslationError(f"{path}: expected a file, found none")
+    if not pycls.is_pycls(path):
+        raise TranslationError(
+            f"{path}: expected a configuration of pycls, with MODEL.TYPE"
+        )
+    spec = pycls.imported(path, name or name_of(path))
+    proof = measured(spec)
+    return Imported(_with_figures(spec, proof), {}, proof)
+
+
 def _with_figures(spec: Spec, proof: Proof) -> Spec:
     """The spec, which expects the figures of itself that are proved."""
     figures = {each.name: each.counted for each in proof.figures if each.same}
@@ -104,7 +123,8 @@ def from_module(
 def name_of(reference: str) -> str:
     """What a spec is called that is made of this: `resnet50` of `timm:resnet50`."""
     last = reference.replace("\\", "/").rpartition("/")[2].rpartition(":")[2]
-    last = last.removesuffix(".pt2").rpartition(".")[2]
+    for suffix in (".pt2", ".yaml", ".yml"):
+        last = last.removesuffix(suffix)
     kept = "".join(
         c if c.isascii() and (c.isalnum() or c in "._+-") else "-" for c in last
     )

@@ -16,6 +16,7 @@ from effscale.importing.trace import shared_copy
 from effscale.module import any_module
 from effscale.module.build import build
 from effscale.module.inputs import filled, leaves
+from effscale.module.measure import measure_spec
 from effscale.spec.geometry import least_sides
 
 if TYPE_CHECKING:
@@ -57,10 +58,30 @@ class Proof:
     unread: Mapping[str, int] = field(default_factory=dict)
     #: What is wrong, or could not be compared.
     faults: tuple[str, ...] = ()
+    #: Whether it was made of a module that runs, so that there are outputs to compare.
+    of_module: bool = True
 
     @property
     def holds(self) -> bool:
-        return not self.faults and self.apart is not None and bool(self.figures)
+        compared = self.apart is not None or not self.of_module
+        return not self.faults and compared and bool(self.figures)
+
+
+def measured(spec: Spec) -> Proof:
+    """What there is to prove of a spec that was made of a file, of no module."""
+    cost = count(spec)
+    engines: tuple[Engine, ...] = ("fvcore", "torch")
+    found = {f"spec by {each}": measure_spec(spec, each) for each in engines}
+    figures = [
+        Figure(
+            name,
+            int(getattr(cost, name)),
+            {who: int(getattr(each, name)) for who, each in found.items()},
+        )
+        for name in FIGURES
+    ]
+    faults = tuple(_said(each) for each in figures if not each.same)
+    return Proof(tuple(figures), faults=faults, of_module=False)
 
 
 def mapping(ours: nn.Module, said: Said) -> dict[str, str]:

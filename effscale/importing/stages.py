@@ -204,11 +204,7 @@ def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
         else:
             blocks = named(items, style)
             known = all(isinstance(item.line, _KNOWN) for item in blocks)
-            rows += (
-                [Row((item,)) for item in blocks]
-                if known
-                else [Row(tuple(blocks), unit)]
-            )
+            rows += [Row((e,)) for e in blocks] if known else [Row(tuple(items), unit)]
         c_in = items[-1].c_out
     return rows
 

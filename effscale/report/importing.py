@@ -28,7 +28,8 @@ def said(proof: Proof) -> str:
     if not proof.holds:
         return f"NOT PROVED to be the same network: {'; '.join(proof.faults)}"
     names = ", ".join(each.name for each in proof.figures)
-    return f"Proved: {names} equal by count and both engines; {_outputs(proof)}."
+    more = f"; {_outputs(proof)}" if proof.of_module else ""
+    return f"Proved: {names} equal by count and both engines{more}."
 
 
 def _outputs(proof: Proof) -> str:
@@ -89,10 +90,10 @@ def report(
     ]
     if output is not None and mapped is not None:
         lines = len(text(made, reference).splitlines())
-        heading += [
-            ("written", f"{output}, {lines} lines"),
-            ("weights", f"{mapped}, {len(made.mapping):,} tensors by name"),
-        ]
+        heading.append(("written", f"{output}, {lines} lines"))
+        if made.mapping:
+            named = f"{mapped}, {len(made.mapping):,} tensors by name"
+            heading.append(("weights", named))
     heading.append(
         ("proved", said(proof).removeprefix("Proved: ") if proof.holds else said(proof))
     )

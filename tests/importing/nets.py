@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import torch
@@ -199,3 +200,13 @@ NETS: dict[Callable[[], nn.Module], list[str]] = {
     dense: ["dense", "transition", "dense"],
     mixed: ["mixed", "max_pool", "mixed"],
 }
+
+
+def sized(*, d: float = 1.0, w: float = 1.0, side: int = 32) -> nn.Module:
+    """3×3 convolutions, as many and as wide as it is told."""
+    assert side % 8 == 0
+    width = int(8 * w)
+    layers = [nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(ceil(2 * d))]
+    first = nn.Conv2d(3, width, 3, 2, 1, bias=False)
+    pool = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(first, *layers, *pool, nn.Linear(width, 5))
