@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from effscale.arrays import ONE, clipped, every, is_array, maximum, where
 from effscale.errors import LayerError
-from effscale.network.blocks import squeeze_excite
+from effscale.network.blocks import channel_attention, squeeze_excite
 from effscale.network.cells import Ends
 from effscale.network.combinators import (
     IDENTITY,
@@ -20,6 +20,7 @@ from effscale.network.combinators import (
     Sequential,
 )
 from effscale.network.operators.convolution import Conv, TransposedConv
+from effscale.network.operators.elementwise import Dropout, Multiply
 from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import PixelShuffle, Upsample
@@ -100,6 +101,12 @@ def step(
             return style.act(line.activation), c_in
         case steps.SqueezeExcite():
             return squeeze_excite(c_in, c_in, line.se_ratio, style, None), c_in
+        case steps.Multiply():
+            return Multiply(line.by), c_in
+        case steps.Dropout():
+            return Dropout(line.rate), c_in
+        case steps.ChannelAttention():
+            return channel_attention(c_in, line.size), c_in
         case steps.Branches():
             return _branches(line, c_in, style, unstated)
         case steps.Residual():
@@ -176,18 +183,16 @@ def _residual(
 def _branches(
     line: steps.Branches, c_in: Int, style: Style, unstated: Int | None
 ) -> Step:
-    """Branches of one feature map, summed or put one after the other."""
+    """Branches of one feature map, merged."""
     nodes, widths = [], []
     for index, branch in enumerate(line.branches):
         layer, c_out = chain(branch, c_in, style, unstated)
         nodes.append(Node(f"branch{index}", (0,), layer))
         widths.append(c_out)
     ends = tuple(range(1, len(nodes) + 1))
-    if line.block == "sum":
-        nodes.append(Node("sum", ends, IDENTITY))
-        return Graph(1, tuple(nodes), (len(nodes),)), widths[0]
-    nodes.append(Node("concat", ends, IDENTITY, merge="concat"))
-    return Graph(1, tuple(nodes), (len(nodes),)), sum(widths)
+    nodes.append(Node(line.block, ends, IDENTITY, merge=line.block))
+    c_out = sum(widths) if line.block == "concat" else widths[0]
+    return Graph(1, tuple(nodes), (len(nodes),)), c_out
 
 
 class Make(Protocol):

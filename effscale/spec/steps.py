@@ -38,6 +38,7 @@ from effscale.spec.values import (
     Read,
     Reads,
     Repeats,
+    Share,
     Widths,
     Window,
     of_block,
@@ -75,7 +76,8 @@ KEYS = (
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "rate"),
+    *("by", "size", "shared"),
     *("branches", "layers", "shortcut", "projection"),
 )
 
@@ -417,10 +419,37 @@ class SqueezeExcite(Line):
     se_ratio: Annotated[float, values.number(0, 1, above=True)]
 
 
-class Branches(Line):
-    """Branches side by side: their channels one after the other, or their sum."""
+class Multiply(Line):
+    """What comes in times a number."""
 
-    block: Literal["concat", "sum"]
+    block: Literal["multiply"]
+    #: The number: -1 takes it away from what it is added to.
+    by: Annotated[float, values.number(-100, 100)]
+
+
+class Dropout(Line):
+    """Elements dropped in training."""
+
+    block: Literal["dropout"]
+    #: How many of them.
+    rate: Share
+
+
+class ChannelAttention(Line):
+    """Each channel times what a 1-D convolution makes of the channels' means (ECA)."""
+
+    block: Literal["channel_attention"]
+    #: Channels that it sees; left out, as many as follow from the number of channels.
+    size: Annotated[int, values.odd(1, 63)] | None = None
+
+
+class Branches(Line):
+    """Branches side by side: their channels one after the other, or sum or product.
+
+    The first says the size; those of a single position are for all of them.
+    """
+
+    block: Literal["concat", "sum", "product"]
     branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
 
     @property
@@ -522,6 +551,10 @@ STEPS: dict[str, type[Line]] = {
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
     "sum": Branches,
+    "product": Branches,
+    "multiply": Multiply,
+    "dropout": Dropout,
+    "channel_attention": ChannelAttention,
     "residual": Residual,
 }
 
@@ -550,6 +583,9 @@ AnyStep = (
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
+    | Annotated[Multiply, Tag("Multiply")]
+    | Annotated[Dropout, Tag("Dropout")]
+    | Annotated[ChannelAttention, Tag("ChannelAttention")]
     | Annotated[Residual, Tag("Residual")]
     | Annotated[Use, Tag("Use")]
 )

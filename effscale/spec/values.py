@@ -305,7 +305,24 @@ def limited(figure: limit.Figure) -> Kind:
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
 
-Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
+Activation = Literal[
+    "silu",
+    "relu",
+    "relu6",
+    "hard_swish",
+    "gelu",
+    "none",
+    "gelu_tanh",
+    "leaky_relu",
+    "prelu",
+    "elu",
+    "mish",
+    "hard_mish",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "hard_sigmoid",
+]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 #: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
 #: in all, of an odd number the greater half at the end; `valid` is nothing.
@@ -313,7 +330,7 @@ Padding = Literal["same", "valid", "tensorflow"]
 #: What `same` means in a network.
 SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
-Merging = Literal["concat", "sum"]
+Merging = Literal["concat", "sum", "product"]
 Interpolation = Literal["nearest", "bilinear"]
 #: How the weights of a convolution begin (`effscale.module.operators` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
