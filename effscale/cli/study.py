@@ -109,8 +109,9 @@ objective_option = click.option(
     "--objective",
     type=Parsed("EXPRESSION", parsed),
     help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
-    "gamma, height, width, seconds and any number that the command writes to {out}, "
-    "such as latency, by + - * / ** and log, exp, sqrt, min, max, abs.  "
+    "gamma, height, width, seconds, peak_memory in bytes, and any number that the "
+    "command writes to {out}, such as latency, by + - * / ** and log, exp, sqrt, min, "
+    "max, abs.  "
     f"[default: {PAPER}]",
 )
 
