@@ -20,7 +20,7 @@ from effscale.network.operators.convolution import (
     TransposedConv,
     margins,
 )
-from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
+from effscale.network.operators.elementwise import Act, Bins, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
@@ -126,7 +126,7 @@ def _margins(
 ) -> tuple[int, ...]:
     """TensorFlow's padding of (N, C, H, W): above, below, left, right."""
     windows = zip(map(int, x.shape[2:]), reach, stride, strict=True)
-    return tuple(each for window in windows for each in margins(*window))
+    return tuple(int(n) for window in windows for n in margins(*window))
 
 
 def _draw_conv(module: nn.Conv2d) -> None:
@@ -353,6 +353,24 @@ class Resized(nn.Module):
         return self.mode
 
 
+class BinsOfSides(nn.Module):
+    """What comes in, beside the fixed numbers that bins stand for."""
+
+    def __init__(self, bins: Bins) -> None:
+        super().__init__()
+        numbers = torch.zeros(1, bins.count, 1, 1)
+        self.weight = nn.Parameter(numbers, requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same; a loss and a decoder take the mean of softmax by `weight`."""
+        return x
+
+    def reset_parameters(self) -> None:
+        """0, 1, 2 and so on."""
+        count = self.weight.shape[1]
+        self.weight.copy_(torch.arange(count, dtype=torch.float).view(1, -1, 1, 1))
+
+
 class Upsampled(nn.Module):
     """A map so many times as high and as wide."""
 
@@ -378,6 +396,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Act: lambda act: ACTIVATIONS[act.kind](),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
+    Bins: BinsOfSides,
     Shift: lambda _: Shifted(),
     Pool: _pool,
     GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
@@ -398,4 +417,5 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,
+    BinsOfSides: BinsOfSides.reset_parameters,
 }
