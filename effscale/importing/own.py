@@ -168,21 +168,27 @@ def _more(each: Form, general: Mapping[Lines, Form]) -> Form:
     return replace(more, stride=each.stride)
 
 
-def _shares(lines: Lines, c_in: int, whole: int) -> tuple[Lines, int]:
+def _shares(
+    lines: Lines, c_in: int, whole: int, unstated: int | None = None
+) -> tuple[Lines, int]:
     """Lines with shares for widths, and what comes out.
+
+    `unstated` are the channels that come into the residual around them.
 
     ValueError where a width is no share that is cut to it.
     """
     found: list[Line] = []
     for line in lines:
-        shared, c_in = _shared(line, c_in, whole)
+        shared, c_in = _shared(line, c_in, whole, unstated)
         found.append(shared)
     return tuple(found), c_in
 
 
-def _shared(line: Line, c_in: int, whole: int) -> tuple[Line, int]:
+def _shared(
+    line: Line, c_in: int, whole: int, unstated: int | None
+) -> tuple[Line, int]:
     if isinstance(line, steps.Conv):
-        channels: Any = c_in if line.channels is None else line.channels
+        channels: Any = line.of(c_in, unstated)
         if channels != whole and channels % c_in == 0 and channels > c_in:
             own: dict[str, Any] = {"expand_ratio": float(channels // c_in)}
         else:
@@ -191,9 +197,10 @@ def _shared(line: Line, c_in: int, whole: int) -> tuple[Line, int]:
     if not line.chains:
         return line, int(line.c_out(c_in))
     ends: list[int] = []
+    around = c_in if isinstance(line, steps.Residual) else unstated
 
     def within(chain: Lines) -> Lines:
-        made, end = _shares(chain, c_in, whole)
+        made, end = _shares(chain, c_in, whole, around)
         ends.append(end)
         return made
 

@@ -236,9 +236,7 @@ def _again(rows: list[Row], index: int, length: int) -> bool:
         rows[index : index + length],
         rows[index + length : index + 2 * length],
     )
-    if any(
-        row.unit is not None or isinstance(row.items[0].line, KNOWN) for row in part
-    ):
+    if any(len(row.items) > 1 or isinstance(row.items[0].line, KNOWN) for row in part):
         return False
     first, last = part[0].items[0], part[-1].items[0]
     kept = first.c_in == last.c_out and all(keeps(row.items[0].line) for row in part)
