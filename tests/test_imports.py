@@ -26,6 +26,7 @@ BESIDE = {
     "errors",
     "extras",
     "markup",
+    "limit",
     "quantity",
     "version",
 }
@@ -42,6 +43,7 @@ HOMES = {
 HEAVY = set().union(*HOMES.values())
 #: Modules that one other module imports, of the same room, and why they are not in it.
 REASONS = {
+    "cli.limits": "options that grid will have, too",
     "check.structure": "a family of rules",
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
@@ -50,10 +52,10 @@ REASONS = {
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
-    "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
-    "spec.meanings": "a glossary, without the schema that says it",
+    "network.outputs": "parts that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
+    "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
     "train.checkpoint": "files of any training, without what a training does",

@@ -10,18 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
-    ValidationInfo,
     model_serializer,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from effscale.choices import STORED_BYTES, StoredName
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
@@ -33,15 +30,14 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
+from effscale.spec.norm import NetworkNorm, Norm
+from effscale.spec.outputs import Head, Output
 from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
-    MAX_CHANNELS,
     ActivationName,
     Channels,
     Count,
-    Flag,
     GateName,
-    Limit,
     Model,
     Multiplier,
     Name,
@@ -58,15 +54,13 @@ from effscale.spec.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.errors import Place
-    from effscale.spec.steps import Lines
+    from effscale.spec.outputs import AnyOutput
 
 
 RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
 StemRule = Literal["scaled", "fixed", "mbconv"]
 HeadRule = Literal["scaled", "fixed", "grows"]
-NormKind = Literal["batch", "layer"]
 EndsRule = Literal["scaled", "fixed"]
 InsideRule = Literal["scaled", "ratio"]
 
@@ -159,47 +153,6 @@ def _one_or_list(steps: Steps) -> Any:  # noqa: ANN401
     return written[0] if len(written) == 1 else written
 
 
-def _of_batch(momentum: float, info: ValidationInfo) -> float:
-    """The momentum, where there are running statistics that it could be of."""
-    if info.data.get("kind") == "layer":
-        expected = "none beside kind: layer"
-        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
-    return momentum
-
-
-class Norm(Model):
-    """Batch normalisation, or layer normalisation of each position's channels.
-
-    Momentum is of batch norm alone, as torch means it (TensorFlow's is 1 − it).
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "not": {
-                "properties": {"kind": {"const": "layer"}},
-                "required": ["kind", "momentum"],
-            }
-        }
-    )
-    kind: Annotated[NormKind, values.choice(*get_args(NormKind))] = "batch"
-    eps: Annotated[float, values.number(0, 1, above=True)] = 1e-3
-    momentum: Annotated[Share, AfterValidator(_of_batch)] = 0.01
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_convnext(cls, stated: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-        """The epsilon of a layer norm, where none is stated, is another."""
-        if isinstance(stated, dict) and stated.get("kind") == "layer":
-            return {"eps": 1e-6, **stated}
-        return stated
-
-    @model_serializer(mode="wrap")
-    def _of_its_kind(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
-        """Its kind is written where it is not batch norm, momentum where it is."""
-        unsaid = "kind" if self.kind == "batch" else "momentum"
-        return {name: each for name, each in serialize(self).items() if name != unsaid}
-
-
 class Squeeze(Model):
     """Squeeze-and-excitation, the same in all blocks that have an `se_ratio`.
 
@@ -216,19 +169,6 @@ class Squeeze(Model):
     divisor: Annotated[int, values.whole(1, 1024)] = 1
     activation: ActivationName | None = None
     gate: GateName = "sigmoid"
-
-
-class Head(Model):
-    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
-
-    layers: Steps = ()
-    channels: Channels | None = None
-    #: Width of a linear layer and an activation before the last one.
-    hidden: Channels | None = None
-    classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 1000
-    dropout: Share = 0.0
-    #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
-    classifier: Flag = True
 
 
 class Coefficients(Model):
@@ -250,11 +190,19 @@ class Coefficients(Model):
 
 
 class Budget(Model):
-    """What a network may cost at most; `effscale check` holds it to that."""
+    """Limits of what a network may cost; `effscale check` holds it to them."""
 
-    macs: Limit | None = None
-    params: Limit | None = None
-    activations: Limit | None = None
+    macs: Annotated[str, values.limited("macs")] | None = None
+    params: Annotated[str, values.limited("params")] | None = None
+    activations: Annotated[str, values.limited("activations")] | None = None
+    #: Weights and the most that feature maps take at once, of `batch` images.
+    memory: Annotated[str, values.limited("memory")] | None = None
+    #: The same in training, gradients of weights included.
+    training_memory: Annotated[str, values.limited("training_memory")] | None = None
+    #: Images at once, for memory.
+    batch: Annotated[int, values.whole(1, 2**16)] | None = None
+    #: What weights and feature maps are stored as, for memory.
+    dtype: Annotated[StoredName, values.choice(*STORED_BYTES)] | None = None
 
 
 class Expected(Model):
@@ -312,7 +260,7 @@ class Variant(Model):
 
 
 #: The sections behind the stages, of which a network has one group or the other.
-ENDS = (("head",), ("neck", "heads"))
+ENDS = (("head",), ("neck", "heads"), ("outputs",))
 
 
 class Spec(Model):
@@ -326,7 +274,7 @@ class Spec(Model):
     resolution: Resolution
     image_channels: Channels = 3
     activation: ActivationName = "silu"
-    norm: Norm = Norm()
+    norm: NetworkNorm = Norm()
     squeeze_excite: Squeeze = Squeeze()
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.
@@ -347,6 +295,8 @@ class Spec(Model):
     head: Head | None = None
     neck: Neck | None = None
     heads: Heads | None = None
+    #: Heads of any kind, by the names that their outputs have, in the place of both.
+    outputs: dict[Name, Output] = Field(default={})
     scaling: Scaling | None = None
     rounding: Annotated[
         Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)
@@ -358,12 +308,6 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
-
-    @property
-    def head_lines(self) -> dict[Place, Lines]:
-        """The lines of heads that take what the last stage puts out, by place."""
-        heads = {k: each for k, each in self.sections.items() if isinstance(each, Head)}
-        return {(name, "layers"): each.layers for name, each in heads.items()}
 
     @property
     def sections(self) -> dict[str, Head | Neck | Heads]:
@@ -381,14 +325,19 @@ class Spec(Model):
                 return None
 
     @property
-    def classifying(self) -> tuple[str, Head | Heads]:
-        """The section that tells classes apart, behind its key."""
-        sections = self.sections.items()
-        return next((k, each) for k, each in sections if not isinstance(each, Neck))
+    def classifying(self) -> dict[tuple[str, ...], Head | Heads | AnyOutput]:
+        """What tells classes apart, by its place."""
+        found: dict[tuple[str, ...], Head | Heads | AnyOutput] = {
+            (name,): each
+            for name, each in self.sections.items()
+            if not isinstance(each, Neck)
+        }
+        return found | {("outputs", k): each for k, each in self.outputs.items()}
 
     @property
     def classes(self) -> int:
-        return self.classifying[1].classes
+        """Those of the first that tells some apart."""
+        return next(iter(self.classifying.values())).classes
 
     def _repr_html_(self) -> str:
         """The stages as the file has them, for notebooks."""

@@ -6,12 +6,13 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from effscale.arrays import strided, valid
+from effscale.arrays import strided
 from effscale.errors import MISFIT, Fault
-from effscale.spec import wiring
+from effscale.spec import outputs, wiring
 from effscale.spec.geometry import (
     expanded,
     keeps_size,
@@ -30,6 +31,7 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
+from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
@@ -61,6 +63,10 @@ class Map(NamedTuple):
     channels: int
     height: int
     width: int
+
+    @property
+    def elements(self) -> int:
+        return self.channels * self.height * self.width
 
     @property
     def size(self) -> str:
@@ -188,14 +194,13 @@ class Walk:
                 self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
-        if line.whole:
-            return Map(channels, 1, 1)
-        kernel, stride, padding = line.window
-        sides = (
-            grows * (valid(n, k, s) if padding == "valid" else strided(n, s))
-            for n, k, s, grows in zip(here[1:], kernel, stride, line.grows, strict=True)
-        )
-        return Map(channels, *sides)
+        sides = [int(line.side_after(n, axis)) for axis, n in enumerate(here[1:])]
+        if min(sides) < 1:  # behind a pool of the whole map
+            rows, columns = line.window[0]
+            self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
+        there = Map(channels, *(max(1, side) for side in sides))
+        self.normalised(line, there, at)
+        return there
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
         """Note groups that do not divide the channels, weights shared by unequals."""
@@ -213,6 +218,24 @@ class Walk:
         if self.shared.setdefault(line.shared, weights) != weights:
             message = "expected a convolution like the first of that name, got"
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
+
+    def normalised(self, line: Line, here: Map, at: Place) -> None:
+        """Note a norm whose groups do not divide the channels, or of one number."""
+        stated: Norm | bool | None = getattr(line, "norm", False)
+        norm = self.spec.norm
+        if isinstance(stated, Norm):
+            norm, at = stated, (*at, "norm")
+        elif stated is False or (stated is None and not isinstance(line, Normalise)):
+            return
+        groups = norm.group_width or norm.groups or 1
+        if norm.kind == "instance":
+            groups = here.channels
+        if norm.kind == "group" and here.channels % groups:
+            what = "groups" if norm.group_width is None else "of a group"
+            message = f"expected a divisor of {here.channels} channels, got {groups}"
+            self.wrong(at, f"{message} {what}")
+        elif norm.kind in {"group", "instance"} and groups == here.elements:
+            self.wrong(at, f"expected several numbers to normalise, got {here}")
 
     def grouped(
         self, line: Conv | TransposedConv, c_in: int, c_out: int, at: Place
@@ -316,10 +339,12 @@ def faults(spec: Spec) -> Iterator[Fault]:
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     taps = tapped(spec) if spec.detector else []
-    yield from wiring.faults(spec, [k + 1 for k in taps] or [len(spec.stages)])
-    _, *stages = walk.stages(image)
-    for place, lines in spec.head_lines.items():
-        walk.through(lines, stages[-1], place)
+    yield from wiring.faults(spec, taps)
+    stem, *stages = walk.stages(image)
+    for end in wiring.ends(spec):
+        read = [(stem, *stages)[k] for k in end.numbers]
+        walk.through(end.lines, read[0], (*end.place, "layers"))
+    yield from _outputs(spec, (stem, *stages))
     yield from walk.faults
     if not spec.detector:
         yield from _only_of_detectors(spec)
@@ -327,6 +352,25 @@ def faults(spec: Spec) -> Iterator[Fault]:
     from effscale.spec.neck_faults import faults_of_detector  # where there is one
 
     yield from faults_of_detector(walk, *spec.detector, stages)
+
+
+def _outputs(spec: Spec, passed: Sequence[Map]) -> Iterator[Fault]:
+    """Outputs beside another head, none, or of levels that do not follow each other."""
+    if not (spec.outputs or spec.sections):
+        yield Fault(("outputs",), "expected at least one, found none", "EFF107")
+    for key in ("head", "neck", "heads"):
+        if spec.outputs and getattr(spec, key) is not None:
+            yield Fault((key,), "expected none beside outputs", "EFF404")
+    for end, output in zip(wiring.ends(spec), spec.outputs.values(), strict=False):
+        for fault in outputs.faults(output):
+            yield fault.within(end.place)
+        sizes = [passed[k] for k in end.numbers] if outputs.of_levels(output) else []
+        for k, (before, after) in enumerate(pairwise(sizes), 1):
+            height, width = (strided(side, 2) for side in before[1:])
+            if after[1:] != (height, width):
+                of = f"half of {output.reads[k - 1]}"
+                message = f"expected {height}×{width} px, {of}, got {after.size}"
+                yield Fault((*end.place, "reads", k), message)
 
 
 def _only_of_detectors(spec: Spec) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.network.operators.operator import PRODUCT, Operator, Traffic
+from effscale.network.operators.operator import PRODUCT, Cost, Operator, Traffic
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape
@@ -54,6 +54,23 @@ class Dropout(Operator):
 
 
 @dataclass(frozen=True, slots=True)
+class Bins(Operator):
+    """What is handed on, with the fixed numbers that so many logits stand for.
+
+    They count as parameters, as ultralytics' `DFL` has them, one set for all levels;
+    `effscale.decode` takes the mean of them.
+    """
+
+    count: int
+    shared: str | None = "bins"
+
+    label = "bins"
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.count)
+
+
+@dataclass(frozen=True, slots=True)
 class Flatten(Operator):
     """A feature map of one position as a vector."""
 
@@ -68,5 +85,5 @@ class Shift(Operator):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """A view of what is padded by a row and a column."""
-        channels, height, width = map(int, before)
+        channels, height, width = before
         return Traffic(elements=channels * (height + 1) * (width + 1))
