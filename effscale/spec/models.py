@@ -10,18 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
-    ValidationInfo,
     model_serializer,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from effscale.choices import STORED_BYTES, StoredName
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
@@ -33,6 +30,7 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
+from effscale.spec.norm import NetworkNorm, Norm
 from effscale.spec.outputs import Head, Output
 from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
@@ -40,7 +38,6 @@ from effscale.spec.values import (
     Channels,
     Count,
     GateName,
-    Limit,
     Model,
     Multiplier,
     Name,
@@ -64,7 +61,6 @@ RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
 StemRule = Literal["scaled", "fixed", "mbconv"]
 HeadRule = Literal["scaled", "fixed", "grows"]
-NormKind = Literal["batch", "layer"]
 EndsRule = Literal["scaled", "fixed"]
 InsideRule = Literal["scaled", "ratio"]
 
@@ -157,47 +153,6 @@ def _one_or_list(steps: Steps) -> Any:  # noqa: ANN401
     return written[0] if len(written) == 1 else written
 
 
-def _of_batch(momentum: float, info: ValidationInfo) -> float:
-    """The momentum, where there are running statistics that it could be of."""
-    if info.data.get("kind") == "layer":
-        expected = "none beside kind: layer"
-        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
-    return momentum
-
-
-class Norm(Model):
-    """Batch normalisation, or layer normalisation of each position's channels.
-
-    Momentum is of batch norm alone, as torch means it (TensorFlow's is 1 − it).
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "not": {
-                "properties": {"kind": {"const": "layer"}},
-                "required": ["kind", "momentum"],
-            }
-        }
-    )
-    kind: Annotated[NormKind, values.choice(*get_args(NormKind))] = "batch"
-    eps: Annotated[float, values.number(0, 1, above=True)] = 1e-3
-    momentum: Annotated[Share, AfterValidator(_of_batch)] = 0.01
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_convnext(cls, stated: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-        """The epsilon of a layer norm, where none is stated, is another."""
-        if isinstance(stated, dict) and stated.get("kind") == "layer":
-            return {"eps": 1e-6, **stated}
-        return stated
-
-    @model_serializer(mode="wrap")
-    def _of_its_kind(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
-        """Its kind is written where it is not batch norm, momentum where it is."""
-        unsaid = "kind" if self.kind == "batch" else "momentum"
-        return {name: each for name, each in serialize(self).items() if name != unsaid}
-
-
 class Squeeze(Model):
     """Squeeze-and-excitation, the same in all blocks that have an `se_ratio`.
 
@@ -235,11 +190,19 @@ class Coefficients(Model):
 
 
 class Budget(Model):
-    """What a network may cost at most; `effscale check` holds it to that."""
+    """Limits of what a network may cost; `effscale check` holds it to them."""
 
-    macs: Limit | None = None
-    params: Limit | None = None
-    activations: Limit | None = None
+    macs: Annotated[str, values.limited("macs")] | None = None
+    params: Annotated[str, values.limited("params")] | None = None
+    activations: Annotated[str, values.limited("activations")] | None = None
+    #: Weights and the most that feature maps take at once, of `batch` images.
+    memory: Annotated[str, values.limited("memory")] | None = None
+    #: The same in training, gradients of weights included.
+    training_memory: Annotated[str, values.limited("training_memory")] | None = None
+    #: Images at once, for memory.
+    batch: Annotated[int, values.whole(1, 2**16)] | None = None
+    #: What weights and feature maps are stored as, for memory.
+    dtype: Annotated[StoredName, values.choice(*STORED_BYTES)] | None = None
 
 
 class Expected(Model):
@@ -311,7 +274,7 @@ class Spec(Model):
     resolution: Resolution
     image_channels: Channels = 3
     activation: ActivationName = "silu"
-    norm: Norm = Norm()
+    norm: NetworkNorm = Norm()
     squeeze_excite: Squeeze = Squeeze()
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.
