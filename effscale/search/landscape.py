@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from effscale.errors import LayerError, ScaleError
 from effscale.growth.growth import Variant, family, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import leaves_an_image, scale
-from effscale.search.fit import of_shape, ray
+from effscale.search.asked import Bounds
+from effscale.search.fit import intervals, of_shape
 from effscale.search.reachable import Intervals, axes, simplest
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class Path:
 
     strategy: str
     points: list[Point]
-    left: int  #: networks between them that were left out
+    left: int  #: networks between them that were left out, or are none
 
 
 def on_rays(spec: Spec, low: float, high: float) -> Iterator[Path]:
@@ -66,21 +68,20 @@ def on_rays(spec: Spec, low: float, high: float) -> Iterator[Path]:
     Raises:
         ScaleError: if a strategy has none.
     """
-    highest = int(int(count(spec).macs) * 2.0**high * 1.5)
     for name in growth_of(spec).strategies:
-        found = ray(spec, highest, name=name)
-        ends = [
-            (max(float(start), low), float(min(end, np.nextafter(high, np.inf))))
-            for start, end in zip(found.phi, found.end, strict=True)
-            if end > low and start <= high
-        ]
+        found = intervals(spec, name, Bounds(), low, high)
+        ends = list(zip(found.start.tolist(), found.end.tolist(), strict=True))
         whole = {k for k, (a, b) in enumerate(ends) if math.ceil(a) < b}
         chosen = sorted(_evenly(len(ends), MOST_ON_RAY) | whole)
-        points = [
-            Point(family(spec, [simplest(*ends[k])], [name])[0], ends[k])
-            for k in chosen
-        ]
-        yield Path(name, points, len(ends) - len(chosen))
+        points = []
+        for k in chosen:
+            with suppress(LayerError, ScaleError):  # no network: the next one may be
+                points.append(
+                    Point(family(spec, [simplest(*ends[k])], [name])[0], ends[k])
+                )
+        if not points:
+            raise ScaleError(f"no candidate of {name} is a network")
+        yield Path(name, points, len(ends) - len(points))
 
 
 def _evenly(count: int, most: int) -> set[int]:

@@ -147,7 +147,7 @@ def opened(spec: es.Spec, tmp_path: Path) -> Iterator[Page]:
 
 @needs_browser[1]
 def test_in_a_browser_keys_and_clicks_choose_networks(
-    opened: Page, data: dict[str, Any]
+    opened: Page, data: dict[str, Any], run: Run
 ) -> None:
     assert opened.locator("#command").inner_text() == "effscale scale digits --phi 0"
     opened.locator("#phi").focus()
@@ -166,6 +166,9 @@ def test_in_a_browser_keys_and_clicks_choose_networks(
     assert f"{int(unpacked(data, 'macs')[one]):,}" in figures
     before = opened.locator("#command").inner_text()
     assert before.startswith("effscale fit digits --free --macs ")
+    nearest = rows(run, before)[0]
+    assert nearest["macs"] == int(unpacked(data, "macs")[one])
+    assert nearest["params"] == int(unpacked(data, "params")[one])
     opened.locator("#cloud").click(position={"x": 60, "y": 150})
     assert opened.locator("#command").inner_text() != before
     opened.locator("#copy").click()
