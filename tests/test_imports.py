@@ -45,6 +45,7 @@ REASONS = {
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
+    "module.attention": "how torch runs what some networks have",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
     "network.heads": "a part that some networks have",

@@ -5,6 +5,8 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 
 from __future__ import annotations
 
+from itertools import chain
+from math import lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.arrays import every, is_array, on_paper
@@ -12,9 +14,9 @@ from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
-from effscale.spec.geometry import least_sides, too_small
+from effscale.spec.geometry import least_sides, lines_of, too_small
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.steps import Line
+from effscale.spec.steps import Attention, Line
 from effscale.spec.structure import faults, fits_by_itself
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     if multipliers.is_identity:
         return spec
     multipliers = multipliers.by(spec.rounding)
-    rules = rules or Rules.of(spec.rounding)
+    rules = rules or rules_of(spec)
     followed: set[str] = set()
 
     def change(role: Role, number: Int) -> Int:
@@ -108,6 +110,22 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
         for fault in faults(sized):
             raise ScaleError(f"{spec.name} scaled: {fault.said}")
     return sized
+
+
+def rules_of(spec: Spec) -> Rules:
+    """The rules of a spec: its `rounding`, and channels that are whole heads."""
+    lines = (*lines_of(spec), *chain(*spec.blocks.values()))
+    return Rules.of(spec.rounding, lcm(*map(_head_unit, lines)))
+
+
+def _head_unit(line: Line) -> int:
+    """What widths are a multiple of, for the heads of a line and of those within."""
+    own = 1
+    if isinstance(line, Attention):
+        own = int(line.head_width or line.heads or 1)
+        if None not in {line.heads, line.key_width, line.value_width}:
+            own = 1  # heads have widths of their own
+    return lcm(own, *(_head_unit(each) for each in chain(*line.chains.values())))
 
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:

@@ -16,18 +16,21 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, whole_share
-from effscale.errors import Fault
+from effscale.arrays import Int, divided, divides, first, whole_share
+from effscale.errors import Fault, LayerError
 from effscale.spec import values
 from effscale.spec.values import (
     ActivationName,
+    AttendingName,
     Channels,
     Flag,
     InterpolationName,
+    LyingName,
     MergingName,
     Model,
     Multiplier,
     Name,
+    OverName,
     Padding,
     PaddingName,
     Read,
@@ -58,7 +61,9 @@ KEYS = (
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
-    *("activation", "shared", "branches", "layers", "shortcut"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
+    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
+    *("tokens", "activation", "shared", "branches", "layers", "shortcut"),
 )
 
 
@@ -348,6 +353,173 @@ class Residual(Line):
         return self.model_copy(update=update)
 
 
+def whole_units(channels: Int, unit: Int, what: str) -> Int:
+    """How many units there are in so many channels.
+
+    Raises:
+        LayerError: if they are not whole ones.
+    """
+    if not divides(unit, channels):
+        wrong = channels % unit != 0
+        several, units = first(wrong, channels, unit)
+        message = f"{what}: expected a divisor of {several} channels, got {units}"
+        raise LayerError(message, wrong)
+    found: Int = divided(channels, unit)
+    return found
+
+
+class Attention(Line):
+    """What each position makes of others' values, by its query and their keys.
+
+    Convolutions make queries, keys and values of what comes in, and the output of what
+    the heads give.
+    """
+
+    block: Literal["attention"]
+    heads: Channels | None = None
+    #: Channels of a head, in place of how many there are.
+    head_width: Channels | None = None
+    #: Channels of a head's queries and keys, and of its values, where they are others.
+    key_width: Channels | None = None
+    value_width: Channels | None = None
+    #: Whether the keys and values of one head are those of all.
+    multi_query: Flag = False
+    #: By softmax, by cosine, of channels (covariance), or linear in the positions.
+    kind: AttendingName = "softmax"
+    #: Which positions see each other, if not all: those of a window; those at the same
+    #: place of each cell of a grid; those at the same place of each patch.
+    over: OverName | None = None
+    #: Rows and columns of a window, of the grid, of a patch.
+    size: Window | None = None
+    #: Whether windows are moved by half.
+    shift: Flag = False
+    #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.
+    position: LyingName = "none"
+    bias: Flag = True
+    #: Without, what comes in is queries, keys and values already, head by head.
+    project: Flag = True
+    #: Steps before the queries, before the keys, and before the values; without the
+    #: last, values are of what keys are of.
+    queries: Steps = ()
+    keys: Steps = ()
+    values: Steps | None = None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """What queries, keys and values are of; the first says the size."""
+        values = self.keys if self.values is None else self.values
+        every = {"queries": self.queries, "keys": self.keys, "values": values}
+        return {(name,): each for name, each in every.items()}
+
+    def over_chains(self, change: Change) -> Line:
+        update = {"queries": change(self.queries), "keys": change(self.keys)}
+        if self.values is not None:
+            update["values"] = change(self.values)
+        return self.model_copy(update=update)
+
+    @property
+    def alike(self) -> bool:
+        """Whether queries, keys and values are of one map, and of as many heads."""
+        return not (self.queries or self.keys or self.values or self.multi_query)
+
+    def heads_of(self, c_in: Int) -> tuple[Int, Int, Int]:
+        """How many heads, and the channels of a key and of a value of each.
+
+        Raises:
+            LayerError: if the channels are no whole number of heads.
+        """
+        parts, key, value = 1 if self.project else 3, self.key_width, self.value_width
+        if self.head_width is not None:
+            key, value = key or self.head_width, value or self.head_width
+            unit = self.head_width if self.project else 2 * key + value
+            heads = whole_units(c_in, unit, "head_width")
+        elif key is not None and value is not None and self.heads is not None:
+            heads = self.heads
+        else:
+            heads = 1 if self.heads is None else self.heads
+            width = whole_units(c_in, parts * heads, "heads")
+            key, value = key or width, value or width
+        return heads, key, value
+
+    def c_out(self, c_in: Int) -> Int:
+        if self.project:
+            return c_in
+        heads, _, value = self.heads_of(c_in)
+        return heads * value
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Heads that are said twice, or do not go into the channels; and the like."""
+        if self.heads is None and self.head_width is None:
+            yield Fault((), "missing heads or head_width", "EFF101")
+            return
+        if self.heads is not None and self.head_width is not None:
+            yield Fault(("head_width",), "expected heads or head_width, got both")
+            return
+        if self.over is None and self.size is not None:
+            yield Fault(("size",), "expected none without over")
+        elif self.over is not None and self.size is None:
+            yield Fault((), f"missing size of the {self.over}", "EFF101")
+        try:
+            heads, key, value = self.heads_of(c_in)
+        except LayerError as error:
+            name, _, message = str(error).partition(": ")
+            yield Fault((name,), message)
+            return
+        yield from self._unfit(c_in, int(heads), int(key), int(value))
+
+    def _unfit(self, c_in: int, heads: int, key: int, value: int) -> Iterator[Fault]:
+        """What cannot be said together."""
+        apart = not self.alike
+        scores = self.kind in {"softmax", "cosine"}
+        wrong = {
+            "shift": self.shift and self.over != "window" and "over: window",
+            "multi_query": self.multi_query and not scores and "kind: softmax",
+            "value_width": self.kind == "covariance"
+            and key != value
+            and f"{key}, as of keys",
+            "kind": self.kind == "covariance"
+            and bool(self.queries or self.keys or self.values)
+            and "another where keys are of another map",
+            "position": self.position != "none" and not scores and "kind: softmax",
+            "over": self.over is not None
+            and apart
+            and "queries, keys and values of one map",
+            "project": not self.project
+            and apart
+            and "queries, keys and values of one map",
+        }
+        yield from ()
+        for name, expected in wrong.items():
+            if expected:
+                got = getattr(self, name)
+                yield Fault((name,), f"expected {expected}, got {got!r}")
+        if self.position != "none" and apart:
+            message = "expected none where keys are of another map, got"
+            yield Fault(("position",), f"{message} {self.position!r}")
+        if not self.project and (parts := heads * (2 * key + value)) != c_in:
+            message = f"expected {parts} channels of queries, keys and values, got"
+            yield Fault((), f"{message} {c_in}")
+
+
+class ClassToken(Line):
+    """Learnt tokens before those of the positions: one column of all of them."""
+
+    block: Literal["class_token"]
+    tokens: Annotated[int, values.whole(1, 1024)] = 1
+
+
+class Positions(Line):
+    """A learnt map of the size of what comes in, added to it."""
+
+    block: Literal["positions"]
+
+
+class FirstToken(Line):
+    """The first position alone, as that of a class token."""
+
+    block: Literal["first_token"]
+
+
 class Use(Line):
     """A block that the file itself defines, under `blocks`."""
 
@@ -373,6 +545,10 @@ STEPS: dict[str, type[Line]] = {
     "concat": Branches,
     "sum": Branches,
     "residual": Residual,
+    "attention": Attention,
+    "class_token": ClassToken,
+    "positions": Positions,
+    "first_token": FirstToken,
 }
 
 
@@ -398,11 +574,15 @@ AnyStep = (
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
     | Annotated[Residual, Tag("Residual")]
+    | Annotated[Attention, Tag("Attention")]
+    | Annotated[ClassToken, Tag("ClassToken")]
+    | Annotated[Positions, Tag("Positions")]
+    | Annotated[FirstToken, Tag("FirstToken")]
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual):
+for _model in (Branches, Residual, Attention):
     _model.model_rebuild()
