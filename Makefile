@@ -40,8 +40,11 @@ cov: $(INSTALLED) ## branch coverage
 snapshots: $(INSTALLED) ## rewrite what commands are expected to print; read the diff
 	$(BIN)/pytest tests/cli --snapshot-update
 
-docs: $(INSTALLED) ## rewrite the output shown in README.md; read the diff
-	$(BIN)/python tests/readme.py
+shown: $(INSTALLED) ## rewrite the output shown in README.md and docs; read the diff
+	$(BIN)/python -m tests.documents
+
+docs: $(INSTALLED) ## build the site of docs into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built
 	nice $(BIN)/python -m tests.fuzz --count 200000 --build 20

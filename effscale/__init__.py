@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from effscale.growth.growth import at_phi
     from effscale.growth.multipliers import Multipliers, compound, strategy
     from effscale.growth.scale import load, scale, variant
+    from effscale.importing.network import from_module
     from effscale.module.anchors import anchors
     from effscale.module.build import Detections, build
     from effscale.module.decode import Decoded, decode
@@ -52,6 +53,7 @@ _HOMES = {
     "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
+    "from_module": "importing.network",
     "load": "growth.scale",
     "loads": "spec.loading",
     "measure": "module.measure",
@@ -80,6 +82,7 @@ __all__ = [
     "decode",
     "dumps",
     "explain",
+    "from_module",
     "load",
     "loads",
     "measure",

@@ -142,11 +142,59 @@ def lines(draw: DrawFn) -> Data:
 
 
 @st.composite
-def own_blocks(draw: DrawFn) -> tuple[dict[str, list[Data]], list[Data]]:
+def parametric(draw: DrawFn) -> tuple[Data, list[Data]]:
+    """A block with parameters, and lines that give it some."""
+    block: Data = {
+        "parameters": {
+            "start": draw(st.sampled_from([0, 3])),
+            "size": None,
+            "stride": 1,
+            "expand_ratio": 2,
+            "wide": draw(CHANNELS),
+            "se": draw(st.sampled_from([0, 0.25])),
+            "inner": draw(st.integers(0, 2)),
+            "bias": False,
+        },
+        "layers": [
+            {
+                "block": "residual",
+                "layers": [
+                    {"block": "depthwise", "kernel": "$start", "activation": "none"},
+                    {"kernel": 1, "expand_ratio": "$expand_ratio", "bias": "$bias"},
+                    {"block": "depthwise", "kernel": "$size", "stride": "$stride"},
+                    {"block": "squeeze_excite", "se_ratio": "$se"},
+                    {"kernel": 1, "channels": "$wide"},
+                    {"block": "poly", "repeats": "$inner"},
+                    {"kernel": 1},
+                ],
+                "projection": draw(
+                    st.sampled_from([[], [{"kernel": 1, "stride": "$stride"}]])
+                ),
+            }
+        ],
+    }
+    line = st.fixed_dictionaries(
+        {"block": st.just("unit"), "size": ODD, "channels": CHANNELS},
+        optional={
+            "start": st.sampled_from([0, 1, 3]),
+            "stride": st.integers(1, 2),
+            "expand_ratio": st.sampled_from([0.5, 1, 3]),
+            "wide": CHANNELS | st.lists(CHANNELS, min_size=1, max_size=3),
+            "inner": st.integers(0, 3),
+            "bias": FLAGS,
+        },
+    )
+    repeated = st.builds(lambda use, n: {**use, "repeats": n}, line, st.integers(3, 4))
+    return block, draw(st.lists(repeated, max_size=2))
+
+
+@st.composite
+def own_blocks(draw: DrawFn) -> tuple[dict[str, Any], list[Data]]:
     """Blocks of the file's own, and lines that use them."""
     shared: Data = {"kernel": draw(WINDOWS), "shared": "w"}
     widths = draw(st.lists(CHANNELS, min_size=1, max_size=3))
-    found: dict[str, list[Data]] = {
+    unit, units = draw(parametric())
+    found: dict[str, Any] = {
         "poly": [
             {
                 "block": "residual",
@@ -164,6 +212,7 @@ def own_blocks(draw: DrawFn) -> tuple[dict[str, list[Data]], list[Data]]:
         ],
         "any": draw(several(steps())),
         "nested": [{"block": "poly"}, {"block": "listed", "channels": draw(CHANNELS)}],
+        "unit": unit,
     }
     c, repeats = draw(CHANNELS), st.integers(1, 4)
     uses: list[Data] = [
@@ -172,7 +221,7 @@ def own_blocks(draw: DrawFn) -> tuple[dict[str, list[Data]], list[Data]]:
         {"block": "any"},
         {"block": "nested", "repeats": draw(repeats)},
     ]
-    return found, [use for use in uses if draw(FLAGS)]
+    return found, [*units, *(use for use in uses if draw(FLAGS))]
 
 
 @st.composite

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from effscale.check.rule import Rule
 from effscale.errors import Edit
 from effscale.spec.models import Variant
-from effscale.spec.steps import KEYS, Line
+from effscale.spec.steps import Line, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from effscale.check.source import Source
     from effscale.errors import Fault
@@ -40,15 +40,13 @@ OF_VARIANTS = (
 )
 
 
-def keys(model: type[Model]) -> list[str]:
-    """The keys of a model in the order in which files have them."""
-    order: tuple[str, ...] = ()
-    if issubclass(model, Line):
-        order = KEYS
-    elif issubclass(model, Variant):
-        order = OF_VARIANTS
-    known = [name for name in order if name in model.model_fields]
-    return [*known, *(name for name in model.model_fields if name not in known)]
+def in_order_of(model: Model, stated: Collection[str]) -> list[str]:
+    """The keys that are stated of a model in the order in which files have them."""
+    if isinstance(model, Line):
+        return in_order(stated)
+    first = OF_VARIANTS if isinstance(model, Variant) else ()
+    order = dict.fromkeys((*first, *type(model).model_fields))
+    return [name for name in order if name in stated]
 
 
 def findings(source: Source) -> Iterator[Fault]:
@@ -61,7 +59,7 @@ def findings(source: Source) -> Iterator[Fault]:
             continue
         seen.add(id(node))
         stated = list(node.value)
-        wanted = [name for name in keys(type(model)) if name in node.value]
+        wanted = in_order_of(model, stated)
         if stated == wanted:
             continue
         pairs = zip(stated, wanted, strict=True)

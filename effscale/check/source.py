@@ -14,6 +14,7 @@ from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded, scalars
 from effscale.spec.references import MAX_REPEATED, lines
+from effscale.spec.steps import OwnBlock
 from effscale.spec.values import Model
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ class Source:
 def _sections(
     value: object, node: Node, place: Place
 ) -> Iterator[tuple[Place, Model, Node]]:
+    if isinstance(value, OwnBlock) and isinstance(node.value, list):
+        value = value.layers
     if isinstance(value, Model) and isinstance(node.value, dict):
         yield place, value, node
         for name, child in node.value.items():

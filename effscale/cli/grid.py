@@ -18,7 +18,7 @@ from effscale.cli.progress import Bar
 from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from effscale.cli.study import Evaluation
     from effscale.growth.growth import Growth, Interval
@@ -127,7 +127,9 @@ class Ranges:
 )
 @options.output_options
 @options.verbosity
-@options.gathered(evaluation=study.evaluation, ranges=Ranges, request=Request)
+@options.gathered(
+    effort=study.Effort, evaluation=study.evaluation, ranges=Ranges, request=Request
+)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
@@ -175,8 +177,19 @@ def command(  # noqa: PLR0913 - options
         },
     )
     intervals = ranges.of(growth, budget)
+    steps: Sequence[Decimal] = ranges.step[: len(intervals)]
+    goes_on = False
+    if evaluation is not None:
+        if len(phi) > 1:
+            raise click.UsageError("--evaluate trains candidates at one --phi")
+        if request.engine != "none":
+            raise click.UsageError("--measure does not go with --evaluate")
+        best = study.around(evaluation) if evaluation.refine else None
+        goes_on = evaluation.refine and best is None
+        if best is not None:
+            intervals, steps = _around(best, intervals, steps)
     asked = search.Grid(
-        tuple(search.axes(intervals, ranges.step[: len(intervals)])),
+        tuple(search.axes(intervals, steps)),
         budget=budget,
         tolerance=tolerance,
         constraint=constraint if growth.meets_budget else None,
@@ -187,14 +200,10 @@ def command(  # noqa: PLR0913 - options
     found = search.best_first(growth, answer.candidates, order)
     table = report.candidate_rows(baseline, found, phi[0])
     if evaluation is not None:
-        if len(phi) > 1:
-            raise click.UsageError("--evaluate trains candidates at one --phi")
-        if request.engine != "none":
-            raise click.UsageError("--measure does not go with --evaluate")
         study.evaluate(
             evaluation,
             baseline,
-            table[:top],
+            [] if goes_on else table[:top],
             budget=budget,
             phi=phi[0],
             request=request,
@@ -213,6 +222,17 @@ def command(  # noqa: PLR0913 - options
         image = plots.grid(asked, found, request.picture)
     request.deliver(shown, image)
     request.prove(specs, measured)
+
+
+def _around(
+    best: Sequence[float], intervals: Sequence[Interval], steps: Sequence[Decimal]
+) -> tuple[list[Interval], list[Decimal]]:
+    """A step to both sides of the best, within the ranges, by half of the step."""
+    found = []
+    for at, (low, high), step in zip(best, intervals, steps, strict=True):
+        middle = Decimal(repr(at))
+        found.append((max(low, middle - step), min(high, middle + step)))
+    return found, [step / 2 for step in steps]
 
 
 def _refuse(growth: Growth, given: Mapping[str, object]) -> None:

@@ -34,22 +34,21 @@ def gathered(**makers: Callable[..., object]) -> Callable[[F], F]:
     """Hand options on as objects: each is made of the options that its maker takes.
 
     What no maker takes, or the command takes as well, is handed on as it is. The makers
-    are called in their order, so that the first has the first word on what is wrong.
+    are called in their order, so that the first has the first word on what is wrong; a
+    maker may take what one before it has made.
     """
     takes = {name: signature(make).parameters for name, make in makers.items()}
     taken = set().union(*takes.values())
 
     def decorate(command: F) -> F:
-        gone = taken - (signature(command).parameters.keys() - makers)
+        gone = taken - signature(command).parameters.keys()
 
         @wraps(command)
         def called(**given: Any) -> Any:  # noqa: ANN401 - click's
-            made = {
-                name: make(**{key: given[key] for key in takes[name] if key in given})
-                for name, make in makers.items()
-            }
-            rest = {key: given[key] for key in given.keys() - gone}
-            return command(**rest, **made)
+            for name, make in makers.items():
+                its = {key: given[key] for key in takes[name] if key in given}
+                given[name] = make(**its)
+            return command(**{key: given[key] for key in given.keys() - gone})
 
         return called  # type: ignore[return-value]
 
@@ -199,11 +198,12 @@ class Request:
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        self._refuse_existing(self.output, "--output")
-        self._refuse_existing(self.plot, "--plot")
+        self.refuse_existing(self.output, "--output")
+        self.refuse_existing(self.plot, "--plot")
         _ = self.picture
 
-    def _refuse_existing(self, path: Path | None, option: str) -> None:
+    def refuse_existing(self, path: Path | None, option: str) -> None:
+        """Refuse a file that is there already, unless it may be replaced."""
         if path is None or is_written_through(path):
             return
         if path.exists() and not self.force:

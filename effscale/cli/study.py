@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,24 +18,69 @@ from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import DURATION, Parsed
 from effscale.errors import StudyError, did_you_mean
+from effscale.study.course import Course, Seeds, check
+from effscale.study.course import rungs as read_rungs
+from effscale.study.course import seeds as read_seeds
 from effscale.study.objective import PAPER, Objective
 from effscale.study.objective import objective as parsed
-from effscale.study.seeds import Seeds
-from effscale.study.seeds import seeds as counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
+    from effscale.report.document import Report
     from effscale.report.rows import Data
     from effscale.spec.models import Spec
     from effscale.study.engines import Place
     from effscale.study.folder import Header, Study, Training
+    from effscale.study.forecast import Forecast
     from effscale.study.run import Plan
 
 _COEFFICIENTS = ("alpha", "beta", "gamma")
 #: Characters of a name.
 _LONGEST = 80
+#: Seconds between two looks at a study that runs.
+LOOK = 2.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What may be spent on candidates, as it was asked for."""
+
+    seeds: Seeds | None
+    rungs: tuple[int, ...] | None
+    halving: int | None
+    attempts: int | None
+    timeout: float | None
+    stop_after: float | None
+
+    @property
+    def given(self) -> dict[str, object]:
+        """By option."""
+        names = ("seeds", "rungs", "halving", "attempts", "timeout")
+        given = {f"--{name}": getattr(self, name) for name in names}
+        return {**given, "--for": self.stop_after}
+
+    def course(self) -> Course:
+        """The course of the study.
+
+        Raises:
+            click.UsageError: for options that make no sense together.
+        """
+        if self.halving is not None and not (self.rungs and len(self.rungs) > 1):
+            raise click.UsageError("--halving needs --rungs, such as --rungs 2,4,8")
+        asked = Course(
+            self.seeds or Seeds(1, 1),
+            self.rungs or (),
+            self.halving or Course.halving,
+            self.attempts or Course.attempts,
+        )
+        try:
+            check(asked)
+        except ValueError as error:
+            message = f"expected {error}, got {str(asked.seeds)!r}"
+            raise click.BadParameter(message, param_hint="'--seeds'") from None
+        return asked
 
 
 @dataclass(frozen=True)
@@ -44,9 +91,11 @@ class Evaluation:
     study: Path
     objective: Objective
     on: Place
-    seeds: Seeds
-    attempts: int
+    course: Course
     timeout: float | None
+    stop_after: float | None
+    grow: bool
+    refine: bool
     dry_run: bool
 
 
@@ -83,10 +132,22 @@ evaluation_options = options.every(
     objective_option,
     click.option(
         "--seeds",
-        type=Parsed("N[..M]", counted),
+        type=Parsed("N[..M]", read_seeds),
         help="Trainings of each candidate, with seeds 0 to N-1. 3..10: three of each, "
         "and up to ten of those that are not yet told apart from the best.  "
         "[default: 1]",
+    ),
+    click.option(
+        "--rungs",
+        type=Parsed("EPOCHS,…", read_rungs),
+        help="Train all candidates for the first so many epochs, those that are best "
+        "then to the next, as 2,4,8; {epochs} says to a command how far.",
+    ),
+    click.option(
+        "--halving",
+        type=click.IntRange(2, 1000),
+        metavar="N",
+        help="Of how many on a rung one goes on.  [default: 3]",
     ),
     click.option(
         "--attempts",
@@ -107,6 +168,22 @@ evaluation_options = options.every(
         "[default: local]",
     ),
     click.option(
+        "--for",
+        "stop_after",
+        type=DURATION,
+        help="Start no training any more after 90s, 30m or 2h.",
+    ),
+    click.option(
+        "--grow",
+        is_flag=True,
+        help="Add candidates to a study that has others already.",
+    ),
+    click.option(
+        "--refine",
+        is_flag=True,
+        help="Once a study has ended, add those around the best, by half of --step.",
+    ),
+    click.option(
         "--dry-run",
         is_flag=True,
         help="Print the commands that would be run, or the script for SLURM; do "
@@ -122,10 +199,10 @@ def evaluation(  # noqa: PLR0913 - options
     data: str | None,
     study: Path | None,
     objective: Objective | None,
-    seeds: Seeds | None,
-    attempts: int | None,
-    timeout: float | None,
+    effort: Effort,
     on: Place | None,
+    grow: bool,
+    refine: bool,
     dry_run: bool,
 ) -> Evaluation | None:
     """How candidates are to be evaluated; None if they are not.
@@ -137,10 +214,10 @@ def evaluation(  # noqa: PLR0913 - options
         given = {
             "--study": study,
             "--objective": objective,
-            "--seeds": seeds,
-            "--attempts": attempts,
-            "--timeout": timeout,
+            **effort.given,
             "--on": on,
+            "--grow": grow,
+            "--refine": refine,
             "--dry-run": dry_run,
             "--data": data,
         }
@@ -150,11 +227,12 @@ def evaluation(  # noqa: PLR0913 - options
         raise click.UsageError("--evaluate needs --study FOLDER, where outcomes go")
     from effscale.study.run import template
 
+    asked = effort.course()
     try:
-        command = template(evaluate, data)
+        command = template(evaluate, data, asked.rungs)
     except StudyError as error:
         raise click.BadParameter(str(error), param_hint="'--evaluate'") from None
-    if seeds and seeds.most > 1 and "{seed}" not in command:
+    if asked.seeds.most > 1 and "{seed}" not in command:
         message = f"expected a command with {{seed}} in it, got {evaluate!r}"
         raise click.BadParameter(message, param_hint="'--seeds'")
     return Evaluation(
@@ -162,11 +240,34 @@ def evaluation(  # noqa: PLR0913 - options
         study=study,
         objective=objective or parsed(PAPER),
         on=on or _where("local"),
-        seeds=seeds or Seeds(1, 1),
-        attempts=attempts or 2,
-        timeout=timeout,
+        course=asked,
+        timeout=effort.timeout,
+        stop_after=effort.stop_after,
+        grow=grow,
+        refine=refine,
         dry_run=dry_run,
     )
+
+
+def around(asked: Evaluation) -> tuple[float, ...] | None:
+    """The best α, β, γ of the study; None where it has trainings left.
+
+    So a run that was cut short goes on with what it has added, and adds no more.
+
+    Raises:
+        StudyError: if there is none.
+    """
+    from effscale.study.folder import load
+    from effscale.study.ranking import due, standings
+
+    study = load(asked.study)
+    named = due(study, asked.objective, asked.course)
+    if any(study.wants(each, asked.course.attempts) for each in named):
+        return None
+    best = standings(study, asked.objective, asked.course)[0]
+    if best.reward is None:
+        raise StudyError(f"{asked.study}: no candidate has a reward yet")
+    return tuple(float(best.figures[key]) for key in _COEFFICIENTS)
 
 
 def evaluate(  # noqa: PLR0913 - what is evaluated, and how
@@ -187,8 +288,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     """
     from effscale.spec.dumping import dumps
     from effscale.study import engines
-    from effscale.study.folder import Header, called, held, load
-    from effscale.study.run import Plan, found, is_left
+    from effscale.study.folder import Header, candidate_name, hold, load
+    from effscale.study.run import Plan, check_program
 
     made = Header(
         name=baseline.name,
@@ -196,30 +297,71 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         budget=budget,
         phi=phi,
         command=asked.command,
-        candidates=[{"name": called(row), **row} for row in table],
+        candidates=[{"name": candidate_name(row), **row} for row in table],
     )
+    begun = _begun(asked.study, made)
+    left = _left(begun, asked)
     if asked.dry_run:
-        trainings = made.trainings(asked.seeds.first)
-        _dry_run(asked, made, trainings, quiet=request.quiet)
+        _dry_run(asked, begun, left, quiet=request.quiet)
         return
     if asked.on.engine == "local":
-        found(made.command)
+        check_program(made.command)
     engines.check(asked.on)
-    how = {"seeds": asked.seeds.most, "objective": asked.objective.text}
-    how |= {"seeds_first": asked.seeds.first, "on": str(asked.on)}
-    share = asked.objective.text == PAPER  # another may be of another number
-    plan = Plan(_specs(baseline, made), asked.attempts, asked.timeout, share)
+    plan = Plan(
+        _specs(baseline, begun.header),
+        asked.course.attempts,
+        asked.timeout,
+        share=asked.objective.text == PAPER,  # another may be of another number
+        start_before=time.time() + (asked.stop_after or math.inf),
+    )
     with ExitStack() as stack:
         engine = None
-        trainings = _due(asked, made)
-        if is_left(asked.study, trainings, plan):  # before a folder is made in vain
-            engine = stack.enter_context(engines.connect(asked.on, len(trainings)))
-        study = stack.enter_context(held(asked.study, made, how))
+        if left:  # before a folder is made in vain
+            engine = stack.enter_context(engines.connect(asked.on, len(left)))
+        grow = asked.grow or asked.refine
+        how = _how(asked, engine)
+        study = stack.enter_context(hold(asked.study, made, how, grow=grow))
         if changed := made.other_versions(study.header):
             options.note(f"the study began with {changed}", quiet=request.quiet)
         if engine is not None:
             _train(study, asked, plan, engine, request)
-    deliver(load(asked.study), asked.objective, asked.seeds, request, command="grid")
+        elif asked.refine:
+            said = "nothing new to refine; a smaller --step may find it"
+            options.note(said, quiet=request.quiet)
+    deliver(load(asked.study), asked.objective, asked.course, request, command="grid")
+
+
+def _begun(folder: Path, made: Header) -> Study:
+    """The study with what it has, if it has begun, and the candidates asked for."""
+    from effscale.study.folder import HEADER, Study, load
+
+    if not (folder / HEADER).is_file():
+        return Study(folder, made, {})
+    study = load(folder)
+    return replace(study, header=study.header.grown(made))
+
+
+def _left(study: Study, asked: Evaluation) -> list[Training]:
+    """The trainings to do up to the next look at who may be best."""
+    from effscale.study.ranking import due
+
+    named = due(study, asked.objective, asked.course)
+    return [each for each in named if study.wants(each, asked.course.attempts)]
+
+
+def _how(asked: Evaluation, engine: Executor | None) -> dict[str, Any]:
+    """What the study notes of this run, for who looks at it."""
+    course = asked.course
+    return {
+        "seeds": course.seeds.most,
+        "seeds_first": course.seeds.first,
+        "rungs": list(course.rungs),
+        "halving": course.halving,
+        "attempts": course.attempts,
+        "objective": asked.objective.text,
+        "on": str(asked.on),
+        "jobs": getattr(engine, "jobs", None),
+    }
 
 
 def _specs(baseline: Spec, made: Header) -> dict[str, str]:
@@ -240,21 +382,10 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
     return found
 
 
-def _due(asked: Evaluation, made: Header) -> list[Training]:
-    """The trainings up to the next look at who may be best, by what the study has."""
-    from effscale.study.folder import HEADER, Study, load
-    from effscale.study.ranking import due
-
-    begun = (asked.study / HEADER).is_file()
-    study = load(asked.study) if begun else Study(asked.study, made, {})
-    return due(study, asked.objective, asked.seeds)
-
-
 def _dry_run(
-    asked: Evaluation, made: Header, trainings: Sequence[Training], *, quiet: bool
+    asked: Evaluation, study: Study, trainings: Sequence[Training], *, quiet: bool
 ) -> None:
     from effscale.study import engines
-    from effscale.study.folder import Study
     from effscale.study.run import commands
 
     if asked.on.engine == "slurm":
@@ -263,7 +394,7 @@ def _dry_run(
 
         click.echo(script(asked.on), nl=False)
     else:
-        for words in commands(Study(asked.study, made, {}), trainings):
+        for words in commands(study, trainings):
             click.echo(shlex.join(words))
     options.note(f"{len(trainings)} trainings, nothing is run", quiet=quiet)
 
@@ -276,43 +407,53 @@ def _train(
     request: Request,
 ) -> None:
     """Run the trainings that are left, with a bar and a line for each that fails."""
-    from effscale.study.folder import is_good, training_of
+    from effscale.study.folder import is_good
+    from effscale.study.forecast import forecast
     from effscale.study.ranking import due
-    from effscale.study.run import in_a_line, run, wanted
+    from effscale.study.run import in_a_line, run
 
-    trainings = due(study, asked.objective, asked.seeds)
-    left = sum(wanted(study, each, plan.attempts) for each in trainings)
-    done = len(trainings) - left
-    with Bar(len(trainings), quiet=request.quiet) as bar:
+    ahead = forecast(study, asked.objective, asked.course)
+    with Bar(ahead.all, quiet=request.quiet) as bar:
 
-        def tick(amount: int = 0) -> None:
-            bar.advance(amount, f"{done} of {len(trainings)} trainings")
+        def named() -> list[Training]:
+            return due(study, asked.objective, asked.course)
 
-        def further() -> list[Training]:
-            """More of those that may be best, once all that was asked for has ended."""
-            nonlocal trainings
-            before, trainings = trainings, due(study, asked.objective, asked.seeds)
-            bar.total = len(trainings)
-            return [each for each in trainings if each not in set(before)]
+        shown = 0
 
-        tick(done)
+        def tick() -> None:
+            nonlocal shown
+            before, shown = shown, ahead.all - ahead.left
+            bar.total = ahead.all
+            what = f"{shown} of {ahead.all} trainings{_until(ahead.end)}"
+            bar.advance(shown - before, what)
+
+        tick()
         heard = False
         try:
-            for outcome in run(study, trainings, plan, engine, tick, further=further):
-                ended = not wanted(study, training_of(outcome), plan.attempts)
-                done += ended
+            for outcome in run(study, named, plan, engine, tick):
+                ahead = forecast(study, asked.objective, asked.course)
                 if is_good(outcome) and not heard:
                     heard = True
                     _check_names(study, asked.objective, bar)
                 if request.verbose or not is_good(outcome):
                     bar.say(in_a_line(study, outcome, plan.attempts))
-                tick(ended)
+                tick()
         except KeyboardInterrupt:
-            kept = f"{done} of {len(trainings)} trainings are done and kept"
-            options.note(
-                f"{kept}; the same command goes on from there", quiet=request.quiet
-            )
+            _say_kept("", ahead, quiet=request.quiet)
             raise
+    if plan.is_over and ahead.left:
+        _say_kept("time is over: ", ahead, quiet=request.quiet)
+
+
+def _until(end: float | None) -> str:
+    return (
+        "" if end is None else f", until {time.strftime('%H:%M', time.localtime(end))}"
+    )
+
+
+def _say_kept(why: str, ahead: Forecast, *, quiet: bool) -> None:
+    kept = f"{ahead.all - ahead.left} of {ahead.all} trainings are done and kept"
+    options.note(f"{why}{kept}; the same command goes on from there", quiet=quiet)
 
 
 def _check_names(study: Study, aim: Objective, bar: Bar) -> None:
@@ -327,7 +468,7 @@ def _check_names(study: Study, aim: Objective, bar: Bar) -> None:
 
 
 def deliver(
-    study: Study, aim: Objective, seeds: Seeds, request: Request, *, command: str
+    study: Study, aim: Objective, course: Course, request: Request, *, command: str
 ) -> None:
     """Show how the study stands; write the winner as coefficients, if a spec is asked.
 
@@ -336,17 +477,18 @@ def deliver(
     from effscale.report import study as report
     from effscale.study.ranking import axes, front, standings
 
-    ranked = standings(study, aim, seeds)
+    ranked = standings(study, aim, course)
     as_spec = request.wants_spec()
     answer = report.report(
-        study, ranked, aim, seeds=seeds, command=command, units=request.units
+        study, ranked, aim, course=course, command=command, units=request.units
     )
     image = b""
     if request.picture:
-        from effscale.report.plots import study_accuracy
+        from effscale.report.study_plot import picture
 
         along = axes(ranked, aim)
-        image = study_accuracy(ranked, front(ranked, along), along, request.picture)
+        ahead = front(ranked, along)
+        image = picture(study, ranked, ahead, along, request.picture)
     request.deliver(answer, image, to_file=not as_spec)
     if as_spec:
         request.write(report.winner(study, ranked, aim))
@@ -358,18 +500,26 @@ def deliver(
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
 @titled("What to show")
 @objective_option
-@options.plot_option("accuracy against α, β, γ and MACs")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Show it anew while it runs, where there is a terminal; then the answer.",
+)
+@options.plot_option("accuracy against α, β, γ and MACs, what matters, and curves")
 @options.output_options
 @options.verbosity
 @options.gathered(request=Request)
-def command(*, folder: Path, objective: Objective | None, request: Request) -> None:
+def command(
+    *, folder: Path, objective: Objective | None, watch: bool, request: Request
+) -> None:
     """Show how the study in FOLDER stands.
 
-    A study is what grid --evaluate makes; it may be running. Another --objective ranks
-    the same outcomes anew. Exits 1 if a training has failed.
+    A study is what grid --evaluate makes; it may be running, and is said to be done
+    when what is left has taken as long as what was done. Another --objective ranks the
+    same outcomes anew. Exits 1 if a training has failed.
 
     \b
-      effscale study pets
+      effscale study pets --watch
       effscale study pets --objective accuracy --plot pets.svg
       effscale study pets --output found.yaml
 
@@ -386,4 +536,25 @@ def command(*, folder: Path, objective: Objective | None, request: Request) -> N
         message = f"expected one of {', '.join(known)}, got {absent[0]!r}"
         message += did_you_mean(absent[0], known)
         raise click.BadParameter(message, param_hint="'--objective'")
-    deliver(found, aim, found.plan, request, command="study")
+    if watch:
+        found = _watched(found, aim, request)
+    deliver(found, aim, found.course, request, command="study")
+
+
+def _watched(study: Study, aim: Objective, request: Request) -> Study:
+    """The study once it runs no more, shown until then where there is a terminal."""
+    from effscale.report.render import shown_anew
+    from effscale.report.study import report
+    from effscale.study.folder import load
+    from effscale.study.ranking import standings
+
+    def looks() -> Iterator[Report]:
+        nonlocal study
+        while study.running:
+            ranked = standings(study, aim, study.course)
+            yield report(study, ranked, aim, course=study.course, units=request.units)
+            time.sleep(LOOK)
+            study = load(study.folder)
+
+    shown_anew(looks())
+    return study

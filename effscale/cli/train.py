@@ -100,11 +100,15 @@ class Machine:
     threads: int | None
     workers: int | None
 
-    def readers(self, kind: str) -> int:
-        """Processes that read images for a device of that kind."""
+    def readers(self, kind: str, threads: int) -> int:
+        """Processes that read images for a device of that kind.
+
+        On the CPU they share its cores with what is computed by so many threads.
+        """
         if self.workers is not None:
             return self.workers
-        return min(os.cpu_count() or 1, MOST_WORKERS) if kind == "cuda" else 0
+        wanted = (os.cpu_count() or 1) if kind == "cuda" else max(1, threads // 2)
+        return min(wanted, MOST_WORKERS)
 
 
 @click.command("train", cls=Command)
@@ -130,6 +134,13 @@ class Machine:
     metavar="N",
     default=20,
     help="How often each image is learnt from.",
+)
+@click.option(
+    "--until",
+    type=click.IntRange(1, 10**6),
+    metavar="N",
+    help="Stop after so many of the epochs; the same command with more goes on.  "
+    "[default: all]",
 )
 @click.option(
     "--batch",
@@ -233,8 +244,8 @@ class Machine:
     "--workers",
     type=click.IntRange(0, 1024),
     metavar="N",
-    help="Processes that read images.  [default: one a core with CUDA, at most "
-    "16, else 0]",
+    help="Processes that read images, where these do not fit into memory.  [default: "
+    "with CUDA one a core, else one for two threads; at most 16]",
 )
 @click.option(
     "--time-limit",
@@ -266,6 +277,7 @@ def command(  # noqa: PLR0913 - options
     learning: Learning,
     machine: Machine,
     check_data: bool,
+    until: int | None,
     time_limit: float | None,
     checkpoint: Path | None,
     request: Request,
@@ -293,7 +305,7 @@ def command(  # noqa: PLR0913 - options
     from effscale.train.sources import DIGITS, data_of, fitted
     from effscale.train.trainer import Training
 
-    use_threads(machine.threads)
+    threads = use_threads(machine.threads)
     device = device_of(machine.device)
     images = data_of(data)
     network = fitted(request.read(spec), images, classes)
@@ -309,8 +321,9 @@ def command(  # noqa: PLR0913 - options
             len(images.train.labels), precision_of(learning.precision, device)
         ),
         device=device,
-        workers=machine.readers(device.type),
+        workers=machine.readers(device.type, threads),
         file=_file(checkpoint, request.output),
+        until=until,
     )
     _run(training, quiet=request.quiet, seconds=time_limit)
     request.deliver(report(network, training.outcome()))
@@ -342,14 +355,14 @@ def _run(training: Training, *, quiet: bool, seconds: float | None) -> None:
     end = time.monotonic() + (math.inf if seconds is None else seconds)
     if training.step:
         options.note(f"{training.file}: goes on {_place(training)}", quiet=quiet)
-    with Stopping() as stopping, Bar(training.steps, quiet=quiet) as bar:
+    with Stopping() as stopping, Bar(training.last_step, quiet=quiet) as bar:
         bar.advance(training.step, "training")
         for epoch in training.run():
             speed = training.images_per_second
             if epoch is not None:
                 bar.say(epoch_line(asdict(epoch), epochs, speed))
             bar.advance(1, _state(training))
-            late = time.monotonic() > end and training.step < training.steps
+            late = time.monotonic() > end and training.step < training.last_step
             if stopping or late:
                 training.save()
                 break

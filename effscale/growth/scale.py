@@ -5,7 +5,6 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 
 from __future__ import annotations
 
-from itertools import chain
 from math import lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -14,10 +13,12 @@ from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
-from effscale.spec.geometry import least_sides, lines_of, too_small
+from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.steps import Attention, Line
+from effscale.spec.parameters import every_line, spots
+from effscale.spec.steps import Attention, Line, Use
 from effscale.spec.structure import faults, fits_by_itself
+from effscale.spec.values import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int
     from effscale.spec.models import Spec, Variant
+    from effscale.spec.steps import Blocks, Lines
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
 #: detector's neck and heads have their own.
@@ -38,6 +40,8 @@ Role = Literal[
     "head_repeats",
 ]
 Change: TypeAlias = "Callable[[Role, Int], Int]"
+#: Of each block of the file's own, the parameters that scale.
+Roles: TypeAlias = "Mapping[str, Mapping[str, Role]]"
 
 
 class Follows(NamedTuple):
@@ -114,18 +118,31 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
 def rules_of(spec: Spec) -> Rules:
     """The rules of a spec: its `rounding`, and channels that are whole heads."""
-    lines = (*lines_of(spec), *chain(*spec.blocks.values()))
-    return Rules.of(spec.rounding, lcm(*map(_head_unit, lines)))
+    return Rules.of(spec.rounding, _head_unit(lines_of(spec), spec))
 
 
-def _head_unit(line: Line) -> int:
-    """What widths are a multiple of, for the heads of a line and of those within."""
-    own = 1
-    if isinstance(line, Attention):
-        own = int(line.head_width or line.heads or 1)
-        if None not in {line.heads, line.key_width, line.value_width}:
-            own = 1  # heads have widths of their own
-    return lcm(own, *(_head_unit(each) for each in chain(*line.chains.values())))
+def _head_unit(lines: Lines, spec: Spec) -> int:
+    """What widths are a multiple of, for the heads of lines and of those within."""
+    unit = 1
+    for line in lines:
+        if isinstance(line, Attention):
+            free = None in {line.heads, line.key_width, line.value_width}
+            unit = lcm(unit, int(line.head_width or line.heads or 1) if free else 1)
+        elif isinstance(line, Use) and not _attends(spec.blocks):
+            continue
+        unit = lcm(
+            unit, *(_head_unit(each, spec) for each in chains(line, spec.blocks))
+        )
+    return unit
+
+
+def _attends(blocks: Blocks) -> bool:
+    """Whether a block of the file's own has attention."""
+    return any(
+        isinstance(line, Attention)
+        for block in blocks.values()
+        for line in every_line(block.layers)
+    )
 
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
@@ -207,7 +224,7 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
 
     It is asked of each number that scales by the spec's own rules, and of no other.
     """
-    rules, stages = spec.rounding, list(spec.stages)
+    rules, stages, roles = spec.rounding, list(spec.stages), _roles(spec)
     repeats = [each.times for each in stages]
     ends = [k for k, each in enumerate(repeats) if each is not None]
     fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
@@ -216,14 +233,50 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
         return number if role == "repeats" else change(role, number)
 
     return {
-        **_sections(spec, change),
-        "stem": _changed(spec.stem, change) if _stem_scales(spec) else spec.stem,
+        **_sections(spec, change, roles),
+        "stem": _changed(spec.stem, change, roles) if _stem_scales(spec) else spec.stem,
         "stages": tuple(
-            _changed(line, but_repeats if index in fixed else change)
+            _changed(line, but_repeats if index in fixed else change, roles)
             for index, line in enumerate(stages)
         ),
-        "blocks": _changed(spec.blocks, change),
+        "blocks": {
+            name: _changed(block, change, roles).model_copy(
+                update={"parameters": _numbers(block.parameters, change, roles[name])}
+            )
+            for name, block in spec.blocks.items()
+        },
     }
+
+
+def _roles(spec: Spec) -> Roles:
+    """What the parameters of each block are that scale, by where they stand."""
+    return {
+        name: {
+            key: ROLE_OF[spot.key]
+            for key, found in known.items()
+            for spot in found
+            if spot.key in ROLE_OF
+        }
+        for name, known in spots(spec.blocks).items()
+    }
+
+
+def _numbers(
+    values: Mapping[str, Any], change: Change, roles: Mapping[str, Role]
+) -> dict[str, Any]:
+    """The values, those changed that have a role; a 0 leaves a step out, and stays."""
+    found = dict(values)
+    for name, value in values.items():
+        role = roles.get(name)
+        if role is None or value is None or isinstance(value, Parameter):
+            continue
+        each = value if isinstance(value, tuple) else (value,)
+        after = tuple(
+            number if type(number) is int and not number else change(role, number)
+            for number in each
+        )
+        found[name] = after if isinstance(value, tuple) else after[0]
+    return found
 
 
 def _stem_scales(spec: Spec) -> bool:
@@ -233,7 +286,7 @@ def _stem_scales(spec: Spec) -> bool:
     return spec.rounding.stem == "scaled"
 
 
-def _sections(spec: Spec, change: Change) -> dict[str, object]:
+def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
     """What is behind the stages: a head by the spec's rule, others by their fields."""
 
     def of_head(role: Role, number: Int) -> Int:
@@ -243,29 +296,32 @@ def _sections(spec: Spec, change: Change) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, section in spec.sections.items():
         if name in FIELDS:
-            roles = FIELDS[name].items()
-            update = {key: change(role, getattr(section, key)) for key, role in roles}
+            own = FIELDS[name].items()
+            update = {key: change(role, getattr(section, key)) for key, role in own}
             found[name] = section.model_copy(update=update)
         elif spec.rounding.head != "fixed":
-            found[name] = _changed(section, head)
+            found[name] = _changed(section, head, roles)
     return found
 
 
-def _changed(value: Any, change: Change) -> Any:  # noqa: ANN401 - models, and lists of them
-    if isinstance(value, dict):
-        return {name: _changed(each, change) for name, each in value.items()}
+def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 - models, and lists of them
     if isinstance(value, tuple):
-        return tuple(_changed(each, change) for each in value)
+        return tuple(_changed(each, change, roles) for each in value)
+    stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
-    for name in type(value).model_fields:
-        field = getattr(value, name)
-        role = ROLE_OF.get(name)
-        if role is not None and field is not None:
-            each = field if isinstance(field, tuple) else (field,)
-            after = tuple(change(role, number) for number in each)
-            update[name] = after if isinstance(field, tuple) else after[0]
-        elif isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
-            update[name] = _changed(field, change)
+    update |= _numbers(
+        {name: each for name, each in stated.items() if name in ROLE_OF},
+        change,
+        ROLE_OF,
+    )
+    for name, field in stated.items():
+        if isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
+            update[name] = _changed(field, change, roles)
+    if isinstance(value, Use):
+        own = _numbers(value.model_extra or {}, change, roles[value.block])
+        update |= {
+            name: each for name, each in own.items() if name in roles[value.block]
+        }
     return value.model_copy(update=update)
 
 

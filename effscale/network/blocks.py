@@ -24,8 +24,6 @@ from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from effscale.network.operators.operator import Operator
     from effscale.spec.lines import (
         Basic,
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     )
     from effscale.spec.models import Norm as Normalisation
     from effscale.spec.models import Spec, Squeeze
-    from effscale.spec.steps import Line
+    from effscale.spec.steps import Blocks
     from effscale.spec.values import Activation, Init
 
 
@@ -49,7 +47,7 @@ class Style:
     normalisation: Normalisation
     squeeze: Squeeze
     #: Blocks that the file defines, by name.
-    blocks: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    blocks: Blocks = field(default_factory=dict)
     #: How the convolutions of steps are drawn.
     init: Init = "he"
 

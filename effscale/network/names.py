@@ -28,6 +28,7 @@ NAMES = {
     "transition": "Transition",
     "max_pool": "MaxPool",
     "avg_pool": "AvgPool",
+    "global_pool": "global pool",
     "transposed_conv": "TransposedConv",
     "upsample": "Upsample",
     "pixel_shuffle": "PixelShuffle",

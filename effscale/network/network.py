@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 
-from effscale.arrays import ONE, Int, clipped, every, is_array, maximum
 from effscale.errors import LayerError
 from effscale.network import blocks
 from effscale.network.blocks import Style
@@ -16,9 +15,7 @@ from effscale.network.combinators import (
     IDENTITY,
     Graph,
     Layer,
-    Maybe,
     Node,
-    Repeat,
     Sequential,
     over_operators,
 )
@@ -30,9 +27,9 @@ from effscale.network.operators.fusion import Resize
 from effscale.network.operators.pooling import Pool
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
-from effscale.network.steps import chain, step
+from effscale.network.steps import chain, repeated, step, used
 from effscale.spec import lines
-from effscale.spec.geometry import expanded, kinds_of_block, strides, tapped
+from effscale.spec.geometry import kinds, strides, tapped
 from effscale.spec.lines import CellStage, cells_follow
 from effscale.spec.steps import Line, Upsample, Use
 from effscale.spec.wiring import followed, sources
@@ -40,11 +37,10 @@ from effscale.spec.wiring import followed, sources
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from effscale.arrays import Int
     from effscale.network.operators.operator import Operator
+    from effscale.network.steps import Made, Make
     from effscale.spec.models import Spec
-
-    #: A layer, and what the one after it finds.
-    Made: TypeAlias = tuple[Layer, Ends]
 
 
 def network(spec: Spec) -> Network:
@@ -187,14 +183,6 @@ def _newest(before: Ends, wanted: Ends, layer: Sequential) -> Sequential:
     return Sequential((("newest", newest), *layer.layers))
 
 
-class Make(Protocol):
-    """Block number `index` of a stage, with this stride."""
-
-    def __call__(self, ends: Ends, stride: int, index: int, /) -> Made:
-        """The block on what it finds, and what the one after it finds."""
-        ...
-
-
 def stage(line: Line, ends: Ends, spec: Spec, style: Style) -> tuple[Sequential, Ends]:
     """All blocks of a line, and what the next stage finds."""
     repeats, stride = line.times, line.window[1][0]
@@ -205,38 +193,12 @@ def stage(line: Line, ends: Ends, spec: Spec, style: Style) -> tuple[Sequential,
     return repeated(make, kinds, stride, repeats, ends)
 
 
-def repeated(
-    make: Make, kinds: int, stride: int, repeats: Int, ends: Ends
-) -> tuple[Sequential, Ends]:
-    """The first block, with the stride; as many as differ; one repeated after them.
-
-    The first `kinds` blocks differ, and any that does not put out what it takes in.
-    Candidates that have fewer blocks do without the later ones.
-    """
-    layer, ends = make(ends, stride, 0)
-    layers: list[tuple[str, Layer]] = [("0", layer)]
-    for index in range(1, _deepest(repeats)):
-        layer, found = make(ends, 1, index)
-        alike = (found.newest == ends.newest) | (repeats <= index)
-        if index >= kinds and every(alike):
-            layers.append((str(index), Repeat(layer, maximum(0, repeats - index))))
-            break
-        there = clipped(repeats - index)
-        layers.append((str(index), layer if there is ONE else Maybe(layer, there)))
-        ends = ends.or_after(found, there)
-    return Sequential(tuple(layers)), ends
-
-
-def _deepest(repeats: Any) -> int:  # noqa: ANN401 - a number, or an array
-    return int(repeats.max()) if is_array(repeats) else ceil(repeats)
-
-
 def _makes(line: Line, spec: Spec, style: Style) -> tuple[Make, int]:
     """How a block of a line is made, and how many of its blocks differ."""
     match line:
         case lines.MBConv(c_mid=widths):
-            kinds = len(widths) if isinstance(widths, tuple) else 1
-            return _alike(partial(blocks.mbconv, line, style), line), kinds
+            differ = len(widths) if isinstance(widths, tuple) else 1
+            return _alike(partial(blocks.mbconv, line, style), line), differ
         case lines.Separable():
             return _alike(partial(blocks.separable, line, style), line), 1
         case lines.Basic():
@@ -252,9 +214,7 @@ def _makes(line: Line, spec: Spec, style: Style) -> tuple[Make, int]:
         case Upsample(like=str()):
             return _likened(line), 1
         case Use():
-            return _used(line, spec, style), kinds_of_block(
-                spec.blocks[line.block], spec.blocks
-            )
+            return used(line, style), kinds(line, spec.blocks)
         case _:
             return _step(line, style), 1
 
@@ -286,15 +246,6 @@ def _cells(line: lines.CellStage, spec: Spec, style: Style) -> Make:
         cell(wiring, line.channels, stride, ends, style),
         after(wiring, line.channels, stride, ends),
     )
-
-
-def _used(line: Use, spec: Spec, style: Style) -> Make:
-    def make(ends: Ends, _: int, index: int) -> Made:
-        steps = expanded(line, spec.blocks, index)
-        layer, c_out = chain(steps, ends.newest, style)
-        return layer, Ends(c_out)
-
-    return make
 
 
 def _likened(line: Upsample) -> Make:

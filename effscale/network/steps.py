@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from math import ceil
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from effscale.arrays import ONE, clipped, every, is_array, maximum, where
 from effscale.errors import LayerError
 from effscale.network.blocks import squeeze_excite
+from effscale.network.cells import Ends
 from effscale.network.combinators import (
     IDENTITY,
     Graph,
     Layer,
+    Maybe,
     Node,
+    Repeat,
     Residual,
     Sequential,
     seq,
@@ -24,10 +29,10 @@ from effscale.network.operators.attention import (
     Positions,
 )
 from effscale.network.operators.convolution import Conv, TransposedConv
-from effscale.network.operators.pooling import Pool
+from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import PixelShuffle, Upsample
 from effscale.spec import steps
-from effscale.spec.geometry import expanded
+from effscale.spec.geometry import expanded, keeps_size, kinds
 from effscale.spec.steps import SQUARE
 
 if TYPE_CHECKING:
@@ -38,7 +43,9 @@ if TYPE_CHECKING:
     from effscale.spec.values import PoolKind
 
     #: A layer, and the channels that come out of it.
-    Made: TypeAlias = tuple[Layer, Int]
+    Step: TypeAlias = tuple[Layer, Int]
+    #: A layer, and what the one after it finds.
+    Made: TypeAlias = tuple[Layer, Ends]
 
 
 def chain(
@@ -60,7 +67,7 @@ def chain(
 
 def step(
     line: steps.Line, c_in: Int, style: Style, unstated: Int | None = None
-) -> Made:
+) -> Step:
     """One step, and the channels that come out of it."""
     match line:
         case steps.Conv():
@@ -88,6 +95,8 @@ def step(
         case steps.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             return Pool(kind, *line.window), c_in
+        case steps.GlobalPool():
+            return GlobalPool(), c_in
         case steps.Normalise():
             return style.norm(c_in), c_in
         case steps.Activate():
@@ -97,9 +106,7 @@ def step(
         case steps.Branches():
             return _branches(line, c_in, style, unstated)
         case steps.Residual():
-            body, c_out = chain(line.layers, c_in, style, unstated=c_in)
-            beside, _ = chain(line.shortcut, c_in, style, unstated)
-            return Residual(body.layers, beside.layers, line.scale), c_out
+            return _residual(line, c_in, style, unstated)
         case steps.Attention():
             return _attention(line, c_in, style, unstated)
         case steps.ClassToken():
@@ -109,13 +116,17 @@ def step(
         case steps.FirstToken():
             return FirstToken(), c_in
         case steps.Use():
-            return chain(expanded(line, style.blocks), c_in, style, unstated)
+            if line.repeats is None:
+                return chain(expanded(line, style.blocks), c_in, style, unstated)
+            make, differ = used(line, style), kinds(line, style.blocks)
+            layer, ends = repeated(make, differ, 1, line.repeats, Ends(c_in))
+            return layer, ends.newest
         case _:
             raise LayerError(f"expected a step, got {line.block}")
 
 
-def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Made:
-    c_out = line.of(c_in if unstated is None else unstated)
+def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Step:
+    c_out = line.of(c_in, unstated)
     conv = Conv(
         c_in,
         c_out,
@@ -133,7 +144,7 @@ def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Ma
 
 def _transposed(
     line: steps.TransposedConv, c_in: Int, style: Style, unstated: Int | None
-) -> Made:
+) -> Step:
     c_out = line.of(c_in if unstated is None else unstated)
     conv = TransposedConv(c_in, c_out, line.kernel, line.stride, line.groups, line.bias)
     return _finished(conv, line, style), c_out
@@ -153,9 +164,27 @@ def _finished(
     return Sequential(tuple(layers))
 
 
+def _residual(
+    line: steps.Residual, c_in: Int, style: Style, unstated: Int | None
+) -> Step:
+    body, c_out = chain(line.layers, c_in, style, unstated=c_in)
+    if line.projection is None:
+        beside, _ = chain(line.shortcut, c_in, style, unstated)
+        return Residual(body.layers, beside.layers, line.scale), c_out
+    keeps = keeps_size(line.layers, style.blocks)
+    if not line.projection:  # a skip is free, whichever candidates have one
+        skips = keeps and every(c_in == c_out)
+        return Residual(body.layers, (), line.scale) if skips else body, c_out
+    projection, _ = chain(line.projection, c_in, style, unstated)
+    changes = where(c_in != c_out, 1, 0) if keeps else 1
+    same = keeps and c_in is c_out
+    aside = () if same else (("projection", Maybe(projection, changes)),)
+    return Residual(body.layers, aside, line.scale), c_out
+
+
 def _branches(
     line: steps.Branches, c_in: Int, style: Style, unstated: Int | None
-) -> Made:
+) -> Step:
     """Branches of one feature map, summed or put one after the other."""
     nodes, widths = [], []
     for index, branch in enumerate(line.branches):
@@ -172,7 +201,7 @@ def _branches(
 
 def _attention(
     line: steps.Attention, c_in: Int, style: Style, unstated: Int | None
-) -> Made:
+) -> Step:
     """Queries, keys and values, what becomes of them, and a projection of that."""
     heads, key, value = line.heads_of(c_in)
     attend = Attention(
@@ -218,3 +247,47 @@ def _filled(layers: Sequential, attend: Attention) -> Layer:
         Node("crop", (1, 0), Crop(), merge="apart"),
     )
     return Graph(1, nodes, (2,))
+
+
+class Make(Protocol):
+    """Block number `index` of a stage, with this stride."""
+
+    def __call__(self, ends: Ends, stride: int, index: int, /) -> Made:
+        """The block on what it finds, and what the one after it finds."""
+        ...
+
+
+def repeated(
+    make: Make, kinds: int, stride: int, repeats: Int, ends: Ends
+) -> tuple[Sequential, Ends]:
+    """The first block, with the stride; as many as differ; one repeated after them.
+
+    The first `kinds` blocks differ, and any that does not put out what it takes in.
+    Candidates that have fewer blocks do without the later ones.
+    """
+    layer, ends = make(ends, stride, 0)
+    layers: list[tuple[str, Layer]] = [("0", layer)]
+    for index in range(1, _deepest(repeats)):
+        layer, found = make(ends, 1, index)
+        alike = (found.newest == ends.newest) | (repeats <= index)
+        if index >= kinds and every(alike):
+            layers.append((str(index), Repeat(layer, maximum(0, repeats - index))))
+            break
+        there = clipped(repeats - index)
+        layers.append((str(index), layer if there is ONE else Maybe(layer, there)))
+        ends = ends.or_after(found, there)
+    return Sequential(tuple(layers)), ends
+
+
+def _deepest(repeats: Any) -> int:  # noqa: ANN401 - a number, or an array
+    return int(repeats.max()) if is_array(repeats) else ceil(repeats)
+
+
+def used(line: steps.Use, style: Style) -> Make:
+    """Blocks of the file's own, each as it is at its number in a line."""
+
+    def make(ends: Ends, _: int, index: int) -> Made:
+        layer, c_out = chain(expanded(line, style.blocks, index), ends.newest, style)
+        return layer, Ends(c_out)
+
+    return make

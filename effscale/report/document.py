@@ -88,6 +88,13 @@ def seconds(value: float) -> str:
     return f"{scaled:.{decimals}f} {unit}"
 
 
+def duration(value: float) -> str:
+    """A time that one waits: 7.25 → `7.2 s`, 400 → `6.7 min`, 9000 → `2.5 h`."""
+    scales = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
+    unit, scale = next((each for each in scales if value >= each[1]), scales[-1])
+    return f"{value / scale:.1f} {unit}"
+
+
 def percent(value: float) -> str:
     """A share with one decimal: 0.1234 → `12.3 %`."""
     return f"{100 * value:.1f} %"

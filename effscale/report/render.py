@@ -21,6 +21,8 @@ if TYPE_CHECKING or RICH:
 from effscale.markup import in_csv, in_json, in_markdown, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from effscale.report.document import Column, Format, Report, Row, Section
 
 #: Wider than any table: off a terminal, nothing is folded or cut.
@@ -39,6 +41,25 @@ def show(report: Report, form: Format, file: TextIO | None = None) -> None:
         _print(report, Console(file=out, width=width, highlight=False))
     else:
         out.write(text(report, form))
+
+
+def shown_anew(reports: Iterable[Report]) -> None:
+    """Show each of the reports in the place of the one before, and clear the last.
+
+    On a terminal; elsewhere none of them is shown.
+    """
+    if not (RICH and sys.stdout.isatty()):
+        for _ in reports:
+            pass
+        return
+    from rich.live import Live
+
+    with Live(transient=True, auto_refresh=False) as live:
+        for each in reports:
+            width, out = live.console.width, io.StringIO()
+            like = Console(file=out, force_terminal=True, width=width, highlight=False)
+            _print(each, like)
+            live.update(Text.from_ansi(out.getvalue()), refresh=True)
 
 
 def text(report: Report, form: Format) -> str:

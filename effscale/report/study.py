@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from effscale.errors import StudyError
 from effscale.growth.growth import Classifier
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, multiple
+from effscale.report.document import Column, Report, Section, duration, multiple
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Coefficients
+from effscale.study.folder import training_of
+from effscale.study.forecast import forecast
+from effscale.study.learning import importance
 from effscale.study.ranking import (
     ERROR,
     all_at_chance,
     axes,
-    due,
     front,
     may_be_best,
     tied,
@@ -28,10 +31,11 @@ if TYPE_CHECKING:
 
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
+    from effscale.study.course import Course
     from effscale.study.folder import Outcome, Study
+    from effscale.study.forecast import Forecast
     from effscale.study.objective import Objective
     from effscale.study.ranking import Standing
-    from effscale.study.seeds import Seeds
 
 
 #: Accuracies above this are per cent, and shown with fewer decimals.
@@ -43,16 +47,15 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
     ranked: Sequence[Standing],
     objective: Objective,
     *,
-    seeds: Seeds,
+    course: Course,
     command: str = "study",
     units: Units = "macs",
 ) -> Report:
     """The candidates, best first; those that failed below, each with its reason."""
     along = axes(ranked, objective)
-    table = _rows(study, ranked, front(ranked, along), may_be_best(ranked, seeds))
+    table = _rows(study, ranked, front(ranked, along), may_be_best(ranked, course))
     failed = [each for row in table for each in row["failed"]]
-    done = sum(row["seeds"] for row in table)
-    every = len(due(study, objective, seeds))
+    ahead = forecast(study, objective, course)
     sections = [Section(_columns(units, table), table, emphasis=_emphasis)]
     if failed:
         sections.append(Section(_FAILED, failed, "Failed, the last attempt of each"))
@@ -66,22 +69,28 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             "objective": objective.text,
             "budget": study.header.budget,
             "phi": study.header.phi,
-            "seeds": seeds.most,
-            "seeds_first": seeds.first,
+            "seeds": course.seeds.most,
+            "seeds_first": course.seeds.first,
+            "rungs": list(course.rungs),
+            "halving": course.halving if course.below else None,
             "front": {
                 name: "more" if sign > 0 else "less" for name, sign in along.items()
             },
             "trainings": {
-                "all": every,
-                "done": done,
+                "all": ahead.all,
+                "done": ahead.done,
                 "failed": len(failed),
+                "left": ahead.left,
             },
+            "importance": importance(study, course),
+            "seconds_left": ahead.seconds,
+            "ends": None if ahead.end is None else _at(ahead.end).isoformat(),
             "running": study.running,
             "candidates": table,
         },
         sections=sections,
-        heading=_heading(study, objective, seeds, _stands(done, every, len(failed))),
-        notes=[*_notes(study, objective, table, along), *_doubts(ranked)],
+        heading=_heading(study, objective, course, _stands(ahead, len(failed))),
+        notes=[*_notes(study, objective, table, along, course), *_doubts(ranked)],
         records=[_flat(row, each) for row, each in zip(table, ranked, strict=True)],
     )
 
@@ -102,10 +111,13 @@ def _rows(
                 "accuracy_error": each.accuracy_error,
                 "accuracies": each.accuracies,
                 "seeds": len(each.outcomes),
+                "epochs": each.epochs or None,
                 "reward": each.reward,
                 "reward_error": each.error,
                 "tied": None
-                if level is None or each.reward is None
+                if level is None
+                or each.reward is None
+                or each.epochs < ranked[0].epochs
                 else each.name in level,
                 "pareto": each.name in ahead,
                 "seconds": each.seconds,
@@ -117,7 +129,7 @@ def _rows(
 
 
 def _failure(study: Study, outcome: Outcome) -> Data:
-    training = outcome["candidate"], outcome["seed"]
+    training = training_of(outcome)
     log = study.log(training, outcome["attempt"])
     return {
         "name": outcome["candidate"],
@@ -128,24 +140,36 @@ def _failure(study: Study, outcome: Outcome) -> Data:
     }
 
 
-def _stands(done: int, every: int, failed: int) -> str:
-    stands = f"{done} of {every} trainings done"
-    return stands + (f", {failed} failed" if failed else "")
+def _stands(ahead: Forecast, failed: int) -> str:
+    stands = [f"{ahead.done} of {ahead.all} trainings done"]
+    if failed:
+        stands.append(f"{failed} failed")
+    if ahead.left and ahead.seconds is not None:
+        each = ahead.seconds / ahead.left
+        stands.append(f"{ahead.left} left of about {duration(each)} each")
+    if ahead.end is not None:
+        stands.append(f"until {_at(ahead.end):%H:%M} or so")
+    return ", ".join(stands)
+
+
+def _at(when: float) -> datetime:
+    return datetime.fromtimestamp(when).astimezone().replace(microsecond=0)
 
 
 def _heading(
-    study: Study, objective: Objective, seeds: Seeds, stands: str
+    study: Study, objective: Objective, course: Course, stands: str
 ) -> list[tuple[str, str]]:
     header = study.header
     what = f"{len(header.candidates)} candidates of {header.name}, "
     what += f"{header.budget:g} × per φ, at φ {header.phi:g}"
-    stands += f", {seeds} seeds each" if seeds.most > 1 else ""
+    stands += f", {course.seeds} seeds each" if course.seeds.most > 1 else ""
     if study.running and study.last:
         stands += f", process {study.last.get('pid', '?')} is at it"
     return [
         ("study", f"{study.folder}: {what}"),
         ("command", header.command),
         ("stands", stands),
+        *([("rungs", _climb(course))] if course.below else []),
         ("reward", objective.text),
     ]
 
@@ -159,6 +183,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         around = "" if error is None else f" ± {error:.{places}f}"
         return f"{row['accuracy']:.{places}f}{around}"
 
+    climbed = {row["epochs"] for row in table}
     done = {row["seeds"] for row in table}
     uneven = len(done) > 1 and max(done) > 1
     return [
@@ -170,8 +195,17 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         document.OFF_BY,
         Column("accuracy", "", accuracy),
         *([Column("seeds", "seeds")] if uneven else []),
+        *([Column("epochs", "epochs")] if len(climbed) > 1 else []),
+        Column("time", "seconds", lambda value: duration(value) if value else ""),
         Column("reward", "reward", lambda value: f"{value:.5g}"),
     ]
+
+
+def _climb(course: Course) -> str:
+    after = " and ".join(
+        filter(None, [", ".join(map(str, course.below[:-1])), str(course.below[-1])])
+    )
+    return f"after {after} epochs one in {course.halving} goes on, to {course.last}"
 
 
 #: Words for names of an objective that are others in a table.
@@ -190,9 +224,20 @@ def _emphasis(row: Row) -> str:
 
 
 def _notes(
-    study: Study, objective: Objective, table: Sequence[Data], along: Mapping[str, int]
+    study: Study,
+    objective: Objective,
+    table: Sequence[Data],
+    along: Mapping[str, int],
+    course: Course,
 ) -> list[str]:
     notes = [_legend(table, along)]
+    climbed = {row["epochs"] or 0 for row in table}
+    stayed = [row for row in table if 0 < (row["epochs"] or 0) < course.last]
+    if stayed and course.last in climbed:
+        notes.append(
+            f"{len(stayed)} of {len(table)} candidates have not gone on from a rung: "
+            "that is by rank there alone, and tells nothing apart"
+        )
     first = table[0]
     if lacking := [row for row in table if row["seeds"] and row["reward"] is None]:
         notes.append(
@@ -202,11 +247,12 @@ def _notes(
     if first["reward"] is None:
         return notes
     level = sum(row["tied"] or 0 for row in table)
-    if first["tied"] is None:
+    others = [row for row in table[1:] if row["epochs"] == first["epochs"]]
+    if first["tied"] is None and others:
         notes.append("one seed says nothing of chance: --seeds 3 does")
-    elif others := [row for row in table[1:] if row["reward"] is not None]:
-        whom = "no other" if len(others) == len(table) - 1 else f"none of {len(others)}"
-        also = f"{level} more may be as good" if level else f"{whom} is as good"
+    elif compared := [row for row in table[1:] if row["tied"] is not None]:
+        among = "no other" if len(compared) == len(table) - 1 else "none of those"
+        also = f"{level} more may be as good" if level else f"{among} is as good"
         more = ". More --seeds or longer trainings tell more" if level else ""
         notes.append(
             f"{also} (Tukey and Kramer's test, variance pooled: at most "

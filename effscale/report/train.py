@@ -96,11 +96,16 @@ def _data(data: Data) -> str:
 
 def _trained(outcome: Data) -> str:
     return (
-        f"{several(outcome['epochs'], 'epoch')}, batch {outcome['batch']}, "
+        f"{_epochs(outcome)}, batch {outcome['batch']}, "
         f"{outcome['optimizer']}, lr {outcome['lr']:g}, augment {outcome['augment']}, "
         f"normalize {outcome['normalize']}, {_besides(outcome)}"
         f"seed {outcome['seed']}"
     )
+
+
+def _epochs(outcome: Data) -> str:
+    epochs, until = several(outcome["epochs"], "epoch"), outcome["until"]
+    return epochs if until == outcome["epochs"] else f"{until} of {epochs}"
 
 
 def _besides(outcome: Data) -> str:

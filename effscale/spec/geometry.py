@@ -9,6 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array, strided, valid
+from effscale.spec.parameters import every_line, filled, given
 from effscale.spec.steps import Conv, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
 from effscale.spec.wiring import IMAGE, STEM, followed, sources
@@ -19,41 +20,53 @@ if TYPE_CHECKING:
     from effscale.arrays import Int
     from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line, Lines
+    from effscale.spec.steps import Blocks, Line, Lines
 
-    Blocks: TypeAlias = Mapping[str, Lines]
     Strides: TypeAlias = tuple[int | Fraction, int | Fraction]
 
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
-    """The steps of block number `index` of a stage that uses a block of the file."""
-    return _resolved(blocks[use.block], use.channels, blocks, index)
+    """The steps of block number `index` of those that a line uses."""
+    return _resolved(blocks[use.block].layers, given(use, blocks, index), blocks, index)
 
 
-def _resolved(lines: Lines, channels: Int | None, blocks: Blocks, index: int) -> Lines:
-    """`lines` with each width that this block has, and used blocks written out."""
+def _resolved(
+    lines: Lines, values: Mapping[str, Any], blocks: Blocks, index: int
+) -> Lines:
+    """`lines` with parameters and widths that this block has; used blocks written out.
+
+    But for those that repeat, which stay lines.
+    """
     found: list[Line] = []
-    for line in lines:
+    for stated in lines:
+        line, channels = filled(stated, values), values.get("channels")
         match line:
-            case Conv(channels=None) | TransposedConv(channels=None) if (
-                channels is not None
-            ):
+            case None:
+                continue
+            case Conv(channels=None, expand_ratio=None) if channels is not None:
+                found.append(_with(line, line.of(channels, channels)))
+            case TransposedConv(channels=None) if channels is not None:
                 found.append(_with(line, line.of(channels)))
             case Conv(channels=tuple() as widths):
                 found.append(_with(line, of_block(widths, index)))
             case Use():
-                own = channels if line.channels is None else line.channels
-                found += _resolved(blocks[line.block], own, blocks, index)
+                if line.channels is None:
+                    line = line.model_copy(update={"channels": channels})
+                if line.repeats is not None:
+                    found.append(line)
+                    continue
+                steps = blocks[line.block].layers
+                found += _resolved(steps, given(line, blocks), blocks, index)
             case _:
-                within = partial(
-                    _resolved, channels=channels, blocks=blocks, index=index
-                )
+                within = partial(_resolved, values=values, blocks=blocks, index=index)
                 found.append(line.over_chains(within))
     return tuple(found)
 
 
 def _with(conv: Line, channels: Int) -> Line:
-    return conv.model_copy(update={"channels": channels, "ratio": 1.0})
+    return conv.model_copy(
+        update={"channels": channels, "ratio": 1.0, "expand_ratio": None}
+    )
 
 
 def chains(line: Line, blocks: Blocks) -> list[Lines]:
@@ -63,14 +76,20 @@ def chains(line: Line, blocks: Blocks) -> list[Lines]:
     )
 
 
-def kinds_of_block(lines: Lines, blocks: Blocks) -> int:
-    """How many blocks of a stage differ: as many as its longest list has widths."""
+def kinds(use: Use, blocks: Blocks) -> int:
+    """How many blocks of a line differ: as many as its longest list has widths."""
+    return _kinds(blocks[use.block].layers, given(use, blocks), blocks)
+
+
+def _kinds(lines: Lines, values: Mapping[str, Any], blocks: Blocks) -> int:
     longest = 1
-    for line in lines:
-        inner = [blocks[line.block]] if isinstance(line, Use) else line.chains.values()
+    for stated in every_line(lines):
+        line = filled(stated, values)
         widths = line.channels if isinstance(line, Conv) else None
         own = len(widths) if isinstance(widths, tuple) else 1
-        longest = max(longest, own, *(kinds_of_block(each, blocks) for each in inner))
+        if isinstance(line, Use) and line.repeats is None:
+            own = kinds(line, blocks)
+        longest = max(longest, own)
     return longest
 
 
@@ -117,6 +136,8 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
             need = max(_needed(spec, each, axis, need) for each in inner)
+        elif line.whole:
+            need = 1
         else:
             kernel, stride, padding = line.window
             more = kernel[axis] if padding == "valid" else stride[axis]
@@ -138,6 +159,20 @@ def strides(spec: Spec, lines: Sequence[Line]) -> Strides:
         high, wide = line.grows
         rows, columns = _over(rows * down, high), _over(columns * across, wide)
     return rows, columns
+
+
+def keeps_size(lines: Lines, blocks: Blocks) -> bool:
+    """Whether lines put out a map of the size that comes in, whatever that is."""
+    for line in lines:
+        inner = chains(line, blocks)
+        if inner and not keeps_size(inner[0], blocks):
+            return False
+        kernel, stride, padding = line.window
+        less = stride != (1, 1) or (padding != "same" and kernel != (1, 1))
+        less |= line.grows != (1, 1) or line.likened is not None
+        if line.whole or (less and not inner):
+            return False
+    return True
 
 
 def _over(total: int | Fraction, growth: int) -> int | Fraction:
@@ -191,6 +226,9 @@ def _windowed(  # noqa: PLR0913, PLR0917 - where it is, and what it has found
                 for inner, each in within.items()
             ]
             sides = ends[0]
+            continue
+        if line.whole:
+            sides = 1, 1
             continue
         kernel, stride, padding = line.window
         whole = padding == "valid" and kernel == sides != (1, 1)

@@ -13,7 +13,8 @@ from effscale.spec import references, structure
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
 from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
-from effscale.spec.steps import Use
+from effscale.spec.parameters import parameter_faults
+from effscale.spec.steps import OwnBlock, Use
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -73,7 +74,7 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
     given, wrong = data, list[Fault]()
     if not alone and references.needs_backbone(data):
         given, wrong = references.with_backbone(data, path)
-    unknown = list(references.unknown(given))
+    unknown, unfit = list(references.unknown(given)), list[Fault]()
     found = [*wrong, *unknown]
     spec, details = _validated(given)
     lacking = _lacking(mapping(given))
@@ -89,12 +90,13 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
         found_too = schema_faults(details, mapping(given), root, path, lines)
         faults += [each for each in found_too if not _of_merge(each, root, faults)]
     elif spec is not None and not found:
-        found += structure.faults(spec)
+        unfit = list(parameter_faults(spec))
+        found += unfit or structure.faults(spec)
     for fault in found:
         place, of_key = stated(fault.place, root), fault.code == "EFF102"
         said = replace(fault, place=place[:-1] if of_key else place)
         faults.append(root.at(place, key=of_key).located(said, path))
-    sound = None if wrong or unknown or details or lacking else spec
+    sound = None if wrong or unknown or details or lacking or unfit else spec
     return Reading(root, sound, tuple(sorted(set(faults))))
 
 
@@ -215,6 +217,8 @@ def stated(place: Place, root: Node) -> Place:
             node = value[int(step)]
         elif isinstance(step, int) or step in KINDS:
             continue
+        elif isinstance(value, list) and step == "layers":
+            continue  # of a block that is a list
         else:
             node = None
         found.append(step)
@@ -267,13 +271,15 @@ def _two(place: Place) -> str:
 
 def _known_keys(place: Place, root: Node) -> list[str]:
     """The keys that the model at `place` has, by walking the models themselves."""
-    model, node = Spec, root
-    steps = list(place)
+    model: Any = Spec
+    node, steps = root, list(place)
     while steps:
         annotation = model.model_fields[str(steps[0])].annotation
         node = node.at((steps.pop(0),))
         if get_origin(annotation) is dict:
             node = node.at((steps.pop(0),))
+            if isinstance(node.value, list):  # a block without parameters
+                annotation = OwnBlock.model_fields["layers"].annotation
         while steps and isinstance(steps[0], int):
             node = node.at((steps.pop(0),))
         model = _model_in(annotation, node.plain())

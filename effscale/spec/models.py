@@ -33,7 +33,7 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
-from effscale.spec.steps import SomeSteps, Step, Steps
+from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
     MAX_CHANNELS,
     ActivationName,
@@ -334,7 +334,7 @@ class Spec(Model):
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.
-    blocks: dict[Name, SomeSteps] = Field(default={})
+    blocks: dict[Name, WrittenBlock] = Field(default={})
     #: Small graphs that stages of cells are wired by.
     cells: dict[Name, Cell] = Field(default={})
     stem: Annotated[

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
-from effscale.spec.steps import KEYS, STEPS
-from effscale.spec.values import MAX_REPEATS
+from effscale.spec.steps import KEYS, STEPS, Use
+from effscale.spec.values import MAX_REPEATS, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,17 +37,63 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
     """Lines that name a block or a cell which there is not."""
     if not isinstance(data, dict):
         return
-    own: list[str] = []
-    for name, steps in mapping(_at(data, "blocks")).items():
+    own: dict[str, dict[str, Any]] = {}
+    for name, block in mapping(_at(data, "blocks")).items():
         if name in STAGES:
             message = f"expected a name that no block has, got {short(name)}"
             yield Fault(("blocks", name), message, "EFF106")
-        yield from _unknown(steps, ("blocks", name), (*STEPS, *own))
-        own += [] if name in STAGES else [name]
+        steps, inner = _layers(block)
+        place: Place = ("blocks", name, *inner)
+        yield from _unknown(steps, place, STEPS, own)
+        parameters = mapping(_at(block, "parameters"))
+        yield from _named(steps, place, parameters)
+        for each in [each for each in parameters if each in Use.model_fields]:
+            message = f"expected a name that no key of a line has, got {short(each)}"
+            yield Fault((*place[:-1], "parameters", each), message, "EFF106")
+        own |= {} if name in STAGES else {name: parameters}
     for place in _places_of_steps(data):
-        yield from _unknown(_at(data, *place), place, (*STEPS, *own))
-    yield from _unknown(data.get("stages"), ("stages",), (*STAGES, *own))
+        yield from _unknown(_at(data, *place), place, STEPS, own)
+    yield from _unknown(data.get("stages"), ("stages",), STAGES, own)
     yield from _unknown_cells(data)
+    for key, each in data.items():
+        if key != "blocks":
+            yield from _named(each, (key,), None)
+
+
+def _layers(block: Any) -> tuple[Any, Place]:  # noqa: ANN401
+    """The steps of a block of the file's own, and where in it they are."""
+    if isinstance(block, dict):
+        return block.get("layers"), ("layers",)
+    return block, ()
+
+
+#: Keys whose values are texts, whatever they begin with.
+_TEXTS = {"source", "note"}
+
+
+def _named(
+    value: Any,  # noqa: ANN401
+    place: Place,
+    known: Mapping[str, Any] | None,
+) -> Iterator[Fault]:
+    """Parameters that a block has not; outside of blocks, `known` is None."""
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in inner:
+            if key not in _TEXTS:
+                yield from _named(each, (*place, key), known)
+        return
+    named = parameter(value)
+    if named is None or (known is not None and named.name in {*known, "channels"}):
+        return
+    if known is None:
+        message = f"expected no parameter outside of blocks, got {short(value)}"
+        yield Fault(place, message)
+        return
+    listed = ", ".join(f"${each}" for each in (*known, "channels"))
+    close = closest(named.name, [*known])
+    message = f"expected a parameter of the block ({listed}), got {short(value)}"
+    yield Fault(place, message, "EFF105", close and f"${close}")
 
 
 def _places_of_steps(data: dict[str, Any]) -> Iterator[Place]:
@@ -66,7 +112,17 @@ def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file ho
             yield "stages", index
 
 
-def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:  # noqa: ANN401
+def _unknown(
+    lines: Any,  # noqa: ANN401
+    place: Place,
+    kinds: Iterable[str],
+    own: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Fault]:
+    """Blocks that lines name and there are not, parameters that blocks have not.
+
+    `kinds` are those of the language, `own` the parameters of the file's.
+    """
+    known = [*kinds, *own]
     for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
         at = (*place, index) if isinstance(lines, list) else place
         fields = mapping(line)
@@ -76,16 +132,38 @@ def _unknown(lines: Any, place: Place, known: Iterable[str]) -> Iterator[Fault]:
             continue
         block = fields.get("block", "conv")
         if block not in known:
-            message = f"expected one of {', '.join(known)}, got {short(block)}"
+            message = f"expected {_kinds(known)}, got {short(block)}"
             yield Fault((*at, "block"), message, "EFF105", closest(block, [*known]))
-        elif block not in STAGES and "repeats" in fields and at[:-1] != ("stages",):
-            message = "expected none but in a line of stages, got"
-            yield Fault((*at, "repeats"), f"{message} {short(fields['repeats'])}")
-        steps = [name for name in known if name in STEPS or name not in STAGES]
-        for key in ("layers", "shortcut"):
-            yield from _unknown(fields.get(key, []), (*at, key), steps)
+        elif block in own:
+            yield from _unknown_keys(fields, at, own[block])
+            continue
+        for key in ("layers", "shortcut", "projection"):
+            yield from _unknown(fields.get(key, []), (*at, key), STEPS, own)
         for k, branch in enumerate(_items(fields.get("branches"))):
-            yield from _unknown(branch, (*at, "branches", k), steps)
+            yield from _unknown(branch, (*at, "branches", k), STEPS, own)
+
+
+def _unknown_keys(
+    fields: Mapping[str, Any], at: Place, parameters: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """Keys of a line for which the block it uses has no parameters."""
+    known = [*Use.model_fields, *parameters]
+    for key in fields:
+        if key not in known:
+            close = closest(key, known)
+            message = f"unknown key {short(key)}"
+            yield Fault((*at, key), message, "EFF102", "" if close in fields else close)
+
+
+def _kinds(known: Iterable[str]) -> str:
+    """What a line may be: of steps and stages an example, of the file's blocks all."""
+    own = [name for name in known if name not in STAGES]
+    words = ["a step (conv, residual, …)"]
+    if any(name in known and name not in STEPS for name in STAGES):
+        words.insert(0, "a stage's block (mbconv, …)")
+    if own:
+        words.append(f"one of the file's blocks ({', '.join(own)})")
+    return " or ".join(words)
 
 
 def _misspelt_block(fields: dict[str, Any]) -> str:
@@ -141,8 +219,8 @@ def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
     for name, cell in mapping(_at(data, "cells")).items():
         nodes = _at(cell, "nodes")
         known[name] = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
-    for name, steps in mapping(_at(data, "blocks")).items():
-        known[name] = _size(steps, known)
+    for name, block in mapping(_at(data, "blocks")).items():
+        known[name] = _size(_layers(block)[0], known)
         if known[name] > MAX_LINES:
             yield ("blocks", name), known[name], known[name]
             return

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from effscale.spec.lines import STAGES
+from effscale.spec.meanings import meaning
 from effscale.spec.models import ENDS, Spec
+from effscale.spec.steps import STEPS, Line, Use
+from effscale.spec.values import PARAMETER, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Draft 7: what yaml-language-server reads.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -32,9 +38,53 @@ def schema() -> dict[str, Any]:
     stated = _in_draft_7(found)
     used = stated["definitions"]["Use"]["properties"]["block"]
     used["not"] = {"enum": list(STAGES)}  # a block of the file's own
+    _allow_parameters(stated)
+    _explain(stated)
     _require_either(stated)
     head = {"$schema": DRAFT, "title": "effscale spec"}
     return {**head, **{key: stated[key] for key in stated if key not in head}}
+
+
+def _explain(stated: dict[str, Any]) -> None:
+    """Say of each key what it means, before what kind of value it takes."""
+    models = {model.__name__: model for model in subclasses(Model)}
+    sections = {"Spec": stated, **stated["definitions"]}
+    for name, section in sections.items():
+        for key, value in section.get("properties", {}).items():
+            said = meaning(models[name], key)
+            if "$ref" in value:  # draft 7 reads nothing beside a reference
+                value["allOf"] = [{"$ref": value.pop("$ref")}]
+            value["description"] = f"{said} {value.get('description', '')}".strip()
+
+
+def subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    """All models that are of this one, at any depth."""
+    for each in model.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+#: A value that a block's parameter stands for.
+_PARAMETER = {"type": "string", "pattern": f"^{PARAMETER.pattern}$"}
+#: Keys of lines that a parameter cannot stand for.
+_STATED = {
+    *("block", "cell", "shared", "name", "reads", "merge", "like"),
+    *("branches", "layers", "shortcut", "projection"),
+}
+
+
+def _allow_parameters(stated: dict[str, Any]) -> None:
+    """Parameters wherever a line of a block may have one."""
+    definitions = stated["definitions"]
+    definitions["Parameter"] = _PARAMETER
+    kinds: set[type[Line]] = {*STEPS.values(), Use}
+    for kind in kinds:
+        keys = definitions[kind.__name__]["properties"]
+        for name in keys.keys() - _STATED:
+            either = [keys[name], {"$ref": "#/definitions/Parameter"}]
+            known = ("default", "description")
+            said = {word: keys[name].pop(word) for word in known if word in keys[name]}
+            keys[name] = {"anyOf": either, **said}
 
 
 def _require_either(stated: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ its own size; only those of `channels` scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
+    BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -21,6 +23,7 @@ from effscale.errors import Fault, LayerError
 from effscale.spec import values
 from effscale.spec.values import (
     ActivationName,
+    Argument,
     AttendingName,
     Channels,
     Flag,
@@ -43,10 +46,11 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from effscale.errors import Place
 
+    Blocks: TypeAlias = Mapping[str, "OwnBlock"]
     Lines: TypeAlias = tuple["Line", ...]
     #: Makes other lines of some that follow each other.
     Change: TypeAlias = Callable[[Lines], Lines]
@@ -63,8 +67,15 @@ KEYS = (
     *("groups", "dilation", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
     *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
     *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
-    *("tokens", "activation", "shared", "branches", "layers", "shortcut"),
+    *("tokens", "activation", "shared", "branches", "layers", "shortcut", "projection"),
 )
+
+
+def in_order(keys: Collection[str]) -> list[str]:
+    """The keys of a line as files have them; a block's parameters follow its name."""
+    at = KEYS.index("block") + 1
+    own = [key for key in keys if key not in KEYS]
+    return [key for key in (*KEYS[:at], *own, *KEYS[at:]) if key in keys]
 
 
 class Line(Model):
@@ -74,6 +85,8 @@ class Line(Model):
     """
 
     block: str
+    #: Whether it makes one position of a map of any size.
+    whole: ClassVar[bool] = False
     #: What it is called in reports, and by lines that read it.
     name: Name | None = None
     #: Lines whose maps it takes; left out, the one before it.
@@ -142,11 +155,11 @@ class Line(Model):
         values, written = type(self).model_fields, serialize(self)
         unsaid = [
             name
-            for name in written
+            for name in values
             if name != "block" and getattr(self, name) == values[name].default
         ]
-        order = sorted(set(written) - set(unsaid), key=KEYS.index)
-        return {name: written[name] for name in order}
+        stated = [name for name in written if name not in unsaid]
+        return {name: written[name] for name in in_order(stated)}
 
 
 class Conv(Line):
@@ -161,6 +174,8 @@ class Conv(Line):
     channels: Widths | None = None
     #: What share it has of the channels that it does not state.
     ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
+    #: Its channels over those that come into itself, where it has neither of the two.
+    expand_ratio: Annotated[float, values.number(0, 64, above=True)] | None = None
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
@@ -169,13 +184,26 @@ class Conv(Line):
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
 
-    def of(self, unstated: Int) -> Int:
-        """The channels it puts out where the ones it does not state are these."""
+    def of(self, c_in: Int, unstated: Int | None) -> Int:
+        """The channels it puts out, of those that come in or that it does not state."""
         if self.channels is not None:
             own: Int = of_block(self.channels, 0)
             return own
-        found: Int = whole_share(unstated, self.ratio)
-        return unstated if self.ratio == 1 else found
+        total, ratio = c_in if unstated is None else unstated, self.ratio
+        if self.expand_ratio is not None:
+            total, ratio = c_in, self.expand_ratio
+        found: Int = whole_share(total, ratio)
+        return total if ratio == 1 else found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Widths that are said twice."""
+        yield from super().faults(c_in)
+        said = self.channels is not None or self.ratio != 1
+        if self.expand_ratio is not None and said:
+            other = "channels" if self.channels is not None else "ratio"
+            yield Fault(
+                ("expand_ratio",), f"expected expand_ratio or {other}, got both"
+            )
 
 
 class Depthwise(Line):
@@ -202,6 +230,13 @@ class Pool(Line):
         """Windows without a middle, unless they lie apart, edge to edge."""
         if self.kernel != self.stride:
             yield from super().faults(c_in)
+
+
+class GlobalPool(Line):
+    """The mean of all positions: one is left, whatever the size."""
+
+    block: Literal["global_pool"]
+    whole = True
 
 
 class TransposedConv(Line):
@@ -341,16 +376,30 @@ class Residual(Line):
     block: Literal["residual"]
     layers: SomeSteps
     shortcut: Steps = ()
+    #: The shortcut where the layers change the shape, x itself where they keep it; if
+    #: it is empty, nothing is beside layers that change the shape.
+    projection: Steps | None = None
     scale: Multiplier = 1.0
 
     @property
     def chains(self) -> dict[Place, Lines]:
-        """The layers, which say what it puts out, and the shortcut."""
-        return {("layers",): self.layers, ("shortcut",): self.shortcut}
+        """The layers, which say what it puts out, and what is beside them."""
+        beside: dict[Place, Lines] = {("shortcut",): self.shortcut}
+        if self.projection is not None:
+            beside = {("projection",): self.projection}
+        return {("layers",): self.layers, **beside}
 
     def over_chains(self, change: Change) -> Line:
-        update = {"layers": change(self.layers), "shortcut": change(self.shortcut)}
+        keys = "layers", "shortcut", "projection"
+        given = {key: getattr(self, key) for key in keys}
+        update = {k: change(each) for k, each in given.items() if each is not None}
         return self.model_copy(update=update)
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Two lists of what is beside the layers."""
+        yield from super().faults(c_in)
+        if self.shortcut and self.projection is not None:
+            yield Fault(("projection",), "expected shortcut or projection, got both")
 
 
 def whole_units(channels: Int, unit: Int, what: str) -> Int:
@@ -521,13 +570,44 @@ class FirstToken(Line):
 
 
 class Use(Line):
-    """A block that the file itself defines, under `blocks`."""
+    """A block that the file itself defines, under `blocks`, and its parameters."""
 
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Argument] = Field(init=False)
     block: Name
     #: Of its convolutions that state none.
     channels: Channels | None = None
-    #: Blocks in a stage; left out, it is one at any depth.
+    #: Blocks in a row; left out, it is one at any depth.
     repeats: Repeats | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it gives the block's parameters; `channels` is one of every block."""
+        own = {} if self.channels is None else {"channels": self.channels}
+        return {**(self.model_extra or {}), **own}
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """None of its own: its numbers are those of the block."""
+        del c_in
+        yield from ()
+
+
+class OwnBlock(Model):
+    """Steps of a file's own, and the parameters of which `$name` stands in them."""
+
+    #: What each is where the line that uses the block says nothing; null if it must.
+    parameters: dict[Name, Argument | None] = Field(default={})
+    layers: SomeSteps
+
+    @model_serializer(mode="wrap")
+    def _as_list(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """One without parameters is its list of steps."""
+        written = serialize(self)
+        return written if self.parameters else written["layers"]
+
+
+def _of_layers(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves
+    return value if isinstance(value, dict | OwnBlock) else {"layers": value}
 
 
 STEPS: dict[str, type[Line]] = {
@@ -535,6 +615,7 @@ STEPS: dict[str, type[Line]] = {
     "depthwise": Depthwise,
     "max_pool": Pool,
     "avg_pool": Pool,
+    "global_pool": GlobalPool,
     "transposed_conv": TransposedConv,
     "upsample": Upsample,
     "pixel_shuffle": PixelShuffle,
@@ -565,6 +646,7 @@ AnyStep = (
     Annotated[Conv, Tag("Conv")]
     | Annotated[Depthwise, Tag("Depthwise")]
     | Annotated[Pool, Tag("Pool")]
+    | Annotated[GlobalPool, Tag("GlobalPool")]
     | Annotated[TransposedConv, Tag("TransposedConv")]
     | Annotated[Upsample, Tag("Upsample")]
     | Annotated[PixelShuffle, Tag("PixelShuffle")]
@@ -584,5 +666,11 @@ Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual, Attention):
+for _model in (Branches, Residual, Attention, OwnBlock):
     _model.model_rebuild()
+
+#: A block as a file writes it.
+WrittenBlock = Annotated[
+    OwnBlock,
+    BeforeValidator(_of_layers, json_schema_input_type=OwnBlock | SomeSteps),
+]

@@ -14,7 +14,8 @@ from effscale.errors import MISFIT, Fault
 from effscale.spec import wiring
 from effscale.spec.geometry import (
     expanded,
-    kinds_of_block,
+    keeps_size,
+    kinds,
     least_sides,
     lines_of,
     strides,
@@ -29,6 +30,7 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
+from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
     Attention,
@@ -42,6 +44,7 @@ from effscale.spec.steps import (
     TransposedConv,
     Use,
 )
+from effscale.spec.values import pair
 from effscale.spec.wiring import followed, is_wired
 
 if TYPE_CHECKING:
@@ -134,9 +137,9 @@ class Walk:
         found = [each.within(at) for each in line.faults(here.channels)]
         self.faults.extend(found)
         match line:
-            case Conv(channels=None) | TransposedConv(channels=None) if (
-                self.stated and not found
-            ):
+            case (
+                Conv(channels=None, expand_ratio=None) | TransposedConv(channels=None)
+            ) if self.stated and not found:
                 self.wrong(at, "missing channels", "EFF101")
             case Conv(channels=tuple()) if not found:
                 message = "expected one width, as nothing repeats, got a list"
@@ -191,10 +194,12 @@ class Walk:
                 channels = int(line.of(self.unstated or here.channels))
                 self.grouped(line, here.channels, channels, at)
             case Conv():
-                channels = int(line.of(self.unstated or here.channels))
+                channels = int(line.of(here.channels, self.unstated))
                 self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
+        if line.whole:
+            return Map(channels, 1, 1)
         kernel, stride, padding = line.window
         sides = (
             grows * (valid(n, k, s) if padding == "valid" else strided(n, s))
@@ -249,8 +254,16 @@ class Walk:
         """Layers that put out what the shortcut does."""
         inside = replace(self, stated=False, unstated=here.channels)
         out = inside.through(line.layers, here, (*at, "layers"))
+        key, steps = "shortcut", line.shortcut
+        if line.projection is not None:
+            keeps = keeps_size(line.layers, self.spec.blocks)
+            if keeps and out.channels == here.channels:
+                return out
+            key, steps = "projection", line.projection
+            if not steps:
+                return out
         aside = replace(self, stated=False)
-        beside = aside.through(line.shortcut, here, (*at, "shortcut"))
+        beside = aside.through(steps, here, (*at, key))
         if out != beside:
             message = f"expected {beside} (the shortcut's), gives {out}"
             self.wrong((*at, "layers"), message)
@@ -274,10 +287,14 @@ class Walk:
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""
-        before = here
-        kinds = kinds_of_block(self.spec.blocks[line.block], self.spec.blocks)
-        if line.repeats is None and kinds > 1:
-            message = f"missing repeats, as block {line.block} has widths for {kinds}"
+        asked, made = line.arguments.get(STRIDE), strides(self.spec, (line,))
+        if asked is not None and pair(asked) != made:
+            found = "×".join(map(str, dict.fromkeys(made)))
+            message = f"expected {found} (what the block makes of it), got"
+            self.wrong((*at, STRIDE), f"{message} {asked}")
+        differ = kinds(line, self.spec.blocks)
+        if line.repeats is None and differ > 1:
+            message = f"missing repeats, as block {line.block} has widths for {differ}"
             self.wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
         shared = {} if of_stage else self.shared
@@ -289,12 +306,13 @@ class Walk:
             last, here = here, inside.through(steps, here, ())
             for fault in inside.faults:
                 self.wrong(at, f"block {line.block}: {fault.said}", fault.code)
-            if index >= kinds and here == last:
+            if index >= differ and here == last:
                 break  # all further ones are like it
         if of_stage and shared and cells_follow(self.spec.stages, int(at[1])):
             message = "expected a block without shared weights before a cell, got"
             self.wrong((*at, "block"), f"{message} {line.block!r}")
-        if line.repeats is not None and here[1:] != before[1:]:
+        again = expanded(line, self.spec.blocks, 1)
+        if line.repeats is not None and not keeps_size(again, self.spec.blocks):
             message = "expected none, as the block does not keep the size, got"
             self.wrong((*at, "repeats"), f"{message} {line.repeats}")
         return here

@@ -6,6 +6,7 @@ failure reads `expected WHAT`. The same kinds give the JSON Schema its types and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +32,29 @@ def _wrong_value(_: object) -> str:
     return "EFF104"
 
 
+class Parameter(str):
+    """A value that a line in a block of the file's own does not state: `$kernel`.
+
+    It is whatever the block is used with; outside of a block it stands nowhere.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return self[1:]
+
+
+def parameter(value: object) -> Parameter | None:
+    """The parameter that a text names, if it has the form of one."""
+    named = isinstance(value, str) and PARAMETER.fullmatch(value)
+    return Parameter(value) if named else None
+
+
+#: `$` and a word.
+PARAMETER = re.compile(r"\$[A-Za-z]\w*")
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """What a value must be."""
@@ -42,9 +66,13 @@ class Kind:
     rule: Callable[[object], str] = _wrong_value  #: that a wrong value breaks
     #: What a JSON Schema says of such a value beyond what pydantic has it say.
     keywords: dict[str, Any] = field(default_factory=dict)
+    #: Whether a parameter may stand for it.
+    parametric: bool = True
 
     def check(self, value: Any, handler: Function) -> Any:  # noqa: ANN401
         """`value` as it is kept, or the one error of this kind."""
+        if self.parametric and (named := parameter(value)):
+            return named
         try:
             return self.made(
                 handler(list(value) if isinstance(value, tuple) else value)
@@ -62,12 +90,21 @@ class Kind:
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.no_info_wrap_validator_function(self.check, self.schema())
+        schema = self.schema()
+        written = core_schema.wrap_serializer_function_ser_schema(_plain, schema=schema)
+        return core_schema.no_info_wrap_validator_function(
+            self.check, schema, serialization=written if self.parametric else None
+        )
+
+
+def _plain(value: Any, written: Function) -> Any:  # noqa: ANN401
+    return str(value) if isinstance(value, Parameter) else written(value)
 
 
 def whole(low: int, high: int) -> Kind:
     schema = partial(core_schema.int_schema, strict=True, ge=low, le=high)
-    return Kind(f"a whole number from {low} to {high}", schema)
+    most = high if high < 2**63 else f"2^{high.bit_length() - 1}"
+    return Kind(f"a whole number from {low} to {most}", schema)
 
 
 def odd(low: int, high: int) -> Kind:
@@ -183,6 +220,23 @@ def _one_or(kind: Kind, least: int, most: int) -> Callable[[], core_schema.CoreS
     )
 
 
+def _argument(value: Any) -> Any:  # noqa: ANN401
+    """What a parameter is given, which is judged where it stands in the block."""
+    if isinstance(value, list):
+        if not value or any(isinstance(each, list | dict) for each in value):
+            raise ValueError(value)
+        return tuple(value)
+    if value is None or isinstance(value, dict):
+        raise ValueError(value)
+    return value
+
+
+ARGUMENT = Kind(
+    "a value, or a list of some",
+    core_schema.any_schema,
+    _argument,
+    keywords={"type": ["number", "string", "boolean", "array"]},
+)
 #: How a line is read: by its name, or by its number.
 READ = Kind(
     "the name of a line, stage 1 and so on, stem or image",
@@ -192,9 +246,14 @@ READ = Kind(
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*|stage [1-9][0-9]*)$",
         max_length=80,
     ),
+    parametric=False,
 )
 FLAG = Kind("true or false", partial(core_schema.bool_schema, strict=True))
-TEXT = Kind("a text", partial(core_schema.str_schema, strict=True, min_length=1))
+TEXT = Kind(
+    "a text",
+    partial(core_schema.str_schema, strict=True, min_length=1),
+    parametric=False,
+)
 #: Short enough for a table.
 WORD = Kind(
     "a name of letters, digits and . _ + -",
@@ -204,6 +263,7 @@ WORD = Kind(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
         max_length=80,
     ),
+    parametric=False,
 )
 
 #: How a quantity is written, for those who read patterns.
@@ -219,7 +279,7 @@ def _quantity(expected: str, sign: str = "") -> Kind:
 
     pattern = f"^{sign and f'{sign} ?'}{QUANTITY}$"
     schema = partial(core_schema.str_schema, strict=True, pattern=pattern)
-    return Kind(expected, schema, made)
+    return Kind(expected, schema, made, parametric=False)
 
 
 #: A published figure: its digits say how it was rounded, so that 0.70B keeps its zero.
@@ -281,7 +341,9 @@ def pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves 
     return (value, value) if isinstance(value, int | float | str) else value
 
 
-def _side_or_pair(value: tuple[Int, Int]) -> Any:  # noqa: ANN401
+def _side_or_pair(value: tuple[Int, Int] | Parameter) -> Any:  # noqa: ANN401
+    if isinstance(value, Parameter):
+        return str(value)
     return value[0] if value[0] == value[1] else list(value)
 
 
@@ -315,6 +377,8 @@ Window = Annotated[
 
 
 def number_or_list(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Parameter):
+        return str(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -324,6 +388,9 @@ Widths = Annotated[
     one_or_each(1, MAX_CHANNELS),
     PlainSerializer(number_or_list),
 ]
+
+
+Argument = Annotated[Any, ARGUMENT, PlainSerializer(number_or_list)]
 
 
 def of_block(widths: Any, index: int) -> Any:  # noqa: ANN401 - one, or a tuple

@@ -1,4 +1,4 @@
-"""A study on disk: a header that never changes, and outcomes that are only added.
+"""A study on disk: a header that may but grow, and outcomes that are only added.
 
 An outcome counts once its line is on the disk. A line that a crash has torn has no end,
 and is cut off when the study goes on.
@@ -15,16 +15,17 @@ import socket
 import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from effscale.atomic_write import sync, whole
 from effscale.errors import OutputError, StudyError, refusal, short
+from effscale.study import guard
+from effscale.study.course import WHOLE, Course, Seeds
 from effscale.study.objective import PAPER, Objective, objective
-from effscale.study.seeds import Seeds
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
     from io import FileIO
 
 Outcome = dict[str, Any]
-Training = tuple[str, int]  #: a candidate's name, and a seed
+
+
+class Training(NamedTuple):
+    """Of a candidate by its name, from a seed, up to so many epochs."""
+
+    candidate: str
+    seed: int
+    epochs: int = WHOLE
+
 
 HEADER, OUTCOMES, LOCK, RUNS = "study.json", "outcomes.jsonl", "lock", "runs"
 FORMAT = 1
@@ -44,10 +53,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,199}")
 _LARGEST = 1e300
 #: Seconds in which who holds a lock has said so in it.
 _SAYING = 2.0
-#: Seeds that a study may have.
-_SEEDS = 1000
+#: The least that candidates may be divided by from rung to rung.
+_FEWEST = 2
+#: Seeds that a study may have, and epochs.
+_SEEDS, _EPOCHS = 1000, 10**6
+_COEFFICIENTS = ("alpha", "beta", "gamma")
 #: What two candidates of one name must agree in to be the same network.
-_FIGURES = ("alpha", "beta", "gamma", "resolution", "params", "macs", "activations")
+_FIGURES = (*_COEFFICIENTS, "resolution", "params", "macs", "activations")
 
 
 def _now() -> str:
@@ -81,9 +93,17 @@ class Header:
     def names(self) -> list[str]:
         return [each["name"] for each in self.candidates]
 
-    def trainings(self, seeds: int) -> list[Training]:
+    def trainings(self, seeds: int, epochs: int = WHOLE) -> list[Training]:
         """Every candidate with the first seed, then the second: halves compare."""
-        return [(name, seed) for seed in range(seeds) for name in self.names]
+        return [
+            Training(name, seed, epochs) for seed in range(seeds) for name in self.names
+        ]
+
+    def grown(self, asked: Header) -> Header:
+        """With the candidates asked for that are networks of no candidate yet."""
+        known = {_network(each) for each in self.candidates}
+        more = [each for each in asked.candidates if _network(each) not in known]
+        return replace(self, candidates=[*self.candidates, *more])
 
     def other_versions(self, begun: Header) -> str:
         """In what versions this header is not that of the study as it began."""
@@ -97,9 +117,9 @@ class Header:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def called(row: dict[str, Any]) -> str:
+def candidate_name(row: dict[str, Any]) -> str:
     """What a candidate is called, after its coefficients: `a1.2-b1.1-g1.15`."""
-    letters = zip("abg", ("alpha", "beta", "gamma"), strict=True)
+    letters = zip("abg", _COEFFICIENTS, strict=True)
     return "-".join(f"{letter}{row[key]:.12g}" for letter, key in letters)
 
 
@@ -206,20 +226,18 @@ def difference(made: Header, asked: Header) -> str:
             return f"made for {label} {_quoted(old)}, got {_quoted(new)}"
     if made.spec != asked.spec:
         return f"made for another spec of the name {made.name!r}"
-    if sorted(made.names) != sorted(asked.names):
-        ours, theirs = set(made.names), set(asked.names)
-        apart = min(ours ^ theirs)
-        where = "its own" if apart in ours else "asked for"
-        return (
-            f"made for {len(ours)} candidates, got {len(theirs)}: {apart} is among "
-            f"those {where} alone"
-        )
     by_name = {each["name"]: each for each in made.candidates}
     for each in asked.candidates:
+        ours = by_name.get(each["name"], each)
         for key in _FIGURES:
-            if by_name[each["name"]].get(key) != each[key]:
+            if ours.get(key) != each[key]:
                 return f"made for another {each['name']}: its {key} differ"
     return ""
+
+
+def _network(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What no two networks of one study have in common, whatever they are called."""
+    return tuple(map(str, (row[key] for key in _FIGURES if key not in _COEFFICIENTS)))
 
 
 def _quoted(value: object) -> str:
@@ -244,6 +262,7 @@ def _lock(file: IO[str], path: Path, how: dict[str, Any]) -> None:
         who = f"process {found['pid']} on {found['host']}" if found else "a process"
         raise StudyError(f"{path.parent}: {who} is running this study")
     mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+    mine |= {"began": round(time.time(), 3)}
     file.seek(0)
     file.truncate()
     file.write(json.dumps({**mine, **how}) + "\n")
@@ -309,6 +328,8 @@ class Study:
                 raise StudyError(f"{self.folder}: the folder is gone; {hint}")
             while left:
                 left = left[self._file.write(left) :]
+            # What was said to be done stays done, also where the machine loses power: a
+            # training may have taken days, and this line takes milliseconds.
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _refused(path, error) from None
@@ -317,34 +338,55 @@ class Study:
     @property
     def seeds(self) -> int:
         """How many seeds its last run was to do, or have outcomes."""
-        seen = [seed + 1 for (_, seed), outcomes in self.trainings.items() if outcomes]
+        trainings = self.trainings.items()
+        seen = [each.seed + 1 for each, outcomes in trainings if outcomes]
         asked = self.last.get("seeds")
         if type(asked) is int and 0 < asked <= _SEEDS:
             seen.append(asked)
         return max(seen, default=1)
 
     @property
-    def plan(self) -> Seeds:
-        """How many seeds its last run gave to all, and to those that may be best."""
+    def course(self) -> Course:
+        """The seeds and epochs that its last run was to give, or that there are."""
         most, first = self.seeds, self.last.get("seeds_first")
-        if not isinstance(first, int) or not 1 < first < most:
+        rungs, halving = self._rungs, self.last.get("halving")
+        if type(first) is not int or not (1 if rungs else 2) <= first < most:
             first = most
-        return Seeds(first, most)
+        if type(halving) is not int or halving < _FEWEST:
+            halving = Course.halving
+        attempts = self.last.get("attempts")
+        if type(attempts) is not int or attempts < 1:
+            attempts = Course.attempts
+        return Course(Seeds(first, most), rungs, halving, attempts)
+
+    @property
+    def _rungs(self) -> tuple[int, ...]:
+        asked = self.last.get("rungs")
+        numbers = asked if isinstance(asked, list) else [None]
+        known = [each for each in numbers if type(each) is int and each > WHOLE]
+        if numbers == known == sorted(set(known)):
+            return tuple(known)
+        seen = {each.epochs for each, outcomes in self.trainings.items() if outcomes}
+        return tuple(sorted(seen - {WHOLE}))
 
     @property
     def objective(self) -> Objective:
         """By which its last run ranks, or else the paper's."""
         return objective(str(self.last.get("objective", PAPER)))
 
+    def wants(self, training: Training, attempts: int) -> bool:
+        """Whether the training is neither done nor given up after so many attempts."""
+        outcomes = self.trainings.get(training, [])
+        return not any(map(is_good, outcomes)) and len(outcomes) < attempts
+
     def log(self, training: Training, attempt: int) -> Path:
         """What the command printed in that attempt, from the study's own folder."""
-        return home(training) / f"attempt-{attempt}.log"
+        return home(training) / guard.log_of(attempt, training.epochs)
 
 
 def home(training: Training) -> Path:
-    """The folder of a training, from its study's own."""
-    candidate, seed = training
-    return Path(RUNS, candidate, f"seed-{seed}")
+    """The folder of a training, from its study's own: up to all epochs the same."""
+    return Path(RUNS, training.candidate, f"seed-{training.seed}")
 
 
 def load(folder: Path) -> Study:
@@ -365,8 +407,12 @@ def load(folder: Path) -> Study:
 
 
 @contextmanager
-def held(folder: Path, asked: Header, how: dict[str, Any]) -> Iterator[Study]:
+def hold(
+    folder: Path, asked: Header, how: dict[str, Any], *, grow: bool = False
+) -> Iterator[Study]:
     """The study that was asked for, begun or gone on with, for this run alone.
+
+    Candidates that it does not have yet are added where it is to `grow`.
 
     Raises:
         StudyError: if the folder has another study or something else, if another run
@@ -379,7 +425,7 @@ def held(folder: Path, asked: Header, how: dict[str, Any]) -> Iterator[Study]:
             path = folder / LOCK
             held_open = stack.enter_context(path.open("a+", encoding="utf-8"))
             _lock(held_open, path, how)
-            made = _begun(folder, asked)
+            made = _begun(folder, asked, grow=grow)
             trainings, good = _outcomes(folder / OUTCOMES, made)
             opened = (folder / OUTCOMES).open("ab", buffering=0)
             file = stack.enter_context(opened)
@@ -393,17 +439,29 @@ def held(folder: Path, asked: Header, how: dict[str, Any]) -> Iterator[Study]:
         yield Study(folder, made, trainings, last=how, running=True, _file=file)
 
 
-def _begun(folder: Path, asked: Header) -> Header:
+def _begun(folder: Path, asked: Header, *, grow: bool) -> Header:
     """The header that is there, if it is of what was asked for; or else a new one."""
     path = folder / HEADER
     if not path.exists():
-        with whole(path) as file:
-            file.write(asked.dumps().encode())
-        return asked
+        return _written(path, asked)
     made = read_header(path)
     if differs := difference(made, asked):
         raise StudyError(f"{folder}: {differs}; name another --study")
-    return made
+    larger = made.grown(asked)
+    more = larger.names[len(made.names) :]
+    if not more:
+        return made
+    if not grow:
+        count = f"made for {len(made.names)} candidates, got {len(more)} others"
+        hint = "--grow adds them, or name another --study"
+        raise StudyError(f"{folder}: {count}, such as {more[0]}; {hint}")
+    return _written(path, larger)
+
+
+def _written(path: Path, header: Header) -> Header:
+    with whole(path) as file:
+        file.write(header.dumps().encode())
+    return header
 
 
 def _refused(path: Path, error: OSError) -> StudyError:
@@ -432,10 +490,10 @@ def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], 
         StudyError: if a line is no outcome of this study.
     """
     text = path.read_bytes() if path.exists() else b""
-    whole = text.rfind(b"\n") + 1
+    length = text.rfind(b"\n") + 1
     found: dict[Training, list[Outcome]] = defaultdict(list)
     names = set(made.names)
-    for number, line in enumerate(text[:whole].split(b"\n")[:-1], 1):
+    for number, line in enumerate(text[:length].split(b"\n")[:-1], 1):
         try:
             outcome = _parsed(line)
         except (ValueError, RecursionError):
@@ -445,7 +503,7 @@ def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], 
         training = training_of(outcome)
         if not any(map(is_good, found[training])):
             found[training].append(outcome)
-    return found, whole
+    return found, length
 
 
 def _is_outcome(outcome: Any, names: set[str]) -> bool:  # noqa: ANN401 - JSON
@@ -457,7 +515,10 @@ def _is_outcome(outcome: Any, names: set[str]) -> bool:  # noqa: ANN401 - JSON
                 return False
         case _:
             return False
-    if not _is_number(outcome.get("seconds", 0)):
+    epochs = outcome.get("epochs", WHOLE)
+    if type(epochs) is not int or not WHOLE <= epochs <= _EPOCHS:
+        return False
+    if not all(_is_number(outcome.get(key, 0)) for key in ("seconds", "ended")):
         return False
     match outcome:
         case {"status": "ok", "accuracy": accuracy}:
@@ -474,4 +535,4 @@ def is_good(outcome: Outcome) -> bool:
 
 
 def training_of(outcome: Outcome) -> Training:
-    return outcome["candidate"], outcome["seed"]
+    return Training(outcome["candidate"], outcome["seed"], outcome.get("epochs", WHOLE))

@@ -28,12 +28,20 @@ Outcome = dict[str, Any]
 MOST_JSON, MOST_LOG, MOST_LINE = 2**20, 2**16, 200
 MOST_ACCURATE = 1e9
 SPEC, ANSWER, KEPT = "spec.yaml", "out.json", "outcome.json"
+#: By what an outcome is of its training and attempt; epochs where they are set.
+KNOWN = ("candidate", "seed", "epochs", "attempt")
 #: Linux's prctl: orphans of this process's children become its own.
 PR_SET_CHILD_SUBREAPER = 36
 #: Seconds in which those that were killed are gone.
 MOST_DYING = 5.0
 #: What a system says, and programs repeat, of a disk that takes no more.
 FULL = ("no space left on device", "disk quota exceeded")
+
+
+def log_of(attempt: int, epochs: int) -> str:
+    """The file of what the command prints in that attempt."""
+    up_to = f"epochs-{epochs}-" if epochs else ""
+    return f"{up_to}attempt-{attempt}.log"
 
 
 def main(job: Outcome) -> None:
@@ -46,7 +54,7 @@ def main(job: Outcome) -> None:
 
 def attempt(job: Outcome) -> Outcome | None:
     """What became of the training; None if it was ended because nobody waits for it."""
-    said: Outcome = {key: job[key] for key in ("candidate", "seed", "attempt")}
+    said: Outcome = {key: job[key] for key in KNOWN if key in job}
     home, shared = _home(job)
     try:
         return _attempt(job, home, shared=shared, said=said)
@@ -65,16 +73,18 @@ def _attempt(
     job: Outcome, home: Path, *, shared: bool, said: Outcome
 ) -> Outcome | None:
     kept = home / KEPT
-    if found := heard(kept, job):  # it ended well when nobody listened any more
+    if found := kept_outcome(kept, job):  # it ended well when nobody listened any more
         return found
-    answer, log = home / ANSWER, home / f"attempt-{job['attempt']}.log"
+    answer, log = home / ANSWER, home / log_of(job["attempt"], job.get("epochs", 0))
     for each in (home / SPEC, answer, log):
         if each == answer or not each.is_file():  # a pipe would be waited for
             each.unlink(missing_ok=True)
     (home / SPEC).write_text(job["spec"], encoding="utf-8")
     began = time.time()
     reason, alone = _run(job, home, log)
-    said |= {"host": os.uname().nodename, "seconds": round(time.time() - began, 3)}
+    ended = time.time()
+    said |= {"host": os.uname().nodename, "seconds": round(ended - began, 3)}
+    said |= {"ended": round(ended, 3)}
     if not reason:
         try:
             said |= {"status": "ok", **_answer(answer, share=bool(job.get("share")))}
@@ -93,7 +103,7 @@ def _attempt(
     return said
 
 
-def heard(kept: Path, job: Outcome) -> Outcome | None:
+def kept_outcome(kept: Path, job: Outcome) -> Outcome | None:
     """The good outcome of this training that is in the file; none if there is none."""
     try:
         found = json.loads(_read(kept, MOST_JSON))
@@ -101,9 +111,11 @@ def heard(kept: Path, job: Outcome) -> Outcome | None:
         return None
     if not isinstance(found, dict) or found.get("status") != "ok":
         return None
-    known = all(found.get(key) == job[key] for key in ("candidate", "seed"))
-    numbers = _is_number(found.get("accuracy")) and _is_number(found.get("seconds", 0))
-    return found if known and numbers and type(found.get("attempt")) is int else None
+    of = KNOWN[:-1]
+    known = all(found.get(key) == job.get(key) for key in of)
+    numbers = all(_is_number(found.get(key, 0)) for key in ("seconds", "accuracy"))
+    good = known and numbers and "accuracy" in found
+    return found if good and type(found.get("attempt")) is int else None
 
 
 def _home(job: Outcome) -> tuple[Path, bool]:
@@ -121,8 +133,9 @@ def _home(job: Outcome) -> tuple[Path, bool]:
 
 def _run(job: Outcome, home: Path, log: Path) -> tuple[str, bool]:
     """Why the command failed, empty if it did not; and whether nobody waits for it."""
-    values = {"spec": home / SPEC, "out": home / ANSWER, "dir": home}
-    words = filled(job["words"], {**values, "seed": job["seed"]})
+    values: Outcome = {"spec": home / SPEC, "out": home / ANSWER, "dir": home}
+    values |= {"seed": job["seed"], "epochs": job.get("epochs", 0)}
+    words = fill(job["words"], values)
     where = job["folder"] if Path(job["folder"]).is_dir() else home
     with log.open("ab") as output:
         try:
@@ -210,7 +223,7 @@ def _children(of: int) -> list[int]:
     return found
 
 
-def filled(words: list[str], values: dict[str, object]) -> list[str]:
+def fill(words: list[str], values: dict[str, object]) -> list[str]:
     """The words of a command, each `{name}` that is known replaced."""
     values = {"python": sys.executable, **values}
     name = re.compile("{(" + "|".join(values) + ")}")

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from effscale.errors import StudyError
+from effscale.study.course import WHOLE
 from effscale.study.folder import is_good
 from effscale.study.objective import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from effscale.study.course import Course, Seeds
     from effscale.study.folder import Outcome, Study, Training
     from effscale.study.objective import Objective
-    from effscale.study.seeds import Seeds
 
+#: Attempts by seed, by epochs.
+_Ended = dict[int, dict[int, "list[Outcome]"]]
 #: How often a study may tell apart any candidates that are equal.
 ERROR = 0.05
 #: Values that have a spread, and candidates that can be compared.
@@ -37,6 +41,9 @@ class Standing:
     failed: Sequence[Outcome]  #: the last failure of each seed that has no good one
     values: Mapping[str, float]  #: what an objective may speak of, as means over seeds
     rewards: Mapping[int, float]  #: of each seed; none where the objective has no value
+    ended: set[int]  #: seeds that have an outcome, or are given up
+    epochs: int  #: of what was learnt so far; `WHOLE` where the command says itself
+    seconds: float  #: of all its trainings, those that failed too
 
     @property
     def name(self) -> str:
@@ -70,14 +77,9 @@ class Standing:
         """One standard error of their mean, of two seeds or more."""
         return standard_error(self.accuracies)
 
-    @property
-    def seconds(self) -> float:
-        return sum(float(each.get("seconds", 0)) for each in self.outcomes.values())
-
     def has(self, seeds: int) -> bool:
         """Whether so many of its seeds have ended, well or not."""
-        ended = {*self.outcomes, *(each["seed"] for each in self.failed)}
-        return ended >= set(range(seeds))
+        return self.ended >= set(range(seeds))
 
 
 def standard_error(values: Sequence[float]) -> float | None:
@@ -85,45 +87,63 @@ def standard_error(values: Sequence[float]) -> float | None:
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
-def standings(study: Study, objective: Objective, seeds: Seeds) -> list[Standing]:
+def standings(study: Study, objective: Objective, course: Course) -> list[Standing]:
     """All candidates, the best reward first, those without one last.
 
-    One that was told apart from the best stands behind all that were not, whatever
-    became of theirs since. Equal rewards stand in the order of the header, so that a
-    study is always ranked alike.
+    Whoever has climbed more rungs stands before those who have not. One that was told
+    apart from the best stands behind all that were not, whatever became of theirs
+    since. Equal rewards stand in the order of the header, so that a study is always
+    ranked alike.
     """
-    found = _standings(study, objective)
-    best = may_be_best(found, seeds)
+    found = _standings(study, objective, course)
+    best = may_be_best(found, course)
 
-    def place(each: Standing) -> tuple[bool, bool, float]:
+    def place(each: Standing) -> tuple[bool, int, bool, float]:
         behind = best is not None and each.name not in best
-        return each.reward is None, behind, -(each.reward or 0)
+        return each.reward is None, -each.epochs, behind, -(each.reward or 0)
 
     return sorted(found, key=place)
 
 
-def _standings(study: Study, objective: Objective) -> list[Standing]:
-    ended: dict[str, dict[int, list[Outcome]]] = defaultdict(dict)
-    for (candidate, seed), outcomes in study.trainings.items():
-        if outcomes:
-            ended[candidate][seed] = outcomes
+def _standings(
+    study: Study, objective: Objective, course: Course, epochs: int | None = None
+) -> list[Standing]:
+    """Every candidate, on the last rung that it was seen on, or after these epochs."""
+    rungs = (course.rungs or (WHOLE,)) if epochs is None else (epochs,)
+    every: dict[str, _Ended] = defaultdict(lambda: {each: {} for each in rungs})
+    for training, outcomes in study.trainings.items():
+        if outcomes and training.epochs in rungs:
+            every[training.candidate][training.epochs][training.seed] = outcomes
     return [
-        _standing(row, ended[row["name"]], objective) for row in study.header.candidates
+        _standing(row, every[row["name"]], objective, course.attempts)
+        for row in study.header.candidates
     ]
 
 
 def _standing(
-    row: dict[str, Any], ended: Mapping[int, list[Outcome]], objective: Objective
+    row: dict[str, Any], ended: _Ended, objective: Objective, attempts: int
 ) -> Standing:
-    last = {seed: ended[seed][-1] for seed in sorted(ended)}
-    good = {seed: each for seed, each in last.items() if is_good(each)}
-    failed = [each for each in last.values() if not is_good(each)]
+    good: dict[int, Outcome] = {}
+    failed, seconds, reached = [], 0.0, min(ended)
+    for epochs, attempted in sorted(ended.items()):
+        last = {seed: attempted[seed][-1] for seed in sorted(attempted)}
+        failed += [each for each in last.values() if not is_good(each)]
+        every = [each for one in attempted.values() for each in one]
+        seconds += sum(float(each.get("seconds", 0)) for each in every)
+        if climbed := {seed: each for seed, each in last.items() if is_good(each)}:
+            good, reached = climbed, epochs
+    given_up = {
+        seed for seed, each in ended[reached].items() if len(each) >= attempts
+    } - {*good}
     height, width = row["resolution"]
     known = {key: row[key] for key in row if is_number(row[key])}
     known |= {"height": height, "width": width}
     values = {seed: {**numbers(each), **known} for seed, each in good.items()}
     rewards = {seed: objective(each) for seed, each in values.items()}
-    return Standing(row, good, failed, _means(values.values()), _all_known(rewards))
+    means, known_rewards = _means(values.values()), _all_known(rewards)
+    return Standing(
+        row, good, failed, means, known_rewards, {*good} | given_up, reached, seconds
+    )
 
 
 def is_number(value: object) -> bool:
@@ -175,8 +195,8 @@ def _all_known(rewards: Mapping[int, float | None]) -> dict[int, float]:
     return found if len(found) == len(rewards) else {}
 
 
-def may_be_best(found: Sequence[Standing], seeds: Seeds) -> set[str] | None:
-    """The candidates that no other is known to be better than.
+def may_be_best(found: Sequence[Standing], course: Course) -> set[str] | None:
+    """The candidates on the last rung that no other there is known to be better than.
 
     None where nothing can be told apart: one seed each. A study in which all candidates
     are equal leaves one out in at most a share of `ERROR`: Tukey and Kramer's test of
@@ -186,9 +206,10 @@ def may_be_best(found: Sequence[Standing], seeds: Seeds) -> set[str] | None:
     share that place. With several looks each has an equal part of the error, as in the
     screening of Nelson, Swann, Goldsman & Song (Operations Research 49, 2001, 950-963).
     """
-    if all(len(each.rewards) < _PAIR for each in found):
+    final = [each for each in found if each.epochs == course.last]
+    if all(len(each.rewards) < _PAIR for each in final):
         return None
-    *_, (_, left) = _looks(found, seeds)
+    *_, (_, left) = _looks(final, course.seeds)
     return {each.name for each in left}
 
 
@@ -197,28 +218,84 @@ def tied(ranked: Sequence[Standing], best: set[str] | None) -> set[str] | None:
     return None if best is None else best - {ranked[0].name}
 
 
-def due(study: Study, objective: Objective, seeds: Seeds) -> list[Training]:
+def due(study: Study, objective: Objective, course: Course) -> list[Training]:
     """The trainings up to the next look: of all candidates, then of those left.
 
     The first seed of all comes first, then the second: halves compare.
     """
-    found = _standings(study, objective)
-    every: dict[Training, None] = {}
-    names, reached, ended = set(study.header.names), 0, True
-    for look, left in _looks(found, seeds):
-        every |= _up_to(look, names, study)
+    every, names, ended = _climbs(study, objective, course)
+    if not ended:
+        every |= _up_to(course.seeds.first, names, study, course.last)
+        return list(every)
+    found = [
+        each
+        for each in _standings(study, objective, course, course.last)
+        if each.name in names
+    ]
+    reached = 0
+    for look, left in _looks(found, course.seeds):
+        every |= _up_to(look, names, study, course.last)
         ended = all(each.has(look) for each in found if each.name in names)
         names, reached = {each.name for each in left}, look
-    after = [each for each in seeds.looks if each > reached]
+    after = [each for each in course.seeds.looks if each > reached]
     if after and ended and len(names) > 1:
-        every |= _up_to(after[0], names, study)
+        every |= _up_to(after[0], names, study, course.last)
     return list(every)
 
 
-def _up_to(seeds: int, names: set[str], study: Study) -> dict[Training, None]:
+def unnamed(course: Course, candidates: int, named: Iterable[Training]) -> list[int]:
+    """The epochs of trainings beside those `named` that are to come, at the least.
+
+    Who goes on from a rung is known when it ends, but how many is known before.
+    """
+    known = Counter(each.epochs for each in named)
+    epochs_of: list[int] = []
+    for epochs in course.rungs:
+        all_of_it = candidates * course.seeds.first
+        epochs_of += [epochs] * (all_of_it - known[epochs])
+        candidates = course.going_on(candidates)
+    return epochs_of
+
+
+def _climbs(
+    study: Study, objective: Objective, course: Course
+) -> tuple[dict[Training, None], set[str], bool]:
+    """The trainings below the last rung, who is known to reach it, and if that is all.
+
+    Whoever is among the best whatever becomes of the others goes on at once: workers
+    need not wait for a rung to end, and as many or as few go the same way. (Where they
+    do go on by what has ended so far, as in Li et al. 2018, arXiv:1810.05934, who goes
+    on depends on who is quick.)
+    """
+    every: dict[Training, None] = {}
+    names, count, ended = set(study.header.names), len(study.header.names), True
+    for epochs, above in pairwise(course.rungs):
+        every |= _up_to(course.seeds.first, names, study, epochs)
+        found = [
+            each
+            for each in _standings(study, objective, course, epochs)
+            if each.name in names and each.has(course.seeds.first)
+        ]
+        ended = ended and len(found) == count
+        places, missing = course.going_on(count), count - len(found)
+        best = sorted(
+            (each for each in found if each.reward is not None),
+            key=lambda each: -(each.reward or 0),
+        )
+        names = {each.name for each in best[: max(0, places - missing)]}
+        # Whoever has gone on once stays, also where better ones have come since.
+        climbed = (each for each, o in study.trainings.items() if o)
+        names |= {each.candidate for each in climbed if each.epochs == above}
+        count = len(names) if ended else max(places, len(names))
+    return every, names, ended
+
+
+def _up_to(
+    seeds: int, names: set[str], study: Study, epochs: int
+) -> dict[Training, None]:
     """So many trainings of each of the candidates, as keys."""
-    every = study.header.trainings(seeds)
-    return dict.fromkeys(each for each in every if each[0] in names)
+    every = study.header.trainings(seeds, epochs)
+    return dict.fromkeys(each for each in every if each.candidate in names)
 
 
 def _looks(
@@ -303,8 +380,14 @@ def axes(ranked: Sequence[Standing], objective: Objective) -> dict[str, int]:
 
 
 def front(ranked: Sequence[Standing], along: Mapping[str, int]) -> set[str]:
-    """The candidates that no other is as good as along all axes, and better on one."""
-    known = [each for each in ranked if each.reward is not None]
+    """The candidates that no other is as good as along all axes, and better on one.
+
+    Of those on the furthest rung: what was learnt in fewer epochs is another accuracy.
+    """
+    furthest = max((each.epochs for each in ranked if each.rewards), default=WHOLE)
+    known = [
+        each for each in ranked if each.reward is not None and each.epochs == furthest
+    ]
     if not known or not along:
         return set()
     table = np.array(

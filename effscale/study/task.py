@@ -7,17 +7,23 @@ keeps to the standard library.
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: By what an outcome is of its training and attempt; epochs where they are set.
+KNOWN = ("candidate", "seed", "epochs", "attempt")
+#: What became of a training that was not started any more.
+LATE = "late"
 #: Seconds between two looks at whether the training is still wanted.
 LOOK = 0.2
 #: Reads the job, which brings the guard's own text; a list of processes shows no more.
@@ -33,8 +39,12 @@ def run(
 ) -> dict[str, Any] | None:
     """The outcome of the training; None once it was ended as not `wanted`.
 
-    Never raises for what the training does.
+    Nor is it started once it is later than the job says. Never raises for what the
+    training does.
     """
+    known = {key: job[key] for key in KNOWN if key in job}
+    if time.time() > (job.get("start_before") or math.inf):
+        return {**known, "status": LATE}
     with subprocess.Popen(  # noqa: S603 - this very Python
         [sys.executable, "-I", "-S", "-c", START],
         stdin=subprocess.PIPE,
@@ -68,6 +78,5 @@ def run(
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(int(lines[0]), signal.SIGKILL)
     last = f": {lines[-1]}" if len(lines) > 1 else ""
-    known = {key: job[key] for key in ("candidate", "seed", "attempt")}
     reason = f"its guard was ended{last}"
     return {**known, "status": "failed", "reason": reason}

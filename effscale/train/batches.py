@@ -99,7 +99,7 @@ class Order:
         return self.images // self.batch
 
     def __len__(self) -> int:
-        return self.epochs * self.per_epoch - self.start
+        return max(0, self.epochs * self.per_epoch - self.start)
 
     def __iter__(self) -> Iterator[list[Ask]]:
         first, _ = divmod(self.start, self.per_epoch)

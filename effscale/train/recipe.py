@@ -219,9 +219,11 @@ def precision_of(name: str, device: torch.device) -> Precision:
     return "bfloat16" if name == "bfloat16" else "float32"
 
 
-def use_threads(number: int | None) -> None:
+def use_threads(number: int | None) -> int:
+    """Compute by so many threads of the CPU, or torch's own choice; how many it is."""
     if number is not None:
         torch.set_num_threads(number)
+    return torch.get_num_threads()
 
 
 def standard_error(share: float, images: int) -> float:

@@ -122,8 +122,9 @@ class Epoch:
 class Training:
     """A training of the network of `spec` on `data` by `recipe`.
 
-    Takes up the checkpoint, if there is one. On the CPU its figures are always the
-    same, in one go or in several, for the same number of threads.
+    Takes up the checkpoint, if there is one. It ends after `until` of the epochs that
+    the recipe's schedule has, and another may take it up and go further. On the CPU its
+    figures are the same, in one go or in several, for the same number of threads.
     """
 
     def __init__(  # noqa: PLR0913 - what a training is, and where it runs
@@ -135,6 +136,7 @@ class Training:
         device: torch.device | str = "cpu",
         workers: int = 0,
         file: Path | None = None,
+        until: int | None = None,
     ) -> None:
         self.spec, self.data, self.recipe = spec, data, recipe
         self.device, self.workers, self.file = torch.device(device), workers, file
@@ -143,6 +145,10 @@ class Training:
             expected = f"expected at most the {images} images to learn from"
             raise TrainError(f"batch: {expected}, got {recipe.batch}")
         self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
+        self.until = recipe.epochs if until is None else until
+        if not 1 <= self.until <= recipe.epochs:
+            expected = f"expected 1 to the {recipe.epochs} epochs of the schedule"
+            raise TrainError(f"until: {expected}, got {until}")
         self.step, self.seconds, self.evaluation_seconds = 0, 0.0, 0.0
         self.history: list[Epoch] = []
         self._view = view_of(spec)
@@ -172,7 +178,13 @@ class Training:
 
     @property
     def steps(self) -> int:
+        """Of the whole schedule."""
         return self.recipe.epochs * self.order.per_epoch
+
+    @property
+    def last_step(self) -> int:
+        """The step that it goes on to, or has gone beyond already."""
+        return self.until * self.order.per_epoch
 
     @property
     def images_per_second(self) -> float:
@@ -233,7 +245,8 @@ class Training:
         that would have been chosen by the very images it is measured on.
         """
         data, recipe = self.data, self.recipe
-        last, held_out = self.history[-1], len(data.held_out.labels)
+        history, held_out = self.history[: self.until], len(data.held_out.labels)
+        last = history[-1]
         return {
             "accuracy": last.accuracy,
             "classes": classes_of(self.spec),
@@ -242,7 +255,8 @@ class Training:
             "chance": chance(data.held_out.labels),
             "loss": last.held_out_loss,
             **asdict(recipe),
-            "steps": self.steps,
+            "until": self.until,
+            "steps": self.last_step,
             "normalisation": dict(
                 zip(("mean", "std"), map(list, self.normalisation), strict=True)
             ),
@@ -265,12 +279,12 @@ class Training:
             "checkpoint": None if self.file is None else str(self.file),
             "versions": versions(recipe),
             "warnings": self._warnings(),
-            "history": [asdict(each) for each in self.history],
+            "history": [asdict(each) for each in history],
         }
 
     def _warnings(self) -> list[str]:
         """Why the accuracy may not be what it seems."""
-        last, said = self.history[-1], []
+        last, said = self.history[self.until - 1], []
         if is_chance(last.accuracy, self.data.held_out.labels):
             found = f"the accuracy of {last.accuracy:.1%} is that of chance"
             if is_chance(last.train_accuracy, self.data.train.labels):
@@ -281,10 +295,10 @@ class Training:
                     "held out are of another kind, or images were learnt by heart"
                 )
             said.append(f"{found}, {why}")
-        if self.steps < FEW_STEPS:
+        if self.last_step < FEW_STEPS:
             said.append(
-                f"{self.steps} steps are few: below {FEW_STEPS} an accuracy tells more "
-                "of how a training begins than of what a network can become"
+                f"{self.last_step} steps are few: below {FEW_STEPS} an accuracy tells "
+                "more of how a training begins than of what a network can become"
             )
         return said
 
@@ -322,7 +336,7 @@ class Training:
                 least=self.recipe.crop,
                 mirror=self.recipe.mirror,
             ),
-            replace(self.order, start=self.step),
+            replace(self.order, epochs=self.until, start=self.step),
             base=self.recipe.seed,
             workers=self.workers,
             pinned=self.device.type == "cuda",

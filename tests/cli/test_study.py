@@ -51,6 +51,7 @@ def answer(result: Result) -> dict[str, Any]:
 def plain(text: str, folder: Path) -> str:
     """The text without what differs from run to run."""
     text = text.replace(str(folder), "FOLDER").replace(str(STAND_IN), "STAND_IN")
+    text = re.sub(r" \d\.\d s", " … s", text)
     return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
@@ -98,7 +99,7 @@ def test_json_is_the_contract(run: Run, tmp_path: Path) -> None:
     data = answer(evaluate(run, tmp_path, "--seeds", "2", "--format", "json"))
     assert list(data)[:3] == ["effscale", "command", "spec"]
     assert (data["command"], data["spec"], data["objective"]) == ("grid", "b0", PAPER)
-    assert data["trainings"] == {"all": 8, "done": 8, "failed": 0}
+    assert data["trainings"] == {"all": 8, "done": 8, "failed": 0, "left": 0}
     rows = data["candidates"]
     assert [row["rank"] for row in rows] == [1, 2, 3, 4]
     rewards = [row["reward"] for row in rows]
@@ -133,6 +134,88 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(
     more = answer(evaluate(run, tmp_path, "--seeds", "2", "--format", "json"))
     assert more["trainings"]["done"] == 8
     assert (tmp_path / "study/outcomes.jsonl").read_bytes().startswith(kept)
+
+
+CLIMB = f"sh {STAND_IN} {{spec}} {{out}} {{epochs}}{{seed}}"
+
+
+def test_on_rungs_the_best_third_goes_on(run: Run, tmp_path: Path) -> None:
+    rungs = ("--top", "9", "--rungs", "2,4", "--format", "json")
+    data = answer(evaluate(run, tmp_path, *rungs, command=CLIMB))
+    assert (data["rungs"], data["halving"]) == ([2, 4], 3)
+    assert set(data["importance"]) == {"alpha", "beta", "gamma"}
+    assert data["trainings"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
+    assert [row["epochs"] for row in data["candidates"]] == [4] * 3 + [2] * 6
+    lines = (tmp_path / "study/outcomes.jsonl").read_text("utf-8").splitlines()
+    first = {
+        each["candidate"]: each["accuracy"]
+        for each in map(json.loads, lines)
+        if each["epochs"] == 2
+    }
+    macs = {row["name"]: row["macs"] for row in data["candidates"]}
+    rewards = {name: first[name] * macs[name] ** -0.07 for name in first}
+    best = sorted(rewards, key=lambda name: -rewards[name])[:3]
+    assert {row["name"] for row in data["candidates"][:3]} == {*best}
+    again = run("study", str(tmp_path / "study"), "--format", "json")
+    assert json.loads(again.stdout) == {**data, "command": "study"}
+    path = tmp_path / "study.svg"
+    assert run("study", str(tmp_path / "study"), "--plot", str(path)).exit_code == 0
+    text = " ".join(ET.fromstring(path.read_bytes()).itertext())  # noqa: S314
+    for label in ("share of variance explained, each alone", "epoch"):
+        assert label in text
+
+
+def test_a_study_that_has_ended_is_refined_around_its_best(
+    run: Run, tmp_path: Path
+) -> None:
+    first = answer(evaluate(run, tmp_path, "--format", "json"))
+    refined = answer(evaluate(run, tmp_path, "--refine", "--format", "json"))
+    rows = {row["name"]: row for row in refined["candidates"]}
+    added = [rows[name] for name in rows if name not in str(first["candidates"])]
+    assert added
+    best = first["candidates"][0]
+    for row in added:
+        for key in ("alpha", "beta", "gamma"):
+            assert abs(row[key] - best[key]) < 0.05001
+    assert refined["trainings"]["left"] == 0
+    assert first["trainings"]["all"] + len(added) == refined["trainings"]["all"]
+    other = evaluate(run, tmp_path, "--top", "9")
+    assert other.exit_code == 1
+    assert "--grow adds them, or name another --study" in other.stderr
+
+
+def test_a_refinement_that_was_cut_short_goes_on_with_what_it_has_added(
+    run: Run, tmp_path: Path
+) -> None:
+    evaluate(run, tmp_path, "--seeds", "2")
+    evaluate(run, tmp_path, "--refine", "-q")
+    header = json.loads((tmp_path / "study/study.json").read_text("utf-8"))
+    # The seeds that are missing come first; what then is best is looked around next.
+    data = answer(
+        evaluate(run, tmp_path, "--seeds", "2", "--refine", "--format", "json")
+    )
+    assert len(data["candidates"]) == len(header["candidates"])
+    assert data["trainings"]["left"] == 0
+
+
+def test_watched_off_a_terminal_it_is_shown_once(run: Run, tmp_path: Path) -> None:
+    result = evaluate(run, tmp_path)
+    watched = run("study", str(tmp_path / "study"), "--watch")
+    assert (watched.exit_code, watched.stdout) == (0, result.stdout)
+
+
+def test_once_time_is_over_it_says_what_is_left(run: Run, tmp_path: Path) -> None:
+    slow = f"{COMMAND} 0.3"
+    asked = ("--on", "local:jobs=1", "--for", "0.5s")
+    result = evaluate(run, tmp_path, *asked, command=slow)
+    assert result.exit_code == 0
+    done = int(result.stderr.removeprefix("time is over: ")[0])
+    assert 0 < done < 4
+    kept = f"{done} of 4 trainings are done and kept"
+    goes_on = "the same command goes on from there"
+    assert result.stderr == f"time is over: {kept}; {goes_on}\n"
+    stands = f"{done} of 4 trainings done, {4 - done} left of about 0."
+    assert stands in result.stdout
 
 
 def test_all_candidates_are_trained_where_no_top_is_given(
@@ -181,6 +264,7 @@ def test_plots_accuracy(run: Run, tmp_path: Path) -> None:
     text = " ".join(root.itertext())
     for label in ("α (depth)", "β (width)", "γ (resolution)", "MACs", "accuracy"):
         assert label in text
+    assert "epoch" not in text  # the command writes no history, and four are few
     again = tmp_path / "study.png"
     assert run("study", str(tmp_path / "study"), "--plot", str(again)).exit_code == 0
     assert again.read_bytes().startswith(b"\x89PNG")
@@ -426,7 +510,7 @@ def test_further_seeds_are_for_those_that_may_be_best(run: Run, tmp_path: Path) 
     trained = {row["alpha"] * row["beta"]: row["seeds"] for row in data["candidates"]}
     assert sorted(trained.values()) == [3, 3, 6, 6]
     assert (data["seeds"], data["seeds_first"]) == (6, 3)
-    assert data["trainings"] == {"all": 18, "done": 18, "failed": 0}
+    assert data["trainings"] == {"all": 18, "done": 18, "failed": 0, "left": 0}
     assert [row["tied"] for row in data["candidates"]] == [False, True, False, False]
     again = answer(run("study", str(tmp_path / "study"), "--format", "json"))
     assert {**again, "command": "grid"} == data

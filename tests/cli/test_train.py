@@ -126,6 +126,22 @@ def test_resumed_it_ends_as_it_would_have(run: Run, spec: str, tmp_path: Path) -
     assert result_of(whole) == result_of(parts)
 
 
+def test_stopped_on_a_rung_it_says_what_it_came_to_and_goes_on(
+    run: Run, spec: str, tmp_path: Path
+) -> None:
+    complete, parts = tmp_path / "complete.json", tmp_path / "parts.json"
+    asked = ("train", spec, "--epochs", "3", "--threads", "1", "--output")
+    assert run(*asked, str(complete)).exit_code == 0
+    first = run(*asked, str(parts), "--until", "1")
+    assert first.exit_code == 0
+    assert [each["epoch"] for each in result_of(parts)["history"]] == [1]
+    again = run(*asked, str(parts), "--force")
+    assert again.exit_code == 0
+    place = "goes on after 1 of 3 epochs"
+    assert again.stderr.splitlines()[0] == f"{parts}.checkpoint: {place}"
+    assert result_of(parts) == result_of(complete)
+
+
 def birds(root: Path) -> Path:
     """Five owls, five crows, and what else lies about."""
     from PIL import Image

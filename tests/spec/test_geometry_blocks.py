@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.spec.geometry import expanded, kinds_of_block
-from effscale.spec.steps import Branches, Conv, Residual, Use
+from effscale.spec.geometry import expanded, kinds
+from effscale.spec.steps import Branches, Conv, OwnBlock, Residual, Use
 from tests.spec.small import lines
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_a_list_has_the_channels_of_each_block_and_the_last_for_all_after(
 
 
 @pytest.mark.parametrize(
-    ("steps", "kinds"),
+    ("steps", "differ"),
     [
         (["{kernel: 1}", "{block: norm}"], 1),
         (["{kernel: 1, channels: [8]}"], 1),
@@ -119,9 +119,11 @@ def test_a_list_has_the_channels_of_each_block_and_the_last_for_all_after(
     ],
 )
 def test_as_many_blocks_differ_as_the_longest_list_has_widths(
-    steps: list[str], kinds: int
+    steps: list[str], differ: int
 ) -> None:
     found = spec(*steps)
-    assert kinds_of_block(found.blocks["own"], found.blocks) == kinds
-    outer = {**found.blocks, "outer": found.stages}
-    assert kinds_of_block(outer["outer"], outer) == kinds
+    (use,) = found.stages
+    assert isinstance(use, Use)
+    assert kinds(use, found.blocks) == differ
+    outer = {**found.blocks, "outer": OwnBlock(layers=(use,))}
+    assert kinds(Use(block="outer"), outer) == differ

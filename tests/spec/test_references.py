@@ -29,7 +29,11 @@ ANYTHING = st.recursive(
     ),
     max_leaves=30,
 )
-OF_STEPS, OF_STAGES = ", ".join(STEPS), ", ".join(STAGES)
+A_STEP, A_STAGE = "a step (conv, residual, …)", "a stage's block (mbconv, …)"
+
+
+def an_own(name: str) -> str:
+    return f"one of the file's blocks ({name})"
 
 
 def data(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -56,7 +60,7 @@ def test_every_block_of_the_language_may_be_a_stage() -> None:
 
 @pytest.mark.parametrize("name", sorted(STAGES.keys() - STEPS.keys()))
 def test_blocks_of_stages_are_no_steps(name: str) -> None:
-    message = f"expected one of {OF_STEPS}, got '{name}'"
+    message = f"expected {A_STEP}, got '{name}'"
     line = {"block": name}
     wrong: dict[tuple[str | int, ...], dict[str, Any]] = {
         ("stem", "block"): {"stem": line},
@@ -86,11 +90,11 @@ def test_a_block_of_the_file_is_known_to_those_below_it_and_everywhere_else() ->
     blocks = {"a": [{}], "b": [{"block": "a"}, {"block": "sum", "branches": [[use]]}]}
     inside = ("blocks", "b", 1, "branches", 0, 0, "block")
     found = told(unknown(data(blocks=blocks, stages=[use], stem=[use])))
-    assert found == [(inside, f"expected one of {OF_STEPS}, a, got 'b'")]
+    assert found == [(inside, f"expected {A_STEP} or {an_own('a')}, got 'b'")]
     above = {"b": [{"block": "a"}], "a": [{}]}
     found = told(unknown(data(blocks=above, head={"layers": [{"block": "a"}]})))
     place = ("blocks", "b", 0, "block")
-    assert found == [(place, f"expected one of {OF_STEPS}, got 'a'")]
+    assert found == [(place, f"expected {A_STEP}, got 'a'")]
 
 
 def test_a_block_is_not_named_as_one_that_there_is() -> None:
@@ -104,7 +108,8 @@ def test_a_block_is_not_named_as_one_that_there_is() -> None:
 
 def test_an_unknown_block_is_answered_with_those_there_are_and_a_near_one() -> None:
     found = told(unknown(data(blocks={"mine": [{}]}, stages=[{"block": "mnie"}])))
-    message = f"expected one of {OF_STAGES}, mine, got 'mnie'; did you mean 'mine'?"
+    message = f"expected {A_STAGE} or {A_STEP} or {an_own('mine')}, got 'mnie'"
+    message += "; did you mean 'mine'?"
     assert found == [(("stages", 0, "block"), message)]
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from effscale.study.folder import Header, called
+from effscale.study.folder import Header, candidate_name
 from effscale.study.run import Plan
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def made(command: str = EMPTY, count: int = 3, **changed: Any) -> Header:  # noq
         "candidates": rows(count),
     }
     given |= changed
-    given["candidates"] = [{"name": called(row), **row} for row in given["candidates"]]
+    given["candidates"] = [
+        {"name": candidate_name(row), **row} for row in given["candidates"]
+    ]
     return Header(**given)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,16 @@ import pytest
 
 from effscale.errors import StudyError
 from effscale.study import ranking
-from effscale.study.folder import Study
+from effscale.study.course import Course, Seeds
+from effscale.study.folder import Study, Training
 from effscale.study.objective import objective
 from effscale.study.ranking import all_at_chance, axes, due, may_be_best, standings
-from effscale.study.seeds import Seeds
 from tests.study.small import made, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from effscale.study.folder import Outcome, Training
+    from effscale.study.folder import Outcome
     from effscale.study.objective import Objective
     from effscale.study.ranking import Standing
 
@@ -37,7 +37,7 @@ def study(
     trainings: dict[Training, list[Outcome]] = defaultdict(list)
     for index, each in accuracies.items():
         for seed, accuracy in enumerate(each):
-            training = asked.names[index], seed
+            training = Training(asked.names[index], seed)
             known = {"candidate": training[0], "seed": seed, "attempt": 1}
             good = {"status": "ok", "accuracy": accuracy, "seconds": 2.0}
             wrote = {"accuracy": accuracy, **(result or {})}
@@ -46,16 +46,16 @@ def study(
 
 
 ACCURACY = objective("accuracy")
-ONE = Seeds(1, 1)
+ONE = Course(Seeds(1, 1))
 
 
-def ranked_by(aim: Objective, of: Study, seeds: Seeds = ONE) -> list[Standing]:
-    return standings(of, aim, seeds)
+def ranked_by(aim: Objective, of: Study, course: Course = ONE) -> list[Standing]:
+    return standings(of, aim, course)
 
 
-def tied(of: Study, seeds: Seeds = ONE) -> set[str] | None:
-    ranked = standings(of, ACCURACY, seeds)
-    return ranking.tied(ranked, may_be_best(ranked, seeds))
+def tied(of: Study, course: Course = ONE) -> set[str] | None:
+    ranked = standings(of, ACCURACY, course)
+    return ranking.tied(ranked, may_be_best(ranked, course))
 
 
 def front(of: Study, text: str) -> set[str]:
@@ -201,7 +201,7 @@ def test_an_objective_speaks_of_any_number_that_the_command_wrote() -> None:
 
 def test_a_failure_counts_until_a_better_attempt() -> None:
     found = study({0: [0.5]})
-    training = found.header.names[1], 0
+    training = Training(found.header.names[1], 0)
     known = {"candidate": training[0], "seed": 0, "attempt": 1}
     found.trainings[training].append({**known, "status": "failed", "reason": "exit 1"})
     ranked = ranked_by(ACCURACY, found)
@@ -213,16 +213,16 @@ def test_a_failure_counts_until_a_better_attempt() -> None:
     assert [each.mean for each in ranked] == [0.5, 0.25, None]
 
 
-RANGE = Seeds(3, 10)
+RANGE = Course(Seeds(3, 10))
 CLEAR, CLOSE, POOR = [0.9, 0.91, 0.92], [0.89, 0.91, 0.92], [0.1, 0.11, 0.12]
 
 
 def test_further_seeds_go_to_those_that_may_be_best() -> None:
     def named(found: Study) -> dict[int, int]:
-        seeds = [name for name, _ in due(found, ACCURACY, RANGE)]
+        seeds = [name for name, *_ in due(found, ACCURACY, RANGE)]
         return {k: seeds.count(name) for k, name in enumerate(found.header.names)}
 
-    assert RANGE.looks == [3, 5, 8, 10]
+    assert RANGE.seeds.looks == [3, 5, 8, 10]
     assert named(study({})) == {0: 3, 1: 3, 2: 3}
     unfinished = study({0: CLEAR, 1: CLOSE, 2: POOR[:2]})
     assert named(unfinished) == {0: 3, 1: 3, 2: 3}
@@ -235,6 +235,118 @@ def test_further_seeds_go_to_those_that_may_be_best() -> None:
     assert named(ended) == {0: 10, 1: 10, 2: 3}
 
 
+CLIMB = Course(Seeds(1, 1), (2, 4, 8))
+
+
+def climbing(accuracies: Mapping[int, Mapping[int, float]], count: int = 9) -> Study:
+    """A study in which candidate number i has these accuracies, rung by rung."""
+    found = study({}, count)
+    for index, rungs in accuracies.items():
+        for epochs, accuracy in rungs.items():
+            end(found, Training(found.header.names[index], 0, epochs), accuracy)
+    return found
+
+
+def end(of: Study, training: Training, accuracy: float) -> None:
+    known = {**training._asdict(), "attempt": 1, "seconds": 2.0}
+    of.trainings[training].append({**known, "status": "ok", "accuracy": accuracy})
+
+
+def on_rungs(of: Study, course: Course = CLIMB) -> dict[int, list[int]]:
+    """The candidates that are due up to each rung, by their numbers."""
+    names, found = of.header.names, defaultdict(list)
+    for each in due(of, ACCURACY, course):
+        found[each.epochs].append(names.index(each.candidate))
+    return found
+
+
+def test_all_begin_and_the_best_third_goes_on_from_rung_to_rung() -> None:
+    assert on_rungs(climbing({})) == {2: list(range(9))}
+    first = {k: {2: 0.1 * k} for k in range(9)}
+    assert on_rungs(climbing(first)) == {2: list(range(9)), 4: [6, 7, 8]}
+    second = first | {6: {2: 0.6, 4: 0.9}, 7: {2: 0.7, 4: 0.8}, 8: {2: 0.8, 4: 0.7}}
+    every = {2: list(range(9)), 4: [6, 7, 8], 8: [6]}
+    assert on_rungs(climbing(second)) == every
+    assert on_rungs(climbing(second | {6: {2: 0.6, 4: 0.9, 8: 0.1}})) == every
+
+
+def test_who_is_certain_to_go_on_does_not_wait_for_the_others() -> None:
+    # Three of nine go on. With one missing, the first two are among them in any case.
+    one_missing = {k: {2: 0.1 * k} for k in range(1, 9)}
+    assert on_rungs(climbing(one_missing)) == {2: list(range(9)), 4: [7, 8]}
+    three_missing = {k: {2: 0.1 * k} for k in range(3, 9)}
+    assert on_rungs(climbing(three_missing)) == {2: list(range(9))}
+
+
+def test_in_whatever_order_trainings_end_the_same_go_on(draw: random.Random) -> None:
+    accuracy = {(k, rung): draw.random() for k in range(9) for rung in CLIMB.rungs}
+    trained = set()
+    for _ in range(8):
+        found = climbing({})
+        names = found.header.names
+        while left := set(due(found, ACCURACY, CLIMB)) - set(found.trainings):
+            training = draw.choice(sorted(left))
+            which = names.index(training.candidate), training.epochs
+            end(found, training, accuracy[which])
+        trained.add(frozenset(found.trainings))
+    assert len(trained) == 1
+    assert len(trained.pop()) == 9 + 3 + 1
+
+
+def test_a_failure_that_is_tried_again_is_waited_for() -> None:
+    found = climbing({k: {2: 0.1 * k} for k in range(8)})
+    training = Training(found.header.names[8], 0, 2)
+    failed = {**training._asdict(), "status": "failed", "reason": "exit 1"}
+    found.trainings[training].append({**failed, "attempt": 1})
+    assert on_rungs(found)[4] == [6, 7]
+    found.trainings[training].append({**failed, "attempt": 2})
+    assert on_rungs(found)[4] == [5, 6, 7]
+
+
+def test_who_has_gone_on_once_stays_where_better_ones_are_added() -> None:
+    first = {k: {2: 0.1 * k} for k in range(9)} | {8: {2: 0.8, 4: 0.5}}
+    assert on_rungs(climbing(first, 12))[4] == [8]
+    better = {9: {2: 0.9}, 10: {2: 0.91}, 11: {2: 0.92}}
+    # Four of twelve go on; with another that was better still, so would the last.
+    assert on_rungs(climbing(first | better, 12))[4] == [8, 9, 10, 11]
+    pushed = first | better | {7: {2: 0.93}}
+    assert on_rungs(climbing(pushed, 12))[4] == [7, 8, 9, 10, 11]
+
+
+def test_who_has_climbed_further_stands_before_whoever_has_not() -> None:
+    found = climbing({0: {2: 0.9}, 1: {2: 0.95, 4: 0.5}, 2: {2: 0.92, 4: 0.6, 8: 0.1}})
+    ranked = ranked_by(ACCURACY, found, CLIMB)
+    names = [found.header.names.index(each.name) for each in ranked]
+    assert names[:3] == [2, 1, 0]
+    assert [each.epochs for each in ranked[:3]] == [8, 4, 2]
+    assert [each.seconds for each in ranked[:3]] == [6, 4, 2]
+    assert ranking.front(ranked, {"accuracy": 1}) == {found.header.names[2]}
+
+
+def test_of_those_on_the_last_rung_further_seeds_tell_who_may_be_best() -> None:
+    course = Course(Seeds(1, 3), (2, 8), halving=2)
+    found = climbing({0: {2: 0.1}, 1: {2: 0.9, 8: 0.9}, 2: {2: 0.8, 8: 0.8}}, 3)
+    names = found.header.names
+    while more := [t for t in due(found, ACCURACY, course) if t not in found.trainings]:
+        assert {(each.candidate, each.epochs) for each in more} <= {
+            (name, 8) for name in names[1:]
+        }
+        for training in more:
+            good = 0.9 if training.candidate == names[1] else 0.8
+            end(found, training, good + 0.01 * training.seed)
+    best = may_be_best(standings(found, ACCURACY, course), course)
+    assert best == {names[1]}
+
+
+def test_what_is_to_come_is_counted_before_it_has_a_name() -> None:
+    course = Course(Seeds(3, 3), (2, 4, 8))
+    found = climbing({}, 14)
+    named = due(found, ACCURACY, course)
+    # 5 of 14 go on, 2 of 5.
+    assert Counter(ranking.unnamed(course, 14, named)) == {4: 15, 8: 6}
+    assert ranking.unnamed(RANGE, 14, due(found, ACCURACY, RANGE)) == []
+
+
 def test_who_was_told_apart_stays_behind_whoever_is_left() -> None:
     # The second was better than the third once, and has fallen behind it since.
     found = study({0: [*CLEAR, 0.9, 0.9], 1: [*CLOSE, 0.0, 0.0], 2: [0.8, 0.81, 0.8]})
@@ -244,7 +356,7 @@ def test_who_was_told_apart_stays_behind_whoever_is_left() -> None:
 
 
 def drawn(
-    draw: random.Random, seeds: Seeds, better: float = 0.0
+    draw: random.Random, course: Course, better: float = 0.0
 ) -> tuple[set[str], int]:
     """Who may be best of 14 equals, the first `better`, and how many trainings it took.
 
@@ -253,16 +365,16 @@ def drawn(
     found = study({}, 14)
     while True:
         left = [
-            each for each in due(found, ACCURACY, seeds) if each not in found.trainings
+            each for each in due(found, ACCURACY, course) if each not in found.trainings
         ]
         if not left:
             break
-        for name, seed in left:
-            mean = better if name == found.header.names[0] else 0.0
-            known = {"candidate": name, "seed": seed, "status": "ok", "attempt": 1}
+        for training in left:
+            mean = better if training.candidate == found.header.names[0] else 0.0
+            known = {**training._asdict(), "status": "ok", "attempt": 1}
             known["accuracy"] = draw.gauss(mean, 1)
-            found.trainings[name, seed].append(known)
-    best = may_be_best(standings(found, ACCURACY, seeds), seeds)
+            found.trainings[training].append(known)
+    best = may_be_best(standings(found, ACCURACY, course), course)
     assert best is not None
     return best, len(found.trainings)
 
@@ -283,7 +395,7 @@ def draw() -> random.Random:
 def test_equals_are_told_apart_in_at_most_one_study_of_twenty(
     draw: random.Random,
 ) -> None:
-    found = [drawn(draw, Seeds(3, 3))[0] for _ in range(STUDIES)]
+    found = [drawn(draw, Course(Seeds(3, 3)))[0] for _ in range(STUDIES)]
     assert sum(len(best) < 14 for best in found) <= 29
 
 
@@ -291,7 +403,7 @@ def test_equals_are_told_apart_in_at_most_one_study_of_twenty(
 def test_three_standard_deviations_are_found_in_nine_studies_of_ten(
     draw: random.Random,
 ) -> None:
-    worse = [drawn(draw, Seeds(3, 3), -3)[0] for _ in range(STUDIES)]
+    worse = [drawn(draw, Course(Seeds(3, 3)), -3)[0] for _ in range(STUDIES)]
     assert sum("a1-b1.1-g1.15" not in best for best in worse) >= 346
 
 
@@ -299,7 +411,7 @@ def test_three_standard_deviations_are_found_in_nine_studies_of_ten(
 def test_with_further_seeds_equals_are_told_apart_no_more_often(
     draw: random.Random,
 ) -> None:
-    found = [drawn(draw, Seeds(3, 10))[0] for _ in range(FEW)]
+    found = [drawn(draw, Course(Seeds(3, 10)))[0] for _ in range(FEW)]
     assert sum(len(best) < 14 for best in found) <= 6
 
 
@@ -307,7 +419,7 @@ def test_with_further_seeds_equals_are_told_apart_no_more_often(
 def test_with_further_seeds_three_standard_deviations_leave_the_best(
     draw: random.Random,
 ) -> None:
-    better = [drawn(draw, Seeds(3, 10), 3) for _ in range(FEW)]
+    better = [drawn(draw, Course(Seeds(3, 10)), 3) for _ in range(FEW)]
     assert all("a1-b1.1-g1.15" in best for best, _ in better)
     assert sum(14 - len(best) for best, _ in better) / 13 >= 0.9 * FEW
     # Ten seeds of all would be 140 trainings each.
@@ -319,7 +431,7 @@ def told(accuracies: Mapping[int, Sequence[float]], result: object) -> bool:
     for outcomes in ended.trainings.values():
         for each in outcomes:
             each["result"] = result
-    return all_at_chance(standings(ended, ACCURACY, Seeds(1, 1)))
+    return all_at_chance(standings(ended, ACCURACY, ONE))
 
 
 def test_chance_is_known_by_what_trainings_write() -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from effscale.errors import StudyError
+from effscale.study import task
 from effscale.study.engines import connect, where
-from effscale.study.folder import Study, held, home, load
+from effscale.study.folder import Study, Training, hold, home, load
 from effscale.study.run import Plan, commands, run
 from tests.study.small import EMPTY, made, plan, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.study.folder import Header, Outcome, Training
+    from effscale.study.folder import Header, Outcome
 
 LOCAL = where("local:jobs=2")
 #: Ends at once for the first candidate, and for the others never.
@@ -50,21 +52,21 @@ class Said(Executor):
 
 
 def good(job: dict[str, Any]) -> Outcome:
-    known = {key: job[key] for key in ("candidate", "seed", "attempt")}
+    known = {key: job[key] for key in task.KNOWN if key in job}
     return {**known, "status": "ok", "accuracy": 0.5}
 
 
 def bad(job: dict[str, Any]) -> Outcome:
-    known = {key: job[key] for key in ("candidate", "seed", "attempt")}
+    known = {key: job[key] for key in task.KNOWN if key in job}
     return {**known, "status": "failed", "reason": "exit 1"}
 
 
 def trained(
     folder: Path, asked: Header, engine: Executor, given: Plan | None = None
 ) -> list[Outcome]:
-    trainings = [(name, 0) for name in asked.names]
-    with held(folder, asked, {}) as study:
-        return list(run(study, trainings, given or plan(asked), engine))
+    trainings = asked.trainings(1)
+    with hold(folder, asked, {}) as study:
+        return list(run(study, lambda: trainings, given or plan(asked), engine))
 
 
 def test_every_training_has_an_outcome_once(tmp_path: Path) -> None:
@@ -135,9 +137,9 @@ def test_a_cluster_that_is_gone_is_no_failure_of_a_training(tmp_path: Path) -> N
 
 def test_what_ended_unheard_is_taken_over(tmp_path: Path) -> None:
     asked = made(count=1)
-    training: Training = (asked.names[0], 0)
+    training = Training(asked.names[0], 0)
     kept = {"candidate": training[0], "seed": 0, "attempt": 1}
-    with held(tmp_path, asked, {}):
+    with hold(tmp_path, asked, {}):
         (tmp_path / home(training)).mkdir(parents=True)
     path = tmp_path / home(training) / "outcome.json"
     path.write_text(json.dumps({**kept, "status": "ok", "accuracy": 0.75}), "utf-8")
@@ -150,15 +152,15 @@ def test_a_log_from_afar_is_kept_with_the_study(tmp_path: Path) -> None:
         tmp_path, made(count=1), Said(lambda job: {**good(job), "output": "said\n"})
     )
     assert "output" not in outcome
-    log = tmp_path / home((outcome["candidate"], 0)) / "attempt-1.log"
+    log = tmp_path / home(Training(outcome["candidate"], 0)) / "attempt-1.log"
     assert log.read_text("utf-8") == "said\n"
 
 
 def test_leaving_early_ends_what_runs_and_keeps_what_is_done(tmp_path: Path) -> None:
     asked = made(f"sh -c '{QUICK_FIRST}'")
-    trainings = [(name, 0) for name in asked.names]
-    with held(tmp_path, asked, {}) as study:
-        outcomes = run(study, trainings, plan(asked), connect(LOCAL, 3))
+    trainings = asked.trainings(1)
+    with hold(tmp_path, asked, {}) as study:
+        outcomes = run(study, lambda: trainings, plan(asked), connect(LOCAL, 3))
         assert next(outcomes)["candidate"] == "a1-b1.1-g1.15"
         outcomes.close()  # type: ignore[attr-defined]  # a generator
     assert not list(running(str(tmp_path)))
@@ -173,9 +175,38 @@ def test_two_at_once_take_half_the_time(tmp_path: Path) -> None:
     assert time.monotonic() - started < 4 * 0.5
 
 
+def test_what_becomes_due_meanwhile_is_run_at_once(tmp_path: Path) -> None:
+    asked = made()
+    first, second, _ = asked.names
+    engine = Said(good)
+    with hold(tmp_path, asked, {}) as study:
+
+        def due() -> list[Training]:
+            every = [Training(first, 0, 2)]
+            if study.trainings[every[0]]:
+                every.append(Training(first, 0, 4))
+            if len(study.trainings) > 2:
+                every.append(Training(second, 0, 2))
+            return every
+
+        outcomes = list(run(study, due, plan(asked), engine))
+    assert [each["epochs"] for each in outcomes] == [2, 4]
+    assert [each["epochs"] for each in engine.jobs] == [2, 4]
+
+
+def test_once_time_is_over_nothing_is_started_and_what_runs_is_kept(
+    tmp_path: Path,
+) -> None:
+    asked = made(EMPTY.replace("echo", "sleep 0.5; echo"))
+    limit = replace(plan(asked), start_before=time.time() + 0.25)
+    outcomes = trained(tmp_path, asked, connect(where("local:jobs=1"), 3), limit)
+    assert [each["candidate"] for each in outcomes] == asked.names[:1]
+    assert len(trained(tmp_path, asked, Said(good))) == 2
+
+
 def test_commands_are_said_as_they_would_be_run(tmp_path: Path) -> None:
     asked = made("python t.py {spec} {out} --seed={seed} {dir}", count=1)
-    (words,) = commands(Study(tmp_path, asked, {}), [(asked.names[0], 7)])
+    (words,) = commands(Study(tmp_path, asked, {}), [Training(asked.names[0], 7)])
     folder = tmp_path / "runs" / "a1-b1.1-g1.15" / "seed-7"
     assert words == [
         *("python", "t.py", f"{folder}/spec.yaml", f"{folder}/out.json"),

@@ -48,6 +48,7 @@ def test_an_answer_is_an_outcome(tmp_path: Path) -> None:
     assert outcome is not None
     assert outcome.pop("seconds") >= 0
     assert outcome.pop("host")
+    assert time.time() - outcome.pop("ended") < 60
     assert outcome == {
         "candidate": "a1",
         "seed": 3,
@@ -59,6 +60,31 @@ def test_an_answer_is_an_outcome(tmp_path: Path) -> None:
     home = tmp_path / "runs/a1/seed-3"
     assert (home / "spec.yaml").read_text("utf-8") == "name: tiny\n"
     assert (home / "attempt-1.log").read_text("utf-8") == "said\n"
+
+
+def test_a_command_is_told_how_far_to_train(tmp_path: Path) -> None:
+    for epochs in (2, 4):
+        script = f"echo up to {{epochs}}; {WELL}"
+        outcome = task.run({**shell(tmp_path, script), "epochs": epochs})
+        assert outcome is not None
+        assert outcome["epochs"] == epochs  # not what ended well before
+        log = tmp_path / f"runs/a1/seed-3/epochs-{epochs}-attempt-1.log"
+        assert log.read_text("utf-8") == f"up to {epochs}\n"
+
+
+def test_once_it_is_late_nothing_is_started(tmp_path: Path) -> None:
+    asked = {**shell(tmp_path, WELL), "epochs": 2, "start_before": time.time() - 1}
+    assert task.run(asked) == {
+        "candidate": "a1",
+        "seed": 3,
+        "epochs": 2,
+        "attempt": 1,
+        "status": "late",
+    }
+    assert not (tmp_path / "runs").exists()
+    in_time = task.run({**asked, "start_before": time.time() + 60})
+    assert in_time is not None
+    assert in_time["status"] == "ok"
 
 
 def test_what_ended_well_is_not_trained_again(tmp_path: Path) -> None:
@@ -261,5 +287,5 @@ def test_a_training_sees_its_share_of_the_machine(
 
 
 def test_a_name_of_the_template_is_filled_in_and_others_stay() -> None:
-    words = guard.filled(["{spec}", "--x={seed}", "{a} {}"], {"spec": "s", "seed": 3})
+    words = guard.fill(["{spec}", "--x={seed}", "{a} {}"], {"spec": "s", "seed": 3})
     assert words == ["s", "--x=3", "{a} {}"]

@@ -51,11 +51,15 @@ RECIPE = Recipe(epochs=4, batch=8, lr=0.05)
 
 
 def training(
-    *, data: Data | None = None, file: Path | None = None, **recipe: object
+    *,
+    data: Data | None = None,
+    file: Path | None = None,
+    until: int | None = None,
+    **recipe: object,
 ) -> Training:
     """One of twenty steps, five an epoch."""
     asked = replace(RECIPE, **recipe)  # type: ignore[arg-type]
-    return Training(small(), data or shades(), asked, file=file)
+    return Training(small(), data or shades(), asked, file=file, until=until)
 
 
 def weights(trained: Training) -> dict[str, torch.Tensor]:

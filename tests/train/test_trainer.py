@@ -74,6 +74,31 @@ def test_resumed_is_uninterrupted_bit_for_bit(
     assert same(whole, finished(training(file=file)))
 
 
+def test_in_parts_of_the_schedule_it_is_the_whole_bit_for_bit(tmp_path: Path) -> None:
+    complete = finished(training())
+    file = tmp_path / "a.checkpoint"
+    for until in (1, 3, 4):
+        part = finished(training(file=file, until=until))
+        assert part.step == until * 5
+        told = part.outcome()
+        assert (told["until"], told["epochs"], told["steps"]) == (until, 4, until * 5)
+        assert told["accuracy"] == complete.history[until - 1].accuracy
+        assert [each["epoch"] for each in told["history"]] == [*range(1, until + 1)]
+    assert same(complete, part)
+    # Whoever asks for less than there is gets what it came to there.
+    before = finished(training(file=file, until=2))
+    assert before.outcome()["accuracy"] == complete.history[1].accuracy
+    assert same(complete, before)
+
+
+@pytest.mark.parametrize("until", [0, 5])
+def test_no_more_epochs_than_the_schedule_has(until: int) -> None:
+    with pytest.raises(TrainError) as caught:
+        training(until=until)
+    expected = "expected 1 to the 4 epochs of the schedule"
+    assert str(caught.value) == f"until: {expected}, got {until}"
+
+
 def test_all_draws_are_resumed_too(tmp_path: Path) -> None:
     """Of crops and RandAugment, beside those of dropout and stochastic depth."""
     pytest.importorskip("kornia")

@@ -1,4 +1,4 @@
-"""README.md's examples: found, run, and written back by `make docs`."""
+"""The examples of README.md and docs/: found, run, written back by `make shown`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from effscale.check.catalogue import RULES
 from effscale.cli import main
 from effscale.quantity import human
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+#: README.md and every page of docs/.
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _CONSOLE = re.compile(r"```console\n\$ (.*)\n((?:.*\n)*?)```\n")
 _FILE = re.compile(r"<!-- file: (.*) -->\n```yaml\n((?:.*\n)*?)```\n")
 _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
@@ -86,4 +88,5 @@ def _b_series() -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(refreshed(README.read_text("utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(refreshed(page.read_text("utf-8")), encoding="utf-8")
