@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from effscale.module.build import Detections, build
     from effscale.module.decode import Decoded, decode
     from effscale.module.formulas import teach
+    from effscale.module.mapping import load_weights, mapping
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -55,7 +56,9 @@ _HOMES = {
     "explain": "search.explain",
     "from_module": "importing.network",
     "load": "growth.scale",
+    "load_weights": "module.mapping",
     "loads": "spec.loading",
+    "mapping": "module.mapping",
     "measure": "module.measure",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
@@ -84,7 +87,9 @@ __all__ = [
     "explain",
     "from_module",
     "load",
+    "load_weights",
     "loads",
+    "mapping",
     "measure",
     "scale",
     "strategy",

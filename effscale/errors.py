@@ -86,6 +86,10 @@ class OutputError(EffscaleError, OSError):
     """A file that cannot be written as asked."""
 
 
+class WeightsError(EffscaleError, ValueError):
+    """A file of weights that cannot be read, or whose weights are another network's."""
+
+
 class ExportError(EffscaleError, RuntimeError):
     """A network that a format cannot hold, or that comes out of it another."""
 

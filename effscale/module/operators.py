@@ -36,7 +36,7 @@ from effscale.network.operators.convolution import (
     TransposedConv,
     margins,
 )
-from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
+from effscale.network.operators.elementwise import Act, Bins, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
@@ -282,7 +282,11 @@ def _pool(pool: Pool) -> nn.Module:
     if pool.kind == "max":
         return nn.MaxPool2d(pool.kernel, pool.stride, padding, ceil_mode=ceil)
     return nn.AvgPool2d(
-        pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
+        pool.kernel,
+        pool.stride,
+        padding,
+        ceil_mode=ceil,
+        count_include_pad=pool.include_padding,
     )
 
 
@@ -366,6 +370,24 @@ class Resized(nn.Module):
         return self.mode
 
 
+class BinsOfSides(nn.Module):
+    """What comes in, beside the fixed numbers that bins stand for."""
+
+    def __init__(self, bins: Bins) -> None:
+        super().__init__()
+        numbers = torch.zeros(1, bins.count, 1, 1)
+        self.weight = nn.Parameter(numbers, requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same; a loss and a decoder take the mean of softmax by `weight`."""
+        return x
+
+    def reset_parameters(self) -> None:
+        """0, 1, 2 and so on."""
+        count = self.weight.shape[1]
+        self.weight.copy_(torch.arange(count, dtype=torch.float).view(1, -1, 1, 1))
+
+
 class Upsampled(nn.Module):
     """A map so many times as high and as wide."""
 
@@ -391,6 +413,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Act: lambda act: ACTIVATIONS[act.kind](),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
+    Bins: BinsOfSides,
     Shift: lambda _: Shifted(),
     Pool: _pool,
     GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
@@ -420,4 +443,5 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     Tokened: Tokened.reset_parameters,
     Placed: Placed.reset_parameters,
     Attending: Attending.reset_parameters,
+    BinsOfSides: BinsOfSides.reset_parameters,
 }

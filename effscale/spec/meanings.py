@@ -55,7 +55,7 @@ KEYS = {
     "heads": "Layers that predict classes and boxes at each level.",
     "image_channels": "Channels of the image.",
     "kernel": "Side of the kernel, or its rows and columns.",
-    "kind": "What is normalised over.",
+    "kind": "What kind it is: of a norm what it is over, of an output what it tells.",
     "laterals": "Whether each node that reads a map has a fit of its own.",
     "layers": "Steps, one after the other.",
     "level": "Level of the map: 1 / 2^level of the image's side.",

@@ -91,7 +91,7 @@ def _require_either(stated: dict[str, Any]) -> None:
     """A head, or neck and heads; stem and stages, or the backbone that has them."""
     for name in chain(*ENDS):
         found = stated["properties"][name]
-        stated["properties"][name] = found["anyOf"][0]  # null is for models alone
+        stated["properties"][name] = found.get("anyOf", [found])[0]  # null aside
     always = [each for each in stated["required"] if each not in {"stem", "stages"}]
     stated["required"] = always
     stated["allOf"] = [

@@ -294,8 +294,10 @@ MAX_WINDOW = 64
 
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
-Padding = Literal["same", "valid"]
-#: Which pixels `same` padding adds: as many before as after, or as TensorFlow does.
+#: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
+#: in all, of an odd number the greater half at the end; `valid` is nothing.
+Padding = Literal["same", "valid", "tensorflow"]
+#: What `same` means in a network.
 SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 Merging = Literal["concat", "sum"]
