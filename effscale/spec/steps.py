@@ -434,11 +434,13 @@ class Attention(Line):
     """
 
     block: Literal["attention"]
+    #: How many heads there are.
     heads: Channels | None = None
     #: Channels of a head, in place of how many there are.
     head_width: Channels | None = None
-    #: Channels of a head's queries and keys, and of its values, where they are others.
+    #: Channels of a head's queries and keys, where they are others.
     key_width: Channels | None = None
+    #: Channels of a head's values, where they are others.
     value_width: Channels | None = None
     #: Whether the keys and values of one head are those of all.
     multi_query: Flag = False
@@ -453,13 +455,15 @@ class Attention(Line):
     shift: Flag = False
     #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.
     position: LyingName = "none"
+    #: Whether its convolutions have biases.
     bias: Flag = True
     #: Without, what comes in is queries, keys and values already, head by head.
     project: Flag = True
-    #: Steps before the queries, before the keys, and before the values; without the
-    #: last, values are of what keys are of.
+    #: Steps before the queries.
     queries: Steps = ()
+    #: Steps before the keys.
     keys: Steps = ()
+    #: Steps before the values, which are of what keys are of if left out.
     values: Steps | None = None
 
     @property
@@ -563,6 +567,7 @@ class ClassToken(Line):
     """Learnt tokens before those of the positions: one column of all of them."""
 
     block: Literal["class_token"]
+    #: How many there are.
     tokens: Annotated[int, values.whole(1, 1024)] = 1
 
 
