@@ -18,9 +18,10 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, divides, first, strided, valid, whole_share
-from effscale.errors import Fault, LayerError
+from effscale.arrays import Int, divided, strided, valid, whole_share
+from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
@@ -469,21 +470,6 @@ class Residual(Line):
             yield Fault(("projection",), "expected shortcut or projection, got both")
 
 
-def whole_units(channels: Int, unit: Int, what: str) -> Int:
-    """How many units there are in so many channels.
-
-    Raises:
-        LayerError: if they are not whole ones.
-    """
-    if not divides(unit, channels):
-        wrong = channels % unit != 0
-        several, units = first(wrong, channels, unit)
-        message = f"{what}: expected a divisor of {several} channels, got {units}"
-        raise LayerError(message, wrong)
-    found: Int = divided(channels, unit)
-    return found
-
-
 class Attention(Line):
     """What each position makes of others' values, by its query and their keys.
 
@@ -543,23 +529,8 @@ class Attention(Line):
         return not (self.queries or self.keys or self.values or self.multi_query)
 
     def heads_of(self, c_in: Int) -> tuple[Int, Int, Int]:
-        """How many heads, and the channels of a key and of a value of each.
-
-        Raises:
-            LayerError: if the channels are no whole number of heads.
-        """
-        parts, key, value = 1 if self.project else 3, self.key_width, self.value_width
-        if self.head_width is not None:
-            key, value = key or self.head_width, value or self.head_width
-            unit = self.head_width if self.project else 2 * key + value
-            heads = whole_units(c_in, unit, "head_width")
-        elif key is not None and value is not None and self.heads is not None:
-            heads = self.heads
-        else:
-            heads = 1 if self.heads is None else self.heads
-            width = whole_units(c_in, parts * heads, "heads")
-            key, value = key or width, value or width
-        return heads, key, value
+        """How many heads, and the channels of a key and of a value of each."""
+        return heads_of(self, c_in)
 
     def c_out(self, c_in: Int) -> Int:
         if self.project:
@@ -568,57 +539,8 @@ class Attention(Line):
         return heads * value
 
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """Heads that are said twice, or do not go into the channels; and the like."""
-        if self.heads is None and self.head_width is None:
-            yield Fault((), "missing heads or head_width", "EFF101")
-            return
-        if self.heads is not None and self.head_width is not None:
-            yield Fault(("head_width",), "expected heads or head_width, got both")
-            return
-        if self.over is None and self.size is not None:
-            yield Fault(("size",), "expected none without over")
-        elif self.over is not None and self.size is None:
-            yield Fault((), f"missing size of the {self.over}", "EFF101")
-        try:
-            heads, key, value = self.heads_of(c_in)
-        except LayerError as error:
-            name, _, message = str(error).partition(": ")
-            yield Fault((name,), message)
-            return
-        yield from self._unfit(c_in, int(heads), int(key), int(value))
-
-    def _unfit(self, c_in: int, heads: int, key: int, value: int) -> Iterator[Fault]:
-        """What cannot be said together."""
-        apart = not self.alike
-        scores = self.kind in {"softmax", "cosine"}
-        wrong = {
-            "shift": self.shift and self.over != "window" and "over: window",
-            "multi_query": self.multi_query and not scores and "kind: softmax",
-            "value_width": self.kind == "covariance"
-            and key != value
-            and f"{key}, as of keys",
-            "kind": self.kind == "covariance"
-            and bool(self.queries or self.keys or self.values)
-            and "another where keys are of another map",
-            "position": self.position != "none" and not scores and "kind: softmax",
-            "over": self.over is not None
-            and apart
-            and "queries, keys and values of one map",
-            "project": not self.project
-            and apart
-            and "queries, keys and values of one map",
-        }
-        yield from ()
-        for name, expected in wrong.items():
-            if expected:
-                got = getattr(self, name)
-                yield Fault((name,), f"expected {expected}, got {got!r}")
-        if self.position != "none" and apart:
-            message = "expected none where keys are of another map, got"
-            yield Fault(("position",), f"{message} {self.position!r}")
-        if not self.project and (parts := heads * (2 * key + value)) != c_in:
-            message = f"expected {parts} channels of queries, keys and values, got"
-            yield Fault((), f"{message} {c_in}")
+        """Heads that do not go into the channels, and keys that do not go together."""
+        return faults_of(self, c_in)
 
 
 class ClassToken(Line):
