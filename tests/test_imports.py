@@ -57,6 +57,7 @@ REASONS = {
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
+    "spec.heads": "what keys of attention ask of each other, beside all other steps",
     "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
