@@ -249,7 +249,13 @@ def test_beyond_the_range_is_refused(
 @pytest.mark.parametrize(
     ("channels", "width", "expected"),
     # min(channels, most)·width, up: utils/ops.py of ultralytics (`make_divisible`)
-    [(64, 0.25, 16), (100, 0.25, 32), (1024, 0.75, 576), (768, 0.75, 576), (16, 0.1, 8)],
+    [
+        (64, 0.25, 16),
+        (100, 0.25, 32),
+        (1024, 0.75, 576),
+        (768, 0.75, 576),
+        (16, 0.1, 8),
+    ],
 )
 def test_channels_may_go_up_and_have_a_most(
     channels: int, width: float, expected: int
