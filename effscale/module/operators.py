@@ -24,7 +24,11 @@ from effscale.network.operators.elementwise import Act, Bins, Dropout, Flatten, 
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.network.operators.resampling import PixelShuffle, Upsample
+from effscale.network.operators.resampling import (
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -403,6 +407,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     TransposedConv: _transposed_conv,
     Upsample: Upsampled,
     PixelShuffle: lambda shuffle: nn.PixelShuffle(shuffle.factor),
+    PixelUnshuffle: lambda shuffle: nn.PixelUnshuffle(shuffle.factor),
     Resize: Resized,
     Attend: lambda _: Attended(),
     Fuse: Fused,

@@ -37,6 +37,7 @@ from effscale.spec.steps import (
     Branches,
     Conv,
     Normalise,
+    PixelUnshuffle,
     Pool,
     Residual,
     TransposedConv,
@@ -192,6 +193,9 @@ class Walk:
         if line.whole:
             return Map(channels, 1, 1)
         kernel, stride, padding = line.window
+        if isinstance(line, PixelUnshuffle) and any(n % line.factor for n in here[1:]):
+            message = f"expected one that divides {here.size}, got {line.factor}"
+            self.wrong((*at, "factor"), message)
         sides = (
             grows * (valid(n, k, s) if padding == "valid" else strided(n, s))
             for n, k, s, grows in zip(here[1:], kernel, stride, line.grows, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -262,5 +262,5 @@ def test_channels_may_go_up_and_have_a_most(
 ) -> None:
     found = round_channels(channels, width, up=True, most=768)
     assert (found, type(found)) == (expected, int)
-    several = round_channels(np.array([channels, 8]), width, up=True, most=768)
+    several: Any = round_channels(np.array([channels, 8]), width, up=True, most=768)
     assert several.tolist()[0] == expected
