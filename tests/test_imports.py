@@ -59,6 +59,7 @@ REASONS = {
     "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
+    "train.transfer": "what a training may begin with, and what of it then stays",
     "train.checkpoint": "files of any training, without what a training does",
 }
 #: Lines of the longest file that one still reads in one sitting.
