@@ -18,9 +18,10 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, whole_share
+from effscale.arrays import Int, divided, strided, valid, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -33,6 +34,7 @@ from effscale.spec.values import (
     Name,
     Padding,
     PaddingName,
+    PoolKind,
     Read,
     Reads,
     Repeats,
@@ -53,17 +55,28 @@ if TYPE_CHECKING:
     Change: TypeAlias = Callable[[Lines], Lines]
 
 SQUARE = (1, 1)
-Dilation = Annotated[int, values.whole(1, 16)]
+Dilation = Annotated[int, values.whole(1, 64)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
-    *("name", "reads", "merge", "block", "cell", "scale", "kernel", "stride"),
+    *(
+        "name",
+        "reads",
+        "merge",
+        "block",
+        "cell",
+        "kind",
+        "to",
+        "scale",
+        "kernel",
+        "stride",
+    ),
     *("factor", "like", "mode"),
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio"),
-    *("activation", "shared", "branches", "layers", "shortcut", "projection"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
+    *("branches", "layers", "shortcut", "projection"),
 )
 
 
@@ -109,6 +122,23 @@ class Line(Model):
         step = getattr(self, "dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
         return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        """Positions that it makes of so many, down (0) or across (1)."""
+        kernel, stride, padding = self.window
+        same = padding == "same"
+        found: Int = (
+            strided(side, stride[axis])
+            if same
+            else valid(side, kernel[axis], stride[axis])
+        )
+        return found * self.grows[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """The least that it makes so many of."""
+        kernel, stride, padding = self.window
+        more = stride if padding == "same" else kernel
+        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
 
     @property
     def grows(self) -> Window:
@@ -159,7 +189,7 @@ class Line(Model):
 
 
 class Conv(Line):
-    """Convolution, batch norm, activation."""
+    """Convolution, norm, activation."""
 
     block: Literal["conv"] = "conv"
     kernel: Window
@@ -175,7 +205,7 @@ class Conv(Line):
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
-    norm: Flag = True
+    norm: LineNorm = True
     activation: ActivationName | None = None
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
@@ -203,14 +233,15 @@ class Conv(Line):
 
 
 class Depthwise(Line):
-    """Convolution of each channel by itself, batch norm, activation."""
+    """Convolution of each channel by itself, norm, activation."""
 
     block: Literal["depthwise"]
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
     dilation: Dilation = 1
-    norm: Flag = True
+    bias: Flag = False
+    norm: LineNorm = True
     activation: ActivationName | None = None
 
 
@@ -237,10 +268,22 @@ class Pool(Line):
 
 
 class GlobalPool(Line):
-    """The mean of all positions: one is left, whatever the size."""
+    """Mean or maximum of all positions; or of as many parts as there are to be."""
 
     block: Literal["global_pool"]
+    kind: Annotated[PoolKind, values.choice("avg", "max")] = "avg"
+    #: Positions that it makes of any number, down and across.
+    to: Window = SQUARE
     whole = True
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        del side
+        return self.to[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """One is enough for any."""
+        del side, axis
+        return 1
 
 
 class TransposedConv(Line):
@@ -254,7 +297,7 @@ class TransposedConv(Line):
     ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
     groups: Channels = 1
     bias: Flag = False
-    norm: Flag = True
+    norm: LineNorm = True
     activation: ActivationName | None = None
 
     @property
@@ -333,6 +376,26 @@ class PixelShuffle(Line):
             yield Fault(("factor",), f"{message} {self.factor}")
 
 
+class PixelUnshuffle(Line):
+    """factor² positions become as many channels: the way back of a pixel shuffle."""
+
+    block: Literal["pixel_unshuffle"]
+    factor: Annotated[int, values.whole(2, 32)] = 2
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        sides = self.factor, self.factor
+        return sides, sides, "valid"
+
+    def c_out(self, c_in: Int) -> Int:
+        return c_in * self.factor**2
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """None that it could tell of channels alone."""
+        del c_in
+        yield from ()
+
+
 class Join(Line):
     """The maps that it reads, merged, and nothing else."""
 
@@ -340,9 +403,24 @@ class Join(Line):
 
 
 class Normalise(Line):
-    """Batch norm alone."""
+    """A norm alone; the network's own, if it names none."""
 
     block: Literal["norm"]
+    norm: OwnNorm | None = None
+
+
+class LayerScale(Line):
+    """Each channel times a number that is learnt."""
+
+    block: Literal["layer_scale"]
+    #: What each begins with.
+    initial: Annotated[float, values.number(0, 1, above=True)] = 1e-6
+
+
+class ResponseNorm(Line):
+    """ConvNeXt V2's global response norm."""
+
+    block: Literal["global_response_norm"]
 
 
 class Activate(Line):
@@ -456,8 +534,11 @@ STEPS: dict[str, type[Line]] = {
     "transposed_conv": TransposedConv,
     "upsample": Upsample,
     "pixel_shuffle": PixelShuffle,
+    "pixel_unshuffle": PixelUnshuffle,
     "join": Join,
     "norm": Normalise,
+    "layer_scale": LayerScale,
+    "global_response_norm": ResponseNorm,
     "activation": Activate,
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
@@ -483,8 +564,11 @@ AnyStep = (
     | Annotated[TransposedConv, Tag("TransposedConv")]
     | Annotated[Upsample, Tag("Upsample")]
     | Annotated[PixelShuffle, Tag("PixelShuffle")]
+    | Annotated[PixelUnshuffle, Tag("PixelUnshuffle")]
     | Annotated[Join, Tag("Join")]
     | Annotated[Normalise, Tag("Normalise")]
+    | Annotated[LayerScale, Tag("LayerScale")]
+    | Annotated[ResponseNorm, Tag("ResponseNorm")]
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]

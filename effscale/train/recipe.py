@@ -84,6 +84,9 @@ class Recipe:
     mirror: bool | None = None  #: None: photographs are, small images are not
     mixup: float = 0.0  #: α of Beta(α, α), by which two images are mixed
     erase: float = 0.0  #: probability that a part of an image is made black
+    #: Parts whose weights stay: paths, or `backbone`, all but the classifier.
+    freeze: tuple[str, ...] = ()
+    lr_backbone: float = 1.0  #: of the learning rate, for all but the classifier
 
 
 def peak_rate(optimizer: Optimizer, batch: int) -> float:
@@ -219,8 +222,13 @@ def precision_of(name: str, device: torch.device) -> Precision:
     return "bfloat16" if name == "bfloat16" else "float32"
 
 
-def use_threads(number: int | None) -> int:
-    """Compute by so many threads of the CPU, or torch's own choice; how many it is."""
+def use_threads(number: int | None, processes: int = 1) -> int:
+    """Compute by so many threads of the CPU, or torch's own choice; how many it is.
+
+    Of torch's choice each of several processes has its part.
+    """
+    if number is None and processes > 1:
+        number = max(1, torch.get_num_threads() // processes)
     if number is not None:
         torch.set_num_threads(number)
     return torch.get_num_threads()

@@ -20,6 +20,7 @@ from effscale.module.operators import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
+from effscale.train.devices import ALONE, shared
 from effscale.train.recipe import (
     FEW_STEPS,
     RMSPROP,
@@ -35,6 +36,7 @@ from effscale.train.recipe import (
     versions,
 )
 from effscale.train.sources import check_output, classes_of, memory, view_of
+from effscale.train.transfer import begin, freeze, of_backbone, rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
     from effscale.spec.models import Spec
     from effscale.train.batches import Batch, Data
+    from effscale.train.devices import Share
     from effscale.train.recipe import Recipe
 
 #: Seconds after which a checkpoint is written also within an epoch.
@@ -52,16 +55,7 @@ def optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """torch's own, by the recipe's name for it; weights of norms do not decay."""
     norms = [each for each in net.modules() if isinstance(each, NORMS)]
     free = {id(parameter) for each in norms for parameter in each.parameters()}
-    groups = [
-        {
-            "params": [each for each in net.parameters() if id(each) not in free],
-            "weight_decay": recipe.weight_decay,
-        },
-        {
-            "params": [each for each in net.parameters() if id(each) in free],
-            "weight_decay": 0.0,
-        },
-    ]
+    groups = _groups(net, recipe, free)
     lr, momentum = recipe.lr, recipe.momentum
     match recipe.optimizer:
         case "sgd":
@@ -74,16 +68,39 @@ def optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             assert_never(recipe.optimizer)
 
 
+def _groups(net: nn.Module, recipe: Recipe, free: set[int]) -> list[dict[str, Any]]:
+    """What is learnt, by its weight decay and its share of the learning rate."""
+    found: dict[tuple[float, float], list[nn.Parameter]] = {
+        (recipe.weight_decay, 1.0): [],
+        (0.0, 1.0): [],
+    }
+    for name, each in net.named_parameters():
+        if each.requires_grad:
+            decay = 0.0 if id(each) in free else recipe.weight_decay
+            share = recipe.lr_backbone if of_backbone(name) else 1.0
+            found.setdefault((decay, share), []).append(each)
+    return [
+        {"params": some, "weight_decay": decay, "share": share}
+        for (decay, share), some in found.items()
+        if some
+    ]
+
+
 def reestimate(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
     """Batch norm's running statistics anew: means over `batches`, each of equal weight.
 
-    All else is as the network is asked (torch.optim.swa_utils.update_bn lets dropout
-    and stochastic depth draw too, so that its statistics are of other networks).
+    Frozen ones keep theirs. All else is as the network is asked (torch.optim.swa_utils.
+    update_bn lets dropout and stochastic depth draw too, so that its statistics are of
+    other networks).
 
     Source: Wu & Johnson 2021, arXiv:2105.07576, section 3 (precise BN), as pycls has it
     (compute_precise_bn_stats, pycls/core/net.py).
     """
-    norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm2d)]
+    norms = [
+        each
+        for each in net.modules()
+        if isinstance(each, nn.BatchNorm2d) and each.weight.requires_grad
+    ]
     if not norms:
         return
     momenta = [each.momentum for each in norms]
@@ -123,8 +140,9 @@ class Training:
     """A training of the network of `spec` on `data` by `recipe`.
 
     Takes up the checkpoint, if there is one. It ends after `until` of the epochs that
-    the recipe's schedule has, and another may take it up and go further. On the CPU its
-    figures are the same, in one go or in several, for the same number of threads.
+    the recipe's schedule has, and another may take it up and go further. Of several
+    devices each has its `share` of each batch, and the first writes the checkpoint. On
+    the CPU its figures are the same, in one go or in several, for as many threads.
     """
 
     def __init__(  # noqa: PLR0913 - what a training is, and where it runs
@@ -137,12 +155,18 @@ class Training:
         workers: int = 0,
         file: Path | None = None,
         until: int | None = None,
+        weights: Path | None = None,
+        share: Share = ALONE,
     ) -> None:
         self.spec, self.data, self.recipe = spec, data, recipe
         self.device, self.workers, self.file = torch.device(device), workers, file
+        self.share = share
         images = len(data.train.labels)
         if recipe.batch > images:
             expected = f"expected at most the {images} images to learn from"
+            raise TrainError(f"batch: {expected}, got {recipe.batch}")
+        if recipe.batch % share.of:
+            expected = f"expected a multiple of the {share.of} devices"
             raise TrainError(f"batch: {expected}, got {recipe.batch}")
         self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
         self.until = recipe.epochs if until is None else until
@@ -165,15 +189,19 @@ class Training:
         )
         torch.manual_seed(seed(recipe.seed, "weights"))
         net = build(spec)  # on the CPU, so that all devices begin alike
+        self.begun = None if weights is None else begin(net, weights)
+        freeze(net, recipe.freeze)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         check_output(self.net, spec.name, self._view)
         # n_averaged stays on the CPU, so that no update waits for the device.
         average = AveragedModel(self.net, multi_avg_fn=self._mix, use_buffers=True)
         self.average = average.eval()
         self._optimizer = optimizer(self.net, recipe)
+        self._learner, self.net = shared(self.net, share, self.device)
         #: Of losses and of right answers, since the epoch began.
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         self._made_for = {"spec": dumps(spec), "data": data.digest, **asdict(recipe)}
+        self._made_for["weights"] = self.begun and self.begun.digest
         self._take_up()
 
     @property
@@ -202,7 +230,7 @@ class Training:
             DataError: if an image cannot be read.
             OutputError: if the checkpoint cannot be written.
         """
-        self.net.train()
+        rest(self.net.train())
         saved, begun = time.monotonic(), time.perf_counter()
         for images, labels in self._batches():
             with memory(self.recipe.batch):
@@ -223,7 +251,7 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint, if there is a file for it."""
         self._check(float(self._sums[0]))
-        if self.file is None:
+        if self.file is None or self.share.rank:
             return
         state = {
             "step": self.step,
@@ -250,6 +278,7 @@ class Training:
         return {
             "accuracy": last.accuracy,
             "classes": classes_of(self.spec),
+            "weights": self.begun and self.begun.said,
             "standard_error": standard_error(last.accuracy, held_out),
             "train_accuracy": last.train_accuracy,
             "chance": chance(data.held_out.labels),
@@ -275,6 +304,7 @@ class Training:
                 "notes": list(data.notes),
             },
             "device": device_name(self.device),
+            "devices": self.share.of,
             "threads": torch.get_num_threads(),
             "checkpoint": None if self.file is None else str(self.file),
             "versions": versions(recipe),
@@ -304,7 +334,7 @@ class Training:
 
     def _statistics_images(self) -> int:
         """Images that batch norm's statistics are estimated from."""
-        if not any(isinstance(each, nn.BatchNorm2d) for each in self.net.modules()):
+        if not any(isinstance(each, nn.BatchNorm2d) for each in self.average.modules()):
             return 0
         return math.prod(statistics_batches(self.order.images, self.recipe.batch))
 
@@ -336,7 +366,10 @@ class Training:
                 least=self.recipe.crop,
                 mirror=self.recipe.mirror,
             ),
-            replace(self.order, epochs=self.until, start=self.step),
+            map(
+                self.share.part,
+                replace(self.order, epochs=self.until, start=self.step),
+            ),
             base=self.recipe.seed,
             workers=self.workers,
             pinned=self.device.type == "cuda",
@@ -344,7 +377,8 @@ class Training:
 
     def _learn(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         recipe = self.recipe
-        torch.manual_seed(seed(recipe.seed, "step", self.step))
+        others = [self.share.rank] if self.share.rank else []
+        torch.manual_seed(seed(recipe.seed, "step", self.step, *others))
         warmup = round(recipe.warmup * self.steps)
         rate = learning_rate(self.step, self.steps, warmup, recipe.lr)
         labels = labels.to(self.device, non_blocking=True)
@@ -353,17 +387,18 @@ class Training:
         if share < 1:
             batch = batch.lerp(batch.roll(1, 0), 1 - share)
         with self._precision():
-            logits = self.net(batch)
+            logits = self._learner(batch)
             loss = self._loss(logits, labels)
             if share < 1:
                 loss = loss.lerp(self._loss(logits, labels.roll(1)), 1 - share)
         loss.backward()
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.average.update_parameters(self.net)
-        self._sums += _sums(loss.detach(), logits.detach(), labels)
+        sums = _sums(loss.detach(), logits.detach(), labels)
+        self._sums += self.share.summed(sums)
         self.step += 1
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -437,15 +472,16 @@ class Training:
         held_out = self.data.held_out
         order = in_turn(len(held_out.labels), self.recipe.batch)
         sums = torch.zeros_like(self._sums)
+        mine = order[self.share.rank :: self.share.of]
         for images, labels in batches(
-            held_out, self._view, order, base=0, workers=self.workers
+            held_out, self._view, mine, base=0, workers=self.workers
         ):
             known = labels.to(self.device)
             with self._precision():
                 logits = self.average.module(self._seen(images))
                 loss = functional.cross_entropy(logits, known)
             sums += _sums(loss, logits, known)
-        loss_sum, right = sums.tolist()
+        loss_sum, right = self.share.summed(sums).tolist()
         return loss_sum / len(held_out.labels), right / len(held_out.labels)
 
 
