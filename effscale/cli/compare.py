@@ -102,9 +102,9 @@ def command(  # noqa: PLR0913 - options
     """Show networks side by side, or what changed.
 
     A SPEC is a file (my.yaml, my.yaml@variant), - for standard input, a built-in name,
-    or a family of them (see effscale specs). Params, MACs and their ratios are counted;
-    accuracies are as published, and a published cost that is not the counted one,
-    rounded, is marked.
+    or a family of them (see effscale specs); a file alone is all that it has. Params,
+    MACs and their ratios are counted; accuracies are as published, and a published cost
+    that is not the counted one, rounded, is marked.
 
     \b
       effscale compare b4 resnet50 densenet169
