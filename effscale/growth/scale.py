@@ -400,6 +400,24 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     return found
 
 
+def without_classifier(spec: Spec) -> Spec:
+    """`spec` without the linear layer that makes classes, and without its figures.
+
+    Accuracies that were published stay.
+
+    Raises:
+        ScaleError: if no linear layer makes them.
+    """
+    found = _another(spec)
+    for place, head in spec.classifying.items():
+        if not (getattr(head, "classifier", False) and "classifier" in dict(head)):
+            raise ScaleError(f"{spec.name}: expected a linear classifier, got none")
+        found = with_value(found, (*place, "classifier"), False)  # noqa: FBT003
+    costs: dict[str, object] = dict.fromkeys(("params", "macs", "note"))
+    printed = spec.published and spec.published.model_copy(update=costs)
+    return found.model_copy(update={"published": printed})
+
+
 def _another(spec: Spec, **update: object) -> Spec:
     """A copy that is another network, of which the file's figures say nothing."""
     figures: dict[str, object] = dict.fromkeys(("expected", "published", "budget"))
