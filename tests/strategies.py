@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Norm, Spec, Squeeze
+from effscale.spec.models import Spec, Squeeze
+from effscale.spec.norm import Norm, NormKind
 from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
@@ -17,6 +18,7 @@ from effscale.spec.values import Activation, Gate, SamePadding
 from tests.drawn_detectors import detector_files
 from tests.drawn_graphs import graph_files
 from tests.drawn_lines import files
+from tests.drawn_tokens import token_files
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -71,8 +73,12 @@ def mobiles(draw: DrawFn) -> Spec:
 
 
 def norms() -> st.SearchStrategy[Norm]:
-    """Either kind of norm."""
-    return st.sampled_from([Norm(), Norm(kind="layer")])
+    """Any kind of norm, that of groups with one of all channels.
+
+    That of instances asks for maps of several positions, which not all networks have.
+    """
+    kinds = [Norm(kind=k) for k in get_args(NormKind) if k not in {"group", "instance"}]
+    return st.sampled_from([*kinds, Norm(kind="group", groups=1)])
 
 
 def squeezes() -> st.SearchStrategy[Squeeze]:
@@ -103,6 +109,12 @@ def detectors(draw: DrawFn) -> Spec:
 def graphs(draw: DrawFn) -> Spec:
     """A network whose lines read each other."""
     return draw(_sized(draw(graph_files())))
+
+
+@st.composite
+def attending(draw: DrawFn) -> Spec:
+    """A network of tokens and attention, of sides that its lines fit."""
+    return draw(_sized(draw(token_files())))
 
 
 @st.composite

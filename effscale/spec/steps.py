@@ -18,21 +18,27 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, whole_share
+from effscale.arrays import Int, divided, strided, valid, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.heads import faults_of, heads_of
+from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
+    AttendingName,
     Channels,
     Flag,
     InterpolationName,
+    LyingName,
     MergingName,
     Model,
     Multiplier,
     Name,
+    OverName,
     Padding,
     PaddingName,
+    PoolKind,
     Read,
     Reads,
     Repeats,
@@ -53,17 +59,30 @@ if TYPE_CHECKING:
     Change: TypeAlias = Callable[[Lines], Lines]
 
 SQUARE = (1, 1)
-Dilation = Annotated[int, values.whole(1, 16)]
+Dilation = Annotated[int, values.whole(1, 64)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
-    *("name", "reads", "merge", "block", "cell", "scale", "kernel", "stride"),
+    *(
+        "name",
+        "reads",
+        "merge",
+        "block",
+        "cell",
+        "kind",
+        "to",
+        "scale",
+        "kernel",
+        "stride",
+    ),
     *("factor", "like", "mode"),
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio"),
-    *("activation", "shared", "branches", "layers", "shortcut", "projection"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
+    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
+    *("tokens", "branches", "layers", "shortcut", "projection"),
 )
 
 
@@ -109,6 +128,23 @@ class Line(Model):
         step = getattr(self, "dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
         return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        """Positions that it makes of so many, down (0) or across (1)."""
+        kernel, stride, padding = self.window
+        same = padding == "same"
+        found: Int = (
+            strided(side, stride[axis])
+            if same
+            else valid(side, kernel[axis], stride[axis])
+        )
+        return found * self.grows[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """The least that it makes so many of."""
+        kernel, stride, padding = self.window
+        more = stride if padding == "same" else kernel
+        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
 
     @property
     def grows(self) -> Window:
@@ -159,7 +195,7 @@ class Line(Model):
 
 
 class Conv(Line):
-    """Convolution, batch norm, activation."""
+    """Convolution, norm, activation."""
 
     block: Literal["conv"] = "conv"
     kernel: Window
@@ -175,7 +211,7 @@ class Conv(Line):
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
-    norm: Flag = True
+    norm: LineNorm = True
     activation: ActivationName | None = None
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
@@ -203,14 +239,15 @@ class Conv(Line):
 
 
 class Depthwise(Line):
-    """Convolution of each channel by itself, batch norm, activation."""
+    """Convolution of each channel by itself, norm, activation."""
 
     block: Literal["depthwise"]
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
     dilation: Dilation = 1
-    norm: Flag = True
+    bias: Flag = False
+    norm: LineNorm = True
     activation: ActivationName | None = None
 
 
@@ -237,10 +274,22 @@ class Pool(Line):
 
 
 class GlobalPool(Line):
-    """The mean of all positions: one is left, whatever the size."""
+    """Mean or maximum of all positions; or of as many parts as there are to be."""
 
     block: Literal["global_pool"]
+    kind: Annotated[PoolKind, values.choice("avg", "max")] = "avg"
+    #: Positions that it makes of any number, down and across.
+    to: Window = SQUARE
     whole = True
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        del side
+        return self.to[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """One is enough for any."""
+        del side, axis
+        return 1
 
 
 class TransposedConv(Line):
@@ -254,7 +303,7 @@ class TransposedConv(Line):
     ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
     groups: Channels = 1
     bias: Flag = False
-    norm: Flag = True
+    norm: LineNorm = True
     activation: ActivationName | None = None
 
     @property
@@ -333,6 +382,26 @@ class PixelShuffle(Line):
             yield Fault(("factor",), f"{message} {self.factor}")
 
 
+class PixelUnshuffle(Line):
+    """factor² positions become as many channels: the way back of a pixel shuffle."""
+
+    block: Literal["pixel_unshuffle"]
+    factor: Annotated[int, values.whole(2, 32)] = 2
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        sides = self.factor, self.factor
+        return sides, sides, "valid"
+
+    def c_out(self, c_in: Int) -> Int:
+        return c_in * self.factor**2
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """None that it could tell of channels alone."""
+        del c_in
+        yield from ()
+
+
 class Join(Line):
     """The maps that it reads, merged, and nothing else."""
 
@@ -340,9 +409,24 @@ class Join(Line):
 
 
 class Normalise(Line):
-    """Batch norm alone."""
+    """A norm alone; the network's own, if it names none."""
 
     block: Literal["norm"]
+    norm: OwnNorm | None = None
+
+
+class LayerScale(Line):
+    """Each channel times a number that is learnt."""
+
+    block: Literal["layer_scale"]
+    #: What each begins with.
+    initial: Annotated[float, values.number(0, 1, above=True)] = 1e-6
+
+
+class ResponseNorm(Line):
+    """ConvNeXt V2's global response norm."""
+
+    block: Literal["global_response_norm"]
 
 
 class Activate(Line):
@@ -406,6 +490,99 @@ class Residual(Line):
             yield Fault(("projection",), "expected shortcut or projection, got both")
 
 
+class Attention(Line):
+    """What each position makes of others' values, by its query and their keys.
+
+    Convolutions make queries, keys and values of what comes in, and the output of what
+    the heads give.
+    """
+
+    block: Literal["attention"]
+    #: How many heads there are.
+    heads: Channels | None = None
+    #: Channels of a head, in place of how many there are.
+    head_width: Channels | None = None
+    #: Channels of a head's queries and keys, where they are others.
+    key_width: Channels | None = None
+    #: Channels of a head's values, where they are others.
+    value_width: Channels | None = None
+    #: Whether the keys and values of one head are those of all.
+    multi_query: Flag = False
+    #: By softmax, by cosine, of channels (covariance), or linear in the positions.
+    kind: AttendingName = "softmax"
+    #: Which positions see each other, if not all: those of a window; those at the same
+    #: place of each cell of a grid; those at the same place of each patch.
+    over: OverName | None = None
+    #: Rows and columns of a window, of the grid, of a patch.
+    size: Window | None = None
+    #: Whether windows are moved by half.
+    shift: Flag = False
+    #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.
+    position: LyingName = "none"
+    #: Whether its convolutions have biases.
+    bias: Flag = True
+    #: Without, what comes in is queries, keys and values already, head by head.
+    project: Flag = True
+    #: Steps before the queries.
+    queries: Steps = ()
+    #: Steps before the keys.
+    keys: Steps = ()
+    #: Steps before the values, which are of what keys are of if left out.
+    values: Steps | None = None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """What queries, keys and values are of; the first says the size."""
+        values = self.keys if self.values is None else self.values
+        every = {"queries": self.queries, "keys": self.keys, "values": values}
+        return {(name,): each for name, each in every.items()}
+
+    def over_chains(self, change: Change) -> Line:
+        update = {"queries": change(self.queries), "keys": change(self.keys)}
+        if self.values is not None:
+            update["values"] = change(self.values)
+        return self.model_copy(update=update)
+
+    @property
+    def alike(self) -> bool:
+        """Whether queries, keys and values are of one map, and of as many heads."""
+        return not (self.queries or self.keys or self.values or self.multi_query)
+
+    def heads_of(self, c_in: Int) -> tuple[Int, Int, Int]:
+        """How many heads, and the channels of a key and of a value of each."""
+        return heads_of(self, c_in)
+
+    def c_out(self, c_in: Int) -> Int:
+        if self.project:
+            return c_in
+        heads, _, value = self.heads_of(c_in)
+        return heads * value
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Heads that do not go into the channels, and keys that do not go together."""
+        return faults_of(self, c_in)
+
+
+class ClassToken(Line):
+    """Learnt tokens before those of the positions: one column of all of them."""
+
+    block: Literal["class_token"]
+    #: How many there are.
+    tokens: Annotated[int, values.whole(1, 1024)] = 1
+
+
+class Positions(Line):
+    """A learnt map of the size of what comes in, added to it."""
+
+    block: Literal["positions"]
+
+
+class FirstToken(Line):
+    """The first position alone, as that of a class token."""
+
+    block: Literal["first_token"]
+
+
 class Use(Line):
     """A block that the file itself defines, under `blocks`, and its parameters."""
 
@@ -456,13 +633,20 @@ STEPS: dict[str, type[Line]] = {
     "transposed_conv": TransposedConv,
     "upsample": Upsample,
     "pixel_shuffle": PixelShuffle,
+    "pixel_unshuffle": PixelUnshuffle,
     "join": Join,
     "norm": Normalise,
+    "layer_scale": LayerScale,
+    "global_response_norm": ResponseNorm,
     "activation": Activate,
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
     "sum": Branches,
     "residual": Residual,
+    "attention": Attention,
+    "class_token": ClassToken,
+    "positions": Positions,
+    "first_token": FirstToken,
 }
 
 
@@ -483,19 +667,26 @@ AnyStep = (
     | Annotated[TransposedConv, Tag("TransposedConv")]
     | Annotated[Upsample, Tag("Upsample")]
     | Annotated[PixelShuffle, Tag("PixelShuffle")]
+    | Annotated[PixelUnshuffle, Tag("PixelUnshuffle")]
     | Annotated[Join, Tag("Join")]
     | Annotated[Normalise, Tag("Normalise")]
+    | Annotated[LayerScale, Tag("LayerScale")]
+    | Annotated[ResponseNorm, Tag("ResponseNorm")]
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
     | Annotated[Residual, Tag("Residual")]
+    | Annotated[Attention, Tag("Attention")]
+    | Annotated[ClassToken, Tag("ClassToken")]
+    | Annotated[Positions, Tag("Positions")]
+    | Annotated[FirstToken, Tag("FirstToken")]
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual, OwnBlock):
+for _model in (Branches, Residual, Attention, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.

@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from effscale.arrays import strided, valid
+from effscale.arrays import strided
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, wiring
 from effscale.spec.geometry import (
@@ -31,12 +31,17 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
+from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
+    Attention,
     Branches,
+    ClassToken,
     Conv,
+    FirstToken,
     Normalise,
+    PixelUnshuffle,
     Pool,
     Residual,
     TransposedConv,
@@ -62,6 +67,10 @@ class Map(NamedTuple):
     channels: int
     height: int
     width: int
+
+    @property
+    def elements(self) -> int:
+        return self.channels * self.height * self.width
 
     @property
     def size(self) -> str:
@@ -178,6 +187,13 @@ class Walk:
                 return self.residual(line, here, at)
             case Use():
                 return self.used(line, here, at)
+            case Attention():
+                return self.attention(line, here, at)
+            case ClassToken():
+                tokens = line.tokens + here.height * here.width
+                return Map(here.channels, tokens, 1)
+            case FirstToken():
+                return Map(here.channels, 1, 1)
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
@@ -189,14 +205,16 @@ class Walk:
                 self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
-        if line.whole:
-            return Map(channels, 1, 1)
-        kernel, stride, padding = line.window
-        sides = (
-            grows * (valid(n, k, s) if padding == "valid" else strided(n, s))
-            for n, k, s, grows in zip(here[1:], kernel, stride, line.grows, strict=True)
-        )
-        return Map(channels, *sides)
+        if isinstance(line, PixelUnshuffle) and any(n % line.factor for n in here[1:]):
+            message = f"expected one that divides {here.size}, got {line.factor}"
+            self.wrong((*at, "factor"), message)
+        sides = [int(line.side_after(n, axis)) for axis, n in enumerate(here[1:])]
+        if min(sides) < 1:  # behind a pool of the whole map
+            rows, columns = line.window[0]
+            self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
+        there = Map(channels, *(max(1, side) for side in sides))
+        self.normalised(line, there, at)
+        return there
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
         """Note groups that do not divide the channels, weights shared by unequals."""
@@ -214,6 +232,24 @@ class Walk:
         if self.shared.setdefault(line.shared, weights) != weights:
             message = "expected a convolution like the first of that name, got"
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
+
+    def normalised(self, line: Line, here: Map, at: Place) -> None:
+        """Note a norm whose groups do not divide the channels, or of one number."""
+        stated: Norm | bool | None = getattr(line, "norm", False)
+        norm = self.spec.norm
+        if isinstance(stated, Norm):
+            norm, at = stated, (*at, "norm")
+        elif stated is False or (stated is None and not isinstance(line, Normalise)):
+            return
+        groups = norm.group_width or norm.groups or 1
+        if norm.kind == "instance":
+            groups = here.channels
+        if norm.kind == "group" and here.channels % groups:
+            what = "groups" if norm.group_width is None else "of a group"
+            message = f"expected a divisor of {here.channels} channels, got {groups}"
+            self.wrong(at, f"{message} {what}")
+        elif norm.kind in {"group", "instance"} and groups == here.elements:
+            self.wrong(at, f"expected several numbers to normalise, got {here}")
 
     def grouped(
         self, line: Conv | TransposedConv, c_in: int, c_out: int, at: Place
@@ -259,6 +295,22 @@ class Walk:
             message = f"expected {beside} (the shortcut's), gives {out}"
             self.wrong((*at, "layers"), message)
         return out
+
+    def attention(self, line: Attention, here: Map, at: Place) -> Map:
+        """Queries, and keys of as many positions as there are values."""
+        inside = replace(self, stated=False, unstated=None)
+        made = {
+            place: inside.through(steps, here, (*at, *place))
+            for place, steps in line.chains.items()
+        }
+        queries, keys, values = made.values()
+        if keys[1:] != values[1:]:
+            message = f"expected {keys.size} (the keys'), gives {values.size}"
+            self.wrong((*at, "values"), message)
+        if self.faults:
+            return here
+        channels = self.unstated if line.project else line.c_out(here.channels)
+        return queries._replace(channels=int(channels or here.channels))
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""

@@ -75,10 +75,14 @@ Tally = Literal[
     "norm_channels",  #: channels
     "layer_norm",
     "layer_norm_channels",  #: channels
+    "group_norm",
+    "instance_norm",
+    "scales",  #: learnt numbers of what has some for each channel
     Activation,
     Gate,
     "global_in",
     "global_out",
+    "global_max_in",
     "max_in",
     "max_out",
     "avg_in",
@@ -164,6 +168,11 @@ class Operator(ABC):
         """What papers call it: `depthwise 3×3`, `batch norm`."""
 
     @property
+    def sized(self) -> bool:
+        """Whether its weights are as many as its input is large."""
+        return False
+
+    @property
     def buffers(self) -> Int:
         """Numbers beside its parameters that are kept with them, and not trained."""
         return ZERO
@@ -180,6 +189,11 @@ class Operator(ABC):
     def cost(self, out: Shape) -> Cost:
         """What it costs to make an output of this shape."""
         return FREE
+
+    def cost_on(self, flow: Flow, out: Shape) -> Cost:
+        """What it costs to make the output of these feature maps."""
+        del flow
+        return self.cost(out)
 
     def tallies(self, before: Shape, after: Shape) -> Mapping[Tally, int]:
         """What other tools may count of it, of one network, MACs aside."""
