@@ -32,6 +32,10 @@ NAMES = {
     "transposed_conv": "TransposedConv",
     "upsample": "Upsample",
     "pixel_shuffle": "PixelShuffle",
+    "attention": "Attention",
+    "class_token": "class token",
+    "first_token": "first token",
+    "pixel_unshuffle": "PixelUnshuffle",
 }
 
 
@@ -48,7 +52,7 @@ def operator(line: steps.Line) -> str:
         case steps.Upsample(mode=mode):
             larger = f"×{line.factor}" if line.factor else f"to {line.like}"
             return f"{name} {larger}" + ("" if mode == "nearest" else f", {mode}")
-        case steps.PixelShuffle(factor=factor):
+        case steps.PixelShuffle(factor=factor) | steps.PixelUnshuffle(factor=factor):
             return f"{name} ×{factor}"
         case lines.Dense(growth=growth):
             return f"{name} +{growth}"
