@@ -32,6 +32,9 @@ NAMES = {
     "transposed_conv": "TransposedConv",
     "upsample": "Upsample",
     "pixel_shuffle": "PixelShuffle",
+    "attention": "Attention",
+    "class_token": "class token",
+    "first_token": "first token",
     "pixel_unshuffle": "PixelUnshuffle",
 }
 

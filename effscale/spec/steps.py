@@ -21,17 +21,21 @@ from pydantic import (
 from effscale.arrays import Int, divided, strided, valid, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
+    AttendingName,
     Channels,
     Flag,
     InterpolationName,
+    LyingName,
     MergingName,
     Model,
     Multiplier,
     Name,
+    OverName,
     Padding,
     PaddingName,
     PoolKind,
@@ -76,7 +80,9 @@ KEYS = (
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
-    *("branches", "layers", "shortcut", "projection"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
+    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
+    *("tokens", "branches", "layers", "shortcut", "projection"),
 )
 
 
@@ -484,6 +490,99 @@ class Residual(Line):
             yield Fault(("projection",), "expected shortcut or projection, got both")
 
 
+class Attention(Line):
+    """What each position makes of others' values, by its query and their keys.
+
+    Convolutions make queries, keys and values of what comes in, and the output of what
+    the heads give.
+    """
+
+    block: Literal["attention"]
+    #: How many heads there are.
+    heads: Channels | None = None
+    #: Channels of a head, in place of how many there are.
+    head_width: Channels | None = None
+    #: Channels of a head's queries and keys, where they are others.
+    key_width: Channels | None = None
+    #: Channels of a head's values, where they are others.
+    value_width: Channels | None = None
+    #: Whether the keys and values of one head are those of all.
+    multi_query: Flag = False
+    #: By softmax, by cosine, of channels (covariance), or linear in the positions.
+    kind: AttendingName = "softmax"
+    #: Which positions see each other, if not all: those of a window; those at the same
+    #: place of each cell of a grid; those at the same place of each patch.
+    over: OverName | None = None
+    #: Rows and columns of a window, of the grid, of a patch.
+    size: Window | None = None
+    #: Whether windows are moved by half.
+    shift: Flag = False
+    #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.
+    position: LyingName = "none"
+    #: Whether its convolutions have biases.
+    bias: Flag = True
+    #: Without, what comes in is queries, keys and values already, head by head.
+    project: Flag = True
+    #: Steps before the queries.
+    queries: Steps = ()
+    #: Steps before the keys.
+    keys: Steps = ()
+    #: Steps before the values, which are of what keys are of if left out.
+    values: Steps | None = None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """What queries, keys and values are of; the first says the size."""
+        values = self.keys if self.values is None else self.values
+        every = {"queries": self.queries, "keys": self.keys, "values": values}
+        return {(name,): each for name, each in every.items()}
+
+    def over_chains(self, change: Change) -> Line:
+        update = {"queries": change(self.queries), "keys": change(self.keys)}
+        if self.values is not None:
+            update["values"] = change(self.values)
+        return self.model_copy(update=update)
+
+    @property
+    def alike(self) -> bool:
+        """Whether queries, keys and values are of one map, and of as many heads."""
+        return not (self.queries or self.keys or self.values or self.multi_query)
+
+    def heads_of(self, c_in: Int) -> tuple[Int, Int, Int]:
+        """How many heads, and the channels of a key and of a value of each."""
+        return heads_of(self, c_in)
+
+    def c_out(self, c_in: Int) -> Int:
+        if self.project:
+            return c_in
+        heads, _, value = self.heads_of(c_in)
+        return heads * value
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Heads that do not go into the channels, and keys that do not go together."""
+        return faults_of(self, c_in)
+
+
+class ClassToken(Line):
+    """Learnt tokens before those of the positions: one column of all of them."""
+
+    block: Literal["class_token"]
+    #: How many there are.
+    tokens: Annotated[int, values.whole(1, 1024)] = 1
+
+
+class Positions(Line):
+    """A learnt map of the size of what comes in, added to it."""
+
+    block: Literal["positions"]
+
+
+class FirstToken(Line):
+    """The first position alone, as that of a class token."""
+
+    block: Literal["first_token"]
+
+
 class Use(Line):
     """A block that the file itself defines, under `blocks`, and its parameters."""
 
@@ -544,6 +643,10 @@ STEPS: dict[str, type[Line]] = {
     "concat": Branches,
     "sum": Branches,
     "residual": Residual,
+    "attention": Attention,
+    "class_token": ClassToken,
+    "positions": Positions,
+    "first_token": FirstToken,
 }
 
 
@@ -573,13 +676,17 @@ AnyStep = (
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
     | Annotated[Residual, Tag("Residual")]
+    | Annotated[Attention, Tag("Attention")]
+    | Annotated[ClassToken, Tag("ClassToken")]
+    | Annotated[Positions, Tag("Positions")]
+    | Annotated[FirstToken, Tag("FirstToken")]
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual, OwnBlock):
+for _model in (Branches, Residual, Attention, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.

@@ -35,8 +35,11 @@ from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
+    Attention,
     Branches,
+    ClassToken,
     Conv,
+    FirstToken,
     Normalise,
     PixelUnshuffle,
     Pool,
@@ -184,6 +187,13 @@ class Walk:
                 return self.residual(line, here, at)
             case Use():
                 return self.used(line, here, at)
+            case Attention():
+                return self.attention(line, here, at)
+            case ClassToken():
+                tokens = line.tokens + here.height * here.width
+                return Map(here.channels, tokens, 1)
+            case FirstToken():
+                return Map(here.channels, 1, 1)
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
@@ -285,6 +295,22 @@ class Walk:
             message = f"expected {beside} (the shortcut's), gives {out}"
             self.wrong((*at, "layers"), message)
         return out
+
+    def attention(self, line: Attention, here: Map, at: Place) -> Map:
+        """Queries, and keys of as many positions as there are values."""
+        inside = replace(self, stated=False, unstated=None)
+        made = {
+            place: inside.through(steps, here, (*at, *place))
+            for place, steps in line.chains.items()
+        }
+        queries, keys, values = made.values()
+        if keys[1:] != values[1:]:
+            message = f"expected {keys.size} (the keys'), gives {values.size}"
+            self.wrong((*at, "values"), message)
+        if self.faults:
+            return here
+        channels = self.unstated if line.project else line.c_out(here.channels)
+        return queries._replace(channels=int(channels or here.channels))
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""
