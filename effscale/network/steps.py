@@ -39,13 +39,14 @@ from effscale.network.operators.resampling import (
 )
 from effscale.spec import steps
 from effscale.spec.geometry import expanded, keeps_size, kinds
-from effscale.spec.steps import SQUARE
+from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.arrays import Int
     from effscale.network.blocks import Style
+    from effscale.spec.line import Line
     from effscale.spec.values import PoolKind
 
     #: A layer, and the channels that come out of it.
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
 
 def chain(
-    lines: Sequence[steps.Line], c_in: Int, style: Style, unstated: Int | None = None
+    lines: Sequence[Line], c_in: Int, style: Style, unstated: Int | None = None
 ) -> tuple[Sequential, Int]:
     """The steps one after the other, named by their number unless it is only one.
 
@@ -71,9 +72,7 @@ def chain(
     return Sequential(tuple(layers)), c_in
 
 
-def step(
-    line: steps.Line, c_in: Int, style: Style, unstated: Int | None = None
-) -> Step:
+def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> Step:
     """One step, and the channels that come out of it."""
     match line:
         case steps.Conv():

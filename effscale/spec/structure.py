@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
