@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING
 
-from effscale.version import VERSION
+from effscale.version import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,5 +63,5 @@ def as_json(rules: Sequence[Rule]) -> str:
         {**{name: getattr(rule, name) for name in names}, "fix": rule.applies}
         for rule in rules
     ]
-    data = {"effscale": VERSION, "command": "rule", "rules": rows}
+    data = {**STAMP, "command": "rule", "rules": rows}
     return json.dumps(data, indent=2, ensure_ascii=False)

@@ -276,5 +276,5 @@ def test_carets_stand_under_wide_letters_too(letters: str) -> None:
 def test_json_is_the_contract(run: Run, here: Path) -> None:
     assert here
     data = json.loads(run("check", "bad.yaml", "--format", "json").stdout)
-    assert list(data) == ["effscale", "command", "findings", "summary"]
+    assert list(data) == ["effscale", "schema", "command", "findings", "summary"]
     assert data["findings"][0]["path"] == "bad.yaml"
