@@ -16,6 +16,7 @@ from effscale.choices import ELEMENT_BYTES
 from effscale.cost.count import leaf_cost, visited
 from effscale.network.combinators import (
     Across,
+    Collect,
     Gate,
     Graph,
     Layer,
@@ -298,6 +299,8 @@ class _Run:
                 (x,) = maps
                 (gate,) = self.chain(layers, maps, held, path)
                 return (self.op((x, gate), x.shape, held, PRODUCT),)
+            case Collect(layers):
+                return (self.collected(layers, maps[0], held, path),)
             case Residual():
                 return (self.residual(layer, maps[0], held, path),)
             case Repeat() | Maybe():
@@ -325,6 +328,17 @@ class _Run:
         if layer.shortcut:
             (beside,) = self.chain(layer.shortcut, (x,), (*held, y), path)
         return self.op((beside, y), y.shape, held)
+
+    def collected(
+        self, layers: tuple[tuple[str, Layer], ...], x: Map, held: Maps, path: str
+    ) -> Map:
+        """All that is made is held until it is put in a row."""
+        made: Maps = (x,)
+        for name, each in unrolled(layers):
+            around = (*held, *made)
+            made += self.through(each, made[-1:], around, f"{path}.{name}")
+        shape = merged([each.shape for each in made], "concat", path)
+        return self.op(made, shape, (*held, *made))
 
     def graph(self, graph: Graph, maps: Maps, held: Maps, path: str) -> Maps:
         """Every node's output is held until the last one is done."""

@@ -33,11 +33,13 @@ from effscale.spec.lines import (
 from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
+    Aggregate,
     Branches,
     Conv,
     Normalise,
     Pool,
     Residual,
+    Split,
     TransposedConv,
     Use,
 )
@@ -175,6 +177,10 @@ class Walk:
                 return self.branches(line, here, at)
             case Residual():
                 return self.residual(line, here, at)
+            case Split():
+                return self.split(line, here, at)
+            case Aggregate():
+                return self.aggregated(line, here, at)
             case Use():
                 return self.used(line, here, at)
             case CellStage():
@@ -258,6 +264,39 @@ class Walk:
             message = f"expected {beside} (the shortcut's), gives {out}"
             self.wrong((*at, "layers"), message)
         return out
+
+    def split(self, line: Split, here: Map, at: Place) -> Map:
+        """Branches of one size, each of a part of the channels."""
+        ends = list[Map]()
+        for k, (branch, channels) in enumerate(
+            zip(line.branches, line.parts(here.channels), strict=False)
+        ):
+            own, place = here._replace(channels=int(channels)), (*at, "branches", k)
+            if line.cascade and branch and ends and ends[-1] != own:
+                message = f"expected {own} of the branch before, to add it, gives"
+                self.wrong(place, f"{message} {ends[-1]}")
+            inside = replace(self, stated=False, unstated=own.channels)
+            end = inside.through(branch, own, place)
+            if ends and end[1:] != ends[0][1:]:
+                message = f"expected {ends[0].size}, gives {end.size}"
+                self.wrong(place, message)
+            ends.append(end)
+        return ends[0]._replace(channels=sum(end.channels for end in ends))
+
+    def aggregated(self, line: Aggregate, here: Map, at: Place) -> Map:
+        """Layers that keep the size, each time they are there."""
+        inside, total, last = replace(self, stated=False), here.channels, here
+        left = int(line.repeats)
+        while left:
+            before, heard = last, len(self.faults)
+            last = inside.through(line.layers, last, (*at, "layers"))
+            if last[1:] != here[1:]:
+                message = f"expected {here.size}, as comes in, gives {last.size}"
+                self.wrong((*at, "layers"), message)
+            alike = last == before or len(self.faults) > heard
+            times = left if alike else 1
+            total, left = total + times * last.channels, left - times
+        return here._replace(channels=total)
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""
