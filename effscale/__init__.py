@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from effscale.growth.growth import at_phi
     from effscale.growth.multipliers import Multipliers, compound, strategy
     from effscale.growth.scale import load, scale, variant
+    from effscale.importing.network import from_module
     from effscale.module.anchors import anchors
     from effscale.module.build import Detections, build
     from effscale.module.decode import Decoded, decode
     from effscale.module.formulas import teach
+    from effscale.module.mapping import load_weights, mapping
     from effscale.module.measure import Measurement, measure
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
@@ -52,8 +54,11 @@ _HOMES = {
     "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
+    "from_module": "importing.network",
     "load": "growth.scale",
+    "load_weights": "module.mapping",
     "loads": "spec.loading",
+    "mapping": "module.mapping",
     "measure": "module.measure",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
@@ -80,8 +85,11 @@ __all__ = [
     "decode",
     "dumps",
     "explain",
+    "from_module",
     "load",
+    "load_weights",
     "loads",
+    "mapping",
     "measure",
     "scale",
     "strategy",

@@ -50,6 +50,10 @@ class CountError(EffscaleError, OverflowError):
     """A candidate whose exact count does not fit into a 64-bit integer."""
 
 
+class TranslationError(EffscaleError, ValueError):
+    """A module of other code that cannot be said as a spec, or not proved to be."""
+
+
 class UnexplainedError(EffscaleError, ValueError):
     """A scaled network whose cost cannot be told rounding by rounding."""
 
@@ -80,6 +84,10 @@ class StudyError(EffscaleError):
 
 class OutputError(EffscaleError, OSError):
     """A file that cannot be written as asked."""
+
+
+class WeightsError(EffscaleError, ValueError):
+    """A file of weights that cannot be read, or whose weights are another network's."""
 
 
 class ExportError(EffscaleError, RuntimeError):

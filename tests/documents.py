@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import effscale as es
 from effscale.check.catalogue import RULES
-from effscale.cli import main
+from effscale.cli import COMMANDS, main
 from effscale.quantity import human
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +21,8 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _CONSOLE = re.compile(r"```console\n\$ (.*)\n((?:.*\n)*?)```\n")
 _FILE = re.compile(r"<!-- file: (.*) -->\n```yaml\n((?:.*\n)*?)```\n")
 _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
+_HELP = re.compile(r"(<!-- commands:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
+_NAMES = re.compile(r"(<!-- api:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _TABLE = re.compile(r"(<!-- b-series:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 
 
@@ -55,8 +57,10 @@ def refreshed(text: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """The text with the rules of `effscale check`, and the B-series as counted."""
+    """The text with what is generated of it: rules, commands, names, the B-series."""
     text = _RULES.sub(lambda match: match[1] + _rules() + match[2], text)
+    text = _HELP.sub(lambda match: match[1] + _commands() + match[2], text)
+    text = _NAMES.sub(lambda match: match[1] + _names() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
 
 
@@ -68,6 +72,24 @@ def _rules() -> str:
         f"| {option.get(str(rule.applies), '')} |\n"
         for rule in RULES.values()
     )
+
+
+def _commands() -> str:
+    """Each command's help, under its name."""
+    helps = (f"## {name}\n\n```text\n{_help(name)}```\n" for name in COMMANDS)
+    return "\n" + "\n".join(helps)
+
+
+def _help(name: str) -> str:
+    text = printed(f"effscale {name} --help")
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _names() -> str:
+    """What `import effscale` has, for mkdocstrings to explain."""
+    names = [name for name in es.__all__ if not name.startswith("__")]
+    homes = {name: getattr(es, name).__module__ for name in names}
+    return "".join(f"\n::: {home}.{name}\n" for name, home in homes.items())
 
 
 def _b_series() -> str:

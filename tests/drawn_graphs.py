@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
+from effscale.spec.outputs import OUTPUTS
 from tests.drawn_lines import CHANNELS, FLAGS, ODD, Data
 
 if TYPE_CHECKING:
@@ -72,12 +73,33 @@ def graph_files(draw: DrawFn) -> Data:
         width = sum(each.channels for each in loose) + last.channels
         drawing.add({"block": "join", "reads": ends}, width, last.size)
     stem = {"kernel": draw(ODD), "stride": draw(st.integers(1, 2))}
+    found: Data = {"stem": [{**stem, "channels": channels}], "stages": drawing.lines}
+    if draw(FLAGS):
+        more = draw(st.sampled_from(drawing.made))
+        kinds: list[Data] = [draw(outputs(last)) for last in (drawing.made[-1], more)]
+        return {**found, "outputs": {f"o{k}": each for k, each in enumerate(kinds)}}
     head = {"classes": draw(st.integers(1, 5)), "channels": draw(st.none() | CHANNELS)}
-    return {
-        "stem": [{**stem, "channels": channels}],
-        "stages": drawing.lines,
-        "head": head,
-    }
+    return {**found, "head": head}
+
+
+@st.composite
+def outputs(draw: DrawFn, read: Line) -> Data:
+    """An output of any kind that reads this line."""
+    found: Data = {"kind": draw(st.sampled_from([*OUTPUTS])), "reads": read.called}
+    found["classes"] = draw(st.integers(1, 5))
+    match found["kind"]:
+        case "segment":
+            found |= {"layers": [{"kernel": draw(ODD)}], "mode": draw(MODES)}
+        case "yolo":
+            found["bins"] = draw(st.sampled_from([1, 4, 16]))
+            found |= {"separable": draw(FLAGS), "one_to_one": draw(FLAGS)}
+        case "yolo_anchors":
+            found["anchors"] = draw(st.integers(1, 3))
+        case "keypoints":
+            found["channels"] = draw(CHANNELS)
+        case _:
+            found["hidden"] = draw(st.none() | CHANNELS)
+    return found
 
 
 def _line(draw: DrawFn, drawing: Drawing, kind: str, read: Line, named: Data) -> None:

@@ -62,7 +62,10 @@ def keeping(draw: DrawFn) -> Data:
             return {"block": "depthwise", "kernel": draw(WINDOWS), "dilation": dilation}
         case "pool":
             block = draw(st.sampled_from(["max_pool", "avg_pool"]))
-            return {"block": block, "kernel": draw(WINDOWS)}
+            found = {"block": block, "kernel": draw(WINDOWS)}
+            if block == "avg_pool":
+                found["include_padding"] = draw(FLAGS)
+            return found
         case "squeeze_excite":
             ratio = draw(st.sampled_from([0.01, 0.25, 1.0]))
             return {"block": "squeeze_excite", "se_ratio": ratio}

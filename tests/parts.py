@@ -13,8 +13,9 @@ from effscale.network.parts import IMAGE, Network, Part
 from effscale.network.shapes import Shape
 
 if TYPE_CHECKING:
-    from effscale.spec.models import Head, Spec
+    from effscale.spec.models import Spec
     from effscale.spec.neck import Heads, Neck
+    from effscale.spec.outputs import Head
 
 
 def stem(spec: Spec) -> Any:  # noqa: ANN401 - a line of any kind

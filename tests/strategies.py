@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Norm, Spec, Squeeze
+from effscale.spec.models import Norm, Spec, Squeeze
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
 from effscale.spec.values import Activation, Gate, SamePadding

@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
-    *("spec", "network", "growth", "cost", "module", "train"),
+    *("spec", "network", "growth", "cost", "module", "importing", "train"),
     *("search", "compare", "study", "check", "report", "cli"),
 )
 BESIDE = {
@@ -33,6 +33,7 @@ BESIDE = {
 HOMES = {
     "spec": {"pydantic"},
     "module": {"torch", "fvcore", "onnx", "onnxruntime", "onnxscript"},
+    "importing": {"torch"},
     "train": {"torch", "kornia", "PIL"},
     "study": {"ray", "dask", "distributed", "dask_jobqueue", "cloudpickle"},
     "report": {"rich", "matplotlib", "jinja2"},
@@ -45,11 +46,14 @@ REASONS = {
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
+    "importing.blocks": "what papers' blocks look like, without what is made of them",
+    "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
-    "network.heads": "a part that some networks have",
     "network.necks": "a part that some networks have",
+    "network.outputs": "parts that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
+    "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
     "train.checkpoint": "files of any training, without what a training does",

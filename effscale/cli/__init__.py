@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
-    *("scale", "grid", "fit", "profile", "compare", "report", "export"),
-    *("train", "study", "check", "rule", "schema", "specs"),
+    *("scale", "grid", "fit", "profile", "compare", "report", "import", "export"),
+    *("weights", "train", "study", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130
@@ -46,7 +46,8 @@ class Program(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"effscale.cli.{cmd_name}").command
+        name = "importing" if cmd_name == "import" else cmd_name  # a word of Python's
+        command: click.Command = import_module(f"effscale.cli.{name}").command
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
@@ -216,6 +217,7 @@ def main() -> None:
       effscale profile my.yaml           where your own one's is
       effscale compare b4 resnet152      networks side by side
       effscale report b0 b4 --output report.html
+      effscale import timm:resnet50 --output my.yaml
       effscale export b4 --output b4.onnx
       effscale train my.yaml             how accurate it becomes
       effscale check specs               what is wrong with spec files

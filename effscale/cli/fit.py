@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from effscale.cli import code as of_code
 from effscale.cli import options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.cli.options import F
+    from effscale.importing.factory import Factory
     from effscale.search.fit import Found, Limits
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
@@ -61,14 +63,16 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     default=10,
     help="Rows of the Pareto front in the table.",
 )
+@of_code.code_options
 @options.network_options
 @options.measure_option(default="none")
 @options.output_options
 @options.verbosity
-@options.gathered(request=Request)
+@options.gathered(code=of_code.factory, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
+    code: Factory | None,
     macs: list[int],
     tolerance: float,
     free: bool,
@@ -94,6 +98,9 @@ def command(  # noqa: PLR0913 - options
 
     An --output file named .yaml gets the nearest network as a spec of its own.
     """
+    if code is not None:
+        _code(code, macs, tolerance, strategy, request)
+        return
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
     from effscale.report.scaling import resolved
@@ -133,6 +140,34 @@ def command(  # noqa: PLR0913 - options
     if as_spec:
         request.write(resolved(baseline, found[0].variant))
     request.prove(specs, measured)
+
+
+def _code(
+    code: Factory,
+    macs: list[int],
+    tolerance: float,
+    strategy: list[str],
+    request: Request,
+) -> None:
+    """The networks of the code that are nearest to a cost.
+
+    Raises:
+        UnreachableError: if none is within the tolerance.
+    """
+    from effscale.report import factory
+
+    if len(macs) > 1 or len(strategy) > 1:
+        raise click.UsageError("code is fitted to one cost, on one ray")
+    with of_code.aside():
+        base, found = code.at(0.0), code.fit(macs[0], strategy[0])
+    shown = factory.fitted(code, base, found, macs=macs[0], units=request.units)
+    request.deliver(shown)
+    nearest = shown.data["rows"][0]
+    if abs(nearest["deviation"]) > tolerance:
+        off = f"the nearest is {nearest['deviation']:+.1%} off, φ {nearest['phi']:.4g}"
+        raise UnreachableError(
+            f"{code.reference}: none within {100 * tolerance:g} %; {off}"
+        )
 
 
 def _on_ray(

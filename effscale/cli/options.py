@@ -198,11 +198,12 @@ class Request:
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        self._refuse_existing(self.output, "--output")
-        self._refuse_existing(self.plot, "--plot")
+        self.refuse_existing(self.output, "--output")
+        self.refuse_existing(self.plot, "--plot")
         _ = self.picture
 
-    def _refuse_existing(self, path: Path | None, option: str) -> None:
+    def refuse_existing(self, path: Path | None, option: str) -> None:
+        """Refuse a file that is there already, unless it may be replaced."""
         if path is None or is_written_through(path):
             return
         if path.exists() and not self.force:

@@ -15,7 +15,7 @@ from effscale.choices import BALANCE, TOOLS
 from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
-from effscale.cli.types import Parsed, Range
+from effscale.cli.types import Parsed, Range, argument, entering
 from effscale.errors import DisagreementError
 
 if TYPE_CHECKING:
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from effscale.report.document import Report
     from effscale.report.profile import By
     from effscale.spec.models import Spec
-
-#: What an --input may hold.
-TYPES = (
-    *("float64", "float32", "bfloat16", "float16"),
-    *("int64", "int32", "uint8", "bool"),
-)
-MAX_DIMENSIONS, MAX_SIDE = 8, 2**24
 
 
 @dataclass(frozen=True)
@@ -78,33 +71,6 @@ def memory(
     return None
 
 
-def tensor(text: str) -> tuple[tuple[int, ...], str | None]:
-    """`1x3x224x224`, or `1x77:int64`: the sides of a tensor, and its type."""
-    sides, colon, dtype = text.strip().partition(":")
-    numbers = sides.lower().replace("×", "x").split("x")
-    decimal = all(each.isascii() and each.isdecimal() for each in numbers)
-    known = dtype in TYPES if colon else True
-    fits = decimal and all(
-        len(each) < len(str(MAX_SIDE)) and int(each) > 0 for each in numbers
-    )
-    if not (fits and known and len(numbers) <= MAX_DIMENSIONS):
-        raise ValueError(f"sides such as 1x3x224x224, and a type: {', '.join(TYPES)}")
-    return tuple(map(int, numbers)), dtype or None
-
-
-def entering(text: str) -> Asked:
-    """`1x3x64x64`, `image=1x3x64x64`, or `1x8,1x4`, a list; of one, `1x8,`."""
-    name, equals, rest = text.partition("=")
-    if equals and not name.strip().isidentifier():
-        raise ValueError("NAME=SIDES such as image=1x3x64x64")
-    each = (rest if equals else text).split(",")
-    listed = len(each) > 1
-    found = [tensor(one) for one in each if one.strip() or not listed]
-    if not found:
-        tensor("")
-    return name.strip() if equals else "", found, listed
-
-
 def lesson(text: str) -> tuple[str, str]:
     """`ns::name=EXPRESSION`: an operator, and its MACs by the shapes of its tensors."""
     from effscale.arithmetic import arithmetic
@@ -114,14 +80,6 @@ def lesson(text: str) -> tuple[str, str]:
         raise ValueError("ns::name=MACS such as my::product=2*prod(x[0])*x[1][-2]")
     arithmetic(formula)
     return name.strip(), formula
-
-
-def argument(text: str) -> tuple[str, str]:
-    """`num_classes=10`: a keyword, and a Python literal or text."""
-    name, equals, value = text.partition("=")
-    if not (equals and name.isidentifier()):
-        raise ValueError("KEY=VALUE such as num_classes=10")
-    return name, value
 
 
 #: Options that say something of a module of other code; the others speak of specs.

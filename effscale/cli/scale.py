@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from effscale.cli import code as of_code
 from effscale.cli import options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import PHIS, SWEEP
 
 if TYPE_CHECKING:
+    from effscale.importing.factory import Factory
     from effscale.search.sweep import Dimension
     from effscale.spec.models import Spec
 
@@ -37,14 +39,16 @@ if TYPE_CHECKING:
     "depth=1..2 or width=1..2 as multipliers.",
 )
 @options.plot_option("the sweep, or the family over φ")
+@of_code.code_options
 @options.network_options
 @options.measure_option()
 @options.output_options
 @options.verbosity
-@options.gathered(request=Request)
-def command(
+@options.gathered(code=of_code.factory, request=Request)
+def command(  # noqa: PLR0913 - options
     *,
     spec: str,
+    code: Factory | None,
     phi: list[float],
     strategy: list[str],
     sweep: tuple[Dimension, float, float] | None,
@@ -68,7 +72,13 @@ def command(
 
     An --output file named .yaml gets the scaled network as a spec of its own (one
     variant); any other gets the answer.
+
+    SPEC may be code that takes multipliers, MODULE:CALLABLE with --as-args: it is
+    called at each φ, and what it makes is counted by torch.
     """
+    if code is not None:
+        _code(code, phi, strategy, request)
+        return
     from effscale.growth.growth import family
     from effscale.report import scaling
     from effscale.search.explain import published
@@ -95,6 +105,18 @@ def command(
     if as_spec:
         request.write(scaling.resolved(baseline, variants[0]))
     request.prove(specs, measured)
+
+
+def _code(
+    code: Factory, phi: list[float], strategy: list[str], request: Request
+) -> None:
+    """What the code makes at each φ, beside 2^φ."""
+    from effscale.report import factory
+
+    with of_code.aside():
+        base = code.at(0.0)
+        found = [code.at(each, name) for each in phi for name in strategy]
+    request.deliver(factory.scaled(code, base, found, request.units))
 
 
 def _sweep(

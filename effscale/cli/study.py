@@ -484,10 +484,11 @@ def deliver(
     )
     image = b""
     if request.picture:
-        from effscale.report.plots import study_accuracy
+        from effscale.report.study_plot import picture
 
         along = axes(ranked, aim)
-        image = study_accuracy(ranked, front(ranked, along), along, request.picture)
+        ahead = front(ranked, along)
+        image = picture(study, ranked, ahead, along, request.picture)
     request.deliver(answer, image, to_file=not as_spec)
     if as_spec:
         request.write(report.winner(study, ranked, aim))
@@ -504,7 +505,7 @@ def deliver(
     is_flag=True,
     help="Show it anew while it runs, where there is a terminal; then the answer.",
 )
-@options.plot_option("accuracy against α, β, γ and MACs")
+@options.plot_option("accuracy against α, β, γ and MACs, what matters, and curves")
 @options.output_options
 @options.verbosity
 @options.gathered(request=Request)

@@ -18,6 +18,8 @@ from effscale.errors import StudyError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from effscale.module.any_module import Asked
+
 MAX_VALUES = 1000
 MAX_NUMBER, MAX_DIGITS = 1000, 9
 
@@ -364,3 +366,64 @@ INTERVAL = Parsed("LOW:HIGH", interval)
 STEPS = Parsed("step", steps)
 RESOLUTION = Parsed("N|HxW", resolution)
 STRATEGIES_LIST = Parsed("names", strategies, _strategies)
+
+
+# What a module of other code is made with, and what goes into it.
+
+#: What an --input may hold.
+TYPES = (
+    *("float64", "float32", "bfloat16", "float16"),
+    *("int64", "int32", "uint8", "bool"),
+)
+MAX_DIMENSIONS, MAX_SIDE = 8, 2**24
+
+
+def tensor(text: str) -> tuple[tuple[int, ...], str | None]:
+    """`1x3x224x224`, or `1x77:int64`: the sides of a tensor, and its type."""
+    sides, colon, dtype = text.strip().partition(":")
+    numbers = sides.lower().replace("×", "x").split("x")
+    decimal = all(each.isascii() and each.isdecimal() for each in numbers)
+    known = dtype in TYPES if colon else True
+    fits = decimal and all(
+        len(each) < len(str(MAX_SIDE)) and int(each) > 0 for each in numbers
+    )
+    if not (fits and known and len(numbers) <= MAX_DIMENSIONS):
+        raise ValueError(f"sides such as 1x3x224x224, and a type: {', '.join(TYPES)}")
+    return tuple(map(int, numbers)), dtype or None
+
+
+def entering(text: str) -> Asked:
+    """`1x3x64x64`, `image=1x3x64x64`, or `1x8,1x4`, a list; of one, `1x8,`."""
+    name, equals, rest = text.partition("=")
+    if equals and not name.strip().isidentifier():
+        raise ValueError("NAME=SIDES such as image=1x3x64x64")
+    each = (rest if equals else text).split(",")
+    listed = len(each) > 1
+    found = [tensor(one) for one in each if one.strip() or not listed]
+    if not found:
+        tensor("")
+    return name.strip() if equals else "", found, listed
+
+
+def argument(text: str) -> tuple[str, str]:
+    """`num_classes=10`: a keyword, and a Python literal or text."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise ValueError("KEY=VALUE such as num_classes=10")
+    return name, value
+
+
+def taking(text: str) -> dict[str, str]:
+    """`depth=depth_mult,width=width_mult`: which keyword takes which multiplier."""
+    pairs = [each.partition("=")[::2] for each in text.split(",")]
+    found = {dimension.strip(): keyword.strip() for dimension, keyword in pairs}
+    known = found.keys() <= {"depth", "width", "resolution"}
+    if not (
+        known
+        and len(found) == len(pairs)
+        and all(map(str.isidentifier, found.values()))
+    ):
+        raise ValueError(
+            "DIMENSION=KEYWORD of depth, width, resolution, such as width=w"
+        )
+    return found

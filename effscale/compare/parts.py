@@ -28,7 +28,7 @@ _BEHIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 #: Relatives of a backbone are, as variants, other networks.
 _UNTOLD: dict[str, Any] = {
-    **dict.fromkeys(("stem", "stages", *_BEHIND, *_ELSEWHERE), True),
+    **dict.fromkeys(("stem", "stages", "outputs", *_BEHIND, *_ELSEWHERE), True),
     "scaling": {"backbones"},
 }
 
@@ -111,6 +111,8 @@ def _told(spec: Spec) -> tuple[_Told, list[_Told], dict[str, _Told]]:
         for path, others in _BEHIND[name].items():
             kept = {key: said[key] for key in said if key not in others}
             behind[path] = _Told(costs[path], kept)
+    for name, output in spec.outputs.items():
+        behind[f"outputs.{name}"] = _Told(costs[f"outputs.{name}"], _said(output))
     return _Told(costs["stem"], _said(spec.stem)), stages, behind
 
 

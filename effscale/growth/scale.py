@@ -270,6 +270,8 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
             found[name] = section.model_copy(update=update)
         elif spec.rounding.head != "fixed":
             found[name] = _changed(section, head, roles)
+    if spec.outputs and spec.rounding.head != "fixed":
+        found["outputs"] = _changed(spec.outputs, head, roles)
     return found
 
 
@@ -318,6 +320,8 @@ def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any fiel
 def with_value(model: Any, path: Sequence[str], value: object) -> Any:  # noqa: ANN401
     """`model`, a spec or a section, with another value at `path`."""
     first, *rest = path
+    if isinstance(model, dict):
+        return {**model, first: with_value(model[first], rest, value)}
     inner = with_value(getattr(model, first), rest, value) if rest else value
     return model.model_copy(update={first: inner})
 
@@ -355,10 +359,12 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     Raises:
         ScaleError: if no linear layer makes them.
     """
-    name, head = spec.classifying
-    if not head.classifier:
-        raise ScaleError(f"classes: {spec.name} has no linear classifier")
-    return _another(spec, **{name: with_value(head, ("classes",), classes)})
+    found = _another(spec)
+    for place, head in spec.classifying.items():
+        if not getattr(head, "classifier", True):
+            raise ScaleError(f"classes: {spec.name} has no linear classifier")
+        found = with_value(found, (*place, "classes"), classes)
+    return found
 
 
 def _another(spec: Spec, **update: object) -> Spec:

@@ -191,7 +191,7 @@ def _imported(name: str, path: str) -> Any:  # noqa: ANN401 - code of others
             message += f"; a file of git's is {name}:./{path}"
         raise MeasureError(message) from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-        raise MeasureError(f"importing {name} raised {_raised(error)}") from None
+        raise MeasureError(f"importing {name} raised {raised(error)}") from None
     try:
         for each in path.split("."):
             found = getattr(found, each)
@@ -238,7 +238,7 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
         return found(**values)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         hint = _hint_for_arguments(found, values, error)
-        message = f"calling it with ({said}) raised {_raised(error)}{hint}"
+        message = f"calling it with ({said}) raised {raised(error)}{hint}"
         raise MeasureError(message) from None
 
 
@@ -297,7 +297,7 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
         kind = "torch.export" if exported else "TorchScript"
-        message = f"expected a file of {kind}, got {_raised(error)}"
+        message = f"expected a file of {kind}, got {raised(error)}"
         raise MeasureError(message) from None
 
 
@@ -366,7 +366,7 @@ _ASIDES = ("Set TORCH", "You can suppress", "For more", "Exception raised", "fra
 _LONGEST_REASON = 240
 
 
-def _raised(error: BaseException) -> str:
+def raised(error: BaseException) -> str:
     """An error by its type and what it says, of much the last line."""
     kind = type(error).__name__
     lines = [each.strip() for each in str(error).splitlines()]
@@ -616,7 +616,7 @@ def _attempt(
         if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
             said = f"{engine} cannot look into {higher[1]}, an operator of functions"
             return Attempt(engine, None, said)
-        return Attempt(engine, None, f"running it raised {_raised(error)}")
+        return Attempt(engine, None, f"running it raised {raised(error)}")
 
 
 def _holds_script(module: nn.Module) -> bool:

@@ -104,7 +104,8 @@ def materialise(module: nn.Module, device: str | torch.device) -> None:
     for each in module.modules():
         for name, parameter in list(each.named_parameters(recurse=False)):
             zeros = torch.zeros(parameter.shape, dtype=parameter.dtype, device=device)
-            each.register_parameter(name, nn.Parameter(zeros))
+            trains = parameter.requires_grad
+            each.register_parameter(name, nn.Parameter(zeros, requires_grad=trains))
         for name, buffer in list(each.named_buffers(recurse=False)):
             zeros = torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
             each.register_buffer(name, zeros)
@@ -308,6 +309,8 @@ class Shared(nn.Module):
 
 #: The parts that put out `Detections`.
 DETECTS = ["class_head", "box_head"]
+#: Where the modules of a file's own outputs are.
+OUTPUTS = "outputs."
 
 
 class Parts(nn.Module):
@@ -322,7 +325,8 @@ class Parts(nn.Module):
     def forward(self, images: torch.Tensor) -> Any:  # noqa: ANN401 - by its heads
         """(N, image channels, height, width) to what no part reads, in order.
 
-        Of a class and a box head that is `Detections`.
+        Of a class and a box head that is `Detections`; of several outputs, each by its
+        name.
         """
         made: list[torch.Tensor | Maps] = []
         for index, part in enumerate(self.net.parts):
@@ -330,10 +334,34 @@ class Parts(nn.Module):
             taken = read[0] if len(read) == 1 else tuple(map(_newest, read))
             made.append(self.get_submodule(part.path)(taken))
         ends = [made[index] for index in self.net.ends]
+        parts = [self.net.parts[index] for index in self.net.ends]
+        if parts[0].path.startswith(OUTPUTS):
+            found = {
+                part.name: _grouped(part.groups, each)
+                for part, each in zip(parts, ends, strict=True)
+            }
+            return found if len(found) > 1 else next(iter(found.values()))
         if [self.net.parts[index].path for index in self.net.ends] == DETECTS:
             classes, boxes = ends
             return Detections((*classes,), (*boxes,))
         return tuple(ends) if len(ends) > 1 else ends[0]
+
+
+def _grouped(groups: tuple[str, ...], made: torch.Tensor | Maps) -> Any:  # noqa: ANN401
+    """The maps of an output by group, class logits and boxes as `Detections`.
+
+    The same for one box an object are the second of two.
+    """
+    if not groups or isinstance(made, torch.Tensor):
+        return made
+    each = len(made) // len(groups)
+    maps = {name: made[k * each : (k + 1) * each] for k, name in enumerate(groups)}
+    if "classes" not in maps:
+        return {name: found[0] for name, found in maps.items()}
+    many = Detections(maps["classes"], maps["boxes"])
+    if "one_classes" not in maps:
+        return many
+    return many, Detections(maps["one_classes"], maps["one_boxes"])
 
 
 def _newest(flow: torch.Tensor | Maps) -> torch.Tensor:

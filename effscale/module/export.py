@@ -20,10 +20,11 @@ from effscale.module.anchors import detector_of
 from effscale.module.build import build
 from effscale.module.decode import Decoding
 from effscale.module.latency import images
+from effscale.module.mapping import load_weights
 from effscale.module.measure import refuse_too_large
+from effscale.module.weights import read
 from effscale.network.network import network
 from effscale.quantity import human
-from effscale.version import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +52,6 @@ INPUT = "image"
 _TORCH = f"torch {torch.__version__}"
 #: Images that an export for any number of them is made and checked with.
 _EXAMPLES = (2, 3, 1)
-#: How many names of tensors a message holds.
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ def export_spec(  # noqa: PLR0913 - options of the command
     resolution alone (`effscale.decode`).
 
     Raises:
-        ExportError: if the weights are not those of the network, or it cannot be
-            written so.
+        WeightsError: if the weights cannot be read, or are another network's.
+        ExportError: if it cannot be written so.
         LayerError: if it is to be decoded, and is no detector.
         MeasureError: if this machine has no memory for it.
     """
@@ -100,55 +99,16 @@ def export_spec(  # noqa: PLR0913 - options of the command
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build(spec, init=weights is None)
-    known = None if weights is None else load(module, weights)
+    known = None
+    if weights is not None:
+        held = read(weights)
+        load_weights(module, held)
+        known = held.normalisation
     if decode:
         module = Decoding(spec, module)
     image = [int(each) for each in net.image]
     written = export(module, image, path, form, batch=batch, progress=progress)
     return replace(written, normalisation=known)
-
-
-def load(module: nn.Module, path: Path) -> Normalisation | None:
-    """Give `module` the weights of a state dict in the file at `path`.
-
-    Or the averaged ones of a checkpoint of `effscale train`; these come with the
-    normalisation of their images.
-
-    Raises:
-        ExportError: if it holds none, or those of another network.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - of any other file, torch raises anything
-        state = None
-    known = None
-    if isinstance(state, dict) and state.get("format") == CHECKPOINT:
-        mean, deviation = state["normalisation"]
-        known, state = (mean, deviation), state["average"]
-    if not isinstance(state, dict):
-        raise ExportError(f"{path}: expected a state dict that torch has saved")
-    own = module.state_dict()
-    wrong = [
-        *(f"no {name}" for name in own if name not in state),
-        *(f"{name} besides" for name in state if name not in own),
-        *(
-            f"{name} of {_said(state[name])} instead of {_said(own[name])}"
-            for name in own
-            if name in state and _said(state[name]) != _said(own[name])
-        ),
-    ]
-    if wrong:
-        more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        some = ", ".join(wrong[:_SHOWN])
-        raise ExportError(f"{path}: expected this network's weights, got {some}{more}")
-    module.load_state_dict(state)
-    return known
-
-
-def _said(value: object) -> str:
-    if not isinstance(value, torch.Tensor):
-        return type(value).__name__
-    return "×".join(map(str, value.shape)) or "one number"
 
 
 def export(  # noqa: PLR0913 - a file, and what it is to hold

@@ -21,7 +21,7 @@ from effscale.network.operators.convolution import (
     TransposedConv,
     margins,
 )
-from effscale.network.operators.elementwise import Act, Dropout, Flatten, Shift
+from effscale.network.operators.elementwise import Act, Bins, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
@@ -292,7 +292,11 @@ def _pool(pool: Pool) -> nn.Module:
     if pool.kind == "max":
         return nn.MaxPool2d(pool.kernel, pool.stride, padding, ceil_mode=ceil)
     return nn.AvgPool2d(
-        pool.kernel, pool.stride, padding, ceil_mode=ceil, count_include_pad=False
+        pool.kernel,
+        pool.stride,
+        padding,
+        ceil_mode=ceil,
+        count_include_pad=pool.include_padding,
     )
 
 
@@ -376,6 +380,24 @@ class Resized(nn.Module):
         return self.mode
 
 
+class BinsOfSides(nn.Module):
+    """What comes in, beside the fixed numbers that bins stand for."""
+
+    def __init__(self, bins: Bins) -> None:
+        super().__init__()
+        numbers = torch.zeros(1, bins.count, 1, 1)
+        self.weight = nn.Parameter(numbers, requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same; a loss and a decoder take the mean of softmax by `weight`."""
+        return x
+
+    def reset_parameters(self) -> None:
+        """0, 1, 2 and so on."""
+        count = self.weight.shape[1]
+        self.weight.copy_(torch.arange(count, dtype=torch.float).view(1, -1, 1, 1))
+
+
 class Upsampled(nn.Module):
     """A map so many times as high and as wide."""
 
@@ -403,6 +425,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Flatten: lambda _: nn.Flatten(),
     Slice: Sliced,
     Shuffle: lambda shuffle: Shuffled(int(shuffle.groups)),
+    Bins: BinsOfSides,
     Shift: lambda _: Shifted(),
     Pool: _pool,
     GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
@@ -423,4 +446,5 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,
+    BinsOfSides: BinsOfSides.reset_parameters,
 }

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int
     from effscale.network.blocks import Style
-    from effscale.spec.models import Head
     from effscale.spec.neck import Heads, Neck
+    from effscale.spec.outputs import Head
 
 
 def classifier_part(head: Head, c_in: Int, style: Style) -> Part:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.network.operators.convolution import size
-from effscale.spec import lines, steps
+from effscale.spec import lines, outputs, steps
 from effscale.spec.values import pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.spec.models import Head
     from effscale.spec.neck import Heads, Neck
+    from effscale.spec.outputs import AnyOutput, Head
 
 
 #: Blocks by the name that papers print, where it is not the word of the spec.
@@ -76,6 +76,30 @@ def head_operator(head: Head) -> str:
     hidden = [] if head.hidden is None else ["FC"]
     classifier = ["FC"] if head.classifier else ["global pool"]
     return ", ".join([*map(operator, head.layers), *conv, *hidden, *classifier])
+
+
+OUTPUTS = {
+    "classify": "FC",
+    "segment": "segmentation",
+    "yolo": "YOLO",
+    "yolo_anchors": "YOLO",
+    "keypoints": "CenterNet",
+}
+
+
+def output_words(output: AnyOutput) -> str:
+    """The kind of an output, and what sets it apart: `YOLO, one-to-one`."""
+    words = [OUTPUTS[output.kind]]
+    match output:
+        case outputs.Classify():
+            words = [head_operator(output)]
+        case outputs.YoloAnchors():
+            words.append(f"{output.anchors} anchors")
+        case outputs.Yolo(one_to_one=True):
+            words.append("one-to-one")
+        case _:
+            words = [*map(operator, getattr(output, "layers", ())), *words]
+    return ", ".join(words)
 
 
 #: Feature networks by the name that papers print.

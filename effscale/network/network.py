@@ -25,14 +25,15 @@ from effscale.network.necks import neck_part
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.fusion import Resize
 from effscale.network.operators.pooling import Pool
+from effscale.network.outputs import Level, output_part
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
 from effscale.network.steps import chain, repeated, step, used
 from effscale.spec import lines
-from effscale.spec.geometry import kinds, strides, tapped
+from effscale.spec.geometry import kinds, strides, tapped, totals
 from effscale.spec.lines import CellStage, cells_follow
 from effscale.spec.steps import Line, Upsample, Use
-from effscale.spec.wiring import followed, sources
+from effscale.spec.wiring import ends, followed, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def network(spec: Spec) -> Network:
         return after
 
     found = followed(spec, image, Ends(c_out), through, taps[-1] + 1 if taps else None)
-    behind = _behind(spec, found[-1], [(k + 1, found[k + 1]) for k in taps], style)
+    behind = _behind(spec, found, [(k + 1, found[k + 1]) for k in taps], style)
     parts += behind
     if spec.padding == "tensorflow":
         parts = [_padded(part) for part in parts]
@@ -119,7 +120,7 @@ def _padded(part: Part) -> Part:
 
     def padded(operator: Operator) -> Operator:
         match operator:
-            case Conv(padding="same") | Pool(padding="same") if (
+            case Conv(padding="same") | Pool(padding="same", include_padding=False) if (
                 max(operator.stride) > 1 and max(operator.kernel) > 1
             ):
                 return replace(operator, padding="tensorflow")
@@ -130,16 +131,37 @@ def _padded(part: Part) -> Part:
     return replace(part, layer=Sequential(tuple(layers)))
 
 
+def _outputs(spec: Spec, found: Sequence[Ends], style: Style) -> list[Part]:
+    """A part for each output, on the lines that it reads."""
+    strided = [strides(spec, spec.stem), *totals(spec)]
+    parts = []
+    for end, (name, given) in zip(ends(spec), spec.outputs.items(), strict=True):
+        read = [Level(k, found[k].newest, strided[k]) for k in end.numbers]
+        try:
+            part = output_part(name, given, read, style)
+        except LayerError as error:
+            raise error.within(f"outputs.{name}") from None
+        if end.numbers == part.reads and len(read) == 1:
+            own = found[end.numbers[0]]
+            layer = _newest(own, Ends(own.newest), part.layer)
+            part = replace(part, layer=layer)
+        parts.append(part)
+    return parts
+
+
 def _behind(
-    spec: Spec, ends: Ends, taps: Sequence[tuple[int, Ends]], style: Style
+    spec: Spec, found: Sequence[Ends], taps: Sequence[tuple[int, Ends]], style: Style
 ) -> list[Part]:
     """What reads the stages: a head the last, a neck those that are tapped.
 
     `taps` are the numbers of these parts, lowest level first, and what they put out.
     """
     if spec.head is not None:
-        part = classifier_part(spec.head, ends.newest, style)
-        return [replace(part, layer=_newest(ends, Ends(ends.newest), part.layer))]
+        last = found[-1]
+        part = classifier_part(spec.head, last.newest, style)
+        return [replace(part, layer=_newest(last, Ends(last.newest), part.layer))]
+    if spec.outputs:
+        return _outputs(spec, found, style)
     if spec.detector is None:
         raise LayerError("head: expected a head, or a neck with heads, got none")
     neck, heads = spec.detector

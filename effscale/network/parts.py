@@ -38,6 +38,8 @@ class Part:
     layer: Sequential
     #: Numbers of the parts whose output it takes, or `IMAGE`; None is the part before.
     reads: tuple[int, ...] | None = None
+    #: Names of the groups that the maps it puts out are in, as many in each.
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,5 +101,8 @@ class Network:
 
     @property
     def is_chain(self) -> bool:
-        """Whether each part reads the one before it, and no other."""
-        return all(self.sources(k) == (k - 1,) for k in range(len(self.parts)))
+        """Whether each part reads the one before it, and none puts out groups."""
+        return all(
+            self.sources(k) == (k - 1,) and not part.groups
+            for k, part in enumerate(self.parts)
+        )

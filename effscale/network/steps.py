@@ -88,7 +88,8 @@ def step(
             return IDENTITY, c_in
         case steps.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
-            return Pool(kind, *line.window), c_in
+            pool = Pool(kind, *line.window, include_padding=line.include_padding)
+            return pool, c_in
         case steps.GlobalPool():
             return GlobalPool(), c_in
         case steps.Normalise():

@@ -1,4 +1,4 @@
-"""Pictures as PNG or SVG: of grids, sweeps, families, networks and studies."""
+"""Pictures as PNG or SVG: of grids, sweeps, families and networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from effscale.quantity import human
 from effscale.report.document import extents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from effscale.report.document import Row
     from effscale.search.grid import Candidates, Grid
     from effscale.search.sweep import Step
-    from effscale.study.ranking import Standing
 
 FORMATS = ("png", "svg")
 DPI = 144
@@ -46,13 +45,6 @@ _FIGURES = {
     "params": "params",
     "activations": "activations",
     "seconds": "time",
-}
-#: What a study's accuracies are drawn against.
-_AXES = {
-    "alpha": "α (depth)",
-    "beta": "β (width)",
-    "gamma": "γ (resolution)",
-    "macs": "MACs",
 }
 
 
@@ -118,8 +110,8 @@ def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
             )  # fmt: skip
     axes.set_xlabel("pixels" if whole else f"{dimension} multiplier")
     axes.set_ylabel("MACs")
-    axes.yaxis.set_major_formatter(_letters)
-    _ruled(axes)
+    axes.yaxis.set_major_formatter(in_letters)
+    ruled(axes)
     return rendered(figure, kind)
 
 
@@ -168,7 +160,7 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
     axes.set_ylabel(_SCORED[points[0].metric])
     axes.xaxis.set_major_formatter(lambda value, _at: human(value, digits))
     axes.xaxis.set_minor_formatter(lambda _value, _at: "")
-    _ruled(axes)
+    ruled(axes)
     _write(figure, axes, labels)
     return figure
 
@@ -213,7 +205,7 @@ def _panels(
         axes.set_yticks(range(len(parts)), [part["part"] for part in parts])
         axes.set_ylim(len(parts) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        _ruled(axes, "x")
+        ruled(axes, "x")
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -243,7 +235,7 @@ def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
     axes.set_xlim(0, 1.35 * max(elements))
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("numbers in the feature map that it puts out")
-    axes.xaxis.set_major_formatter(_letters)
+    axes.xaxis.set_major_formatter(in_letters)
 
 
 def family(variants: Sequence[Row], kind: str) -> bytes:
@@ -268,65 +260,17 @@ def family(variants: Sequence[Row], kind: str) -> bytes:
     below.set_ylabel("off the budget, %")
     below.set_xlabel("φ")
     for axes in (above, below):
-        _ruled(axes)
+        ruled(axes)
     return rendered(figure, kind)
 
 
-def study_accuracy(
-    ranked: Sequence[Standing], best: set[str], along: Iterable[str], kind: str
-) -> bytes:
-    """Four panels; the winner by reward and those on the front (`best`) are marked.
-
-    The front is `along` these names of the objective. Bars are one standard error of
-    the mean over seeds.
-
-    Raises:
-        OutputError: if nothing has an accuracy yet.
-    """
-    known = [each for each in ranked if each.mean is not None]
-    if not known:
-        raise OutputError("--plot: no candidate has an accuracy yet")
-    figure = blank(13, 3.8)
-    panels = figure.subplots(1, len(_AXES), sharey=True)
-    y = [each.mean or 0 for each in known]
-    bars = [each.accuracy_error or 0 for each in known]
-    mean = "mean over seeds ± one standard error" if any(bars) else "of one seed"
-    marked = {
-        f"front of {', '.join(along)}": (
-            [index for index, each in enumerate(known) if each.name in best],
-            {"s": 60, "marker": "D", "fc": "none", "ec": "C3", "zorder": 3},
-        ),
-        "best reward": (
-            [index for index in range(1) if known[index].reward is not None],
-            {"s": 110, "marker": "*", "c": "C1", "zorder": 4},
-        ),
-    }
-    for axes, (key, label) in zip(panels, _AXES.items(), strict=True):
-        x = [each.figures[key] for each in known]
-        axes.errorbar(
-            x, y, bars, fmt="o", ms=4, lw=0.8, color="C0", alpha=0.8, label=mean
-        )
-        for what, (those, look) in marked.items():
-            if those:
-                at = [x[k] for k in those], [y[k] for k in those]
-                axes.scatter(*at, label=what, **look)
-        axes.set_xlabel(label)
-        _ruled(axes)
-    panels[0].set_ylabel("accuracy")
-    marks = panels[0].get_legend_handles_labels()
-    figure.legend(*marks, loc="outside upper center", ncols=3, frameon=False)
-    panels[-1].locator_params(axis="x", nbins=4)
-    panels[-1].xaxis.set_major_formatter(_letters)
-    return rendered(figure, kind)
-
-
-def _ruled(axes: Axes, along: Literal["both", "x", "y"] = "both") -> None:
+def ruled(axes: Axes, along: Literal["both", "x", "y"] = "both") -> None:
     """A grid behind what is drawn."""
     axes.grid(visible=True, axis=along, color="0.9", lw=0.6)
     axes.set_axisbelow(True)
 
 
-def _letters(value: float, _at: object) -> str:
+def in_letters(value: float, _at: object) -> str:
     return human(value)
 
 

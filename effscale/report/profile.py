@@ -21,13 +21,13 @@ from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section, extents, percent, sides
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from effscale.choices import Tool
     from effscale.cost.conventions import Term
     from effscale.cost.count import Cost
     from effscale.module.measure import Measurement
-    from effscale.network.parts import Network
+    from effscale.network.parts import Network, Part
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Published, Spec
@@ -80,9 +80,10 @@ def report(  # noqa: PLR0913 - options
     if tool:
         data["as"] = restated(whole, tool)
         total["restated"] = data["as"]["total"]
+    columns = _columns(by, units, tool, table, _titles(net))
     return Report(
         data=data,
-        sections=[Section(_columns(by, units, tool, table), table, total=total)],
+        sections=[Section(columns, table, total=total)],
         heading=[
             *_heading(spec, cost, measured, units),
             *shares(grouped),
@@ -171,10 +172,14 @@ _WHAT = {
 
 
 def _columns(
-    by: By, units: Units, tool: Tool | None, table: Sequence[Data]
+    by: By,
+    units: Units,
+    tool: Tool | None,
+    table: Sequence[Data],
+    titles: Mapping[str, str],
 ) -> list[Column]:
     if by == "level":
-        return _level_columns(units)
+        return _level_columns(units, titles)
     reads = [_READS] if any(row.get("reads") for row in table) else []
     return [
         *_WHAT[by][:2],
@@ -197,7 +202,7 @@ def groups(net: Network, cost: Cost) -> list[Data]:
     """Backbone, neck, class head and box head, each as a whole."""
     sums: dict[str, Counter[str]] = {}
     for each in part_costs(net):
-        group = HEADS.get(each.part.path, "backbone")
+        group = _group(each.part)
         sums.setdefault(group, Counter()).update(rows.costs(each.cost))
     return [
         {"group": name, **found, "share": rows.share(found["macs"], cost)}
@@ -222,20 +227,21 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
     sums: dict[int | None, Counter[str]] = {}
     sizes: dict[int | None, list[int]] = {}
     for each in layer_costs(net):
-        level, path = each.visit.level, each.visit.path.partition(".")[0]
+        level, path = each.visit.level, _head(each.visit.path)
         found = sums.setdefault(level, Counter())
         found["macs"] += int(each.cost.macs)
         found["activations"] += int(each.cost.activations)
         if level is not None:
             found[path] += int(each.cost.macs)
             sizes[level] = rows.size(each.visit.output)
+    heads = list(_titles(net))
     if len(sums) == 1:
         raise ScaleError(f"level: {net.name} has none; a detector has")
     return [
         {
             "level": "backbone" if level is None else f"P{level}",
             "size": sizes.get(level),
-            **{name: None if level is None else found[name] for name in HEADS},
+            **{name: None if level is None else found[name] for name in heads},
             "macs": found["macs"],
             "activations": found["activations"],
             "share": rows.share(found["macs"], cost),
@@ -244,13 +250,35 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
     ]
 
 
-def _level_columns(units: Units) -> list[Column]:
+def _titles(net: Network) -> dict[str, str]:
+    """Parts that work on levels, by path, and what they are called."""
+    outputs = {part.path: part.name for part in net.parts if part.path not in HEADS}
+    own = {path: name for path, name in outputs.items() if path.startswith("outputs.")}
+    if not own:
+        return HEADS
+    steps = (step for each in visited(net) for step in each.visits)
+    of_levels = {_head(step.path) for step in steps if step.level is not None}
+    return {path: name for path, name in own.items() if path in of_levels}
+
+
+def _head(path: str) -> str:
+    """The path of the part that a layer is in, if that may work on levels."""
+    first, _, rest = path.partition(".")
+    return f"{first}.{rest.partition('.')[0]}" if first == "outputs" else first
+
+
+def _group(part: Part) -> str:
+    own = part.path.startswith("outputs.")
+    return part.name if own else HEADS.get(part.path, "backbone")
+
+
+def _level_columns(units: Units, titles: Mapping[str, str]) -> list[Column]:
     return [
         Column.words("level"),
         Column("size", "size", sides),
         *(
             document.macs_column(units, name, title=title)
-            for name, title in HEADS.items()
+            for name, title in titles.items()
         ),
         document.macs_column(units),
         document.SHARE,

@@ -14,6 +14,7 @@ from effscale.spec.loading import loads
 from effscale.spec.models import Coefficients
 from effscale.study.folder import training_of
 from effscale.study.forecast import forecast
+from effscale.study.learning import importance
 from effscale.study.ranking import (
     ERROR,
     all_at_chance,
@@ -81,6 +82,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
                 "failed": len(failed),
                 "left": ahead.left,
             },
+            "importance": importance(study, course),
             "seconds_left": ahead.seconds,
             "ends": None if ahead.end is None else _at(ahead.end).isoformat(),
             "running": study.running,
@@ -194,7 +196,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         Column("accuracy", "", accuracy),
         *([Column("seeds", "seeds")] if uneven else []),
         *([Column("epochs", "epochs")] if len(climbed) > 1 else []),
-        Column("time", "seconds", duration),
+        Column("time", "seconds", lambda value: duration(value) if value else ""),
         Column("reward", "reward", lambda value: f"{value:.5g}"),
     ]
 
@@ -229,7 +231,9 @@ def _notes(
     course: Course,
 ) -> list[str]:
     notes = [_legend(table, along)]
-    if stayed := [row for row in table if 0 < (row["epochs"] or 0) < course.last]:
+    climbed = {row["epochs"] or 0 for row in table}
+    stayed = [row for row in table if 0 < (row["epochs"] or 0) < course.last]
+    if stayed and course.last in climbed:
         notes.append(
             f"{len(stayed)} of {len(table)} candidates have not gone on from a rung: "
             "that is by rank there alone, and tells nothing apart"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: What need not be written where nothing is in it: the section, and the key.
 _EMPTY = (
-    *(("", "blocks"), ("", "cells"), ("", "variants"), ("head", "layers")),
+    *(("", "blocks"), ("", "cells"), ("", "outputs"), ("", "variants")),
+    ("head", "layers"),
     *(("neck", "nodes"), ("scaling", "backbones")),
 )
 
@@ -61,7 +62,7 @@ def html(spec: Spec) -> str:
     """A table of stem, stages and head, with the numbers that the file states."""
     named: list[tuple[str, Model]] = [("stem", each) for each in spec.stem]
     named += [(f"stage {k}", each) for k, each in enumerate(spec.stages, 1)]
-    named += spec.sections.items()
+    named += [*spec.sections.items(), *spec.outputs.items()]
     rows = [{"part": name, **_flat(line)} for name, line in named]
     height, width = spec.resolution
     image = f"{spec.image_channels}×{height}×{width} px"

@@ -13,7 +13,7 @@ from effscale.arrays import every, is_array, strided, valid
 from effscale.spec.parameters import every_line, filled, given
 from effscale.spec.steps import Conv, Split, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
-from effscale.spec.wiring import IMAGE, STEM, followed, sources
+from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +117,7 @@ MOST = 10 * MAX_RESOLUTION
 
 def lines_of(spec: Spec) -> tuple[Line, ...]:
     """Every line, in order, that a feature map goes through; of a neck none."""
-    return (*spec.stem, *spec.stages, *chain(*spec.head_lines.values()))
+    return (*spec.stem, *spec.stages, *chain(*(end.lines for end in ends(spec))))
 
 
 def least_sides(spec: Spec) -> tuple[int, int]:
@@ -130,9 +130,10 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
 def _least(spec: Spec, axis: int) -> int:
     """Each stage needs what those that read it need, from the last to the first."""
-    heads, last = spec.head_lines.values(), len(spec.stages)
-    needs = dict.fromkeys(range(IMAGE, last + 1), 1)
-    needs[last] = max((_needed(spec, each, axis, 1) for each in heads), default=1)
+    needs = dict.fromkeys(range(IMAGE, len(spec.stages) + 1), 1)
+    for end in ends(spec):
+        within = _needed(spec, end.lines, axis, 1)
+        needs.update({k: max(needs[k], within) for k in end.numbers})
     for index, numbers in reversed([*enumerate(sources(spec))]):
         line, need = spec.stages[index], needs[index + 1]
         within = _needed(spec, (line,), axis, need)
@@ -209,9 +210,10 @@ def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
         after = _windowed(spec, (line,), read[0], ("stages",), found, index)
         return read[-1] if line.likened else after
 
-    *_, after = followed(spec, image, stem, through)
-    for place, lines in spec.head_lines.items():
-        _windowed(spec, lines, after, place, found)
+    after = followed(spec, image, stem, through)
+    for end in ends(spec):
+        last = after[end.numbers[0]]
+        _windowed(spec, end.lines, last, (*end.place, "layers"), found)
     return found
 
 
@@ -278,12 +280,12 @@ def pads_all(spec: Spec) -> bool:
 
 def _deepest(spec: Spec) -> tuple[int, int]:
     """The most pixels of the image to one position of any line: rows and columns."""
-    stages = totals(spec)
-    heads = [strides(spec, each) for each in spec.head_lines.values()]
-    last = [
-        tuple(a * b for a, b in zip(stages[-1], each, strict=True)) for each in heads
-    ]
-    found = [*stages, *last, strides(spec, spec.stem)]
+    made = [strides(spec, spec.stem), *totals(spec)]
+    found = [*made]
+    for end in ends(spec):
+        down, across = strides(spec, end.lines)
+        rows, columns = made[end.numbers[0]]
+        found.append((rows * down, columns * across))
     return max(ceil(each[0]) for each in found), max(ceil(each[1]) for each in found)
 
 

@@ -13,6 +13,7 @@ from effscale.spec import references, structure
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
 from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
+from effscale.spec.outputs import OUTPUTS, Classify
 from effscale.spec.parameters import parameter_faults
 from effscale.spec.steps import OwnBlock, Use
 
@@ -134,7 +135,11 @@ def _of_merge(fault: Fault, root: Node, faults: list[Fault]) -> bool:
 
 
 #: The classes of lines, which pydantic names on the way to a fault.
-KINDS = {kind.__name__ for kind in STAGES.values()} | {Use.__name__}
+KINDS = {
+    *(kind.__name__ for kind in STAGES.values()),
+    *(kind.__name__ for kind in OUTPUTS.values()),
+    Use.__name__,
+}
 #: Words compared with those that are known, in one file: a hint costs time.
 MAX_HINTS = 1000
 #: What a value is compared with that is no word.
@@ -162,7 +167,8 @@ def schema_faults(
         if kind == "missing" and isinstance(detail["loc"][-1], str):
             missing.setdefault(place[:-1], []).append(str(place[-1]))
         elif kind == "union_tag_not_found" and isinstance(detail["input"], dict):
-            missing.setdefault(place, []).append("block")
+            key = "kind" if place[:1] == ("outputs",) else "block"
+            missing.setdefault(place, []).append(key)
         elif kind != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:
             # else pydantic has counted only the items that are right
             found = _worded(detail, place, root, path, hints=index < MAX_HINTS)
@@ -289,6 +295,8 @@ def _known_keys(place: Place, root: Node) -> list[str]:
 def _model_in(annotation: Any, value: Any) -> Any:  # noqa: ANN401
     """The model that an annotation, `tuple[Stage, ...] | None`, means by `value`."""
     models = list(_models(annotation))
+    if Classify in models:
+        return OUTPUTS.get(str(value.get("kind")), Classify)
     if len(models) > 1:
         block = value.get("block", "conv") if isinstance(value, dict) else "conv"
         return STAGES.get(block, Use)

@@ -33,13 +33,12 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
+from effscale.spec.outputs import Head, Output
 from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
-    MAX_CHANNELS,
     ActivationName,
     Channels,
     Count,
-    Flag,
     GateName,
     Limit,
     Model,
@@ -58,8 +57,7 @@ from effscale.spec.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.errors import Place
-    from effscale.spec.steps import Lines
+    from effscale.spec.outputs import AnyOutput
 
 
 RepeatsRule = Literal["ceil", "round"]
@@ -218,19 +216,6 @@ class Squeeze(Model):
     gate: GateName = "sigmoid"
 
 
-class Head(Model):
-    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
-
-    layers: Steps = ()
-    channels: Channels | None = None
-    #: Width of a linear layer and an activation before the last one.
-    hidden: Channels | None = None
-    classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 1000
-    dropout: Share = 0.0
-    #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
-    classifier: Flag = True
-
-
 class Coefficients(Model):
     """Growth of depth (α), width (β) and resolution (γ) per unit of φ."""
 
@@ -312,7 +297,7 @@ class Variant(Model):
 
 
 #: The sections behind the stages, of which a network has one group or the other.
-ENDS = (("head",), ("neck", "heads"))
+ENDS = (("head",), ("neck", "heads"), ("outputs",))
 
 
 class Spec(Model):
@@ -347,6 +332,8 @@ class Spec(Model):
     head: Head | None = None
     neck: Neck | None = None
     heads: Heads | None = None
+    #: Heads of any kind, by the names that their outputs have, in the place of both.
+    outputs: dict[Name, Output] = Field(default={})
     scaling: Scaling | None = None
     rounding: Annotated[
         Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)
@@ -358,12 +345,6 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
-
-    @property
-    def head_lines(self) -> dict[Place, Lines]:
-        """The lines of heads that take what the last stage puts out, by place."""
-        heads = {k: each for k, each in self.sections.items() if isinstance(each, Head)}
-        return {(name, "layers"): each.layers for name, each in heads.items()}
 
     @property
     def sections(self) -> dict[str, Head | Neck | Heads]:
@@ -381,14 +362,19 @@ class Spec(Model):
                 return None
 
     @property
-    def classifying(self) -> tuple[str, Head | Heads]:
-        """The section that tells classes apart, behind its key."""
-        sections = self.sections.items()
-        return next((k, each) for k, each in sections if not isinstance(each, Neck))
+    def classifying(self) -> dict[tuple[str, ...], Head | Heads | AnyOutput]:
+        """What tells classes apart, by its place."""
+        found: dict[tuple[str, ...], Head | Heads | AnyOutput] = {
+            (name,): each
+            for name, each in self.sections.items()
+            if not isinstance(each, Neck)
+        }
+        return found | {("outputs", k): each for k, each in self.outputs.items()}
 
     @property
     def classes(self) -> int:
-        return self.classifying[1].classes
+        """Those of the first that tells some apart."""
+        return next(iter(self.classifying.values())).classes
 
     def _repr_html_(self) -> str:
         """The stages as the file has them, for notebooks."""

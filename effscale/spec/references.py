@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
+from effscale.spec.outputs import OUTPUTS
 from effscale.spec.steps import KEYS, STEPS, OwnBlock, Use
 from effscale.spec.values import MAX_REPEATS, parameter
 
@@ -59,6 +60,7 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
     for place in _places_of_steps(data):
         yield from _unknown(_at(data, *place), place, STEPS, own)
     yield from _unknown(data.get("stages"), ("stages",), STAGES, own)
+    yield from _unknown_kinds(data)
     yield from _unknown_cells(data)
     for key, each in data.items():
         if key != "blocks":
@@ -107,6 +109,8 @@ def _places_of_steps(data: dict[str, Any]) -> Iterator[Place]:
     yield ("heads", "layers")
     for name in mapping(_at(data, "neck", "nodes")):
         yield ("neck", "nodes", name, "layers")
+    for name in mapping(_at(data, "outputs")):
+        yield ("outputs", name, "layers")
 
 
 def misnamed(data: Any) -> Iterator[Place]:  # noqa: ANN401 - whatever a file holds
@@ -179,6 +183,15 @@ def _misspelt_block(fields: dict[str, Any]) -> str:
     return next((key for key in wrong if closest(key, [*KEYS]) == "block"), "")
 
 
+def _unknown_kinds(data: dict[str, Any]) -> Iterator[Fault]:
+    for name, output in mapping(_at(data, "outputs")).items():
+        kind = _at(output, "kind")
+        if kind is not None and kind not in [*OUTPUTS]:
+            message = f"expected one of {', '.join(OUTPUTS)}, got {short(kind)}"
+            at = ("outputs", name, "kind")
+            yield Fault(at, message, "EFF105", closest(kind, [*OUTPUTS]))
+
+
 def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
     cells = list(mapping(_at(data, "cells")))
     for index, line in enumerate(_items(_at(data, "stages"))):
@@ -232,7 +245,8 @@ def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
         if size[0] > MAX_LINES:
             yield ("blocks", name), *size
             return
-    for place in (("stem",), ("stages",), ("head", "layers")):
+    outputs = [("outputs", name, "layers") for name in mapping(_at(data, "outputs"))]
+    for place in (("stem",), ("stages",), ("head", "layers"), *outputs):
         found = _at(data, *place)
         yield place[:1], _size(found, known, given), _deep(found, known, given)
 

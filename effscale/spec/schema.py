@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from effscale.spec.lines import STAGES
+from effscale.spec.meanings import meaning
 from effscale.spec.models import ENDS, Spec
 from effscale.spec.steps import STEPS, Line, Use
-from effscale.spec.values import PARAMETER
+from effscale.spec.values import PARAMETER, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Draft 7: what yaml-language-server reads.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -35,9 +39,29 @@ def schema() -> dict[str, Any]:
     used = stated["definitions"]["Use"]["properties"]["block"]
     used["not"] = {"enum": list(STAGES)}  # a block of the file's own
     _allow_parameters(stated)
+    _explain(stated)
     _require_either(stated)
     head = {"$schema": DRAFT, "title": "effscale spec"}
     return {**head, **{key: stated[key] for key in stated if key not in head}}
+
+
+def _explain(stated: dict[str, Any]) -> None:
+    """Say of each key what it means, before what kind of value it takes."""
+    models = {model.__name__: model for model in subclasses(Model)}
+    sections = {"Spec": stated, **stated["definitions"]}
+    for name, section in sections.items():
+        for key, value in section.get("properties", {}).items():
+            said = meaning(models[name], key)
+            if "$ref" in value:  # draft 7 reads nothing beside a reference
+                value["allOf"] = [{"$ref": value.pop("$ref")}]
+            value["description"] = f"{said} {value.get('description', '')}".strip()
+
+
+def subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    """All models that are of this one, at any depth."""
+    for each in model.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 #: A value that a block's parameter stands for.
@@ -67,7 +91,7 @@ def _require_either(stated: dict[str, Any]) -> None:
     """A head, or neck and heads; stem and stages, or the backbone that has them."""
     for name in chain(*ENDS):
         found = stated["properties"][name]
-        stated["properties"][name] = found["anyOf"][0]  # null is for models alone
+        stated["properties"][name] = found.get("anyOf", [found])[0]  # null aside
     always = [each for each in stated["required"] if each not in {"stem", "stages"}]
     stated["required"] = always
     stated["allOf"] = [

@@ -72,17 +72,10 @@ KEYS = (
     *("factor", "like", "mode"),
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
-    *("groups", "dilation", "padding", "bias", "norm", "shortcut_kernel", "se_ratio"),
-    *(
-        "activation",
-        "shared",
-        "shares",
-        "cascade",
-        "branches",
-        "layers",
-        "shortcut",
-        "projection",
-    ),
+    *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
+    *("shortcut_kernel", "se_ratio"),
+    *("activation", "shared", "shares", "cascade", "branches", "layers"),
+    *("shortcut", "projection"),
 )
 
 
@@ -160,7 +153,7 @@ class Line(Model):
         del c_in
         kernel = self.sides or SQUARE
         even = any(side % 2 == 0 for side in kernel)
-        if even and self.window[2] == "same":
+        if even and self.window[2] != "valid":
             found = "×".join(map(str, kernel))
             message = f"expected odd sides, or padding: valid, got {found}"
             yield Fault(("kernel",), message, "EFF202")
@@ -266,11 +259,19 @@ class Pool(Line):
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
+    #: Whether a mean takes its padding for zeros; else it is of pixels alone.
+    include_padding: Flag = False
 
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """Windows without a middle, unless they lie apart, edge to edge."""
+        """Windows without a middle, unless they lie apart, edge to edge.
+
+        And what is said of padding that a pool has not, or that is never counted.
+        """
         if self.kernel != self.stride:
             yield from super().faults(c_in)
+        if self.include_padding and (self.block, self.padding) != ("avg_pool", "same"):
+            message = "expected none but of avg_pool with padding: same, got True"
+            yield Fault(("include_padding",), message, "EFF104")
 
 
 class GlobalPool(Line):

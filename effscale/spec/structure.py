@@ -6,12 +6,13 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided, valid
 from effscale.errors import MISFIT, Fault
-from effscale.spec import wiring
+from effscale.spec import outputs, wiring
 from effscale.spec.geometry import (
     expanded,
     keeps_size,
@@ -355,10 +356,12 @@ def faults(spec: Spec) -> Iterator[Fault]:
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     taps = tapped(spec) if spec.detector else []
-    yield from wiring.faults(spec, [k + 1 for k in taps] or [len(spec.stages)])
-    _, *stages = walk.stages(image)
-    for place, lines in spec.head_lines.items():
-        walk.through(lines, stages[-1], place)
+    yield from wiring.faults(spec, taps)
+    stem, *stages = walk.stages(image)
+    for end in wiring.ends(spec):
+        read = [(stem, *stages)[k] for k in end.numbers]
+        walk.through(end.lines, read[0], (*end.place, "layers"))
+    yield from _outputs(spec, (stem, *stages))
     yield from walk.faults
     if not spec.detector:
         yield from _only_of_detectors(spec)
@@ -366,6 +369,25 @@ def faults(spec: Spec) -> Iterator[Fault]:
     from effscale.spec.neck_faults import faults_of_detector  # where there is one
 
     yield from faults_of_detector(walk, *spec.detector, stages)
+
+
+def _outputs(spec: Spec, passed: Sequence[Map]) -> Iterator[Fault]:
+    """Outputs beside another head, none, or of levels that do not follow each other."""
+    if not (spec.outputs or spec.sections):
+        yield Fault(("outputs",), "expected at least one, found none", "EFF107")
+    for key in ("head", "neck", "heads"):
+        if spec.outputs and getattr(spec, key) is not None:
+            yield Fault((key,), "expected none beside outputs", "EFF404")
+    for end, output in zip(wiring.ends(spec), spec.outputs.values(), strict=False):
+        for fault in outputs.faults(output):
+            yield fault.within(end.place)
+        sizes = [passed[k] for k in end.numbers] if outputs.of_levels(output) else []
+        for k, (before, after) in enumerate(pairwise(sizes), 1):
+            height, width = (strided(side, 2) for side in before[1:])
+            if after[1:] != (height, width):
+                of = f"half of {output.reads[k - 1]}"
+                message = f"expected {height}×{width} px, {of}, got {after.size}"
+                yield Fault((*end.place, "reads", k), message)
 
 
 def _only_of_detectors(spec: Spec) -> Iterator[Fault]:

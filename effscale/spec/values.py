@@ -103,7 +103,8 @@ def _plain(value: Any, written: Function) -> Any:  # noqa: ANN401
 
 def whole(low: int, high: int) -> Kind:
     schema = partial(core_schema.int_schema, strict=True, ge=low, le=high)
-    return Kind(f"a whole number from {low} to {high}", schema)
+    most = high if high < 2**63 else f"2^{high.bit_length() - 1}"
+    return Kind(f"a whole number from {low} to {most}", schema)
 
 
 def odd(low: int, high: int) -> Kind:
@@ -309,8 +310,10 @@ MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
 
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
-Padding = Literal["same", "valid"]
-#: Which pixels `same` padding adds: as many before as after, or as TensorFlow does.
+#: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
+#: in all, of an odd number the greater half at the end; `valid` is nothing.
+Padding = Literal["same", "valid", "tensorflow"]
+#: What `same` means in a network.
 SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 Merging = Literal["concat", "sum"]

@@ -6,19 +6,29 @@ number, the stem, or the image.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from effscale.errors import Fault, closest
 from effscale.spec.lines import CellStage
+from effscale.spec.outputs import lines_of_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from effscale.errors import Place
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line
+    from effscale.spec.steps import Line, Lines
 
 T = TypeVar("T")
+
+
+class End(NamedTuple):
+    """What is behind the stages: its place, its steps, the lines that it reads."""
+
+    place: Place
+    lines: Lines
+    numbers: tuple[int, ...]
+
 
 #: In place of a line's number: the image; the stem is 0, the first stage 1.
 IMAGE, STEM = -1, 0
@@ -54,6 +64,22 @@ def sources(spec: Spec) -> list[tuple[int, ...]]:
     return found
 
 
+def ends(spec: Spec) -> list[End]:
+    """What reads the last stage, or the lines that it names; a neck is none of them."""
+    last = len(spec.stages)
+    if spec.head is not None:
+        return [End(("head",), spec.head.layers, (last,))]
+    known = called(spec) if spec.outputs else {}
+    return [
+        End(
+            ("outputs", name),
+            lines_of_output(each),
+            tuple(known.get(read, last) for read in each.reads) or (last,),
+        )
+        for name, each in spec.outputs.items()
+    ]
+
+
 def followed(
     spec: Spec,
     image: T,
@@ -74,22 +100,23 @@ def followed(
     return made
 
 
-def faults(spec: Spec, ends: Sequence[int] = ()) -> Iterator[Fault]:
+def faults(spec: Spec, taps: Sequence[int] = ()) -> Iterator[Fault]:
     """Names that are taken, lines that read what is not there, or that nothing reads.
 
-    `ends` are the numbers that what is behind the stages reads.
+    `taps` are the indices of the stages that a neck reads.
     """
     known, seen = called(spec), {"image", "stem"}
+    place: Place
     for index, line in enumerate(spec.stages):
         at = ("stages", index)
         if line.name in seen:
             message = f"expected a name that no other line has, got {line.name!r}"
             yield Fault((*at, "name"), message, READS)
-        names: list[tuple[Place, str]] = [
+        reads: list[tuple[Place, str]] = [
             ((*at, "reads", k), name) for k, name in enumerate(line.reads)
         ]
-        names += [((*at, "like"), line.likened)] if line.likened else []
-        for place, name in names:
+        reads += [((*at, "like"), line.likened)] if line.likened else []
+        for place, name in reads:
             if name not in known:
                 listed = ", ".join(n for n, k in known.items() if k <= index)
                 message = f"expected one of {listed}, got {name!r}"
@@ -106,12 +133,20 @@ def faults(spec: Spec, ends: Sequence[int] = ()) -> Iterator[Fault]:
                 (*at, "reads") if line.reads else (*at, "merge"), message, READS
             )
         seen |= {line.name} if line.name else set()
-    if is_wired(spec):
-        yield from _unread(spec, ends)
+    for name, output in spec.outputs.items():
+        for k, read in enumerate(output.reads):
+            if read not in known or read == "image":
+                named = [each for each in known if each != "image"]
+                message = f"expected one of {', '.join(named)}, got {read!r}"
+                place = ("outputs", name, "reads", k)
+                yield Fault(place, message, READS, closest(read, named))
+    if is_wired(spec) or spec.outputs:
+        behind = [number for end in ends(spec) for number in end.numbers]
+        yield from _unread(spec, [*behind, *(k + 1 for k in taps)])
 
 
-def _unread(spec: Spec, ends: Sequence[int]) -> Iterator[Fault]:
-    read = {number for numbers in sources(spec) for number in numbers} | {*ends}
+def _unread(spec: Spec, behind: Sequence[int]) -> Iterator[Fault]:
+    read = {number for numbers in sources(spec) for number in numbers} | {*behind}
     for index in range(len(spec.stages)):
         if index + 1 not in read:
             message = "expected a line that is read, or the last; nothing reads"

@@ -143,6 +143,7 @@ def test_on_rungs_the_best_third_goes_on(run: Run, tmp_path: Path) -> None:
     rungs = ("--top", "9", "--rungs", "2,4", "--format", "json")
     data = answer(evaluate(run, tmp_path, *rungs, command=CLIMB))
     assert (data["rungs"], data["halving"]) == ([2, 4], 3)
+    assert set(data["importance"]) == {"alpha", "beta", "gamma"}
     assert data["trainings"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
     assert [row["epochs"] for row in data["candidates"]] == [4] * 3 + [2] * 6
     lines = (tmp_path / "study/outcomes.jsonl").read_text("utf-8").splitlines()
@@ -157,6 +158,11 @@ def test_on_rungs_the_best_third_goes_on(run: Run, tmp_path: Path) -> None:
     assert {row["name"] for row in data["candidates"][:3]} == {*best}
     again = run("study", str(tmp_path / "study"), "--format", "json")
     assert json.loads(again.stdout) == {**data, "command": "study"}
+    path = tmp_path / "study.svg"
+    assert run("study", str(tmp_path / "study"), "--plot", str(path)).exit_code == 0
+    text = " ".join(ET.fromstring(path.read_bytes()).itertext())  # noqa: S314
+    for label in ("share of variance explained, each alone", "epoch"):
+        assert label in text
 
 
 def test_a_study_that_has_ended_is_refined_around_its_best(
@@ -258,6 +264,7 @@ def test_plots_accuracy(run: Run, tmp_path: Path) -> None:
     text = " ".join(root.itertext())
     for label in ("α (depth)", "β (width)", "γ (resolution)", "MACs", "accuracy"):
         assert label in text
+    assert "epoch" not in text  # the command writes no history, and four are few
     again = tmp_path / "study.png"
     assert run("study", str(tmp_path / "study"), "--plot", str(again)).exit_code == 0
     assert again.read_bytes().startswith(b"\x89PNG")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Spec
+from effscale.spec.models import Spec
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from effscale.errors import ExportError, MeasureError
+from effscale.errors import MeasureError, WeightsError
 from effscale.module.any_module import load
-from effscale.module.export import load as load_weights
+from effscale.module.mapping import load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -281,6 +281,6 @@ def test_what_is_no_archive_is_said_in_a_line(name: str, content: bytes) -> None
 @pytest.mark.parametrize("zipped", [True, False])
 def test_weights_that_run_are_not_loaded(zipped: bool) -> None:  # noqa: FBT001
     torch.save(Runs(), "w.pth", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ExportError, match="expected a state dict that torch has saved"):
+    with pytest.raises(WeightsError, match="nothing of it was run"):
         load_weights(Net(), Path("w.pth"))
     assert not Path(RAN).exists()

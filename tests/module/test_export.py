@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 import effscale as es
 from effscale.errors import ExportError
 from effscale.module import export as module
-from effscale.module.export import Form, export, export_spec, load
+from effscale.module.export import Form, export, export_spec
 from effscale.module.latency import images
 from tests.spec.small import TEXT
 
@@ -126,46 +126,6 @@ def test_trained_weights_go_on(small: es.Spec, tmp_path: Path) -> None:
     export_spec(small, path, "state-dict", weights=tmp_path / "trained.pth")
     for name, each in torch.load(path).items():
         assert torch.equal(each, trained.state_dict()[name])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"more": torch.zeros(1)}, "more besides"),
-        ({"stem.conv.weight": None}, "no stem.conv.weight"),
-        ({"stem.norm.bias": torch.zeros(2, 3)}, "stem.norm.bias of 2×3 instead of 8"),
-        ({"stem.norm.bias": "x"}, "stem.norm.bias of str instead of 8"),
-    ],
-)
-def test_weights_of_another_network_are_refused(
-    small: es.Spec, tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    net, path = es.build(small), tmp_path / "w.pth"
-    state = {**net.state_dict(), **change}
-    torch.save({name: each for name, each in state.items() if each is not None}, path)
-    with pytest.raises(ExportError) as caught:
-        load(net, path)
-    assert str(caught.value) == (
-        f"{path}: expected this network's weights, got {message}"
-    )
-
-
-def test_many_that_are_wrong_are_counted(small: es.Spec, tmp_path: Path) -> None:
-    path = tmp_path / "w.pth"
-    torch.save({}, path)
-    with pytest.raises(ExportError, match=r", and \d+ more$"):
-        load(es.build(small), path)
-
-
-@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04"])
-def test_what_is_no_state_dict_is_refused(
-    small: es.Spec, tmp_path: Path, content: bytes
-) -> None:
-    path = tmp_path / "w.pth"
-    path.write_bytes(content)
-    with pytest.raises(ExportError) as caught:
-        load(es.build(small), path)
-    assert str(caught.value) == f"{path}: expected a state dict that torch has saved"
 
 
 class Random(nn.Module):

@@ -11,7 +11,8 @@ import effscale as es
 from effscale.growth.scale import changed, numbers
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Rounding, Spec
+from effscale.spec.models import Rounding, Spec
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from tests.strategies import mobiles
 

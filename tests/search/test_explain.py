@@ -16,7 +16,8 @@ from effscale.growth.growth import Classifier
 from effscale.growth.multipliers import STRATEGIES, strategy
 from effscale.search.explain import explain
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Spec
+from effscale.spec.models import Spec
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from tests.strategies import specs
 

@@ -11,7 +11,8 @@ from effscale.growth.scale import at_resolution
 from effscale.search.explain import Hint, hint
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Head, Spec, Variant
+from effscale.spec.models import Spec, Variant
+from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 
 if TYPE_CHECKING:

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from effscale.spec import references
 from effscale.spec.builtin import folder
 from effscale.spec.loading import examine
+from effscale.spec.meanings import KEYS, meaning
 from effscale.spec.models import Spec
 from effscale.spec.nodes import mapping
-from effscale.spec.schema import dumped, schema
+from effscale.spec.schema import dumped, schema, subclasses
+from effscale.spec.values import Model
 from tests.check.corpus import FILES, source
 from tests.drawn_detectors import detector_files
 from tests.spec.small import TEXT as SMALL
@@ -144,6 +146,23 @@ def test_takes_any_detector(file: dict[str, object]) -> None:
     assert list(JUDGE.iter_errors(data)) == []
 
 
+def test_says_of_each_key_what_it_means() -> None:
+    found = schema()
+    models = {model.__name__: model for model in subclasses(Model)}
+    sections = {"Spec": found, **found["definitions"]}
+    keys = [
+        (name, key)
+        for name, each in sections.items()
+        for key in each.get("properties", ())
+    ]
+    assert [(name, k) for name, k in keys if not meaning(models[name], k)] == []
+    assert [k for k in KEYS if k not in {key for _, key in keys}] == []
+    channels = found["definitions"]["MBConv"]["properties"]["channels"]
+    assert channels["description"].startswith("Channels that come out; they follow ")
+    divisor = found["definitions"]["Rounding"]["properties"]["channel_divisor"]
+    assert divisor["description"].startswith("Channels are a multiple of this. A whole")
+
+
 def test_says_what_a_value_must_be_where_an_editor_shows_it() -> None:
     block = schema()["definitions"]["MBConv"]["properties"]
-    assert block["kernel"]["description"] == "An odd whole number from 1 to 31."
+    assert block["kernel"]["description"].endswith(" An odd whole number from 1 to 31.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from effscale.arrays import (
     ONE,
@@ -22,11 +22,7 @@ from effscale.network.shapes import Flow, Shape, Window, only, same_channels
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape, Traffic
-    from effscale.spec.values import Init
-
-#: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
-#: in all, of an odd number the greater half at the end.
-Padding: TypeAlias = Literal["same", "tensorflow", "valid"]
+    from effscale.spec.values import Init, Padding
 
 
 def size(kernel: Window) -> str:

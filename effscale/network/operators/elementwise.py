@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.network.operators.operator import PRODUCT, Operator, Traffic
+from effscale.network.operators.operator import PRODUCT, Cost, Operator, Traffic
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape
@@ -51,6 +51,23 @@ class Dropout(Operator):
             return super(Dropout, self).run(tape, maps, after, held)
         noise = tape.op(maps, after, held)
         return tape.op((*maps, noise), after, (*held, noise), PRODUCT)
+
+
+@dataclass(frozen=True, slots=True)
+class Bins(Operator):
+    """What is handed on, with the fixed numbers that so many logits stand for.
+
+    They count as parameters, as ultralytics' `DFL` has them, one set for all levels;
+    `effscale.decode` takes the mean of them.
+    """
+
+    count: int
+    shared: str | None = "bins"
+
+    label = "bins"
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,28 +6,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.errors import LayerError
-from effscale.network.operators.convolution import (
-    Padding,
-    check_window,
-    size,
-    windows,
-)
+from effscale.network.operators.convolution import check_window, size, windows
 from effscale.network.operators.operator import PLAIN, PRODUCT, Operator
 from effscale.network.shapes import Flow, Shape, Window, only
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.values import PoolKind
+    from effscale.spec.values import Padding, PoolKind
 
 
 @dataclass(frozen=True, slots=True)
 class Pool(Operator):
-    """The maximum or the mean of each window; the mean leaves out the padding."""
+    """The maximum or the mean of each window."""
 
     kind: PoolKind
     kernel: Window
     stride: Window
     padding: Padding = "same"
+    #: Whether the mean takes padding for zeros, or leaves it out.
+    include_padding: bool = False
 
     def __post_init__(self) -> None:
         """Refuse windows that no padding centres."""

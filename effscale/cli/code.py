@@ -1,0 +1,68 @@
+"""Code in place of a spec, where a command scales what it makes of multipliers."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.cli.options import every
+from effscale.cli.types import Parsed, argument, taking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from effscale.importing.factory import Factory
+
+code_options = every(
+    click.option(
+        "--as-args",
+        "takes",
+        type=Parsed("DIMENSION=KEYWORD", taking),
+        help="For SPEC as MODULE:CALLABLE, the keywords that it takes multipliers of "
+        "depth and width by, and the image's side: depth=d,width=w,resolution=size.",
+    ),
+    click.option(
+        "--arg",
+        "arguments",
+        type=Parsed("KEY=VALUE", argument),
+        multiple=True,
+        help="What it is called with besides: a Python literal, or text.",
+    ),
+    title="Code in place of a spec",
+)
+
+
+def factory(
+    *,
+    spec: str,
+    takes: Mapping[str, str] | None,
+    arguments: Sequence[tuple[str, str]],
+    resolution: tuple[int, int] | None,
+) -> Factory | None:
+    """The code that SPEC names, if it names some.
+
+    Raises:
+        click.UsageError: for code without --as-args, or a spec with it.
+    """
+    from effscale.spec.builtin import names_callable
+
+    if not names_callable(spec):
+        if takes is not None or arguments:
+            raise click.UsageError("--as-args and --arg are for MODULE:CALLABLE")
+        return None
+    if takes is None:
+        hint = "--as-args says which keywords take the multipliers"
+        raise click.UsageError(f"{spec}: {hint}; or effscale import makes a spec of it")
+    from effscale.importing.factory import Factory
+
+    return Factory(spec, takes, dict(arguments), resolution or (224, 224))
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """What others' code prints goes to stderr, since it is no answer."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield

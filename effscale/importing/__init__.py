@@ -1,0 +1,1 @@
+"""Networks of other code as specs: traced, read, put into lines, and proved equal."""

@@ -1,0 +1,131 @@
+"""A module as a spec: traced, read, put into lines, and proved to be the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from effscale.errors import TranslationError
+from effscale.importing import pycls
+from effscale.importing.operators import Reading
+from effscale.importing.proof import Proof, measured, prove
+from effscale.importing.stages import said
+from effscale.importing.trace import trace
+from effscale.importing.tree import tree
+from effscale.module.any_module import IMAGE, Foreign
+from effscale.module.inputs import Input, leaves
+from effscale.spec.models import Expected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+    from effscale.spec.models import Spec
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A spec, the names of the module's weights in it, and what proves it."""
+
+    spec: Spec
+    #: The name of each tensor of the built network, and that of the module's own.
+    mapping: Mapping[str, str]
+    proof: Proof
+
+
+def imported(
+    foreign: Foreign,
+    inputs: Sequence[Any] = (),
+    keywords: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> Imported:
+    """The module as a spec, with the proof that it is the same network.
+
+    Raises:
+        TranslationError: if it cannot be traced, or no spec says it.
+    """
+    keywords = dict(keywords or {})
+    if not inputs and not keywords:
+        inputs, keywords = foreign.inputs or (IMAGE,), dict(foreign.keywords)
+    try:
+        calls = trace(foreign.module, inputs, keywords)
+        (image,) = (*leaves([*inputs]), *leaves(keywords))
+        height, width = image.shape[2:]
+        chain = tree(*Reading(calls).whole())
+        found = said(
+            chain, name or name_of(foreign.name), (height, width), foreign.name
+        )
+        proof, names = prove(foreign, inputs, keywords, found)
+    except TranslationError as error:
+        raise TranslationError(f"{foreign.name}: {error}") from None
+    return Imported(_with_figures(found.spec, proof), names, proof)
+
+
+def of_file(path: str, *, name: str | None = None) -> Imported:
+    """The network of a configuration file of pycls, counted, built and measured.
+
+    Raises:
+        TranslationError: if it is no such file, or no spec says what it says.
+    """
+    if not Path(path).is_file():
+        raise TranslationError(f"{path}: expected a file, found none")
+    if not pycls.is_pycls(path):
+        raise TranslationError(
+            f"{path}: expected a configuration of pycls, with MODEL.TYPE"
+        )
+    spec = pycls.imported(path, name or name_of(path))
+    proof = measured(spec)
+    return Imported(_with_figures(spec, proof), {}, proof)
+
+
+def _with_figures(spec: Spec, proof: Proof) -> Spec:
+    """The spec, which expects the figures of itself that are proved."""
+    figures = {each.name: each.counted for each in proof.figures if each.same}
+    expected = Expected(params=figures.get("params"), macs=figures.get("macs"))
+    return spec.model_copy(update={"expected": expected}) if figures else spec
+
+
+def from_module(
+    module: nn.Module,
+    example: torch.Tensor | Sequence[int],
+    *,
+    unproven: bool = False,
+    name: str = "",
+) -> Imported:
+    """A module of your own as a spec, and the names of its weights in it.
+
+    `example` is an image that it takes, (1, channels, height, width), or its shape. The
+    spec's network has the params, MACs and activations of the module, by count and by
+    both engines, and with the module's weights the same outputs in double precision;
+    with `unproven` it is returned whatever came out (`proof` says it). The module stays
+    as it is.
+
+    Raises:
+        TranslationError: if no spec says it, or it is not proved to be the same.
+    """
+    shape = (
+        tuple(example.shape) if isinstance(example, torch.Tensor) else tuple(example)
+    )
+    foreign = Foreign(name or type(module).__name__, module)
+    found = imported(foreign, [Input(shape)])
+    if not (found.proof.holds or unproven):
+        raise TranslationError(
+            f"{foreign.name}: not proved: {'; '.join(found.proof.faults)}"
+        )
+    return found
+
+
+def name_of(reference: str) -> str:
+    """What a spec is called that is made of this: `resnet50` of `timm:resnet50`."""
+    last = reference.replace("\\", "/").rpartition("/")[2].rpartition(":")[2]
+    for suffix in (".pt2", ".yaml", ".yml"):
+        last = last.removesuffix(suffix)
+    kept = "".join(
+        c if c.isascii() and (c.isalnum() or c in "._+-") else "-" for c in last
+    )
+    return kept.strip("-._+")[:80] or "network"

@@ -1,0 +1,435 @@
+"""Calls of torch as our operators: what each kind of call becomes, in one table.
+
+What only moves elements, as the permutations around a norm of the channels, is followed
+and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from effscale.errors import LayerError, TranslationError
+from effscale.importing.trace import Ref, Weight
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout
+from effscale.network.operators.norm import BatchNorm, LayerNorm
+from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.spec.values import Activation, Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from effscale.importing.trace import Call, Places, Trace
+    from effscale.network.operators.operator import Operator
+    from effscale.spec.values import Padding, PoolKind
+
+    #: How the elements of a map lie: channels first or last, or a vector.
+    Layout: TypeAlias = Literal["first", "last", "vector"]
+    Merge: TypeAlias = Literal["sum", "product", "concat"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator of ours, or several maps merged, and what it reads."""
+
+    what: Any  #: an `Operator`, a `Merge`; None is the image
+    reads: tuple[int, ...]
+    channels: int
+    #: The module's own tensors, by the names that ours have in a built network.
+    weights: Mapping[str, str] = field(default_factory=dict)
+    call: Call | None = None
+
+    @property
+    def places(self) -> Places:
+        return () if self.call is None else self.call.places
+
+
+class Reading:
+    """The nodes that the calls of a trace have become so far."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.nodes: list[Node] = []
+        #: Of each call, the node whose output is its own, and how its elements lie.
+        self.found: dict[int, tuple[int, Layout]] = {}
+
+    def whole(self) -> tuple[list[Node], int]:
+        """All nodes, and the one that is put out."""
+        for index, call in enumerate(self.trace.calls):
+            self.take(index, call)
+        return self.nodes, self.found[self.trace.output][0]
+
+    def take(self, index: int, call: Call) -> None:
+        if call.op == "image":
+            self.nodes.append(Node(None, (), call.shape[1]))
+            self.found[index] = 0, "first"
+            return
+        read = READ.get(call.op)
+        if read is None:
+            raise cannot(call, f"operator {call.op}", NEAREST.get(call.op, ""))
+        try:
+            self.found[index] = read(self, call)
+        except LayerError as error:
+            raise cannot(call, f"operator {call.op}", str(error)) from None
+
+    def of(self, value: Any) -> tuple[int, Layout]:  # noqa: ANN401
+        return self.found[value.index]
+
+    def shape(self, value: Any) -> tuple[int, ...]:  # noqa: ANN401
+        return (
+            value.shape
+            if isinstance(value, Weight)
+            else self.trace.calls[value.index].shape
+        )
+
+    def add(
+        self,
+        call: Call,
+        what: Operator | Merge,
+        *inputs: Any,  # noqa: ANN401
+        layout: Layout | None = None,
+        **weights: Weight | None,
+    ) -> tuple[int, Layout]:
+        """A node that reads what other calls have put out."""
+        reads = tuple(self.of(each)[0] for each in inputs)
+        own = layout or self.of(inputs[0])[1]
+        channels = call.shape[-1] if own == "last" else call.shape[1]
+        named = {name: each.name for name, each in weights.items() if each is not None}
+        self.nodes.append(Node(what, reads, channels, named, call))
+        return len(self.nodes) - 1, own
+
+
+def cannot(call: Call | None, what: str, why: str = "") -> TranslationError:
+    """What no spec says, with its place and what comes nearest."""
+    reason = f": {why}" if why else ""
+    where = "the forward pass" if call is None else call.where
+    return TranslationError(f"{where}: cannot be said in a spec: {what}{reason}")
+
+
+Read: TypeAlias = "Callable[[Reading, Call], tuple[int, Layout]]"
+
+
+def _first(call: Call) -> Any:  # noqa: ANN401
+    """The first argument, whatever its name is."""
+    return next(iter(call.args.values()))
+
+
+def _pair(value: Any) -> tuple[int, int]:  # noqa: ANN401
+    if isinstance(value, int):
+        return value, value
+    return (value[0], value[0]) if len(value) == 1 else (value[0], value[1])
+
+
+def _weight(call: Call, value: Any) -> Weight:  # noqa: ANN401
+    if not isinstance(value, Weight):
+        raise cannot(
+            call, f"{call.op} by weights that are computed", "they are no parameters"
+        )
+    return value
+
+
+# Convolutions and linear layers.
+
+
+def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
+    args = call.args
+    weight = _weight(call, args["weight"])
+    c_out, within, *kernel = weight.shape
+    stride, dilation = _pair(args["stride"]), _pair(args["dilation"])
+    if dilation[0] != dilation[1]:
+        raise cannot(call, f"dilation {dilation}", "one for rows and columns is known")
+    padding = _padding(call, _pair(kernel), dilation[0], args["padding"])
+    conv = Conv(
+        within * args["groups"],
+        c_out,
+        _pair(kernel),
+        stride,
+        args["groups"],
+        args["bias"] is not None,
+        padding=padding,
+        dilation=dilation[0],
+    )
+    return reading.add(call, conv, args["input"], weight=weight, bias=args["bias"])
+
+
+def _padding(call: Call, kernel: tuple[int, int], dilation: int, given: Any) -> Padding:  # noqa: ANN401
+    """`same` where a side stays but for the stride, `valid` where there is none."""
+    reach = [dilation * (side - 1) for side in kernel]
+    if given == "same" or [2 * each for each in _pair(given)] == reach:
+        return "same"
+    if given == "valid" or _pair(given) == (0, 0):
+        return "valid"
+    rows, columns = kernel
+    raise cannot(
+        call,
+        f"padding {_pair(given)} of a {rows}×{columns} kernel",
+        f"same ({reach[0] / 2:g}, {reach[1] / 2:g}) and valid (0, 0) are known",
+    )
+
+
+def _linear(reading: Reading, call: Call) -> tuple[int, Layout]:
+    weight = _weight(call, call.args["weight"])
+    c_out, c_in = weight.shape
+    layout = reading.of(call.args["input"])[1]
+    biased = call.args["bias"] is not None
+    if layout == "vector" and not biased:
+        raise cannot(call, "a linear layer without bias", "linear layers have one")
+    what = Linear(c_in, c_out) if layout == "vector" else Conv(c_in, c_out, bias=biased)
+    return reading.add(
+        call, what, call.args["input"], weight=weight, bias=call.args["bias"]
+    )
+
+
+# Norms.
+
+
+def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+    args = call.args
+    names = ("weight", "bias", "running_mean", "running_var")
+    for name in names:
+        if args[name] is None:
+            raise cannot(call, f"batch norm without {name}", "batch norm has all four")
+    momentum = args["momentum"]
+    norm = BatchNorm(_weight(call, args["weight"]).shape[0], args["eps"], momentum)
+    return reading.add(
+        call, norm, args["input"], **{name: args[name] for name in names}
+    )
+
+
+def _layer_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+    args = call.args
+    if reading.of(args["input"])[1] != "last" or len(args["normalized_shape"]) != 1:
+        raise cannot(
+            call,
+            f"layer norm over {args['normalized_shape']}",
+            "of the channels is known",
+        )
+    if args["weight"] is None or args["bias"] is None:
+        raise cannot(call, "layer norm without scale and shift", "it has both")
+    norm = LayerNorm(args["normalized_shape"][0], args["eps"])
+    return reading.add(
+        call, norm, args["input"], weight=args["weight"], bias=args["bias"]
+    )
+
+
+# Activations, and what is elementwise.
+
+
+def _act(kind: Any) -> Read:  # noqa: ANN401 - a name of one
+    return lambda reading, call: reading.add(call, Act(kind), _first(call))
+
+
+def _hardtanh(reading: Reading, call: Call) -> tuple[int, Layout]:
+    low, high = call.args["min_val"], call.args["max_val"]
+    if (low, high) != (0, 6):
+        raise cannot(call, f"hardtanh from {low} to {high}", "relu6 is known")
+    return reading.add(call, Act("relu6"), call.args["self"])
+
+
+def _gelu(reading: Reading, call: Call) -> tuple[int, Layout]:
+    if call.args["approximate"] != "none":
+        raise cannot(call, "gelu by tanh", "gelu by erf is known")
+    return reading.add(call, Act("gelu"), call.args["self"])
+
+
+def _dropout(reading: Reading, call: Call) -> tuple[int, Layout]:
+    return reading.add(call, Dropout(call.args["p"]), _first(call))
+
+
+def _same(reading: Reading, call: Call) -> tuple[int, Layout]:
+    return reading.of(_first(call))
+
+
+# Pools.
+
+
+def _max_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
+    if _pair(call.args["dilation"]) != (1, 1):
+        raise cannot(call, "a dilated maximum")
+    return _pool(reading, call, "max")
+
+
+def _avg_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
+    args = call.args
+    if args["divisor_override"] is not None:
+        raise cannot(call, "a mean by another divisor")
+    if args["count_include_pad"] and _pair(args["padding"]) != (0, 0):
+        raise cannot(
+            call, "a mean that counts its padding", "one that leaves it out is known"
+        )
+    return _pool(reading, call, "avg")
+
+
+def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
+    args = call.args
+    kernel = _pair(args["kernel_size"])
+    stride = _pair(args["stride"]) if args["stride"] else kernel
+    given, before = _pair(args["padding"]), reading.shape(args["self"])[2:]
+    if kernel == before and given == (0, 0) and kind == "avg":
+        return reading.add(call, GlobalPool(), args["self"])
+    if kernel == stride:
+        fits = all(side % step == 0 for side, step in zip(before, stride, strict=True))
+        if given == (0, 0) and (fits or not args["ceil_mode"]):
+            return reading.add(call, Pool(kind, kernel, stride, "valid"), args["self"])
+        if given == (0, 0):
+            return reading.add(call, Pool(kind, kernel, stride), args["self"])
+    if args["ceil_mode"] and call.shape[2:] != _floored(before, kernel, stride, given):
+        raise cannot(
+            call, f"{call.op} that rounds its size up", "rounded down is known"
+        )
+    padding = _padding(call, kernel, 1, given)
+    return reading.add(call, Pool(kind, kernel, stride, padding), args["self"])
+
+
+def _floored(
+    sides: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> tuple[int, ...]:
+    each = zip(sides, kernel, stride, padding, strict=True)
+    return tuple((side + 2 * pad - seen) // step + 1 for side, seen, step, pad in each)
+
+
+def _adaptive(reading: Reading, call: Call) -> tuple[int, Layout]:
+    wanted, sides = (
+        _pair(call.args["output_size"]),
+        reading.shape(call.args["self"])[2:],
+    )
+    if wanted == (1, 1):
+        return reading.add(call, GlobalPool(), call.args["self"])
+    if wanted == sides:
+        return reading.of(call.args["self"])
+    raise cannot(
+        call,
+        f"a mean that makes {wanted} of {sides} positions",
+        "of all positions is known",
+    )
+
+
+def _mean(reading: Reading, call: Call) -> tuple[int, Layout]:
+    layout = reading.of(call.args["self"])[1]
+    dims = sorted(
+        each % len(reading.shape(call.args["self"])) for each in call.args["dim"]
+    )
+    if dims != ([1, 2] if layout == "last" else [2, 3]):
+        raise cannot(
+            call, f"a mean over {call.args['dim']}", "of all positions is known"
+        )
+    after: Layout = layout if call.args["keepdim"] else "vector"
+    return reading.add(call, GlobalPool(), call.args["self"], layout=after)
+
+
+# What moves elements.
+
+
+def _permute(reading: Reading, call: Call) -> tuple[int, Layout]:
+    node, layout = reading.of(call.args["self"])
+    turned = {("first", (0, 2, 3, 1)): "last", ("last", (0, 3, 1, 2)): "first"}
+    after = turned.get((layout, tuple(each % 4 for each in call.args["dims"])))
+    if after is None:
+        raise cannot(call, f"permute {call.args['dims']}")
+    return node, after  # type: ignore[return-value]
+
+
+def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
+    """One position as a vector, or a vector as one position."""
+    value = _first(call)
+    node, layout = reading.of(value)
+    before, after = reading.shape(value), call.shape
+    if before == after:
+        return node, layout
+    flat = (before[0], prod(before[1:]))
+    if flat[1] != reading.nodes[node].channels:
+        if after == flat:
+            raise cannot(
+                call,
+                f"{' × '.join(map(str, before[1:]))} elements as a vector",
+                "one position as one is known",
+            )
+        raise cannot(call, f"{call.op} of {before} to {after}")
+    if after == flat:
+        return node, "vector"
+    if after == (*flat, 1, 1):
+        return node, "first"
+    if after == (flat[0], 1, 1, flat[1]):
+        return node, "last"
+    raise cannot(call, f"{call.op} of {before} to {after}")
+
+
+# Merges.
+
+
+def _add(reading: Reading, call: Call) -> tuple[int, Layout]:
+    if call.args.get("alpha", 1) != 1:
+        raise cannot(call, f"a sum with {call.args['alpha']} times a map")
+    return _merge(reading, call, "sum")
+
+
+def _mul(reading: Reading, call: Call) -> tuple[int, Layout]:
+    return _merge(reading, call, "product")
+
+
+def _merge(reading: Reading, call: Call, merge: Merge) -> tuple[int, Layout]:
+    maps = call.args["self"], call.args["other"]
+    for each in maps:
+        if not isinstance(each, Ref):
+            what = "a parameter" if isinstance(each, Weight) else f"the number {each}"
+            raise cannot(call, f"the {merge} of a map and {what}")
+    first, other = (reading.of(each)[1] for each in maps)
+    if first != other:
+        raise cannot(call, f"the {merge} of maps that lie otherwise")
+    return reading.add(call, merge, *maps)
+
+
+def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
+    maps = call.args["tensors"]
+    if len(maps) == 1:
+        return reading.of(maps[0])
+    layouts = {reading.of(each)[1] for each in maps}
+    channels = {"first": 1, "last": len(call.shape) - 1}
+    if len(layouts) > 1 or channels.get(*layouts) != call.args["dim"] % len(call.shape):
+        raise cannot(
+            call,
+            f"maps one after the other along {call.args['dim']}",
+            "along channels is known",
+        )
+    return reading.add(call, "concat", *maps)
+
+
+#: How each kind of call is read.
+READ: dict[str, Read] = {
+    **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
+    "hardswish": _act("hard_swish"),
+    "hardsigmoid": _act("hard_sigmoid"),
+    "hardtanh": _hardtanh,
+    "gelu": _gelu,
+    "dropout": _dropout,
+    "feature_dropout": _dropout,
+    **dict.fromkeys(("contiguous", "clone", "alias", "detach"), _same),
+    "max_pool2d": _max_pool,
+    "avg_pool2d": _avg_pool,
+    "adaptive_avg_pool2d": _adaptive,
+    "mean": _mean,
+    "permute": _permute,
+    **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), _reshape),
+    "add": _add,
+    "mul": _mul,
+    "cat": _cat,
+}
+#: What comes nearest to a kind of call that no spec says.
+NEAREST: dict[str, str] = {
+    "conv1d": "conv2d is known",
+    "conv3d": "conv2d is known",
+    "max_pool2d_with_indices": "max_pool2d is known",
+    "group_norm": "batch and layer norms are known",
+    "scaled_dot_product_attention": "convolutions are known, attention is not",
+    "leaky_relu": f"one of {', '.join(get_args(Activation))} is known",
+    "elu": f"one of {', '.join(get_args(Activation))} is known",
+}

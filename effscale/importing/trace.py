@@ -1,0 +1,244 @@
+"""A module's operators, each call with what it reads, traced once without computing."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from effscale.errors import TranslationError
+from effscale.module.any_module import Scripted, raised, said_of
+from effscale.module.inputs import Input, filled, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch.export import ExportedProgram
+    from torch.fx import Node
+
+    #: The modules that a call is in, outermost first: path, and name of its class.
+    Places = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """What another call has put out; call 0 is the image."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A parameter or buffer of the module, by its name there."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator of torch as it was called: `conv2d`, in place or not."""
+
+    op: str
+    args: Mapping[str, Any]  #: by the names that torch's schema has
+    shape: tuple[int, ...]  #: of what it puts out; of several, none
+    places: Places = ()
+
+    @property
+    def where(self) -> str:
+        """The innermost module that has a name, as a message says it."""
+        named = [(path, kind) for path, kind in self.places if path]
+        if not named:
+            return "the forward pass"
+        path, kind = named[-1]
+        return f"{path} ({kind})"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Calls in order, the image first; and which of them is put out."""
+
+    calls: tuple[Call, ...]
+    output: int
+
+
+def trace(
+    module: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any] | None = None
+) -> Trace:
+    """What `module` calls in evaluation for inputs of these shapes.
+
+    Nothing is computed. The module stays as it is: what runs is a copy that has its
+    weights, and no others.
+
+    Raises:
+        TranslationError: if it cannot be traced, in one line that says why.
+    """
+    said = " and ".join(said_of(inputs, keywords or {}))
+    if isinstance(module, Scripted) or _scripted(module):
+        message = "expected code or a file of torch.export, got TorchScript"
+        raise TranslationError(f"{message}, whose modules nobody can look into")
+    image = [*leaves([*inputs]), *leaves({**(keywords or {})})]
+    if len(image) != 1 or len(image[0].shape) != _IMAGE:
+        raise TranslationError(
+            f"expected one image that goes in, such as 1x3x224x224, got {said}"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # theirs, of what is no concern of ours
+            program = _exported(module, tuple(inputs), dict(keywords or {}))
+    except Exception as error:  # noqa: BLE001 - code of others
+        raise TranslationError(f"with {said}: {_reason(error)}") from None
+    return _read(program)
+
+
+#: Dimensions of an image, of how many, channels, height, width.
+_IMAGE = 4
+
+
+def _scripted(module: nn.Module) -> bool:
+    return any(isinstance(each, torch.jit.ScriptModule) for each in module.modules())
+
+
+def shared_copy(module: nn.Module) -> nn.Module:
+    """A copy in evaluation whose parameters and buffers are those of the module.
+
+    Raises:
+        TranslationError: if it holds what cannot be copied.
+    """
+    tensors = [*module.parameters(), *module.buffers()]
+    try:
+        copied = copy.deepcopy(module, {id(each): each for each in tensors})
+    except Exception as error:  # noqa: BLE001 - code of others
+        raise TranslationError(f"cannot be copied: {raised(error)}") from None
+    return copied.eval()
+
+
+def _exported(
+    module: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any]
+) -> ExportedProgram:
+    first = next(module.parameters(), None)
+    device = "cpu" if first is None else first.device
+    dtype = torch.float32 if first is None else first.dtype
+
+    def image(each: Input) -> torch.Tensor:
+        return torch.empty(each.shape, dtype=each.dtype or dtype, device=device)
+
+    given, named = filled(inputs, image), filled(keywords, image)
+    copied = shared_copy(module)
+    with torch.no_grad():
+        return torch.export.export(copied, given, named, strict=False)
+
+
+#: What torch says of code that looks at its data.
+_READS_DATA = ("data-dependent", "data dependent", "_local_scalar_dense")
+
+
+def _reason(error: Exception) -> str:
+    if any(words in str(error) for words in _READS_DATA):
+        return "what it does depends on the values that go in, which no spec says"
+    return f"tracing it raised {raised(error)}"
+
+
+def _read(program: ExportedProgram) -> Trace:
+    """The calls of an exported program."""
+    reader = _Reader(program)
+    nodes = [*program.graph.nodes]
+    for node in nodes:
+        reader.take(node)
+    (outputs,) = nodes[-1].args
+    tensors = [each for each in tree_leaves(outputs) if hasattr(each, "op")]
+    if len(tensors) != 1:
+        raise TranslationError(
+            f"expected one tensor that comes out, got {len(tensors)}"
+        )
+    return Trace(tuple(reader.calls), reader.index[tensors[0]])
+
+
+class _Reader:
+    """Numbers the calls of a program, and follows what is written in place."""
+
+    def __init__(self, program: ExportedProgram) -> None:
+        signature = program.graph_signature
+        self.names: dict[str, str] = {
+            **signature.inputs_to_parameters,
+            **signature.inputs_to_buffers,
+            **signature.inputs_to_lifted_tensor_constants,
+        }
+        self.calls: list[Call] = []
+        self.index: dict[Node, int] = {}
+        self.weights: dict[Node, Weight] = {}
+
+    def take(self, node: Node) -> None:
+        match node.op:
+            case "placeholder" if node.name in self.names:
+                shape = tuple(node.meta["val"].shape)
+                self.weights[node] = Weight(self.names[node.name], shape)
+            case "placeholder" if _shape(node):
+                self._add(node, Call("image", {}, _shape(node)))
+            case "call_function":
+                self._add(node, self._called(node))
+            case _:
+                pass
+
+    def _add(self, node: Node, call: Call) -> None:
+        self.index[node] = len(self.calls)
+        self.calls.append(call)
+
+    def _called(self, node: Node) -> Call:
+        shape = _shape(node)
+        schema = getattr(node.target, "_schema", None)
+        if schema is None:
+            args = {str(k): self._value(each) for k, each in enumerate(node.args)}
+            return Call(
+                getattr(node.target, "__name__", str(node.target)),
+                args,
+                shape,
+                _places(node),
+            )
+        args = {}
+        for k, each in enumerate(schema.arguments):
+            value = (
+                node.args[k]
+                if k < len(node.args)
+                else node.kwargs.get(each.name, each.default_value)
+            )
+            args[each.name] = self._value(value)
+        first = node.args[0] if node.args else None
+        call = Call(_plain(schema.name), args, shape, _places(node))
+        writes = schema.arguments and schema.arguments[0].is_write
+        if writes and isinstance(first, torch.fx.Node):
+            self.index[first] = len(self.calls)  # who reads it later, reads this
+        return call
+
+    def _value(self, value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, torch.fx.Node):
+            return (
+                self.weights[value] if value in self.weights else Ref(self.index[value])
+            )
+        if isinstance(value, list | tuple):
+            return [self._value(each) for each in value]
+        return value
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    """The shape of what a node is; none of what is no tensor."""
+    found = node.meta.get("val")
+    return tuple(found.shape) if isinstance(found, torch.Tensor) else ()
+
+
+def _plain(name: str) -> str:
+    """`aten::relu_` as `relu`."""
+    return name.rpartition("::")[2].removesuffix("_")
+
+
+def _places(node: Node) -> Places:
+    stack = node.meta.get("nn_module_stack") or {}
+    return tuple(
+        (path, kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__)
+        for path, kind in stack.values()
+    )

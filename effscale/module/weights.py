@@ -1,0 +1,217 @@
+"""Files of weights, read without running anything that they hold.
+
+A state dict that torch has saved, whole or within a checkpoint of some training; one of
+safetensors; a checkpoint of `effscale train`, of which the averaged weights are taken.
+A file is mapped into memory, not read into it, where its format allows.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import pickle
+import warnings
+import zipfile
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from effscale.errors import WeightsError, first_line, short
+from effscale.version import CHECKPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: What checkpoints of other trainings keep their weights under, the averaged first.
+_WITHIN = (
+    *("state_dict_ema", "model_ema", "ema_state_dict", "ema"),
+    *("state_dict", "model_state_dict", "model_state", "model", "net", "module"),
+)
+#: What wrappers put before every name.
+_WRAPPED = ("module.", "_orig_mod.", "model.")
+#: Bytes of the length that a file of safetensors begins with, and of the longest
+#: header that its own reader takes.
+_LENGTH, _LONGEST = 8, 100_000_000
+#: Types of elements, as safetensors names them; weights are of no others.
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors by name, in the file's order, and what the file says of them."""
+
+    tensors: Mapping[str, torch.Tensor]
+    origin: str  #: `a state dict`, `safetensors`, …
+    #: Means and deviations of the pixels that they were trained with, where known.
+    normalisation: tuple[list[float], list[float]] | None = None
+    file: str = ""  #: where they were read from
+
+
+def read(path: Path) -> Weights:
+    """The weights in the file at `path`; what kind it is, its content says.
+
+    Raises:
+        WeightsError: if it has none, is cut short, or holds more than plain data.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            begin = file.read(_LENGTH + 1)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(begin) > _LENGTH and begin[_LENGTH:] == b"{":
+        return Weights(_safetensors(path, size), "safetensors", file=str(path))
+    found = _of_torch(path, zipped=begin.startswith(b"PK"))
+    if isinstance(found, dict) and found.get("format") == CHECKPOINT:
+        return _own(path, found)
+    held, within = found, "a state dict"
+    for name in _WITHIN if isinstance(found, dict) else ():
+        inner = found.get(name)
+        if isinstance(inner, dict) and _tensors(inner):
+            held, within = inner, f"a checkpoint, its {name}"
+            break
+    tensors = _tensors(held) if isinstance(held, dict) else {}
+    if not tensors:
+        raise WeightsError(f"{path}: expected tensors by name, got {_kind(found)}")
+    return Weights(_unwrapped(tensors), within, file=str(path))
+
+
+def _own(path: Path, found: dict[str, Any]) -> Weights:
+    """The averaged weights of a training of ours."""
+    normalisation, average = found.get("normalisation"), found.get("average")
+    if not isinstance(average, dict) or not isinstance(normalisation, list | tuple):
+        raise WeightsError(f"{path}: expected a checkpoint, got a damaged one")
+    mean, deviation = normalisation
+    origin = "a checkpoint of effscale train, its averaged weights"
+    return Weights(_tensors(average), origin, (mean, deviation), str(path))
+
+
+def _tensors(held: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
+    return {
+        name: each
+        for name, each in held.items()
+        if isinstance(name, str) and isinstance(each, torch.Tensor)
+    }
+
+
+def _unwrapped(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same without what a wrapper has put before all names."""
+    for prefix in _WRAPPED:
+        if all(name.startswith(prefix) for name in tensors):
+            return _unwrapped({k.removeprefix(prefix): v for k, v in tensors.items()})
+    return tensors
+
+
+def _kind(found: object) -> str:
+    return "an empty dict" if found == {} else f"{type(found).__name__} without any"
+
+
+def _of_torch(path: Path, *, zipped: bool) -> Any:  # noqa: ANN401 - what it holds
+    """What torch makes of a file of its own, tensors and plain data at most."""
+    if zipped:
+        _check_zip(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of files that it did not write
+        try:
+            return torch.load(path, "cpu", weights_only=True, mmap=zipped)
+        except pickle.UnpicklingError as error:
+            raise WeightsError(f"{path}: {_refused(str(error))}") from None
+        except Exception as error:
+            why = "cut short, or no file of torch or safetensors"
+            message = f"{path}: expected weights, got a file that is {why}"
+            raise WeightsError(message) from error
+
+
+def _refused(message: str) -> str:
+    """What a pickle would have run, from torch's own long message."""
+    for words in ("GLOBAL ", "unsupported global: "):
+        if words in message:
+            name = message.partition(words)[2].split()[0].strip(".,`")
+            return (
+                f"expected tensors by name, got a pickle that asks for {short(name)}; "
+                "nothing of it was run: save the module's state_dict() alone"
+            )
+    return "expected tensors by name, got a pickle that is damaged, or of other things"
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse a zip whose records are not stored as they are: it may hold anything.
+
+    Raises:
+        WeightsError: of such a file, and one whose end is missing.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            packed = [each for each in file.infolist() if each.compress_type]
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError):
+        message = "expected weights, got a file that is cut short or damaged"
+        raise WeightsError(f"{path}: {message}") from None
+    if packed:
+        name = short(packed[0].filename)
+        message = "expected records stored as they are, as torch writes them"
+        raise WeightsError(f"{path}: {message}, got {name} compressed")
+
+
+def _safetensors(path: Path, size: int) -> dict[str, torch.Tensor]:
+    """Tensors that share the memory of the mapped file.
+
+    Source: the format of huggingface/safetensors, README.md.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH), "little")
+        if length > min(_LONGEST, size - _LENGTH):
+            message = f"expected a header within its {size:,} bytes"
+            raise WeightsError(f"{path}: {message}, got one of {length:,}: cut short")
+        try:
+            header = json.loads(file.read(length))
+        except (ValueError, RecursionError) as error:
+            message = f"expected a header of JSON, got {first_line(error)}"
+            raise WeightsError(f"{path}: {message}") from None
+        if not isinstance(header, dict):
+            raise WeightsError(f"{path}: expected tensors by name, got a list")
+        begin = _LENGTH + length
+        header.pop("__metadata__", None)
+        if not header:
+            raise WeightsError(f"{path}: expected tensors by name, got none")
+        held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {
+        name: _viewed(path, name, entry, held, begin) for name, entry in header.items()
+    }
+
+
+def _viewed(
+    path: Path,
+    name: str,
+    entry: Any,  # noqa: ANN401 - JSON
+    held: mmap.mmap,
+    begin: int,
+) -> torch.Tensor:
+    """A tensor as its entry says, of bytes that are there and are just enough."""
+    match entry:
+        case {"dtype": str(kind), "shape": [*sides], "data_offsets": [int(a), int(b)]}:
+            whole = all(isinstance(each, int) and each >= 0 for each in sides)
+        case _:
+            whole, kind, sides, a, b = False, "", [], 0, 0
+    if not whole or kind not in _TYPES:
+        message = f"expected a type, a shape and offsets of {short(name)}"
+        raise WeightsError(f"{path}: {message}, got {short(entry)}")
+    dtype, count = _TYPES[kind], prod(sides)
+    if not 0 <= a <= b <= len(held) - begin or b - a != count * dtype.itemsize:
+        message = f"expected {count * dtype.itemsize:,} bytes of {short(name)}"
+        raise WeightsError(f"{path}: {message}, got another part of the file, or none")
+    if not count:
+        return torch.empty(sides, dtype=dtype)
+    flat = torch.frombuffer(held, dtype=dtype, count=count, offset=begin + a)
+    return flat.reshape(sides)

@@ -1,0 +1,187 @@
+"""Outputs by kind as parts of a network, behind the lines that they read."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from effscale.arrays import maximum, whole_share
+from effscale.network.blocks import conv_norm_act
+from effscale.network.combinators import Graph, Layer, Node, Sequential, seq
+from effscale.network.heads import classifier
+from effscale.network.names import output_words
+from effscale.network.operators.convolution import Conv
+from effscale.network.operators.elementwise import Act, Bins, Dropout
+from effscale.network.operators.fusion import Resize
+from effscale.network.parts import IMAGE, Part
+from effscale.network.steps import chain
+from effscale.spec import outputs
+from effscale.spec.neck import BOX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.arrays import Int
+    from effscale.network.blocks import Style
+    from effscale.spec.geometry import Strides
+    from effscale.spec.outputs import AnyOutput
+
+THREE = (3, 3)
+
+
+class Level(NamedTuple):
+    """A map that an output reads: its part's number, channels, pixels to a position."""
+
+    number: int
+    channels: Int
+    stride: Strides
+
+    @property
+    def level(self) -> int | None:
+        """l of a map of 1/2^l of the image; of no other."""
+        rows, columns = self.stride
+        whole = rows == columns and isinstance(rows, int) and rows & (rows - 1) == 0
+        return int(rows).bit_length() - 1 if whole else None
+
+
+def output_part(
+    name: str, given: AnyOutput, read: Sequence[Level], style: Style
+) -> Part:
+    """The part that makes the output of that name of the maps it reads."""
+    reads = tuple(each.number for each in read)
+    groups: tuple[str, ...] = ()
+    match given:
+        case outputs.Classify():
+            layer, c_out = classifier(given, read[0].channels, style)
+        case outputs.Segment():
+            layer, c_out = _segment(given, read[0], style), given.classes
+            reads += () if _is_full(read[0]) else (IMAGE,)
+        case outputs.Yolo():
+            layer, c_out = _yolo(given, read, style), given.classes + BOX * given.bins
+            groups = ("classes", "boxes", "one_classes", "one_boxes")
+            groups = groups if given.one_to_one else groups[:2]
+        case outputs.YoloAnchors():
+            c_out = given.anchors * (given.classes + BOX + 1)
+            layer = _by_anchors(read, c_out)
+        case outputs.Keypoints():
+            layer, c_out = _keypoints(given, read[0].channels), given.classes
+            groups = ("heatmap", "sizes", "offsets")
+    return Part(
+        name=name,
+        path=f"outputs.{name}",
+        operator=output_words(given),
+        kernel=None,
+        stride=(1, 1),
+        channels=c_out,
+        repeats=1,
+        layer=layer,
+        reads=reads,
+        groups=groups,
+    )
+
+
+def _is_full(read: Level) -> bool:
+    """Whether a map is as large as the image."""
+    return read.stride == (1, 1)
+
+
+def _segment(given: outputs.Segment, read: Level, style: Style) -> Sequential:
+    body, c_in = chain(given.layers, read.channels, style)
+    layers: dict[str, Layer] = {"layers": body} if given.layers else {}
+    layers["dropout"] = Dropout(given.dropout)
+    layers["classifier"] = Conv(c_in, given.classes, bias=True)
+    if _is_full(read):
+        return seq(**layers)
+    nodes = (
+        Node("logits", (0,), seq(**layers)),
+        Node("resize", (2, 1), Resize(given.mode), merge="apart"),
+    )
+    return seq(pixels=Graph(2, nodes, (3,)))
+
+
+def _yolo(given: outputs.Yolo, read: Sequence[Level], style: Style) -> Sequential:
+    """Widths follow from the finest level (ultralytics' `Detect` has the same)."""
+    c_first = read[0].channels
+    quarter = whole_share(c_first, 0.25)
+    c_box = maximum(max(16, BOX * given.bins), quarter)
+    c_class = maximum(min(given.classes, 100), c_first)
+    nodes: list[Node] = []
+    layer: Layer
+    for before in ("", "one_") if given.one_to_one else ("",):
+        for k, each in enumerate(read):
+            layer = _class_branch(given, each, c_class, style)
+            nodes.append(Node(f"{before}class{k}", (k,), layer, level=each.level))
+        for k, each in enumerate(read):
+            layer = _box_branch(given, each.channels, c_box, style)
+            nodes.append(Node(f"{before}box{k}", (k,), layer, level=each.level))
+    count = len(read)
+    ends = tuple(range(count, count + len(nodes)))
+    return seq(levels=Graph(count, tuple(nodes), ends))
+
+
+def _box_branch(given: outputs.Yolo, c_in: Int, c_mid: Int, style: Style) -> Sequential:
+    """Logits of the bins of each side; each begins at 1."""
+    wanted = BOX * given.bins
+    return seq(
+        conv1=conv_norm_act(Conv(c_in, c_mid, THREE), style),
+        conv2=conv_norm_act(Conv(c_mid, c_mid, THREE), style),
+        predict=Conv(c_mid, wanted, bias=True, bias_init=1.0),
+        **({"bins": Bins(given.bins)} if given.bins > 1 else {}),
+    )
+
+
+#: Objects that a class head begins with: 5 in an image of 640 pixels.
+_OBJECTS, _SIDE = 5, 640
+
+
+def _class_branch(
+    given: outputs.Yolo, read: Level, c_mid: Int, style: Style
+) -> Sequential:
+    c_in = read.channels
+    stride = float(max(read.stride))
+    prior = _OBJECTS / given.classes / (_SIDE / stride) ** 2
+    predict = Conv(c_mid, given.classes, bias=True, bias_init=math.log(prior))
+    if not given.separable:
+        return seq(
+            conv1=conv_norm_act(Conv(c_in, c_mid, THREE), style),
+            conv2=conv_norm_act(Conv(c_mid, c_mid, THREE), style),
+            predict=predict,
+        )
+    return seq(
+        depthwise1=conv_norm_act(Conv(c_in, c_in, THREE, groups=c_in), style),
+        conv1=conv_norm_act(Conv(c_in, c_mid), style),
+        depthwise2=conv_norm_act(Conv(c_mid, c_mid, THREE, groups=c_mid), style),
+        conv2=conv_norm_act(Conv(c_mid, c_mid), style),
+        predict=predict,
+    )
+
+
+def _by_anchors(read: Sequence[Level], wanted: int) -> Sequential:
+    nodes = tuple(
+        Node(
+            f"level{k}", (k,), Conv(each.channels, wanted, bias=True), level=each.level
+        )
+        for k, each in enumerate(read)
+    )
+    count = len(read)
+    return seq(levels=Graph(count, nodes, tuple(range(count, 2 * count))))
+
+
+#: The heatmap's bias: a share of positives of a tenth (section 3 of the paper).
+_PEAK = -2.19
+
+
+def _keypoints(given: outputs.Keypoints, c_in: Int) -> Sequential:
+    def branch(wanted: int, bias: float = 0.0) -> Layer:
+        return seq(
+            conv=Conv(c_in, given.channels, THREE, bias=True),
+            act=Act("relu"),
+            predict=Conv(given.channels, wanted, bias=True, bias_init=bias),
+        )
+
+    nodes = (
+        Node("heatmap", (0,), branch(given.classes, _PEAK)),
+        Node("sizes", (0,), branch(2)),
+        Node("offsets", (0,), branch(2)),
+    )
+    return seq(branches=Graph(1, nodes, (1, 2, 3)))

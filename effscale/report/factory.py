@@ -1,0 +1,126 @@
+"""The answer of `scale` and `fit` for code: what it made, beside the budget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from effscale.quantity import human
+from effscale.report import document, rows
+from effscale.report.document import Column, Report, Section, extents, multiple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from effscale.importing.factory import Factory, Made
+    from effscale.report.document import Units
+    from effscale.report.rows import Data
+    from effscale.spec.models import Coefficients
+
+
+def row(made: Made, base: Made, budget: float) -> Data:
+    """A network that code made: its multipliers, cost, budget."""
+    ratio = int(made.cost.macs) / int(base.cost.macs)
+    given = made.multipliers
+    return {
+        "name": made.name,
+        "strategy": made.strategy,
+        "phi": made.phi,
+        "depth_multiplier": float(given.depth),
+        "width_multiplier": float(given.width),
+        "resolution_multiplier": float(given.resolution),
+        "resolution": list(made.sides),
+        **rows.costs(made.cost),
+        "ratio": ratio,
+        "budget": budget,
+        "deviation": ratio / budget - 1,
+        "measured": rows.measured(made.cost),
+        "agrees": None,
+    }
+
+
+def scaled(
+    factory: Factory, base: Made, found: Sequence[Made], units: Units = "macs"
+) -> Report:
+    """The baseline and what was made at each φ, beside 2^φ."""
+    table = [row(base, base, 1.0) | {"strategy": "baseline"}]
+    table += [row(each, base, 2.0**each.phi) for each in found]
+    columns = [
+        Column.words("variant", "name"),
+        *document.MULTIPLIERS,
+        *document.costs(units, table),
+        document.RATIO,
+        Column("budget", "budget", multiple),
+        document.OFF_BY,
+    ]
+    return _report("scale", factory, base, table, columns, units)
+
+
+def fitted(
+    factory: Factory,
+    base: Made,
+    found: Sequence[Made],
+    *,
+    macs: int,
+    units: Units = "macs",
+) -> Report:
+    """The network nearest to a cost, and the one on its other side."""
+    budget = macs / int(base.cost.macs)
+    table = []
+    for index, each in enumerate(found):
+        side = "below" if each.cost.macs <= macs else "above"
+        role = side if index else "nearest"
+        table.append({"role": role, "target": macs, **row(each, base, budget)})
+    columns = [
+        Column.words("", "role"),
+        Column("φ", "phi", lambda phi: f"{phi:.4g}"),
+        *document.MULTIPLIERS,
+        *document.costs(units, table),
+        document.ACTIVATIONS,
+        document.OFF_BY,
+    ]
+    return _report("fit", factory, base, table, columns, units)
+
+
+def _report(  # noqa: PLR0913, PLR0917 - what both answers have
+    command: str,
+    factory: Factory,
+    base: Made,
+    table: list[Data],
+    columns: list[Column],
+    units: Units,
+) -> Report:
+    given = factory.coefficients
+    unit, factor = document.unit_of(units)
+    size = extents(base.sides)
+    cost = (
+        f"{human(factor * int(base.cost.macs))} {unit}, {human(int(base.cost.params))}"
+    )
+    takes = ", ".join(
+        f"{keyword} takes {each}" for each, keyword in factory.takes.items()
+    )
+    heading: list[tuple[str, Any]] = [
+        ("baseline", f"{factory.reference}, {cost} params, {size} px"),
+        ("code", takes),
+        (
+            "law",
+            _law(given),
+        ),
+    ]
+    data = {
+        **rows.envelope(command, factory.reference),
+        "coefficients": {**dict(given), "product": given.product},
+        "as_args": dict(factory.takes),
+        "rows": table,
+    }
+    return Report(
+        data=data,
+        sections=[Section(columns, table)],
+        heading=heading,
+        notes=["made by its own code, and counted by torch on meta"],
+        records=[rows.flat(each) for each in table],
+    )
+
+
+def _law(given: Coefficients) -> str:
+    each = f"α {given.alpha:g}, β {given.beta:g}, γ {given.gamma:g}"
+    return f"{each}, α·β²·γ² = {given.product:.4g}"

@@ -1,0 +1,153 @@
+"""What networks put out, by kind: heads that read lines of `stages` by their names.
+
+A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A network of
+one that classifies has a `head`, which is short for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from effscale.errors import Fault
+from effscale.spec import values
+from effscale.spec.steps import Steps
+from effscale.spec.values import (
+    MAX_CHANNELS,
+    Channels,
+    Flag,
+    InterpolationName,
+    Model,
+    Reads,
+    Share,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Classes = Annotated[int, values.whole(1, MAX_CHANNELS)]
+
+
+class Head(Model):
+    """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
+
+    layers: Steps = ()
+    channels: Channels | None = None
+    #: Width of a linear layer and an activation before the last one.
+    hidden: Channels | None = None
+    classes: Classes = 1000
+    dropout: Share = 0.0
+    #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
+    classifier: Flag = True
+
+
+class Classify(Head):
+    """Logits of each class for the image."""
+
+    kind: Literal["classify"]
+    #: The line that it reads; left out, the last one.
+    reads: Reads = ()
+
+
+class Segment(Model):
+    """Logits of each class for each pixel: 1×1, then to the size of the image."""
+
+    kind: Literal["segment"]
+    #: The line that it reads; left out, the last one.
+    reads: Reads = ()
+    #: Steps before the convolution that tells classes apart.
+    layers: Steps = ()
+    classes: Classes = 21
+    dropout: Share = 0.0
+    #: How a map smaller than the image is brought to its size.
+    mode: InterpolationName = "bilinear"
+
+
+class Yolo(Model):
+    """Class logits and boxes by level: two branches of two 3×3, then 1×1.
+
+    A side of a box is told as its distance from the position, which is the mean of so
+    many `bins` (Li et al. 2020, arXiv:2006.04388, section 3.2).
+    """
+
+    kind: Literal["yolo"]
+    #: Lines of the levels, the finest first.
+    reads: Annotated[Reads, Field(min_length=1)]
+    classes: Classes = 80
+    #: Distances whose mean a side of a box is.
+    bins: Annotated[int, values.whole(1, 64)] = 16
+    #: Whether the class branch has depthwise 3×3 and 1×1 in place of 3×3 (YOLOv10 on).
+    separable: Flag = False
+    #: Whether the branches are there twice, the second for one box an object (YOLOv10).
+    one_to_one: Flag = False
+
+
+class YoloAnchors(Model):
+    """Box, objectness and class logits of each anchor by level, by 1×1 (YOLOv3, v5)."""
+
+    kind: Literal["yolo_anchors"]
+    #: Lines of the levels, the finest first.
+    reads: Annotated[Reads, Field(min_length=1)]
+    classes: Classes = 80
+    #: Anchors at each position.
+    anchors: Annotated[int, values.whole(1, 16)] = 3
+
+
+class Keypoints(Model):
+    """A heatmap of each class, sizes and offsets at its peaks: 3×3, then 1×1.
+
+    Source: CenterNet (Zhou, Wang & Krähenbühl 2019, arXiv:1904.07850, section 5).
+    """
+
+    kind: Literal["keypoints"]
+    #: The line that it reads; left out, the last one.
+    reads: Reads = ()
+    classes: Classes = 80
+    #: Of the 3×3 of each branch.
+    channels: Channels = 64
+
+
+OUTPUTS: dict[str, type[Model]] = {
+    "classify": Classify,
+    "segment": Segment,
+    "yolo": Yolo,
+    "yolo_anchors": YoloAnchors,
+    "keypoints": Keypoints,
+}
+
+
+def output_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, or one
+    """The class of an output, by its kind; None where it has none."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    kind = getattr(value, "kind", kind)
+    found = OUTPUTS.get(kind) if isinstance(kind, str) else None
+    return None if found is None else found.__name__
+
+
+AnyOutput = Classify | Segment | Yolo | YoloAnchors | Keypoints
+Output = Annotated[
+    Annotated[Classify, Tag("Classify")]
+    | Annotated[Segment, Tag("Segment")]
+    | Annotated[Yolo, Tag("Yolo")]
+    | Annotated[YoloAnchors, Tag("YoloAnchors")]
+    | Annotated[Keypoints, Tag("Keypoints")],
+    Discriminator(output_kind),
+]
+
+
+def lines_of_output(output: AnyOutput) -> Steps:
+    """The steps that it sends through what it reads."""
+    return output.layers if isinstance(output, Classify | Segment) else ()
+
+
+def of_levels(output: AnyOutput) -> bool:
+    """Whether it reads a line for each of several levels."""
+    return isinstance(output, Yolo | YoloAnchors)
+
+
+def faults(output: AnyOutput) -> Iterator[Fault]:
+    """More lines than it can read."""
+    if not of_levels(output) and len(output.reads) > 1:
+        message = f"expected one line, got {len(output.reads)}; join them before"
+        yield Fault(("reads",), message)

@@ -1,0 +1,212 @@
+"""Small networks of plain torch, of the kinds that papers have."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def conv(c_in: int, c_out: int, k: int = 1, s: int = 1, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(c_in, c_out, k, s, k // 2, groups=groups, bias=False)
+
+
+def unit(  # noqa: PLR0913 - those of a convolution
+    c_in: int,
+    c_out: int,
+    k: int = 1,
+    s: int = 1,
+    groups: int = 1,
+    *,
+    act: bool = True,
+) -> nn.Sequential:
+    layers = [conv(c_in, c_out, k, s, groups), nn.BatchNorm2d(c_out)]
+    return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if act else []))
+
+
+class Squeeze(nn.Module):
+    """Squeeze-and-excitation to a share of its own channels."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate = self.expand(torch.relu(self.reduce(self.pool(x))))
+        return torch.sigmoid(gate) * x
+
+
+class Residual(nn.Module):
+    """layers(x) + shortcut(x), an activation after both or not."""
+
+    def __init__(
+        self, layers: nn.Module, shortcut: nn.Module | None = None, *, act: bool = True
+    ) -> None:
+        super().__init__()
+        self.layers, self.shortcut, self.act = layers, shortcut, act
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        beside = x if self.shortcut is None else self.shortcut(x)
+        out = self.layers(x)
+        out += beside
+        return torch.relu_(out) if self.act else out
+
+
+class Dense(nn.Module):
+    """Layers that each read all maps before them."""
+
+    def __init__(self, c_in: int, growth: int, repeats: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm2d(c_in + k * growth),
+                nn.ReLU(),
+                conv(c_in + k * growth, 4 * growth),
+                nn.BatchNorm2d(4 * growth),
+                nn.ReLU(),
+                conv(4 * growth, growth, 3),
+            )
+            for k in range(repeats)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = [x]
+        for layer in self.layers:
+            maps.append(layer(torch.cat(maps, 1)))
+        return torch.cat(maps, 1)
+
+
+class Mixed(nn.Module):
+    """Branches of several kernels, one after the other."""
+
+    def __init__(self, c_in: int, width: int) -> None:
+        super().__init__()
+        self.one = unit(c_in, width)
+        self.three = nn.Sequential(unit(c_in, width), unit(width, 2 * width, 3))
+        self.pooled = nn.Sequential(nn.MaxPool2d(3, 1, 1), unit(c_in, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.one(x), self.three(x), self.pooled(x)], 1)
+
+
+def net(*layers: nn.Module, channels: int, classes: int = 5) -> nn.Sequential:
+    """A stem of 8 channels, these layers, and a classifier."""
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3)]
+    return nn.Sequential(unit(3, 8, 3, 2), *layers, *head, nn.Linear(channels, classes))
+
+
+def plain() -> nn.Module:
+    return net(unit(8, 16, 3, 2), unit(16, 16, 3), unit(16, 24, (3)), channels=24)
+
+
+def basic() -> nn.Module:
+    def block(c_in: int, c: int, s: int) -> nn.Module:
+        layers = nn.Sequential(unit(c_in, c, 3, s), unit(c, c, 3, act=False))
+        same = s == 1 and c_in == c
+        return Residual(layers, None if same else unit(c_in, c, 1, s, act=False))
+
+    return net(
+        block(8, 8, 1), block(8, 8, 1), block(8, 16, 2), block(16, 16, 1), channels=16
+    )
+
+
+def bottleneck() -> nn.Module:
+    def block(c_in: int, c: int, s: int) -> nn.Module:
+        layers = nn.Sequential(
+            unit(c_in, c // 2),
+            unit(c // 2, c // 2, 3, s, groups=c // 8),
+            Squeeze(c // 2, c_in // 4),
+            unit(c // 2, c, act=False),
+        )
+        same = s == 1 and c_in == c
+        return Residual(layers, None if same else unit(c_in, c, 1, s, act=False))
+
+    return net(block(8, 16, 2), block(16, 16, 1), block(16, 32, 2), channels=32)
+
+
+def inverted() -> nn.Module:
+    def block(c_in: int, c: int, s: int, expand: int) -> nn.Module:
+        mid = c_in * expand
+        layers = nn.Sequential(
+            *([unit(c_in, mid)] if expand > 1 else []),
+            unit(mid, mid, 5, s, groups=mid),
+            Squeeze(mid, mid // 4),
+            unit(mid, c, act=False),
+        )
+        return Residual(layers, act=False) if s == 1 and c == c_in else layers
+
+    return net(
+        block(8, 8, 1, 1),
+        block(8, 16, 2, 4),
+        block(16, 16, 1, 4),
+        block(16, 24, 1, 6),
+        unit(24, 40),
+        channels=40,
+    )
+
+
+def fused() -> nn.Module:
+    def block(c_in: int, c: int, s: int, expand: int) -> nn.Module:
+        mid = c_in * expand
+        layers = nn.Sequential(unit(c_in, mid, 3, s), unit(mid, c, act=False))
+        return Residual(layers, act=False) if s == 1 and c == c_in else layers
+
+    alone = Residual(unit(8, 8, 3), act=False)
+    return net(alone, block(8, 16, 2, 4), block(16, 16, 1, 4), channels=16)
+
+
+def separable() -> nn.Module:
+    def block(c_in: int, c: int, s: int) -> nn.Module:
+        return nn.Sequential(unit(c_in, c_in, 3, s, groups=c_in), unit(c_in, c))
+
+    return net(block(8, 16, 1), block(16, 32, 2), block(32, 32, 1), channels=32)
+
+
+def dense() -> nn.Module:
+    between = nn.Sequential(
+        nn.BatchNorm2d(32), nn.ReLU(), conv(32, 16), nn.AvgPool2d(2, 2)
+    )
+    return net(
+        Dense(8, 8, 3),
+        between,
+        Dense(16, 8, 2),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        channels=32,
+    )
+
+
+def mixed() -> nn.Module:
+    return net(
+        Mixed(8, 4), Mixed(16, 4), nn.MaxPool2d(3, 2, 1), Mixed(16, 8), channels=32
+    )
+
+
+#: Each, and the blocks that its stages are.
+NETS: dict[Callable[[], nn.Module], list[str]] = {
+    plain: ["conv", "conv", "conv"],
+    basic: ["basic", "basic"],
+    bottleneck: ["bottleneck", "bottleneck"],
+    inverted: ["mbconv", "mbconv", "mbconv"],
+    fused: ["fused_mbconv", "fused_mbconv"],
+    separable: ["separable", "separable"],
+    dense: ["dense", "transition", "dense"],
+    mixed: ["mixed", "max_pool", "mixed"],
+}
+
+
+def sized(*, d: float = 1.0, w: float = 1.0, side: int = 32) -> nn.Module:
+    """3×3 convolutions, as many and as wide as it is told."""
+    assert side % 8 == 0
+    width = int(8 * w)
+    layers = [nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(ceil(2 * d))]
+    first = nn.Conv2d(3, width, 3, 2, 1, bias=False)
+    pool = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(first, *layers, *pool, nn.Linear(width, 5))

@@ -1,0 +1,82 @@
+"""Code that takes multipliers, scaled without a spec of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from effscale.cli import main
+from effscale.errors import UnreachableError
+from effscale.importing.factory import Factory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CODE = "tests.importing.nets:sized"
+TAKES = {"depth": "d", "width": "w", "resolution": "side"}
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, arguments)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_each_network_has_what_its_multipliers_say() -> None:
+    code = Factory(CODE, TAKES, sides=(32, 32))
+    made = code.at(2.0)
+    assert made.name == "sized-phi2"
+    assert made.sides == (40, 40)  # 32 · 1.15² = 42.3, to a multiple of 8
+    assert made.multipliers.depth == pytest.approx(1.44)
+    # 2 · 1.44 layers are 3, 8 · 1.21 channels 9
+    assert made.cost.params == 3 * 9 * 9 + 3 * (9 * 9 * 9) + 10 * 5
+
+
+def test_what_no_keyword_takes_keeps_its_one() -> None:
+    made = Factory(CODE, {"width": "w"}, sides=(32, 32)).at(1.0)
+    assert made.multipliers.depth == 1
+    assert made.multipliers.width == pytest.approx(1.1)
+
+
+def test_scale_shows_the_table_of_specs() -> None:
+    said = "depth=d,width=w,resolution=side"
+    asked = "--as-args", said, "--resolution", "32", "--format", "json"
+    code, out, _ = run("scale", CODE, "--phi", "0..2", *asked)
+    assert code == 0
+    answer = json.loads(out)
+    assert [row["name"] for row in answer["rows"]][1:] == [
+        "sized-phi0",
+        "sized-phi1",
+        "sized-phi2",
+    ]
+    first, *rest = answer["rows"]
+    assert rest[0]["ratio"] == first["ratio"] == 1
+    assert all(row["budget"] == 2 ** row["phi"] for row in rest)
+    assert answer["as_args"] == TAKES
+
+
+def test_fit_finds_the_networks_around_a_cost() -> None:
+    code = Factory(CODE, TAKES, sides=(32, 32))
+    nearest, other = code.fit(3_000_000)
+    assert min(nearest.cost.macs, other.cost.macs) <= 3_000_000
+    assert max(nearest.cost.macs, other.cost.macs) > 3_000_000
+    with pytest.raises(UnreachableError, match="expected to reach 1, got"):
+        Factory(CODE, {}, sides=(32, 32)).fit(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([CODE], "--as-args says which keywords take the multipliers"),
+        (["b0", "--as-args", "width=w"], "--as-args and --arg are for MODULE:CALLABLE"),
+        ([CODE, "--as-args", "height=h"], "expected DIMENSION=KEYWORD of depth, width"),
+    ],
+)
+def test_what_is_not_asked_well_is_refused(
+    arguments: Sequence[str], message: str
+) -> None:
+    code, _, error = run("scale", *arguments)
+    assert code == 2
+    assert message in " ".join(error.split())

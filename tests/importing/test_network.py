@@ -1,0 +1,174 @@
+"""Modules of plain torch as specs: recognised, proved, or refused in one line."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import nn
+
+import effscale as es
+from effscale.errors import TranslationError
+from effscale.growth.multipliers import Multipliers
+from effscale.module.measure import difference, measure_spec
+from tests.importing.nets import NETS, Residual, conv, net, plain, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMAGE = 1, 3, 32, 32
+
+
+@pytest.mark.parametrize("make", NETS, ids=lambda each: each.__name__)
+def test_a_network_becomes_a_spec_of_known_blocks(
+    make: Callable[[], nn.Module],
+) -> None:
+    found = es.from_module(make(), IMAGE)
+    assert [line.block for line in found.spec.stages] == NETS[make]
+    assert found.proof.apart is not None
+    assert found.proof.apart < 1e-12
+    assert es.loads(es.dumps(found.spec)) == found.spec
+    counted = es.count(found.spec)
+    assert found.spec.expected is not None
+    assert found.spec.expected.params == counted.params
+
+
+@pytest.mark.parametrize("make", NETS, ids=lambda each: each.__name__)
+def test_what_was_imported_scales(make: Callable[[], nn.Module]) -> None:
+    spec = es.from_module(make(), IMAGE).spec
+    for multipliers in (Multipliers(width=1.3), Multipliers(1.2, 1.1, 1.5)):
+        if multipliers.depth > 1 and all(line.times is None for line in spec.stages):
+            continue
+        wider = es.scale(spec, multipliers)
+        assert difference(wider, measure_spec(wider, "torch")) is None
+
+
+def test_weights_of_the_original_load_by_the_mapping() -> None:
+    module = plain().eval()
+    found = es.from_module(module, IMAGE)
+    ours, theirs = es.build(found.spec).eval(), module.state_dict()
+    missing, unknown = ours.load_state_dict(
+        {name: theirs[other] for name, other in found.mapping.items()}, strict=False
+    )
+    assert not unknown
+    assert all(name.endswith("num_batches_tracked") for name in missing)
+    image = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(ours(image), module(image))
+
+
+def test_the_module_stays_as_it_is() -> None:
+    module = plain().train()
+    before = copy.deepcopy(module.state_dict())
+    kept = {name: id(each) for name, each in module.named_parameters()}
+    es.from_module(module, IMAGE)
+    assert module.training
+    assert {name: id(each) for name, each in module.named_parameters()} == kept
+    for name, each in module.state_dict().items():
+        assert torch.equal(each, before[name])
+
+
+class _Reads(nn.Module):
+    """Goes another way for dark images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = plain()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x if x.sum() > 0 else -x)
+        return found
+
+
+class _Raises(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise ValueError(f"no {x.shape[1]} channels\nhere")
+
+
+class _Crossed(nn.Module):
+    """A map that two branches read, each at its own place."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = torch.relu(x), torch.sigmoid(x)
+        return (a + b) + (a + torch.relu(b))
+
+
+REFUSED: dict[str, tuple[nn.Module, str]] = {
+    "reads data": (
+        _Reads(),
+        "what it does depends on the values that go in, which no spec says",
+    ),
+    "raises": (_Raises(), "tracing it raised ValueError: no 3 channels here"),
+    "crossed": (
+        net(_Crossed(), channels=8),
+        "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
+    ),
+    "operator": (
+        net(nn.ELU(), channels=8),
+        "1 (ELU): cannot be said in a spec: operator elu: one of ",
+    ),
+    "no head": (
+        nn.Sequential(unit(3, 8, 3), unit(8, 8, 3)),
+        "expected a classifier (a mean of all positions, linear layers), found none",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_no_spec_says_is_refused_in_a_line(what: str) -> None:
+    module, message = REFUSED[what]
+    with pytest.raises(TranslationError) as error:
+        es.from_module(module, IMAGE)
+    said = str(error.value)
+    assert message in said
+    assert "\n" not in said
+
+
+def test_what_goes_in_is_one_image() -> None:
+    message = "expected one image that goes in, such as 1x3x224x224, got 1x3"
+    with pytest.raises(TranslationError, match=message):
+        es.from_module(plain(), (1, 3))
+
+
+class _Aux(nn.Module):
+    """A second classifier that is there while it is trained alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.aux = plain(), nn.Linear(4, 5)
+
+    def forward(self, x: torch.Tensor) -> Any:  # noqa: ANN401
+        found = self.net(x)
+        return (found, self.aux(x[:, 0, 0, :4])) if self.training else found
+
+
+def test_params_that_are_not_read_are_said() -> None:
+    proof = es.from_module(_Aux(), IMAGE).proof
+    assert proof.holds
+    assert proof.unread == {"aux": 25}
+
+
+class _Silent(nn.Module):
+    """A stretch that cannot be told from the trace: its weights are at rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net(
+            Residual(nn.Sequential(unit(8, 8, 3), conv(8, 8), nn.BatchNorm2d(8))),
+            channels=8,
+        )
+        for each in self.net.modules():
+            if isinstance(each, nn.BatchNorm2d):
+                nn.init.zeros_(each.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x)
+        return found
+
+
+def test_weights_at_rest_are_shaken_before_outputs_are_compared() -> None:
+    """Else every norm would put out zeros, and any two networks the same."""
+    found = es.from_module(_Silent(), IMAGE)
+    assert found.proof.holds

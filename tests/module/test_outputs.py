@@ -1,0 +1,125 @@
+"""Networks that branch and come back, against torch written by hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import effscale as es
+from effscale.module.build import Detections
+from effscale.spec.loading import loads
+
+pytestmark = pytest.mark.torch
+
+SMALL = """
+name: small
+resolution: [64, 96]
+stem: {kernel: 3, stride: 2, channels: 8}
+stages:
+- {name: p2, block: conv, kernel: 3, stride: 2, channels: 8}
+- {name: p3, block: conv, kernel: 3, stride: 2, channels: 16}
+outputs:
+"""
+
+
+def double(c_in: int, c_out: int) -> nn.Sequential:
+    """Two 3×3 convolutions with batch norm and ReLU."""
+    layers: list[nn.Module] = []
+    for before in (c_in, c_out):
+        conv = nn.Conv2d(before, c_out, 3, padding=1, bias=False)
+        layers += [conv, nn.BatchNorm2d(c_out, eps=1e-5), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class UNet(nn.Module):
+    """Figure 1 of the paper, padded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wide = [64, 128, 256, 512, 1024]
+        self.first = double(3, 64)
+        self.down = nn.ModuleList(map(double, wide, wide[1:]))
+        pairs = [(b, a) for a, b in pairwise(wide)][::-1]
+        self.up = nn.ModuleList(
+            nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2), double(b, a)])
+            for b, a in pairs
+        )
+        self.last = nn.Conv2d(64, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of each pixel."""
+        maps = [self.first(x)]
+        for each in self.down:
+            maps.append(each(nn.functional.max_pool2d(maps[-1], 2)))
+        y = maps.pop()
+        for up in self.up:
+            transposed, both = [*up.children()]
+            y = both(torch.cat([maps.pop(), transposed(y)], dim=1))
+        return self.last(y)  # type: ignore[no-any-return]
+
+
+def test_unet_is_the_one_written_by_hand() -> None:
+    ours, theirs = es.build(es.load("unet")).eval(), UNet().eval()
+    pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
+    assert all(a.shape == b.shape for a, b in pairs)
+    names = theirs.state_dict().keys()
+    state = dict(zip(names, ours.state_dict().values(), strict=True))
+    theirs.load_state_dict(state)
+    image = torch.randn(1, 3, 32, 48)
+    with torch.no_grad():
+        assert torch.equal(ours(image), theirs(image))
+
+
+def outputs(text: str) -> Any:  # noqa: ANN401 - by its kind
+    """What the small network with these outputs makes of an image."""
+    return es.build(loads(SMALL + text)).eval()(torch.randn(2, 3, 64, 96))
+
+
+def test_a_single_output_is_what_the_network_puts_out() -> None:
+    assert outputs("  sort: {kind: classify, classes: 7}").shape == (2, 7)
+
+
+def test_segments_are_of_the_size_of_the_image() -> None:
+    assert outputs("  mask: {kind: segment, classes: 4}").shape == (2, 4, 64, 96)
+
+
+def test_several_outputs_go_by_their_names() -> None:
+    found = outputs("  mask: {kind: segment}\n  sort: {kind: classify, reads: p2}")
+    assert [*found] == ["mask", "sort"]
+
+
+def test_yolo_puts_out_classes_and_boxes_by_level() -> None:
+    found = outputs("  find: {kind: yolo, reads: [p2, p3], classes: 5, bins: 4}")
+    assert isinstance(found, Detections)
+    assert [each.shape[1:] for each in found.classes] == [(5, 16, 24), (5, 8, 12)]
+    assert [each.shape[1:] for each in found.boxes] == [(16, 16, 24), (16, 8, 12)]
+
+
+def test_one_box_an_object_is_told_beside_many() -> None:
+    many, one = outputs("  find: {kind: yolo, reads: p3, one_to_one: true}")
+    assert all(map(torch.equal, many.boxes, one.boxes)) is False
+    assert [each.shape for each in many.boxes] == [each.shape for each in one.boxes]
+
+
+def test_bins_are_fixed_and_the_same_for_all_levels() -> None:
+    net = es.build(loads(f"{SMALL}  find: {{kind: yolo, reads: [p2, p3], bins: 4}}"))
+    fixed = [each for each in net.parameters() if not each.requires_grad]
+    assert [each.flatten().tolist() for each in fixed] == [[0, 1, 2, 3]]
+
+
+def test_anchors_are_told_of_by_level() -> None:
+    found = outputs("  find: {kind: yolo_anchors, reads: [p2, p3], classes: 5}")
+    assert [each.shape[1:] for each in found] == [(30, 16, 24), (30, 8, 12)]
+
+
+def test_keypoints_are_a_heatmap_sizes_and_offsets() -> None:
+    found = outputs("  peaks: {kind: keypoints, reads: p3, classes: 2}")
+    assert {name: each.shape[1] for name, each in found.items()} == {
+        "heatmap": 2,
+        "sizes": 2,
+        "offsets": 2,
+    }
