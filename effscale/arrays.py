@@ -94,6 +94,15 @@ def maximum(low: Any, value: Any) -> Any:  # noqa: ANN401
     return value.clip(low) if is_array(value) else max(low, value)
 
 
+def larger(a: Any, b: Any) -> Any:  # noqa: ANN401
+    """The larger of two, of arrays entry by entry."""
+    if is_array(a) or is_array(b):
+        import numpy as np
+
+        return np.maximum(a, b)
+    return max(a, b)
+
+
 def where(condition: Any, then: Any, otherwise: Any) -> Any:  # noqa: ANN401
     """`then` where the condition holds, `otherwise` elsewhere."""
     if is_array(condition):

@@ -53,3 +53,22 @@ def human(number: float, digits: int = 3) -> str:
     sign = "-" if number < 0 else ""
     scaled = Decimal(mantissa).scaleb(power)
     return f"{sign}{scaled:.{decimals}f} {_LETTERS[group]}".rstrip()
+
+
+def in_bytes(value: float) -> str:
+    """Bytes, in thousands: `12.6 MB`."""
+    said = human(value)
+    return f"{said}B" if " " in said else f"{said} B"
+
+
+#: The least number that three digits show as 1.
+_ONE = 0.9995
+
+
+def in_seconds(value: float) -> str:
+    """A time to three digits: 0.0602 → `60.2 ms`."""
+    scales = (("s", 1.0), ("ms", 1e3), ("µs", 1e6))
+    unit, scale = next((each for each in scales if value * each[1] >= _ONE), scales[-1])
+    scaled = value * scale
+    decimals = 2 if scaled < 10 * _ONE else 1 if scaled < 100 * _ONE else 0
+    return f"{scaled:.{decimals}f} {unit}"

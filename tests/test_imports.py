@@ -26,6 +26,7 @@ BESIDE = {
     "errors",
     "extras",
     "markup",
+    "limit",
     "quantity",
     "version",
 }
@@ -42,6 +43,7 @@ HOMES = {
 HEAVY = set().union(*HOMES.values())
 #: Modules that one other module imports, of the same room, and why they are not in it.
 REASONS = {
+    "cli.limits": "options that grid will have, too",
     "check.structure": "a family of rules",
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",

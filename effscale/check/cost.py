@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from effscale.check.reading import TOO_LARGE
 from effscale.check.rule import Rule, replaced
+from effscale.cost.figures import Running
 from effscale.errors import EffscaleError
-from effscale.quantity import human, parse
+from effscale.limit import FIGURES, UNITS, parse
+from effscale.quantity import human
+from effscale.spec.models import Budget
 from effscale.spec.references import MAX_REPEATED
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from effscale.check.source import Counted, Source
     from effscale.errors import Fault, Place
+    from effscale.limit import Limit
     from effscale.spec.models import Spec
 
 IMPOSSIBLE = Rule(
@@ -44,9 +48,11 @@ BUDGET = Rule(
     "EFF302",
     "over-budget",
     "error",
-    "The network costs more than its `budget:` allows.",
+    "The network costs other than its `budget:` allows.",
     "A budget is what the network has to run within; here a change that breaks it is "
-    "seen before it is merged.",
+    "seen before it is merged. Limits are at most, `<= 400M`, at least, or about, "
+    "`= 1.5G within 5 %`; of MACs, params, activations, and of memory, `<= 64MB` of "
+    "weights and maps for `batch:` images of `dtype:`.",
     "budget: {macs: <= 380M}    # B0 has 385,814,752",
     "budget: {macs: <= 400M}",
 )
@@ -147,19 +153,36 @@ def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
             edits = (replaced(source.root.at(where), found),)
             message = f"expected {stated:,} (the file's own figure), counted {found:,}"
             yield EXPECTED.at(source, where, message, edits=edits)
-    for name in ("macs", "params", "activations"):
-        limit = getattr(spec.budget, name, None)
-        found = int(getattr(cost, name))
-        if limit is not None and found > (most := parse(limit.removeprefix("<="))):
-            message = f"expected at most {human(most)}, counted {_over(found, most)}"
+    budget = spec.budget or Budget()
+    for name in FIGURES:
+        stated = getattr(budget, name, None)
+        if stated is None:
+            continue
+        limit = parse(name, stated)
+        found = int(running(budget).figure(name, spec, cost))
+        if not limit.admits(found):
+            message = f"expected {_wanted(limit)}, counted {_beside(found, limit)}"
             yield BUDGET.at(source, (*place, "budget", name), message)
 
 
-def _over(found: int, most: int) -> str:
-    """A figure, and by how much it is over what it may be at most."""
-    if not most or found >= 2 * most:
+def running(budget: Budget) -> Running:
+    """How a budget's network is meant to run."""
+    return Running(budget.batch or 1, budget.dtype or "float32")
+
+
+def _wanted(limit: Limit) -> str:
+    """What a limit expects, in words: `at most 400 M`."""
+    show = UNITS[limit.figure].show
+    words = {"<=": "at most ", ">=": "at least ", "=": ""}
+    within = "" if limit.within is None else f" within {100 * limit.within:g} %"
+    return f"{words[limit.sign]}{show(limit.value)}{within}"
+
+
+def _beside(found: int, limit: Limit) -> str:
+    """A figure, and how far it is from what a limit states."""
+    if found >= 2 * limit.value:
         return f"{found:,}"
-    return f"{found:,} ({100 * (found / most - 1):+.2g} %)"
+    return f"{found:,} ({100 * (found / limit.value - 1):+.2g} %)"
 
 
 def _product(source: Source, spec: Spec) -> Iterator[Fault]:

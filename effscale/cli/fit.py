@@ -3,26 +3,72 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import code as of_code
-from effscale.cli import options
+from effscale.cli import limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.types import QUANTITIES, QUANTITY, Range
+from effscale.cli.types import Parsed, Range
 from effscale.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from effscale.cli.limits import Limits
     from effscale.cli.options import F
     from effscale.importing.factory import Factory
-    from effscale.search.fit import Found, Limits
+    from effscale.limit import Figure
+    from effscale.search.asked import Asked, Bounds
+    from effscale.search.fit import Answer
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
+
+#: What the largest network can be the largest in.
+MOST = ("macs", "params", "activations")
+#: How far from a target networks of --free are looked at, unless --within says so.
+NEAR = 0.05
+
+
+def hold(text: str) -> frozenset[str]:
+    """`resolution`, or several with commas: what stays as the baseline has it."""
+    from effscale.search.asked import HELD
+
+    found = [each.strip() for each in text.split(",")]
+    if not set(found) <= set(HELD):
+        raise ValueError(f"{', '.join(HELD)}, or several with commas")
+    return frozenset(found)
+
+
+def share(text: str) -> float:
+    """`5%` as a share."""
+    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,9})?) ?%", text.strip())
+    if match is None:
+        raise ValueError("per cent such as 5%")
+    return float(match[1]) / 100
+
+
+def bounds(  # noqa: PLR0913 - options
+    *,
+    max_resolution: int | None,
+    min_resolution: int | None,
+    min_depth: float,
+    max_depth: float,
+    min_width: float,
+    max_width: float,
+    hold: frozenset[str] | None,
+) -> Bounds:
+    """Where to look."""
+    from effscale.search.asked import Bounds
+
+    sides = max_resolution, min_resolution
+    return Bounds(
+        *sides, min_depth, max_depth, min_width, max_width, hold or frozenset()
+    )
 
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
@@ -31,28 +77,39 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
     )
 
 
+def _pixels(name: str, text: str) -> Callable[[F], F]:
+    return click.option(name, type=click.IntRange(1), metavar="N", help=text)
+
+
 @click.command("fit", cls=Command)
 @options.spec_argument(default="b0")
-@titled("The cost to meet")
 @titled("Budget")
-@click.option(
-    "--macs",
-    type=QUANTITIES,
-    required=True,
-    help="The cost to meet: 1.5G; several with commas give a family.",
+@limits.limit_options(
+    "MACs to meet, 1.5G, or a limit: '<= 300M', '>= 100M', '= 1.5G within 5 %'; "
+    "several with commas give a family.",
+    several=True,
 )
-@options.tolerance_option
+@click.option(
+    "--most",
+    type=click.Choice(MOST),
+    help="Within limits, the largest network by this figure.  [default: macs]",
+)
+@click.option(
+    "--within",
+    type=Parsed("P%", share),
+    help="Exit 1 unless the nearest is as close as this to the cost to meet: 5%.",
+)
 @titled("Search")
 @click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
 @options.strategy_option("The ray to search, as in effscale scale.")
-@click.option("--params", type=QUANTITY, help="At most so many parameters: 8M.")
-@click.option("--activations", type=QUANTITY, help="At most so many activations: 20M.")
 @click.option(
-    "--max-resolution",
-    type=click.IntRange(1),
-    metavar="N",
-    help="At most so many pixels on the longer side.",
+    "--hold",
+    type=Parsed("NAME[,NAME…]", hold),
+    help="What stays as the baseline has it: depth, width, resolution, or aspect, the "
+    "image's width over its height.",
 )
+@_pixels("--max-resolution", "At most so many pixels on the longer side.")
+@_pixels("--min-resolution", "At least so many pixels on the shorter side.")
 @_multiplier("--min-depth", 0.0, "Depth multiplier, at least.")
 @_multiplier("--max-depth", math.inf, "Depth multiplier, at most.")
 @_multiplier("--min-width", 0.0, "Width multiplier, at least.")
@@ -68,66 +125,70 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
 @options.measure_option(default="none")
 @options.output_options
 @options.verbosity
-@options.gathered(code=of_code.factory, request=Request)
+@options.gathered(
+    code=of_code.factory, wanted=limits.Limits, bounds=bounds, request=Request
+)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
     code: Factory | None,
-    macs: list[int],
-    tolerance: float,
+    wanted: Limits,
+    most: Figure | None,
+    within: float | None,
     free: bool,
     strategy: list[str],
+    bounds: Bounds,
     top: int,
     request: Request,
-    **given: Any,  # noqa: ANN401 - by the names that `Limits` has
 ) -> None:
     """Find the variant that costs what one can pay.
 
     The inverse of scale. Rounding makes the reachable networks finitely many, so the
-    answer is exact: the φ whose network is nearest to the cost (any φ of the interval
-    gives the same one), the nearest below and the nearest above. With --free, every
-    distinct network within bounds is counted: the nearest, the one closest to the ray,
-    and the Pareto front of params against activations. Exits 1 if nothing is within
-    the tolerance.
+    answer is exact. Of a cost to meet it is the network that is nearest (any φ of the
+    interval gives the same one), and the nearest on the other side; within limits it is
+    the largest network, and the next larger one that breaks some. It says which limits
+    bind: without any one of them a better network would be within the others. With
+    --free, every distinct network within bounds is counted, not those of the ray alone.
+
+    Exits 1 if nothing is within the limits, naming the nearest miss of each, or nothing
+    as close to a cost as --within asks.
 
     \b
       effscale fit --macs 1.5G
-      effscale fit --macs 1.5G --free --params 8M --activations 20M
+      effscale fit --macs '<= 300M' --params '<= 4M' --memory '<= 64MB'
+      effscale fit --macs '<= 1G' --resolution 192x320 --hold resolution
+      effscale fit --macs 1.5G --free --params '<= 8M' --activations '<= 20M'
       effscale fit --macs 0.4G,0.7G,1G,1.8G,4.4G,10G,19G,37G
       effscale fit --macs 600M --output small.yaml
 
     An --output file named .yaml gets the nearest network as a spec of its own.
     """
+    asked = wanted.asked(most, within)
     if code is not None:
-        _code(code, macs, tolerance, strategy, request)
+        _code(code, asked, strategy, request)
         return
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
     from effscale.report.scaling import resolved
-    from effscale.search.fit import Limits
 
-    limits = Limits(**given)
-    as_spec = request.wants_spec(len(macs))
+    as_spec = request.wants_spec(len(asked))
     if (
         len(strategy) > 1
         or strategy == ["all"]
-        or (free and (len(macs) > 1 or strategy != ["compound"]))
+        or (free and (len(asked) > 1 or strategy != ["compound"]))
     ):
         raise click.UsageError("--free and --strategy take one ray and one cost")
     baseline = request.read(spec)
     if free:
-        found, searched, left = _off_ray(baseline, macs[0], limits, tolerance, request)
+        answers, searched, left = _off_ray(baseline, asked[0], bounds, request)
     else:
-        found, searched, left = _on_ray(baseline, macs, limits, strategy[0])
-    every = found
-    if len(macs) > 1:  # the others are named where they are missed
-        found = [each for each in every if each.role == "nearest"]
-    specs = [each.variant.spec for each in found]
+        answers, searched, left = _on_ray(baseline, asked, bounds, strategy[0])
+    networks = [each for answer in answers for each in report.shown(answer, answers)]
+    specs = [each.variant.spec for each in networks]
     measured = request.measured(specs)
     shown = report.report(
         baseline,
-        found,
-        asked=_asked(macs, tolerance),
+        answers,
         searched=searched,
         left=left,
         measured=measured,
@@ -136,103 +197,124 @@ def command(  # noqa: PLR0913 - options
     )
     request.deliver(shown, to_file=not as_spec)
     elsewhere = "" if free else growth_of(baseline).elsewhere
-    _within(every, macs, tolerance, elsewhere)
-    if as_spec:
-        request.write(resolved(baseline, found[0].variant))
+    _within(answers, elsewhere)
+    if as_spec and answers[0].best is not None:
+        request.write(resolved(baseline, answers[0].best.variant))
     request.prove(specs, measured)
 
 
 def _code(
-    code: Factory,
-    macs: list[int],
-    tolerance: float,
-    strategy: list[str],
-    request: Request,
+    code: Factory, asked: Sequence[Asked], strategy: list[str], request: Request
 ) -> None:
     """The networks of the code that are nearest to a cost.
 
     Raises:
-        UnreachableError: if none is within the tolerance.
+        UnreachableError: if none is as close as it is to be.
     """
     from effscale.report import factory
 
-    if len(macs) > 1 or len(strategy) > 1:
-        raise click.UsageError("code is fitted to one cost, on one ray")
+    goal, within = asked[0].goal, asked[0].within
+    plain = goal.figure == "macs" and goal.target is not None and not asked[0].limits
+    if len(asked) > 1 or len(strategy) > 1 or not plain:
+        raise click.UsageError("code is fitted to one cost in MACs, on one ray")
+    macs = int(goal.target or 0)
     with of_code.aside():
-        base, found = code.at(0.0), code.fit(macs[0], strategy[0])
-    shown = factory.fitted(code, base, found, macs=macs[0], units=request.units)
+        base, found = code.at(0.0), code.fit(macs, strategy[0])
+    shown = factory.fitted(code, base, found, macs=macs, units=request.units)
     request.deliver(shown)
     nearest = shown.data["rows"][0]
-    if abs(nearest["deviation"]) > tolerance:
+    if within is not None and abs(nearest["deviation"]) > within:
         off = f"the nearest is {nearest['deviation']:+.1%} off, φ {nearest['phi']:.4g}"
         raise UnreachableError(
-            f"{code.reference}: none within {100 * tolerance:g} %; {off}"
+            f"{code.reference}: none within {100 * within:g} %; {off}"
         )
 
 
 def _on_ray(
-    baseline: Spec, macs: list[int], limits: Limits, strategy: str
-) -> tuple[list[Found], str, LeftOut]:
+    baseline: Spec, asked: Sequence[Asked], bounds: Bounds, strategy: str
+) -> tuple[list[Answer], str, LeftOut]:
     from effscale.search.fit import on_ray, ray
 
-    path = ray(baseline, max(macs), limits, strategy)
-    found = [each for target in macs for each in on_ray(path, target)]
+    path = ray(baseline, asked, bounds, strategy)
+    answers = [on_ray(path, each) for each in asked]
     low, high = path.phi[0], path.end[-1]
     text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
-    return found, text, path.left
+    if bounds.hold:
+        text += f"; {', '.join(sorted(bounds.hold))} held"
+    return answers, text, path.left
 
 
 def _off_ray(
-    baseline: Spec, macs: int, limits: Limits, tolerance: float, request: Request
-) -> tuple[list[Found], str, LeftOut]:
+    baseline: Spec, asked: Asked, bounds: Bounds, request: Request
+) -> tuple[list[Answer], str, LeftOut]:
     from effscale.growth.growth import growth_of
     from effscale.search.off_ray import off_ray
 
+    near = NEAR if asked.within is None else asked.within
     with Bar(1.0, quiet=request.quiet) as bar:
-        answer = off_ray(
-            baseline,
-            macs,
-            limits,
-            tolerance,
-            lambda share: bar.advance(share, "counting"),
+        found = off_ray(
+            baseline, asked, bounds, near, lambda share: bar.advance(share, "counting")
         )
-    text = f"{answer.enumerated:,} networks off the ray, {answer.within:,} within it"
+    names = ("depth", "width", "resolution")
+    where = ", ".join(
+        f"{name} × {low:.3g} to {high:.3g}" if low < high else f"{name} × {low:g}"
+        for name, (low, high) in zip(names, found.ranges, strict=True)
+    )
+    text = f"every network of {where}: {found.enumerated:,}"
+    if asked.goal.target is not None:
+        text += f", {found.within:,} within {100 * near:g} %"
     kept = growth_of(baseline).kept
     text += f"; {kept}" if kept else ""
-    return answer.found, text, answer.left
+    return [found.answer], text, found.left
 
 
-def _asked(macs: list[int], tolerance: float) -> str:
-    from effscale.quantity import human
-
-    targets = ", ".join(human(each) for each in macs)
-    return f"{targets} MACs within {100 * tolerance:g} %"
-
-
-def _within(
-    found: list[Found], macs: list[int], tolerance: float, elsewhere: str
-) -> None:
-    """Raise if a target has nothing within tolerance, the nearest named.
+def _within(answers: Sequence[Answer], elsewhere: str) -> None:
+    """Raise if limits leave nothing, or a target has nothing as close as it is to be.
 
     `elsewhere` are the options that may find a cheaper one, if there are any.
     """
-    from effscale.quantity import human
-
-    lines = []
-    for target in macs:
-        mine = [each for each in found if each.target == target]
-        if any(abs(each.deviation) <= tolerance for each in mine):
-            continue
-        near = ", ".join(
-            f"{human(int(each.cost.macs), 4)} ({each.deviation:+.1%})"
-            for each in mine
-            if each.role not in {"closest", "front"}
-        )
-        what = f"nearest: {near}" if near else "the limits leave none"
-        if near and elsewhere and all(each.deviation > 0 for each in mine):
-            what += f"; the ray has none that is cheaper: try {elsewhere}"
-        lines.append(
-            f"no variant costs {human(target)} within {100 * tolerance:g} %; {what}"
-        )
+    lines = [line for each in answers if (line := _missed(each, elsewhere))]
     if lines:
         raise UnreachableError("\n".join(lines))
+
+
+def _missed(answer: Answer, elsewhere: str) -> str:
+    """What an answer misses, and by how much; nothing if it is as it was to be."""
+    from effscale.limit import UNITS, exactly
+
+    goal, within = answer.asked.goal, answer.asked.within
+    show = UNITS[goal.figure].show
+    if answer.best is None:
+        return _misses(answer)
+    off = answer.best.deviation
+    if goal.target is None or off is None or within is None or abs(off) <= within:
+        return ""
+    sides = [
+        each for each in answer.found if each.role in {"nearest", "below", "above"}
+    ]
+    near = ", ".join(
+        f"{exactly(goal.figure, each.figures[goal.figure])} ({each.deviation:+.1%})"
+        for each in sides
+    )
+    what = f"nearest: {near}"
+    if elsewhere and all((each.deviation or 0) > 0 for each in sides):
+        what += f"; the ray has none that is cheaper: try {elsewhere}"
+    wanted = f"{show(goal.target)} within {100 * within:g} %"
+    return f"no variant costs {wanted}; {what}"
+
+
+def _misses(answer: Answer) -> str:
+    """That nothing is within the limits, and the nearest miss of each."""
+    from effscale.limit import title
+
+    limits = answer.asked.limits
+    if not answer.misses:
+        return f"no network is within {', '.join(map(str, limits)) or 'the bounds'}"
+    lines = [f"no network is within {', '.join(map(str, limits))}"]
+    for each in answer.misses:
+        beyond = [m for m in limits if not m.admits(each.figures[m.figure])]
+        said = ", ".join(
+            f"{title(m.figure)} {m.beside(each.figures[m.figure])}" for m in beyond
+        )
+        lines.append(f"nearest miss: {each.variant.spec.name} has {said}")
+    return "; ".join(lines)

@@ -28,7 +28,9 @@ from effscale.errors import TrainError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from effscale.spec.models import Spec
     from effscale.train.batches import Data
+    from effscale.train.devices import Share
     from effscale.train.recipe import Optimizer, Precision, Recipe
     from effscale.train.trainer import Training
 
@@ -97,6 +99,7 @@ class Machine:
     """What a training may use of a machine."""
 
     device: str
+    devices: int
     threads: int | None
     workers: int | None
 
@@ -109,6 +112,48 @@ class Machine:
             return self.workers
         wanted = (os.cpu_count() or 1) if kind == "cuda" else max(1, threads // 2)
         return min(wanted, MOST_WORKERS)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What each of several processes needs to know of a training that they share."""
+
+    spec: str  #: as YAML
+    data: str
+    recipe: Recipe
+    machine: Machine
+    threads: int
+    file: Path | None
+    until: int | None
+
+    def training(self, network: Spec, images: Data, share: Share) -> Training:
+        """The training of one of them."""
+        from effscale.train.devices import of_rank
+        from effscale.train.recipe import device_of
+        from effscale.train.trainer import Training
+
+        device = of_rank(device_of(self.machine.device), share)
+        return Training(
+            network,
+            images,
+            self.recipe,
+            device=device,
+            workers=self.machine.readers(device.type, self.threads),
+            file=self.file,
+            until=self.until,
+            share=share,
+        )
+
+    def __call__(self, share: Share) -> None:
+        """Train along, in a process that is not the first."""
+        from effscale.spec.loading import loads
+        from effscale.train.recipe import use_threads
+        from effscale.train.sources import data_of
+
+        use_threads(self.threads)
+        network, images = loads(self.spec), data_of(self.data)
+        for _ in self.training(network, images, share).run():
+            pass
 
 
 @click.command("train", cls=Command)
@@ -229,6 +274,13 @@ class Machine:
     help="cpu, cuda or cuda:1; auto is CUDA where there is one.",
 )
 @click.option(
+    "--devices",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    default=1,
+    help="Share each batch among so many GPUs; of the CPU, processes.",
+)
+@click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
@@ -301,11 +353,12 @@ def command(  # noqa: PLR0913 - options
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --output my.json
     """
     from effscale.report.train import data_lines, report
+    from effscale.spec.dumping import dumps
+    from effscale.train.devices import together
     from effscale.train.recipe import device_of, precision_of, use_threads
     from effscale.train.sources import DIGITS, data_of, fitted
-    from effscale.train.trainer import Training
 
-    threads = use_threads(machine.threads)
+    threads = use_threads(machine.threads, machine.devices)
     device = device_of(machine.device)
     images = data_of(data)
     network = fitted(request.read(spec), images, classes)
@@ -314,18 +367,19 @@ def command(  # noqa: PLR0913 - options
             options.note(line)
     if check_data:
         _check(images, quiet=request.quiet)
-    training = Training(
-        network,
-        images,
-        learning.recipe(
-            len(images.train.labels), precision_of(learning.precision, device)
-        ),
-        device=device,
-        workers=machine.readers(device.type, threads),
+    precision = precision_of(learning.precision, device)
+    part = Part(
+        dumps(network),
+        data,
+        learning.recipe(len(images.train.labels), precision),
+        machine,
+        threads=threads,
         file=_file(checkpoint, request.output),
         until=until,
     )
-    _run(training, quiet=request.quiet, seconds=time_limit)
+    with together(machine.devices, device, part) as share:
+        training = part.training(network, images, share)
+        _run(training, quiet=request.quiet, seconds=time_limit)
     request.deliver(report(network, training.outcome()))
 
 

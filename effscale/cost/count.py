@@ -150,28 +150,44 @@ def _guard(spec: Spec) -> None:
     products that wrapped on the way are right again once the result fits.)
     """
     try:
-        bound = total(network(_converted(spec, lambda array: int(array.max()))))
+        bound = total(network(converted(spec, lambda array: int(array.max()))))
     except LayerError:  # the widest groups need not divide the most channels
         bound = Cost(INT64_MAX + 1)
     if max(int(each) for each in vars(bound).values()) <= INT64_MAX:
         return
-    exact = total(network(_converted(spec, lambda array: array.astype(object))))
+    exact = total(network(converted(spec, lambda array: array.astype(object))))
     for name, counts in vars(exact).items():
         highest = counts.max() if is_array(counts) else counts
         if highest > INT64_MAX:
             raise CountError(f"{name}: expected at most 2^63 - 1, counted {highest}")
 
 
-def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+def shape_of(spec: Spec) -> tuple[int, ...]:
+    """The shape that all arrays of a spec broadcast to; none of one network."""
+    shapes: list[tuple[int, ...]] = []
+
+    def note(array: Any) -> Any:  # noqa: ANN401 - an array
+        shapes.append(array.shape)
+        return array
+
+    converted(spec, note)
+    if not shapes:
+        return ()
+    import numpy as np
+
+    return np.broadcast_shapes(*shapes)
+
+
+def converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
     """`value`, a spec or what is in it, with each array converted."""
     if is_array(value):
         return convert(value)
     if isinstance(value, tuple):
-        return tuple(_converted(each, convert) for each in value)
+        return tuple(converted(each, convert) for each in value)
     if isinstance(value, dict):
-        return {name: _converted(each, convert) for name, each in value.items()}
+        return {name: converted(each, convert) for name, each in value.items()}
     if isinstance(value, Model):
-        parts = {name: _converted(each, convert) for name, each in value}
+        parts = {name: converted(each, convert) for name, each in value}
         return value.model_copy(update=parts)
     return value
 

@@ -8,12 +8,15 @@ the way back. Scratch space of kernels is no feature map and not counted.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, assert_never
 
-from effscale.choices import ELEMENT_BYTES
-from effscale.cost.count import leaf_cost, visited
+from effscale.arrays import Int, larger
+from effscale.choices import STORED_BYTES
+from effscale.cost.count import converted, leaf_cost, shape_of, visited
 from effscale.network.combinators import (
     Across,
     Collect,
@@ -26,6 +29,7 @@ from effscale.network.combinators import (
     Sequential,
     unrolled,
 )
+from effscale.network.network import network
 from effscale.network.operators.operator import (
     PLAIN,
     PRODUCT,
@@ -39,7 +43,9 @@ from effscale.network.shapes import Shape, merged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from effscale.cost.count import Visit
     from effscale.network.parts import Network
+    from effscale.spec.models import Spec
 
 #: Bytes of an index, or of two numbers in single precision.
 WORD_BYTES = 8
@@ -91,25 +97,21 @@ class Memory:
 def memory(net: Network, batch: int = 1, dtype: str = "float32") -> Memory:
     """What `net`, of plain ints, takes for `batch` images at once.
 
-    `dtype` is that of weights and feature maps alike: a key of `ELEMENT_BYTES`.
+    `dtype` is that of weights and feature maps alike: a key of `STORED_BYTES`.
     """
-    size = ELEMENT_BYTES[dtype]
+    size = STORED_BYTES[dtype]
     ops = tape(net)
     parts = []
     for index, (part, _, steps, _) in enumerate(visited(net)):
         own = [op for op in ops if op.part == index]
-        params = sum(int(step.times) * int(leaf_cost(step).params) for step in steps)
-        statistics = sum(
-            int(step.times) * int(step.leaf.buffers) for step in steps if not step.tied
-        )
         macs = sum(int(step.times) * int(leaf_cost(step).macs) for step in steps)
         parts.append(
             PartMemory(
                 name=part.name,
-                weights=size * (params + statistics),
-                activations=size * batch * sum(op.makes.elements for op in own),
-                peak=max((_live(op, batch, size) for op in own), default=0),
-                moved=sum(_moved(op, batch, size) for op in own),
+                weights=int(size * _stored(steps)),
+                activations=int(size * batch * sum(op.makes.elements for op in own)),
+                peak=int(max((_live(op, batch, size) for op in own), default=0)),
+                moved=int(sum(_moved(op, batch, size) for op in own)),
                 macs=batch * macs,
             )
         )
@@ -119,29 +121,123 @@ def memory(net: Network, batch: int = 1, dtype: str = "float32") -> Memory:
         weights=sum(each.weights for each in parts),
         activations=sum(each.activations for each in parts),
         peak=max(each.peak for each in parts),
-        training_peak=training_peak(tape(net, training=True), batch, size),
+        training_peak=int(training_peak(tape(net, training=True), batch, size)),
         moved=sum(each.moved for each in parts),
         macs=sum(each.macs for each in parts),
         parts=tuple(parts),
     )
 
 
-def _bytes(maps: Iterable[Map], batch: int, size: int) -> int:
+def _stored(steps: Iterable[Visit]) -> Int:
+    """Elements of the parameters and the running statistics of some operators."""
+    stored: Int = 0
+    for step in steps:
+        statistics = 0 if step.tied else step.leaf.buffers
+        stored = stored + step.times * (leaf_cost(step).params + statistics)
+    return stored
+
+
+def at_once(spec: Spec, batch: int, dtype: str, *, training: bool = False) -> Int:
+    """Bytes that running `spec` takes: its weights, and the most beside them at once.
+
+    Arrays in the spec give arrays. In training gradients are among it; the state of an
+    optimizer comes to that.
+    """
+    size = STORED_BYTES[dtype]
+    net = network(spec)
+    weights = sum((_stored(each.visits) for each in visited(net)), start=0)
+    return size * weights + _peaks(spec, batch, size, training=training)
+
+
+def _peaks(spec: Spec, batch: int, size: int, *, training: bool) -> Int:
+    """The most bytes beside weights, of each candidate.
+
+    Operators are written out, copy by copy: candidates of one structure at a time.
+    """
+    if not (whole := shape_of(spec)):
+        return _peak(spec, batch, size, training=training)
+    import numpy as np
+
+    structure = [np.broadcast_to(each, whole).ravel() for each in _structure(spec)]
+    rows, which = np.unique(np.array(structure), axis=1, return_inverse=True)
+    found = np.zeros(math.prod(whole), dtype=np.int64)
+    for index in range(rows.shape[1]):
+        here = which.ravel() == index
+
+        def picked(array: Any, here: Any = here) -> Any:  # noqa: ANN401 - numbers
+            some = np.broadcast_to(array, whole).ravel()[here]
+            return int(some[0]) if (some == some[0]).all() else some
+
+        same = converted(spec, picked)
+        found[here] = _peak(same, batch, size, training=training)
+    return found.reshape(whole)
+
+
+def _structure(spec: Spec) -> list[Int]:
+    """What is equal of candidates that have the same operators in the same places.
+
+    Copies of layers, layers that some have and others not, and skips, which blocks have
+    where as many channels come in as go out.
+    """
+    found: list[Int] = [1]
+    for part in network(spec).parts:
+        _note_structure(part.layer, found)
+    widths = [getattr(line, "channels", None) for line in (*spec.stem, *spec.stages)]
+    for before, after in pairwise(widths):
+        if before is not None and after is not None:
+            found.append((before == after) * 1)
+    return found
+
+
+def _note_structure(layer: Layer, found: list[Int]) -> None:
+    match layer:
+        case Repeat(body, number) | Maybe(body, number):
+            found.append(number)
+            _note_structure(body, found)
+        case Across(body):
+            _note_structure(body, found)
+        case Sequential(layers) | Gate(layers):
+            for _, each in layers:
+                _note_structure(each, found)
+        case Residual(layers, shortcut):
+            for _, each in (*layers, *shortcut):
+                _note_structure(each, found)
+        case Graph(nodes=nodes):
+            for node in nodes:
+                _note_structure(node.layer, found)
+        case Operator():
+            pass
+        case _:
+            assert_never(layer)
+
+
+def _peak(spec: Spec, batch: int, size: int, *, training: bool) -> Int:
+    """The most bytes beside weights; numbers other than repeats may be arrays."""
+    ops = tape(network(spec), training=training)
+    if training:
+        return training_peak(ops, batch, size)
+    most: Int = 0
+    for op in ops:
+        most = larger(most, _live(op, batch, size))
+    return most
+
+
+def _bytes(maps: Iterable[Map], batch: int, size: int) -> Int:
     return size * batch * sum({each.number: each.elements for each in maps}.values())
 
 
-def _live(op: Op, batch: int, size: int) -> int:
+def _live(op: Op, batch: int, size: int) -> Int:
     """What there is while an operator runs in inference."""
     maps = _bytes((*op.held, *op.reads, op.makes), batch, size)
     return maps + WORD_BYTES * batch * op.words
 
 
-def _moved(op: Op, batch: int, size: int) -> int:
+def _moved(op: Op, batch: int, size: int) -> Int:
     maps = size * batch * sum(each.elements for each in (*op.reads, op.makes))
     return maps + size * op.params + WORD_BYTES * batch * op.words
 
 
-def training_peak(ops: Sequence[Op], batch: int, size: int) -> int:
+def training_peak(ops: Sequence[Op], batch: int, size: int) -> Int:
     """The most bytes that feature maps and gradients take on the way there and back.
 
     On the way there, whatever the way back needs is kept. On the way back, an operator
@@ -149,30 +245,32 @@ def training_peak(ops: Sequence[Op], batch: int, size: int) -> int:
     what it alone kept is dropped behind it.
     """
     kept = _Kept(batch, size)
-    there = 0
+    there: Int = 0
     for op in ops:
         kept.add(op)
         more = {each.number: each.elements for each in (*op.held, *op.reads, op.makes)}
         loose = sum(n for number, n in more.items() if number not in kept.times)
-        there = max(there, kept.bytes + size * batch * loose)
+        there = larger(there, kept.bytes + size * batch * loose)
     read = {each.number for op in ops for each in op.reads}
     outputs = [op.makes for op in ops if op.makes.number not in read]
-    back = weights = 0
+    back: Int = 0
+    weights: Int = 0
     gradients = {each.number: each.elements for each in outputs}
     for op in reversed(ops):
         own = gradients.pop(op.makes.number, op.makes.elements)
-        weights += op.trains
-        loose = own + sum(gradients.values()) + sum(_gradients(op))
+        weights = weights + op.trains
+        around: Int = own + sum(gradients.values()) + sum(_gradients(op))
         # Whoever trains holds what goes in and what comes out.
         ends = (ops[0].reads[0], *outputs)
-        loose += sum(m.elements for m in ends if m.number not in kept.times)
-        back = max(back, kept.bytes + size * (batch * loose + weights))
+        around += sum(m.elements for m in ends if m.number not in kept.times)
+        back = larger(back, kept.bytes + size * (batch * around + weights))
         gradients.update({each.number: each.elements for each in op.reads})
         kept.drop(op)
-    return max(there, back)
+    most: Int = larger(there, back)
+    return most
 
 
-def _gradients(op: Op) -> list[int]:
+def _gradients(op: Op) -> list[Int]:
     """Elements of the gradients that an operator makes of its output's."""
     if len(op.reads) == 1:
         return [op.reads[0].elements]
@@ -186,27 +284,27 @@ class _Kept:
 
     def __init__(self, batch: int, size: int) -> None:
         self.times: Counter[int] = Counter()
-        self.bytes = 0
+        self.bytes: Int = 0
         self._batch, self._size = batch, size
 
     def add(self, op: Op) -> None:
         """Keep what the operator keeps."""
-        self.bytes += self._words(op)
+        self.bytes = self.bytes + self._words(op)
         for each in {each.number: each for each in op.kept}.values():
             if not self.times[each.number]:
-                self.bytes += self._size * self._batch * each.elements
+                self.bytes = self.bytes + self._size * self._batch * each.elements
             self.times[each.number] += 1
 
     def drop(self, op: Op) -> None:
         """Drop what no other operator keeps."""
-        self.bytes -= self._words(op)
+        self.bytes = self.bytes - self._words(op)
         for each in {each.number: each for each in op.kept}.values():
             self.times[each.number] -= 1
             if not self.times[each.number]:
                 del self.times[each.number]
-                self.bytes -= self._size * self._batch * each.elements
+                self.bytes = self.bytes - self._size * self._batch * each.elements
 
-    def _words(self, op: Op) -> int:
+    def _words(self, op: Op) -> Int:
         return WORD_BYTES * self._batch * op.words
 
 
@@ -219,9 +317,9 @@ class Op:
     makes: Map
     held: Maps  #: by the modules around it
     kept: Maps = ()  #: for the way back
-    words: int = 0  #: beside the output; kept for the way back, too
-    params: int = 0  #: weights that it reads
-    trains: int = 0  #: those of them that have a gradient
+    words: Int = 0  #: beside the output; kept for the way back, too
+    params: Int = 0  #: weights that it reads
+    trains: Int = 0  #: those of them that have a gradient
 
 
 def tape(net: Network, *, training: bool = False) -> list[Op]:
@@ -230,7 +328,7 @@ def tape(net: Network, *, training: bool = False) -> list[Op]:
     In training, dropout and stochastic depth run too.
     """
     run = _Run(training, net.stochastic_depth > 0)
-    image: Maps = (Map(0, net.image, int(net.image.elements)),)
+    image: Maps = (Map(0, net.image, net.image.elements),)
     done: list[Maps] = []
     group, before = "", image
     for index, part in enumerate(net.parts):
@@ -267,11 +365,11 @@ class _Run:
         shape: Shape,
         held: Maps,
         traffic: Traffic = PLAIN,
-        weights: int = 0,
-        trains: int = 0,
+        weights: Int = 0,
+        trains: Int = 0,
     ) -> Map:
         """An operator's output, the operator noted."""
-        size = int(shape.elements) if traffic.elements is None else traffic.elements
+        size = shape.elements if traffic.elements is None else traffic.elements
         made = Map(self.made, shape, size)
         self.made += 1
         kept = reads if traffic.keeps_inputs else ()

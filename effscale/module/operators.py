@@ -127,7 +127,7 @@ def _margins(
 ) -> tuple[int, ...]:
     """TensorFlow's padding of (N, C, H, W): above, below, left, right."""
     windows = zip(map(int, x.shape[2:]), reach, stride, strict=True)
-    return tuple(each for window in windows for each in margins(*window))
+    return tuple(int(n) for window in windows for n in margins(*window))
 
 
 def _draw_conv(module: nn.Conv2d) -> None:

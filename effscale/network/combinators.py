@@ -8,9 +8,9 @@ arrays, one entry for each candidate.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
-from effscale.arrays import ONE, Int, at_least
+from effscale.arrays import ONE, Int, at_least, is_array
 from effscale.errors import LayerError
 from effscale.network.operators.operator import Operator
 
@@ -171,13 +171,21 @@ def over_operators(layer: Layer, change: Callable[[Operator], Operator]) -> Laye
 
 
 def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer]]:
-    """The named layers that are there, each `Repeat` written out (plain ints only)."""
+    """The named layers that are there, each `Repeat` written out.
+
+    Of one network, or of candidates that have the same layers.
+    """
     for name, layer in layers:
         if isinstance(layer, Repeat):
-            for k in range(int(layer.times)):
+            for k in range(_alike(layer.times)):
                 yield str(int(name) + k), layer.layer
         elif isinstance(layer, Maybe):
-            if layer.there:
+            if _alike(layer.there):
                 yield name, layer.layer
         else:
             yield name, layer
+
+
+def _alike(number: Any) -> int:  # noqa: ANN401 - a number, or an array
+    """The one number that all candidates have."""
+    return int(number.flat[0]) if is_array(number) else int(number)

@@ -17,8 +17,6 @@ Units = Literal["macs", "flops"]
 FLOAT_NOISE = 1e-9
 #: Deviations up to the first are green, up to the second yellow.
 GOOD, FAIR = 0.05, 0.15
-#: The least number that three digits show as 1.
-_ONE = 0.9995
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,6 @@ class Report:
 def unit_of(units: Units) -> tuple[str, int]:
     """The title of a column of MACs in `units`, and the operations in each MAC."""
     return ("FLOPs", 2) if units == "flops" else ("MACs", 1)
-
-
-def seconds(value: float) -> str:
-    """A time to three digits: 0.0602 → `60.2 ms`."""
-    scales = (("s", 1.0), ("ms", 1e3), ("µs", 1e6))
-    unit, scale = next((each for each in scales if value * each[1] >= _ONE), scales[-1])
-    scaled = value * scale
-    decimals = 2 if scaled < 10 * _ONE else 1 if scaled < 100 * _ONE else 0
-    return f"{scaled:.{decimals}f} {unit}"
 
 
 def duration(value: float) -> str:

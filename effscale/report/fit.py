@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.growth.growth import growth_of
+from effscale.limit import UNITS, title
+from effscale.quantity import in_bytes, in_seconds
 from effscale.report import document, left_out, rows
 from effscale.report.document import Column, Report, Section
 from effscale.report.scaling import (
@@ -20,62 +22,150 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.growth.growth import Growth
+    from effscale.limit import Figure
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
-    from effscale.search.fit import Found
+    from effscale.search.asked import Asked
+    from effscale.search.fit import Answer, Found
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
 
 
 def report(  # noqa: PLR0913 - what was asked, and what was found
     spec: Spec,
-    found: Sequence[Found],
+    answers: Sequence[Answer],
     *,
-    asked: str,
     searched: str,
     left: LeftOut,
     measured: Sequence[Measurement | None],
     units: Units = "macs",
     top: int = 10,
 ) -> Report:
-    """Each network found, its role beside it; of the front, `top` in the table."""
+    """Each network found, its role beside it; of the front, `top` in the table.
+
+    `measured` has an entry for each that is `shown`.
+    """
     growth = growth_of(spec)
+    networks = [each for answer in answers for each in shown(answer, answers)]
     table = [
         _row(spec, each, measurement)
-        for each, measurement in zip(found, measured, strict=True)
+        for each, measurement in zip(networks, measured, strict=True)
     ]
     front = [row for row in table if row["role"] == "front"]
     others = [row for row in table if row["role"] != "front"]
-    chosen = [row for row in others if row["role"] == "nearest"]
+    chosen = [row for row in others if row["role"] in {"nearest", "most"}]
     sections = [Section(_columns(growth, units, others), others, emphasis=_emphasis)]
     notes = []
     if front:
-        title = "Pareto front within the tolerance: params against activations"
+        heading = "Pareto front within the tolerance: params against activations"
         sections.append(
-            Section(_columns(growth, units, front), _spread(front, top), title)
+            Section(_columns(growth, units, front), _spread(front, top), heading)
         )
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
-    sections += [*reasons(growth, chosen), *left_out.sections(left)]
+    limits = [row for answer in answers for row in _limits(answer)]
+    sections += limits_section(limits)
+    if all(answer.asked.budgets_macs for answer in answers):
+        sections += reasons(growth, chosen)
+    sections += left_out.sections(left)
     return Report(
         data={
             **rows.envelope("fit", spec.name),
             "rows": table,
+            "limits": limits,
             "left_out": left_out.rows(left),
         },
         sections=sections,
-        heading=[("target", asked), ("searched", searched)],
+        heading=[
+            ("asked", said([each.asked for each in answers])),
+            ("searched", searched),
+        ],
         notes=[*notes, *legend(growth), *unexplained(table)],
         records=[_flat(row) for row in table],
         warnings=warnings(table),
     )
 
 
+def shown(answer: Answer, answers: Sequence[Answer]) -> list[Found]:
+    """The networks of an answer that are shown: of several answers the best alone."""
+    found = answer.found or answer.misses
+    return found[:1] if len(answers) > 1 else found
+
+
+def said(asked: Sequence[Asked]) -> str:
+    """What was asked for, in a line."""
+    first = asked[0]
+    unit = UNITS[first.goal.figure]
+    goals = [
+        unit.show(each.goal.target) for each in asked if each.goal.target is not None
+    ]
+    if goals:
+        what = title_of(first.goal.figure)
+        within = "" if first.within is None else f" within {100 * first.within:g} %"
+        words = [f"{', '.join(goals)} {what}{within}"]
+    else:
+        words = [f"most {title_of(first.goal.figure)}"]
+    limits = dict.fromkeys(str(limit) for each in asked for limit in each.limits)
+    return "; ".join([*words, *limits])
+
+
+def title_of(figure: Figure) -> str:
+    """A figure's name as units have it: `MACs`, `training memory`."""
+    return UNITS[figure].name.strip() or title(figure)
+
+
+def _limits(answer: Answer) -> list[Data]:
+    """How the best network, or what misses a limit by least, stands to each limit."""
+    best = answer.best
+    found = []
+    for limit in answer.asked.limits:
+        misses = [e for e in answer.misses if e.role == f"misses {title(limit.figure)}"]
+        judged = best or (misses[0] if misses else None)
+        value = None if judged is None else judged.figures[limit.figure]
+        found.append(
+            {
+                "limit": str(limit),
+                "figure": limit.figure,
+                "value": limit.value,
+                "network": None if judged is None else judged.variant.spec.name,
+                "found": value,
+                "off": None if value is None else value / limit.value - 1,
+                "binds": limit in answer.binding,
+            }
+        )
+    return found
+
+
+def limits_section(table: Sequence[Data]) -> list[Section]:
+    """A table of limits, which of them bind, and what is nearest to each."""
+
+    def shown(row: Row) -> str:
+        return "" if row["found"] is None else UNITS[row["figure"]].show(row["found"])
+
+    columns = [
+        Column.words("limit"),
+        Column("found", "", shown),
+        Column("off by", "off", document.signed_percent),
+        Column("", "binds", lambda binds: "binds" if binds else "", justify="left"),
+        Column.words("network"),
+    ]
+    return [Section(columns, table, "Limits")] if table else []
+
+
 def _row(spec: Spec, found: Found, measurement: Measurement | None) -> Data:
     row = variant_row(spec, found.variant, measurement)
     interval = None if found.interval is None else list(found.interval)
-    return {"role": found.role, "target": found.target, **row, "interval": interval}
+    if found.goal.figure != "macs" and found.deviation is not None:
+        row["deviation"] = found.deviation
+    figures: Data = {k: n for k, n in found.figures.items() if k not in row}
+    return {
+        "role": found.role,
+        "target": found.goal.target,
+        **row,
+        **figures,
+        "interval": interval,
+    }
 
 
 def _flat(row: Data) -> Data:
@@ -109,6 +199,7 @@ _PHI = [
 def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
     targets = [document.macs_column(units, "target", title="target")]
+    asked = {key for row in table for key in row}
     ray = any(row["interval"] for row in table)
     return [
         Column.words("", "role"),
@@ -117,9 +208,18 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
         *scaled(growth),
         *document.costs(units, table),
         document.ACTIVATIONS,
+        *(column for column in FIGURE_COLUMNS if column.key in asked),
         document.OFF_BY,
     ]
 
 
+#: Figures that a table has where limits speak of them.
+FIGURE_COLUMNS = [
+    Column("memory", "memory", in_bytes),
+    Column("training", "training_memory", in_bytes),
+    Column("latency", "latency", in_seconds),
+]
+
+
 def _emphasis(row: Row) -> str:
-    return "bold" if row["role"] == "nearest" else ""
+    return "bold" if row["role"] in {"nearest", "most"} else ""

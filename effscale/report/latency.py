@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from effscale.quantity import in_seconds
 from effscale.report import document, rows
 from effscale.report.compare import times
-from effscale.report.document import Column, Section, percent, seconds, several
+from effscale.report.document import Column, Section, percent, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +150,7 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     """A table of the parts for each setting; none where no part was timed."""
     columns = [
         Column.words("part"),
-        Column("median", "seconds", seconds),
+        Column("median", "seconds", in_seconds),
         Column("spread", "spread", percent),
         Column("of time", "share", percent),
         Column(f"of {document.unit_of(units)[0]}", "macs_share", percent),
@@ -173,7 +174,7 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
 
 def _measured(units: Units) -> list[Column]:
     return [
-        Column("median", "seconds", seconds),
+        Column("median", "seconds", in_seconds),
         Column("spread", "spread", percent),
         Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
         document.macs_column(units, "macs_per_second", suffix="/s"),

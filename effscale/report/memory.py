@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from effscale.quantity import human
+from effscale.quantity import in_bytes
 from effscale.report import rows
 from effscale.report.document import Column, Section
 
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
 
 _BYTES = ("weights", "activations", "peak", "moved")
-
-
-def size(value: float) -> str:
-    """Bytes, in thousands: `12.6 MB`."""
-    said = human(value)
-    return f"{said}B" if " " in said else f"{said} B"
 
 
 def by_part(answer: Report, found: Sequence[Memory], balance: float) -> Report:
@@ -80,8 +74,9 @@ def _cells(entry: Data, part: Data) -> Data:
 
 
 def _line(each: Memory) -> tuple[str, str]:
-    said = f"{size(each.weights)} weights, at once {size(each.peak)} feature maps"
-    return "memory", f"{said}, in training {size(each.training_peak)} with gradients"
+    weights, peak = in_bytes(each.weights), in_bytes(each.peak)
+    training = f"in training {in_bytes(each.training_peak)} with gradients"
+    return "memory", f"{weights} weights, at once {peak} feature maps, {training}"
 
 
 def _note(balance: float) -> str:
@@ -101,15 +96,15 @@ _SETTING = [
     Column.words("dtype"),
 ]
 _SIZES = [
-    Column("weights", "weights", size),
-    Column("outputs", "activations", size),
-    Column("at once", "peak", size),
+    Column("weights", "weights", in_bytes),
+    Column("outputs", "activations", in_bytes),
+    Column("at once", "peak", in_bytes),
 ]
 _FLOW = [
-    Column("moved", "moved", size),
+    Column("moved", "moved", in_bytes),
     Column("MACs/B", "macs_per_byte", lambda value: f"{value:#.3g}"),
 ]
-_WHOLE = [*_SIZES, Column("in training", "training_peak", size), *_FLOW]
+_WHOLE = [*_SIZES, Column("in training", "training_peak", in_bytes), *_FLOW]
 _PARTS = [
     Column.words("part"),
     *_SIZES,

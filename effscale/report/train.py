@@ -120,9 +120,11 @@ def _besides(outcome: Data) -> str:
 
 
 def _speed(outcome: Data) -> str:
-    where = outcome["device"]
+    where, devices = outcome["device"], outcome["devices"]
     if where == "cpu":
         where = f"{where}, {several(outcome['threads'], 'thread')}"
+    if devices > 1:
+        where = f"{devices} × {where}"
     return (
         f"{outcome['images_per_second']:,.0f} images/s, {outcome['seconds']:,.1f} s in "
         f"all, {outcome['evaluation_seconds']:,.1f} s of them to evaluate, "

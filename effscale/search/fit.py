@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from effscale.choices import MAX_PHI
 from effscale.cost.count import Cost, count
 from effscale.errors import CountError, LayerError, ScaleError
-from effscale.growth.growth import Variant, at_phi, called, growth_of
+from effscale.growth.growth import Variant, called, growth_of
 from effscale.growth.scale import leaves_an_image, scale
+from effscale.limit import title
+from effscale.search.asked import OF_DIMENSION, Asked, Best, Bounds, Goal, suiting
 from effscale.search.networks import LeftOut, scaled
 from effscale.search.reachable import (
     Intervals,
@@ -23,80 +25,105 @@ from effscale.search.reachable import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.arrays import RealArray
     from effscale.growth.multipliers import Multipliers
+    from effscale.limit import Figure, Limit
+    from effscale.search.asked import Key
     from effscale.search.reachable import Numbers, Rounded
     from effscale.spec.models import Spec
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a variant may cost besides MACs; None is no limit."""
-
-    params: int | None = None
-    activations: int | None = None
-    max_resolution: int | None = None  #: of the longer side, in pixels
-    min_depth: float = 0.0
-    max_depth: float = math.inf
-    min_width: float = 0.0
-    max_width: float = math.inf
-
-    def admit(self, multipliers: Multipliers, sides: Any, cost: Cost) -> Any:  # noqa: ANN401
-        """Which candidates are within every limit: an array of booleans."""
-        within = self.reached(multipliers) & ~np.asarray(self.passed(multipliers))
-        if self.params is not None:
-            within = within & (cost.params <= self.params)
-        if self.activations is not None:
-            within = within & (cost.activations <= self.activations)
-        if self.max_resolution is not None:
-            within = within & (np.maximum(*sides) <= self.max_resolution)
-        return within
-
-    def reached(self, given: Multipliers) -> Any:  # noqa: ANN401
-        """Whether depth and width are as large as asked for."""
-        return (given.depth >= self.min_depth) & (given.width >= self.min_width)
-
-    def passed(self, given: Multipliers) -> Any:  # noqa: ANN401
-        """Whether depth or width is larger than asked for."""
-        return (given.depth > self.max_depth) | (given.width > self.max_width)
-
-
-@dataclass(frozen=True)
 class Found:
-    """A reachable network, and how it stands to the target."""
+    """A reachable network, and how it stands to what was asked."""
 
-    role: str  #: `nearest`, `below`, `above`, `closest` (to the ray), `front`
+    #: `nearest`, `below`, `above`, `most`, `next`, `closest` (to the ray), `front`, or
+    #: `misses` with the limit that it misses by least.
+    role: str
     variant: Variant
     cost: Cost
-    target: int  #: MACs asked for
+    goal: Goal
+    figures: Mapping[Figure, float]  #: what was asked for, of this network
     interval: tuple[float, float] | None = None  #: φ from, up to and without
 
     @property
-    def deviation(self) -> float:
-        """MACs over target − 1."""
-        return int(self.cost.macs) / self.target - 1
+    def deviation(self) -> float | None:
+        """Its figure over the target − 1."""
+        target = self.goal.target
+        return None if target is None else self.figures[self.goal.figure] / target - 1
 
 
-def named(  # noqa: PLR0913, PLR0917 - what a variant is
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a goal within limits."""
+
+    asked: Asked
+    found: list[Found]  #: the best first
+    #: Without any one of these the goal would be nearer.
+    binding: list[Limit]
+    #: Of each limit, the network within all others that misses it by least, if none is
+    #: within all of them; behind those, what misses all of them by least.
+    misses: list[Found] = field(default_factory=list)
+
+    @property
+    def best(self) -> Found | None:
+        """The network that is nearest, or the most."""
+        return self.found[0] if self.found else None
+
+
+def named(  # noqa: PLR0913 - what a variant is
     spec: Spec,
     name: str,
     strategy: str,
     phi: float | None,
     multipliers: Multipliers,
-    target: int,
+    *,
+    asked: Asked,
 ) -> Variant:
-    """`spec` scaled by these multipliers, meant to cost `target` MACs."""
+    """`spec` scaled by these multipliers, and the MACs that it is meant to have.
+
+    Those that are asked for, or at most allowed; else 2^φ times the baseline's, or what
+    the multipliers would make of them.
+    """
     scaled = scale(spec, multipliers).model_copy(update={"name": name})
-    budget = target / int(count(spec).macs)
+    most = asked.most().get("macs")
+    if most is not None:
+        budget = most / int(count(spec).macs)
+    elif phi is not None:
+        budget = 2.0**phi
+    else:
+        budget = float(multipliers.nominal)
     return Variant(scaled, strategy, phi, multipliers, budget)
 
 
 def nearest_first(sides: list[Found]) -> list[Found]:
     """The nearest, called so, and the one on the other side of the target."""
-    sides = sorted(sides, key=lambda each: abs(each.deviation))
+    sides = sorted(sides, key=lambda each: abs(each.deviation or 0.0))
     return [replace(each, role="nearest") for each in sides[:1]] + sides[1:]
+
+
+def answered(best: Best, make: Callable[[Key, str], Found]) -> Answer:
+    """What a search for the best has found, each network made by its key."""
+    asked, roles = best.asked, best.roles
+    found = [
+        make(roles[name, 0][2], name)
+        for name in ("most", "below", "above")
+        if (name, 0) in roles
+    ]
+    if asked.goal.target is not None:
+        found = nearest_first(found)
+    binding = [asked.limits[k] for k in best.binding()]
+    misses: list[Found] = []
+    if not found and asked.limits:
+        for k, limit in enumerate(asked.limits):
+            if ("misses", k) in roles:
+                role = f"misses {title(limit.figure)}"
+                misses.append(make(roles["misses", k][2], role))
+        if not misses and ("least", 0) in roles:
+            misses.append(make(roles["least", 0][2], "misses several"))
+    return Answer(asked, found, binding, misses)
 
 
 @dataclass(frozen=True)
@@ -105,78 +132,116 @@ class Ray:
 
     spec: Spec
     strategy: str
+    bounds: Bounds
     phi: RealArray  #: where each begins
     end: RealArray  #: where each ends, itself not included
-    cost: Cost
-    admitted: Any  #: which of them the limits admit
+    figures: Mapping[str, Any]  #: of each
+    sides: tuple[Any, Any]
+    admitted: Any  #: which of them the bounds admit
     left: LeftOut
 
-    def at(self, index: int, role: str, target: int) -> Found:
+    def at(self, index: int, role: str, asked: Asked) -> Found:
+        """The network of that number."""
         low, high = float(self.phi[index]), float(self.end[index])
         phi = simplest(low, high)
-        name = called(self.spec, self.strategy, phi)
-        given = at_phi(self.spec, phi, self.strategy)
-        variant = named(self.spec, name, self.strategy, phi, given, target)
-        return Found(role, variant, count(variant.spec), target, (low, high))
+        name = called(self.spec, self._called, phi)
+        given = self.bounds.at_phi(self.spec, phi, self.strategy)
+        variant = named(self.spec, name, self.strategy, phi, given, asked=asked)
+        figures = {name: self.figures[name][index].item() for name in asked.figures}
+        cost = count(variant.spec)
+        return Found(role, variant, cost, asked.goal, figures, (low, high))
+
+    @property
+    def _called(self) -> str:
+        """The strategy, and what of it is held."""
+        held = sorted(self.bounds.hold & OF_DIMENSION.keys())
+        strategy = "" if self.strategy == "compound" else self.strategy
+        kept = [f"hold-{name}" for name in held]
+        return "-".join(filter(None, [strategy, *kept])) or "compound"
 
 
 def ray(
-    spec: Spec, highest: int, limits: Limits | None = None, name: str = "compound"
+    spec: Spec,
+    asked: Sequence[Asked],
+    bounds: Bounds | None = None,
+    name: str = "compound",
 ) -> Ray:
-    """The networks of strategy `name` from the smallest there is to `highest` MACs.
+    """The networks of strategy `name`, from the smallest there is to what is asked for.
 
-    One above `highest` is among them, if there is one.
+    To the first that passes what a figure may come to, of each of those `asked`; what
+    is limited from above nowhere ends where no network is left.
 
     Raises:
-        ScaleError: if a multiplier would fall as φ rises.
+        ScaleError: if a multiplier would fall as φ rises, or nothing grows.
     """
-    rising = at_phi(spec, 1.0, name)
+    bounds = bounds or Bounds()
+    rising = bounds.at_phi(spec, 1.0, name)
     if min(rising.given.values()) < 1:
         raise ScaleError("coefficients: expected at least 1 each, to search along φ")
-    limits = limits or Limits()
-    low, high = _span(spec, name, highest, limits)
+    low, high = _span(spec, name, asked, bounds)
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
-    runs = _runs(spec, name, low, high)
-    image = leaves_an_image(spec, at_phi(spec, runs.start, name))
+    runs = _runs(spec, name, bounds, low, high)
+    image = leaves_an_image(spec, bounds.at_phi(spec, runs.start, name))
     exists = np.broadcast_to(image, len(runs))
     runs = Intervals(runs.start[exists], runs.end[exists])
     if len(runs) and not empty and high == round(high):
-        runs.end[-1] = _change_after(spec, name, high)
+        runs.end[-1] = _change_after(spec, name, bounds, high)
     left = LeftOut()
-    found = scaled(spec, at_phi(spec, runs.start, name), left)
+    start = _of_length(bounds.at_phi(spec, runs.start, name), len(runs))
+    found = scaled(spec, start, left)
     if found is None:
         left.refuse_all(f"candidate of {name}")
         raise ScaleError(f"no candidate of {name} leaves an image")
     runs = Intervals(runs.start[found.kept], runs.end[found.kept])
-    cost = of_shape(found.cost, len(runs))
-    given = at_phi(spec, runs.start, name)
-    admitted = limits.admit(given, found.spec.resolution, cost) & (not empty)
-    return Ray(spec, name, runs.start, runs.end, cost, admitted, left)
+    size = len(runs)
+    figures = {
+        figure: np.broadcast_to(each, size)
+        for figure, each in figures_of(asked, found.spec, found.cost).items()
+    }
+    given = bounds.at_phi(spec, runs.start, name)
+    height, width = (np.broadcast_to(each, size) for each in found.spec.resolution)
+    sides = height, width
+    admitted = bounds.admit(spec, given, sides) & (not empty)
+    admitted = np.broadcast_to(admitted, size)
+    return Ray(spec, name, bounds, runs.start, runs.end, figures, sides, admitted, left)
 
 
-def on_ray(path: Ray, target: int) -> list[Found]:
-    """The network nearest to `target` MACs, then the nearest on its other side.
+def _of_length(given: Multipliers, size: int) -> Multipliers:
+    """The multipliers as arrays, of which one at least has `size` entries."""
+    return replace(given, depth=np.broadcast_to(given.depth, size))
 
-    Empty if the limits admit none.
+
+def figures_of(asked: Sequence[Asked], spec: Spec, cost: Cost) -> dict[str, Any]:
+    """The figures of many candidates that are asked for, counted in one setting."""
+    wanted = dict.fromkeys(name for each in asked for name in each.figures)
+    running = asked[0].running
+    return {name: running.figure(name, spec, cost) for name in wanted}
+
+
+def on_ray(path: Ray, asked: Asked) -> Answer:
+    """The best network of a ray, and those beside it.
+
+    Of a target the nearest, then the nearest on its other side; of the most, the next
+    larger one as well, whatever it breaks.
     """
-    macs: Any = path.cost.macs
-    below = np.nonzero(path.admitted & (macs <= target))[0]
-    above = np.nonzero(path.admitted & (macs > target))[0]
-    found = []
-    if len(below):
-        found.append(path.at(int(below[macs[below].argmax()]), "below", target))
-    if len(above):
-        found.append(path.at(int(above[macs[above].argmin()]), "above", target))
-    return nearest_first(found)
+    best = Best(asked, suiting(path.spec))
+    best.look(path.figures, path.admitted, path.sides, lambda index: index)
+    answer = answered(best, lambda key, role: path.at(key[0], role, asked))
+    if asked.goal.target is None and answer.best is not None:
+        value: Any = path.figures[asked.goal.figure]
+        more = np.where(value > answer.best.figures[asked.goal.figure], value, np.inf)
+        if len(more) and more.min() < np.inf:
+            answer.found.append(path.at(int(more.argmin()), "next", asked))
+    return answer
 
 
-def _change_after(spec: Spec, name: str, phi: float) -> float:
+def _change_after(spec: Spec, name: str, bounds: Bounds, phi: float) -> float:
     """Where the network of φ changes next: where looking further has stopped."""
     step = 1.0
     while phi + step <= MAX_PHI:
         high = phi + step
-        runs = _runs(spec, name, phi, high)
+        runs = _runs(spec, name, bounds, phi, high)
         if len(runs) > 1:
             return float(runs.end[0])
         step *= 2
@@ -188,39 +253,56 @@ def of_shape(cost: Cost, shape: Any) -> Cost:  # noqa: ANN401 - a size, or sizes
     return Cost(*(np.broadcast_to(each, shape) for each in vars(cost).values()))
 
 
-def _span(spec: Spec, name: str, highest: int, limits: Limits) -> tuple[float, float]:
+def _span(
+    spec: Spec, name: str, asked: Sequence[Asked], bounds: Bounds
+) -> tuple[float, float]:
     """The φ of strategy `name` to look at, low and high; none is, if low > high.
 
-    From the least φ that has reached the lower limits, to one above 0 that costs over
-    `highest`, or to the last that has not passed the upper limits. What is reached or
-    passed at some φ is so ever after.
+    From the least φ that has reached the lower bounds, to one above 0 that passes what
+    each of those asked allows, or to the last that has not passed the upper bounds.
+    What is reached or passed at some φ is so ever after.
     """
 
     def given(phi: float) -> Multipliers:
         """As arrays have it: numpy's powers may differ from Python's in a digit."""
-        return at_phi(spec, np.array([phi]), name)
+        return bounds.at_phi(spec, np.array([phi]), name)
 
-    def macs(phi: float) -> float:
-        """Those at φ: 0 where the image is too small, infinity beyond what fits."""
+    def passes(phi: float) -> bool:
+        """Whether every one of those asked has a figure that may not come to this."""
+        made = scale(spec, given(phi))
+        found = figures_of(asked, made, count(made))
+        return all(
+            any(np.max(found[figure]) > most for figure, most in each.most().items())
+            for each in asked
+        )
+
+    def fits(phi: float) -> bool:
+        """Whether there is a network, or one of more φ may be: it fits our numbers."""
         try:
-            if not leaves_an_image(spec, given(phi)):
-                return 0.0
-            return float(np.max(count(scale(spec, given(phi))).macs))
+            if np.all(leaves_an_image(spec, given(phi))):
+                count(scale(spec, given(phi)))
+        except LayerError:
+            return True
         except (CountError, ScaleError):
-            return math.inf
-        except LayerError:  # no network, though those of more φ may be
-            return 0.0
+            return False
+        return True
 
     low, high = -MAX_PHI, MAX_PHI
     for phi in np.arange(1.0, MAX_PHI):
-        if macs(phi) == math.inf or (
-            limits.reached(given(phi)) and macs(phi) > highest
-        ):
+        try:
+            ends = np.all(leaves_an_image(spec, given(phi))) and (
+                bounds.reached(given(phi)) and passes(phi)
+            )
+        except LayerError:  # no network, though those of more φ may be
+            continue
+        except (CountError, ScaleError):
+            ends = True
+        if ends:
             high = float(phi)
             break
-    high = _last(lambda phi: macs(phi) < math.inf, 0.0, high)
-    low = _least(lambda phi: bool(limits.reached(given(phi))), low, high)
-    past = _least(lambda phi: bool(limits.passed(given(phi))), min(low, high), high)
+    high = _last(fits, 0.0, high)
+    low = _least(lambda phi: bool(bounds.reached(given(phi))), low, high)
+    past = _least(lambda phi: bool(bounds.passed(given(phi))), min(low, high), high)
     return low, high if past > high else float(np.nextafter(past, -np.inf))
 
 
@@ -245,14 +327,14 @@ def _last(holds: Callable[[float], bool], inside: float, outside: float) -> floa
     return inside
 
 
-def _runs(spec: Spec, name: str, low: float, high: float) -> Intervals:
+def _runs(spec: Spec, name: str, bounds: Bounds, low: float, high: float) -> Intervals:
     """The intervals of φ from `low` to `high` that have one network each.
 
     Some may be of images that are too small.
     """
     points, rounders = [np.array([low])], []
     for each in rounded_numbers(spec):
-        about_1, rounded = _along(spec, name, each)
+        about_1, rounded = _along(spec, name, bounds, each)
         points.append(breakpoints(about_1, [0], low, high))
         points.append(breakpoints(rounded, each.numbers, low, high))
         rounders += [(rounded, number) for number in each.numbers]
@@ -262,14 +344,16 @@ def _runs(spec: Spec, name: str, low: float, high: float) -> Intervals:
     return distinct(phi, numbers, high, special=growth_of(spec).special)
 
 
-def _along(spec: Spec, name: str, numbers: Numbers) -> tuple[Rounded, Rounded]:
+def _along(
+    spec: Spec, name: str, bounds: Bounds, numbers: Numbers
+) -> tuple[Rounded, Rounded]:
     """Functions of φ: whether a multiplier is at 1 or beyond it, and what it makes.
 
     At exactly 1 nothing is rounded, and just before and after it all is.
     """
 
     def value(phi: Any) -> Any:  # noqa: ANN401
-        return at_phi(spec, phi, name).factor(numbers.follows) + 0 * phi
+        return bounds.at_phi(spec, phi, name).factor(numbers.follows) + 0 * phi
 
     def about_1(_: Any, phi: Any) -> Any:  # noqa: ANN401
         return (value(phi) >= 1) * 1 + (value(phi) > 1) * 1

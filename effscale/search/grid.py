@@ -191,8 +191,8 @@ def _over_budget(
         return growth.nominal(axes) / grid.budget - 1
     logs = []
     for phi in grid.phis:
-        exists, cost, _ = spread(growth.spec, growth.at(axes, phi), left)
-        macs: Any = np.where(exists, cost.macs, np.inf)
+        exists, figures, _ = spread(growth.spec, growth.at(axes, phi), left)
+        macs: Any = np.where(exists, figures["macs"], np.inf)
         logs.append(np.log(macs / base / grid.budget**phi))
     if len(logs) == 1:
         return np.expm1(logs[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from effscale.arrays import IntArray
     from effscale.spec.models import Spec
@@ -128,11 +129,21 @@ class Spread(NamedTuple):
     """Candidates along axes that broadcast: figures of all, which of them exist."""
 
     exists: Any  #: an array of booleans, or True of all
-    cost: Cost  #: arrays that broadcast; 0 of what is no network
+    figures: Mapping[str, Any]  #: arrays that broadcast; 0 of what is no network
     sides: tuple[Any, Any]
 
 
-def spread(spec: Spec, given: Multipliers, left: LeftOut) -> Spread:
+def macs_alone(_: Spec, cost: Cost) -> dict[str, Any]:
+    """The figures of candidates of which MACs alone are wanted."""
+    return {"macs": cost.macs}
+
+
+def spread(
+    spec: Spec,
+    given: Multipliers,
+    left: LeftOut,
+    figures: Callable[[Spec, Cost], dict[str, Any]] = macs_alone,
+) -> Spread:
     """`spec` by multipliers that are axes; what is no network is left out.
 
     Along axes, numbers are counted once that many candidates share. Only where some
@@ -140,7 +151,8 @@ def spread(spec: Spec, given: Multipliers, left: LeftOut) -> Spread:
     """
     try:
         whole = scale(spec, given)
-        return Spread(True, count(whole), whole.resolution)  # noqa: FBT003 - a mask
+        found = figures(whole, count(whole))
+        return Spread(True, found, whole.resolution)  # noqa: FBT003 - a mask
     except CandidateError as error:
         if error.among is None:
             raise
@@ -148,13 +160,17 @@ def spread(spec: Spec, given: Multipliers, left: LeftOut) -> Spread:
     shape = np.broadcast_shapes(*(each.shape for each in axes.values()))
     flat = {name: np.broadcast_to(each, shape).ravel() for name, each in axes.items()}
     exists = np.zeros(shape, dtype=bool)
-    found = scaled(spec, Multipliers(**flat), left)
-    figures = {name: np.zeros(shape, dtype=np.int64) for name in vars(Cost())}
-    sides = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    if found is not None:
-        exists.flat[found.kept] = True
-        for name, each in figures.items():
-            each.flat[found.kept] = getattr(found.cost, name)
-        for side, number in zip(sides, found.spec.resolution, strict=True):
-            side.flat[found.kept] = number
-    return Spread(exists, Cost(**figures), sides)
+    some = scaled(spec, Multipliers(**flat), left)
+    if some is None:
+        nothing = np.zeros(shape, dtype=np.int64)
+        return Spread(exists, defaultdict(lambda: nothing), (nothing, nothing))
+    exists.flat[some.kept] = True
+
+    def placed(values: Any) -> Any:  # noqa: ANN401 - of those that are networks
+        whole = np.zeros(shape, dtype=np.asarray(values).dtype)
+        whole.flat[some.kept] = values
+        return whole
+
+    found = {k: placed(each) for k, each in figures(some.spec, some.cost).items()}
+    height, width = map(placed, some.spec.resolution)
+    return Spread(exists, found, (height, width))

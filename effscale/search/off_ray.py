@@ -12,15 +12,19 @@ from effscale.cost.count import count
 from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import leaves_an_image
-from effscale.search.fit import Found, Limits, named, nearest_first, of_shape
+from effscale.search.asked import Best, suiting
+from effscale.search.fit import Found, answered, figures_of, named
 from effscale.search.grid import MAX_POINTS, SLAB, pareto_front
 from effscale.search.networks import LeftOut, spread
 from effscale.search.reachable import Intervals, axes, simplest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from effscale.arrays import RealArray
+    from effscale.cost.count import Cost
+    from effscale.search.asked import Asked, Bounds, Key
+    from effscale.search.fit import Answer
     from effscale.spec.models import Spec
 
 #: How far beyond the target's own multiple (and short of 1) each dimension may go.
@@ -28,63 +32,71 @@ SLACK = 1.25
 #: Between networks as close to the ray, the one nearer to the target.
 TIE = 1e-6
 
-Bounds = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+Ranges = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Free:
-    """What lies off the ray, near a target."""
+    """What lies off the ray, near what was asked for."""
 
-    enumerated: int  #: distinct networks within the bounds
+    ranges: Ranges  #: where was looked
+    enumerated: int  #: distinct networks within these
     within: int  #: of them, within tolerance and limits
-    found: list[Found]  #: nearest, below, above, closest to the ray, the front
+    answer: Answer  #: closest to the ray and the front among what was found
     left: LeftOut
 
 
-def bounds(spec: Spec, target: int, limits: Limits) -> Bounds:
-    """Where to look: from 4/5 of the smaller to 5/4 of the larger of 1 and the target.
+def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
+    """Where to look: 4/5 of the smaller to 5/4 of the larger of 1 and what is asked.
 
-    As multiples of the baseline's MACs, of which width and resolution have the root;
-    limits of depth, width and resolution stand where they are given.
+    As multiples of the baseline's own figures, the least and the largest of all that
+    are asked for or allowed, of which width and resolution have the root; bounds of
+    depth, width and resolution stand where they are given, and what is held is held.
     """
-    multiple = target / int(count(spec).macs)
-    low, high = min(1.0, multiple) / SLACK, max(1.0, multiple) * SLACK
+    cost = count(spec)
+    multiples = [
+        most / int(asked.running.figure(name, spec, cost))
+        for name, most in asked.most().items()
+    ]
+    low, high = min([1.0, *multiples]) / SLACK, max([1.0, *multiples]) * SLACK
     root_low, root_high = math.sqrt(low), math.sqrt(high)
-    most = math.inf
-    if limits.max_resolution is not None:
-        most = limits.max_resolution / max(int(side) for side in spec.resolution)
-    found = (
-        (limits.min_depth or low, min(limits.max_depth, high)),
-        (limits.min_width or root_low, min(limits.max_width, root_high)),
-        (root_low, min(most, root_high)),
-    )
-    names = ("depth", "width", "resolution")
-    for name, (first, last) in zip(names, found, strict=True):
-        if first > last:
+    longer, shorter = max(spec.resolution), min(spec.resolution)
+    most = (bounds.max_resolution or math.inf) / int(longer)
+    least = (bounds.min_resolution or 0) / int(shorter)
+    found = {
+        "depth": (bounds.min_depth or low, min(bounds.max_depth, high)),
+        "width": (bounds.min_width or root_low, min(bounds.max_width, root_high)),
+        "resolution": (max(root_low, least), min(most, root_high)),
+    }
+    for name, (first, last) in found.items():
+        if name in bounds.hold:
+            found[name] = 1.0, 1.0
+        elif first > last:
             message = f"no multiplier from {first:.4g} to {last:.4g} to look at"
             raise ScaleError(f"{name}: {message}")
-    return found
+    return found["depth"], found["width"], found["resolution"]
 
 
 def off_ray(
     spec: Spec,
-    target: int,
-    limits: Limits,
+    asked: Asked,
+    bounds: Bounds,
     tolerance: float,
     advance: Callable[[float], None] = lambda _share: None,
 ) -> Free:
-    """Every distinct network within bounds: the nearest, the ray's closest, the front.
+    """Every distinct network within bounds: the best, the ray's closest, the front.
 
-    Of those within `tolerance` of `target` MACs, `closest` is the one whose depth,
-    width and resolution stand for the most alike φ; `front` are those that no other
-    beats in both params and activations.
+    Of those within `tolerance` of a target, `closest` is the one whose depth, width and
+    resolution stand for the most alike φ; `front` are those that no other beats in both
+    params and activations.
 
     `advance` hears of shares of the work as they are done.
 
     Raises:
         ScaleError: if there are more than 10^9 networks to look at.
     """
-    depth, width, sides = axes(spec, bounds(spec, target, limits))
+    where = ranges(spec, asked, bounds)
+    depth, width, sides = axes(spec, where)
     images = leaves_an_image(spec, Multipliers(resolution=sides.start))
     if not images.any():
         raise ScaleError("resolution: no multiplier within the limits leaves an image")
@@ -95,13 +107,13 @@ def off_ray(
             f"fit: expected at most {MAX_POINTS:,} networks, got {enumerated:,}; "
             "limits of depth, width and resolution leave fewer"
         )
-    search = _Search(spec, target, limits, tolerance, reachable)
+    search = _Search(spec, asked, bounds, tolerance, reachable)
     for rows in search.slabs():
         search.look(rows)
         advance(len(rows) / len(reachable[0]))
     if not search.exist:
         search.left.refuse_all("candidate")
-    return Free(enumerated, search.within, search.answer(), search.left)
+    return Free(where, enumerated, search.within, search.answer(), search.left)
 
 
 def _phi_interval(axis: Intervals, base: float) -> tuple[RealArray, RealArray]:
@@ -118,19 +130,20 @@ class _Search:
     """What has been found so far, slab by slab of depth."""
 
     spec: Spec
-    target: int
-    limits: Limits
+    asked: Asked
+    bounds: Bounds
     tolerance: float
     axes: tuple[Intervals, Intervals, Intervals]
     within: int = 0
     exist: bool = False  #: whether any of them is a network
     left: LeftOut = field(default_factory=LeftOut)
-    #: role → (how bad, index of depth, of width, of resolution)
-    best: dict[str, tuple[float, tuple[int, ...]]] = field(default_factory=dict)
+    #: Of those within the tolerance, the one closest to the ray: how far, and where.
+    closest: tuple[float, Key] | None = None
     #: Params, activations, indices.
     front: list[tuple[Any, Any, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.best = Best(self.asked, suiting(self.spec))
         given = self.spec.coefficients
         pairs = zip(self.axes, (given.alpha, given.beta, given.gamma), strict=True)
         self.phis = [_phi_interval(axis, base) for axis, base in pairs]
@@ -146,26 +159,44 @@ class _Search:
         """Count these depths with every width and resolution."""
         depth, width, resolution = (each.start for each in self.axes)
         given = Multipliers(depth[rows, None, None], width[:, None], resolution)
-        exists, counted, sides = spread(self.spec, given, self.left)
+        exists, found, sides = spread(self.spec, given, self.left, self._figures)
         self.exist = self.exist or bool(np.any(exists))
         shape = len(rows), len(width), len(resolution)
-        cost = of_shape(counted, shape)
-        admitted = np.broadcast_to(
-            exists & self.limits.admit(given, sides, cost), shape
+        figures = {name: np.broadcast_to(found[name], shape) for name in self._wanted}
+        exists = np.broadcast_to(
+            exists & self.bounds.admit(self.spec, given, sides), shape
         )
-        over = cost.macs / self.target - 1
-        self._keep("below", np.where(admitted & (over <= 0), -over, np.inf), rows)
-        self._keep("above", np.where(admitted & (over > 0), over, np.inf), rows)
-        close = admitted & (np.abs(over) <= self.tolerance)
+        admitted = self.best.look(
+            figures, exists, sides, lambda at: (int(rows[at[0]]), at[1], at[2])
+        )
+        if self.asked.goal.target is not None:
+            self._near(rows, figures, admitted)
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [*dict.fromkeys([*self.asked.figures, "params", "activations"])]
+
+    def _figures(self, spec: Spec, cost: Cost) -> dict[str, Any]:
+        both = {"params": cost.params, "activations": cost.activations}
+        return both | figures_of([self.asked], spec, cost)
+
+    def _near(self, rows: Any, figures: Mapping[str, Any], admitted: Any) -> None:  # noqa: ANN401
+        """Note those within the tolerance: the closest to the ray, and the front."""
+        goal = self.asked.goal
+        off = goal.badness(figures[goal.figure])
+        close = admitted & (off <= self.tolerance)
         self.within += int(close.sum())
-        if close.any():
-            far = self._distance(rows) + TIE * np.abs(over)
-            self._keep("closest", np.where(close, far, np.inf), rows)
-            at = np.nonzero(close)
-            indices = np.stack([rows[at[0]], at[1], at[2]], axis=1)
-            params: Any = cost.params
-            activations: Any = cost.activations
-            self._front(params[at], activations[at], indices)
+        if not close.any():
+            return
+        far = np.where(close, self._distance(rows) + TIE * off, np.inf)
+        at = np.unravel_index(int(far.argmin()), far.shape)
+        if self.closest is None or far[at] < self.closest[0]:
+            key = int(rows[at[0]]), int(at[1]), int(at[2])
+            self.closest = float(far[at]), key
+        places = np.nonzero(close)
+        indices = np.stack([rows[places[0]], places[1], places[2]], axis=1)
+        params, activations = (figures[k][places] for k in ("params", "activations"))
+        self._front(params, activations, indices)
 
     def _distance(self, rows: Any) -> Any:  # noqa: ANN401
         """How far apart the φ are that depth, width and resolution stand for.
@@ -179,29 +210,22 @@ class _Search:
         high = np.minimum(np.minimum(depth[1], width[1]), r_high)
         return np.maximum(low - high, 0)
 
-    def _keep(self, role: str, badness: Any, rows: Any) -> None:  # noqa: ANN401
-        at = np.unravel_index(int(badness.argmin()), badness.shape)
-        worst = float(badness[at])
-        if worst < self.best.get(role, (math.inf, ()))[0]:
-            self.best[role] = worst, (int(rows[at[0]]), int(at[1]), int(at[2]))
-
     def _front(self, params: Any, activations: Any, indices: Any) -> None:  # noqa: ANN401
         self.front.append((params, activations, indices))
         joined = [np.concatenate(each) for each in zip(*self.front, strict=True)]
         best = pareto_front(joined[0], joined[1])
         self.front = [(joined[0][best], joined[1][best], joined[2][best])]
 
-    def answer(self) -> list[Found]:
-        """Nearest, the other side, closest to the ray, the front by params."""
-        roles = {role: self._found(role, at) for role, (_, at) in self.best.items()}
-        sides = [roles[role] for role in ("below", "above") if role in roles]
-        found = nearest_first(sides)
-        found += [roles["closest"]] if "closest" in roles else []
+    def answer(self) -> Answer:
+        """The best, the other side, closest to the ray, the front by params."""
+        answer = answered(self.best, lambda key, role: self._found(role, key))
+        if self.closest is not None:
+            answer.found.append(self._found("closest", self.closest[1]))
         if self.front:
             params, _, indices = self.front[0]
-            order = np.argsort(params)
-            found += [self._found("front", tuple(indices[each])) for each in order]
-        return found
+            for each in np.argsort(params):
+                answer.found.append(self._found("front", tuple(indices[each])))
+        return answer
 
     def _found(self, role: str, at: tuple[int, ...]) -> Found:
         picked = (
@@ -211,5 +235,8 @@ class _Search:
         given = Multipliers(*picked)
         d, w, r = (f"{each:.4g}" for each in given.given.values())
         name = f"{self.spec.name}-d{d}-w{w}-r{r}"
-        variant = named(self.spec, name, "free", None, given, self.target)
-        return Found(role, variant, count(variant.spec), self.target)
+        variant = named(self.spec, name, "free", None, given, asked=self.asked)
+        cost = count(variant.spec)
+        running, wanted = self.asked.running, self.asked.figures
+        figures = {k: int(running.figure(k, variant.spec, cost)) for k in wanted}
+        return Found(role, variant, cost, self.asked.goal, figures)

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from effscale.choices import STORED_BYTES, StoredName
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
@@ -40,7 +41,6 @@ from effscale.spec.values import (
     Channels,
     Count,
     GateName,
-    Limit,
     Model,
     Multiplier,
     Name,
@@ -235,11 +235,19 @@ class Coefficients(Model):
 
 
 class Budget(Model):
-    """What a network may cost at most; `effscale check` holds it to that."""
+    """Limits of what a network may cost; `effscale check` holds it to them."""
 
-    macs: Limit | None = None
-    params: Limit | None = None
-    activations: Limit | None = None
+    macs: Annotated[str, values.limited("macs")] | None = None
+    params: Annotated[str, values.limited("params")] | None = None
+    activations: Annotated[str, values.limited("activations")] | None = None
+    #: Weights and the most that feature maps take at once, of `batch` images.
+    memory: Annotated[str, values.limited("memory")] | None = None
+    #: The same in training, gradients of weights included.
+    training_memory: Annotated[str, values.limited("training_memory")] | None = None
+    #: Images at once, for memory.
+    batch: Annotated[int, values.whole(1, 2**16)] | None = None
+    #: What weights and feature maps are stored as, for memory.
+    dtype: Annotated[StoredName, values.choice(*STORED_BYTES)] | None = None
 
 
 class Expected(Model):

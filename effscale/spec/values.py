@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
-from effscale import quantity
+from effscale import limit, quantity
 from effscale.arrays import Int
 
 if TYPE_CHECKING:
@@ -288,22 +288,37 @@ WORD = Kind(
 QUANTITY = r"([0-9]+([.][0-9]+)?|[.][0-9]+) ?[kMGBT]?"
 
 
-def _quantity(expected: str, sign: str = "") -> Kind:
-    """A quantity as people write it, behind a sign; it stays the text that it is."""
+def _quantity(expected: str) -> Kind:
+    """A quantity as people write it; it stays the text that it is."""
 
     def made(text: str) -> str:
-        quantity.parse(text.removeprefix(sign))
+        quantity.parse(text)
         return text
 
-    pattern = f"^{sign and f'{sign} ?'}{QUANTITY}$"
-    schema = partial(core_schema.str_schema, strict=True, pattern=pattern)
+    schema = partial(core_schema.str_schema, strict=True, pattern=f"^{QUANTITY}$")
     return Kind(expected, schema, made, parametric=False)
 
 
 #: A published figure: its digits say how it was rounded, so that 0.70B keeps its zero.
 ROUNDED = _quantity("a quantity as printed, such as 5.3M or 0.39B")
-#: What a cost may come to; a number alone would not say which way it limits.
-MOST = _quantity("a limit such as <= 400M", "<=")
+
+
+def limited(figure: limit.Figure) -> Kind:
+    """What a figure may come to; it stays the text that it is.
+
+    A number alone would not say which way it limits.
+    """
+
+    def made(text: str) -> str:
+        if limit.parse(figure, text).is_target:
+            raise ValueError
+        return text
+
+    pattern = limit.pattern(figure)
+    schema = partial(core_schema.str_schema, strict=True, pattern=pattern)
+    expected = limit.expected(figure, signed=True)
+    return Kind(expected, schema, made, parametric=False)
+
 
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
@@ -341,7 +356,6 @@ Name = Annotated[str, WORD]
 Text = Annotated[str, TEXT]
 Reference = Annotated[str, TEXT]  #: a built-in spec, or a file
 Quantity = Annotated[str, ROUNDED]
-Limit = Annotated[str, MOST]
 Flag = Annotated[bool, FLAG]
 Count = Annotated[int, whole(0, 2**200)]
 

@@ -120,10 +120,16 @@ def connect(place: Place, trainings: int) -> Executor:
 
 
 def local(place: Place, trainings: int) -> Local:
-    """This machine: as many trainings at once as it has GPUs, or else cores."""
+    """This machine: as many trainings at once as it has GPUs, or else cores.
+
+    Or as many as have that many GPUs `each`, as `train --devices` takes.
+    """
     gpus = devices()
     if "gpus" in place.options:
         gpus = [str(index) for index in range(place.options["gpus"])]
+    if (each := place.options.get("each", 1)) > 1:
+        starts = range(0, len(gpus) - each + 1, each)
+        gpus = [",".join(gpus[first : first + each]) for first in starts]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     cores = cores or os.cpu_count() or 1
     jobs = place.options.get("jobs") or len(gpus) or cores
@@ -133,9 +139,9 @@ def local(place: Place, trainings: int) -> Local:
 
 def _check_local(options: Options) -> None:
     for key, value in options.items():
-        if key not in {"jobs", "gpus"}:
+        if key not in {"jobs", "gpus", "each"}:
             raise StudyError(f"expected local:jobs=N, got {short(key)}")
-        if not isinstance(value, int) or value < (key == "jobs"):
+        if not isinstance(value, int) or value < (key != "gpus"):
             raise StudyError(f"expected a whole number of {key}, got {value!r}")
 
 

@@ -219,8 +219,13 @@ def precision_of(name: str, device: torch.device) -> Precision:
     return "bfloat16" if name == "bfloat16" else "float32"
 
 
-def use_threads(number: int | None) -> int:
-    """Compute by so many threads of the CPU, or torch's own choice; how many it is."""
+def use_threads(number: int | None, processes: int = 1) -> int:
+    """Compute by so many threads of the CPU, or torch's own choice; how many it is.
+
+    Of torch's choice each of several processes has its part.
+    """
+    if number is None and processes > 1:
+        number = max(1, torch.get_num_threads() // processes)
     if number is not None:
         torch.set_num_threads(number)
     return torch.get_num_threads()

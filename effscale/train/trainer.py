@@ -20,6 +20,7 @@ from effscale.module.operators import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
+from effscale.train.devices import ALONE, shared
 from effscale.train.recipe import (
     FEW_STEPS,
     RMSPROP,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from effscale.spec.models import Spec
     from effscale.train.batches import Batch, Data
+    from effscale.train.devices import Share
     from effscale.train.recipe import Recipe
 
 #: Seconds after which a checkpoint is written also within an epoch.
@@ -123,8 +125,9 @@ class Training:
     """A training of the network of `spec` on `data` by `recipe`.
 
     Takes up the checkpoint, if there is one. It ends after `until` of the epochs that
-    the recipe's schedule has, and another may take it up and go further. On the CPU its
-    figures are the same, in one go or in several, for the same number of threads.
+    the recipe's schedule has, and another may take it up and go further. Of several
+    devices each has its `share` of each batch, and the first writes the checkpoint. On
+    the CPU its figures are the same, in one go or in several, for as many threads.
     """
 
     def __init__(  # noqa: PLR0913 - what a training is, and where it runs
@@ -137,12 +140,17 @@ class Training:
         workers: int = 0,
         file: Path | None = None,
         until: int | None = None,
+        share: Share = ALONE,
     ) -> None:
         self.spec, self.data, self.recipe = spec, data, recipe
         self.device, self.workers, self.file = torch.device(device), workers, file
+        self.share = share
         images = len(data.train.labels)
         if recipe.batch > images:
             expected = f"expected at most the {images} images to learn from"
+            raise TrainError(f"batch: {expected}, got {recipe.batch}")
+        if recipe.batch % share.of:
+            expected = f"expected a multiple of the {share.of} devices"
             raise TrainError(f"batch: {expected}, got {recipe.batch}")
         self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
         self.until = recipe.epochs if until is None else until
@@ -171,6 +179,7 @@ class Training:
         average = AveragedModel(self.net, multi_avg_fn=self._mix, use_buffers=True)
         self.average = average.eval()
         self._optimizer = optimizer(self.net, recipe)
+        self._learner, self.net = shared(self.net, share, self.device)
         #: Of losses and of right answers, since the epoch began.
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         self._made_for = {"spec": dumps(spec), "data": data.digest, **asdict(recipe)}
@@ -223,7 +232,7 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint, if there is a file for it."""
         self._check(float(self._sums[0]))
-        if self.file is None:
+        if self.file is None or self.share.rank:
             return
         state = {
             "step": self.step,
@@ -275,6 +284,7 @@ class Training:
                 "notes": list(data.notes),
             },
             "device": device_name(self.device),
+            "devices": self.share.of,
             "threads": torch.get_num_threads(),
             "checkpoint": None if self.file is None else str(self.file),
             "versions": versions(recipe),
@@ -304,7 +314,7 @@ class Training:
 
     def _statistics_images(self) -> int:
         """Images that batch norm's statistics are estimated from."""
-        if not any(isinstance(each, nn.BatchNorm2d) for each in self.net.modules()):
+        if not any(isinstance(each, nn.BatchNorm2d) for each in self.average.modules()):
             return 0
         return math.prod(statistics_batches(self.order.images, self.recipe.batch))
 
@@ -336,7 +346,10 @@ class Training:
                 least=self.recipe.crop,
                 mirror=self.recipe.mirror,
             ),
-            replace(self.order, epochs=self.until, start=self.step),
+            map(
+                self.share.part,
+                replace(self.order, epochs=self.until, start=self.step),
+            ),
             base=self.recipe.seed,
             workers=self.workers,
             pinned=self.device.type == "cuda",
@@ -344,7 +357,8 @@ class Training:
 
     def _learn(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         recipe = self.recipe
-        torch.manual_seed(seed(recipe.seed, "step", self.step))
+        others = [self.share.rank] if self.share.rank else []
+        torch.manual_seed(seed(recipe.seed, "step", self.step, *others))
         warmup = round(recipe.warmup * self.steps)
         rate = learning_rate(self.step, self.steps, warmup, recipe.lr)
         labels = labels.to(self.device, non_blocking=True)
@@ -353,7 +367,7 @@ class Training:
         if share < 1:
             batch = batch.lerp(batch.roll(1, 0), 1 - share)
         with self._precision():
-            logits = self.net(batch)
+            logits = self._learner(batch)
             loss = self._loss(logits, labels)
             if share < 1:
                 loss = loss.lerp(self._loss(logits, labels.roll(1)), 1 - share)
@@ -363,7 +377,8 @@ class Training:
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.average.update_parameters(self.net)
-        self._sums += _sums(loss.detach(), logits.detach(), labels)
+        sums = _sums(loss.detach(), logits.detach(), labels)
+        self._sums += self.share.summed(sums)
         self.step += 1
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -437,15 +452,16 @@ class Training:
         held_out = self.data.held_out
         order = in_turn(len(held_out.labels), self.recipe.batch)
         sums = torch.zeros_like(self._sums)
+        mine = order[self.share.rank :: self.share.of]
         for images, labels in batches(
-            held_out, self._view, order, base=0, workers=self.workers
+            held_out, self._view, mine, base=0, workers=self.workers
         ):
             known = labels.to(self.device)
             with self._precision():
                 logits = self.average.module(self._seen(images))
                 loss = functional.cross_entropy(logits, known)
             sums += _sums(loss, logits, known)
-        loss_sum, right = sums.tolist()
+        loss_sum, right = self.share.summed(sums).tolist()
         return loss_sum / len(held_out.labels), right / len(held_out.labels)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ["profile", "d7x", "--by", "level", "--measure", "none"],
         ["profile", "d1", "--by", "operator", "--measure", "none"],
         ["fit", "d0", "--macs", "20G"],
-        ["fit", "d0", "--macs", "3G,10G", "--tolerance", "0.2"],
+        ["fit", "d0", "--macs", "3G,10G"],
         ["fit", "d0", "--macs", "6G", "--strategy", "neck_width"],
         ["grid", "d0"],
         ["grid", "d0", "--phi", "1..7", "--step", "0.01", "--top", "5"],

@@ -17,6 +17,7 @@ from effscale.growth.scale import at_resolution
 from effscale.search.fit import on_ray, ray
 from effscale.search.grid import Grid, search
 from effscale.spec.neck import Scaling
+from tests.search.drawn import near
 from tests.strategies import detectors
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_fit_finds_what_the_law_gives(wide: Spec) -> None:
         phi: int(es.count(es.scale(wide, at_phi(wide, phi))).macs) for phi in phis
     }
     for target in (4 * 10**9, 10**10):
-        nearest, *_ = on_ray(ray(wide, target), target)
+        nearest, *_ = on_ray(ray(wide, [near(target)]), near(target)).found
         best = min(abs(macs - target) for macs in sampled.values())
         assert abs(int(nearest.cost.macs) - target) <= best
         phi = nearest.variant.phi

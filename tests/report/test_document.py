@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from effscale.quantity import human
+from effscale.quantity import human, in_seconds
 from effscale.report import document
 from effscale.report.document import Column, Footnotes, marked, raised
 
@@ -79,7 +79,7 @@ def test_one_is_not_several() -> None:
     ],
 )
 def test_times_have_three_digits(value: float, said: str) -> None:
-    assert document.seconds(value) == said
+    assert in_seconds(value) == said
 
 
 def test_footnotes_count_texts_once_in_order() -> None:

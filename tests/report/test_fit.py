@@ -10,11 +10,13 @@ import pytest
 import effscale as es
 from effscale.report.fit import report
 from effscale.report.render import text
-from effscale.search.fit import Found, Limits, named, on_ray, ray
+from effscale.search.fit import Answer, Found, named, on_ray, ray
 from effscale.search.networks import LeftOut
 from effscale.search.off_ray import off_ray
+from tests.search.drawn import Within, near
 
 if TYPE_CHECKING:
+    from effscale.limit import Figure
     from effscale.report.document import Report
 
 pytestmark = pytest.mark.slow
@@ -30,24 +32,24 @@ TARGET = 10**9
 @pytest.fixture(scope="module")
 def found(b0: es.Spec) -> list[Found]:
     """What is on the ray near a billion MACs."""
-    return on_ray(ray(b0, TARGET), TARGET)
+    return on_ray(ray(b0, [near(TARGET)]), near(TARGET)).found
 
 
 @pytest.fixture(scope="module")
 def free(b0: es.Spec) -> list[Found]:
     """What is off the ray there: nearest, other side, closest, and a front."""
-    limits = Limits(min_depth=1, max_depth=1.1, min_width=0.95, max_width=1.2)
-    return off_ray(b0, TARGET, limits, 0.2).found
+    limits = Within(min_depth=1, max_depth=1.1, min_width=0.95, max_width=1.2)
+    return off_ray(b0, near(TARGET), limits.bounds, 0.2).answer.found
 
 
 def answered(spec: es.Spec, found: list[Found], **more: Any) -> Report:  # noqa: ANN401
     given = {
-        "asked": "1.00 G MACs",
         "searched": "some",
         "left": LeftOut(),
         "measured": [None] * len(found),
     }
-    return report(spec, found, **{**given, **more})
+    answers = [Answer(near(TARGET), found, [])]
+    return report(spec, answers, **{**given, **more})
 
 
 def titles(found: Report, section: int = 0) -> list[str]:
@@ -58,7 +60,7 @@ def test_rows_are_the_contract(b0: es.Spec, found: list[Found]) -> None:
     shown = answered(b0, found)
     assert list(shown.data) == [
         *("effscale", "command", "spec"),
-        *("rows", "left_out"),
+        *("rows", "limits", "left_out"),
     ]
     for row, each in zip(shown.data["rows"], found, strict=True):
         assert list(row)[: len(KEYS)] == KEYS
@@ -75,7 +77,7 @@ def test_the_heading_says_what_was_asked_and_searched(
     b0: es.Spec, found: list[Found]
 ) -> None:
     heading = answered(b0, found).heading
-    assert heading == [("target", "1.00 G MACs"), ("searched", "some")]
+    assert heading == [("asked", "1.00 G MACs"), ("searched", "some")]
 
 
 def test_the_nearest_alone_is_explained(b0: es.Spec, found: list[Found]) -> None:
@@ -98,7 +100,7 @@ def test_phi_and_its_interval_are_those_of_a_ray(
 
 
 def test_several_targets_have_a_column(b0: es.Spec, found: list[Found]) -> None:
-    more = on_ray(ray(b0, 2 * TARGET), 2 * TARGET)[:1]
+    more = on_ray(ray(b0, [near(2 * TARGET)]), near(2 * TARGET)).found[:1]
     both = answered(b0, [*found[:1], *more])
     assert "target" in titles(both)
     assert "target" not in titles(answered(b0, found))
@@ -148,12 +150,16 @@ def test_measurements_are_marked(b0: es.Spec, found: list[Found]) -> None:
 def test_nothing_found_is_an_empty_table(b0: es.Spec) -> None:
     shown = answered(b0, [])
     assert shown.data["rows"] == []
-    assert text(shown, "json").endswith('"rows": [],\n  "left_out": []\n}\n')
+    assert text(shown, "json").endswith(
+        '"rows": [],\n  "limits": [],\n  "left_out": []\n}\n'
+    )
 
 
 def test_the_baseline_among_the_found_deviates_by_nothing(b0: es.Spec) -> None:
-    variant = named(b0, "b0-phi0", "compound", 0, es.Multipliers(), 385814752)
-    itself = Found("nearest", variant, es.count(b0), 385814752, (0, 1))
+    asked = near(385814752)
+    variant = named(b0, "b0-phi0", "compound", 0, es.Multipliers(), asked=asked)
+    figures: dict[Figure, float] = {"macs": 385814752}
+    itself = Found("nearest", variant, es.count(b0), asked.goal, figures, (0, 1))
     (row,) = answered(b0, [itself]).data["rows"]
     assert (row["ratio"], row["budget"], row["deviation"]) == (1, 1, 0)
     assert (row["phi"], row["interval"]) == (0, [0, 1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.scale import changed, numbers
+from effscale.limit import Limit
+from effscale.search.asked import Asked, Bounds, Goal
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
 from effscale.spec.models import Rounding, Spec
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from effscale.growth.multipliers import Multipliers
+    from effscale.search.fit import Found
     from effscale.search.grid import Candidates
 
 
@@ -113,3 +118,47 @@ def figures(found: Candidates) -> dict[str, list[Any]]:
         for name, each in fields.items()
         if each is not None
     }
+
+
+@dataclass(frozen=True)
+class Within:
+    """Limits and bounds of a search, as a test writes them."""
+
+    params: int | None = None
+    activations: int | None = None
+    max_resolution: int | None = None
+    min_depth: float = 0.0
+    max_depth: float = math.inf
+    min_width: float = 0.0
+    max_width: float = math.inf
+
+    @property
+    def bounds(self) -> Bounds:
+        """Where to look."""
+        depth = self.min_depth, self.max_depth
+        width = self.min_width, self.max_width
+        return Bounds(self.max_resolution, None, *depth, *width)
+
+    def near(self, target: int) -> Asked:
+        """MACs to meet within the limits."""
+        given = {"params": self.params, "activations": self.activations}
+        limits = [Limit(k, "<=", n) for k, n in given.items() if n is not None]  # type: ignore[arg-type]
+        return Asked(Goal("macs", target), tuple(limits))
+
+    def admit(self, spec: Spec, given: Multipliers, sides: Any, cost: es.Cost) -> Any:  # noqa: ANN401
+        """Which candidates are within every limit and bound."""
+        found = self.bounds.admit(spec, given, sides)
+        for limit in self.near(1).limits:
+            found = found & limit.admits(getattr(cost, limit.figure))
+        return found
+
+
+def near(target: int) -> Asked:
+    """MACs to meet, and nothing else."""
+    return Within().near(target)
+
+
+def off(found: Found) -> float:
+    """How far a network is from the target."""
+    assert found.deviation is not None
+    return found.deviation

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.growth.scale import numbers
-from effscale.search.fit import Limits, on_ray, ray
+from effscale.search.fit import on_ray, ray
 from tests.search.drawn import (
+    Within,
     aligned,
+    near,
     network,
     networks,
+    off,
     off_multiples,
     scaling,
     tiny,
@@ -46,13 +49,13 @@ def sampled(path: Ray) -> Any:  # noqa: ANN401 - an array
     return np.concatenate((np.linspace(lowest, 6.0, 2001), [0.0]))
 
 
-def distances(path: Ray, target: int, limits: Limits | None = None) -> Any:  # noqa: ANN401
+def distances(path: Ray, target: int, limits: Within | None = None) -> Any:  # noqa: ANN401
     """How far from the target the sampled networks within the limits are."""
     given = multipliers(path, sampled(path))
     scaled = es.scale(path.spec, given)
     cost = es.count(scaled)
-    off = np.abs(np.asarray(cost.macs) / target - 1)
-    return off[(limits or Limits()).admit(given, scaled.resolution, cost)]
+    far = np.abs(np.asarray(cost.macs) / target - 1)
+    return far[(limits or Within()).admit(path.spec, given, scaled.resolution, cost)]
 
 
 @given(aligned(), TARGETS, STRATEGIES)
@@ -61,14 +64,14 @@ def test_nothing_on_the_ray_is_nearer(
     spec: es.Spec, multiple: float, name: str
 ) -> None:
     target = max(int(multiple * macs(spec)), 1)
-    path = ray(spec, target, name=name)
-    found = on_ray(path, target)
+    path = ray(spec, [near(target)], name=name)
+    found = on_ray(path, near(target)).found
     assert found[0].role == "nearest"
-    assert abs(found[0].deviation) <= distances(path, target).min()
+    assert abs(off(found[0])) <= distances(path, target).min()
     if len(found) > 1:
         one, other = found
-        assert (one.deviation > 0) != (other.deviation > 0)
-        assert other.role == ("above" if other.deviation > 0 else "below")
+        assert (off(one) > 0) != (off(other) > 0)
+        assert other.role == ("above" if off(other) > 0 else "below")
 
 
 @given(off_multiples(), st.floats(0.5, 2))
@@ -78,9 +81,9 @@ def test_nothing_is_nearer_where_the_baseline_itself_is_off_the_multiples(
 ) -> None:
     # MACs may fall at φ = 0, where alone nothing is rounded
     target = max(int(multiple * macs(spec)), 1)
-    path = ray(spec, target)
-    nearest = on_ray(path, target)[0]
-    assert abs(nearest.deviation) <= distances(path, target).min()
+    path = ray(spec, [near(target)])
+    nearest = on_ray(path, near(target)).found[0]
+    assert abs(off(nearest)) <= distances(path, target).min()
 
 
 def one_network(path: Ray, found: Found) -> bool:
@@ -112,8 +115,8 @@ def test_an_interval_is_all_the_phi_of_a_network(
     spec: es.Spec, multiple: float, name: str
 ) -> None:
     target = max(int(multiple * macs(spec)), 1)
-    path = ray(spec, target, name=name)
-    for found in on_ray(path, target):
+    path = ray(spec, [near(target)], name=name)
+    for found in on_ray(path, near(target)).found:
         assert found.interval is not None
         low, high = found.interval
         assert low <= found.variant.phi < high  # type: ignore[operator]
@@ -128,17 +131,17 @@ def test_an_interval_is_all_the_phi_of_a_network(
 @pytest.mark.parametrize("multiple", [0.05, 1, 16])
 def test_every_network_of_b0_s_ray_is_on_it(b0: es.Spec, multiple: float) -> None:
     target = int(multiple * macs(b0))
-    path = ray(b0, target)
+    path = ray(b0, [near(target)])
     within = np.linspace(path.phi[0], path.end[-1] - 1e-9, 2001)
     reached = set(networks(b0, multipliers(path, within)))
     listed = networks(b0, multipliers(path, (path.phi + path.end) / 2))
     assert reached <= set(listed)
     assert len(set(listed)) == len(listed)
-    assert path.cost.macs[-1] > target  # type: ignore[index]
+    assert path.figures["macs"][-1] > target
 
 
 def test_the_baseline_s_own_cost_is_the_baseline(b0: es.Spec) -> None:
-    nearest, above = on_ray(ray(b0, 385814752), 385814752)
+    nearest, above = on_ray(ray(b0, [near(385814752)]), near(385814752)).found
     assert (nearest.variant.phi, nearest.deviation) == (0, 0)
     assert network(nearest.variant.spec) == network(b0)
     assert nearest.variant.spec.name == "b0-phi0"
@@ -150,12 +153,12 @@ def test_a_baseline_between_images_too_small_is_no_end_of_the_ray() -> None:
     # leave no image, but at φ of 3 to 16
     spec = tiny((9, 9), 3)
     target = macs(spec, 3)
-    nearest = on_ray(ray(spec, target), target)[0]
-    assert abs(nearest.deviation) <= 0.1
+    nearest = on_ray(ray(spec, [near(target)]), near(target)).found[0]
+    assert abs(off(nearest)) <= 0.1
 
 
 def test_what_no_network_reaches_has_one_side(b0: es.Spec) -> None:
-    (smallest,) = on_ray(ray(b0, 1), 1)
+    (smallest,) = on_ray(ray(b0, [near(1)]), near(1)).found
     assert smallest.role == "nearest"
     # depth cannot fall below a block a stage
     assert smallest.variant.spec.resolution == (32, 32)
@@ -163,76 +166,62 @@ def test_what_no_network_reaches_has_one_side(b0: es.Spec) -> None:
 
 
 LIMITS = [
-    Limits(params=8_000_000),
-    Limits(activations=15_000_000),
-    Limits(max_resolution=271),
-    Limits(min_depth=1.355),
-    Limits(max_depth=1.355),
-    Limits(min_width=1.1733, max_width=1.18),
-    Limits(max_width=1.173),
-    Limits(min_depth=2.9),
-    Limits(min_depth=1.3, max_depth=1.3),
-    Limits(min_depth=1.3, max_resolution=280, params=12_000_000),
+    Within(params=8_000_000),
+    Within(activations=15_000_000),
+    Within(max_resolution=271),
+    Within(min_depth=1.355),
+    Within(max_depth=1.355),
+    Within(min_width=1.1733, max_width=1.18),
+    Within(max_width=1.173),
+    Within(min_depth=2.9),
+    Within(min_depth=1.3, max_depth=1.3),
+    Within(min_depth=1.3, max_resolution=280, params=12_000_000),
 ]
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=str)
-def test_limits_hold_in_what_is_found(b0: es.Spec, limits: Limits) -> None:
-    path = ray(b0, 1_500_000_000, limits)
-    found = on_ray(path, 1_500_000_000)
+def test_limits_hold_in_what_is_found(b0: es.Spec, limits: Within) -> None:
+    path = ray(b0, [limits.near(1_500_000_000)], limits.bounds)
+    found = on_ray(path, limits.near(1_500_000_000)).found
     for each in found:
         given, sides = each.variant.multipliers, each.variant.spec.resolution
-        assert limits.admit(given, sides, each.cost)
-    nearest = abs(found[0].deviation)
+        assert limits.admit(b0, given, sides, each.cost)
+    nearest = abs(off(found[0]))
     assert nearest <= distances(path, 1_500_000_000, limits).min()
 
 
 def test_a_limit_beyond_the_target_is_still_reached(b0: es.Spec) -> None:
     # φ = 2.02 is just deep enough, and 0.6 % above
-    target, limits = macs(b0, 2) - 1, Limits(min_depth=1.445)
-    found = on_ray(ray(b0, target, limits), target)
+    target, limits = macs(b0, 2) - 1, Within(min_depth=1.445)
+    found = on_ray(ray(b0, [limits.near(target)], limits.bounds), near(target)).found
     assert [each.role for each in found] == ["nearest"]
-    assert 0 < found[0].deviation < 0.01
+    assert 0 < off(found[0]) < 0.01
 
 
 @pytest.mark.parametrize(
     ("name", "limits"),
     [
-        ("compound", Limits(min_depth=2, max_depth=1)),
-        ("compound", Limits(min_depth=1000)),
-        ("compound", Limits(max_resolution=24)),
-        ("depth", Limits(min_width=1.1)),
-        ("width", Limits(max_depth=0.5)),
+        ("compound", Within(min_depth=2, max_depth=1)),
+        ("compound", Within(min_depth=1000)),
+        ("compound", Within(max_resolution=24)),
+        ("depth", Within(min_width=1.1)),
+        ("width", Within(max_depth=0.5)),
     ],
 )
 def test_limits_that_nothing_meets_leave_nothing(
-    b0: es.Spec, name: str, limits: Limits
+    b0: es.Spec, name: str, limits: Within
 ) -> None:
-    assert on_ray(ray(b0, 10**9, limits, name), 10**9) == []
-
-
-def test_limits_admit_what_is_just_on_them() -> None:
-    cost = es.Cost(macs=7, params=8, activations=9)
-    exact = Limits(8, 9, 30, 1.5, 1.5, 2.5, 2.5)
-    assert exact.admit(es.Multipliers(1.5, 2.5), (20, 30), cost)
-    for name, wrong in {
-        "params": 7,
-        "activations": 8,
-        "max_resolution": 29,
-        "min_depth": 1.6,
-        "max_depth": 1.4,
-        "min_width": 2.6,
-        "max_width": 2.4,
-    }.items():
-        strict = Limits(**{**vars(exact), name: wrong})
-        assert not strict.admit(es.Multipliers(1.5, 2.5), (20, 30), cost)
+    assert (
+        on_ray(ray(b0, [limits.near(10**9)], limits.bounds, name), near(10**9)).found
+        == []
+    )
 
 
 def test_a_ray_needs_multipliers_that_rise(b0: es.Spec) -> None:
     falling = es.Coefficients(alpha=1.5, beta=0.9, gamma=1.2)
     spec = b0.model_copy(update={"coefficients": falling})
     with pytest.raises(ScaleError) as caught:
-        ray(spec, 10**9)
+        ray(spec, [near(10**9)])
     assert str(caught.value) == (
         "coefficients: expected at least 1 each, to search along φ"
     )
@@ -243,8 +232,8 @@ def test_the_last_network_lasts_as_long_as_it_does() -> None:
     spec = tiny()
     macs = int(es.count(es.scale(spec, es.compound(1.0))).macs)
     for target in (macs - 1, macs, macs + 1):
-        path = ray(spec, target)
-        (nearest, *_) = on_ray(path, target)
+        path = ray(spec, [near(target)])
+        (nearest, *_) = on_ray(path, near(target)).found
         assert nearest.interval is not None
         low, high = nearest.interval
         inside = es.scale(spec, es.compound(float(np.nextafter(high, low))))

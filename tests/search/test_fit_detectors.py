@@ -8,6 +8,7 @@ import pytest
 import effscale as es
 from effscale.growth.detector import Detector
 from effscale.search.fit import on_ray, ray
+from tests.search.drawn import near
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ def test_the_nearest_is_as_near_as_any_phi(name: str) -> None:
     phis = np.linspace(-3, 6, 61)
     sampled = [macs(d0, phi, name) for phi in phis.tolist()]
     for target in (base // 2, base, 5 * base // 4, 3 * base):
-        nearest, *_ = on_ray(ray(d0, target, name=name), target)
+        nearest, *_ = on_ray(ray(d0, [near(target)], name=name), near(target)).found
         best = min(abs(each - target) for each in sampled)
         assert abs(int(nearest.cost.macs) - target) <= best
         assert nearest.variant.phi is not None
@@ -32,7 +33,9 @@ def test_the_nearest_is_as_near_as_any_phi(name: str) -> None:
 
 def test_the_published_cost_of_d3_is_phi_3() -> None:
     # d3 is as the law gives it
-    found, *_ = on_ray(ray(es.load("d0"), 24_568_753_664), 24_568_753_664)
+    found, *_ = on_ray(
+        ray(es.load("d0"), [near(24_568_753_664)]), near(24_568_753_664)
+    ).found
     assert found.variant.phi == 3
     assert found.deviation == 0
     assert found.variant.spec.backbone == "b3"

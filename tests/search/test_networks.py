@@ -63,7 +63,7 @@ def test_along_axes_what_is_left_out_costs_nothing() -> None:
     assert found.exists.tolist() == [[True, True, False]] * 2
     for (row, column), exists in np.ndenumerate(found.exists):
         one = es.Multipliers(depth=depth[row, 0], width=width[column])
-        macs = np.broadcast_to(found.cost.macs, (2, 3))[row, column]
+        macs = np.broadcast_to(found.figures["macs"], (2, 3))[row, column]
         if exists:
             assert macs == es.count(es.scale(spec, one)).macs
         else:

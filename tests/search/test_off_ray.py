@@ -13,17 +13,17 @@ import pytest
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.search import off_ray as free
-from effscale.search.fit import Limits, on_ray, ray
-from effscale.search.off_ray import bounds, off_ray
+from effscale.search.fit import on_ray, ray
+from effscale.search.off_ray import off_ray, ranges
 from effscale.search.reachable import axes
 from effscale.spec.models import Rounding
-from tests.search.drawn import network, tiny
+from tests.search.drawn import Within, near, network, off, tiny
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from effscale.search.fit import Found
-    from effscale.search.off_ray import Free
+    from effscale.search.off_ray import Free, Ranges
     from effscale.spec.models import Spec
 
 pytestmark = pytest.mark.slow
@@ -31,10 +31,24 @@ pytestmark = pytest.mark.slow
 DIMENSIONS = ("depth", "width", "resolution")
 
 
-def every(spec: Spec, target: int, limits: Limits) -> dict[tuple[int, ...], es.Cost]:
+def search(
+    spec: Spec,
+    target: int,
+    limits: Within,
+    tolerance: float,
+    *more: Callable[[float], None],
+) -> Free:
+    return off_ray(spec, limits.near(target), limits.bounds, tolerance, *more)
+
+
+def where(spec: Spec, target: int, limits: Within) -> Ranges:
+    return ranges(spec, limits.near(target), limits.bounds)
+
+
+def every(spec: Spec, target: int, limits: Within) -> dict[tuple[int, ...], es.Cost]:
     """Each network within the bounds, from thousands of multipliers a dimension."""
     choices = []
-    for name, (low, high) in zip(DIMENSIONS, bounds(spec, target, limits), strict=True):
+    for name, (low, high) in zip(DIMENSIONS, where(spec, target, limits), strict=True):
         found: dict[tuple[int, ...], float] = {}
         for at in [
             *np.linspace(low, high, 801).tolist(),
@@ -47,7 +61,7 @@ def every(spec: Spec, target: int, limits: Limits) -> dict[tuple[int, ...], es.C
 
 
 def admitted(
-    costs: dict[tuple[int, ...], es.Cost], limits: Limits
+    costs: dict[tuple[int, ...], es.Cost], limits: Within
 ) -> dict[tuple[int, ...], es.Cost]:
     """Those within limits of params, activations and resolution."""
     return {
@@ -60,7 +74,7 @@ def admitted(
 
 
 def roles(answer: Free, *names: str) -> list[Found]:
-    return [each for each in answer.found if each.role in names]
+    return [each for each in answer.answer.found if each.role in names]
 
 
 def figures(cost: es.Cost) -> tuple[int, int]:
@@ -81,28 +95,28 @@ def front_of(costs: list[es.Cost]) -> set[tuple[int, int]]:
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(),
-        Limits(params=9000, activations=52_000, max_resolution=50),
-        Limits(max_depth=1.2, min_width=0.8),
+        Within(),
+        Within(params=9000, activations=52_000, max_resolution=50),
+        Within(max_depth=1.2, min_width=0.8),
     ],
     ids=["", "params", "depth"],
 )
-def test_agrees_with_counting_every_network(multiple: float, limits: Limits) -> None:
+def test_agrees_with_counting_every_network(multiple: float, limits: Within) -> None:
     spec = tiny()
     target = int(multiple * es.count(spec).macs)
-    answer = off_ray(spec, target, limits, 0.1)
+    answer = search(spec, target, limits, 0.1)
     networks = every(spec, target, limits)
     assert answer.enumerated == len(networks)
     costs = list(admitted(networks, limits).values())
-    off = [int(each.macs) / target - 1 for each in costs]
-    close = [each for each, by in zip(costs, off, strict=True) if abs(by) <= 0.1]
+    far = [int(each.macs) / target - 1 for each in costs]
+    close = [each for each, by in zip(costs, far, strict=True) if abs(by) <= 0.1]
     assert answer.within == len(close) > 0
-    nearest, *_ = answer.found
+    nearest, *_ = answer.answer.found
     assert nearest.role == "nearest"
-    assert abs(nearest.deviation) == min(map(abs, off))
+    assert abs(off(nearest)) == min(map(abs, far))
     below = max((int(c.macs) for c in costs if c.macs <= target), default=None)
     above = min((int(c.macs) for c in costs if c.macs > target), default=None)
-    sides = {int(each.cost.macs) for each in answer.found[:2]}
+    sides = {int(each.cost.macs) for each in answer.answer.found[:2]}
     assert sides == {below, above} - {None}
     front = roles(answer, "front")
     assert [each.cost.params for each in front] == sorted(
@@ -110,19 +124,19 @@ def test_agrees_with_counting_every_network(multiple: float, limits: Limits) -> 
     )
     assert {figures(each.cost) for each in front} == front_of(close)
     assert len(front) == len(front_of(close))
-    for each in answer.found:
+    for each in answer.answer.found:
         given, sides_of = each.variant.multipliers, each.variant.spec.resolution
-        assert limits.admit(given, sides_of, each.cost)
+        assert limits.admit(spec, given, sides_of, each.cost)
         assert each.cost == es.count(es.scale(spec, given))
 
 
 def test_closest_to_the_baseline_s_cost_is_the_baseline(b0: Spec) -> None:
-    narrow = Limits(max_depth=1.1, min_width=0.95)
-    answer = off_ray(b0, 385814752, narrow, 0.05)
+    narrow = Within(max_depth=1.1, min_width=0.95)
+    answer = search(b0, 385814752, narrow, 0.05)
     (closest,) = roles(answer, "closest")
     assert network(closest.variant.spec) == network(b0)
     assert closest.variant.multipliers == es.Multipliers(1.0, 1.0, 1.0)
-    nearest = answer.found[0]
+    nearest = answer.answer.found[0]
     assert (nearest.role, nearest.deviation) == ("nearest", 0)
 
 
@@ -130,28 +144,28 @@ def test_closest_to_the_baseline_s_cost_is_the_baseline(b0: Spec) -> None:
 def test_closest_is_on_the_ray_where_the_ray_passes(multiple: float) -> None:
     spec = tiny((64, 64))
     target = int(multiple * es.count(spec).macs)
-    nearest = on_ray(ray(spec, target), target)[0]
-    assert abs(nearest.deviation) < 0.4
-    answer = off_ray(spec, target, Limits(), 0.4)
+    nearest = on_ray(ray(spec, [near(target)]), near(target)).found[0]
+    assert abs(off(nearest)) < 0.4
+    answer = search(spec, target, Within(), 0.4)
     (closest,) = roles(answer, "closest")
     assert network(closest.variant.spec) == network(nearest.variant.spec)
 
 
 def test_without_any_within_tolerance_only_the_neighbours_are_found() -> None:
-    answer = off_ray(tiny(), 100_003, Limits(), 0.0)
+    answer = search(tiny(), 100_003, Within(), 0.0)
     assert answer.within == 0
-    assert {each.role for each in answer.found} <= {"nearest", "below", "above"}
+    assert {each.role for each in answer.answer.found} <= {"nearest", "below", "above"}
 
 
 def slabbed(monkeypatch: pytest.MonkeyPatch, slab: int) -> Iterator[object]:
     spec = tiny()
     monkeypatch.setattr(free, "SLAB", slab)
     heard: list[float] = []
-    answer = off_ray(spec, 150_000, Limits(), 0.3, heard.append)
+    answer = search(spec, 150_000, Within(), 0.3, heard.append)
     assert sum(heard) == pytest.approx(1)
     yield len(heard)
     yield answer.enumerated, answer.within
-    yield [(each.role, each.variant.spec, each.cost) for each in answer.found]
+    yield [(each.role, each.variant.spec, each.cost) for each in answer.answer.found]
 
 
 def test_slabs_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,41 +178,41 @@ def test_slabs_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bounds_are_around_the_baseline_and_the_target(b0: Spec) -> None:
     # a target of 4 times the cost: from 4/5 to 5, of which w and r have the root
-    depth, width, resolution = bounds(b0, 4 * 385814752, Limits())
+    depth, width, resolution = where(b0, 4 * 385814752, Within())
     assert depth == pytest.approx((0.8, 5))
     assert width == resolution == pytest.approx((0.8**0.5, 5**0.5))
 
 
 def test_bounds_end_at_the_largest_resolution(b0: Spec) -> None:
-    resolution = bounds(b0, 385814752, Limits(max_resolution=208))[2]
+    resolution = where(b0, 385814752, Within(max_resolution=208))[2]
     assert resolution == pytest.approx((0.8**0.5, 208 / 224))
 
 
 def test_images_too_small_are_left_out(b0: Spec) -> None:
-    narrow = Limits(
+    narrow = Within(
         min_depth=1, max_depth=1, min_width=1, max_width=1, max_resolution=40
     )
-    answer = off_ray(b0, 10**6, narrow, 0.05)
-    sides = {each.variant.spec.resolution for each in answer.found}
+    answer = search(b0, 10**6, narrow, 0.05)
+    sides = {each.variant.spec.resolution for each in answer.answer.found}
     assert sides <= {(32, 32), (40, 40)}
     assert answer.enumerated == 2
     with pytest.raises(ScaleError) as caught:
-        off_ray(b0, 10**6, replace(narrow, max_resolution=24), 0.05)
+        search(b0, 10**6, replace(narrow, max_resolution=24), 0.05)
     assert str(caught.value) == (
         "resolution: no multiplier within the limits leaves an image"
     )
 
 
 def test_bounds_are_the_limits_where_given(b0: Spec) -> None:
-    limits = Limits(min_depth=0.5, max_depth=9, min_width=0.25, max_width=1.5)
-    depth, width, _ = bounds(b0, 385814752, limits)
+    limits = Within(min_depth=0.5, max_depth=9, min_width=0.25, max_width=1.5)
+    depth, width, _ = where(b0, 385814752, limits)
     assert depth == (0.5, 1.25)
     assert width == (0.25, 1.25**0.5)
 
 
 def test_bounds_that_leave_nothing_are_refused(b0: Spec) -> None:
     with pytest.raises(ScaleError) as caught:
-        bounds(b0, 385814752, Limits(min_depth=2.5))
+        where(b0, 385814752, Within(min_depth=2.5))
     assert str(caught.value) == "depth: no multiplier from 2.5 to 1.25 to look at"
 
 
@@ -209,15 +223,15 @@ def test_a_stride_that_is_no_multiple_of_the_pixels_is_no_obstacle(
     # total stride 9, sides to a multiple of 8: 9 px, the least, would round to 8
     spec = tiny((72, 72), 3)
     wanted = int(share * es.count(spec).macs)
-    assert off_ray(spec, wanted, Limits(), 0.5).found[0].role == "nearest"
+    assert search(spec, wanted, Within(), 0.5).answer.found[0].role == "nearest"
 
 
 def test_a_baseline_off_the_multiples_is_counted_once() -> None:
     # 24 × 40 pixels below 1, 25 × 41 at 1, and 24 × 40 again above 1
     spec = tiny((25, 41))
     target = int(es.count(spec).macs)
-    networks = every(spec, target, Limits())
-    answer = off_ray(spec, target, Limits(), 0.05)
+    networks = every(spec, target, Within())
+    answer = search(spec, target, Within(), 0.05)
     assert network(spec) in networks
     assert answer.enumerated == len(networks)
 
@@ -225,9 +239,9 @@ def test_a_baseline_off_the_multiples_is_counted_once() -> None:
 def test_more_than_a_billion_networks_are_refused(b0: Spec) -> None:
     rounding = Rounding(channel_divisor=1, resolution_multiple=1)
     fine = b0.model_copy(update={"rounding": rounding})
-    reachable = axes(fine, bounds(fine, 64 * 385814752, Limits()))
+    reachable = axes(fine, where(fine, 64 * 385814752, Within()))
     with pytest.raises(ScaleError) as caught:
-        off_ray(fine, 64 * 385814752, Limits(), 0.05)
+        search(fine, 64 * 385814752, Within(), 0.05)
     assert str(caught.value) == (
         "fit: expected at most 1,000,000,000 networks, "
         f"got {math.prod(map(len, reachable)):,}; "

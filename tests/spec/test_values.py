@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from effscale.limit import pattern
 from effscale.spec.values import (
-    MOST,
     QUANTITY,
     ROUNDED,
     TEXT,
     WORD,
     Kind,
     choice,
+    limited,
     number,
     odd,
     one_or_each,
@@ -24,6 +25,7 @@ from effscale.spec.values import (
 )
 
 TINY = math.ulp(0.0)
+MOST = limited("macs")
 SHARE, MULTIPLIER = number(0, 1), number(0, 100, above=True)
 
 
@@ -42,7 +44,7 @@ def adapter(kind: Kind) -> TypeAdapter[Any]:
         (WORD, ["b0", "B", "7", "EfficientNet-B0_v1.1+se", "x" * 80]),
         (TEXT, ["x", " ", "two\nlines", "Tan & Le 2019: φ"]),
         (ROUNDED, ["5.3M", "0.70B", "12M", "1k", "2T", "7", "5.3 M", ".5k", "007"]),
-        (MOST, ["<= 400M", "<=5.3M", "<= 7", "<= 1.5 G"]),
+        (MOST, ["<= 400M", "<=5.3M", ">= 7", "= 1.5 G within 5 %"]),
         (choice("ceil", "round"), ["ceil", "round"]),
     ],
 )
@@ -70,7 +72,7 @@ def test_what_is_of_the_kind_passes_as_it_is(kind: Kind, values: list[object]) -
         (TEXT, ["", 3, True, None, b"x", ["x"]]),
         (ROUNDED, ["", "M", ".", ".M", "1.2.3M", "5.3m", "5.3G ", "5.3  M", "-1M"]),
         (ROUNDED, ["0.5", "1.0005k", "1e6", "5.3M\n", "٣M", 5300000, 0.39, None]),
-        (MOST, ["400M", "< 4M", ">= 4M", "<= ", "<=  4M", "<= 0.5", 4, None, ""]),
+        (MOST, ["400M", "< 4M", "= 4M", "<= ", "<=  4M", "<= 0.5", 4, None, ""]),
         (choice("ceil", "round"), ["", "Ceil", "ceil ", "floor", 1, True, None, []]),
     ],
 )
@@ -103,7 +105,7 @@ def test_what_is_not_of_the_kind_is_one_error_in_its_words(
         (WORD, "a name of letters, digits and . _ + -"),
         (TEXT, "a text"),
         (ROUNDED, "a quantity as printed, such as 5.3M or 0.39B"),
-        (MOST, "a limit such as <= 400M"),
+        (MOST, "a limit such as <= 300M, = 300M within 5 %"),
         (choice("mbconv"), "one of mbconv"),
         (choice("ceil", "round"), "one of ceil, round"),
     ],
@@ -160,7 +162,7 @@ def test_the_words_name_kind_and_range(kind: Kind, words: str) -> None:
         ),
         (TEXT, {"type": "string", "minLength": 1}),
         (ROUNDED, {"type": "string", "pattern": f"^{QUANTITY}$"}),
-        (MOST, {"type": "string", "pattern": f"^<= ?{QUANTITY}$"}),
+        (MOST, {"type": "string", "pattern": pattern("macs")}),
         (choice("ceil", "round"), {"type": "string", "enum": ["ceil", "round"]}),
     ],
 )

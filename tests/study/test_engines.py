@@ -52,6 +52,7 @@ FORMS = "expected local, ray:ADDRESS, dask:ADDRESS or slurm:OPTIONS"
         ("local:jobs=0", "expected a whole number of jobs, got 0"),
         ("local:jobs=two", "expected a whole number of jobs, got 'two'"),
         ("local:gpus=0.5", "expected a whole number of gpus, got 0.5"),
+        ("local:each=0", "expected a whole number of each, got 0"),
     ],
 )
 def test_anything_else_is_refused(text: str, message: str) -> None:
@@ -136,15 +137,23 @@ def test_each_training_at_a_time_has_a_gpu_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1}, raising=False)
-    seen = []
+    for place, each in (
+        ("local:jobs=2&gpus=2", "01"),
+        ("local:gpus=5&each=2", ("0,1", "2,3")),
+    ):
+        assert _seen(place) == [({"CUDA_VISIBLE_DEVICES": gpus}, 1) for gpus in each]
+
+
+def _seen(place: str) -> list[tuple[object, object]]:
+    """Variables and threads of two trainings at once."""
+    seen: list[tuple[object, object]] = []
 
     def run(job: dict[str, object], wanted: object = None) -> None:
         assert wanted is not None
         time.sleep(0.05)
         seen.append((job["variables"], job["threads"]))
 
-    with connect(where("local:jobs=2&gpus=2"), 2) as engine:
+    with connect(where(place), 2) as engine:
         for _ in range(2):
             engine.submit(run, {})
-    variables = [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
-    assert sorted(seen, key=str) == [(each, 1) for each in variables]
+    return sorted(seen, key=str)

@@ -9,6 +9,7 @@ import torch
 
 import effscale as es
 from effscale.train.batches import Data, View
+from effscale.train.devices import ALONE, Share
 from effscale.train.recipe import Recipe
 from effscale.train.trainer import Training
 from tests.train.text import TEXT
@@ -55,11 +56,14 @@ def training(
     data: Data | None = None,
     file: Path | None = None,
     until: int | None = None,
+    share: Share = ALONE,
     **recipe: object,
 ) -> Training:
     """One of twenty steps, five an epoch."""
     asked = replace(RECIPE, **recipe)  # type: ignore[arg-type]
-    return Training(small(), data or shades(), asked, file=file, until=until)
+    return Training(
+        small(), data or shades(), asked, file=file, until=until, share=share
+    )
 
 
 def weights(trained: Training) -> dict[str, torch.Tensor]:

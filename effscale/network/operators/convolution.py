@@ -13,6 +13,7 @@ from effscale.arrays import (
     divides,
     every,
     first,
+    maximum,
     strided,
     valid,
 )
@@ -56,7 +57,7 @@ def windows(
     return height, width
 
 
-def margins(side: int, reach: int, stride: int) -> tuple[int, int]:
+def margins(side: Int, reach: int, stride: int) -> tuple[Int, Int]:
     """Pixels that TensorFlow's `same` padding puts before and after a side.
 
     As few as ceil(side / stride) windows need, the odd one after it.
@@ -64,7 +65,7 @@ def margins(side: int, reach: int, stride: int) -> tuple[int, int]:
     Source: tensorflow/core/framework/kernel_shape_util.cc
     (`GetWindowedOutputSizeVerbose`).
     """
-    total = max((strided(side, stride) - 1) * stride + reach - side, 0)
+    total = maximum(0, (strided(side, stride) - 1) * stride + reach - side)
     return total // 2, total - total // 2
 
 
@@ -138,7 +139,7 @@ class Conv(Operator):
 
     def _padded(self, shape: Shape) -> Shape:
         windows = zip(shape[1:], self.reach, self.stride, strict=True)
-        more = (sum(margins(int(side), *window)) for side, *window in windows)
+        more = (sum(margins(side, *window)) for side, *window in windows)
         return Shape(
             shape.channels, shape.height + next(more), shape.width + next(more)
         )

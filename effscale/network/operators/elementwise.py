@@ -85,5 +85,5 @@ class Shift(Operator):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """A view of what is padded by a row and a column."""
-        channels, height, width = map(int, before)
+        channels, height, width = before
         return Traffic(elements=channels * (height + 1) * (width + 1))

@@ -118,7 +118,7 @@ class Fuse(Joint):
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """A product for each, and sums of them."""
         held = (*held, *maps)
-        total = tape.op(maps[:1], after, held, PRODUCT, weights=int(self.weights))
+        total = tape.op(maps[:1], after, held, PRODUCT, weights=self.weights)
         for each in maps[1:]:
             more = tape.op((each,), after, (*held, total), PRODUCT)
             total = tape.op((total, more), after, held)

@@ -84,4 +84,4 @@ class LayerNorm(Operator):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Mean and deviation of each position, in single precision, are kept too."""
-        return PRODUCT._replace(words=int(after.positions))
+        return PRODUCT._replace(words=after.positions)

@@ -100,7 +100,7 @@ class Map:
 
     number: int
     shape: Shape
-    elements: int
+    elements: Int
 
 
 Maps: TypeAlias = tuple[Map, ...]
@@ -114,10 +114,10 @@ class Traffic(NamedTuple):
 
     keeps_inputs: bool = False  #: for the way back
     keeps_output: bool = False
-    elements: int | None = None  #: made, where they are not those of the output
+    elements: Int | None = None  #: made, where they are not those of the output
     #: Of 8 bytes whatever the element, made beside the output and kept for the way
     #: back: the index of a maximum; a mean and a deviation in single precision.
-    words: int = 0
+    words: Int = 0
 
 
 #: Sums, and products, whose factors the way back needs.
@@ -135,8 +135,8 @@ class Tape(Protocol):
         shape: Shape,
         held: Maps,
         traffic: Traffic = PLAIN,
-        weights: int = 0,
-        trains: int = 0,
+        weights: Int = 0,
+        trains: Int = 0,
     ) -> Map:
         """The map that torch's operator makes of those it reads, others being held.
 
@@ -198,8 +198,8 @@ class Operator(ABC):
         traffic = self.traffic(before.shape, after)
         if traffic is None:
             return Map(before.number, after, before.elements)
-        trains = int(self.cost(after).params)
-        weights = trains + int(self.buffers)
+        trains = self.cost(after).params
+        weights = trains + self.buffers
         return tape.op(maps, after, held, traffic, weights, trains)
 
 

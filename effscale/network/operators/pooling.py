@@ -54,7 +54,7 @@ class Pool(Operator):
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Of a maximum, the place as well."""
         del before
-        indices = int(after.elements) if self.kind == "max" else 0
+        indices = after.elements if self.kind == "max" else 0
         return PRODUCT._replace(words=indices)
 
 

@@ -1,0 +1,129 @@
+"""Limits of what a network may cost, as options that commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.choices import STORED_BYTES
+from effscale.cli.options import every
+from effscale.cli.types import Parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from effscale.cli.options import F
+    from effscale.limit import Figure, Limit
+    from effscale.search.asked import Asked
+
+
+def _parsed(figure: Figure, *, several: bool = False) -> Parsed:
+    def parse(text: str) -> list[Limit]:
+        from effscale.limit import parse
+
+        texts = text.split(",") if several else [text]
+        return [parse(figure, each) for each in texts]
+
+    return Parsed("LIMIT[,LIMIT…]" if several else "LIMIT", parse)
+
+
+def limit_option(
+    figure: Figure, what: str, *, several: bool = False
+) -> Callable[[F], F]:
+    """The option that limits a figure; `several` where commas part them."""
+    kind = _parsed(figure, several=several)
+    return click.option(f"--{figure.replace('_', '-')}", type=kind, help=what)
+
+
+def limit_options(macs: str, *, several: bool = False) -> Callable[[F], F]:
+    """Limits of everything that is counted; `macs` is the help of --macs."""
+    return every(
+        limit_option("macs", macs, several=several),
+        limit_option("params", "The same of parameters: '<= 8M'."),
+        limit_option("activations", "The same of activations: '<= 20M'."),
+        limit_option(
+            "memory",
+            "The same of weights and the most that feature maps take at once: "
+            "'<= 64MB'.",
+        ),
+        limit_option(
+            "training_memory",
+            "The same in training, gradients included: '<= 8GB'; an optimizer's state "
+            "comes to that.",
+        ),
+        click.option(
+            "--batch",
+            type=click.IntRange(1, 2**16),
+            default=1,
+            help="Images at once, for memory.",
+        ),
+        click.option(
+            "--dtype",
+            type=click.Choice([*STORED_BYTES]),
+            default="float32",
+            help="What weights and feature maps are stored as, for memory.",
+        ),
+        title="Budget",
+    )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits that were given, and how what they limit is to run."""
+
+    macs: list[Limit] | None
+    params: list[Limit] | None
+    activations: list[Limit] | None
+    memory: list[Limit] | None
+    training_memory: list[Limit] | None
+    batch: int
+    dtype: str
+
+    @property
+    def beside_macs(self) -> list[Limit]:
+        """Those of other figures."""
+        names = (self.params, self.activations, self.memory, self.training_memory)
+        return [each for given in names for each in given or ()]
+
+    def asked(self, most: Figure | None, within: float | None) -> list[Asked]:
+        """What each of the limits of MACs asks for, the others beside it.
+
+        Raises:
+            click.UsageError: unless they are one target, or something is limited from
+                above.
+        """
+        from effscale.cost.figures import Running
+
+        running = Running(self.batch, self.dtype)
+        every: list[list[Limit]] = [[each] for each in self.macs or ()] or [[]]
+        return [
+            replace(_asked([*macs, *self.beside_macs], most, within), running=running)
+            for macs in every
+        ]
+
+
+def _asked(limits: list[Limit], most: Figure | None, within: float | None) -> Asked:
+    from effscale.search.asked import Asked, Goal
+
+    goals = [each for each in limits if each.sign == "="]
+    if len(goals) > 1 and goals[1].is_target:
+        first, second = (f"--{each.figure.replace('_', '-')}" for each in goals[:2])
+        raise click.UsageError(
+            f"{first} and {second} are both to be met: limit one, as in '<= …'"
+        )
+    if goals:
+        if most is not None:
+            raise click.UsageError("--most is for limits, and there is a cost to meet")
+        goal = Goal(goals[0].figure, goals[0].value)
+        others = tuple(each for each in limits if each is not goals[0])
+        own = goals[0].within
+        return Asked(goal, others, within=within if own is None else own)
+    if within is not None:
+        raise click.UsageError("--within is for a cost to meet, such as --macs 1.5G")
+    asked = Asked(Goal(most or "macs"), tuple(limits))
+    if not asked.most():
+        expected = "expected a cost to meet, --macs 1.5G, or a limit, --macs '<= 300M'"
+        raise click.UsageError(expected)
+    return asked
