@@ -21,6 +21,16 @@ RATIOS = st.sampled_from([0.0, 0.01, 0.25, 0.5, 1.0])
 ACTIVATIONS = st.sampled_from(get_args(Activation))
 FLAGS = st.booleans()
 
+#: Norms of any map, as that of instances is not: of any number of channels; and of a
+#: multiple of four.
+SOME_NORMS = st.sampled_from([True, False, "batch", "layer", "rms"])
+NORMS = st.sampled_from(
+    [
+        *(True, False, "batch", "layer", "rms"),
+        *({"kind": "group", "groups": 2}, {"kind": "group", "group_width": 4}),
+    ]
+)
+
 #: Pools of 2×2 are for states that a cell strides over, and tried there alone.
 TRIED = [name for name in OPERATORS if not name.endswith("2x2")]
 
@@ -42,7 +52,7 @@ def convs(draw: DrawFn, channels: int | None = None) -> Data:
     line: Data = {"kernel": draw(WINDOWS)}
     line |= {} if channels is None else {"channels": channels}
     if draw(FLAGS):
-        line |= {"norm": draw(FLAGS), "bias": draw(FLAGS)}
+        line |= {"norm": draw(NORMS), "bias": draw(FLAGS)}
         line["dilation"] = draw(st.integers(1, 3))
     if draw(FLAGS):
         line["activation"] = draw(ACTIVATIONS)
@@ -54,12 +64,17 @@ def keeping(draw: DrawFn) -> Data:
     """A step that keeps channels and size."""
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
     kinds += ["split", "channel_shuffle"]
+    kinds += ["layer_scale", "global_response_norm"]
     match draw(st.sampled_from(kinds)):
         case "conv":
             return {**draw(convs()), "groups": draw(st.sampled_from([1, 2]))}
         case "depthwise":
             dilation = draw(st.integers(1, 2))
-            return {"block": "depthwise", "kernel": draw(WINDOWS), "dilation": dilation}
+            more = {"dilation": dilation, "bias": draw(FLAGS), "norm": draw(SOME_NORMS)}
+            return {"block": "depthwise", "kernel": draw(WINDOWS), **more}
+        case "norm":
+            kind = draw(st.sampled_from([None, "layer", "rms"]))
+            return {"block": "norm", **({"norm": kind} if kind else {})}
         case "pool":
             block = draw(st.sampled_from(["max_pool", "avg_pool"]))
             found = {"block": block, "kernel": draw(WINDOWS)}
@@ -166,6 +181,17 @@ def lines(draw: DrawFn) -> Data:
 
 
 @st.composite
+def pooled(draw: DrawFn) -> Data:
+    """A pool of the whole map."""
+    to = draw(st.integers(1, 3) | st.tuples(st.integers(1, 3), ODD).map(list))
+    return {
+        "block": "global_pool",
+        "kind": draw(st.sampled_from(["avg", "max"])),
+        "to": to,
+    }
+
+
+@st.composite
 def parametric(draw: DrawFn) -> tuple[Data, list[Data]]:
     """A block with parameters, and lines that give it some."""
     block: Data = {
@@ -188,7 +214,7 @@ def parametric(draw: DrawFn) -> tuple[Data, list[Data]]:
                     {"block": "depthwise", "kernel": "$size", "stride": "$stride"},
                     {"block": "squeeze_excite", "se_ratio": "$se"},
                     {"kernel": 1, "channels": "$wide"},
-                    {"block": "poly", "repeats": "$inner"},
+                    {"block": "inner", "repeats": "$inner"},
                     {"kernel": 1},
                 ],
                 "projection": draw(
@@ -219,6 +245,7 @@ def own_blocks(draw: DrawFn) -> tuple[dict[str, Any], list[Data]]:
     widths = draw(st.lists(CHANNELS, min_size=1, max_size=3))
     unit, units = draw(parametric())
     found: dict[str, Any] = {
+        "inner": [{"block": "residual", "layers": [draw(convs())]}, {"kernel": 1}],
         "poly": [
             {
                 "block": "residual",
@@ -324,7 +351,7 @@ def files(draw: DrawFn) -> Data:
     for line in found["stages"]:
         line.setdefault("block", "conv")
     found["head"] = {
-        "layers": draw(st.lists(lines(), max_size=1)),
+        "layers": draw(st.lists(lines() | pooled(), max_size=2)),
         "channels": draw(st.none() | CHANNELS),
         "hidden": draw(st.none() | CHANNELS),
         "classes": draw(st.integers(1, 5)),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from effscale.spec.geometry import least_sides
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Norm, Spec, Squeeze
+from effscale.spec.models import Spec, Squeeze
+from effscale.spec.norm import Norm, NormKind
 from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
 from effscale.spec.structure import faults
@@ -71,8 +72,12 @@ def mobiles(draw: DrawFn) -> Spec:
 
 
 def norms() -> st.SearchStrategy[Norm]:
-    """Either kind of norm."""
-    return st.sampled_from([Norm(), Norm(kind="layer")])
+    """Any kind of norm, that of groups with one of all channels.
+
+    That of instances asks for maps of several positions, which not all networks have.
+    """
+    kinds = [Norm(kind=k) for k in get_args(NormKind) if k not in {"group", "instance"}]
+    return st.sampled_from([*kinds, Norm(kind="group", groups=1)])
 
 
 def squeezes() -> st.SearchStrategy[Squeeze]:

@@ -15,7 +15,7 @@ from effscale.cost.conventions import conventions
 from effscale.cost.count import layer_costs, part_costs
 from effscale.module.measure import Engine, difference, measure_spec
 from effscale.network.network import network
-from effscale.spec.models import Norm
+from effscale.spec.norm import Norm
 from tests.module import reference
 from tests.strategies import detectors, graphs, mobiles, specs
 

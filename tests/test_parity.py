@@ -20,7 +20,7 @@ import effscale as es
 from effscale.cost.conventions import VERSIONS, conventions
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
-from effscale.spec.models import Norm
+from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
     from effscale.choices import Tool

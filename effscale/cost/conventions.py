@@ -55,6 +55,10 @@ _TWICE = _MACS._replace(times=2)
 _LAYERS = Rule("MACs of layers", 1, ("macs",))
 _NORM = Rule("batch norm", 2, ("norm",))
 _LAYER_NORM = Rule("layer norm", 5, ("layer_norm",))
+_OTHER_NORMS = (
+    Rule("group norm", 5, ("group_norm",)),
+    Rule("instance norm", 5, ("instance_norm",)),
+)
 _RESIZED = Rule("resizing", 1, ("resized",))
 
 #: Sources: fvcore/nn/jit_handles.py:246-260, flop_count.py:38-44 (adaptive pooling);
@@ -70,6 +74,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _MACS,
         _NORM,
         _LAYER_NORM,
+        *_OTHER_NORMS,
         Rule("pooling", 1, ("global_in",)),
         _RESIZED,
         Rule("resizing, bilinear", 3, ("bilinear",)),
@@ -80,21 +85,25 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         Rule("bias", 1, ("conv_bias", "linear_bias")),
         Rule("batch norm", 2, ("norm_channels",)),
         Rule("layer norm", 2, ("layer_norm_channels",)),
+        Rule("scales", 1, ("scales",)),
         Rule("fusion", 1, ("fused",)),
     ),
     "ptflops": (
         _MACS,
         Rule("bias", 1, ("conv_bias", "linear_bias")),
         _NORM,
+        Rule("group norm", 2, ("group_norm",)),
+        Rule("instance norm", 2, ("instance_norm",)),
         Rule("activations", 1, ("silu", "relu6")),
         Rule("activations, twice", 2, ("relu", "gelu")),
-        Rule("pooling, twice", 2, ("global_in", "max_in", "avg_in")),
+        Rule("pooling, twice", 2, ("global_in", "global_max_in", "max_in", "avg_in")),
         _RESIZED,
         Rule("shared layers, again", 1, ("shared",)),
     ),
     "thop": (
         _LAYERS,
         Rule("batch norm", 4, ("norm",)),
+        Rule("instance norm", 4, ("instance_norm",)),
         Rule("pooling", 1, ("global_in", "global_out", "avg_out")),
         Rule("transposed, by their output", 1, ("transposed",)),
         Rule("shared layers, again", 1, ("shared_hooks",)),
@@ -104,8 +113,9 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         Rule("bias", 1, ("conv_bias",)),
         _NORM,
         _LAYER_NORM,
+        *_OTHER_NORMS,
         Rule("activations", 1, ("silu", "relu", "gelu")),
-        Rule("pooling", 1, ("global_in", "max_in", "avg_in")),
+        Rule("pooling", 1, ("global_in", "global_max_in", "max_in", "avg_in")),
         Rule("resizing, one channel", 1, ("resized_positions",)),
         Rule("shared layers, again", 2, ("shared",)),
     ),

@@ -196,7 +196,7 @@ def _note_structure(layer: Layer, found: list[Int]) -> None:
             _note_structure(body, found)
         case Across(body):
             _note_structure(body, found)
-        case Sequential(layers) | Gate(layers):
+        case Sequential(layers) | Gate(layers) | Collect(layers):
             for _, each in layers:
                 _note_structure(each, found)
         case Residual(layers, shortcut):

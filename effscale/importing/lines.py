@@ -18,7 +18,8 @@ from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec import steps
-from effscale.spec.models import Norm, Squeeze
+from effscale.spec.models import Squeeze
+from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -357,12 +357,17 @@ def _averaged(x: torch.Tensor, dims: Any, *keep: Any) -> torch.Tensor | None:  #
     return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
 
 
+def _measured(x: torch.Tensor, _order: Any, dims: Any, *keep: Any) -> Any:  # noqa: ANN401
+    """The result of a norm of vectors."""
+    return _averaged(x, dims, *keep)
+
+
 #: Dimensions of several images.
 IMAGES = 4
 _aten = torch.ops.aten
 _ELEMENTWISE = (
     *("add", "sub", "mul", "div"),
-    *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu"),
+    *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu", "addcmul"),
 )
 _KNOWN: dict[Any, Callable[..., Any]] = {
     **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},
@@ -373,4 +378,5 @@ _KNOWN: dict[Any, Callable[..., Any]] = {
     _aten.max_pool2d_with_indices.default: _pooled,
     _aten.upsample_nearest2d.default: _resized,
     _aten.mean.dim: _averaged,
+    _aten.linalg_vector_norm.default: _measured,
 }

@@ -23,7 +23,15 @@ from effscale.network.operators.convolution import (
 )
 from effscale.network.operators.elementwise import Act, Bins, Dropout, Flatten, Shift
 from effscale.network.operators.fusion import Attend, Fuse, Resize
-from effscale.network.operators.norm import BatchNorm, LayerNorm
+from effscale.network.operators.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerScale,
+    ResponseNorm,
+    RMSNorm,
+)
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import PixelShuffle, Upsample
 
@@ -230,6 +238,77 @@ class LayerNorm2d(nn.LayerNorm):
         return found.permute(0, 3, 1, 2)
 
 
+class RMSNorm2d(nn.Module):
+    """The channels of each position over their root mean square, times a scale."""
+
+    def __init__(self, norm: RMSNorm) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.weight = nn.Parameter(torch.ones((int(norm.channels), 1, 1)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        return x * ((x * x).mean(dim=1, keepdim=True) + self.eps).rsqrt() * self.weight
+
+    def reset_parameters(self) -> None:
+        """All ones."""
+        self.weight.fill_(1)
+
+    def extra_repr(self) -> str:
+        """How many channels."""
+        return f"{len(self.weight)}, eps={self.eps:g}"
+
+
+class Scaled(nn.Module):
+    """Each channel times a learnt number."""
+
+    def __init__(self, scale: LayerScale) -> None:
+        super().__init__()
+        self.initial = scale.initial
+        self.weight = nn.Parameter(torch.ones((int(scale.channels), 1, 1)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        return x * self.weight
+
+    def reset_parameters(self) -> None:
+        """All the number that they begin with."""
+        self.weight.fill_(self.initial)
+
+    def extra_repr(self) -> str:
+        """How many channels."""
+        return f"{len(self.weight)}, initial={self.initial:g}"
+
+
+#: Keeps global response norms from a division by zero (Woo et al. 2023, appendix).
+RESPONSE_EPS = 1e-6
+
+
+class ResponseNorm2d(nn.Module):
+    """x + γ·x·n(x) + β, n being each channel's norm over the mean of all norms."""
+
+    def __init__(self, norm: ResponseNorm) -> None:
+        super().__init__()
+        shape = int(norm.channels), 1, 1
+        self.weight = nn.Parameter(torch.zeros(shape))
+        self.bias = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        norms = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
+        share = norms / (norms.mean(dim=1, keepdim=True) + RESPONSE_EPS)
+        return torch.addcmul(self.bias, x, share * self.weight + 1)
+
+    def reset_parameters(self) -> None:
+        """All zeros: it changes nothing."""
+        self.weight.zero_()
+        self.bias.zero_()
+
+    def extra_repr(self) -> str:
+        """How many channels."""
+        return f"{len(self.weight)}"
+
+
 # Activations, and what moves elements.
 
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
@@ -298,6 +377,11 @@ def _pool(pool: Pool) -> nn.Module:
         ceil_mode=ceil,
         count_include_pad=pool.include_padding,
     )
+
+
+def _global_pool(pool: GlobalPool) -> nn.Module:
+    to = 1 if pool.to == (1, 1) else pool.to  # torch prints what it is given
+    return nn.AdaptiveMaxPool2d(to) if pool.kind == "max" else nn.AdaptiveAvgPool2d(to)
 
 
 def _pool_as_tensorflow(pool: Pool) -> nn.Module:
@@ -420,6 +504,11 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Linear: _linear,
     BatchNorm: _batch_norm,
     LayerNorm: lambda norm: LayerNorm2d(int(norm.channels), norm.eps),
+    RMSNorm: RMSNorm2d,
+    GroupNorm: lambda n: nn.GroupNorm(int(n.groups), int(n.channels), n.eps),
+    InstanceNorm: lambda n: nn.InstanceNorm2d(int(n.channels), n.eps, affine=True),
+    LayerScale: Scaled,
+    ResponseNorm: ResponseNorm2d,
     Act: lambda act: ACTIVATIONS[act.kind](),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
@@ -428,7 +517,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Bins: BinsOfSides,
     Shift: lambda _: Shifted(),
     Pool: _pool,
-    GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
+    GlobalPool: _global_pool,
     TransposedConv: _transposed_conv,
     Upsample: Upsampled,
     PixelShuffle: lambda shuffle: nn.PixelShuffle(shuffle.factor),
@@ -437,7 +526,10 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Fuse: Fused,
 }
 #: Modules whose weights do not decay while a network trains.
-NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm2d, LayerNorm2d)
+NORMS: tuple[type[nn.Module], ...] = (
+    *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
+    *(Scaled, ResponseNorm2d),
+)
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Conv2d: _draw_conv,
@@ -445,6 +537,11 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Linear: _draw_linear,
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,
+    RMSNorm2d: RMSNorm2d.reset_parameters,
+    nn.GroupNorm: nn.GroupNorm.reset_parameters,
+    nn.InstanceNorm2d: nn.InstanceNorm2d.reset_parameters,
+    Scaled: Scaled.reset_parameters,
+    ResponseNorm2d: ResponseNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,
     BinsOfSides: BinsOfSides.reset_parameters,
 }

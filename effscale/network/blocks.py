@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import Int, divided, every, multiple, share, where, whole_share
 from effscale.network.combinators import (
@@ -17,14 +17,13 @@ from effscale.network.combinators import (
     Sequential,
     seq,
 )
-from effscale.network.operators.convolution import Conv
+from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import norm_of
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
-    from effscale.network.operators.operator import Operator
     from effscale.spec.lines import (
         Basic,
         Bottleneck,
@@ -33,10 +32,13 @@ if TYPE_CHECKING:
         Separable,
         Transition,
     )
-    from effscale.spec.models import Norm as Normalisation
     from effscale.spec.models import Spec, Squeeze
+    from effscale.spec.norm import Norm as Normalisation
     from effscale.spec.steps import Blocks
     from effscale.spec.values import Activation, Init
+
+
+SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,19 @@ class Style:
     def of(cls, spec: Spec) -> Style:
         return cls(spec.activation, spec.norm, spec.squeeze_excite, spec.blocks)
 
-    def norm(self, channels: Int) -> Operator:
-        return norm_of(self.normalisation, channels)
+    @property
+    def bare(self) -> bool:
+        """Whether nothing is normalised: convolutions have biases then."""
+        return self.normalisation.kind == "none"
+
+    def norm(self, channels: Int, given: Normalisation | None = None) -> Layer:
+        """The norm given, or else that of this network, which may have none."""
+        given = given or self.normalisation
+        return IDENTITY if given.kind == "none" else norm_of(given, channels)
+
+    def conv(self, conv: SomeConv) -> SomeConv:
+        """A convolution of a block that has a norm with it."""
+        return replace(conv, bias=True) if self.bare else conv
 
     def act(self, activation: Activation | None = None) -> Act:
         """The activation named, or else that of this network."""
@@ -65,14 +78,16 @@ class Style:
 
 def conv_norm(conv: Conv, style: Style) -> Sequential:
     """Convolution and batch norm."""
-    return seq(conv=conv, norm=style.norm(conv.c_out))
+    return seq(conv=style.conv(conv), norm=style.norm(conv.c_out))
 
 
 def conv_norm_act(
     conv: Conv, style: Style, activation: Activation | None = None
 ) -> Sequential:
     """Convolution, batch norm, activation."""
-    return seq(conv=conv, norm=style.norm(conv.c_out), act=style.act(activation))
+    return seq(
+        conv=style.conv(conv), norm=style.norm(conv.c_out), act=style.act(activation)
+    )
 
 
 def squeeze_excite(
@@ -225,10 +240,10 @@ def dense(line: Dense, style: Style, c_in: Int) -> Layer:
     made = seq(
         norm1=style.norm(c_in),
         act1=style.act(),
-        conv1=Conv(c_in, c_mid),
+        conv1=style.conv(Conv(c_in, c_mid)),
         norm2=style.norm(c_mid),
         act2=style.act(),
-        conv2=Conv(c_mid, line.growth, square(line.kernel)),
+        conv2=style.conv(Conv(c_mid, line.growth, square(line.kernel))),
     )
     nodes = Node("made", (0,), made), Node("all", (0, 1), IDENTITY, merge="concat")
     return Graph(1, nodes, (2,))
@@ -239,6 +254,6 @@ def transition(line: Transition, style: Style, c_in: Int) -> Layer:
     return seq(
         norm=style.norm(c_in),
         act=style.act(),
-        conv=Conv(c_in, line.c_out(c_in)),
+        conv=style.conv(Conv(c_in, line.c_out(c_in))),
         pool=Pool("avg", *line.window),
     )

@@ -160,7 +160,7 @@ def conv_norm_after_act(
 ) -> Sequential:
     """Activation, convolution, batch norm."""
     conv = Conv(c_in, c_out, kernel, stride)
-    return seq(act=style.act(), conv=conv, norm=style.norm(c_out))
+    return seq(act=style.act(), conv=style.conv(conv), norm=style.norm(c_out))
 
 
 def operator(name: str, c_in: Int, c_out: Int, stride: int, style: Style) -> Layer:
@@ -208,7 +208,7 @@ def _separable(
     for index, (width, step) in enumerate([(c_in, stride), (c_out, 1)]):
         layers[f"act{index}"] = style.act()
         layers[f"depthwise{index}"] = Conv(width, width, kernel, (step, step), width)
-        layers[f"pointwise{index}"] = Conv(width, c_out)
+        layers[f"pointwise{index}"] = style.conv(Conv(width, c_out))
         layers[f"norm{index}"] = style.norm(c_out)
     return seq(**layers)
 
@@ -218,7 +218,7 @@ def _dilated(kernel: Window, c_in: Int, c_out: Int, stride: int, style: Style) -
     return seq(
         act=style.act(),
         depthwise=Conv(c_in, c_in, kernel, (stride, stride), c_in, dilation=2),
-        pointwise=Conv(c_in, c_out),
+        pointwise=style.conv(Conv(c_in, c_out)),
         norm=style.norm(c_out),
     )
 
@@ -246,8 +246,8 @@ def reduction(c_in: Int, c_out: Int, style: Style, *, act: bool) -> Layer:
     first = whole_share(c_out, HALF)
     halves = [first, c_out - first]
     paths = (
-        seq(conv=Conv(c_in, halves[0], stride=(2, 2))),
-        seq(shift=Shift(), conv=Conv(c_in, halves[1], stride=(2, 2))),
+        seq(conv=style.conv(Conv(c_in, halves[0], stride=(2, 2)))),
+        seq(shift=Shift(), conv=style.conv(Conv(c_in, halves[1], stride=(2, 2)))),
     )
     nodes = [Node(f"path{k}", (0,), path) for k, path in enumerate(paths)]
     nodes.append(Node("concat", (1, 2), style.norm(c_out), merge="concat"))

@@ -47,7 +47,7 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
     if head.layers:
         layers["layers"], c_in = chain(head.layers, c_in, style)
     if head.channels is not None:
-        layers["conv"] = Conv(c_in, head.channels)
+        layers["conv"] = style.conv(Conv(c_in, head.channels))
         layers["norm"] = style.norm(head.channels)
         layers["act"] = style.act()
         c_in = head.channels

@@ -23,6 +23,7 @@ from effscale.network.combinators import (
 )
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import Conv, TransposedConv
+from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import PixelShuffle, Upsample
 from effscale.spec import steps
@@ -71,6 +72,7 @@ def step(
                 line.kernel,
                 line.stride,
                 c_in,
+                bias=line.bias,
                 padding=line.padding,
                 dilation=line.dilation,
                 init=style.init,
@@ -91,9 +93,13 @@ def step(
             pool = Pool(kind, *line.window, include_padding=line.include_padding)
             return pool, c_in
         case steps.GlobalPool():
-            return GlobalPool(), c_in
+            return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
-            return style.norm(c_in), c_in
+            return style.norm(c_in, line.norm), c_in
+        case steps.LayerScale():
+            return LayerScale(c_in, line.initial), c_in
+        case steps.ResponseNorm():
+            return ResponseNorm(c_in), c_in
         case steps.Activate():
             return style.act(line.activation), c_in
         case steps.SqueezeExcite():
@@ -168,9 +174,11 @@ def _finished(
     style: Style,
 ) -> Sequential:
     """A convolution with what its line asks for after it."""
-    layers: list[tuple[str, Layer]] = [("conv", conv)]
+    wanted = style.conv(conv) if line.norm is True else conv
+    layers: list[tuple[str, Layer]] = [("conv", wanted)]
     if line.norm:
-        layers.append(("norm", style.norm(conv.c_out)))
+        given = None if line.norm is True else line.norm
+        layers.append(("norm", style.norm(conv.c_out, given)))
     if (line.activation or style.activation) != "none":
         layers.append(("act", style.act(line.activation)))
     return Sequential(tuple(layers))

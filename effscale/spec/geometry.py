@@ -9,7 +9,7 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from effscale.arrays import every, is_array, strided, valid
+from effscale.arrays import every, is_array
 from effscale.spec.parameters import every_line, filled, given
 from effscale.spec.steps import Conv, Split, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
@@ -149,13 +149,8 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
             need = max(_needed(spec, each, axis, need) for each in inner)
-        elif line.whole:
-            need = 1
         else:
-            kernel, stride, padding = line.window
-            more = kernel[axis] if padding == "valid" else stride[axis]
-            need = -(-need // line.grows[axis])
-            need = min((need - 1) * stride[axis] + more, MOST)
+            need = min(line.side_before(need, axis), MOST)
     return need
 
 
@@ -241,18 +236,12 @@ def _windowed(  # noqa: PLR0913, PLR0917 - where it is, and what it has found
             ]
             sides = ends[0]
             continue
-        if line.whole:
-            sides = 1, 1
-            continue
-        kernel, stride, padding = line.window
+        kernel, _, padding = line.window
         whole = padding == "valid" and kernel == sides != (1, 1)
         if whole and line.sides is not None:
             found[at] = sides
-        rows, columns = (
-            valid(side, *seen) if padding == "valid" else strided(side, seen[1])
-            for side, seen in zip(sides, zip(kernel, stride, strict=True), strict=True)
-        )
-        sides = rows * line.grows[0], columns * line.grows[1]
+        rows, columns = (int(line.side_after(n, axis)) for axis, n in enumerate(sides))
+        sides = rows, columns
     return sides
 
 

@@ -10,15 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
-    ValidationInfo,
     model_serializer,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -34,6 +30,7 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
+from effscale.spec.norm import NetworkNorm, Norm
 from effscale.spec.outputs import Head, Output
 from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
@@ -64,7 +61,6 @@ RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
 StemRule = Literal["scaled", "fixed", "mbconv"]
 HeadRule = Literal["scaled", "fixed", "grows"]
-NormKind = Literal["batch", "layer"]
 EndsRule = Literal["scaled", "fixed"]
 InsideRule = Literal["scaled", "ratio"]
 
@@ -155,47 +151,6 @@ def _list(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves
 def _one_or_list(steps: Steps) -> Any:  # noqa: ANN401
     written = [step.model_dump(exclude_none=True) for step in steps]
     return written[0] if len(written) == 1 else written
-
-
-def _of_batch(momentum: float, info: ValidationInfo) -> float:
-    """The momentum, where there are running statistics that it could be of."""
-    if info.data.get("kind") == "layer":
-        expected = "none beside kind: layer"
-        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
-    return momentum
-
-
-class Norm(Model):
-    """Batch normalisation, or layer normalisation of each position's channels.
-
-    Momentum is of batch norm alone, as torch means it (TensorFlow's is 1 − it).
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "not": {
-                "properties": {"kind": {"const": "layer"}},
-                "required": ["kind", "momentum"],
-            }
-        }
-    )
-    kind: Annotated[NormKind, values.choice(*get_args(NormKind))] = "batch"
-    eps: Annotated[float, values.number(0, 1, above=True)] = 1e-3
-    momentum: Annotated[Share, AfterValidator(_of_batch)] = 0.01
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_convnext(cls, stated: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-        """The epsilon of a layer norm, where none is stated, is another."""
-        if isinstance(stated, dict) and stated.get("kind") == "layer":
-            return {"eps": 1e-6, **stated}
-        return stated
-
-    @model_serializer(mode="wrap")
-    def _of_its_kind(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
-        """Its kind is written where it is not batch norm, momentum where it is."""
-        unsaid = "kind" if self.kind == "batch" else "momentum"
-        return {name: each for name, each in serialize(self).items() if name != unsaid}
 
 
 class Squeeze(Model):
@@ -319,7 +274,7 @@ class Spec(Model):
     resolution: Resolution
     image_channels: Channels = 3
     activation: ActivationName = "silu"
-    norm: Norm = Norm()
+    norm: NetworkNorm = Norm()
     squeeze_excite: Squeeze = Squeeze()
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.

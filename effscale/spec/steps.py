@@ -18,9 +18,10 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, whole_share
+from effscale.arrays import Int, divided, strided, valid, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -34,6 +35,7 @@ from effscale.spec.values import (
     Name,
     Padding,
     PaddingName,
+    PoolKind,
     Read,
     Reads,
     Repeats,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     Change: TypeAlias = Callable[[Lines], Lines]
 
 SQUARE = (1, 1)
-Dilation = Annotated[int, values.whole(1, 16)]
+Dilation = Annotated[int, values.whole(1, 64)]
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
@@ -64,6 +66,8 @@ KEYS = (
         "merge",
         "block",
         "cell",
+        "kind",
+        "to",
         "scale",
         "kernel",
         "kernels",
@@ -73,9 +77,8 @@ KEYS = (
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio"),
-    *("activation", "shared", "shares", "cascade", "branches", "layers"),
-    *("shortcut", "projection"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
+    *("shares", "cascade", "branches", "layers", "shortcut", "projection"),
 )
 
 
@@ -122,6 +125,23 @@ class Line(Model):
         step = getattr(self, "dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
         return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        """Positions that it makes of so many, down (0) or across (1)."""
+        kernel, stride, padding = self.window
+        same = padding == "same"
+        found: Int = (
+            strided(side, stride[axis])
+            if same
+            else valid(side, kernel[axis], stride[axis])
+        )
+        return found * self.grows[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """The least that it makes so many of."""
+        kernel, stride, padding = self.window
+        more = stride if padding == "same" else kernel
+        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
 
     @property
     def grows(self) -> Window:
@@ -172,7 +192,7 @@ class Line(Model):
 
 
 class Conv(Line):
-    """Convolution, batch norm, activation."""
+    """Convolution, norm, activation."""
 
     block: Literal["conv"] = "conv"
     kernel: Window
@@ -188,7 +208,7 @@ class Conv(Line):
     groups: Channels = 1
     dilation: Dilation = 1
     bias: Flag = False
-    norm: Flag = True
+    norm: LineNorm = True
     activation: ActivationName | None = None
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
@@ -216,14 +236,15 @@ class Conv(Line):
 
 
 class Depthwise(Line):
-    """Convolution of each channel by itself, batch norm, activation."""
+    """Convolution of each channel by itself, norm, activation."""
 
     block: Literal["depthwise"]
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
     dilation: Dilation = 1
-    norm: Flag = True
+    bias: Flag = False
+    norm: LineNorm = True
     activation: ActivationName | None = None
 
 
@@ -275,10 +296,22 @@ class Pool(Line):
 
 
 class GlobalPool(Line):
-    """The mean of all positions: one is left, whatever the size."""
+    """Mean or maximum of all positions; or of as many parts as there are to be."""
 
     block: Literal["global_pool"]
+    kind: Annotated[PoolKind, values.choice("avg", "max")] = "avg"
+    #: Positions that it makes of any number, down and across.
+    to: Window = SQUARE
     whole = True
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        del side
+        return self.to[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """One is enough for any."""
+        del side, axis
+        return 1
 
 
 class TransposedConv(Line):
@@ -292,7 +325,7 @@ class TransposedConv(Line):
     ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
     groups: Channels = 1
     bias: Flag = False
-    norm: Flag = True
+    norm: LineNorm = True
     activation: ActivationName | None = None
 
     @property
@@ -378,9 +411,24 @@ class Join(Line):
 
 
 class Normalise(Line):
-    """Batch norm alone."""
+    """A norm alone; the network's own, if it names none."""
 
     block: Literal["norm"]
+    norm: OwnNorm | None = None
+
+
+class LayerScale(Line):
+    """Each channel times a number that is learnt."""
+
+    block: Literal["layer_scale"]
+    #: What each begins with.
+    initial: Annotated[float, values.number(0, 1, above=True)] = 1e-6
+
+
+class ResponseNorm(Line):
+    """ConvNeXt V2's global response norm."""
+
+    block: Literal["global_response_norm"]
 
 
 class Activate(Line):
@@ -581,6 +629,8 @@ STEPS: dict[str, type[Line]] = {
     "pixel_shuffle": PixelShuffle,
     "join": Join,
     "norm": Normalise,
+    "layer_scale": LayerScale,
+    "global_response_norm": ResponseNorm,
     "activation": Activate,
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
@@ -612,6 +662,8 @@ AnyStep = (
     | Annotated[PixelShuffle, Tag("PixelShuffle")]
     | Annotated[Join, Tag("Join")]
     | Annotated[Normalise, Tag("Normalise")]
+    | Annotated[LayerScale, Tag("LayerScale")]
+    | Annotated[ResponseNorm, Tag("ResponseNorm")]
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from effscale.arrays import strided, valid
+from effscale.arrays import strided
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, wiring
 from effscale.spec.geometry import (
@@ -31,6 +31,7 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
+from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
@@ -64,6 +65,10 @@ class Map(NamedTuple):
     channels: int
     height: int
     width: int
+
+    @property
+    def elements(self) -> int:
+        return self.channels * self.height * self.width
 
     @property
     def size(self) -> str:
@@ -195,14 +200,13 @@ class Walk:
                 self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
-        if line.whole:
-            return Map(channels, 1, 1)
-        kernel, stride, padding = line.window
-        sides = (
-            grows * (valid(n, k, s) if padding == "valid" else strided(n, s))
-            for n, k, s, grows in zip(here[1:], kernel, stride, line.grows, strict=True)
-        )
-        return Map(channels, *sides)
+        sides = [int(line.side_after(n, axis)) for axis, n in enumerate(here[1:])]
+        if min(sides) < 1:  # behind a pool of the whole map
+            rows, columns = line.window[0]
+            self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
+        there = Map(channels, *(max(1, side) for side in sides))
+        self.normalised(line, there, at)
+        return there
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
         """Note groups that do not divide the channels, weights shared by unequals."""
@@ -220,6 +224,24 @@ class Walk:
         if self.shared.setdefault(line.shared, weights) != weights:
             message = "expected a convolution like the first of that name, got"
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
+
+    def normalised(self, line: Line, here: Map, at: Place) -> None:
+        """Note a norm whose groups do not divide the channels, or of one number."""
+        stated: Norm | bool | None = getattr(line, "norm", False)
+        norm = self.spec.norm
+        if isinstance(stated, Norm):
+            norm, at = stated, (*at, "norm")
+        elif stated is False or (stated is None and not isinstance(line, Normalise)):
+            return
+        groups = norm.group_width or norm.groups or 1
+        if norm.kind == "instance":
+            groups = here.channels
+        if norm.kind == "group" and here.channels % groups:
+            what = "groups" if norm.group_width is None else "of a group"
+            message = f"expected a divisor of {here.channels} channels, got {groups}"
+            self.wrong(at, f"{message} {what}")
+        elif norm.kind in {"group", "instance"} and groups == here.elements:
+            self.wrong(at, f"expected several numbers to normalise, got {here}")
 
     def grouped(
         self, line: Conv | TransposedConv, c_in: int, c_out: int, at: Place
@@ -286,7 +308,8 @@ class Walk:
 
     def aggregated(self, line: Aggregate, here: Map, at: Place) -> Map:
         """Layers that keep the size, each time they are there."""
-        inside, total, last = replace(self, stated=False), here.channels, here
+        inside = replace(self, stated=False, shared=None)
+        total, last = here.channels, here
         left = int(line.repeats)
         while left:
             before, heard = last, len(self.faults)
@@ -311,7 +334,7 @@ class Walk:
             message = f"missing repeats, as block {line.block} has widths for {differ}"
             self.wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
-        shared = {} if of_stage else self.shared
+        shared = {} if of_stage else self.shared if line.repeats is None else None
         for index in range(1 if line.repeats is None else int(line.repeats)):
             if of_stage:
                 shared = {}  # weights are of one block

@@ -23,7 +23,7 @@ from effscale.errors import LayerError
 from effscale.network.network import network
 from effscale.network.operators.operator import Operator, Tally
 from effscale.network.shapes import Shape
-from effscale.spec.models import Norm
+from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec

@@ -13,7 +13,7 @@ from effscale.errors import LayerError
 from effscale.module.build import materialise
 from effscale.module.operators import initialise, module_of
 from effscale.network.operators.norm import LayerNorm
-from effscale.spec.models import Norm
+from effscale.spec.norm import Norm
 
 pytestmark = pytest.mark.torch
 

@@ -171,7 +171,7 @@ def test_by_torch_no_compiler_and_no_algebra_is_loaded(kind: str) -> None:
 import json, sys
 import effscale as es
 from effscale.module.measure import difference, measure_spec
-from effscale.spec.models import Norm
+from effscale.spec.norm import Norm
 spec = es.load("b0").model_copy(update={"norm": Norm(kind=sys.argv[1])})
 found = difference(spec, measure_spec(spec, "torch"))
 heavy = [m for m in ("torch._dynamo", "sympy", "fvcore") if m in sys.modules]

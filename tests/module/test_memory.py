@@ -11,7 +11,7 @@ from effscale.cost.memory import memory
 from effscale.growth.scale import at_resolution
 from effscale.network.network import network
 from effscale.spec.geometry import least_sides
-from effscale.spec.models import Norm
+from effscale.spec.norm import Norm
 from tests.module.live import peak
 
 pytestmark = pytest.mark.torch

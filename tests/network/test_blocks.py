@@ -12,7 +12,8 @@ from effscale.network.blocks import Style, conv_norm, conv_norm_act, squeeze_exc
 from effscale.network.combinators import Layer, Residual, Sequential, seq
 from effscale.network.operators.convolution import Conv
 from effscale.spec.lines import MBConv
-from effscale.spec.models import Norm, Squeeze
+from effscale.spec.models import Squeeze
+from effscale.spec.norm import Norm
 
 STYLE = Style("silu", Norm(), Squeeze())
 

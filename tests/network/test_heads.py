@@ -16,8 +16,9 @@ from effscale.network.heads import box_head, class_head
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.shapes import Shape
-from effscale.spec.models import Norm, Squeeze
+from effscale.spec.models import Squeeze
 from effscale.spec.neck import Heads
+from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable

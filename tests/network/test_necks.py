@@ -15,8 +15,9 @@ from effscale.network.necks import neck
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.pooling import Pool
 from effscale.network.shapes import Shape
-from effscale.spec.models import Norm, Squeeze
+from effscale.spec.models import Squeeze
 from effscale.spec.neck import Neck
+from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
     from effscale.network.combinators import Layer

@@ -20,7 +20,8 @@ from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.pooling import GlobalPool
 from effscale.network.shapes import Shape
 from effscale.network.steps import chain
-from effscale.spec.models import Norm, Squeeze
+from effscale.spec.models import Squeeze
+from effscale.spec.norm import Norm
 from effscale.spec.outputs import Head
 from tests.parts import head_of
 from tests.spec.small import lines

@@ -13,7 +13,8 @@ from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.pooling import GlobalPool
-from effscale.spec.models import Norm, Squeeze
+from effscale.spec.models import Squeeze
+from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
     import effscale as es

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from effscale.spec.lines import MBConv
-from effscale.spec.models import POLICIES, Coefficients, Norm, Rounding, Squeeze
+from effscale.spec.models import POLICIES, Coefficients, Rounding, Squeeze
+from effscale.spec.norm import Norm
 from tests.parts import head_of
 from tests.spec.small import spec
 

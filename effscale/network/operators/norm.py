@@ -1,28 +1,101 @@
-"""Normalisation of feature maps, with a learnt scale and shift."""
+"""Normalisation of feature maps, and learnt scales of their channels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_channels
+from effscale.arrays import at_least, divided, divides, first
+from effscale.errors import LayerError
+from effscale.network.operators.operator import (
+    PRODUCT,
+    Cost,
+    Operator,
+    Traffic,
+    check_channels,
+)
 from effscale.network.shapes import Flow, Shape, only, same_channels
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
-    from effscale.network.operators.operator import Tally, Traffic
-    from effscale.spec.models import Norm
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape
+    from effscale.spec.norm import Norm
 
 
 def norm_of(given: Norm, channels: Int) -> Operator:
-    """The norm that a spec asks for, of so many channels."""
-    if given.kind == "layer":
-        return LayerNorm(channels, given.eps)
-    return BatchNorm(channels, given.eps, given.momentum)
+    """The norm that a spec asks for, of so many channels.
+
+    Raises:
+        LayerError: if it asks for none, or for groups that do not divide the channels.
+    """
+    match given.kind:
+        case "batch":
+            return BatchNorm(channels, given.eps, given.momentum)
+        case "layer":
+            return LayerNorm(channels, given.eps)
+        case "rms":
+            return RMSNorm(channels, given.eps)
+        case "instance":
+            return InstanceNorm(channels, given.eps)
+        case "group":
+            return GroupNorm(channels, _groups(given, channels), given.eps)
+        case _:
+            raise LayerError(f"norm: expected one, got {given.kind}")
+
+
+def _groups(given: Norm, channels: Int) -> Int:
+    if given.group_width is None:
+        return given.groups or 1
+    if not divides(given.group_width, channels):
+        raise _not_in_groups(channels, given.group_width, "of a group")
+    found: Int = divided(channels, given.group_width)
+    return found
+
+
+def _not_in_groups(channels: Int, number: Int, what: str) -> LayerError:
+    wrong = (channels % number) != 0
+    several, found = first(wrong, channels, number)
+    return LayerError(
+        f"norm: expected a divisor of {several} channels, got {found} {what}"
+    )
+
+
+def _several(positions: Int, shape: Shape, path: str) -> None:
+    """Refuse to normalise a single number."""
+    if not at_least(2, positions):
+        raise LayerError(f"{path}: expected several numbers to normalise, got {shape}")
+
+
+class OfChannels(Operator):
+    """An operator on so many channels, each with numbers of its own."""
+
+    __slots__ = ()
+
+    channels: Int
+    #: Learnt numbers of a channel: a scale and a shift.
+    learns = 2
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.channels)
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.channels, shape, path)
+        return shape
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.learns * self.channels)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {"scales": self.learns * int(self.channels)}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """The gradient of its scale needs the input."""
+        return PRODUCT
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm(Operator):
+class BatchNorm(OfChannels):
     """Batch normalisation with scale and shift."""
 
     channels: Int
@@ -32,49 +105,23 @@ class BatchNorm(Operator):
     label = "batch norm"
     by_level = True
 
-    def __post_init__(self) -> None:
-        check_channels(self, self.channels)
-
     @property
     def buffers(self) -> Int:
         """Running mean and variance, which are not trained."""
         return 2 * self.channels
 
-    def output(self, flow: Flow, path: str) -> Shape:
-        shape = only(flow, path)
-        same_channels(self.channels, shape, path)
-        return shape
-
-    def cost(self, out: Shape) -> Cost:
-        return Cost(params=2 * self.channels)
-
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         return {"norm": int(after.elements), "norm_channels": int(self.channels)}
 
-    def traffic(self, before: Shape, after: Shape) -> Traffic:
-        """The gradient of its scale needs the input."""
-        return PRODUCT
-
 
 @dataclass(frozen=True, slots=True)
-class LayerNorm(Operator):
+class LayerNorm(OfChannels):
     """Normalisation of each position's channels, with scale and shift."""
 
     channels: Int
     eps: float
 
     label = "layer norm"
-
-    def __post_init__(self) -> None:
-        check_channels(self, self.channels)
-
-    def output(self, flow: Flow, path: str) -> Shape:
-        shape = only(flow, path)
-        same_channels(self.channels, shape, path)
-        return shape
-
-    def cost(self, out: Shape) -> Cost:
-        return Cost(params=2 * self.channels)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         return {
@@ -85,3 +132,117 @@ class LayerNorm(Operator):
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Mean and deviation of each position, in single precision, are kept too."""
         return PRODUCT._replace(words=after.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class RMSNorm(OfChannels):
+    """Each position's channels over their root mean square, with a scale."""
+
+    channels: Int
+    eps: float
+
+    label = "RMS norm"
+    learns = 1
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Squares, their mean, its inverse root, and a product with either."""
+        held, one = (*held, *maps), after._replace(channels=1)
+        squares = tape.op((*maps, *maps), after, held, PRODUCT)
+        mean = tape.op((squares,), one, (*held, squares))
+        mean = tape.op((mean,), one, held)
+        inverse = tape.op((mean,), one, held, Traffic(keeps_output=True))
+        unit = tape.op((*maps, inverse), after, held, PRODUCT)
+        weights = self.channels
+        return tape.op((unit,), after, held, PRODUCT, weights, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(OfChannels):
+    """Normalisation of each image's groups of channels, with scale and shift."""
+
+    channels: Int
+    groups: Int
+    eps: float
+
+    label = "group norm"
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.channels)
+        if not divides(self.groups, self.channels):
+            raise _not_in_groups(self.channels, self.groups, "groups")
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = super(GroupNorm, self).output(flow, path)
+        _several(shape.positions * divided(self.channels, self.groups), shape, path)
+        return shape
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {
+            "group_norm": int(after.elements),
+            "scales": self.learns * int(self.channels),
+        }
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """Mean and deviation of each group are kept too."""
+        return PRODUCT._replace(words=self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceNorm(OfChannels):
+    """Normalisation of each image's channels, with scale and shift."""
+
+    channels: Int
+    eps: float
+
+    label = "instance norm"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = super(InstanceNorm, self).output(flow, path)
+        _several(shape.positions, shape, path)
+        return shape
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {
+            "instance_norm": int(after.elements),
+            "scales": self.learns * int(self.channels),
+        }
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """Mean and deviation of each channel are kept too."""
+        return PRODUCT._replace(words=self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerScale(OfChannels):
+    """x · γ, one learnt γ for each channel (Touvron et al. 2021, equation 2)."""
+
+    channels: Int
+    initial: float
+
+    label = "layer scale"
+    learns = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseNorm(OfChannels):
+    """x + γ·x·n(x) + β, n being each channel's norm over all positions over their mean.
+
+    Source: Woo et al. 2023, arXiv:2301.00808, algorithm 1.
+    """
+
+    channels: Int
+
+    label = "global response norm"
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Norms, their mean, their share of it, its scale, one product and sum."""
+        held = (*held, *maps)
+        one, each = Shape(1, 1, 1), Shape(after.channels, 1, 1)
+        learnt = self.channels
+        norms = tape.op(maps, each, held, PRODUCT)
+        mean = tape.op((norms,), one, (*held, norms))
+        mean = tape.op((mean,), one, (*held, norms))
+        share = tape.op((norms, mean), each, held, PRODUCT)
+        scale = tape.op((share,), each, (*held, norms), PRODUCT, learnt, learnt)
+        scale = tape.op((scale,), each, held)
+        return tape.op((*maps, scale), after, held, PRODUCT, learnt, learnt)

@@ -75,10 +75,14 @@ Tally = Literal[
     "norm_channels",  #: channels
     "layer_norm",
     "layer_norm_channels",  #: channels
+    "group_norm",
+    "instance_norm",
+    "scales",  #: learnt numbers of what has some for each channel
     Activation,
     Gate,
     "global_in",
     "global_out",
+    "global_max_in",
     "max_in",
     "max_out",
     "avg_in",

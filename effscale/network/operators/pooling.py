@@ -60,15 +60,34 @@ class Pool(Operator):
 
 @dataclass(frozen=True, slots=True)
 class GlobalPool(Operator):
-    """The mean of all positions: one is left."""
+    """The mean, or the maximum, of all positions; or of as many parts as are left."""
 
-    label = "global pool"
+    kind: PoolKind = "avg"
+    to: Window = (1, 1)
+
+    def __post_init__(self) -> None:
+        """Refuse to leave none."""
+        check_window(self.to, (1, 1))
+
+    @property
+    def label(self) -> str:
+        kind = "" if self.kind == "avg" else "max "
+        return (
+            f"global {kind}pool"
+            if self.to == (1, 1)
+            else f"{kind}pool to {size(self.to)}"
+        )
 
     def output(self, flow: Flow, path: str) -> Shape:
-        return Shape(only(flow, path).channels, 1, 1)
+        return Shape(only(flow, path).channels, *self.to)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        return {"global_in": int(before.elements), "global_out": int(after.elements)}
+        into, out = int(before.elements), int(after.elements)
+        if self.kind == "max":
+            return {"global_max_in": into}
+        return {"global_in": into, "global_out": out}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
-        return PLAIN
+        if self.kind == "max":
+            return PRODUCT._replace(words=after.elements)
+        return PLAIN if self.to == (1, 1) else PRODUCT
