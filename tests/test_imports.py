@@ -49,6 +49,7 @@ REASONS = {
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
     "importing.blocks": "what papers' blocks look like, without what is made of them",
+    "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
@@ -58,6 +59,7 @@ REASONS = {
     "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
+    "train.transfer": "what a training may begin with, and what of it then stays",
     "train.checkpoint": "files of any training, without what a training does",
 }
 #: Lines of the longest file that one still reads in one sitting.

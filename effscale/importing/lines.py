@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from effscale.importing.tree import Chain
     from effscale.spec.steps import Line
-    from effscale.spec.values import Activation
+    from effscale.spec.values import Activation, SamePadding
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,18 @@ class Common:
     activation: Activation
     norm: Norm
     squeeze: Squeeze
+    #: Where `same` padding lies.
+    padding: SamePadding = "centred"
 
 
 def common(chain: Chain) -> Common:
     """The activation and the norm that are met most, and how it squeezes."""
     acts: Counter[Any] = Counter()
     norms: Counter[Norm] = Counter()
+    padding: SamePadding = "centred"
     for node in _nodes(chain):
+        if getattr(node.what, "padding", "") == "tensorflow":
+            padding = "tensorflow"
         match node.what:
             case Act(kind=kind) if kind not in _GATES:
                 acts[kind] += 1
@@ -65,7 +70,7 @@ def common(chain: Chain) -> Common:
                 pass
     most = [act for act, _ in acts.most_common(1)] or ["none"]
     norm = [each for each, _ in norms.most_common(1)] or [Norm()]
-    found = Common(most[0], norm[0], Squeeze())
+    found = Common(most[0], norm[0], Squeeze(), padding)
     return replace(found, squeeze=_squeezing(gates(chain), found, alone=len(acts) == 1))
 
 
@@ -301,14 +306,21 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
                 block="max_pool" if what.kind == "max" else "avg_pool",
                 kernel=what.kernel,
                 stride=what.stride,
-                padding="same" if what.padding == "same" else "valid",
+                padding=_said_padding(what.padding),
             )
+        case GlobalPool():
+            line = steps.GlobalPool(block="global_pool")
         case _:
             word = getattr(what, "label", what)
             raise cannot(
                 nodes[0].call, f"{word} before the head", "heads alone have it"
             )
     return Item(line, tuple(nodes), c_in, c_out)
+
+
+def _said_padding(padding: str) -> Any:  # noqa: ANN401 - a `PaddingName`
+    """The word of a line; where `same` padding lies is said of the whole network."""
+    return "valid" if padding == "valid" else "same"
 
 
 def _own(kind: Any, style: Common) -> Any:  # noqa: ANN401 - an `Activation`
@@ -323,7 +335,7 @@ def _conv(nodes: Sequence[Node], style: Common) -> Line:
     shared = {
         "kernel": conv.kernel,
         "stride": conv.stride,
-        "padding": conv.padding,
+        "padding": _said_padding(conv.padding),
         "dilation": conv.dilation,
         "norm": norm,
         "activation": activation,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from effscale.errors import TranslationError
+from effscale.errors import SpecError, TranslationError
 from effscale.importing import pycls
 from effscale.importing.operators import Reading
 from effscale.importing.proof import Proof, measured, prove
@@ -17,6 +17,8 @@ from effscale.importing.trace import trace
 from effscale.importing.tree import tree
 from effscale.module.any_module import IMAGE, Foreign
 from effscale.module.inputs import Input, leaves
+from effscale.spec.dumping import dumps
+from effscale.spec.loading import loads
 from effscale.spec.models import Expected
 
 if TYPE_CHECKING:
@@ -54,12 +56,16 @@ def imported(
         inputs, keywords = foreign.inputs or (IMAGE,), dict(foreign.keywords)
     try:
         calls = trace(foreign.module, inputs, keywords)
-        (image,) = (*leaves([*inputs]), *leaves(keywords))
-        height, width = image.shape[2:]
+        (given,) = (*leaves([*inputs]), *leaves(keywords))
+        channels, height, width = given.shape[1:]
         chain = tree(*Reading(calls).whole())
         found = said(
-            chain, name or name_of(foreign.name), (height, width), foreign.name
+            chain,
+            name or name_of(foreign.name),
+            (channels, height, width),
+            foreign.name,
         )
+        found = replace(found, spec=_read_back(found.spec))
         proof, names = prove(foreign, inputs, keywords, found)
     except TranslationError as error:
         raise TranslationError(f"{foreign.name}: {error}") from None
@@ -81,6 +87,15 @@ def of_file(path: str, *, name: str | None = None) -> Imported:
     spec = pycls.imported(path, name or name_of(path))
     proof = measured(spec)
     return Imported(_with_figures(spec, proof), {}, proof)
+
+
+def _read_back(spec: Spec) -> Spec:
+    """The spec as its own file says it, which is judged as any file."""
+    try:
+        return loads(dumps(spec))
+    except SpecError as error:
+        first = str(error).splitlines()[0]
+        raise TranslationError(f"the file would say what is wrong: {first}") from None
 
 
 def _with_figures(spec: Spec, proof: Proof) -> Spec:

@@ -6,13 +6,13 @@ and leaves nothing behind.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from math import prod
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from effscale.errors import LayerError, TranslationError
 from effscale.importing.trace import Ref, Weight
-from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.convolution import Conv, Linear, margins
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from effscale.importing.trace import Call, Places, Trace
     from effscale.network.operators.operator import Operator
-    from effscale.spec.values import Padding, PoolKind
+    from effscale.spec.values import PoolKind
 
     #: How the elements of a map lie: channels first or last, or a vector.
     Layout: TypeAlias = Literal["first", "last", "vector"]
@@ -54,6 +54,8 @@ class Reading:
         self.nodes: list[Node] = []
         #: Of each call, the node whose output is its own, and how its elements lie.
         self.found: dict[int, tuple[int, Layout]] = {}
+        #: Of calls that put zeros around a map, how many: left, right, above, below.
+        self.pads: dict[int, tuple[int, ...]] = {}
 
     def whole(self) -> tuple[list[Node], int]:
         """All nodes, and the one that is put out."""
@@ -74,7 +76,13 @@ class Reading:
         except LayerError as error:
             raise cannot(call, f"operator {call.op}", str(error)) from None
 
-    def of(self, value: Any) -> tuple[int, Layout]:  # noqa: ANN401
+    def of(self, value: Any, *, windowed: bool = False) -> tuple[int, Layout]:  # noqa: ANN401
+        """The node of a value; only a window may read one with zeros around it."""
+        if not isinstance(value, Ref):
+            what = value.name if isinstance(value, Weight) else repr(value)
+            raise TranslationError(f"cannot be said in a spec: a map made of {what}")
+        if value.index in self.pads and not windowed:
+            raise cannot(self.trace.calls[value.index], "zeros around a map", _ZEROS)
         return self.found[value.index]
 
     def shape(self, value: Any) -> tuple[int, ...]:  # noqa: ANN401
@@ -90,11 +98,13 @@ class Reading:
         what: Operator | Merge,
         *inputs: Any,  # noqa: ANN401
         layout: Layout | None = None,
+        windowed: bool = False,
         **weights: Weight | None,
     ) -> tuple[int, Layout]:
         """A node that reads what other calls have put out."""
-        reads = tuple(self.of(each)[0] for each in inputs)
-        own = layout or self.of(inputs[0])[1]
+        found = [self.of(each, windowed=windowed) for each in inputs]
+        reads = tuple(node for node, _ in found)
+        own = layout or found[0][1]
         channels = call.shape[-1] if own == "last" else call.shape[1]
         named = {name: each.name for name, each in weights.items() if each is not None}
         self.nodes.append(Node(what, reads, channels, named, call))
@@ -140,7 +150,8 @@ def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
     stride, dilation = _pair(args["stride"]), _pair(args["dilation"])
     if dilation[0] != dilation[1]:
         raise cannot(call, f"dilation {dilation}", "one for rows and columns is known")
-    padding = _padding(call, _pair(kernel), dilation[0], args["padding"])
+    window = _pair(kernel), stride, dilation[0]
+    padding = _padding(reading, call, args["input"], window)
     conv = Conv(
         within * args["groups"],
         c_out,
@@ -151,22 +162,69 @@ def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
         padding=padding,
         dilation=dilation[0],
     )
-    return reading.add(call, conv, args["input"], weight=weight, bias=args["bias"])
-
-
-def _padding(call: Call, kernel: tuple[int, int], dilation: int, given: Any) -> Padding:  # noqa: ANN401
-    """`same` where a side stays but for the stride, `valid` where there is none."""
-    reach = [dilation * (side - 1) for side in kernel]
-    if given == "same" or [2 * each for each in _pair(given)] == reach:
-        return "same"
-    if given == "valid" or _pair(given) == (0, 0):
-        return "valid"
-    rows, columns = kernel
-    raise cannot(
-        call,
-        f"padding {_pair(given)} of a {rows}×{columns} kernel",
-        f"same ({reach[0] / 2:g}, {reach[1] / 2:g}) and valid (0, 0) are known",
+    return reading.add(
+        call, conv, args["input"], weight=weight, bias=args["bias"], windowed=True
     )
+
+
+def _padding(
+    reading: Reading,
+    call: Call,
+    value: Any,  # noqa: ANN401
+    window: tuple[tuple[int, int], tuple[int, int], int],
+) -> Any:  # noqa: ANN401 - a `Padding`
+    """What a spec calls the padding of a window (kernel, stride, dilation).
+
+    `same` where a side stays but for the stride, `valid` where there is none; where
+    zeros were put around the map before, they count too, as TensorFlow has them.
+    """
+    kernel, stride, dilation = window
+    reach = [dilation * (side - 1) for side in kernel]
+    around = reading.pads.get(value.index, (0, 0, 0, 0))
+    given = call.args["padding"]
+    if given == "same":
+        own = reach[0] // 2, reach[1] // 2
+    else:
+        own = (0, 0) if given == "valid" else _pair(given)
+    rows = own[0] + around[2], own[0] + around[3]
+    columns = own[1] + around[0], own[1] + around[1]
+    if not any((*rows, *columns)):
+        return "valid" if any(reach) else "same"
+    if all(
+        2 * before == total == 2 * after
+        for (before, after), total in zip((rows, columns), reach, strict=True)
+    ):
+        return "same"
+    sides = reading.shape(value)[2:]
+    own_sides = sides[0] - sum(around[2:]), sides[1] - sum(around[:2])
+    if (rows, columns) == tuple(
+        margins(side, total + 1, step)
+        for side, total, step in zip(own_sides, reach, stride, strict=True)
+    ):
+        return "tensorflow"
+    size = "×".join(map(str, kernel))
+    found = (
+        f"padding {rows[0]}, {rows[1]}, {columns[0]}, {columns[1]} of a {size} kernel"
+    )
+    known = f"same ({reach[0] / 2:g}, {reach[1] / 2:g}) and valid (0, 0) are known"
+    raise cannot(call, found, known)
+
+
+def _pad(reading: Reading, call: Call) -> tuple[int, Layout]:
+    """Zeros around a map, which the window that reads them says."""
+    value, amounts = call.args["self"], call.args["pad"]
+    node, layout = reading.of(value)
+    if layout != "first" or len(amounts) != _SIDES or call.args["mode"] != "constant":
+        raise cannot(call, f"padding {amounts} ({call.args['mode']})", _ZEROS)
+    if any(each < 0 for each in amounts) or call.args["value"] not in _AROUND:
+        raise cannot(call, f"padding {amounts} by {call.args['value']}", _ZEROS)
+    reading.pads[len(reading.found)] = tuple(amounts)
+    return node, layout
+
+
+#: Amounts of padding: left, right, above, below; and what is put there.
+_SIDES, _AROUND = 4, (None, 0, -math.inf)
+_ZEROS = "zeros around a map before a window are known"
 
 
 def _linear(reading: Reading, call: Call) -> tuple[int, Layout]:
@@ -267,20 +325,22 @@ def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
     kernel = _pair(args["kernel_size"])
     stride = _pair(args["stride"]) if args["stride"] else kernel
     given, before = _pair(args["padding"]), reading.shape(args["self"])[2:]
+    padded = args["self"].index in reading.pads
     if kernel == before and given == (0, 0) and kind == "avg":
         return reading.add(call, GlobalPool(), args["self"])
     if kernel == stride:
         fits = all(side % step == 0 for side, step in zip(before, stride, strict=True))
-        if given == (0, 0) and (fits or not args["ceil_mode"]):
+        if given == (0, 0) and not padded and (fits or not args["ceil_mode"]):
             return reading.add(call, Pool(kind, kernel, stride, "valid"), args["self"])
-        if given == (0, 0):
+        if given == (0, 0) and not padded:
             return reading.add(call, Pool(kind, kernel, stride), args["self"])
     if args["ceil_mode"] and call.shape[2:] != _floored(before, kernel, stride, given):
         raise cannot(
             call, f"{call.op} that rounds its size up", "rounded down is known"
         )
-    padding = _padding(call, kernel, 1, given)
-    return reading.add(call, Pool(kind, kernel, stride, padding), args["self"])
+    padding = _padding(reading, call, args["self"], (kernel, stride, 1))
+    pool = Pool(kind, kernel, stride, padding)
+    return reading.add(call, pool, args["self"], windowed=True)
 
 
 def _floored(
@@ -341,7 +401,7 @@ def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
     before, after = reading.shape(value), call.shape
     if before == after:
         return node, layout
-    flat = (before[0], prod(before[1:]))
+    flat = (before[0], math.prod(before[1:]))
     if flat[1] != reading.nodes[node].channels:
         if after == flat:
             raise cannot(
@@ -419,6 +479,7 @@ READ: dict[str, Read] = {
     "mean": _mean,
     "permute": _permute,
     **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), _reshape),
+    "pad": _pad,
     "add": _add,
     "mul": _mul,
     "cat": _cat,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import whole_share
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
 from effscale.importing.lines import Item, common, lines
-from effscale.importing.operators import Node, cannot
+from effscale.importing.operators import Node
+from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.tree import Fork
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
 from effscale.spec import steps
-from effscale.spec.lines import Block, Dense
 from effscale.spec.models import Spec
 
 if TYPE_CHECKING:
@@ -37,28 +34,31 @@ class Said:
     nodes: tuple[Node, ...]
 
 
-def said(chain: Chain, name: str, resolution: tuple[int, int], source: str) -> Said:
-    """The tree as a spec.
+def said(
+    chain: Chain,
+    name: str,
+    image: tuple[int, int, int],
+    source: str,
+) -> Said:
+    """The tree as a spec, for an image of so many channels, rows and columns.
 
     Raises:
         TranslationError: if the language has no line for a part of it.
     """
     style = common(chain)
-    channels = _image_channels(chain)
+    channels, *resolution = image
     end = _pooled(chain)
     body, tail = chain[:end], chain[end:]
     rows = _stages(body, channels, style)
     head, head_nodes, rows = _head(tail, rows, style)
-    own = _Own()
+    own = OwnBlocks()
     items = own.used(rows)
-    first = next((k for k, each in enumerate(items) if _is_stage(each)), None)
-    if first is None:  # nothing repeats: the first convolution is the stem
-        first = 1
-    first = min(max(first, 1), len(items) - 1)
     if len(items) < 2:  # noqa: PLR2004 - a stem and a stage
-        raise TranslationError(
-            "expected a stem and stages before the head, got fewer lines"
-        )
+        message = "expected a stem and stages before the head, got fewer lines"
+        raise TranslationError(message)
+    # where nothing repeats, the first line is the stem
+    first = next((k for k, each in enumerate(items) if _is_stage(each)), 1)
+    first = min(max(first, 1), len(items) - 1)
     stem, stages = items[:first], items[first:]
     nodes = tuple(node for item in items for node in item.nodes) + head_nodes
     spec = Spec.model_validate(
@@ -70,20 +70,14 @@ def said(chain: Chain, name: str, resolution: tuple[int, int], source: str) -> S
             "activation": style.activation,
             "norm": style.norm,
             "squeeze_excite": style.squeeze,
-            "blocks": own.blocks,
+            "padding": style.padding,
+            "blocks": own.defined,
             "stem": tuple(item.line for item in stem),
             "stages": tuple(item.line for item in stages),
             "head": head,
         }
     )
     return Said(spec, nodes)
-
-
-def _image_channels(chain: Chain) -> int:
-    for each in chain:
-        if isinstance(each, Node) and isinstance(each.what, Conv):
-            return int(each.what.c_in)
-    raise TranslationError("expected a convolution on the image, found none")
 
 
 def _pooled(chain: Chain) -> int:
@@ -109,63 +103,73 @@ def _head(
     tail: Chain, rows: list[Row], style: Common
 ) -> tuple[dict[str, Any], tuple[Node, ...], list[Row]]:
     """What is after the pooling; a 1×1 convolution before it is the head's own."""
-    nodes = [each for each in tail if isinstance(each, Node)]
-    if len(nodes) != len(tail):
-        fork = next(each for each in tail if isinstance(each, Fork))
-        raise cannot(fork.node.call, "branches behind the pooling")
-    head: dict[str, Any] = {"classifier": False}
-    left = [e for e in nodes if not isinstance(e.what, GlobalPool | Flatten)]
-    rates = [e.what.rate for e in left if isinstance(e.what, Dropout)]
-    left = [e for e in left if not isinstance(e.what, Dropout)]
-    if rates:
-        head["dropout"] = max(rates)
-    match [each.what for each in left]:
-        case []:
-            pass
-        case [Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as last]:
-            head |= {"classifier": True, "classes": int(last.c_out)}
-        case [
-            Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as hidden,
-            Act(kind=kind),
-            Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as last,
-        ] if kind == style.activation:
-            head |= {
-                "classifier": True,
-                "hidden": int(hidden.c_out),
-                "classes": int(last.c_out),
-            }
-        case _:
-            first = (
-                next(e for e in left if not isinstance(e.what, Linear))
-                if any(not isinstance(e.what, Linear) for e in left)
-                else left[0]
-            )
-            words = ", ".join(e.what.label for e in left)
-            raise cannot(
-                first.call,
-                f"{words} behind the pooling",
-                "one linear layer, or two with an activation between, are known",
-            )
+    rates = [e.what.rate for e in tail if isinstance(e, Node) and _is(e, Dropout)]
+    left = tuple(e for e in tail if not _is(e, Dropout, Flatten))
+    head: dict[str, Any] = {"dropout": max(rates)} if rates else {}
     before: tuple[Node, ...] = ()
-    last_row = rows[-1].items[-1] if rows and rows[-1].unit is None else None
-    if last_row is not None and len(rows) > 2 and _is_head_conv(last_row.line):  # noqa: PLR2004
-        head["channels"] = last_row.c_out
-        before = last_row.nodes
-        rows = _without_last(rows)
-    laid: list[Item] = []
-    while (
-        rows
-        and rows[-1].unit is None
-        and isinstance(rows[-1].items[-1].line, steps.Normalise | steps.Activate)
-    ):
-        laid.insert(0, rows[-1].items[-1])
-        rows = _without_last(rows)
-    if laid and before:
-        raise cannot(before[0].call, "norms before the head's own convolution")
+    if _few(left, style):
+        nodes = _classifying(left[1:], head)
+        last = rows[-1].items[-1] if rows and rows[-1].unit is None else None
+        if last is not None and len(rows) > 2 and _is_head_conv(last.line):  # noqa: PLR2004
+            head["channels"], before = last.c_out, last.nodes
+            return head, (*before, *nodes), _without_last(rows)
+        laid, rows = _normed(rows)
+    else:
+        *within, classifier = left
+        nodes = _classifying((classifier,), head)
+        if not head["classifier"]:
+            within = [*left]
+        laid = lines(tuple(within), rows[-1].items[-1].c_out, style)
     if laid:
         head["layers"] = tuple(item.line for item in laid)
         before = tuple(node for item in laid for node in item.nodes)
-    return head, (*before, *left), rows
+    return head, (*before, *nodes), rows
+
+
+def _is(each: Node | Fork, *kinds: type[object]) -> bool:
+    return isinstance(each, Node) and isinstance(each.what, kinds)
+
+
+def _few(left: Chain, style: Common) -> bool:
+    """Whether a head says it all without lines: linear layers, an act between."""
+    match [each.what if isinstance(each, Node) else each for each in left]:
+        case [GlobalPool()]:
+            return True
+        case [GlobalPool(), one]:
+            return _full(one)
+        case [GlobalPool(), one, Act(kind=kind), other]:
+            return _full(one) and _full(other) and kind == style.activation
+        case _:
+            return False
+
+
+def _full(what: object) -> bool:
+    """Whether an operator is a matrix and a bias on a map that was pooled."""
+    if isinstance(what, Conv):
+        return what.kernel == (1, 1) and what.groups == 1 and what.bias
+    return isinstance(what, Linear)
+
+
+def _classifying(left: Chain, head: dict[str, Any]) -> tuple[Node, ...]:
+    """Notes the classes and the hidden width; the nodes that are these."""
+    full = tuple(e for e in left if isinstance(e, Node) and _full(e.what))
+    head["classifier"] = bool(full)
+    if full:
+        head["classes"] = full[-1].channels
+    if len(full) > 1:
+        head["hidden"] = full[0].channels
+    return full
+
+
+def _normed(rows: list[Row]) -> tuple[list[Item], list[Row]]:
+    """Norms and activations that end the trunk, which are the head's; and the rest."""
+    laid: list[Item] = []
+    while rows and rows[-1].unit is None:
+        if not isinstance(rows[-1].items[-1].line, steps.Normalise | steps.Activate):
+            break
+        laid.insert(0, rows[-1].items[-1])
+        rows = _without_last(rows)
+    return laid, rows
 
 
 def _without_last(rows: list[Row]) -> list[Row]:
@@ -183,14 +187,6 @@ def _is_head_conv(line: Line) -> bool:
 # Rows: lines of the trunk, by the module that they are of.
 
 
-@dataclass(frozen=True)
-class Row:
-    """Lines of one module, a unit, that recurs or does more than follow its parts."""
-
-    items: tuple[Item, ...]
-    unit: tuple[str, str] | None = None  #: path, and name of its class
-
-
 def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
     """The trunk in rows, those that are known blocks as these."""
     rows: list[Row] = []
@@ -203,13 +199,48 @@ def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
             rows += [Row((item,)) for item in items]
         else:
             blocks = named(items, style)
-            known = all(isinstance(item.line, _KNOWN) for item in blocks)
+            known = all(isinstance(item.line, KNOWN) for item in blocks)
             rows += [Row((e,)) for e in blocks] if known else [Row(tuple(items), unit)]
         c_in = items[-1].c_out
-    return rows
+    return _recurring(rows)
 
 
-_KNOWN: tuple[type[Line], ...] = (*Block.__subclasses__(), Dense)
+def _recurring(rows: list[Row]) -> list[Row]:
+    """Lines in a row that come again and again, without a module of their own."""
+    found: list[Row] = []
+    index = 0
+    while index < len(rows):
+        length = next((n for n in _LENGTHS if _again(rows, index, n)), 1)
+        items = tuple(
+            item for row in rows[index : index + length] for item in row.items
+        )
+        if length == 1:
+            found.append(rows[index])
+            index += 1
+            continue
+        key = [item.line for item in items]
+        while [row.items[0].line for row in rows[index : index + length]] == key:
+            part = rows[index : index + length]
+            found.append(Row(tuple(row.items[0] for row in part), ("", "unit")))
+            index += length
+    return found
+
+
+#: Lines that may recur together.
+_LENGTHS = range(2, 9)
+
+
+def _again(rows: list[Row], index: int, length: int) -> bool:
+    """Whether so many lines are followed by the same, and keep size and channels."""
+    part, after = (
+        rows[index : index + length],
+        rows[index + length : index + 2 * length],
+    )
+    if any(len(row.items) > 1 or isinstance(row.items[0].line, KNOWN) for row in part):
+        return False
+    first, last = part[0].items[0], part[-1].items[0]
+    kept = first.c_in == last.c_out and all(keeps(row.items[0].line) for row in part)
+    return kept and [r.items[0].line for r in after] == [r.items[0].line for r in part]
 
 
 def _units(chain: Chain) -> Iterator[tuple[tuple[str, str] | None, Chain]]:
@@ -285,157 +316,3 @@ def _places(each: Node | Fork) -> tuple[tuple[str, str], ...]:
     if isinstance(each, Node):
         return each.places
     return each.node.places
-
-
-# Blocks of the file's own, and repeats.
-
-
-class _Own:
-    """Units that are no known block, as blocks that the file defines."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[str, tuple[Line, ...]] = {}
-
-    def used(self, rows: Sequence[Row]) -> list[Item]:
-        """Each row as lines that a stage may have, equal ones that follow as one."""
-        found: list[Item] = []
-        times = Counter(_template(row) for row in rows if row.unit is not None)
-        for row in rows:
-            if row.unit is None:
-                found = _merged(found, row.items[0])
-                continue
-            if len(row.items) == 1 and times[_template(row)] == 1:
-                found.append(row.items[0])
-                continue
-            template = _template(row)
-            ratios = times[template] > 1 and template.ratios
-            block = template.lines if ratios else tuple(item.line for item in row.items)
-            use = steps.Use(
-                block=self._name(row.unit[1], block),
-                channels=row.items[-1].c_out if ratios else None,
-                repeats=1 if _repeats(row) else None,
-            )
-            nodes = tuple(node for item in row.items for node in item.nodes)
-            item = Item(use, nodes, row.items[0].c_in, row.items[-1].c_out)
-            found = _merged(found, item)
-        return [_at_any_depth(item) for item in found]
-
-    def _name(self, kind: str, block: tuple[Line, ...]) -> str:
-        """The name of this block: its class's, numbered where there are others."""
-        stem = _snake(kind)
-        number = 1
-        while True:
-            name = stem if number == 1 else f"{stem}_{number}"
-            if name not in _TAKEN and self.blocks.setdefault(name, block) == block:
-                return name
-            number += 1
-
-
-_TAKEN = {
-    *steps.STEPS,
-    "mbconv",
-    "fused_mbconv",
-    "separable",
-    "basic",
-    "bottleneck",
-} | {*("dense", "transition", "cell")}
-
-
-def _snake(name: str) -> str:
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^A-Za-z0-9_]+", "", parts).strip("_").lower() or "block"
-
-
-@dataclass(frozen=True)
-class Template:
-    """A unit's lines, their widths as shares of what it puts out, where they are."""
-
-    lines: tuple[Line, ...]
-    ratios: bool
-
-
-def _template(row: Row) -> Template:
-    stated = tuple(item.line for item in row.items)
-    whole = row.items[-1].c_out
-    try:
-        return Template(
-            tuple(_share(each, whole, row.items[0].c_in) for each in stated),
-            ratios=True,
-        )
-    except ValueError:
-        return Template(stated, ratios=False)
-
-
-def _share(line: Line, whole: int, c_in: int) -> Line:
-    """The line with shares for widths; ValueError where one is not cut to its width."""
-    if isinstance(line, steps.Conv):
-        channels: Any = c_in if line.channels is None else line.channels
-        if isinstance(channels, tuple):
-            raise ValueError(line)  # noqa: TRY004 - what is said of it
-        return line.model_copy(
-            update={"channels": None, "ratio": _ratio(int(channels), whole)}
-        )
-    return line.over_chains(
-        lambda chain: tuple(_share(each, whole, c_in) for each in chain)
-    )
-
-
-def _ratio(channels: int, whole: int) -> float:
-    exact = Fraction(channels, whole)
-    for digits in range(7):
-        ratio = -(-exact.numerator * 10**digits // exact.denominator) / 10**digits
-        if whole_share(whole, ratio) == channels and abs(ratio - exact) < 1e-3 * exact:
-            return float(ratio)
-    raise ValueError(channels)
-
-
-def _repeats(row: Row) -> bool:
-    """Whether a block may follow itself."""
-    return all(_keeps(item.line) for item in row.items)
-
-
-def _at_any_depth(item: Item) -> Item:
-    """A block alone that changes the channels is one at any depth."""
-    line = item.line
-    if isinstance(line, steps.Use) and line.repeats == 1 and item.c_in != item.c_out:
-        return item.over(line.model_copy(update={"repeats": None}))
-    return item
-
-
-def _keeps(line: Line) -> bool:
-    """Whether a line keeps the size of the map."""
-    if line.chains:
-        chain = next(iter(line.chains.values()))
-        return all(_keeps(each) for each in chain)
-    rows, columns = line.window[1]
-    return rows == columns == 1 and line.window[2] == "same"
-
-
-def _merged(found: list[Item], item: Item) -> list[Item]:
-    """`found` and the item; blocks like the one before them as its repeats."""
-    if found:
-        both = _together(found[-1], item)
-        if both is not None:
-            return [*found[:-1], both]
-    return [*found, item]
-
-
-#: What the first block of a stage may have of its own.
-_OF_FIRST = {"stride": 1, "repeats": 1}
-
-
-def _together(before: Item, item: Item) -> Item | None:
-    first, other = before.line, item.line
-    if type(first) is not type(other) or first.times is None or other.times is None:
-        return None
-    last = {"repeats": 1} if isinstance(first, Dense | steps.Use) else _OF_FIRST
-    if isinstance(first, Block) and (
-        item.c_in != item.c_out or getattr(other, "stride", 1) != 1
-    ):
-        return None
-    if isinstance(first, steps.Use) and item.c_in != item.c_out:
-        return None
-    if first.model_copy(update=last) != other.model_copy(update=last):
-        return None
-    line = first.model_copy(update={"repeats": first.times + other.times})
-    return Item(line, (*before.nodes, *item.nodes), before.c_in, item.c_out)

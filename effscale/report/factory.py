@@ -42,7 +42,8 @@ def scaled(
     factory: Factory, base: Made, found: Sequence[Made], units: Units = "macs"
 ) -> Report:
     """The baseline and what was made at each φ, beside 2^φ."""
-    table = [row(base, base, 1.0) | {"strategy": "baseline"}]
+    own = {"name": base.name.removesuffix("-phi0"), "strategy": "baseline"}
+    table = [row(base, base, 1.0) | own]
     table += [row(each, base, 2.0**each.phi) for each in found]
     columns = [
         Column.words("variant", "name"),

@@ -189,6 +189,37 @@ def mixed() -> nn.Module:
     )
 
 
+class Deep(Residual):
+    """Four convolutions and a shortcut, which no paper's block is."""
+
+    def __init__(self, c_in: int, c: int, s: int) -> None:
+        layers = nn.Sequential(
+            unit(c_in, c // 2),
+            unit(c // 2, c // 2, 3, s),
+            unit(c // 2, c // 2, 3),
+            unit(c // 2, c, act=False),
+        )
+        same = s == 1 and c_in == c
+        super().__init__(layers, None if same else unit(c_in, c, 1, s, act=False))
+
+
+def own() -> nn.Module:
+    return net(
+        *(Deep(8, 16, 1), Deep(16, 16, 1)),
+        *(Deep(16, 32, 2), Deep(32, 32, 1), Deep(32, 32, 1)),
+        channels=32,
+    )
+
+
+def recurring() -> nn.Module:
+    """Lines that come again without a module of their own."""
+    layers = []
+    for _ in range(3):
+        depthwise = unit(8, 8, 3, groups=8)
+        layers += [Residual(depthwise, act=False), unit(8, 8)]
+    return net(*layers, channels=8)
+
+
 #: Each, and the blocks that its stages are.
 NETS: dict[Callable[[], nn.Module], list[str]] = {
     plain: ["conv", "conv", "conv"],
@@ -198,6 +229,8 @@ NETS: dict[Callable[[], nn.Module], list[str]] = {
     fused: ["fused_mbconv", "fused_mbconv"],
     separable: ["separable", "separable"],
     dense: ["dense", "transition", "dense"],
+    own: ["deep", "deep"],
+    recurring: ["unit"],
     mixed: ["mixed", "max_pool", "mixed"],
 }
 

@@ -1,0 +1,317 @@
+"""Rows of lines as stages: blocks of the file's own, and equal ones as repeats.
+
+A unit, the lines of a module that recurs, becomes a block whose widths are shares of
+what it puts out. The first of a stage differs from those after it by its stride, and by
+what is beside its residual; a block says both at once, with `$stride` and `projection`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from effscale.arrays import whole_share
+from effscale.importing.lines import Item
+from effscale.spec import steps
+from effscale.spec.lines import STAGES, Block, Dense
+from effscale.spec.values import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from effscale.spec.steps import Line, Lines
+
+#: Kinds of lines that are a block by its name, and repeat as that.
+KNOWN: tuple[type[Line], ...] = (*Block.__subclasses__(), Dense)
+ONE = 1, 1
+STRIDE = Parameter("$stride")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Lines of one module, a unit, that recurs or does more than follow its parts."""
+
+    items: tuple[Item, ...]
+    unit: tuple[str, str] | None = None  #: path, and name of its class
+
+    @property
+    def c_in(self) -> int:
+        return self.items[0].c_in
+
+    @property
+    def c_out(self) -> int:
+        return self.items[-1].c_out
+
+    @property
+    def lines(self) -> Lines:
+        return tuple(item.line for item in self.items)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A unit's lines as a block has them, and the stride that this one has."""
+
+    lines: Lines
+    stride: int = 1
+    #: Whether its widths are shares of what it puts out.
+    shared: bool = True
+
+    @property
+    def later(self) -> Lines:
+        """What the blocks after the first are: no stride, nothing beside a residual."""
+        return tuple(_closed(line, projects=False) for line in self.lines)
+
+    @property
+    def unstrided(self) -> Lines:
+        return tuple(_closed(line, projects=True) for line in self.lines)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        takes = any(_strides(line) for line in self.lines)
+        return {"stride": 1} if takes else {}
+
+
+class OwnBlocks:
+    """The blocks that the file defines, by name, in the order of their use."""
+
+    def __init__(self) -> None:
+        self.defined: dict[str, steps.OwnBlock] = {}
+
+    def used(self, rows: Sequence[Row]) -> list[Item]:
+        """Each row as lines that a stage may have, equal ones that follow as one."""
+        forms = [form(row) if row.unit is not None else None for row in rows]
+        chosen = _chosen(forms)
+        times = Counter(each.lines for each in chosen if each is not None)
+        found: list[Item] = []
+        for row, each in zip(rows, chosen, strict=True):
+            if each is None or (len(row.items) == 1 and times[each.lines] == 1):
+                found = _merged(found, row.items[0])
+                continue
+            alone = times[each.lines] == 1
+            found = _merged(
+                found, self._use(row, Form(row.lines, shared=False) if alone else each)
+            )
+        return [_at_any_depth(item) for item in found]
+
+    def _use(self, row: Row, of: Form) -> Item:
+        kind = "" if row.unit is None else row.unit[1]
+        layers: Any = of.lines
+        block = steps.OwnBlock(layers=layers, parameters=of.parameters)
+        name = self._name(kind, block)
+        given: dict[str, Any] = {}
+        if of.stride > 1 and of.parameters:
+            given["stride"] = of.stride
+        use = steps.Use(
+            block=name,
+            channels=row.c_out if of.shared else None,
+            repeats=1 if all(keeps(line) for line in of.later) else None,
+            **given,
+        )
+        nodes = tuple(node for item in row.items for node in item.nodes)
+        return Item(use, nodes, row.c_in, row.c_out)
+
+    def _name(self, kind: str, block: steps.OwnBlock) -> str:
+        """The name of this block: its class's, numbered where there are others."""
+        stem, number = _snake(kind), 1
+        while True:
+            name = stem if number == 1 else f"{stem}_{number}"
+            if name not in STAGES and self.defined.setdefault(name, block) == block:
+                return name
+            number += 1
+
+
+def _snake(name: str) -> str:
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"[^A-Za-z0-9_]+", "", parts).strip("_").lower() or "unit"
+
+
+# Forms.
+
+
+def form(row: Row) -> Form:
+    """The unit as a block: shares for widths, `$stride`, `projection`."""
+    try:
+        lines, _ = _shares(row.lines, row.c_in, row.c_out)
+    except ValueError:
+        return Form(row.lines, shared=False)
+    changes = [not keeps(e.line) or e.c_in != e.c_out for e in row.items]
+    opened = [
+        _projected(line) if change else line
+        for line, change in zip(lines, changes, strict=True)
+    ]
+    found = {each for line in opened for each in _found_strides(line)}
+    if len(found) != 1 or ONE in found:
+        return Form(tuple(opened))
+    (stride,) = found
+    if stride[0] != stride[1]:
+        return Form(tuple(opened))
+    return Form(tuple(map(_parametrised, opened)), stride[0])
+
+
+def _chosen(forms: Sequence[Form | None]) -> list[Form | None]:
+    """Of each unit the most general form that says it: as a later block, or a first."""
+    general: dict[Lines, Form] = {}
+    every = [each for each in forms if each is not None and each.shared]
+    for each in sorted(every, key=lambda one: len(one.parameters)):
+        general[each.unstrided] = general[each.later] = each
+    return [None if each is None else _more(each, general) for each in forms]
+
+
+def _more(each: Form, general: Mapping[Lines, Form]) -> Form:
+    more = general.get(each.lines) or general.get(each.unstrided)
+    if more is None or not each.shared:
+        return each
+    return replace(more, stride=each.stride)
+
+
+def _shares(
+    lines: Lines, c_in: int, whole: int, unstated: int | None = None
+) -> tuple[Lines, int]:
+    """Lines with shares for widths, and what comes out.
+
+    `unstated` are the channels that come into the residual around them.
+
+    ValueError where a width is no share that is cut to it.
+    """
+    found: list[Line] = []
+    for line in lines:
+        shared, c_in = _shared(line, c_in, whole, unstated)
+        found.append(shared)
+    return tuple(found), c_in
+
+
+def _shared(
+    line: Line, c_in: int, whole: int, unstated: int | None
+) -> tuple[Line, int]:
+    if isinstance(line, steps.Conv):
+        channels: Any = line.of(c_in, unstated)
+        if channels != whole and channels % c_in == 0 and channels > c_in:
+            own: dict[str, Any] = {"expand_ratio": float(channels // c_in)}
+        else:
+            own = {"ratio": _ratio(int(channels), whole)}
+        return line.model_copy(update={"channels": None, **own}), int(channels)
+    if not line.chains:
+        return line, int(line.c_out(c_in))
+    ends: list[int] = []
+    around = c_in if isinstance(line, steps.Residual) else unstated
+
+    def within(chain: Lines) -> Lines:
+        made, end = _shares(chain, c_in, whole, around)
+        ends.append(end)
+        return made
+
+    line = line.over_chains(within)
+    return line, sum(ends) if line.block == "concat" else ends[0]
+
+
+def _ratio(channels: int, whole: int) -> float:
+    exact = Fraction(channels, whole)
+    for digits in range(7):
+        ratio = -(-exact.numerator * 10**digits // exact.denominator) / 10**digits
+        near = abs(ratio - exact) < exact / 1000
+        if near and whole_share(whole, ratio) == channels:
+            return float(ratio)
+    raise ValueError(channels)
+
+
+def _projected(line: Line) -> Line:
+    """A residual whose shortcut is there where the shape changes, and nowhere else."""
+    if isinstance(line, steps.Residual) and line.shortcut:
+        return line.model_copy(update={"projection": line.shortcut, "shortcut": ()})
+    return line
+
+
+def _found_strides(line: Line) -> list[Any]:
+    """The strides above 1 of a line and of those within it."""
+    own = getattr(line, "stride", ONE)
+    within = [
+        e
+        for chain in line.chains.values()
+        for one in chain
+        for e in _found_strides(one)
+    ]
+    return [*([] if own in {1, ONE} else [own]), *within]
+
+
+def _parametrised(line: Line) -> Line:
+    if getattr(line, "stride", ONE) != ONE:
+        line = line.model_copy(update={"stride": STRIDE})
+    return line.over_chains(lambda chain: tuple(map(_parametrised, chain)))
+
+
+def _strides(line: Line) -> bool:
+    """Whether a line, or one within it, has the block's stride."""
+    own = getattr(line, "stride", None) == STRIDE
+    return own or any(_strides(one) for chain in line.chains.values() for one in chain)
+
+
+def _closed(line: Line, *, projects: bool) -> Line:
+    """The line of a block whose stride is 1; unless it `projects`, that keeps shape."""
+    update: dict[str, Any] = {}
+    if getattr(line, "stride", None) == STRIDE:
+        update["stride"] = ONE
+    if isinstance(line, steps.Residual) and not projects:
+        update["projection"] = None
+    line = line.model_copy(update=update)
+    close = partial(_closed, projects=projects)
+    return line.over_chains(lambda chain: tuple(map(close, chain)))
+
+
+# Repeats.
+
+
+def keeps(line: Line) -> bool:
+    """Whether a line keeps the size of the map."""
+    if line.chains:
+        chain = next(iter(line.chains.values()))
+        return all(keeps(each) for each in chain)
+    rows, columns = line.window[1]
+    return (
+        rows == columns == 1
+        and line.window[2] == "same"
+        and not getattr(line, "whole", False)
+    )
+
+
+def _at_any_depth(item: Item) -> Item:
+    """A block alone that changes the shape is one at any depth."""
+    line = item.line
+    if not isinstance(line, steps.Use) or line.repeats != 1:
+        return item
+    if item.c_in == item.c_out and "stride" not in line.arguments:
+        return item
+    return item.over(line.model_copy(update={"repeats": None}))
+
+
+def _merged(found: list[Item], item: Item) -> list[Item]:
+    """`found` and the item; blocks like the one before them as its repeats."""
+    both = _together(found[-1], item) if found else None
+    return [*found, item] if both is None else [*found[:-1], both]
+
+
+def _together(before: Item, item: Item) -> Item | None:
+    """Two items as one line that repeats, if the second is as the first goes on."""
+    first, other = before.line, item.line
+    if type(first) is not type(other) or first.times is None or other.times is None:
+        return None
+    if isinstance(other, Block | steps.Use) and item.c_in != item.c_out:
+        return None
+    if isinstance(first, steps.Use) and isinstance(other, steps.Use):
+        ours = {**first.arguments, "stride": 1}, first.block
+        same = ours == ({**other.arguments, "stride": 1}, other.block)
+        if not same or "stride" in other.arguments:
+            return None
+    else:
+        last = (
+            {"repeats": 1} if isinstance(first, Dense) else {"stride": 1, "repeats": 1}
+        )
+        if getattr(other, "stride", 1) != 1:
+            return None
+        if first.model_copy(update=last) != other.model_copy(update=last):
+            return None
+    line = first.model_copy(update={"repeats": first.times + other.times})
+    return Item(line, (*before.nodes, *item.nodes), before.c_in, item.c_out)
