@@ -271,7 +271,9 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
         elif spec.rounding.head != "fixed":
             found[name] = _changed(section, head, roles)
     if spec.outputs and spec.rounding.head != "fixed":
-        found["outputs"] = _changed(spec.outputs, head, roles)
+        found["outputs"] = {
+            name: _changed(each, head, roles) for name, each in spec.outputs.items()
+        }
     return found
 
 
