@@ -43,7 +43,6 @@ HOMES = {
 HEAVY = set().union(*HOMES.values())
 #: Modules that one other module imports, of the same room, and why they are not in it.
 REASONS = {
-    "cli.limits": "options that grid will have, too",
     "check.structure": "a family of rules",
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
@@ -51,11 +50,13 @@ REASONS = {
     "importing.blocks": "what papers' blocks look like, without what is made of them",
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
+    "module.attention": "how torch runs what some networks have",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
+    "spec.heads": "what keys of attention ask of each other, beside all other steps",
     "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
