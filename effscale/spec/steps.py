@@ -23,6 +23,7 @@ from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.line import SQUARE, Line
+from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -51,9 +52,9 @@ if TYPE_CHECKING:
 
     from effscale.errors import Place
     from effscale.spec.line import Change, Lines
-    from effscale.spec.norm import LineNorm, OwnNorm
 
     Blocks: TypeAlias = Mapping[str, "OwnBlock"]
+
 Dilation = Annotated[int, values.whole(1, 64)]
 
 
