@@ -128,6 +128,7 @@ class MixedDepthwise(Line):
     """
 
     block: Literal["mixed_depthwise"]
+    #: Of each part, from the first channels on.
     kernels: Kernels
     stride: Window = SQUARE
     norm: Flag = True
@@ -398,6 +399,7 @@ class Shuffle(Line):
     """Channels in groups, one of each group in turn."""
 
     block: Literal["channel_shuffle"]
+    #: Groups in which the channels are.
     groups: Channels
 
     def faults(self, c_in: int) -> Iterator[Fault]:
