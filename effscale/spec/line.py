@@ -1,4 +1,4 @@
-"""The base of lines: what a line of a file is to everything that reads it."""
+"""The base of all lines of a network: their keys, and what those mean that it lacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from effscale.arrays import Int, strided, valid
 from effscale.errors import Fault
-from effscale.spec.values import MergingName, Model, Name, Padding, Reads, Window, pair
+from effscale.spec.values import (
+    MergingName,
+    Model,
+    Name,
+    Padding,
+    Reads,
+    Window,
+    pair,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -33,6 +41,7 @@ KEYS = (
         "to",
         "scale",
         "kernel",
+        "kernels",
         "stride",
     ),
     *("factor", "like", "mode"),
@@ -40,17 +49,18 @@ KEYS = (
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "rate", "by", "shared"),
-    *("heads", "head_width", "key_width", "value_width", "multi_query"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
     *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
-    *("tokens", "branches", "layers", "shortcut", "projection"),
+    *("tokens", "shares", "cascade", "branches", "layers", "shortcut", "projection"),
 )
 
 
-def in_order(keys: Collection[str]) -> list[str]:
+def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
-    at = KEYS.index("block") + 1
-    own = [key for key in keys if key not in KEYS]
-    return [key for key in (*KEYS[:at], *own, *KEYS[at:]) if key in keys]
+    known = [key for key in KEYS if key in line.model_fields]
+    at = known.index("block") + 1
+    own = [key for key in keys if key not in known]
+    return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
 
 
 class Line(Model):
@@ -151,4 +161,4 @@ class Line(Model):
             if name != "block" and getattr(self, name) == values[name].default
         ]
         stated = [name for name in written if name not in unsaid]
-        return {name: written[name] for name in in_order(stated)}
+        return {name: written[name] for name in in_order(type(self), stated)}

@@ -21,8 +21,16 @@ from pydantic import (
 from effscale.arrays import Int, divided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.elements import (
+    ChannelAttention,
+    Dropout,
+    LayerScale,
+    Multiply,
+    ResponseNorm,
+)
 from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.line import SQUARE, Line
+from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -30,6 +38,7 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernels,
     LyingName,
     Model,
     Multiplier,
@@ -40,7 +49,6 @@ from effscale.spec.values import (
     PoolKind,
     Read,
     Repeats,
-    Share,
     Widths,
     Window,
     of_block,
@@ -51,7 +59,6 @@ if TYPE_CHECKING:
 
     from effscale.errors import Place
     from effscale.spec.line import Change, Lines
-    from effscale.spec.norm import LineNorm, OwnNorm
 
     Blocks: TypeAlias = Mapping[str, "OwnBlock"]
 
@@ -113,6 +120,32 @@ class Depthwise(Line):
     bias: Flag = False
     norm: LineNorm = True
     activation: ActivationName | None = None
+
+
+def in_parts(channels: Int, several: int) -> list[Int]:
+    """So many parts alike, cut to whole channels; the first has what is left."""
+    others = [whole_share(channels, 1, several)] * (several - 1)
+    return [channels - sum(others), *others]
+
+
+class MixedDepthwise(Line):
+    """Depthwise, each part of the channels with a kernel of its own; norm, activation.
+
+    Parts are alike, but that the first has what is left.
+    """
+
+    block: Literal["mixed_depthwise"]
+    #: Of each part, from the first channels on.
+    kernels: Kernels
+    stride: Window = SQUARE
+    norm: Flag = True
+    activation: ActivationName | None = None
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """More kernels than channels."""
+        if len(self.kernels) > c_in:
+            message = f"expected at most {c_in}, one for each channel, got"
+            yield Fault(("kernels",), f"{message} {len(self.kernels)}")
 
 
 class Pool(Line):
@@ -279,20 +312,6 @@ class Normalise(Line):
     norm: OwnNorm | None = None
 
 
-class LayerScale(Line):
-    """Each channel times a number that is learnt."""
-
-    block: Literal["layer_scale"]
-    #: What each begins with.
-    initial: Annotated[float, values.number(0, 1, above=True)] = 1e-6
-
-
-class ResponseNorm(Line):
-    """ConvNeXt V2's global response norm."""
-
-    block: Literal["global_response_norm"]
-
-
 class Activate(Line):
     """An activation alone; the network's own, if it names none."""
 
@@ -305,30 +324,7 @@ class SqueezeExcite(Line):
 
     block: Literal["squeeze_excite"]
     se_ratio: Annotated[float, values.number(0, 1, above=True)]
-
-
-class Multiply(Line):
-    """What comes in times a number."""
-
-    block: Literal["multiply"]
-    #: The number: -1 takes it away from what it is added to.
-    by: Annotated[float, values.number(-100, 100)]
-
-
-class Dropout(Line):
-    """Elements dropped in training."""
-
-    block: Literal["dropout"]
-    #: How many of them.
-    rate: Share
-
-
-class ChannelAttention(Line):
-    """Each channel times what a 1-D convolution makes of the channels' means (ECA)."""
-
-    block: Literal["channel_attention"]
-    #: Channels that it sees; left out, as many as follow from the number of channels.
-    size: Annotated[int, values.odd(1, 63)] | None = None
+    activation: ActivationName | None = None
 
 
 class Branches(Line):
@@ -347,6 +343,90 @@ class Branches(Line):
 
     def over_chains(self, change: Change) -> Line:
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
+
+
+class Split(Line):
+    """Channels in parts, each through its branch, what they put out in a row again."""
+
+    block: Literal["split"]
+    #: Shares of the channels, cut to whole ones; the first branch has what is left. All
+    #: alike if left out.
+    shares: tuple[Annotated[float, values.number(0, 1, above=True)], ...] | None = None
+    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
+    #: Whether a branch takes in what the one before it puts out, too, as a sum; an
+    #: empty branch does not.
+    cascade: Flag = False
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """Each branch."""
+        return {("branches", k): each for k, each in enumerate(self.branches)}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"branches": tuple(map(change, self.branches))})
+
+    def parts(self, c_in: Int) -> list[Int]:
+        """The channels of each branch."""
+        if self.shares is None:
+            return in_parts(c_in, len(self.branches))
+        others = [whole_share(c_in, each) for each in self.shares[1:]]
+        return [c_in - sum(others), *others]
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Shares that are not of every branch, or not all of it; too few channels."""
+        yield from super().faults(c_in)
+        several = len(self.branches)
+        if self.shares is not None and len(self.shares) != several:
+            message = f"expected {several}, one for each branch, got {len(self.shares)}"
+            yield Fault(("shares",), message)
+        elif self.shares is not None and abs(sum(self.shares) - 1) > ROUNDED:
+            message = f"expected shares that come to 1, got {sum(self.shares):g}"
+            yield Fault(("shares",), message)
+        elif self.parts(c_in)[0] < 1:
+            message = f"expected at most {c_in}, one for each channel, got {several}"
+            yield Fault(("branches",), message)
+
+
+#: Shares are written to a few digits: thirds as 0.333.
+ROUNDED = 0.01
+
+
+class Shuffle(Line):
+    """Channels in groups, one of each group in turn."""
+
+    block: Literal["channel_shuffle"]
+    #: Groups in which the channels are.
+    groups: Channels
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Groups that do not divide the channels."""
+        if c_in % self.groups:
+            message = f"expected a divisor of {c_in} channels, got {self.groups}"
+            yield Fault(("groups",), message)
+
+
+class Aggregate(Line):
+    """What comes in, and what layers make of it one after the other, all in a row.
+
+    The layers are there `repeats` times, and each time what they put out is kept.
+    """
+
+    block: Literal["aggregate"]
+    layers: SomeSteps
+    repeats: Repeats = 1
+
+    @property
+    def times(self) -> Int | None:
+        """It is one line, however much is within."""
+        return None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The layers."""
+        return {("layers",): self.layers}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"layers": change(self.layers)})
 
 
 class Residual(Line):
@@ -518,6 +598,7 @@ def _of_layers(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this l
 STEPS: dict[str, type[Line]] = {
     "conv": Conv,
     "depthwise": Depthwise,
+    "mixed_depthwise": MixedDepthwise,
     "max_pool": Pool,
     "avg_pool": Pool,
     "global_pool": GlobalPool,
@@ -537,6 +618,9 @@ STEPS: dict[str, type[Line]] = {
     "multiply": Multiply,
     "dropout": Dropout,
     "channel_attention": ChannelAttention,
+    "split": Split,
+    "channel_shuffle": Shuffle,
+    "aggregate": Aggregate,
     "residual": Residual,
     "attention": Attention,
     "class_token": ClassToken,
@@ -557,6 +641,7 @@ def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
 AnyStep = (
     Annotated[Conv, Tag("Conv")]
     | Annotated[Depthwise, Tag("Depthwise")]
+    | Annotated[MixedDepthwise, Tag("MixedDepthwise")]
     | Annotated[Pool, Tag("Pool")]
     | Annotated[GlobalPool, Tag("GlobalPool")]
     | Annotated[TransposedConv, Tag("TransposedConv")]
@@ -573,6 +658,9 @@ AnyStep = (
     | Annotated[Multiply, Tag("Multiply")]
     | Annotated[Dropout, Tag("Dropout")]
     | Annotated[ChannelAttention, Tag("ChannelAttention")]
+    | Annotated[Split, Tag("Split")]
+    | Annotated[Shuffle, Tag("Shuffle")]
+    | Annotated[Aggregate, Tag("Aggregate")]
     | Annotated[Residual, Tag("Residual")]
     | Annotated[Attention, Tag("Attention")]
     | Annotated[ClassToken, Tag("ClassToken")]
@@ -584,7 +672,7 @@ Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual, Attention, OwnBlock):
+for _model in (Branches, Split, Aggregate, Residual, Attention, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.
