@@ -28,6 +28,7 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernels,
     MergingName,
     Model,
     Multiplier,
@@ -69,6 +70,7 @@ KEYS = (
         "to",
         "scale",
         "kernel",
+        "kernels",
         "stride",
     ),
     *("factor", "like", "mode"),
@@ -76,15 +78,16 @@ KEYS = (
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
-    *("branches", "layers", "shortcut", "projection"),
+    *("shares", "cascade", "branches", "layers", "shortcut", "projection"),
 )
 
 
-def in_order(keys: Collection[str]) -> list[str]:
+def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
-    at = KEYS.index("block") + 1
-    own = [key for key in keys if key not in KEYS]
-    return [key for key in (*KEYS[:at], *own, *KEYS[at:]) if key in keys]
+    known = [key for key in KEYS if key in line.model_fields]
+    at = known.index("block") + 1
+    own = [key for key in keys if key not in known]
+    return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
 
 
 class Line(Model):
@@ -185,7 +188,7 @@ class Line(Model):
             if name != "block" and getattr(self, name) == values[name].default
         ]
         stated = [name for name in written if name not in unsaid]
-        return {name: written[name] for name in in_order(stated)}
+        return {name: written[name] for name in in_order(type(self), stated)}
 
 
 class Conv(Line):
@@ -243,6 +246,31 @@ class Depthwise(Line):
     bias: Flag = False
     norm: LineNorm = True
     activation: ActivationName | None = None
+
+
+def in_parts(channels: Int, several: int) -> list[Int]:
+    """So many parts alike, cut to whole channels; the first has what is left."""
+    others = [whole_share(channels, 1, several)] * (several - 1)
+    return [channels - sum(others), *others]
+
+
+class MixedDepthwise(Line):
+    """Depthwise, each part of the channels with a kernel of its own; norm, activation.
+
+    Parts are alike, but that the first has what is left.
+    """
+
+    block: Literal["mixed_depthwise"]
+    kernels: Kernels
+    stride: Window = SQUARE
+    norm: Flag = True
+    activation: ActivationName | None = None
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """More kernels than channels."""
+        if len(self.kernels) > c_in:
+            message = f"expected at most {c_in}, one for each channel, got"
+            yield Fault(("kernels",), f"{message} {len(self.kernels)}")
 
 
 class Pool(Line):
@@ -435,6 +463,7 @@ class SqueezeExcite(Line):
 
     block: Literal["squeeze_excite"]
     se_ratio: Annotated[float, values.number(0, 1, above=True)]
+    activation: ActivationName | None = None
 
 
 class Branches(Line):
@@ -450,6 +479,89 @@ class Branches(Line):
 
     def over_chains(self, change: Change) -> Line:
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
+
+
+class Split(Line):
+    """Channels in parts, each through its branch, what they put out in a row again."""
+
+    block: Literal["split"]
+    #: Shares of the channels, cut to whole ones; the first branch has what is left. All
+    #: alike if left out.
+    shares: tuple[Annotated[float, values.number(0, 1, above=True)], ...] | None = None
+    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
+    #: Whether a branch takes in what the one before it puts out, too, as a sum; an
+    #: empty branch does not.
+    cascade: Flag = False
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """Each branch."""
+        return {("branches", k): each for k, each in enumerate(self.branches)}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"branches": tuple(map(change, self.branches))})
+
+    def parts(self, c_in: Int) -> list[Int]:
+        """The channels of each branch."""
+        if self.shares is None:
+            return in_parts(c_in, len(self.branches))
+        others = [whole_share(c_in, each) for each in self.shares[1:]]
+        return [c_in - sum(others), *others]
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Shares that are not of every branch, or not all of it; too few channels."""
+        yield from super().faults(c_in)
+        several = len(self.branches)
+        if self.shares is not None and len(self.shares) != several:
+            message = f"expected {several}, one for each branch, got {len(self.shares)}"
+            yield Fault(("shares",), message)
+        elif self.shares is not None and abs(sum(self.shares) - 1) > ROUNDED:
+            message = f"expected shares that come to 1, got {sum(self.shares):g}"
+            yield Fault(("shares",), message)
+        elif self.parts(c_in)[0] < 1:
+            message = f"expected at most {c_in}, one for each channel, got {several}"
+            yield Fault(("branches",), message)
+
+
+#: Shares are written to a few digits: thirds as 0.333.
+ROUNDED = 0.01
+
+
+class Shuffle(Line):
+    """Channels in groups, one of each group in turn."""
+
+    block: Literal["channel_shuffle"]
+    groups: Channels
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Groups that do not divide the channels."""
+        if c_in % self.groups:
+            message = f"expected a divisor of {c_in} channels, got {self.groups}"
+            yield Fault(("groups",), message)
+
+
+class Aggregate(Line):
+    """What comes in, and what layers make of it one after the other, all in a row.
+
+    The layers are there `repeats` times, and each time what they put out is kept.
+    """
+
+    block: Literal["aggregate"]
+    layers: SomeSteps
+    repeats: Repeats = 1
+
+    @property
+    def times(self) -> Int | None:
+        """It is one line, however much is within."""
+        return None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The layers."""
+        return {("layers",): self.layers}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"layers": change(self.layers)})
 
 
 class Residual(Line):
@@ -528,6 +640,7 @@ def _of_layers(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this l
 STEPS: dict[str, type[Line]] = {
     "conv": Conv,
     "depthwise": Depthwise,
+    "mixed_depthwise": MixedDepthwise,
     "max_pool": Pool,
     "avg_pool": Pool,
     "global_pool": GlobalPool,
@@ -543,6 +656,9 @@ STEPS: dict[str, type[Line]] = {
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
     "sum": Branches,
+    "split": Split,
+    "channel_shuffle": Shuffle,
+    "aggregate": Aggregate,
     "residual": Residual,
 }
 
@@ -559,6 +675,7 @@ def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
 AnyStep = (
     Annotated[Conv, Tag("Conv")]
     | Annotated[Depthwise, Tag("Depthwise")]
+    | Annotated[MixedDepthwise, Tag("MixedDepthwise")]
     | Annotated[Pool, Tag("Pool")]
     | Annotated[GlobalPool, Tag("GlobalPool")]
     | Annotated[TransposedConv, Tag("TransposedConv")]
@@ -572,6 +689,9 @@ AnyStep = (
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
+    | Annotated[Split, Tag("Split")]
+    | Annotated[Shuffle, Tag("Shuffle")]
+    | Annotated[Aggregate, Tag("Aggregate")]
     | Annotated[Residual, Tag("Residual")]
     | Annotated[Use, Tag("Use")]
 )
@@ -579,7 +699,7 @@ Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual, OwnBlock):
+for _model in (Branches, Split, Aggregate, Residual, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.
