@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from effscale.check.rule import Rule
 from effscale.errors import Edit
+from effscale.spec.line import Line, in_order
 from effscale.spec.models import Variant
-from effscale.spec.steps import Line, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -138,7 +138,7 @@ def layer_costs(net: Network) -> list[LayerCost]:
 
 def leaf_cost(step: Visit) -> Cost:
     """The cost of one of the operators that a visit stands for."""
-    cost = step.leaf.cost(step.output)
+    cost = step.leaf.cost_on(step.flow, step.output)
     return replace(cost, params=0) if step.tied else cost
 
 
@@ -199,10 +199,15 @@ class Visit:
     path: str
     leaf: Operator
     times: Int
-    input: Shape
+    flow: Flow
     output: Shape
     tied: bool = False  #: its weights are those of an earlier visit
     level: int | None = None  #: of a detector
+
+    @property
+    def input(self) -> Shape:
+        """The first of the feature maps that come in."""
+        return all_of(self.flow)[0]
 
 
 class PartVisits(NamedTuple):
@@ -294,8 +299,7 @@ class _Walk:
                 tied = self.tied or layer.shared in shared
                 if layer.shared is not None:
                     shared.add(layer.shared)
-                shape = all_of(flow)[0]
-                visit = Visit(path, layer, times, shape, out, tied, self.level)
+                visit = Visit(path, layer, times, flow, out, tied, self.level)
                 self.visits.append(visit)
                 return out
             case _:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from effscale.arrays import is_array
+from effscale.cost.count import visited
 from effscale.errors import LayerError
 from effscale.growth.scale import with_classes
 from effscale.module.operators import Maps, initialise, module_of
@@ -95,6 +96,7 @@ def built(
     """The network as a module in training mode; see `build`."""
     with torch.device("meta"):
         module = _assemble(net)
+        _fit(module, net)
     _stochastic_depth(module, net.stochastic_depth)
     if torch.device(device).type == "meta":
         return module
@@ -132,6 +134,15 @@ def _assemble(net: Network) -> nn.Module:
         outer = children.setdefault(group, nn.Sequential())
         outer.add_module(index, _part(part.layer))
     return nn.Sequential(children) if net.is_chain else Parts(net, children)
+
+
+def _fit(module: nn.Module, net: Network) -> None:
+    """Give what depends on the size of feature maps as many weights as it asks for."""
+    for _, _, visits, _ in visited(net, unroll=True):
+        for visit in visits:
+            if visit.leaf.sized:
+                sized: Any = module.get_submodule(visit.path)
+                sized.fit(visit.input)
 
 
 def _part(layer: Sequential) -> nn.Sequential:

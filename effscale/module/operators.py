@@ -14,6 +14,22 @@ from torch import nn
 from torch.nn import functional
 
 from effscale.errors import LayerError
+from effscale.module.attention import (
+    Attending,
+    Cropped,
+    Filled,
+    First,
+    Placed,
+    Tokened,
+)
+from effscale.network.operators.attention import (
+    Attention,
+    ClassToken,
+    Crop,
+    Fill,
+    FirstToken,
+    Positions,
+)
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import (
     Conv,
@@ -220,7 +236,8 @@ def _draw_linear(module: nn.Linear) -> None:
     """Uniform up to 1/√c_out; biases 0. Source: as `_draw_he`."""
     bound = 1 / math.sqrt(module.out_features)
     module.weight.uniform_(-bound, bound)
-    module.bias.zero_()
+    if module.bias is not None:
+        module.bias.zero_()
 
 
 # Norms.
@@ -529,11 +546,17 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Resize: Resized,
     Attend: lambda _: Attended(),
     Fuse: Fused,
+    ClassToken: Tokened,
+    Positions: Placed,
+    FirstToken: lambda _: First(),
+    Fill: Filled,
+    Crop: lambda _: Cropped(),
+    Attention: Attending,
 }
 #: Modules whose weights do not decay while a network trains.
 NORMS: tuple[type[nn.Module], ...] = (
     *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
-    *(Scaled, ResponseNorm2d),
+    *(Scaled, ResponseNorm2d, Tokened, Placed),
 )
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
@@ -548,5 +571,8 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     Scaled: Scaled.reset_parameters,
     ResponseNorm2d: ResponseNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,
+    Tokened: Tokened.reset_parameters,
+    Placed: Placed.reset_parameters,
+    Attending: Attending.reset_parameters,
     BinsOfSides: BinsOfSides.reset_parameters,
 }

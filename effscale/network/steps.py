@@ -21,6 +21,14 @@ from effscale.network.combinators import (
     Sequential,
     seq,
 )
+from effscale.network.operators.attention import (
+    Attention,
+    ClassToken,
+    Crop,
+    Fill,
+    FirstToken,
+    Positions,
+)
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.norm import LayerScale, ResponseNorm
@@ -32,11 +40,13 @@ from effscale.network.operators.resampling import (
 )
 from effscale.spec import steps
 from effscale.spec.geometry import expanded, keeps_size, kinds
+from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.network.blocks import Style
+    from effscale.spec.line import Line
     from effscale.spec.values import PoolKind
 
     #: A layer, and the channels that come out of it.
@@ -46,7 +56,7 @@ if TYPE_CHECKING:
 
 
 def chain(
-    lines: Sequence[steps.Line], c_in: Int, style: Style, unstated: Int | None = None
+    lines: Sequence[Line], c_in: Int, style: Style, unstated: Int | None = None
 ) -> tuple[Sequential, Int]:
     """The steps one after the other, named by their number unless it is only one.
 
@@ -62,9 +72,7 @@ def chain(
     return Sequential(tuple(layers)), c_in
 
 
-def step(
-    line: steps.Line, c_in: Int, style: Style, unstated: Int | None = None
-) -> Step:
+def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> Step:
     """One step, and the channels that come out of it."""
     match line:
         case steps.Conv():
@@ -122,6 +130,14 @@ def step(
             return _aggregate(line, c_in, style, unstated)
         case steps.Residual():
             return _residual(line, c_in, style, unstated)
+        case steps.Attention():
+            return _attention(line, c_in, style, unstated)
+        case steps.ClassToken():
+            return ClassToken(c_in, line.tokens), c_in
+        case steps.Positions():
+            return Positions(), c_in
+        case steps.FirstToken():
+            return FirstToken(), c_in
         case steps.Use():
             if line.repeats is None:
                 return chain(expanded(line, style.blocks), c_in, style, unstated)
@@ -262,6 +278,56 @@ def _branches(
         return Graph(1, tuple(nodes), (len(nodes),)), widths[0]
     nodes.append(Node("concat", ends, IDENTITY, merge="concat"))
     return Graph(1, tuple(nodes), (len(nodes),)), sum(widths)
+
+
+def _attention(
+    line: steps.Attention, c_in: Int, style: Style, unstated: Int | None
+) -> Step:
+    """Queries, keys and values, what becomes of them, and a projection of that."""
+    heads, key, value = line.heads_of(c_in)
+    attend = Attention(
+        heads,
+        key,
+        value,
+        line.kind,
+        line.multi_query,
+        apart=not line.alike,
+        over=line.over,
+        size=line.size or SQUARE,
+        shift=line.shift,
+        position=line.position,
+    )
+    if not line.project:
+        return attend, heads * value
+    c_out = c_in if unstated is None else unstated
+    widths = attend.widths()
+    project = Conv(heads * value, c_out, bias=line.bias, init=style.init)
+    if line.alike:
+        qkv = Conv(c_in, widths[0], bias=line.bias, init=style.init)
+        layers = seq(qkv=qkv, attend=attend, project=project)
+        return _filled(layers, attend), c_out
+    nodes: list[Node] = []
+    names = ("query", "key", "value")
+    for name, lines, width in zip(names, line.chains.values(), widths, strict=True):
+        before, c_mid = chain(lines, c_in, style)
+        conv = Conv(c_mid, width, bias=line.bias, init=style.init)
+        made = seq(before=before, project=conv) if lines else seq(project=conv)
+        nodes.append(Node(name, (0,), made))
+    nodes.append(Node("attend", (1, 2, 3), attend, merge="apart"))
+    nodes.append(Node("project", (4,), project))
+    return Graph(1, tuple(nodes), (5,)), c_out
+
+
+def _filled(layers: Sequential, attend: Attention) -> Layer:
+    """The layers on a map that windows fill, and that is cropped after them."""
+    if attend.over is None:
+        return layers
+    within = Sequential((("fill", Fill(attend.size)), *layers.layers))
+    nodes = (
+        Node("within", (0,), within),
+        Node("crop", (1, 0), Crop(), merge="apart"),
+    )
+    return Graph(1, nodes, (2,))
 
 
 class Make(Protocol):

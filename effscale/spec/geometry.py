@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int
     from effscale.errors import Place
+    from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Blocks, Line, Lines
+    from effscale.spec.steps import Blocks
 
     Strides: TypeAlias = tuple[int | Fraction, int | Fraction]
 

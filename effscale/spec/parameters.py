@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from effscale.errors import Place
+    from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Blocks, Line, Lines
+    from effscale.spec.steps import Blocks
 
 #: Keys of numbers that scale, so that a parameter which stands there stands for them.
 SCALED = frozenset({"channels", "repeats"})

@@ -10,10 +10,11 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.errors import Fault, SpecError, closest, short
+from effscale.spec.line import KEYS
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
 from effscale.spec.outputs import OUTPUTS
-from effscale.spec.steps import KEYS, STEPS, OwnBlock, Use
+from effscale.spec.steps import STEPS, OwnBlock, Use
 from effscale.spec.values import MAX_REPEATS, parameter
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ its own size; only those of `channels` scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BeforeValidator,
@@ -18,177 +18,44 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, strided, valid, whole_share
+from effscale.arrays import Int, divided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.heads import faults_of, heads_of
+from effscale.spec.line import SQUARE, Line
 from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
     Argument,
+    AttendingName,
     Channels,
     Flag,
     InterpolationName,
     Kernels,
-    MergingName,
+    LyingName,
     Model,
     Multiplier,
     Name,
+    OverName,
     Padding,
     PaddingName,
     PoolKind,
     Read,
-    Reads,
     Repeats,
     Widths,
     Window,
     of_block,
-    pair,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from effscale.errors import Place
+    from effscale.spec.line import Change, Lines
 
     Blocks: TypeAlias = Mapping[str, "OwnBlock"]
-    Lines: TypeAlias = tuple["Line", ...]
-    #: Makes other lines of some that follow each other.
-    Change: TypeAlias = Callable[[Lines], Lines]
 
-SQUARE = (1, 1)
 Dilation = Annotated[int, values.whole(1, 64)]
-
-#: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
-KEYS = (
-    *(
-        "name",
-        "reads",
-        "merge",
-        "block",
-        "cell",
-        "kind",
-        "to",
-        "scale",
-        "kernel",
-        "kernels",
-        "stride",
-    ),
-    *("factor", "like", "mode"),
-    *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
-    *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
-    *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
-    *("shares", "cascade", "branches", "layers", "shortcut", "projection"),
-)
-
-
-def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
-    """The keys of a line as files have them; a block's parameters follow its name."""
-    known = [key for key in KEYS if key in line.model_fields]
-    at = known.index("block") + 1
-    own = [key for key in keys if key not in known]
-    return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
-
-
-class Line(Model):
-    """A line of a network: what it is made of, by the name of its `block`.
-
-    Lines have different keys; what those mean that a line lacks is said here alone.
-    """
-
-    block: str
-    #: Whether it makes one position of a map of any size.
-    whole: ClassVar[bool] = False
-    #: What it is called in reports, and by lines that read it.
-    name: Name | None = None
-    #: Lines whose maps it takes; left out, the one before it.
-    reads: Reads = ()
-    #: How several maps become one.
-    merge: MergingName = "concat"
-
-    @property
-    def times(self) -> Int | None:
-        """Blocks in a row; None where it is one at any depth."""
-        found: Int | None = getattr(self, "repeats", None)
-        return found
-
-    @property
-    def sides(self) -> Window | None:
-        """Rows and columns of its kernel, if it has one."""
-        found: Window | None = pair(getattr(self, "kernel", None))
-        return found
-
-    @property
-    def window(self) -> tuple[Window, Window, Padding]:
-        """Rows and columns seen, stride, padding: by which a feature map shrinks."""
-        rows, columns = self.sides or SQUARE
-        step = getattr(self, "dilation", 1)
-        seen = step * (rows - 1) + 1, step * (columns - 1) + 1
-        return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
-
-    def side_after(self, side: Int, axis: int) -> Int:
-        """Positions that it makes of so many, down (0) or across (1)."""
-        kernel, stride, padding = self.window
-        same = padding == "same"
-        found: Int = (
-            strided(side, stride[axis])
-            if same
-            else valid(side, kernel[axis], stride[axis])
-        )
-        return found * self.grows[axis]
-
-    def side_before(self, side: int, axis: int) -> int:
-        """The least that it makes so many of."""
-        kernel, stride, padding = self.window
-        more = stride if padding == "same" else kernel
-        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
-
-    @property
-    def grows(self) -> Window:
-        """By what it multiplies rows and columns, strides aside."""
-        return SQUARE
-
-    @property
-    def likened(self) -> str | None:
-        """The line whose map's size it takes, if another's."""
-        found: str | None = getattr(self, "like", None)
-        return found
-
-    @property
-    def chains(self) -> dict[Place, Lines]:
-        """The lines within it, by place: side by side, each on what it takes in."""
-        return {}
-
-    def over_chains(self, change: Change) -> Line:
-        """The same with what `change` makes of each of its chains."""
-        del change
-        return self
-
-    def c_out(self, c_in: Int) -> Int:
-        """Channels that it puts out where so many come in."""
-        return c_in
-
-    def faults(self, c_in: int) -> Iterator[Fault]:
-        """What its own numbers are wrong about, at places relative to the line."""
-        del c_in
-        kernel = self.sides or SQUARE
-        even = any(side % 2 == 0 for side in kernel)
-        if even and self.window[2] != "valid":
-            found = "×".join(map(str, kernel))
-            message = f"expected odd sides, or padding: valid, got {found}"
-            yield Fault(("kernel",), message, "EFF202")
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
-        """What a file need not say is not written."""
-        values, written = type(self).model_fields, serialize(self)
-        unsaid = [
-            name
-            for name in values
-            if name != "block" and getattr(self, name) == values[name].default
-        ]
-        stated = [name for name in written if name not in unsaid]
-        return {name: written[name] for name in in_order(type(self), stated)}
 
 
 class Conv(Line):
@@ -261,6 +128,7 @@ class MixedDepthwise(Line):
     """
 
     block: Literal["mixed_depthwise"]
+    #: Of each part, from the first channels on.
     kernels: Kernels
     stride: Window = SQUARE
     norm: Flag = True
@@ -531,6 +399,7 @@ class Shuffle(Line):
     """Channels in groups, one of each group in turn."""
 
     block: Literal["channel_shuffle"]
+    #: Groups in which the channels are.
     groups: Channels
 
     def faults(self, c_in: int) -> Iterator[Fault]:
@@ -594,6 +463,99 @@ class Residual(Line):
         yield from super().faults(c_in)
         if self.shortcut and self.projection is not None:
             yield Fault(("projection",), "expected shortcut or projection, got both")
+
+
+class Attention(Line):
+    """What each position makes of others' values, by its query and their keys.
+
+    Convolutions make queries, keys and values of what comes in, and the output of what
+    the heads give.
+    """
+
+    block: Literal["attention"]
+    #: How many heads there are.
+    heads: Channels | None = None
+    #: Channels of a head, in place of how many there are.
+    head_width: Channels | None = None
+    #: Channels of a head's queries and keys, where they are others.
+    key_width: Channels | None = None
+    #: Channels of a head's values, where they are others.
+    value_width: Channels | None = None
+    #: Whether the keys and values of one head are those of all.
+    multi_query: Flag = False
+    #: By softmax, by cosine, of channels (covariance), or linear in the positions.
+    kind: AttendingName = "softmax"
+    #: Which positions see each other, if not all: those of a window; those at the same
+    #: place of each cell of a grid; those at the same place of each patch.
+    over: OverName | None = None
+    #: Rows and columns of a window, of the grid, of a patch.
+    size: Window | None = None
+    #: Whether windows are moved by half.
+    shift: Flag = False
+    #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.
+    position: LyingName = "none"
+    #: Whether its convolutions have biases.
+    bias: Flag = True
+    #: Without, what comes in is queries, keys and values already, head by head.
+    project: Flag = True
+    #: Steps before the queries.
+    queries: Steps = ()
+    #: Steps before the keys.
+    keys: Steps = ()
+    #: Steps before the values, which are of what keys are of if left out.
+    values: Steps | None = None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """What queries, keys and values are of; the first says the size."""
+        values = self.keys if self.values is None else self.values
+        every = {"queries": self.queries, "keys": self.keys, "values": values}
+        return {(name,): each for name, each in every.items()}
+
+    def over_chains(self, change: Change) -> Line:
+        update = {"queries": change(self.queries), "keys": change(self.keys)}
+        if self.values is not None:
+            update["values"] = change(self.values)
+        return self.model_copy(update=update)
+
+    @property
+    def alike(self) -> bool:
+        """Whether queries, keys and values are of one map, and of as many heads."""
+        return not (self.queries or self.keys or self.values or self.multi_query)
+
+    def heads_of(self, c_in: Int) -> tuple[Int, Int, Int]:
+        """How many heads, and the channels of a key and of a value of each."""
+        return heads_of(self, c_in)
+
+    def c_out(self, c_in: Int) -> Int:
+        if self.project:
+            return c_in
+        heads, _, value = self.heads_of(c_in)
+        return heads * value
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Heads that do not go into the channels, and keys that do not go together."""
+        return faults_of(self, c_in)
+
+
+class ClassToken(Line):
+    """Learnt tokens before those of the positions: one column of all of them."""
+
+    block: Literal["class_token"]
+    #: How many there are.
+    tokens: Annotated[int, values.whole(1, 1024)] = 1
+
+
+class Positions(Line):
+    """A learnt map of the size of what comes in, added to it."""
+
+    block: Literal["positions"]
+
+
+class FirstToken(Line):
+    """The first position alone, as that of a class token."""
+
+    block: Literal["first_token"]
 
 
 class Use(Line):
@@ -660,6 +622,10 @@ STEPS: dict[str, type[Line]] = {
     "channel_shuffle": Shuffle,
     "aggregate": Aggregate,
     "residual": Residual,
+    "attention": Attention,
+    "class_token": ClassToken,
+    "positions": Positions,
+    "first_token": FirstToken,
 }
 
 
@@ -693,13 +659,17 @@ AnyStep = (
     | Annotated[Shuffle, Tag("Shuffle")]
     | Annotated[Aggregate, Tag("Aggregate")]
     | Annotated[Residual, Tag("Residual")]
+    | Annotated[Attention, Tag("Attention")]
+    | Annotated[ClassToken, Tag("ClassToken")]
+    | Annotated[Positions, Tag("Positions")]
+    | Annotated[FirstToken, Tag("FirstToken")]
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Split, Aggregate, Residual, OwnBlock):
+for _model in (Branches, Split, Aggregate, Residual, Attention, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.

@@ -36,8 +36,11 @@ from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
     Aggregate,
+    Attention,
     Branches,
+    ClassToken,
     Conv,
+    FirstToken,
     Normalise,
     PixelUnshuffle,
     Pool,
@@ -53,8 +56,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
@@ -190,6 +193,13 @@ class Walk:
                 return self.aggregated(line, here, at)
             case Use():
                 return self.used(line, here, at)
+            case Attention():
+                return self.attention(line, here, at)
+            case ClassToken():
+                tokens = line.tokens + here.height * here.width
+                return Map(here.channels, tokens, 1)
+            case FirstToken():
+                return Map(here.channels, 1, 1)
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
@@ -325,6 +335,22 @@ class Walk:
             times = left if alike else 1
             total, left = total + times * last.channels, left - times
         return here._replace(channels=total)
+
+    def attention(self, line: Attention, here: Map, at: Place) -> Map:
+        """Queries, and keys of as many positions as there are values."""
+        inside = replace(self, stated=False, unstated=None)
+        made = {
+            place: inside.through(steps, here, (*at, *place))
+            for place, steps in line.chains.items()
+        }
+        queries, keys, values = made.values()
+        if keys[1:] != values[1:]:
+            message = f"expected {keys.size} (the keys'), gives {values.size}"
+            self.wrong((*at, "values"), message)
+        if self.faults:
+            return here
+        channels = self.unstated if line.project else line.c_out(here.channels)
+        return queries._replace(channels=int(channels or here.channels))
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""

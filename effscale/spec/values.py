@@ -322,6 +322,8 @@ def limited(figure: limit.Figure) -> Kind:
 
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
+#: Of a kernel or a window of a step: images fall into patches of so many pixels.
+MAX_WINDOW = 64
 
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
@@ -333,6 +335,11 @@ SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 Merging = Literal["concat", "sum"]
 Interpolation = Literal["nearest", "bilinear"]
+#: How much positions attend to each other (`Attention` says what each is), what is
+#: learnt of how two lie, and which see each other.
+Attending = Literal["softmax", "cosine", "covariance", "linear"]
+Lying = Literal["none", "relative", "offset", "continuous"]
+Over = Literal["window", "grid", "patch"]
 #: How the weights of a convolution begin (`effscale.module.operators` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
@@ -340,6 +347,9 @@ ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, choice(*get_args(Padding))]
 MergingName = Annotated[Merging, choice(*get_args(Merging))]
+AttendingName = Annotated[Attending, choice(*get_args(Attending))]
+LyingName = Annotated[Lying, choice(*get_args(Lying))]
+OverName = Annotated[Over, choice(*get_args(Over))]
 InterpolationName = Annotated[Interpolation, choice(*get_args(Interpolation))]
 SamePaddingName = Annotated[SamePadding, choice(*get_args(SamePadding))]
 InitName = Annotated[Init, choice(*get_args(Init))]
@@ -396,7 +406,7 @@ Resolution = Annotated[
 ]
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.
 Window = Annotated[
-    tuple[int, int], one_or_pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
+    tuple[int, int], one_or_pair(1, MAX_WINDOW), PlainSerializer(_side_or_pair)
 ]
 
 
