@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import multiple, share, whole_share
-from effscale.importing.operators import Node, cannot
+from effscale.importing.operators import Enlarge, Node, Times, cannot
 from effscale.importing.tree import Fork
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
@@ -318,6 +318,8 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             line = _conv(nodes, style)
         case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
             line = steps.Normalise(block="norm", norm=_own_norm(what, style))
+        case Enlarge():
+            line = steps.Upsample(block="upsample", factor=what.factor, mode=what.mode)
         case LayerScale():
             line = steps.LayerScale(block="layer_scale")
         case Act(kind=kind) if kind not in _GATES:
@@ -386,23 +388,39 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
         raise cannot(
             fork.node.call, "a product of maps", "squeeze-and-excitation is known"
         )
-    branches = [lines(each, c_in, style, c_in) for each in fork.branches]
+    scales = [_times(each) for each in fork.branches]
+    scaled = fork.merge == "sum" and any(scale != 1 for scale in scales)
+    parts = [
+        each[:-1] if _times(each) != 1 and scaled else each for each in fork.branches
+    ]
+    branches = [lines(each, c_in, style, c_in) for each in parts]
     c_out = fork.node.channels
     if fork.merge == "sum" and len(branches) == 2:  # noqa: PLR2004 - layers and a shortcut
-        return _residual(branches, c_in, c_out)
+        scale, other = scales if len(branches[0]) >= len(branches[1]) else scales[::-1]
+        if other == 1:
+            return _residual(branches, c_in, c_out, scale)
+    if scaled:
+        raise cannot(fork.node.call, "a sum of scaled maps", "one beside its shortcut")
     nodes = tuple(node for branch in branches for item in branch for node in item.nodes)
     within = tuple(map(_said, branches))
     return Item(steps.Branches(block=fork.merge, branches=within), nodes, c_in, c_out)
 
 
-def _residual(branches: list[list[Item]], c_in: int, c_out: int) -> Item:
+def _times(chain: Chain) -> float:
+    """The number that the end of a branch is multiplied by."""
+    last = _what(chain, len(chain) - 1) if chain else None
+    return last.number if isinstance(last, Times) else 1.0
+
+
+def _residual(branches: list[list[Item]], c_in: int, c_out: int, scale: float) -> Item:
     """The branch with more lines beside the other, its shortcut."""
-    shortcut, layers = sorted(branches, key=len)
+    layers, shortcut = sorted(branches, key=len, reverse=True)
     if not shortcut:
         layers = _following(layers, c_in)
     nodes = tuple(node for item in (*layers, *shortcut) for node in item.nodes)
     line = steps.Residual(
         block="residual",
+        scale=scale,
         layers=_said(layers),
         shortcut=_said(shortcut),
     )

@@ -7,7 +7,7 @@ and leaves nothing behind.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from effscale.errors import LayerError, TranslationError
@@ -21,6 +21,7 @@ from effscale.network.operators.norm import (
     LayerNorm,
     LayerScale,
 )
+from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
@@ -28,13 +29,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from effscale.importing.trace import Call, Places, Trace
-    from effscale.network.operators.operator import Operator
-    from effscale.spec.values import PoolKind
+    from effscale.spec.values import Interpolation, PoolKind
 
     #: How the elements of a map lie: channels first or last; those of one position as a
     #: vector, or all of them, flat.
     Layout: TypeAlias = Literal["first", "last", "vector", "flat"]
     Merge: TypeAlias = Literal["sum", "product", "concat"]
+
+
+#: Calls that leave elements in their order.
+_MOVES = {"view", "reshape", "unsqueeze", "squeeze", "flatten", "contiguous", "alias"}
+
+
+@dataclass(frozen=True)
+class Times(Operator):
+    """A map times a number: what a residual is scaled by."""
+
+    number: float
+
+    label = "a product with a number"
+
+
+@dataclass(frozen=True)
+class Enlarge(Operator):
+    """A map made larger by a factor, as `upsample` says."""
+
+    factor: int
+    mode: Interpolation
+
+    label = "upsample"
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,8 @@ class Reading:
         self.nodes: list[Node] = []
         #: Of each call, the node whose output is its own, and how its elements lie.
         self.found: dict[int, tuple[int, Layout]] = {}
+        #: Of calls that put a parameter into another shape, the parameter.
+        self.weights: dict[int, Weight] = {}
         #: Of nodes whose map was made a vector as a whole, its sides.
         self.flat: dict[int, tuple[int, ...]] = {}
         #: Of calls that put zeros around a map, how many: left, right, above, below.
@@ -77,6 +102,10 @@ class Reading:
             self.nodes.append(Node(None, (), call.shape[1]))
             self.found[index] = 0, "first"
             return
+        if (weight := self._moved(call)) is not None:
+            self.weights[index] = weight
+            return
+        call = replace(call, args={k: self._known(e) for k, e in call.args.items()})
         read = READ.get(call.op)
         if read is None:
             raise cannot(call, f"operator {call.op}", NEAREST.get(call.op, ""))
@@ -84,6 +113,19 @@ class Reading:
             self.found[index] = read(self, call)
         except LayerError as error:
             raise cannot(call, f"operator {call.op}", str(error)) from None
+
+    def _known(self, value: Any) -> Any:  # noqa: ANN401
+        """The weight that a call has put out in another shape, or the value itself."""
+        if isinstance(value, list):
+            return [self._known(each) for each in value]
+        return self.weights.get(value.index, value) if isinstance(value, Ref) else value
+
+    def _moved(self, call: Call) -> Weight | None:
+        """A parameter in another shape: one of as many numbers, in their order."""
+        if call.op not in _MOVES or not call.args:
+            return None
+        weight = self._known(_first(call))
+        return replace(weight, shape=call.shape) if isinstance(weight, Weight) else None
 
     def of(self, value: Any, *, windowed: bool = False) -> tuple[int, Layout]:  # noqa: ANN401
         """The node of a value; only a window may read one with zeros around it."""
@@ -209,7 +251,7 @@ def _padding(
         return "same"
     sides = reading.shape(value)[2:]
     own_sides = sides[0] - sum(around[2:]), sides[1] - sum(around[:2])
-    if (rows, columns) == tuple(
+    if all(side % 2 for side in kernel) and (rows, columns) == tuple(
         margins(side, total + 1, step)
         for side, total, step in zip(own_sides, reach, stride, strict=True)
     ):
@@ -432,14 +474,17 @@ def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
         if after == flat and layout == "first":
             reading.flat[node] = before[2:]
             return node, "flat"
-        raise cannot(call, f"{call.op} of {before} to {after}")
+        raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
     if after == flat:
         return node, "vector"
     if after == (*flat, 1, 1):
         return node, "first"
     if after == (flat[0], 1, 1, flat[1]):
         return node, "last"
-    raise cannot(call, f"{call.op} of {before} to {after}")
+    raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
+
+
+_SHAPES = "maps of channels, rows and columns are known, and vectors"
 
 
 # Merges.
@@ -458,8 +503,15 @@ def _mul(reading: Reading, call: Call) -> tuple[int, Layout]:
 def _merge(reading: Reading, call: Call, merge: Merge) -> tuple[int, Layout]:
     maps = call.args["self"], call.args["other"]
     for each, other in (maps, maps[::-1]):
-        if isinstance(each, Ref) and isinstance(other, Weight) and merge == "product":
+        if not isinstance(each, Ref):
+            continue
+        if isinstance(other, Weight) and merge == "product":
             return _layer_scale(reading, call, each, other)
+        if isinstance(other, int | float):
+            if other == {"sum": 0, "product": 1}[merge]:
+                return reading.of(each)
+            if merge == "product":
+                return reading.add(call, Times(float(other)), each)
     for each in maps:
         if not isinstance(each, Ref):
             what = "a parameter" if isinstance(each, Weight) else f"the number {each}"
@@ -499,6 +551,20 @@ def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
     return reading.add(call, "concat", *maps)
 
 
+def _upsample(mode: Interpolation) -> Read:
+    def read(reading: Reading, call: Call) -> tuple[int, Layout]:
+        value = _first(call)
+        before, after = reading.shape(value)[2:], call.shape[2:]
+        rows, columns = (b // a for a, b in zip(before, after, strict=True))
+        whole = rows == columns > 1 and after == (before[0] * rows, before[1] * rows)
+        if not whole or call.args.get("align_corners"):
+            found = f"{call.op} of {before} to {after} positions"
+            raise cannot(call, found, "by a whole factor is known")
+        return reading.add(call, Enlarge(rows, mode), value)
+
+    return read
+
+
 #: How each kind of call is read.
 READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
@@ -526,9 +592,19 @@ READ: dict[str, Read] = {
     "add": _add,
     "mul": _mul,
     "cat": _cat,
+    "upsample_nearest2d": _upsample("nearest"),
+    "upsample_bilinear2d": _upsample("bilinear"),
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {
+    **dict.fromkeys(
+        ("split", "split_with_sizes", "chunk", "slice", "select", "index"),
+        "a map is read as a whole",
+    ),
+    **dict.fromkeys(
+        ("matmul", "bmm", "softmax", "einsum"),
+        "convolutions and linear layers multiply, maps of each other do not",
+    ),
     "conv1d": "conv2d is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
