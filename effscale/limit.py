@@ -114,12 +114,28 @@ class Limit:
             text += f" within {100 * self.within:g} %"
         return text if unit.name else f"{title(self.figure)} {text}"
 
+    def written(self) -> str:
+        """The limit as a file states it, to the last digit: `<= 300M`."""
+        text = f"{self.sign} {_shortest(self.figure, self.value)}"
+        return text if self.within is None else f"{text} within {100 * self.within:g} %"
+
     def __str__(self) -> str:
         return self.said()
 
     def beside(self, found: float) -> str:
         """A figure, and how far it is from what the limit states: `330 M (+10.0%)`."""
         return f"{exactly(self.figure, found)} ({found / self.value - 1:+.1%})"
+
+
+def _shortest(figure: Figure, value: float) -> str:
+    """An amount in the unit that takes fewest characters, exactly."""
+    found = []
+    for letters, scale in UNITS[figure].letters.items():
+        digits = f"{float(Fraction(value) / scale):.15g}"
+        same = type(value)(Fraction(digits) * scale) == value
+        if same and "e" not in digits:
+            found.append(f"{digits}{letters}")
+    return min(found, key=len)
 
 
 def exactly(figure: Figure, found: float) -> str:

@@ -43,7 +43,6 @@ HOMES = {
 HEAVY = set().union(*HOMES.values())
 #: Modules that one other module imports, of the same room, and why they are not in it.
 REASONS = {
-    "cli.limits": "options that grid will have, too",
     "check.structure": "a family of rules",
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
@@ -59,6 +58,7 @@ REASONS = {
     "spec.meanings": "a glossary, without the schema that says it",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
+    "train.transfer": "what a training may begin with, and what of it then stays",
     "train.checkpoint": "files of any training, without what a training does",
 }
 #: Lines of the longest file that one still reads in one sitting.

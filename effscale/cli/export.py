@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range, Target
 
 if TYPE_CHECKING:
+    from effscale.module.export import Form
+    from effscale.report.document import Report
     from effscale.spec.models import Spec
 
 FORMS = ("torchscript", "exported", "onnx", "state-dict")
@@ -45,6 +48,12 @@ def batch(text: str) -> int | None:
 )
 @click.option(
     "--output", type=Target(), required=True, help="The file, written whole or not."
+)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Each network of a family's file: {name} in --output is the network's.",
 )
 @options.force_option
 @titled("Network")
@@ -81,6 +90,7 @@ def command(  # noqa: PLR0913 - options
     spec: str,
     kind: str | None,
     output: Path,
+    every: bool,
     phi: float | None,
     batch: int | None,
     seed: int,
@@ -100,6 +110,7 @@ def command(  # noqa: PLR0913 - options
       effscale export b0-x4.yaml --weights trained.pth --output model.pt2
       effscale export b0 --to torchscript --batch 1 --output b0.ts
       effscale export d0 --decode --output d0.onnx
+      effscale export family.yaml --all --output '{name}.onnx'
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
@@ -111,28 +122,77 @@ def command(  # noqa: PLR0913 - options
         from effscale.extras import needed
 
         needed("onnx", output)
-    network = _scaled(request.read(spec), phi)
+    if every:
+        options.refuse({"--weights": weights, "--phi": phi is not None}, "is of one")
+        networks = [request.read(each) for each in _relatives(spec)]
+        paths = _named(output, [each.name for each in networks], force=request.force)
+    else:
+        networks, paths = [_scaled(request.read(spec), phi)], [output]
+
+    how = How(chosen, batch, seed, weights, decode)  # type: ignore[arg-type]  # click checked it
     from effscale.report import export
 
-    with Bar(3, quiet=request.quiet) as bar:
+    reports = [
+        _written(network, path, how, quiet=request.quiet)
+        for network, path in zip(networks, paths, strict=True)
+    ]
+    request.deliver(export.together(reports), to_file=False)
+
+
+@dataclass(frozen=True)
+class How:
+    """What is written of a network."""
+
+    form: Form
+    batch: int | None
+    seed: int
+    weights: Path | None
+    decode: bool
+
+
+def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
+    """Write a network to a file, and say so."""
+    from effscale.report import export
+
+    with Bar(3, quiet=quiet) as bar:
         bar.advance(0, f"{network.name}: loading torch")
         from effscale.module.export import export_spec
 
-        with replacing(output, f"{network.name}.pt2") as new:
+        with replacing(path, f"{network.name}.pt2") as new:
             written = export_spec(
                 network,
                 new,
-                chosen,  # type: ignore[arg-type]  # click checked it
-                batch=batch,
-                seed=seed,
-                weights=weights,
-                decode=decode,
+                how.form,
+                batch=how.batch,
+                seed=how.seed,
+                weights=how.weights,
+                decode=how.decode,
                 progress=lambda what: bar.advance(1, f"{network.name}: {what}"),
             )
             size = new.stat().st_size
-    said = f"weights of {weights}" if weights else f"untrained, drawn by seed {seed}"
-    report = export.report(network, written, output, size, weights=said)
-    request.deliver(report, to_file=False)
+    drawn = f"untrained, drawn by seed {how.seed}"
+    said = f"weights of {how.weights}" if how.weights else drawn
+    return export.report(network, written, path, size, weights=said)
+
+
+def _relatives(spec: str) -> list[str]:
+    """References to the network of a file, and to each of its variants."""
+    from effscale.growth.scale import load
+
+    return [spec, *(f"{spec}@{name}" for name in load(spec).variants)]
+
+
+def _named(output: Path, names: list[str], *, force: bool) -> list[Path]:
+    """The file of each network."""
+    if "{name}" not in output.name:
+        message = f"expected {{name}} in it with --all, got {output.name!r}"
+        raise click.BadParameter(message, param_hint="'--output'")
+    paths = [output.with_name(output.name.replace("{name}", each)) for each in names]
+    for path in paths:
+        if path.exists() and not force:
+            message = f"{str(path)!r} exists; --force replaces it"
+            raise click.BadParameter(message, param_hint="'--output'")
+    return paths
 
 
 def _kind_of(output: Path) -> str:

@@ -160,8 +160,10 @@ def command(  # noqa: PLR0913 - options
       effscale fit --macs 1.5G --free --params '<= 8M' --activations '<= 20M'
       effscale fit --macs 0.4G,0.7G,1G,1.8G,4.4G,10G,19G,37G
       effscale fit --macs 600M --output small.yaml
+      effscale fit --macs '<= 0.4G,<= 0.8G,<= 1.6G' --output family.yaml
 
-    An --output file named .yaml gets the nearest network as a spec of its own.
+    An --output file named .yaml gets the best network as a spec of its own; of several
+    costs, the baseline with all of them as variants, each held to its limits.
     """
     asked = wanted.asked(most, within)
     if code is not None:
@@ -169,9 +171,8 @@ def command(  # noqa: PLR0913 - options
         return
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
-    from effscale.report.scaling import resolved
 
-    as_spec = request.wants_spec(len(asked))
+    as_spec = request.wants_spec
     if (
         len(strategy) > 1
         or strategy == ["all"]
@@ -198,8 +199,11 @@ def command(  # noqa: PLR0913 - options
     request.deliver(shown, to_file=not as_spec)
     elsewhere = "" if free else growth_of(baseline).elsewhere
     _within(answers, elsewhere)
-    if as_spec and answers[0].best is not None:
-        request.write(resolved(baseline, answers[0].best.variant))
+    if as_spec:
+        best = [each.best.variant for each in answers if each.best is not None]
+        budgets = [each.asked.budget() for each in answers]
+        names = [each.spec.name for each in best]
+        request.write_family(baseline, best, dict(zip(names, budgets, strict=True)))
     request.prove(specs, measured)
 
 

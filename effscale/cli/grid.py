@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.choices import SHARES, SORTS
-from effscale.cli import options, study
+from effscale.cli import limits, options, study
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
@@ -20,6 +20,7 @@ from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from effscale.cli.limits import Limits
     from effscale.cli.study import Evaluation
     from effscale.growth.growth import Growth, Interval
     from effscale.report.rows import Data
@@ -118,6 +119,7 @@ class Ranges:
     help="Rows of the table; with --measure, these are built and measured, with "
     "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
+@limits.limit_options("At most, or at least, so many MACs: '<= 1G', '>= 100M'.")
 @study.evaluation_options
 @options.network_options
 @options.measure_option(default="none")
@@ -128,7 +130,11 @@ class Ranges:
 @options.output_options
 @options.verbosity
 @options.gathered(
-    effort=study.Effort, evaluation=study.evaluation, ranges=Ranges, request=Request
+    effort=study.Effort,
+    evaluation=study.evaluation,
+    ranges=Ranges,
+    wanted=limits.Limits,
+    request=Request,
 )
 def command(  # noqa: PLR0913 - options
     *,
@@ -137,6 +143,7 @@ def command(  # noqa: PLR0913 - options
     tolerance: float,
     constraint: Constraint,
     ranges: Ranges,
+    wanted: Limits,
     phi: list[float],
     sort: str | None,
     top: int | None,
@@ -194,11 +201,13 @@ def command(  # noqa: PLR0913 - options
         tolerance=tolerance,
         constraint=constraint if growth.meets_budget else None,
         phis=tuple(phi),
+        limits=wanted.of_candidates(),
+        running=wanted.running,
     )
     answer = _searched(baseline, asked, request)
     order = sort or ("tracking" if len(phi) > 1 else "deviation")
     found = search.best_first(growth, answer.candidates, order)
-    table = report.candidate_rows(baseline, found, phi[0])
+    table = report.candidate_rows(baseline, found, asked)
     if evaluation is not None:
         study.evaluate(
             evaluation,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.cli.options import F
+    from effscale.cost.figures import Running
     from effscale.limit import Figure, Limit
     from effscale.search.asked import Asked
 
@@ -87,6 +88,26 @@ class Limits:
         names = (self.params, self.activations, self.memory, self.training_memory)
         return [each for given in names for each in given or ()]
 
+    @property
+    def running(self) -> Running:
+        """How what is limited is to run."""
+        from effscale.cost.figures import Running
+
+        return Running(self.batch, self.dtype)
+
+    def of_candidates(self) -> tuple[Limit, ...]:
+        """All limits, of candidates that other things choose among.
+
+        Raises:
+            click.UsageError: if one is a cost to meet.
+        """
+        found = (*(self.macs or ()), *self.beside_macs)
+        for each in found:
+            if each.is_target:
+                name = each.figure.replace("_", "-")
+                raise click.UsageError(f"--{name} is a limit here, as in '<= …'")
+        return found
+
     def asked(self, most: Figure | None, within: float | None) -> list[Asked]:
         """What each of the limits of MACs asks for, the others beside it.
 
@@ -94,9 +115,7 @@ class Limits:
             click.UsageError: unless they are one target, or something is limited from
                 above.
         """
-        from effscale.cost.figures import Running
-
-        running = Running(self.batch, self.dtype)
+        running = self.running
         every: list[list[Limit]] = [[each] for each in self.macs or ()] or [[]]
         return [
             replace(_asked([*macs, *self.beside_macs], most, within), running=running)

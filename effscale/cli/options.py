@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from effscale.growth.growth import Variant
     from effscale.module.measure import Measurement
     from effscale.report.document import Report, Units
-    from effscale.spec.models import Spec
+    from effscale.spec.models import Budget, Spec
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -253,14 +254,28 @@ class Request:
                 bar.advance(1, f"{self.engine} measured {spec.name}")
         return measured
 
-    def wants_spec(self, count: int = 1) -> bool:
-        """Whether the output file is to be a spec, which takes just one variant."""
-        if self.output is None or self.output.suffix not in _OF_SPECS:
-            return False
-        if count != 1:
-            message = f"expected one variant to write, got {count}"
-            raise click.BadParameter(message, param_hint="'--output'")
-        return True
+    @property
+    def wants_spec(self) -> bool:
+        """Whether the output file is to be a spec: of one network, or of a family."""
+        return self.output is not None and self.output.suffix in _OF_SPECS
+
+    def write_family(
+        self,
+        baseline: Spec,
+        variants: Sequence[Variant],
+        budgets: Mapping[str, Budget] | None = None,
+    ) -> None:
+        """Write a variant as a spec of its own, or several as those of the baseline."""
+        from effscale.report.family import written
+        from effscale.report.scaling import resolved
+
+        if len(variants) == 1:
+            self.write(resolved(baseline, variants[0]))
+            return
+        text, dropped = written(baseline, variants, budgets or {})
+        for name in dropped:
+            note(f"{name}: not written, as the file has that network", quiet=self.quiet)
+        self.write(text)
 
     def deliver(
         self, report: Report, image: bytes = b"", *, to_file: bool = True

@@ -70,8 +70,8 @@ def command(  # noqa: PLR0913 - options
       effscale scale b0 --sweep resolution=200..320
       effscale scale d0 --phi 5
 
-    An --output file named .yaml gets the scaled network as a spec of its own (one
-    variant); any other gets the answer.
+    An --output file named .yaml gets the scaled network as a spec of its own, or
+    several as variants of the baseline; any other gets the answer.
 
     SPEC may be code that takes multipliers, MODULE:CALLABLE with --as-args: it is
     called at each φ, and what it makes is counted by torch.
@@ -88,7 +88,7 @@ def command(  # noqa: PLR0913 - options
         _sweep(baseline, sweep, request)
         return
     variants = family(baseline, phi, strategy)
-    as_spec = request.wants_spec(len(variants))
+    as_spec = request.wants_spec
     beside = [each for one in dict.fromkeys(phi) for each in published(baseline, one)]
     every = [*variants, *(each.variant for each in beside)]
     specs = [baseline, *(each.spec for each in every)]
@@ -103,7 +103,7 @@ def command(  # noqa: PLR0913 - options
         image = plots.family(report.data["rows"][1:], request.picture)
     request.deliver(report, image, to_file=not as_spec)
     if as_spec:
-        request.write(scaling.resolved(baseline, variants[0]))
+        request.write_family(baseline, variants)
     request.prove(specs, measured)
 
 

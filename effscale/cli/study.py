@@ -478,7 +478,7 @@ def deliver(
     from effscale.study.ranking import axes, front, standings
 
     ranked = standings(study, aim, course)
-    as_spec = request.wants_spec()
+    as_spec = request.wants_spec
     answer = report.report(
         study, ranked, aim, course=course, command=command, units=request.units
     )

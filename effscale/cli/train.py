@@ -6,6 +6,7 @@ import math
 import os
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,8 +27,6 @@ from effscale.cli.types import (
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from effscale.spec.models import Spec
     from effscale.train.batches import Data
     from effscale.train.devices import Share
@@ -72,6 +71,8 @@ class Learning:
     mirror: bool | None
     mixup: float
     erase: float
+    freeze: tuple[str, ...]
+    lr_backbone: float
 
     def recipe(self, images: int, precision: Precision) -> Recipe:
         from effscale.train.recipe import Recipe, decay_of, peak_rate
@@ -91,6 +92,8 @@ class Learning:
             mirror=self.mirror,
             mixup=self.mixup,
             erase=self.erase,
+            freeze=self.freeze,
+            lr_backbone=self.lr_backbone,
         )
 
 
@@ -125,6 +128,7 @@ class Part:
     threads: int
     file: Path | None
     until: int | None
+    weights: Path | None
 
     def training(self, network: Spec, images: Data, share: Share) -> Training:
         """The training of one of them."""
@@ -141,6 +145,7 @@ class Part:
             workers=self.machine.readers(device.type, self.threads),
             file=self.file,
             until=self.until,
+            weights=self.weights,
             share=share,
         )
 
@@ -244,6 +249,27 @@ class Part:
     default=0.0,
     help="Make a part of so many images black (needs effscale[train]).",
 )
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Weights to begin with: .pth, .safetensors, or a checkpoint, as effscale "
+    "weights reads them. A classifier of other classes is drawn anew.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="backbone|PATH",
+    help="Leave the weights of a part as they are: backbone is all but the classifier; "
+    "stem, stages.0 and other paths of the built network. May be given again.",
+)
+@click.option(
+    "--lr-backbone",
+    type=Range(0, 1, min_open=True),
+    metavar="SHARE",
+    default=1.0,
+    help="Share of the learning rate that all but the classifier has.",
+)
 @titled("Data")
 @click.option(
     "--normalize",
@@ -332,6 +358,7 @@ def command(  # noqa: PLR0913 - options
     until: int | None,
     time_limit: float | None,
     checkpoint: Path | None,
+    weights: Path | None,
     request: Request,
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
@@ -351,6 +378,7 @@ def command(  # noqa: PLR0913 - options
     \b
       effscale train mobilenetv3-small --resolution 32 --epochs 5
       effscale train my.yaml --data photos/ --epochs 100 --augment rand --output my.json
+      effscale train b0 --weights b0.pth --data photos/ --freeze backbone --epochs 5
     """
     from effscale.report.train import data_lines, report
     from effscale.spec.dumping import dumps
@@ -376,11 +404,32 @@ def command(  # noqa: PLR0913 - options
         threads=threads,
         file=_file(checkpoint, request.output),
         until=until,
+        weights=weights,
     )
     with together(machine.devices, device, part) as share:
         training = part.training(network, images, share)
+        if training.begun is not None and not request.quiet:
+            for line in begun_lines(training, network):
+                options.note(line)
         _run(training, quiet=request.quiet, seconds=time_limit)
     request.deliver(report(network, training.outcome()))
+
+
+def begun_lines(training: Training, spec: Spec) -> list[str]:
+    """Where the weights came from, and what may be wrong with them."""
+    from effscale.report.weights import warnings
+
+    begun = training.begun
+    assert begun is not None  # noqa: S101 - asked before
+    count, by = len(begun.mapped.pairs), begun.mapped.by
+    anew = "; the classifier is drawn anew" if begun.mapped.classifier else ""
+    said = [f"{begun.file}: {count} tensors by {by}{anew}"]
+    if begun.normalisation not in {None, training.normalisation}:
+        asked = "/".join(
+            ",".join(f"{n:g}" for n in each) for each in begun.normalisation
+        )
+        said.append(f"warning: trained with --normalize {asked}, which is another here")
+    return [*said, *warnings(spec, begun.mapped)]
 
 
 def _check(images: Data, *, quiet: bool) -> None:

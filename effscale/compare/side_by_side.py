@@ -125,14 +125,28 @@ def built_in(reference: str, spec: Spec) -> bool:
 def expanded(references: Iterable[str]) -> list[str]:
     """The references, each family among them as its networks, cheapest first.
 
-    A name is a network's before it is a family's. What is built in is compared once.
+    A name is a network's before it is a family's, and a file alone is its network and
+    all variants. What is built in is compared once.
     """
     known = builtin.names()
     found: list[str] = []
-    for reference in references:
+    given = list(references)
+    if len(given) == 1 and given[0] not in known:
+        given = of_file(given[0]) or given
+    for reference in given:
         each = [reference] if reference in known else members(reference) or [reference]
         found += [name for name in each if name not in known or name not in found]
     return found
+
+
+def of_file(reference: str) -> list[str]:
+    """The networks of a file that has variants, as references; none of any other."""
+    if "@" in reference or not Path(reference).is_file():
+        return []
+    spec, _ = builtin.find(reference)
+    if not spec.variants:
+        return []
+    return [reference, *(f"{reference}@{name}" for name in spec.variants)]
 
 
 def members(family: str) -> list[str]:

@@ -53,10 +53,11 @@ class Rules:
         """The rules that a spec's `rounding` states."""
         divisor, loss = rounding.channel_divisor, rounding.max_channel_loss
         multiple, ties = rounding.resolution_multiple, rounding.ties
+        most, wider = rounding.max_channels, rounding.channels == "up"
         up = rounding.repeats == "ceil"
         return cls(
             channels=lambda c, w: round_channels(
-                c, w, divisor, max_loss=loss, ties=ties
+                c, w, divisor, max_loss=loss, ties=ties, up=wider, most=most
             ),
             group_width=round_group_width,
             repeats=lambda n, d: round_repeats(n, d, up=up),
@@ -79,26 +80,33 @@ def exactly(number: Int, multiplier: Real) -> Int:
 EXACT = Rules(exactly, exactly, exactly, exactly)
 
 
-def round_channels(
+def round_channels(  # noqa: PLR0913 - what a spec's rounding states
     channels: Int,
     width_multiplier: Real,
     divisor: int = 8,
     *,
     max_loss: float = 0.1,
     ties: str = "up",
+    up: bool = False,
+    most: Int | None = None,
 ) -> Int:
     """`channels` times `width_multiplier`, as a multiple of `divisor`.
 
     Rounds to the nearest multiple, at least `divisor`; goes one multiple up where
-    rounding down would lose more than `max_loss` of the channels.
+    rounding down would lose more than `max_loss` of the channels, or, if `up`, any. Of
+    more channels than `most`, as many are multiplied.
 
     Raises:
         ScaleError: above 2^20 channels.
     Source: `round_filters`, tpu/models/official/efficientnet/efficientnet_model.py:106.
     """
-    exact = channels * width_multiplier
+    capped = channels if most is None else where(channels > most, most, channels)
+    exact = capped * width_multiplier
     _limit("channels", exact, MAX_CHANNELS)
-    rounded = multiple(exact, divisor, max_loss=max_loss, ties=ties)
+    if up:
+        rounded = maximum(divisor, ceil(exact / divisor) * divisor)
+    else:
+        rounded = multiple(exact, divisor, max_loss=max_loss, ties=ties)
     return _unless_identity(width_multiplier, channels, rounded)
 
 

@@ -271,7 +271,9 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
         elif spec.rounding.head != "fixed":
             found[name] = _changed(section, head, roles)
     if spec.outputs and spec.rounding.head != "fixed":
-        found["outputs"] = _changed(spec.outputs, head, roles)
+        found["outputs"] = {
+            name: _changed(each, head, roles) for name, each in spec.outputs.items()
+        }
     return found
 
 
@@ -365,6 +367,24 @@ def with_classes(spec: Spec, classes: int) -> Spec:
             raise ScaleError(f"classes: {spec.name} has no linear classifier")
         found = with_value(found, (*place, "classes"), classes)
     return found
+
+
+def without_classifier(spec: Spec) -> Spec:
+    """`spec` without the linear layer that makes classes, and without its figures.
+
+    Accuracies that were published stay.
+
+    Raises:
+        ScaleError: if no linear layer makes them.
+    """
+    found = _another(spec)
+    for place, head in spec.classifying.items():
+        if not (getattr(head, "classifier", False) and "classifier" in dict(head)):
+            raise ScaleError(f"{spec.name}: expected a linear classifier, got none")
+        found = with_value(found, (*place, "classifier"), False)  # noqa: FBT003
+    costs: dict[str, object] = dict.fromkeys(("params", "macs", "note"))
+    printed = spec.published and spec.published.model_copy(update=costs)
+    return found.model_copy(update={"published": printed})
 
 
 def _another(spec: Spec, **update: object) -> Spec:

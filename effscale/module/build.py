@@ -10,6 +10,7 @@ from torch import nn
 
 from effscale.arrays import is_array
 from effscale.errors import LayerError
+from effscale.growth.scale import with_classes
 from effscale.module.operators import Maps, initialise, module_of
 from effscale.network.combinators import (
     Across,
@@ -46,9 +47,13 @@ class Detections(NamedTuple):
 
 
 def build(
-    spec: Spec, *, init: bool = True, device: str | torch.device = "cpu"
+    spec: Spec,
+    *,
+    classes: int | None = None,
+    init: bool = True,
+    device: str | torch.device = "cpu",
 ) -> nn.Module:
-    """The network of `spec` as a module in training mode.
+    """The network of `spec` as a module in training mode, for `classes` if given.
 
     Takes (N, image channels, height, width), gives (N, classes) logits; a detector
     gives `Detections`, class logits and boxes by level. Children are `stem`, `stages.0`
@@ -76,7 +81,10 @@ def build(
 
     Raises:
         LayerError: if the spec holds arrays of candidates.
+        ScaleError: if its classifier is no linear layer, and classes are given.
     """
+    if classes is not None:
+        spec = with_classes(spec, classes)
     return built(network(spec), init=init, device=device)
 
 

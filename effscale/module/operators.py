@@ -32,7 +32,11 @@ from effscale.network.operators.norm import (
     RMSNorm,
 )
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.network.operators.resampling import PixelShuffle, Upsample
+from effscale.network.operators.resampling import (
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -492,6 +496,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     TransposedConv: _transposed_conv,
     Upsample: Upsampled,
     PixelShuffle: lambda shuffle: nn.PixelShuffle(shuffle.factor),
+    PixelUnshuffle: lambda shuffle: nn.PixelUnshuffle(shuffle.factor),
     Resize: Resized,
     Attend: lambda _: Attended(),
     Fuse: Fused,

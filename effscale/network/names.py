@@ -32,6 +32,7 @@ NAMES = {
     "transposed_conv": "TransposedConv",
     "upsample": "Upsample",
     "pixel_shuffle": "PixelShuffle",
+    "pixel_unshuffle": "PixelUnshuffle",
 }
 
 
@@ -48,7 +49,7 @@ def operator(line: steps.Line) -> str:
         case steps.Upsample(mode=mode):
             larger = f"×{line.factor}" if line.factor else f"to {line.like}"
             return f"{name} {larger}" + ("" if mode == "nearest" else f", {mode}")
-        case steps.PixelShuffle(factor=factor):
+        case steps.PixelShuffle(factor=factor) | steps.PixelUnshuffle(factor=factor):
             return f"{name} ×{factor}"
         case lines.Dense(growth=growth):
             return f"{name} +{growth}"

@@ -22,7 +22,11 @@ from effscale.network.combinators import (
 from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.network.operators.resampling import PixelShuffle, Upsample
+from effscale.network.operators.resampling import (
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+)
 from effscale.spec import steps
 from effscale.spec.geometry import expanded, keeps_size, kinds
 
@@ -82,6 +86,8 @@ def step(
             return Upsample((factor, factor), line.mode), c_in
         case steps.PixelShuffle():
             return PixelShuffle(line.factor), line.c_out(c_in)
+        case steps.PixelUnshuffle():
+            return PixelUnshuffle(line.factor), line.c_out(c_in)
         case steps.Join():
             return IDENTITY, c_in
         case steps.Pool():

@@ -86,6 +86,21 @@ def _said(tensors: Mapping[str, Sequence[int | None]]) -> str:
     )
 
 
+def together(reports: Sequence[Report]) -> Report:
+    """The answers on several files as one; that on one file as it is."""
+    if len(reports) == 1:
+        return reports[0]
+    return Report(
+        data={
+            **rows.envelope("export"),
+            "files": [{**each.data} for each in reports],
+        },
+        sections=[],
+        heading=[line for each in reports for line in each.heading],
+        records=[record for each in reports for record in each.records],
+    )
+
+
 def _flat(data: rows.Data) -> rows.Data:
     nested = {"inputs": _said(data["inputs"]), "outputs": _said(data["outputs"])}
     checked = {f"checked_{key}": value for key, value in data["checked"].items()}

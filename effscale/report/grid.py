@@ -8,6 +8,7 @@ import numpy as np
 
 from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
+from effscale.limit import UNITS, title
 from effscale.report import document, left_out, rows
 from effscale.report.document import Column, Report, Section, multiple, percent
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-def candidate_rows(spec: Spec, candidates: Candidates, phi: float) -> list[Data]:
+def candidate_rows(spec: Spec, candidates: Candidates, grid: Grid) -> list[Data]:
     """A row for each candidate, in order, as plain Python numbers."""
-    growth, size = growth_of(spec), len(candidates)
+    growth, size, phi = growth_of(spec), len(candidates), grid.phis[0]
     axes = [*zip(growth.axes, candidates.coefficients, growth.own, strict=True)]
     given = growth.at(candidates.coefficients, phi).given
     figures = {
@@ -39,9 +40,10 @@ def candidate_rows(spec: Spec, candidates: Candidates, phi: float) -> list[Data]
         "tracking": candidates.tracking,
         "points": candidates.same,
         "pareto": candidates.pareto,
+        **dict(zip(grid.figures, candidates.figures.T, strict=True)),
         "own": np.all([each == own for _, each, own in axes], axis=0),
     }
-    said = [key for key in growth.candidate if key in figures]
+    said = [key for key in (*growth.candidate, *grid.figures) if key in figures]
     lists = [_plain(figures[key], size) for key in said]
     table = [dict(zip(said, row, strict=True)) for row in zip(*lists, strict=True)]
     return [row | dict.fromkeys(growth.unsaid) for row in table]
@@ -75,7 +77,8 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
         row["budget"] = budget
         row["measured"] = rows.measured(found)
         row["agrees"] = rows.agrees(cost, found)
-    table = [{key: row.get(key) for key in growth.candidate} for row in table]
+    keys = (*growth.candidate, *grid.figures)
+    table = [{key: row.get(key) for key in keys} for row in table]
     shown = [*table[:top], *(row for row in table[top:] if row["own"])]
     family = len(grid.phis) > 1
     more = [f"{len(table) - top} more networks: --top {len(table)}, or --format csv"]
@@ -90,7 +93,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
         },
         sections=[
             Section(
-                _columns(growth, units, shown, family=family),
+                _columns(growth, grid, units, shown),
                 shown,
                 emphasis=_emphasis,
             ),
@@ -120,7 +123,9 @@ def _heading(
         found.append(f"{answer.feasible:,} feasible")
     budget.append(f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}")
     found.append(f"{networks:,} networks")
-    return [("budget", ", ".join(budget)), ("grid", ", ".join(found))]
+    lines = [("budget", ", ".join(budget)), ("grid", ", ".join(found))]
+    limits = [("limits", "; ".join(map(str, grid.limits)))]
+    return [*lines, *(limits if grid.limits else [])]
 
 
 #: Columns beside the coefficients, of the growths whose candidates have them.
@@ -131,8 +136,9 @@ _BESIDE = {
 
 
 def _columns(
-    growth: Growth, units: Units, shown: list[Data], *, family: bool
+    growth: Growth, grid: Grid, units: Units, shown: list[Data]
 ) -> list[Column]:
+    family = len(grid.phis) > 1
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
         document.marks_column(("own", "★"), ("pareto", "◆")),
@@ -140,6 +146,7 @@ def _columns(
         *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.costs(units, shown),
         document.ACTIVATIONS,
+        *(Column(title(name), name, UNITS[name].show) for name in grid.figures),
         document.RATIO,
         document.OFF_BY,
         *([Column("rms", "tracking", percent)] if family else []),

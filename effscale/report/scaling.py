@@ -23,6 +23,7 @@ from effscale.report.document import (
     sides,
     signed_percent,
 )
+from effscale.report.family import passing
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
 from effscale.spec.geometry import uncovered
@@ -430,4 +431,4 @@ def resolved(baseline: Spec, variant: Variant) -> str:
         raise ScaleError(
             f"{name}: cannot be written, as no command would read it: {why}"
         )
-    return text
+    return passing(text)

@@ -11,14 +11,16 @@ import numpy as np
 from effscale.cost.figures import Running
 from effscale.errors import ScaleError
 from effscale.growth.growth import at_phi
+from effscale.limit import Limit
 from effscale.spec.geometry import least_sides, pads_all
+from effscale.spec.models import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from effscale.arrays import Real
     from effscale.growth.multipliers import Multipliers
-    from effscale.limit import Figure, Limit
+    from effscale.limit import Figure
     from effscale.spec.models import Spec
 
 #: What may be held as the baseline has it; `aspect` is width over height.
@@ -117,6 +119,17 @@ class Asked:
         """What has to be known of each candidate."""
         named = [self.goal.figure, *(each.figure for each in self.limits)]
         return list(dict.fromkeys(named))
+
+    def budget(self) -> Budget:
+        """What was asked for as a file has it, to be held to."""
+        goal = self.goal
+        stated = list(self.limits)
+        if goal.target is not None and self.within is not None:
+            stated.append(Limit(goal.figure, "=", goal.target, self.within))
+        found: dict[str, Any] = {each.figure: each.written() for each in stated}
+        if found.keys() & {"memory", "training_memory"}:
+            found |= {"batch": self.running.batch, "dtype": self.running.dtype}
+        return Budget(**found)
 
     @property
     def budgets_macs(self) -> bool:

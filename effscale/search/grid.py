@@ -16,6 +16,7 @@ import numpy as np
 
 from effscale.arrays import ZERO, is_array
 from effscale.cost.count import Cost, count
+from effscale.cost.figures import Running
 from effscale.errors import CandidateError, ScaleError
 from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import Multipliers
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from effscale.arrays import IntArray, Real, RealArray
     from effscale.growth.growth import Axis, Growth
+    from effscale.limit import Figure, Limit
     from effscale.spec.models import Spec
 
 
@@ -50,11 +52,19 @@ class Grid:
     tolerance: float = 0.05  #: relative, of the budget
     constraint: Constraint | None = "nominal"  #: None keeps every point
     phis: tuple[float, ...] = (1.0,)
+    limits: tuple[Limit, ...] = ()  #: of each network at the first φ
+    running: Running = field(default_factory=Running)
 
     def __post_init__(self) -> None:
         if not 1 <= self.budget < float("inf"):
             raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
         _limit(self.points)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """What limits speak of and a cost does not have."""
+        named = dict.fromkeys(each.figure for each in self.limits)
+        return [name for name in named if name not in Cost.__dataclass_fields__]
 
     @property
     def points(self) -> int:
@@ -150,7 +160,7 @@ def search(
         if not nearest[1]:
             left.refuse_all("point of the grid")
         raise _infeasible(growth, grid, *nearest)
-    candidates = counted(spec, points, grid.budget, grid.phis, left)
+    candidates = within(grid, counted(spec, points, grid, left))
     return Answer(grid.points, int(candidates.same.sum()), candidates, left)
 
 
@@ -237,6 +247,7 @@ class Candidates:
     deviation: RealArray
     tracking: RealArray
     numbers: IntArray  #: what the growth shows of each network, φ by φ
+    figures: IntArray  #: what limits speak of and a cost does not have, one after other
     same: IntArray  #: how many feasible points are this network
     pareto: Any  #: no other is as good in params and activations, and better in one
 
@@ -256,11 +267,32 @@ def _take(value: Any, order: IntArray) -> Any:  # noqa: ANN401 - a field of cand
     return value[order] if is_array(value) else value
 
 
+def within(grid: Grid, found: Candidates) -> Candidates:
+    """The candidates that all limits of a grid admit.
+
+    Raises:
+        ScaleError: if there is none, with what misses each limit by least.
+    """
+    misses = []
+    admitted = np.ones(len(found), dtype=bool)
+    for limit in grid.limits:
+        if limit.figure in grid.figures:
+            value = found.figures[:, grid.figures.index(limit.figure)]
+        else:
+            value = getattr(found.cost, limit.figure)
+        excess = limit.excess(value)
+        admitted &= excess == 0
+        nearest = value[int(excess.argmin())].item()
+        misses.append(f"{limit}: {limit.beside(nearest)} comes nearest")
+    if not admitted.any():
+        raise ScaleError(f"no candidate is within all limits; {'; '.join(misses)}")
+    return found if admitted.all() else found.take(np.nonzero(admitted)[0])
+
+
 def counted(
     spec: Spec,
     points: Sequence[RealArray],
-    budget: float,
-    phis: Sequence[float],
+    grid: Grid,
     left: LeftOut | None = None,
 ) -> Candidates:
     """The points, an array for each axis, counted at each φ and folded.
@@ -279,7 +311,7 @@ def counted(
     tables = [
         table
         for each in chunks
-        if (table := _chunk(growth, each, budget, phis, left)) is not None
+        if (table := _chunk(growth, each, grid, left)) is not None
     ]
     if not tables:
         left.refuse_all("point within the budget")
@@ -292,7 +324,7 @@ def counted(
     is_own = np.all(
         [each == own for each, own in zip(points, growth.own, strict=True)], axis=0
     )
-    first, same = _folded(is_own, np.abs(product - budget), table.pop("network"))
+    first, same = _folded(is_own, np.abs(product - grid.budget), table.pop("network"))
     named = {name: values[first] for name, values in table.items()}
     figures = [each.name for each in fields(Cost) if each.name in named]
     cost = Cost(**{name: named.pop(name) for name in figures})
@@ -309,8 +341,7 @@ def counted(
 def _chunk(
     growth: Growth,
     points: Sequence[Real],
-    budget: float,
-    phis: Sequence[float],
+    grid: Grid,
     left: LeftOut,
 ) -> dict[str, Any] | None:
     """Figures of some points, or of one: an array each, and an entry for a point.
@@ -318,6 +349,8 @@ def _chunk(
     Of those that are networks at each φ; none if there are none.
     """
     base, size = int(count(growth.spec).macs), np.size(points[0])
+    budget, phis = grid.budget, grid.phis
+    limited: list[Any] = []
     networks: list[IntArray] = []
     numbers: list[Any] = []
     logs: list[Any] = []
@@ -329,7 +362,7 @@ def _chunk(
         kept, made, cost = found
         if len(kept) < size:
             some = [np.asarray(each)[kept] for each in points]
-            return _chunk(growth, some, budget, phis, left)
+            return _chunk(growth, some, grid, left)
         networks.append(signature(made, size))
         numbers += growth.numbers(made)
         ratio = cost.macs / base
@@ -339,8 +372,11 @@ def _chunk(
             figures = {k: each for k, each in vars(cost).items() if each is not ZERO}
             table = {"height": height, "width": width, **figures, "ratio": ratio}
             table["deviation"] = ratio / budget**phi - 1
+            limited = [grid.running.figure(name, made, cost) for name in grid.figures]
     table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
     table = {name: np.broadcast_to(each, size) for name, each in table.items()}
+    values = [np.broadcast_to(each, size) for each in limited]
+    table["figures"] = np.array(values, dtype=np.int64).reshape(-1, size).T
     table["numbers"] = np.array(numbers, dtype=np.int64).reshape(-1, size).T
     stacked = np.array(np.broadcast_arrays(*points), dtype=float).reshape(-1, size).T
     return {**table, "network": np.concatenate(networks, axis=1), "points": stacked}

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from effscale.spec.outputs import AnyOutput
 
 
+ChannelsRule = Literal["nearest", "up"]
 RepeatsRule = Literal["ceil", "round"]
 TiesRule = Literal["up", "even"]
 StemRule = Literal["scaled", "fixed", "mbconv"]
@@ -74,6 +75,10 @@ class Rounding(Model):
 
     #: Channels are a multiple of this.
     channel_divisor: Annotated[int, values.whole(1, 1024)] = 8
+    #: To the nearest multiple, or up to the next.
+    channels: Annotated[ChannelsRule, values.choice("nearest", "up")] = "nearest"
+    #: Of more channels than these, as many are scaled; what is not scaled stays.
+    max_channels: Channels | None = None
     #: Rounding channels down may lose at most this share of them.
     max_channel_loss: Share = 0.1
     #: Where channels or pixels lie halfway between two multiples.
@@ -100,8 +105,17 @@ class Rounding(Model):
     def _for_older_versions(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
         """What older versions do not know is written only where it says something."""
         written = serialize(self)
-        later = {"group_width": "scaled", "inside": "scaled"}.items()
-        return {k: each for k, each in written.items() if (k, each) not in later}
+        later = {
+            "channels": "nearest",
+            "max_channels": None,
+            "group_width": "scaled",
+            "inside": "scaled",
+        }
+        return {
+            key: each
+            for key, each in written.items()
+            if key not in later or each != later[key]
+        }
 
 
 #: What well-known implementations do, by name: where each differs from the first.
@@ -122,6 +136,8 @@ POLICIES: dict[str, Rounding] = {
         inside="ratio",
         resolution_multiple=4,
     ),
+    # ultralytics/nn/tasks.py (`parse_model`), utils/ops.py (`make_divisible`)
+    "ultralytics": Rounding(channels="up", repeats="round", resolution_multiple=32),
     # timm/models/_efficientnet_builder.py:232-267, depth_trunc="round"
     "timm": Rounding(repeats="round"),
     # tpu/models/official/efficientnet/lite: fix_head_stem, and repeats of the ends

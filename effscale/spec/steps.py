@@ -376,6 +376,26 @@ class PixelShuffle(Line):
             yield Fault(("factor",), f"{message} {self.factor}")
 
 
+class PixelUnshuffle(Line):
+    """factor² positions become as many channels: the way back of a pixel shuffle."""
+
+    block: Literal["pixel_unshuffle"]
+    factor: Annotated[int, values.whole(2, 32)] = 2
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        sides = self.factor, self.factor
+        return sides, sides, "valid"
+
+    def c_out(self, c_in: Int) -> Int:
+        return c_in * self.factor**2
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """None that it could tell of channels alone."""
+        del c_in
+        yield from ()
+
+
 class Join(Line):
     """The maps that it reads, merged, and nothing else."""
 
@@ -514,6 +534,7 @@ STEPS: dict[str, type[Line]] = {
     "transposed_conv": TransposedConv,
     "upsample": Upsample,
     "pixel_shuffle": PixelShuffle,
+    "pixel_unshuffle": PixelUnshuffle,
     "join": Join,
     "norm": Normalise,
     "layer_scale": LayerScale,
@@ -543,6 +564,7 @@ AnyStep = (
     | Annotated[TransposedConv, Tag("TransposedConv")]
     | Annotated[Upsample, Tag("Upsample")]
     | Annotated[PixelShuffle, Tag("PixelShuffle")]
+    | Annotated[PixelUnshuffle, Tag("PixelUnshuffle")]
     | Annotated[Join, Tag("Join")]
     | Annotated[Normalise, Tag("Normalise")]
     | Annotated[LayerScale, Tag("LayerScale")]

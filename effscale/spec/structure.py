@@ -38,6 +38,7 @@ from effscale.spec.steps import (
     Branches,
     Conv,
     Normalise,
+    PixelUnshuffle,
     Pool,
     Residual,
     TransposedConv,
@@ -194,6 +195,9 @@ class Walk:
                 self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
+        if isinstance(line, PixelUnshuffle) and any(n % line.factor for n in here[1:]):
+            message = f"expected one that divides {here.size}, got {line.factor}"
+            self.wrong((*at, "factor"), message)
         sides = [int(line.side_after(n, axis)) for axis, n in enumerate(here[1:])]
         if min(sides) < 1:  # behind a pool of the whole map
             rows, columns = line.window[0]

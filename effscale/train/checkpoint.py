@@ -80,4 +80,6 @@ def _read(path: Path) -> object:
 def _difference(name: str, value: object, found: object) -> str:
     if name in {"spec", "data"}:
         return f"this {name}, got one of another"
+    if name == "weights":
+        return "these weights to begin with, got one of others"
     return f"{name} {value}, got one of {name} {found}"

@@ -84,6 +84,9 @@ class Recipe:
     mirror: bool | None = None  #: None: photographs are, small images are not
     mixup: float = 0.0  #: α of Beta(α, α), by which two images are mixed
     erase: float = 0.0  #: probability that a part of an image is made black
+    #: Parts whose weights stay: paths, or `backbone`, all but the classifier.
+    freeze: tuple[str, ...] = ()
+    lr_backbone: float = 1.0  #: of the learning rate, for all but the classifier
 
 
 def peak_rate(optimizer: Optimizer, batch: int) -> float:

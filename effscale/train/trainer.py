@@ -36,6 +36,7 @@ from effscale.train.recipe import (
     versions,
 )
 from effscale.train.sources import check_output, classes_of, memory, view_of
+from effscale.train.transfer import begin, freeze, of_backbone, rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,16 +55,7 @@ def optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """torch's own, by the recipe's name for it; weights of norms do not decay."""
     norms = [each for each in net.modules() if isinstance(each, NORMS)]
     free = {id(parameter) for each in norms for parameter in each.parameters()}
-    groups = [
-        {
-            "params": [each for each in net.parameters() if id(each) not in free],
-            "weight_decay": recipe.weight_decay,
-        },
-        {
-            "params": [each for each in net.parameters() if id(each) in free],
-            "weight_decay": 0.0,
-        },
-    ]
+    groups = _groups(net, recipe, free)
     lr, momentum = recipe.lr, recipe.momentum
     match recipe.optimizer:
         case "sgd":
@@ -76,16 +68,39 @@ def optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             assert_never(recipe.optimizer)
 
 
+def _groups(net: nn.Module, recipe: Recipe, free: set[int]) -> list[dict[str, Any]]:
+    """What is learnt, by its weight decay and its share of the learning rate."""
+    found: dict[tuple[float, float], list[nn.Parameter]] = {
+        (recipe.weight_decay, 1.0): [],
+        (0.0, 1.0): [],
+    }
+    for name, each in net.named_parameters():
+        if each.requires_grad:
+            decay = 0.0 if id(each) in free else recipe.weight_decay
+            share = recipe.lr_backbone if of_backbone(name) else 1.0
+            found.setdefault((decay, share), []).append(each)
+    return [
+        {"params": some, "weight_decay": decay, "share": share}
+        for (decay, share), some in found.items()
+        if some
+    ]
+
+
 def reestimate(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
     """Batch norm's running statistics anew: means over `batches`, each of equal weight.
 
-    All else is as the network is asked (torch.optim.swa_utils.update_bn lets dropout
-    and stochastic depth draw too, so that its statistics are of other networks).
+    Frozen ones keep theirs. All else is as the network is asked (torch.optim.swa_utils.
+    update_bn lets dropout and stochastic depth draw too, so that its statistics are of
+    other networks).
 
     Source: Wu & Johnson 2021, arXiv:2105.07576, section 3 (precise BN), as pycls has it
     (compute_precise_bn_stats, pycls/core/net.py).
     """
-    norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm2d)]
+    norms = [
+        each
+        for each in net.modules()
+        if isinstance(each, nn.BatchNorm2d) and each.weight.requires_grad
+    ]
     if not norms:
         return
     momenta = [each.momentum for each in norms]
@@ -140,6 +155,7 @@ class Training:
         workers: int = 0,
         file: Path | None = None,
         until: int | None = None,
+        weights: Path | None = None,
         share: Share = ALONE,
     ) -> None:
         self.spec, self.data, self.recipe = spec, data, recipe
@@ -173,6 +189,8 @@ class Training:
         )
         torch.manual_seed(seed(recipe.seed, "weights"))
         net = build(spec)  # on the CPU, so that all devices begin alike
+        self.begun = None if weights is None else begin(net, weights)
+        freeze(net, recipe.freeze)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         check_output(self.net, spec.name, self._view)
         # n_averaged stays on the CPU, so that no update waits for the device.
@@ -183,6 +201,7 @@ class Training:
         #: Of losses and of right answers, since the epoch began.
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         self._made_for = {"spec": dumps(spec), "data": data.digest, **asdict(recipe)}
+        self._made_for["weights"] = self.begun and self.begun.digest
         self._take_up()
 
     @property
@@ -211,7 +230,7 @@ class Training:
             DataError: if an image cannot be read.
             OutputError: if the checkpoint cannot be written.
         """
-        self.net.train()
+        rest(self.net.train())
         saved, begun = time.monotonic(), time.perf_counter()
         for images, labels in self._batches():
             with memory(self.recipe.batch):
@@ -259,6 +278,7 @@ class Training:
         return {
             "accuracy": last.accuracy,
             "classes": classes_of(self.spec),
+            "weights": self.begun and self.begun.said,
             "standard_error": standard_error(last.accuracy, held_out),
             "train_accuracy": last.train_accuracy,
             "chance": chance(data.held_out.labels),
@@ -373,7 +393,7 @@ class Training:
                 loss = loss.lerp(self._loss(logits, labels.roll(1)), 1 - share)
         loss.backward()
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.average.update_parameters(self.net)

@@ -318,11 +318,6 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
         (["--format", "xml"], 2, "'--format': 'xml' is not one of"),
         (["--output", "no/x"], 2, "'--output': expected a folder, found none at 'no'"),
         (
-            ["--macs", "1G,2G", "--output", "x.yaml"],
-            2,
-            "'--output': expected one variant to write, got 2",
-        ),
-        (
             ["--strategy", "all"],
             2,
             "Error: --free and --strategy take one ray and one cost",
@@ -365,3 +360,29 @@ def test_measures_what_it_finds(run: Run) -> None:
         figures = {key: row[key] for key in FIGURES}
         assert row["measured"] == {"engine": "torch", **figures}
         assert row["agrees"] is True
+
+
+@pytest.mark.parametrize("baseline", ["b0", "mobilenetv3-small", "d0"])
+def test_a_family_is_a_file_that_passes_every_check(
+    run: Run, tmp_path: Path, baseline: str
+) -> None:
+    path = tmp_path / "family.yaml"
+    base = int(es.count(es.load(baseline)).macs)
+    most = ",".join(f"<= {int(base * times)}" for times in (0.5, 2, 3))
+    limits = ("--macs", most, "--memory", "<= 1GB")
+    assert run("fit", baseline, *limits, "--output", str(path), "-q").exit_code == 0
+    family = es.load(path)
+    assert len(family.variants) == 3
+    for times, given in zip((0.5, 2, 3), family.variants.values(), strict=True):
+        assert given.budget is not None
+        assert given.budget.memory == "<= 1GB"
+        assert given.expected is not None
+        assert given.expected.macs is not None
+        assert given.expected.macs <= base * times
+    assert run("check", str(path), "--fail-on", "warning").exit_code == 0
+    tight = path.read_text("utf-8").replace("<= 1GB", "<= 1MB")
+    path.write_text(tight, "utf-8")
+    broken = run("check", str(path), "--format", "json")
+    assert broken.exit_code == 1
+    codes = {each["code"] for each in json.loads(broken.stdout)["findings"]}
+    assert codes == {"EFF302"}

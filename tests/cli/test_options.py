@@ -113,20 +113,7 @@ def test_a_file_that_is_there_is_replaced_by_force_alone(
     [("a.yaml", True), ("a.yml", True), ("a.json", False), ("yaml", False)],
 )
 def test_a_yaml_file_is_to_be_a_spec(name: str, *, expected: bool) -> None:
-    assert Request(output=Path(name)).wants_spec() is expected
-
-
-def test_a_spec_is_one_variant() -> None:
-    assert Request().wants_spec(7) is False
-    assert Request(output=Path("a.json")).wants_spec(7) is False
-    for count in (0, 2):
-        with pytest.raises(click.BadParameter) as caught:
-            Request(output=Path("a.yaml")).wants_spec(count)
-        message = f"expected one variant to write, got {count}"
-        assert (caught.value.message, caught.value.param_hint) == (
-            message,
-            "'--output'",
-        )
+    assert Request(output=Path(name)).wants_spec is expected
 
 
 def test_a_picture_needs_a_name_of_its_kind(tmp_path: Path) -> None:

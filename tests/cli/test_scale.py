@@ -151,12 +151,28 @@ def test_output_is_not_overwritten_unless_forced(run: Run, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_several_variants_are_no_one_spec(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "scaled.yaml"
-    result = run("scale", "--phi", "1,2", "--output", str(path))
-    assert result.exit_code == 2
-    assert "expected one variant to write, got 2" in result.stderr
-    assert not path.exists()
+def test_several_variants_are_those_of_the_baseline(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "family.yaml"
+    result = run("scale", "--phi", "0..2", "--measure", "none", "--output", str(path))
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"b0-phi0: not written, as the file has that network\nwrote {path}\n"
+    )
+    family = es.load(path)
+    assert [*family.variants] == ["b0-phi1", "b0-phi2"]
+    for name, given in family.variants.items():
+        cost = es.count(es.load(f"{path}@{name}"))
+        assert given.phi is not None
+        alone = es.count(es.scale(es.load("b0"), es.compound(given.phi)))
+        assert given.expected is not None
+        assert cost == alone
+        assert cost.macs == given.expected.macs
+    checked = run("check", str(path), "--fail-on", "warning")
+    assert (checked.exit_code, "EFF" in checked.stdout) == (0, False)
+    shown = run("compare", str(path))
+    assert [line.split()[0] for line in shown.stdout.splitlines()[2:5]] == [
+        *("b0", "b0-phi1", "b0-phi2"),
+    ]
 
 
 @pytest.mark.parametrize(

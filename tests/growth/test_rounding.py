@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -244,3 +244,23 @@ def test_beyond_the_range_is_refused(
         rule(half, np.array([0.5, more]) if many else more)
     found = f"{half * more:.6g}"
     assert str(caught.value) == f"{message} after scaling, got {found}"
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "expected"),
+    # min(channels, most)·width, up: utils/ops.py of ultralytics (`make_divisible`)
+    [
+        (64, 0.25, 16),
+        (100, 0.25, 32),
+        (1024, 0.75, 576),
+        (768, 0.75, 576),
+        (16, 0.1, 8),
+    ],
+)
+def test_channels_may_go_up_and_have_a_most(
+    channels: int, width: float, expected: int
+) -> None:
+    found = round_channels(channels, width, up=True, most=768)
+    assert (found, type(found)) == (expected, int)
+    several: Any = round_channels(np.array([channels, 8]), width, up=True, most=768)
+    assert several.tolist()[0] == expected

@@ -182,3 +182,8 @@ def test_a_layer_may_have_any_name() -> None:
     skip = layer_module(combinators.Residual(layers, (("0", Conv(2, 2)),)), {})
     assert skip(torch.ones(1, 2, 3, 3)).shape == (1, 2, 3, 3)
     assert len(list(skip.parameters())) == 5
+
+
+def test_classes_may_be_others(b0: es.Spec) -> None:
+    net = es.build(b0, classes=10, init=False, device="meta")
+    assert net.get_parameter("head.classifier.weight").shape == (10, 1280)

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 import effscale as es
+from effscale.growth.scale import with_classes
 from effscale.module.build import Detections
+from effscale.module.measure import measure_spec
 from effscale.spec.loading import loads
 
 pytestmark = pytest.mark.torch
@@ -123,3 +125,18 @@ def test_keypoints_are_a_heatmap_sizes_and_offsets() -> None:
         "sizes": 2,
         "offsets": 2,
     }
+
+
+def test_what_outputs_are_made_of_scales_and_their_classes_do_not() -> None:
+    text = f"{SMALL}  peaks: {{kind: keypoints, classes: 3, channels: 8}}\n"
+    wide = es.scale(loads(text), es.Multipliers(width=2))
+    (peaks,) = wide.outputs.values()
+    assert (peaks.classes, getattr(peaks, "channels", None)) == (3, 16)
+    agreed = measure_spec(wide, "torch")
+    assert agreed.macs == es.count(wide).macs
+
+
+def test_another_number_of_classes_is_that_of_every_output() -> None:
+    text = f"{SMALL}  mask: {{kind: segment}}\n  sort: {{kind: classify, reads: p2}}\n"
+    found = with_classes(loads(text), 7)
+    assert [each.classes for each in found.outputs.values()] == [7, 7]

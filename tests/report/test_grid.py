@@ -35,19 +35,18 @@ KEYS = [
 
 def table_of(spec: es.Spec, phi: float = 1, by: str = "deviation") -> list[Data]:
     columns = [np.array(each) for each in zip(*POINTS, strict=True)]
-    found = counted(spec, columns, 2.0, [phi])
-    return candidate_rows(spec, best_first(growth_of(spec), found, by), phi)
+    grid = Grid((), phis=(phi,))
+    found = counted(spec, columns, grid)
+    return candidate_rows(spec, best_first(growth_of(spec), found, by), grid)
 
 
 def answered(spec: es.Spec, top: int = 2, **more: Any) -> Report:  # noqa: ANN401
     """The report on POINTS, in a grid of them."""
     columns = [np.array(each) for each in zip(*POINTS, strict=True)]
     asked = Grid(tuple(columns), **more.pop("asked", {}))
-    found = counted(spec, columns, 2.0, asked.phis)
+    found = counted(spec, columns, asked)
     answer = Answer(asked.points, len(POINTS), found)
-    table = candidate_rows(
-        spec, best_first(growth_of(spec), found, "deviation"), asked.phis[0]
-    )
+    table = candidate_rows(spec, best_first(growth_of(spec), found, "deviation"), asked)
     return report(spec, asked, answer, table, top=top, **more)
 
 
@@ -57,7 +56,7 @@ def test_the_smallest_comes_first(b0: es.Spec, by: str) -> None:
     root = axis(one, Decimal("1.4"), Decimal("0.1"))
     asked = Grid((axis(one, Decimal(2), Decimal("0.1")), root, root), phis=(1.0, 2.0))
     found = search(b0, asked).candidates
-    table = candidate_rows(b0, best_first(growth_of(b0), found, by), 1)
+    table = candidate_rows(b0, best_first(growth_of(b0), found, by), asked)
     keys = [
         row["resolution"][0] * row["resolution"][1]
         if by == "resolution"
@@ -73,7 +72,11 @@ def test_of_equals_the_smaller_deviation_then_the_smaller_alpha_comes_first(
 ) -> None:
     points = [(2.5, 1.1, 1.15), (1.2, 1.3, 1.15), (1.2, 1.1, 1.15)]  # all of 256 px
     columns = [np.array(each) for each in zip(*points, strict=True)]
-    found = best_first(growth_of(b0), counted(b0, columns, 2.0, [1]), "resolution")
+    found = best_first(
+        growth_of(b0),
+        counted(b0, columns, Grid((), budget=2.0, phis=(1,))),
+        "resolution",
+    )
     assert found.height.tolist() == [256] * 3
     assert abs(found.deviation).tolist() == sorted(abs(found.deviation))
     alike = replace(found.take(np.array([2, 1, 0])), deviation=np.full(3, -0.1))
@@ -191,7 +194,7 @@ def test_units_are_of_the_table_alone(b0: es.Spec) -> None:
 def test_rows_of_a_detector_have_the_powers_that_it_is_scaled_by() -> None:
     d0 = es.load("d0")
     asked = Grid((np.arange(120, 150) / 100,), constraint=None, phis=(3.0,))
-    table = candidate_rows(d0, search(d0, asked).candidates, 3.0)
+    table = candidate_rows(d0, search(d0, asked).candidates, asked)
     found = [(row["neck_growth"], row["neck_width_multiplier"]) for row in table]
     assert found == [(growth, growth**3.0) for growth, _ in found]
     assert {row["alpha"] for row in table} == {row["pareto"] for row in table} == {None}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.search import grid as candidates
-from effscale.search.grid import counted, pareto_front, signature
+from effscale.search.grid import Grid, counted, pareto_front, signature
 from tests.search.drawn import aligned, figures, network
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def product_of(point: Point) -> float:
 def test_points_of_one_network_fold_into_one(
     spec: es.Spec, points: list[Point], phis: list[float]
 ) -> None:
-    found = counted(spec, columns(points), 2.0, phis)
+    found = counted(spec, columns(points), Grid((), phis=tuple(phis)))
     groups: dict[tuple[int, ...], list[Point]] = defaultdict(list)
     for point in points:
         groups[key(spec, point, phis)].append(point)
@@ -73,7 +73,7 @@ def test_points_of_one_network_fold_into_one(
 def test_the_spec_s_own_point_stands_for_its_network(b0: es.Spec, point: Point) -> None:
     # the other is nearer to 2, and the same network
     for points in ([point, own_of(b0)], [own_of(b0), point]):
-        found = counted(b0, columns(points), 2.0, [1])
+        found = counted(b0, columns(points), Grid(()))
         assert tuple(each[0] for each in found.coefficients) == (1.2, 1.1, 1.15)
         assert found.same.tolist() == [2]
     assert abs(product_of(point) - 2) < abs(product_of(own_of(b0)) - 2)
@@ -85,7 +85,7 @@ def test_each_candidate_is_counted_as_it_is_alone(
     spec: es.Spec, points: list[Point]
 ) -> None:
     phi, budget, base = 2.0, 1.9, int(es.count(spec).macs)
-    found = counted(spec, columns(points), budget, [phi])
+    found = counted(spec, columns(points), Grid((), budget=budget, phis=(phi,)))
     for index in range(len(found)):
         one = found.take(np.array([index]))
         alpha, beta, gamma = (float(each[0]) for each in one.coefficients)
@@ -101,7 +101,7 @@ def test_each_candidate_is_counted_as_it_is_alone(
 
 def test_tracking_is_the_root_mean_square_of_the_logs(b0: es.Spec) -> None:
     phis, points = [1, 2, 3.5], [(1.2, 1.1, 1.15), (1.0, 1.4, 1.0)]
-    found = counted(b0, columns(points), 2.0, phis)
+    found = counted(b0, columns(points), Grid((), phis=tuple(phis)))
     for index, point in enumerate(zip(*found.coefficients, strict=True)):
         logs = [
             math.log(int(es.count(scaled(b0, point, phi)).macs) / 385814752 / 2**phi)
@@ -114,7 +114,7 @@ def test_tracking_is_the_root_mean_square_of_the_logs(b0: es.Spec) -> None:
 
 
 def test_tracking_of_a_single_phi_is_the_log_of_its_ratio(b0: es.Spec) -> None:
-    found = counted(b0, columns([(1.2, 1.1, 1.15)]), 2.0, [1])
+    found = counted(b0, columns([(1.2, 1.1, 1.15)]), Grid(()))
     # 860 M MACs over 2 × 386 M
     assert found.tracking[0] == pytest.approx(math.log1p(found.deviation[0]))
 
@@ -125,15 +125,19 @@ def test_chunks_do_not_matter(
 ) -> None:
     grid = [1.0, 1.1, 1.2]
     points = [(a, b, c) for a in grid for b in grid for c in grid]
-    whole = counted(b0, columns(points), 2.0, [1, 2])
+    whole = counted(b0, columns(points), Grid((), phis=(1, 2)))
     monkeypatch.setattr(candidates, "CHUNK", chunk)
-    parts = counted(b0, columns(points), 2.0, [1, 2])
+    parts = counted(b0, columns(points), Grid((), phis=(1, 2)))
     assert len(whole) > 9
     assert figures(whole) == figures(parts)
 
 
 def test_take_picks_candidates_with_all_their_figures(b0: es.Spec) -> None:
-    found = counted(b0, columns([(1.0, 1.4, 1.0), (2.0, 1.0, 1.0)]), 2.0, [1])
+    found = counted(
+        b0,
+        columns([(1.0, 1.4, 1.0), (2.0, 1.0, 1.0)]),
+        Grid(()),
+    )
     other = found.take(np.array([1, 0]))
     assert len(other) == 2
     assert other.coefficients[0].tolist() == found.coefficients[0].tolist()[::-1]

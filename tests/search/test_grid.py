@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,8 +14,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import effscale as es
+from effscale.cost.memory import memory
 from effscale.errors import ScaleError
 from effscale.growth.scale import numbers
+from effscale.limit import parse
+from effscale.network.network import network
 from effscale.search import grid
 from effscale.search.grid import Grid, axes, axis, search
 from tests.search.drawn import figures
@@ -287,3 +290,42 @@ def test_the_message_speaks_of_the_cost_at_its_phi(b0: es.Spec) -> None:
     # at φ = 3, the realised cost is to be 8 times the baseline's
     with pytest.raises(ScaleError, match=r"^no coefficients cost 7\.6 to 8\.4 times "):
         search(b0, cube(1.5, constraint="realised", phis=(3.0,)))
+
+
+def test_limits_leave_those_that_each_by_itself_is_within(b0: es.Spec) -> None:
+    limits = parse("params", "<= 8.5M"), parse("memory", "<= 50MB")
+    whole = search(b0, papers()).candidates
+    answer = search(b0, papers(limits=limits))
+    kept = {
+        (each.memory, each.params)
+        for point in zip(*(c.tolist() for c in whole.coefficients), strict=True)
+        if (each := held(es.scale(b0, es.Multipliers(*point)))).memory <= 50_000_000
+        and each.params <= 8_500_000
+    }
+    found = answer.candidates
+    assert kept
+    pairs = zip(
+        found.figures[:, 0].tolist(), np.asarray(found.cost.params), strict=True
+    )
+    assert {(memory, int(params)) for memory, params in pairs} == kept
+
+
+class Held(NamedTuple):
+    """Bytes and params of one network."""
+
+    memory: int
+    params: int
+
+
+def held(spec: es.Spec) -> Held:
+    found = memory(network(spec))
+    return Held(found.weights + found.peak, int(es.count(spec).params))
+
+
+def test_limits_that_leave_none_name_what_comes_nearest(b0: es.Spec) -> None:
+    with pytest.raises(ScaleError) as caught:
+        search(b0, papers(limits=(parse("params", "<= 1M"),)))
+    assert str(caught.value) == (
+        "no candidate is within all limits; <= 1.00 M params: 5.289 M (+428.9%) comes "
+        "nearest"
+    )

@@ -67,3 +67,26 @@ class PixelShuffle(Operator):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         return PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class PixelUnshuffle(Operator):
+    """factor² positions laid out as as many channels."""
+
+    factor: int
+
+    label = "pixel unshuffle"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape, factor = only(flow, path), self.factor
+        for side in shape[1:]:
+            if not divides(factor, side):
+                wrong = side % factor != 0
+                (got,) = first(wrong, side)
+                message = f"{path}: expected a multiple of {factor} px, got {got}"
+                raise LayerError(message, wrong)
+        height, width = (divided(side, factor) for side in shape[1:])
+        return Shape(shape.channels * factor**2, height, width)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
