@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import multiple, share, whole_share
@@ -261,6 +262,34 @@ def squeeze_ratio(found: Gated, rule: Squeeze) -> float | None:
         if made == found.squeezed and 0 < ratio <= 1:
             return ratio
     return None
+
+
+def as_steps(item: Item, style: Common) -> Item:
+    """The item, whose squeezes are steps: their ratio is of what they gate.
+
+    Within a block that has a name it may be of the block's input.
+    """
+    widths = [
+        (each.channels, int(after.what.c_out))
+        for each, after in pairwise(item.nodes)
+        if isinstance(each.what, GlobalPool) and isinstance(after.what, Conv | Linear)
+    ]
+    if not widths or style.squeeze.of == "gated":
+        return item
+    each = iter(widths)
+
+    def said(line: Line) -> Line:
+        if not isinstance(line, steps.SqueezeExcite):
+            return line.over_chains(lambda chain: tuple(map(said, chain)))
+        channels, squeezed = next(each)
+        own = Gated((), "", "", channels, channels, squeezed)
+        ratio = squeeze_ratio(own, style.squeeze)
+        if ratio is None:
+            what = f"a squeeze to {squeezed} of {channels} channels"
+            raise cannot(item.nodes[0].call, what, "a share of them is known")
+        return line.model_copy(update={"se_ratio": ratio})
+
+    return item.over(said(item.line))
 
 
 # Lines.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
-from effscale.importing.lines import Item, common, lines
+from effscale.importing.lines import Item, as_steps, common, lines
 from effscale.importing.operators import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.tree import Fork
@@ -214,13 +214,18 @@ def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
             continue
         if unit is None:
             items = named(items, style)
-            rows += [Row((item,)) for item in items]
+            rows += [Row((_as_line(e, style),)) for e in items]
         else:
             blocks = named(items, style)
             known = all(isinstance(item.line, KNOWN) for item in blocks)
-            rows += [Row((e,)) for e in blocks] if known else [Row(tuple(items), unit)]
+            own = tuple(as_steps(item, style) for item in items)
+            rows += [Row((e,)) for e in blocks] if known else [Row(own, unit)]
         c_in = items[-1].c_out
     return _recurring(rows)
+
+
+def _as_line(item: Item, style: Common) -> Item:
+    return item if isinstance(item.line, KNOWN) else as_steps(item, style)
 
 
 def _recurring(rows: list[Row]) -> list[Row]:
