@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from effscale.importing.tree import Chain
     from effscale.network.operators.operator import Operator
-    from effscale.spec.steps import Line
+    from effscale.spec.line import Line
     from effscale.spec.values import Activation, SamePadding
 
 
