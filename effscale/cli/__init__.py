@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
     *("scale", "grid", "fit", "profile", "compare", "report", "import", "export"),
-    *("weights", "train", "study", "check", "rule", "schema", "specs"),
+    *("weights", "train", "study", "calibrate", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130
