@@ -13,7 +13,7 @@ TOOLS: tuple[Tool, ...] = get_args(Tool)
 
 #: The papers' tables by name: `compare.paper_tables` has them.
 TABLES = (
-    *("efficientnet-2", "efficientnet-3", "efficientnet-7"),
+    *("efficientnet-2", "efficientnet-3", "efficientnet-5", "efficientnet-7"),
     *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
 )
 

@@ -18,6 +18,7 @@ from effscale.spec.values import Activation, Gate, SamePadding
 from tests.drawn_detectors import detector_files
 from tests.drawn_graphs import graph_files
 from tests.drawn_lines import files
+from tests.drawn_tokens import token_files
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -108,6 +109,12 @@ def detectors(draw: DrawFn) -> Spec:
 def graphs(draw: DrawFn) -> Spec:
     """A network whose lines read each other."""
     return draw(_sized(draw(graph_files())))
+
+
+@st.composite
+def attending(draw: DrawFn) -> Spec:
+    """A network of tokens and attention, of sides that its lines fit."""
+    return draw(_sized(draw(token_files())))
 
 
 @st.composite

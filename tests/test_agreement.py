@@ -17,17 +17,17 @@ from effscale.module.measure import Engine, difference, measure_spec
 from effscale.network.network import network
 from effscale.spec.norm import Norm
 from tests.module import reference
-from tests.strategies import detectors, graphs, mobiles, specs
+from tests.strategies import attending, detectors, graphs, mobiles, specs
 
 pytestmark = pytest.mark.torch
 
 engines = pytest.mark.parametrize("engine", get_args(Engine))
-FIGURES = ("macs", "params", "activations")
+FIGURES = ("macs", "params", "activations", "products", "product_outputs")
 
 
 def figures(cost: es.Cost) -> list[int]:
     found = [getattr(cost, name) for name in FIGURES]
-    assert [type(each) for each in found] == [int] * 3
+    assert [type(each) for each in found] == [int] * len(FIGURES)
     return found
 
 
@@ -69,6 +69,12 @@ def test_networks_with_layer_norms_measure_what_we_count(name: str) -> None:
 @settings(max_examples=20, deadline=None)
 @given(spec=specs())
 def test_any_small_network_measures_what_we_count(spec: es.Spec) -> None:
+    agree(spec)
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=attending())
+def test_any_small_network_with_attention_measures_what_we_count(spec: es.Spec) -> None:
     agree(spec)
 
 

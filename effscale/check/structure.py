@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from effscale.check.source import Source
     from effscale.cost.count import PartCost
     from effscale.errors import Fault, Place
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
     from effscale.spec.nodes import Node
-    from effscale.spec.steps import Line
 
 CHANNELS = Rule(
     "EFF201",

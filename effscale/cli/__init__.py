@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 #: Commands in the order of --help; each module has its `command`.
 COMMANDS = (
-    *("scale", "grid", "fit", "profile", "compare", "report", "import", "export"),
-    *("weights", "train", "study", "calibrate", "check", "rule", "schema", "specs"),
+    *("scale", "grid", "fit", "profile", "compare", "report", "explore"),
+    *("import", "export", "weights", "train", "study"),
+    *("calibrate", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130

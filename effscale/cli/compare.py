@@ -51,8 +51,15 @@ if TYPE_CHECKING:
     "printed",
     type=click.Choice(TABLES),
     metavar="PAPER-NUMBER",
-    help="A paper's table instead, with ours beside each cell: efficientnet-2, -3 or "
-    "-7; efficientdet-1, -2, -4 or -5.",
+    help="A paper's table instead, with ours beside each cell: efficientnet-2, -3, "
+    "-5 or -7; efficientdet-1, -2, -4 or -5.",
+)
+@click.option(
+    "--without-classifier",
+    "bare",
+    is_flag=True,
+    help="Count networks without the linear layer that makes classes, as papers on "
+    "transfer do.",
 )
 @titled("Against a revision")
 @click.option(
@@ -85,6 +92,7 @@ def command(  # noqa: PLR0913 - options
     to: str | None,
     parts: bool | None,
     printed: str | None,
+    bare: bool,
     since: str | None,
     fail_on: str | None,
     x: Axis,
@@ -116,7 +124,7 @@ def command(  # noqa: PLR0913 - options
     if fail_on and since is None:
         raise click.UsageError("--fail-on goes with --since")
     if since is not None:
-        if to or printed or timed or parts is not None or request.picture:
+        if to or printed or timed or bare or parts is not None or request.picture:
             raise click.UsageError(
                 "--since takes files and folders, --format, --output, --units and "
                 "--fail-on alone"
@@ -125,15 +133,16 @@ def command(  # noqa: PLR0913 - options
             raise SystemExit(1)
         return
     if printed is not None:
-        if specs or to or parts or timed or _changed(request):
+        if specs or to or parts or timed or bare or _changed(request):
             raise click.UsageError(
                 "--table is compared with nothing else: it takes no SPEC, --to, "
-                "--parts, --resolution, --classes, --latency or --units"
+                "--parts, --without-classifier, --resolution, --classes, --latency or "
+                "--units"
             )
         networks, drawn, answer = _table(printed)
     else:
         networks, drawn, answer = _networks(
-            specs, to, parts=parts, timed=timed, request=request
+            specs, to, parts=parts, bare=bare, timed=timed, request=request
         )
     image = b""
     if request.picture:
@@ -206,24 +215,25 @@ def _table(name: str) -> Compared:
     return networks, found.points, lambda measured: report(found, measured=measured)
 
 
-def _networks(
+def _networks(  # noqa: PLR0913 - options
     specs: Sequence[str],
     to: str | None,
     *,
     parts: bool | None,
+    bare: bool,
     timed: Timed | None,
     request: Request,
 ) -> Compared:
     """Networks side by side, or the parts in which two of them differ."""
     from effscale.compare.side_by_side import points
 
-    compared = compared_networks(specs, to, request)
+    compared = compared_networks(specs, to, request, bare=bare)
     drawn = points(compared)
     names = {each.name for each in drawn}
-    bare = [each.name for each in compared if each.name not in names]
-    if request.picture and drawn and bare:
+    missing = [each.name for each in compared if each.name not in names]
+    if request.picture and drawn and missing:
         why = "not drawn, no accuracy published by that measure"
-        note(f"{why}: {', '.join(bare)}", quiet=request.quiet)
+        note(f"{why}: {', '.join(missing)}", quiet=request.quiet)
     apart = _apart(compared, to, parts=parts, timed=timed)
 
     def answer(measured: Sequence[Measurement | None]) -> Report:
@@ -242,7 +252,7 @@ def _networks(
 
 
 def compared_networks(
-    specs: Sequence[str], to: str | None, request: Request
+    specs: Sequence[str], to: str | None, request: Request, *, bare: bool = False
 ) -> list[Entry]:
     """The networks that are named, families taken apart.
 
@@ -250,13 +260,17 @@ def compared_networks(
         click.UsageError: if there is none, or `to` names none of them.
     """
     from effscale.compare.side_by_side import CHEAPEST, entries, expanded
+    from effscale.growth.scale import without_classifier
 
     if not specs:
         raise click.UsageError("Missing argument '[SPEC]...', or --table.")
     if sum(each.partition("@")[0] == "-" for each in specs) > 1:
         raise click.UsageError("- is read once: name a file for the other network")
     names = expanded(specs)
-    found = entries(names, [*map(request.read, names)])
+    networks = [*map(request.read, names)]
+    if bare:
+        networks = [*map(without_classifier, networks)]
+    found = entries(names, networks)
     known = {CHEAPEST, *(name for each in found for name in each.names)}
     if to is not None and to not in known:
         listed = ", ".join([*dict.fromkeys(each.name for each in found), CHEAPEST])

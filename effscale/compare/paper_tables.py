@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from effscale.compare.side_by_side import METRICS, Point
-from effscale.cost.count import Cost, part_costs, whole
+from effscale.cost.count import Cost, count, part_costs, whole
 from effscale.growth.growth import at_phi
 from effscale.growth.multipliers import Multipliers
-from effscale.growth.scale import at_resolution, load, scale, value
+from effscale.growth.scale import (
+    at_resolution,
+    load,
+    scale,
+    value,
+    with_classes,
+    without_classifier,
+)
 from effscale.network.network import network
 from effscale.quantity import SCALES
 
@@ -85,6 +92,11 @@ class Row:
     to: str  #: the row that the ratios are to
     printed: Mapping[str, Any]
     cells: tuple[Cell, ...]
+    #: What it was trained on, where that is another thing than ImageNet; its classes,
+    #: and the params with a classifier for them.
+    data: str | None = None
+    classes: int | None = None
+    in_all: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,9 +133,10 @@ def table(name: str) -> Table:
 
     A row says which spec it is of, the multipliers (`scale: [d, w, r]`), what a
     detector's `neck` and `heads` have otherwise, the pixels where the paper prints
-    others than those give, and what the paper prints. Ratios are to the row named by
-    `to`, or the last that is named `lead`. Beside a row of some `phi` stands what the
-    law of the table's `baseline` gives.
+    others than those give, and what the paper prints. A table may be of networks
+    `without` their classifier, and a row of one for so many `classes`. Ratios are to
+    the row named by `to`, or the last that is named `lead`. Beside a row of some `phi`
+    stands what the law of the table's `baseline` gives.
     """
     data = _data(name)
     part, reasons = data.get("part"), data.get("reasons", {})
@@ -134,13 +147,17 @@ def table(name: str) -> Table:
         model = line["model"]
         lead = model if line.get("lead", not rows) else lead
         spec, multipliers = _network(line)
+        trained = _of_data(line, spec)
+        if data.get("without") == "classifier":
+            spec = without_classifier(spec)
         parts = part_costs(network(spec))
         counted[model] = whole(each for each in parts if part in {None, each.part.name})
         ours = {**_costs(counted[model], counted[lead]), **_settings(spec)}
         laws = _law(data["baseline"], line["phi"]) if "phi" in line else {}
         cells = tuple(_cells(line, ours, laws, reasons))
         cost = whole(parts)
-        rows.append(Row(model, spec, multipliers, cost, lead, line["printed"], cells))
+        printed = line["printed"]
+        rows.append(Row(model, spec, multipliers, cost, lead, printed, cells, *trained))
     notes = tuple(data.get("notes", ()))
     return Table(name, data["title"], data["source"], tuple(rows), notes, part)
 
@@ -164,6 +181,16 @@ def _network(line: Mapping[str, Any]) -> tuple[Spec, Multipliers]:
         return spec, given
     sides = (line["pixels"],) * 2 if "pixels" in line else spec.resolution
     return at_resolution(spec.model_copy(update=update), sides), given
+
+
+def _of_data(
+    line: Mapping[str, Any], spec: Spec
+) -> tuple[str | None, int | None, int | None]:
+    """The data set of a row, its classes, and the params of the network for them."""
+    if "classes" not in line:
+        return line.get("data"), None, None
+    classes = line["classes"]
+    return line["data"], classes, int(count(with_classes(spec, classes)).params)
 
 
 def _with(section: Model, given: Mapping[str, Any]) -> Model:

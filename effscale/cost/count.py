@@ -14,6 +14,7 @@ from effscale.arrays import ONE, Int, is_array
 from effscale.errors import CountError, LayerError
 from effscale.network.combinators import (
     Across,
+    Collect,
     Gate,
     Graph,
     Layer,
@@ -21,6 +22,7 @@ from effscale.network.combinators import (
     Repeat,
     Residual,
     Sequential,
+    copies,
     unrolled,
 )
 from effscale.network.network import network
@@ -136,7 +138,7 @@ def layer_costs(net: Network) -> list[LayerCost]:
 
 def leaf_cost(step: Visit) -> Cost:
     """The cost of one of the operators that a visit stands for."""
-    cost = step.leaf.cost(step.output)
+    cost = step.leaf.cost_on(step.flow, step.output)
     return replace(cost, params=0) if step.tied else cost
 
 
@@ -197,10 +199,15 @@ class Visit:
     path: str
     leaf: Operator
     times: Int
-    input: Shape
+    flow: Flow
     output: Shape
     tied: bool = False  #: its weights are those of an earlier visit
     level: int | None = None  #: of a detector
+
+    @property
+    def input(self) -> Shape:
+        """The first of the feature maps that come in."""
+        return all_of(self.flow)[0]
 
 
 class PartVisits(NamedTuple):
@@ -263,16 +270,18 @@ class _Walk:
                 gate = only(self._chain(layers, flow, path, times, shared), path)
                 same_channels(shape.channels, gate, path)
                 return flow
+            case Collect(layers):
+                return self._collected(layers, only(flow, path), path, times, shared)
             case Residual(layers, shortcut):
                 made = only(self._chain(layers, flow, path, times, shared), path)
                 aside = f"{path}.shortcut"
                 beside = self._chain(shortcut, flow, aside, times, shared)
                 keeps(only(beside, aside), made, path)
                 return made
-            case Repeat(body, copies):
-                last = self.through(body, flow, path, times * copies, set())
+            case Repeat(body, number):
+                last = self.through(body, flow, path, times * number, set())
                 for before, copy in zip(all_of(flow), all_of(last), strict=True):
-                    keeps(before, copy, path, copies)
+                    keeps(before, copy, path, number)
                 return flow
             case Maybe(body, there):
                 if there is ONE:
@@ -290,8 +299,7 @@ class _Walk:
                 tied = self.tied or layer.shared in shared
                 if layer.shared is not None:
                     shared.add(layer.shared)
-                shape = all_of(flow)[0]
-                visit = Visit(path, layer, times, shape, out, tied, self.level)
+                visit = Visit(path, layer, times, flow, out, tied, self.level)
                 self.visits.append(visit)
                 return out
             case _:
@@ -312,6 +320,22 @@ class _Walk:
             self.tied = True
         self.level, self.tied = outside
         return tuple(outputs)
+
+    def _collected(
+        self,
+        layers: tuple[tuple[str, Layer], ...],
+        shape: Shape,
+        path: str,
+        times: Int,
+        shared: set[str],
+    ) -> Shape:
+        here, total = shape, shape.channels
+        for name, layer in unrolled(layers) if self.unroll else layers:
+            where = f"{path}.{name}"
+            here = only(self.through(layer, here, where, times, shared), where)
+            keeps(shape, here._replace(channels=shape.channels), where)
+            total = total + here.channels * copies(layer)
+        return shape._replace(channels=total)
 
     def _chain(
         self,

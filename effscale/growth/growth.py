@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from effscale.arrays import nearest
 from effscale.growth.multipliers import SINGLE, Multipliers, strategy
-from effscale.growth.rounding import EXACT, Rules
-from effscale.growth.scale import scale, value, with_value
+from effscale.growth.rounding import EXACT
+from effscale.growth.scale import rules_of, scale, value, with_value
 
 if TYPE_CHECKING:
     from effscale.arrays import Real
@@ -272,7 +272,7 @@ class Classifier(Growth):
         - odd maps: sides rounded up at each stride, over the same without; the
           baseline's own share of it divided out.
         """
-        spec, rules = self.spec, Rules.of(self.spec.rounding)
+        spec, rules = self.spec, rules_of(self.spec)
         dimensions = ("depth", "width", "resolution", "image_width")
         depth, width, height, across = (
             Fraction(cast("float", given.factor(name))) for name in dimensions

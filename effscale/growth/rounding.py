@@ -6,6 +6,7 @@ nothing, whatever the number was.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -49,9 +50,10 @@ class Rules:
         return result
 
     @classmethod
-    def of(cls, rounding: Rounding) -> Rules:
-        """The rules that a spec's `rounding` states."""
-        divisor, loss = rounding.channel_divisor, rounding.max_channel_loss
+    def of(cls, rounding: Rounding, unit: int = 1) -> Rules:
+        """The rules that a spec's `rounding` states; channels are whole `unit`s too."""
+        divisor = math.lcm(rounding.channel_divisor, unit)
+        loss = rounding.max_channel_loss
         multiple, ties = rounding.resolution_multiple, rounding.ties
         most, wider = rounding.max_channels, rounding.channels == "up"
         up = rounding.repeats == "ceil"

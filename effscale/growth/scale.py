@@ -5,6 +5,7 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 
 from __future__ import annotations
 
+from math import lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.arrays import every, is_array, on_paper
@@ -12,10 +13,11 @@ from effscale.errors import ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
-from effscale.spec.geometry import least_sides, too_small
+from effscale.spec.geometry import chains, least_sides, lines_of, too_small
+from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.parameters import spots
-from effscale.spec.steps import Line, Use
+from effscale.spec.parameters import every_line, spots
+from effscale.spec.steps import Attention, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Parameter
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.arrays import Int
+    from effscale.spec.line import Lines
     from effscale.spec.models import Spec, Variant
+    from effscale.spec.steps import Blocks
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
 #: detector's neck and heads have their own.
@@ -89,7 +93,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     if multipliers.is_identity:
         return spec
     multipliers = multipliers.by(spec.rounding)
-    rules = rules or Rules.of(spec.rounding)
+    rules = rules or rules_of(spec)
     followed: set[str] = set()
 
     def change(role: Role, number: Int) -> Int:
@@ -112,6 +116,35 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
         for fault in faults(sized):
             raise ScaleError(f"{spec.name} scaled: {fault.said}")
     return sized
+
+
+def rules_of(spec: Spec) -> Rules:
+    """The rules of a spec: its `rounding`, and channels that are whole heads."""
+    return Rules.of(spec.rounding, _head_unit(lines_of(spec), spec))
+
+
+def _head_unit(lines: Lines, spec: Spec) -> int:
+    """What widths are a multiple of, for the heads of lines and of those within."""
+    unit = 1
+    for line in lines:
+        if isinstance(line, Attention):
+            free = None in {line.heads, line.key_width, line.value_width}
+            unit = lcm(unit, int(line.head_width or line.heads or 1) if free else 1)
+        elif isinstance(line, Use) and not _attends(spec.blocks):
+            continue
+        unit = lcm(
+            unit, *(_head_unit(each, spec) for each in chains(line, spec.blocks))
+        )
+    return unit
+
+
+def _attends(blocks: Blocks) -> bool:
+    """Whether a block of the file's own has attention."""
+    return any(
+        isinstance(line, Attention)
+        for block in blocks.values()
+        for line in every_line(block.layers)
+    )
 
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:
@@ -367,6 +400,24 @@ def with_classes(spec: Spec, classes: int) -> Spec:
             raise ScaleError(f"classes: {spec.name} has no linear classifier")
         found = with_value(found, (*place, "classes"), classes)
     return found
+
+
+def without_classifier(spec: Spec) -> Spec:
+    """`spec` without the linear layer that makes classes, and without its figures.
+
+    Accuracies that were published stay.
+
+    Raises:
+        ScaleError: if no linear layer makes them.
+    """
+    found = _another(spec)
+    for place, head in spec.classifying.items():
+        if not (getattr(head, "classifier", False) and "classifier" in dict(head)):
+            raise ScaleError(f"{spec.name}: expected a linear classifier, got none")
+        found = with_value(found, (*place, "classifier"), False)  # noqa: FBT003
+    costs: dict[str, object] = dict.fromkeys(("params", "macs", "note"))
+    printed = spec.published and spec.published.model_copy(update=costs)
+    return found.model_copy(update={"published": printed})
 
 
 def _another(spec: Spec, **update: object) -> Spec:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from effscale.importing.tree import Chain
-    from effscale.spec.steps import Line
+    from effscale.spec.line import Line
     from effscale.spec.values import Activation, SamePadding
 
 

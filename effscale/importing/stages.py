@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from effscale.importing.lines import Common
     from effscale.importing.tree import Chain
-    from effscale.spec.steps import Line
+    from effscale.spec.line import Line
 
 
 @dataclass(frozen=True)

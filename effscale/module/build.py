@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from effscale.arrays import is_array
+from effscale.cost.count import visited
 from effscale.errors import LayerError
 from effscale.growth.scale import with_classes
 from effscale.module.operators import Maps, initialise, module_of
 from effscale.network.combinators import (
     Across,
+    Collect,
     Gate,
     Graph,
     Layer,
@@ -94,6 +96,7 @@ def built(
     """The network as a module in training mode; see `build`."""
     with torch.device("meta"):
         module = _assemble(net)
+        _fit(module, net)
     _stochastic_depth(module, net.stochastic_depth)
     if torch.device(device).type == "meta":
         return module
@@ -133,6 +136,15 @@ def _assemble(net: Network) -> nn.Module:
     return nn.Sequential(children) if net.is_chain else Parts(net, children)
 
 
+def _fit(module: nn.Module, net: Network) -> None:
+    """Give what depends on the size of feature maps as many weights as it asks for."""
+    for _, _, visits, _ in visited(net, unroll=True):
+        for visit in visits:
+            if visit.leaf.sized:
+                sized: Any = module.get_submodule(visit.path)
+                sized.fit(visit.input)
+
+
 def _part(layer: Sequential) -> nn.Sequential:
     """A part, block by block: weights are shared within a block alone."""
     blocks = unrolled(layer.layers)
@@ -158,6 +170,8 @@ def layer_module(layer: Layer, shared: Tied) -> nn.Module:
             return nn.Sequential(_modules(layers, shared))
         case Gate(layers):
             return Gated(_modules(layers, shared))
+        case Collect(layers):
+            return Collected(_modules(layers, shared))
         case Residual(layers, shortcut, scale):
             beside = _modules(shortcut, shared)
             other = nn.Sequential(beside) if beside else None
@@ -201,6 +215,17 @@ class Gated(nn.Sequential):
         """(N, C, H, W) to the same shape; f(x) is (N, C, 1, 1)."""
         y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x * y
+
+
+class Collected(nn.Sequential):
+    """x, and what each child makes of what is before it, channels in a row."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to more channels of the same size."""
+        made = [x]
+        for layer in self:
+            made.append(layer(made[-1]))
+        return torch.cat(made, dim=1)
 
 
 def _adopt(module: nn.Module, children: Mapping[str, nn.Module]) -> dict[str, str]:

@@ -14,6 +14,23 @@ from torch import nn
 from torch.nn import functional
 
 from effscale.errors import LayerError
+from effscale.module.attention import (
+    Attending,
+    Cropped,
+    Filled,
+    First,
+    Placed,
+    Tokened,
+)
+from effscale.network.operators.attention import (
+    Attention,
+    ClassToken,
+    Crop,
+    Fill,
+    FirstToken,
+    Positions,
+)
+from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import (
     Conv,
     Linear,
@@ -219,7 +236,8 @@ def _draw_linear(module: nn.Linear) -> None:
     """Uniform up to 1/√c_out; biases 0. Source: as `_draw_he`."""
     bound = 1 / math.sqrt(module.out_features)
     module.weight.uniform_(-bound, bound)
-    module.bias.zero_()
+    if module.bias is not None:
+        module.bias.zero_()
 
 
 # Norms.
@@ -332,6 +350,32 @@ class Shifted(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to the same shape."""
         return functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+
+
+class Sliced(nn.Module):
+    """So many channels, from one on."""
+
+    def __init__(self, of: Slice) -> None:
+        super().__init__()
+        self.start, self.channels = int(of.start), int(of.channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, channels, H, W), a view."""
+        return x[:, self.start : self.start + self.channels]
+
+
+class Shuffled(nn.Module):
+    """Channels in groups, one of each group in turn."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        batch, channels, *sides = x.shape
+        grouped = x.view(batch, self.groups, channels // self.groups, *sides)
+        return grouped.transpose(1, 2).reshape(x.shape)
 
 
 # Pools.
@@ -489,6 +533,8 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Act: lambda act: ACTIVATIONS[act.kind](),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
+    Slice: Sliced,
+    Shuffle: lambda shuffle: Shuffled(int(shuffle.groups)),
     Bins: BinsOfSides,
     Shift: lambda _: Shifted(),
     Pool: _pool,
@@ -500,11 +546,17 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Resize: Resized,
     Attend: lambda _: Attended(),
     Fuse: Fused,
+    ClassToken: Tokened,
+    Positions: Placed,
+    FirstToken: lambda _: First(),
+    Fill: Filled,
+    Crop: lambda _: Cropped(),
+    Attention: Attending,
 }
 #: Modules whose weights do not decay while a network trains.
 NORMS: tuple[type[nn.Module], ...] = (
     *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
-    *(Scaled, ResponseNorm2d),
+    *(Scaled, ResponseNorm2d, Tokened, Placed),
 )
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
@@ -519,5 +571,8 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     Scaled: Scaled.reset_parameters,
     ResponseNorm2d: ResponseNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,
+    Tokened: Tokened.reset_parameters,
+    Placed: Placed.reset_parameters,
+    Attending: Attending.reset_parameters,
     BinsOfSides: BinsOfSides.reset_parameters,
 }

@@ -10,14 +10,13 @@ import re
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.compare.side_by_side import points
 from effscale.cost.count import count
 from effscale.markup import plain
 from effscale.report import plots, profile
-from effscale.version import VERSION
+from effscale.report.template import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
     from effscale.report.document import Column, Report, Row, Units
 
-_TEMPLATES = Path(__file__).parent / "templates"
 #: Colours that pictures are drawn in, and the page's own in their place, which are
 #: others in the dark.
 _INK = "#010203"
@@ -149,18 +147,7 @@ def _drawn(
 
 def html_page(title: str, chapters: Sequence[Chapter]) -> str:
     """The chapters as one page of HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("report.html").render(
-        page=Page(title, chapters),
-        version=VERSION,
-        style=(_TEMPLATES / "report.css").read_text("utf-8"),
-        script=(_TEMPLATES / "report.js").read_text("utf-8"),
-        cell_of=cell,
-    )
+    return rendered("report", page=Page(title, chapters), cell_of=cell)
 
 
 def cell(column: Column, row: Row) -> Cell:

@@ -42,6 +42,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
             **ratios(row.cost, leads[row.to]),
             "model": row.model,
             "to": row.to,
+            **_trained(row),
             **{key: row.printed.get(key) for key in document.SCORES.values()},
             "cells": {cell.figure: _cell(cell) for cell in row.cells},
             "marks": _marks(row, notes),
@@ -74,6 +75,13 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
         ],
         records=[_record(row) for row in found],
     )
+
+
+def _trained(row: Row) -> dict[str, Any]:
+    """What a row was trained on, where that is another thing than ImageNet."""
+    if row.data is None:
+        return {}
+    return {"data": row.data, "classes": row.classes, "params_in_all": row.in_all}
 
 
 def _accounted(table: Table) -> str:
@@ -147,11 +155,17 @@ def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
         )
     ]
     return [
+        *([Column.words("data")] if any("data" in row for row in found) else []),
         Column.words("network", "model"),
         *(_DIMENSIONS if scaled else []),
         *(Column(*each) for each in scored(found)),
         *beside,
+        *(_TRAINED if any("classes" in row for row in found) else []),
     ]
+
+
+#: Params with a classifier for the classes of a row's data.
+_TRAINED = [Column("classes", "classes"), Column("in all", "params_in_all", human)]
 
 
 def _repeats(figure: str, found: Sequence[Mapping[str, Any]]) -> bool:

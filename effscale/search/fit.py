@@ -182,7 +182,7 @@ def ray(
     low, high = _span(spec, name, asked, bounds)
     empty = low > high
     low, high = (0.0, 0.0) if empty else (low, high)
-    runs = _runs(spec, name, bounds, low, high)
+    runs = intervals(spec, name, bounds, low, high)
     image = leaves_an_image(spec, bounds.at_phi(spec, runs.start, name))
     exists = np.broadcast_to(image, len(runs))
     runs = Intervals(runs.start[exists], runs.end[exists])
@@ -242,7 +242,7 @@ def _change_after(spec: Spec, name: str, bounds: Bounds, phi: float) -> float:
     step = 1.0
     while phi + step <= MAX_PHI:
         high = phi + step
-        runs = _runs(spec, name, bounds, phi, high)
+        runs = intervals(spec, name, bounds, phi, high)
         if len(runs) > 1:
             return float(runs.end[0])
         step *= 2
@@ -328,7 +328,9 @@ def _last(holds: Callable[[float], bool], inside: float, outside: float) -> floa
     return inside
 
 
-def _runs(spec: Spec, name: str, bounds: Bounds, low: float, high: float) -> Intervals:
+def intervals(
+    spec: Spec, name: str, bounds: Bounds, low: float, high: float
+) -> Intervals:
     """The intervals of φ from `low` to `high` that have one network each.
 
     Some may be of images that are too small.

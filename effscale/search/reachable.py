@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from effscale.growth.rounding import Rules
-from effscale.growth.scale import FOLLOWS, numbers
+from effscale.growth.scale import FOLLOWS, numbers, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +107,7 @@ class Numbers(NamedTuple):
 
 def rounded_numbers(spec: Spec) -> list[Numbers]:
     """All numbers of `spec` that scale, each once for a rule."""
-    rules = Rules.of(spec.rounding)
+    rules = rules_of(spec)
     asked: list[tuple[str, Rounded, list[Any]]] = [
         (each.multiplier, getattr(rules, each.rule), numbers(spec, role))
         for role, each in FOLLOWS.items()

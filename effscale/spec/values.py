@@ -184,6 +184,24 @@ def one_or_each(low: int, high: int) -> Kind:
     return Kind(expected, _one_or(one, 1, 100), made)
 
 
+def odd_or_several(low: int, high: int) -> Kind:
+    """An odd whole number, or a list of some."""
+    one = odd(low, high)
+
+    def made(found: Any) -> tuple[int, ...]:  # noqa: ANN401
+        several = tuple(found) if isinstance(found, list) else (found,)
+        if any(map(_even, several)):
+            raise ValueError(found)
+        return several
+
+    def rule(value: object) -> str:
+        several = value if isinstance(value, list) else [value]
+        return "EFF202" if any(map(_even, several)) else _wrong_value(value)
+
+    expected = f"{one.expected}, or a list of some"
+    return Kind(expected, _one_or(whole(low, high), 1, 16), made, rule)
+
+
 def number_or_pair(low: float, high: float, words: str) -> Kind:
     """A number above `low`, or two, which are what `words` says."""
     one = number(low, high, above=True)
@@ -304,6 +322,8 @@ def limited(figure: limit.Figure) -> Kind:
 
 #: Wider, deeper or larger than anything built; beyond it lies a slip of the pen.
 MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
+#: Of a kernel or a window of a step: images fall into patches of so many pixels.
+MAX_WINDOW = 64
 
 Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
@@ -315,6 +335,11 @@ SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 Merging = Literal["concat", "sum"]
 Interpolation = Literal["nearest", "bilinear"]
+#: How much positions attend to each other (`Attention` says what each is), what is
+#: learnt of how two lie, and which see each other.
+Attending = Literal["softmax", "cosine", "covariance", "linear"]
+Lying = Literal["none", "relative", "offset", "continuous"]
+Over = Literal["window", "grid", "patch"]
 #: How the weights of a convolution begin (`effscale.module.operators` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
@@ -322,6 +347,9 @@ ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 PaddingName = Annotated[Padding, choice(*get_args(Padding))]
 MergingName = Annotated[Merging, choice(*get_args(Merging))]
+AttendingName = Annotated[Attending, choice(*get_args(Attending))]
+LyingName = Annotated[Lying, choice(*get_args(Lying))]
+OverName = Annotated[Over, choice(*get_args(Over))]
 InterpolationName = Annotated[Interpolation, choice(*get_args(Interpolation))]
 SamePaddingName = Annotated[SamePadding, choice(*get_args(SamePadding))]
 InitName = Annotated[Init, choice(*get_args(Init))]
@@ -378,7 +406,7 @@ Resolution = Annotated[
 ]
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.
 Window = Annotated[
-    tuple[int, int], one_or_pair(1, MAX_KERNEL), PlainSerializer(_side_or_pair)
+    tuple[int, int], one_or_pair(1, MAX_WINDOW), PlainSerializer(_side_or_pair)
 ]
 
 
@@ -388,6 +416,15 @@ def number_or_list(value: Any) -> Any:  # noqa: ANN401
     return list(value) if isinstance(value, tuple) else value
 
 
+def _one_or_list(value: Any) -> Any:  # noqa: ANN401
+    found = number_or_list(value)
+    return found[0] if isinstance(found, list) and len(found) == 1 else found
+
+
+#: Odd kernels of parts of the channels; a file writes one alone as it is.
+Kernels = Annotated[
+    tuple[int, ...], odd_or_several(1, MAX_KERNEL), PlainSerializer(_one_or_list)
+]
 #: Channels, or a list with those of each block of a stage, the last for all after it.
 Widths = Annotated[
     Int | tuple[Int, ...],

@@ -168,6 +168,11 @@ class Operator(ABC):
         """What papers call it: `depthwise 3×3`, `batch norm`."""
 
     @property
+    def sized(self) -> bool:
+        """Whether its weights are as many as its input is large."""
+        return False
+
+    @property
     def buffers(self) -> Int:
         """Numbers beside its parameters that are kept with them, and not trained."""
         return ZERO
@@ -184,6 +189,11 @@ class Operator(ABC):
     def cost(self, out: Shape) -> Cost:
         """What it costs to make an output of this shape."""
         return FREE
+
+    def cost_on(self, flow: Flow, out: Shape) -> Cost:
+        """What it costs to make the output of these feature maps."""
+        del flow
+        return self.cost(out)
 
     def tallies(self, before: Shape, after: Shape) -> Mapping[Tally, int]:
         """What other tools may count of it, of one network, MACs aside."""

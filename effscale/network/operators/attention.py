@@ -1,0 +1,311 @@
+"""Tokens, what is known of where they are, and attention among them.
+
+Tokens are the positions of a feature map; with tokens that are of no position the map
+is one column of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from effscale.arrays import ONE, Int, divided, divides, first, strided
+from effscale.errors import LayerError
+from effscale.network.operators.convolution import size
+from effscale.network.operators.fusion import Joint
+from effscale.network.operators.operator import (
+    PLAIN,
+    PRODUCT,
+    Cost,
+    Operator,
+    Traffic,
+    check_channels,
+)
+from effscale.network.shapes import Flow, Shape, Window, all_of, only, same_channels
+
+if TYPE_CHECKING:
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape
+    from effscale.spec.values import Attending, Lying, Over
+
+#: Channels inside the perceptron of a continuous position bias, and coordinates.
+#: Source: microsoft/Swin-Transformer, models/swin_transformer_v2.py (`cpb_mlp`).
+HIDDEN, COORDINATES = 512, 2
+_SOFTMAX = Traffic(keeps_output=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassToken(Operator):
+    """Learnt tokens, before those of the positions: a column of all."""
+
+    channels: Int
+    tokens: int = 1
+
+    label = "class token"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.channels, shape, path)
+        return Shape(self.channels, self.tokens + shape.positions, ONE)
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.channels * self.tokens)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Positions(Operator):
+    """The map plus a learnt one of its size, which says where a token is."""
+
+    label = "positions"
+
+    @property
+    def sized(self) -> bool:
+        """Each position has weights of its own."""
+        return True
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=out.elements)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class FirstToken(Operator):
+    """The first position alone: that of a class token."""
+
+    label = "first token"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        return Shape(only(flow, path).channels, ONE, ONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill(Operator):
+    """Zeros below and at the right, up to sides that windows fill."""
+
+    unit: Window
+
+    label = "fill"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        sides = zip(shape[1:], self.unit, strict=True)
+        return Shape(shape.channels, *(strided(n, unit) * unit for n, unit in sides))
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic | None:
+        """None, where nothing is missing."""
+        return None if before == after else PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Joint):
+    """The upper left of the first map, as large as the second."""
+
+    label = "crop"
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        return maps[1]._replace(channels=maps[0].channels)
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """A view."""
+        return maps[0]
+
+
+class Groups(NamedTuple):
+    """How many groups of positions there are, and the sides of each."""
+
+    number: Int
+    height: Int
+    width: Int
+
+    @property
+    def tokens(self) -> Int:
+        return self.height * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(Joint):
+    """What each position makes of the others' values, by its query and their keys.
+
+    It takes one map, which has queries, keys and values head by head, or three maps.
+    `over` says which positions see each other: those of a `window`; those at the same
+    place of each cell of a `grid` of so many cells; or those at the same place of each
+    `patch`. A `shift` moves windows by half.
+
+    `softmax`: of the products (Vaswani et al. 2017); `cosine`: of queries and keys of
+    length 1 (Liu et al. 2021, arXiv:2111.09883); `covariance`: of channels with
+    channels (El-Nouby et al. 2021, arXiv:2106.09681); `linear`: relu(q)·(relu(k)ᵀ·v),
+    divided by its sum (Cai et al. 2022, arXiv:2205.14756).
+    """
+
+    heads: Int
+    key_width: Int
+    value_width: Int
+    kind: Attending = "softmax"
+    multi_query: bool = False
+    apart: bool = False  #: whether it takes queries, keys and values as three maps
+    over: Over | None = None
+    size: Window = (1, 1)
+    shift: bool = False
+    position: Lying = "none"
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.heads, self.key_width, self.value_width)
+
+    @property
+    def sized(self) -> bool:
+        """Whether what it learns depends on the map's size."""
+        return self.position != "none"
+
+    @property
+    def takes(self) -> int:
+        return 3 if self.apart else 1
+
+    @property
+    def label(self) -> str:
+        where = f", {self.over} {size(self.size)}" if self.over else ""
+        return f"{self.kind} attention{where}"
+
+    @property
+    def keyed(self) -> Int:
+        """Heads that have keys and values of their own."""
+        return ONE if self.multi_query else self.heads
+
+    def widths(self) -> tuple[Int, ...]:
+        """Channels of each map that it takes."""
+        queries = self.heads * self.key_width
+        keys, values = self.keyed * self.key_width, self.keyed * self.value_width
+        return (queries, keys, values) if self.apart else (queries + keys + values,)
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        for width, shape in zip(self.widths(), maps, strict=True):
+            same_channels(width, shape, path)
+        self._fits(maps[0], path)
+        return maps[0]._replace(channels=self.heads * self.value_width)
+
+    def _fits(self, shape: Shape, path: str) -> None:
+        for side, unit in zip(shape[1:], self.size, strict=True):
+            if not divides(unit, side):
+                wrong = side % unit != 0
+                (got,) = first(wrong, side)
+                message = f"expected sides that {size(self.size)} divides, got {got}"
+                raise LayerError(f"{path}: {message}", wrong)
+
+    def groups(self, shape: Shape) -> Groups:
+        """How a map falls apart into positions that see each other."""
+        if self.over is None:
+            return Groups(ONE, shape.height, shape.width)
+        rows, columns = self.size
+        down, across = divided(shape.height, rows), divided(shape.width, columns)
+        if self.over == "patch":
+            return Groups(rows * columns, down, across)
+        return Groups(down * across, rows, columns)
+
+    def work(self, before: tuple[Shape, ...]) -> Cost:
+        """What products and tables cost, of the maps that it takes."""
+        number, *sides = groups = self.groups(before[0])
+        tokens = groups.tokens
+        seen = before[1].positions if self.apart and not self.over else tokens
+        key, value = self.key_width, self.value_width
+        match self.kind:
+            case "covariance":
+                each = key * key * seen + key * value * tokens
+                made = key * key + value * tokens
+            case "linear":  # a channel of ones beside the values makes the sum
+                each = key * (value + 1) * (seen + tokens)
+                made = (key + tokens) * (value + 1)
+            case _:
+                each = tokens * seen * (key + value)
+                made = tokens * (seen + value)
+        products, outputs = number * self.heads * each, number * self.heads * made
+        learnt: Int = self.heads if self.kind in {"cosine", "covariance"} else 0
+        macs: Int = 0
+        activations: Int = 0
+        match self.position:
+            case "relative":
+                learnt += (2 * sides[0] - 1) * (2 * sides[1] - 1) * self.heads
+            case "offset":
+                learnt += tokens * self.heads
+            case "continuous":
+                lying = (2 * sides[0] - 1) * (2 * sides[1] - 1)
+                weights = HIDDEN * (COORDINATES + self.heads)
+                learnt += weights + HIDDEN
+                macs, activations = lying * weights, lying * (HIDDEN + self.heads)
+            case _:
+                pass
+        return Cost(macs + products, learnt, activations + outputs, products, outputs)
+
+    def cost_on(self, flow: Flow, out: Shape) -> Cost:
+        return self.work(all_of(flow))
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """The biases inside a perceptron."""
+        if self.position != "continuous":
+            return {}
+        _, height, width = self.groups(before)
+        lying = (2 * int(height) - 1) * (2 * int(width) - 1)
+        return {"linear_bias": lying * HIDDEN}
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Products, and what is done with the scores between them."""
+        held = (*held, *maps)
+        inner = tuple(self._apart(tape, each, held) for each in maps)
+        held = (*held, *inner)
+        if self.kind == "linear":
+            made = self._linear(tape, inner, after, held)
+        else:
+            made = self._by_scores(tape, inner, after, held)
+        return made if self.over is None else tape.op((made,), after, (*held, made))
+
+    def _by_scores(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
+        """Likeness, tables and masks, the softmax of them, the values' share."""
+        found = self.work(tuple(each.shape for each in inner))
+        many = int(found.product_outputs) - int(after.elements)
+        learnt = int(found.params)
+        normal = self.kind != "softmax"
+        queries, keys = inner[0], inner[1 % len(inner)]
+        width = int(self.heads * self.key_width)
+        wide = width * int(queries.shape.positions)
+        kind = PRODUCT if normal else PLAIN
+        queries = tape.op((queries,), _flat(wide), held, kind)
+        if normal:
+            width = int(self.keyed * self.key_width)
+            wide = width * int(keys.shape.positions)
+            keys = tape.op((keys,), _flat(wide), (*held, queries), kind)
+        held = (*held, queries, keys)
+        scores = tape.op((queries, keys), _flat(many), held, PRODUCT)
+        if learnt:
+            scores = tape.op((scores,), _flat(many), held, PLAIN, learnt, learnt)
+        if self.shift:
+            scores = tape.op((scores,), _flat(many), held, PLAIN)
+        shares = tape.op((scores,), _flat(many), held, _SOFTMAX)
+        return tape.op((shares, inner[-1]), after, (*held, scores), PRODUCT)
+
+    def _apart(self, tape: Tape, each: Map, held: Maps) -> Map:
+        """A map with the positions of each group together, which is a copy."""
+        if self.over is None:
+            return each
+        if self.shift:
+            each = tape.op((each,), each.shape, held, PLAIN)
+        return tape.op((each,), each.shape, (*held, each), PLAIN)
+
+    def _linear(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
+        """relu of queries and keys, two products, a division."""
+        of = inner[0].shape
+        width = int(self.heads * self.key_width) * int(of.positions)
+        ones = int(self.heads * (self.value_width + 1)) * int(of.positions)
+        keys = int(self.heads * self.key_width * (self.value_width + 1))
+        relu = Traffic(keeps_output=True)
+        q = tape.op(inner[:1], _flat(width), held, relu)
+        k = tape.op(inner[:1], _flat(width), (*held, q), relu)
+        v = tape.op(inner[:1], _flat(ones), (*held, q, k), PLAIN)
+        kv = tape.op((v, k), _flat(keys), (*held, q, k, v), PRODUCT)
+        out = tape.op((kv, q), _flat(ones), (*held, q, k, v, kv), PRODUCT)
+        return tape.op((out,), after, (*held, q, k, v, kv, out), PRODUCT)
+
+
+def _flat(elements: int) -> Shape:
+    return Shape(elements, 1, 1)

@@ -1,0 +1,90 @@
+"""Random networks of tokens and attention, as a file would write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from hypothesis import strategies as st
+
+from effscale.spec.values import Attending, Lying, Over
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from tests.drawn_lines import Data
+
+FLAGS = st.booleans()
+#: What all numbers of heads that are drawn divide.
+WIDTHS = st.sampled_from([12, 24])
+SIZES = st.integers(1, 4) | st.tuples(st.integers(1, 3), st.integers(1, 3)).map(list)
+
+
+@st.composite
+def attentions(draw: DrawFn) -> Data:
+    """Attention of any kind, that keeps the size of its map and its channels."""
+    kind = draw(st.sampled_from(get_args(Attending)))
+    line: Data = {"block": "attention", "kind": kind, "bias": draw(FLAGS)}
+    line[draw(st.sampled_from(["heads", "head_width"]))] = draw(st.integers(1, 4))
+    scores = kind in {"softmax", "cosine"}
+    if draw(FLAGS):
+        line["key_width"] = draw(st.integers(1, 3))
+        line["value_width"] = draw(st.integers(1, 3)) if scores else line["key_width"]
+    if scores and draw(FLAGS):
+        line |= {"multi_query": draw(FLAGS), "keys": draw(shrinking())}
+        if draw(FLAGS):
+            line["queries"] = [{"block": "depthwise", "kernel": 3}]
+            line["values"] = line["keys"]
+        return line
+    if draw(FLAGS):
+        line |= {"over": draw(st.sampled_from(get_args(Over))), "size": draw(SIZES)}
+        line["shift"] = line["over"] == "window" and draw(FLAGS)
+    if scores:
+        line["position"] = draw(st.sampled_from(get_args(Lying)))
+    return line
+
+
+@st.composite
+def shrinking(draw: DrawFn) -> list[Data]:
+    """What makes keys fewer, or leaves them."""
+    if draw(FLAGS):
+        return []
+    return [{"block": "avg_pool", "kernel": 2, "stride": 2}]
+
+
+@st.composite
+def bare(draw: DrawFn) -> list[Data]:
+    """Queries, keys and values of a convolution, and what becomes of them."""
+    kind = draw(st.sampled_from(["softmax", "covariance", "linear"]))
+    attend = {"block": "attention", "head_width": draw(st.integers(1, 4))}
+    return [
+        {"kernel": 1, "ratio": 3},
+        {**attend, "kind": kind, "project": False},
+        {"kernel": 3},
+    ]
+
+
+@st.composite
+def token_files(draw: DrawFn) -> Data:
+    """A file, less its resolution."""
+    channels = draw(WIDTHS)
+    kernel = draw(st.integers(1, 4))
+    patch: Data = {"kernel": kernel, "stride": kernel, "padding": "valid"}
+    layers = draw(bare()) if draw(FLAGS) else [{"block": "norm"}, draw(attentions())]
+    body = {"block": "residual", "layers": layers}
+    stages = draw(st.lists(attentions(), max_size=1))
+    ends: list[Data] = []
+    if draw(FLAGS):
+        stages.append({"block": "own", "channels": channels, "repeats": 2})
+    if draw(FLAGS):
+        tokens = draw(st.integers(1, 3))
+        stages.append({"block": "class_token", "tokens": tokens})
+        stages.append({"block": "attention", "heads": draw(st.sampled_from([1, 4]))})
+        ends = [{"block": "first_token"}]
+    if draw(FLAGS):
+        stages.append({"block": "positions"})
+    return {
+        "blocks": {"own": [body]},
+        "stem": [{**patch, "channels": channels, "bias": draw(FLAGS)}],
+        "stages": stages or [{"block": "positions"}],
+        "head": {"layers": ends, "classes": 3},
+    }

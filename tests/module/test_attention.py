@@ -1,0 +1,256 @@
+"""Attention as torch computes it, beside the same by hand, position by position."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812 - its usual name
+
+import effscale as es
+from effscale.module.attention import Attending, Filled
+from effscale.network.operators.attention import Attention, Fill
+from effscale.network.shapes import Shape
+from tests.module.test_blocks import assert_same
+from tests.spec.small import lines
+
+if TYPE_CHECKING:
+    from effscale.spec.values import Attending as Kind
+    from effscale.spec.values import Over
+
+pytestmark = pytest.mark.torch
+
+Place: TypeAlias = tuple[int, int]
+HEADS, KEY, VALUE = 2, 3, 5
+SIDES = 4, 6
+
+
+def made(attend: Attention, sides: Place = SIDES) -> Attending:
+    """The module for a map of these sides, its weights drawn."""
+    torch.manual_seed(0)
+    module = Attending(attend)
+    channels = int(attend.widths()[0])
+    module.fit(Shape(channels, *sides))
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_()
+    return module.double().eval()
+
+
+def by_hand(
+    module: Attending, x: torch.Tensor, groups: dict[Place, list[Place]]
+) -> torch.Tensor:
+    """What each position makes of those of its group, head by head."""
+    n, _, height, width = x.shape
+    heads = x.reshape(n, HEADS, 2 * KEY + VALUE, height, width)
+    q, k, v = heads.split((KEY, KEY, VALUE), dim=2)
+    out = x.new_zeros(n, HEADS, VALUE, height, width)
+    for (y, x_), seen in groups.items():
+        query = q[:, :, :, y, x_]
+        keys = torch.stack([k[:, :, :, a, b] for a, b in seen], dim=-1)
+        values = torch.stack([v[:, :, :, a, b] for a, b in seen], dim=-1)
+        if module.attend.kind == "cosine":
+            query, keys = F.normalize(query, dim=2), F.normalize(keys, dim=2)
+            query = query * module.scale[:, 0].clamp(max=math.log(100)).exp()
+        else:
+            query = query / math.sqrt(KEY)
+        scores = (query.unsqueeze(-1) * keys).sum(dim=2)
+        out[:, :, :, y, x_] = (scores.softmax(-1).unsqueeze(2) * values).sum(-1)
+    return out.flatten(1, 2)
+
+
+def alike(
+    over: Over | None, size: Place, moved: Place, sides: Place
+) -> list[tuple[object, ...]]:
+    """For each position, what those have in common that see each other."""
+    found: list[tuple[object, ...]] = []
+    for y, x in product(*map(range, sides)):
+        keys: list[object] = []
+        for at, side, unit, step in zip((y, x), sides, size, moved, strict=True):
+            match over:
+                case "window":
+                    keys.append(((at - step) % side // unit, at < step))
+                case "grid":
+                    keys.append(at % (side // unit))
+                case "patch":
+                    keys.append(at % unit)
+                case None:
+                    keys.append(0)
+        found.append(tuple(keys))
+    return found
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["softmax", "cosine"])
+@pytest.mark.parametrize(
+    ("over", "size", "shift"),
+    [
+        (None, (1, 1), None),
+        ("window", (2, 3), None),
+        ("window", (2, 3), (1, 1)),
+        ("window", (4, 2), (0, 1)),  # a window of the whole height stays
+        ("grid", (2, 3), None),
+        ("patch", (2, 3), None),
+    ],
+)
+def test_positions_see_those_of_their_group(
+    kind: Kind, over: Over | None, size: Place, shift: Place | None
+) -> None:
+    attend = Attention(
+        HEADS,
+        KEY,
+        VALUE,
+        kind,
+        over=over,
+        size=size,
+        shift=shift,  # type: ignore[arg-type]
+    )
+    module = made(attend)
+    x = torch.randn(2, HEADS * (2 * KEY + VALUE), *SIDES, dtype=torch.float64)
+    places: list[Place] = [(y, x) for y in range(SIDES[0]) for x in range(SIDES[1])]
+    marks = alike(over, size, shift or (0, 0), SIDES)
+    groups = {
+        place: [b for b, other in zip(places, marks, strict=True) if other == mark]
+        for place, mark in zip(places, marks, strict=True)
+    }
+    assert_same(module(x), by_hand(module, x, groups))
+
+
+@torch.no_grad()
+def test_relative_tables_have_a_weight_for_each_offset() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, position="relative"))
+    found = module.biases(torch.Size(SIDES))
+    places = [*product(*map(range, SIDES))]
+    for i, j in product(range(len(places)), repeat=2):
+        (y, x), (b, a) = places[i], places[j]
+        at = (y - b + SIDES[0] - 1) * (2 * SIDES[1] - 1) + x - a + SIDES[1] - 1
+        assert (found[:, i, j] == module.table[:, at]).all()
+
+
+@torch.no_grad()
+def test_offset_tables_have_a_weight_for_each_distance() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, position="offset"))
+    found = module.biases(torch.Size(SIDES))
+    places = [*product(*map(range, SIDES))]
+    for i, j in product(range(len(places)), repeat=2):
+        (y, x), (b, a) = places[i], places[j]
+        at = abs(y - b) * SIDES[1] + abs(x - a)
+        assert (found[:, i, j] == module.table[:, at]).all()
+
+
+@torch.no_grad()
+def test_a_perceptron_makes_biases_of_log_spaced_offsets() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, "cosine", position="continuous"))
+    found = module.biases(torch.Size(SIDES))
+    places = [*product(*map(range, SIDES))]
+    for i, j in product(range(0, len(places), 5), repeat=2):
+        steps = [
+            (a - b) / (side - 1) * 8
+            for a, b, side in zip(places[i], places[j], SIDES, strict=True)
+        ]
+        near = [math.copysign(math.log2(abs(d) + 1) / 3, d) for d in steps]
+        inside = module.hidden(torch.tensor(near, dtype=torch.float64)).relu()
+        assert_same(found[:, i, j], 16 * module.bias(inside).sigmoid())
+
+
+@torch.no_grad()
+def test_covariance_is_of_channels() -> None:
+    module = made(Attention(HEADS, KEY, KEY, "covariance"))
+    x = torch.randn(2, HEADS * 3 * KEY, *SIDES, dtype=torch.float64)
+    q, k, v = x.reshape(2, HEADS, 3 * KEY, -1).chunk(3, dim=2)
+    q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
+    shares = (torch.einsum("nhil,nhjl->nhij", q, k) * module.scale).softmax(-1)
+    expected = torch.einsum("nhij,nhjl->nhil", shares, v)
+    assert_same(module(x), expected.reshape(2, HEADS * KEY, *SIDES))
+
+
+@torch.no_grad()
+def test_linear_attention_is_what_all_pairs_give() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, "linear"))
+    x = torch.randn(2, HEADS * (2 * KEY + VALUE), *SIDES, dtype=torch.float64)
+    heads = x.reshape(2, HEADS, 2 * KEY + VALUE, -1)
+    q, k, v = heads.split((KEY, KEY, VALUE), dim=2)
+    weights = torch.einsum("nhil,nhim->nhlm", q.relu(), k.relu())
+    above = torch.einsum("nhlm,nhim->nhil", weights, v)
+    expected = above / (weights.sum(-1).unsqueeze(2) + 1e-5)
+    assert_same(module(x), expected.reshape(2, HEADS * VALUE, *SIDES))
+
+
+@torch.no_grad()
+def test_all_heads_may_have_the_keys_of_one() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, multi_query=True, apart=True))
+    q = torch.randn(2, HEADS * KEY, *SIDES, dtype=torch.float64)
+    k = torch.randn(2, KEY, 2, 3, dtype=torch.float64)
+    v = torch.randn(2, VALUE, 2, 3, dtype=torch.float64)
+    expected = F.scaled_dot_product_attention(
+        *(
+            each.flatten(2)
+            .unflatten(1, (-1, width))
+            .transpose(2, 3)
+            .expand(-1, 2, -1, -1)
+            for each, width in ((q, KEY), (k, KEY), (v, VALUE))
+        )
+    )
+    expected = expected.transpose(2, 3).reshape(2, HEADS * VALUE, *SIDES)
+    assert_same(module((q, k, v)), expected)
+
+
+@torch.no_grad()
+def test_an_encoder_is_torchs_own() -> None:
+    """Tokens, their positions, attention and perceptron, beside torch's layer."""
+    block = (
+        "{own: [{block: residual, layers: [{block: norm}, "
+        "{block: attention, heads: 2}]}, {block: residual, layers: [{block: norm}, "
+        "{kernel: 1, ratio: 3, bias: true, norm: false}, "
+        "{kernel: 1, bias: true, norm: false, activation: none}]}]}"
+    )
+    spec = lines(
+        "{block: class_token}",
+        "{block: positions}",
+        "{block: own, repeats: 1}",
+        blocks=block,
+        norm="{kind: layer}",
+        activation="gelu",
+        resolution="[4, 6]",
+        stem="{kernel: 1, channels: 8}",
+        head="{}",
+    )
+    torch.manual_seed(0)
+    net = es.build(spec).double().eval()
+    stages = net.get_submodule("stages")
+    layer = torch.nn.TransformerEncoderLayer(
+        8, 2, 24, 0.0, "gelu", 1e-6, batch_first=True, norm_first=True
+    )
+    layer = layer.double().eval()
+    state = {
+        k: each + torch.randn_like(each) for k, each in stages.state_dict().items()
+    }
+    stages.load_state_dict(state)
+    flat = [each for k, each in state.items() if k.startswith("2.")]
+    ours = iter([each.flatten(1) if each.dim() == 4 else each for each in flat])
+    norm1, norm1_bias, qkv, qkv_bias, out, out_bias = (next(ours) for _ in range(6))
+    by_part = [
+        each.unflatten(0, (2, 3, 4)).transpose(0, 1).flatten(0, 2)
+        for each in (qkv, qkv_bias)
+    ]
+    norm2, norm2_bias, *perceptron = ours
+    order = [*by_part, out, out_bias, *perceptron, norm1, norm1_bias, norm2, norm2_bias]
+    layer.load_state_dict(dict(zip(layer.state_dict(), order, strict=True)))
+    x = torch.randn(2, 8, 4, 6, dtype=torch.float64)
+    column = torch.cat(
+        (state["0.0.tokens"].expand(2, -1, -1, -1), x.reshape(2, 8, 24, 1)), 2
+    )
+    column = column + state["1.0.places"]
+    expected = layer(column.squeeze(3).transpose(1, 2))
+    assert_same(stages(x), expected.transpose(1, 2).unsqueeze(3))
+
+
+def test_windows_are_filled_where_they_are_not_whole() -> None:
+    x = torch.ones(1, 2, 3, 4)
+    found = Filled(Fill((2, 4)))(x)
+    assert found.shape == (1, 2, 4, 4)
+    assert found.sum() == x.sum()
+    assert Filled(Fill((3, 2)))(x) is x
