@@ -34,7 +34,7 @@ def rows(run: Run, *arguments: str) -> list[dict[str, Any]]:
     result = run("fit", *arguments, "--format", "json")
     assert (result.exit_code, result.stderr) == (0, "")
     data = json.loads(result.stdout)
-    assert list(data)[:3] == ["effscale", "command", "spec"]
+    assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
     found: list[dict[str, Any]] = data["rows"]
     return found
 
