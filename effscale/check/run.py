@@ -17,7 +17,7 @@ from effscale.check.source import Source
 from effscale.errors import SpecError
 from effscale.spec.loading import FOREIGN
 from effscale.spec.nodes import label, read_bytes
-from effscale.version import VERSION
+from effscale.version import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -89,7 +89,7 @@ class Outcome:
         """As plain data: the JSON of `check`."""
         counts, fixable = self.severities, self.fixable
         return {
-            "effscale": VERSION,
+            **STAMP,
             "command": "check",
             "findings": [_row(finding) for finding in self.findings],
             "summary": {
