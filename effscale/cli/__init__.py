@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     *("scale", "grid", "fit", "profile", "compare", "report", "explore"),
     *("import", "export", "weights", "train", "study"),
-    *("check", "rule", "schema", "specs"),
+    *("calibrate", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130
