@@ -33,7 +33,6 @@ from effscale.spec.values import (
     LyingName,
     MergingName,
     Model,
-    Multiplier,
     Name,
     OverName,
     Padding,
@@ -80,7 +79,7 @@ KEYS = (
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
-    *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query"),
     *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
     *("tokens", "branches", "layers", "shortcut", "projection"),
 )
@@ -467,7 +466,7 @@ class Residual(Line):
     #: The shortcut where the layers change the shape, x itself where they keep it; if
     #: it is empty, nothing is beside layers that change the shape.
     projection: Steps | None = None
-    scale: Multiplier = 1.0
+    scale: Annotated[float, values.number(-100, 100)] = 1.0
 
     @property
     def chains(self) -> dict[Place, Lines]:
