@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +16,20 @@ from effscale.cli.latency import MAX_BATCH
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range, Target
+from effscale.errors import WeightsError, refusal
 
 if TYPE_CHECKING:
     from effscale.module.export import Form
     from effscale.report.document import Report
     from effscale.spec.models import Spec
 
-FORMS = ("torchscript", "exported", "onnx", "state-dict")
+FORMS = ("torchscript", "exported", "onnx", "state-dict", "safetensors")
 #: The format that a file's name asks for.
 _SUFFIXES = {".onnx": "onnx", ".pt2": "exported", ".ts": "torchscript"}
 _SUFFIXES |= dict.fromkeys((".pt", ".pth"), "state-dict")
+_SUFFIXES[".safetensors"] = "safetensors"
+#: Opsets of ONNX that torch writes.
+_OPSETS = 18, 23
 
 
 def batch(text: str) -> int | None:
@@ -44,7 +49,7 @@ def batch(text: str) -> int | None:
     "kind",
     type=click.Choice(FORMS),
     help="What to write.  [default: by the suffix: .onnx, .pt2 (exported), .ts "
-    "(torchscript), .pt or .pth (state-dict)]",
+    "(torchscript), .pt or .pth (state-dict), .safetensors]",
 )
 @click.option(
     "--output", type=Target(), required=True, help="The file, written whole or not."
@@ -72,14 +77,20 @@ def batch(text: str) -> int | None:
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A state dict to take the weights from instead, or a checkpoint of effscale "
-    "train: those that you trained.",
+    help="Weights instead: .pth, .safetensors, or a checkpoint of effscale train; "
+    "those of other libraries as effscale weights reads them.",
 )
 @click.option(
     "--decode",
     is_flag=True,
     help="Of a detector: boxes in pixels, y1 x1 y2 x2, and scores of each class, "
     "instead of logits and codes relative to anchors.",
+)
+@click.option(
+    "--opset",
+    type=click.IntRange(*_OPSETS),
+    metavar="N",
+    help="The opset of ONNX.  [default: torch's own choice]",
 )
 @options.network_options
 @options.format_option("what was written")
@@ -96,18 +107,21 @@ def command(  # noqa: PLR0913 - options
     seed: int,
     weights: Path | None,
     decode: bool,
+    opset: int | None,
     request: Request,
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
 
     SPEC is a file (my.yaml, or what effscale scale --output has written), - for
-    standard input, or a built-in name. What is written is read back and run, ONNX by
-    onnxruntime, and is there only if it gives the network's own output.
+    standard input, or a built-in name; the .json that effscale train has written is
+    its network with the weights of its checkpoint. What is written is read back and
+    run, ONNX by onnxruntime, and is there only if it gives the network's own output.
 
     \b
       effscale export b4 --output b4.onnx
       effscale export b0 --phi 1.5 --classes 10 --to state-dict --output start.pth
       effscale export b0-x4.yaml --weights trained.pth --output model.pt2
+      effscale export trained.json --output model.onnx --opset 18
       effscale export b0 --to torchscript --batch 1 --output b0.ts
       effscale export d0 --decode --output d0.onnx
       effscale export family.yaml --all --output '{name}.onnx'
@@ -115,9 +129,11 @@ def command(  # noqa: PLR0913 - options
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
     chosen = kind or _kind_of(output)
-    if decode and chosen == "state-dict":
+    if decode and chosen in {"state-dict", "safetensors"}:
         message = "--decode: a state dict has weights alone; --to another format"
         raise click.UsageError(message)
+    if opset is not None and chosen != "onnx":
+        raise click.UsageError(f"--opset is of ONNX, got {chosen}")
     if chosen == "onnx":
         from effscale.extras import needed
 
@@ -126,10 +142,14 @@ def command(  # noqa: PLR0913 - options
         options.refuse({"--weights": weights, "--phi": phi is not None}, "is of one")
         networks = [request.read(each) for each in _relatives(spec)]
         paths = _named(output, [each.name for each in networks], force=request.force)
+    elif spec.endswith(".json"):
+        options.refuse({"--weights": weights, "--phi": phi is not None}, "is of a SPEC")
+        network, weights = _trained(Path(spec))
+        networks, paths = [network], [output]
     else:
         networks, paths = [_scaled(request.read(spec), phi)], [output]
 
-    how = How(chosen, batch, seed, weights, decode)  # type: ignore[arg-type]  # click checked it
+    how = How(chosen, batch, seed, weights, decode, opset)  # type: ignore[arg-type]  # click checked it
     from effscale.report import export
 
     reports = [
@@ -148,6 +168,7 @@ class How:
     seed: int
     weights: Path | None
     decode: bool
+    opset: int | None
 
 
 def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
@@ -167,12 +188,38 @@ def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
                 seed=how.seed,
                 weights=how.weights,
                 decode=how.decode,
+                opset=how.opset,
                 progress=lambda what: bar.advance(1, f"{network.name}: {what}"),
             )
             size = new.stat().st_size
     drawn = f"untrained, drawn by seed {how.seed}"
     said = f"weights of {how.weights}" if how.weights else drawn
     return export.report(network, written, path, size, weights=said)
+
+
+def _trained(path: Path) -> tuple[Spec, Path]:
+    """The network that a training has written, and the file of its weights.
+
+    Raises:
+        WeightsError: if it is no result of a training, or its weights are gone.
+    """
+    from effscale.module.weights import read
+    from effscale.spec.loading import loads
+
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read: {refusal(error)}") from None
+    kept = found.get("checkpoint") if isinstance(found, dict) else None
+    if not isinstance(kept, str) or found.get("command") != "train":
+        message = "expected what effscale train has written, with its checkpoint"
+        raise WeightsError(f"{path}: {message}, got another file")
+    beside = path.with_name(Path(kept).name)
+    weights = beside if beside.exists() else Path(kept)
+    held = read(weights)
+    if held.spec is None:
+        raise WeightsError(f"{weights}: expected a checkpoint of effscale train")
+    return loads(held.spec, str(weights)), weights
 
 
 def _relatives(spec: str) -> list[str]:

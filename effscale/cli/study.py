@@ -109,8 +109,9 @@ objective_option = click.option(
     "--objective",
     type=Parsed("EXPRESSION", parsed),
     help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
-    "gamma, height, width, seconds and any number that the command writes to {out}, "
-    "such as latency, by + - * / ** and log, exp, sqrt, min, max, abs.  "
+    "gamma, height, width, seconds, peak_memory in bytes, and any number that the "
+    "command writes to {out}, such as latency, by + - * / ** and log, exp, sqrt, min, "
+    "max, abs.  "
     f"[default: {PAPER}]",
 )
 
@@ -119,8 +120,9 @@ evaluation_options = options.every(
         "--evaluate",
         metavar="COMMAND",
         help="Train each candidate by this command: {spec} is its file, and "
-        '{"accuracy": 0.93} is expected in {out}; {seed}, {dir} and {python} are '
-        "there, too. 'train', with or without its options, is effscale's own.",
+        '{"accuracy": 0.93} is expected in {out}; {seed}, {dir}, {python} and, on '
+        "--rungs, {epochs} are there, too. 'train', with or without its options, is "
+        "effscale's own.",
     ),
     click.option("--data", metavar="DATA", help="With --evaluate train: its --data."),
     click.option(
@@ -140,8 +142,8 @@ evaluation_options = options.every(
     click.option(
         "--rungs",
         type=Parsed("EPOCHS,…", read_rungs),
-        help="Train all candidates for the first so many epochs, those that are best "
-        "then to the next, as 2,4,8; {epochs} says to a command how far.",
+        help="Train all candidates up to the first of these epochs, the best of them "
+        "up to the next: 2,4,8. {epochs} says to a command how far.",
     ),
     click.option(
         "--halving",
@@ -514,9 +516,9 @@ def command(
 ) -> None:
     """Show how the study in FOLDER stands.
 
-    A study is what grid --evaluate makes; it may be running, and is said to be done
-    when what is left has taken as long as what was done. Another --objective ranks the
-    same outcomes anew. Exits 1 if a training has failed.
+    A study is what grid --evaluate makes; it may be running, and when it will have
+    ended is reckoned by what trainings took so far. Another --objective ranks the same
+    outcomes anew. Exits 1 if a training has failed.
 
     \b
       effscale study pets --watch

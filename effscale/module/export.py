@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -22,23 +23,24 @@ from effscale.module.decode import Decoding
 from effscale.module.latency import images
 from effscale.module.mapping import load_weights
 from effscale.module.measure import refuse_too_large
-from effscale.module.weights import read
+from effscale.module.weights import read, write_safetensors
 from effscale.network.network import network
 from effscale.quantity import human
+from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from effscale.spec.models import Spec
 
-Form = Literal["torchscript", "exported", "onnx", "state-dict"]
+Form = Literal["torchscript", "exported", "onnx", "state-dict", "safetensors"]
 #: Means and deviations of pixels.
 Normalisation: TypeAlias = tuple[list[float], list[float]]
 #: What torch is told of the dimensions that may be any number.
 Dynamic: TypeAlias = tuple[dict[int, Any]] | None
 #: Writes a module for an example batch to a file; says the format and its version.
-Writer: TypeAlias = "Callable[[nn.Module, torch.Tensor, Path, Dynamic], str]"
+Writer: TypeAlias = "Callable[[nn.Module, torch.Tensor, Path, Asked], str]"
 #: All output tensors that a loaded file gives for a batch of images.
 Run: TypeAlias = "Callable[[torch.Tensor], list[torch.Tensor]]"
 #: Loads the file of a module; says what runs it.
@@ -49,9 +51,21 @@ TOLERANCE = 1e-4
 #: Bytes that the one message of an ONNX file may have.
 ONNX_BYTES = 2**31
 INPUT = "image"
+#: The file within a file of torch that says what network it is.
+FACTS = "effscale.json"
 _TORCH = f"torch {torch.__version__}"
 #: Images that an export for any number of them is made and checked with.
 _EXAMPLES = (2, 3, 1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of a file is asked for, beside the module in it."""
+
+    dynamic: Dynamic = None
+    #: What the file says of the network: texts by name.
+    facts: Mapping[str, str] = field(default_factory=dict)
+    opset: int | None = None  #: of ONNX
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,8 @@ class Export:
     #: Means and deviations of pixels from 0 to 1 that the weights were trained with,
     #: one for all channels or one for each; None where that is not known.
     normalisation: Normalisation | None = None
+    #: Names of the classes, where they are known.
+    classes: tuple[str, ...] | None = None
 
 
 def export_spec(  # noqa: PLR0913 - options of the command
@@ -78,12 +94,15 @@ def export_spec(  # noqa: PLR0913 - options of the command
     seed: int = 0,
     weights: Path | None = None,
     decode: bool = False,
+    opset: int | None = None,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Export:
     """Write the network of `spec` to `path`, with weights drawn by `seed` or loaded.
 
     With `decode` a detector puts out boxes in pixels and scores, for images of its
-    resolution alone (`effscale.decode`).
+    resolution alone (`effscale.decode`). The file says the network's name and pixels,
+    its classes, and how pixels were normalised, where that is known; a state dict says
+    nothing.
 
     Raises:
         WeightsError: if the weights cannot be read, or are another network's.
@@ -99,16 +118,41 @@ def export_spec(  # noqa: PLR0913 - options of the command
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build(spec, init=weights is None)
-    known = None
+    known, classes = None, None
     if weights is not None:
         held = read(weights)
         load_weights(module, held)
-        known = held.normalisation
+        known, classes = held.normalisation, held.classes
     if decode:
         module = Decoding(spec, module)
     image = [int(each) for each in net.image]
-    written = export(module, image, path, form, batch=batch, progress=progress)
-    return replace(written, normalisation=known)
+    facts = _facts(spec, known, classes)
+    written = export(
+        *(module, image, path, form),
+        batch=batch,
+        opset=opset,
+        facts=facts,
+        progress=progress,
+    )
+    return replace(written, normalisation=known, classes=classes)
+
+
+def _facts(
+    spec: Spec, normalisation: Normalisation | None, classes: Sequence[str] | None
+) -> dict[str, str]:
+    """What a file says of its network, for whoever feeds it."""
+    found = {
+        "effscale": VERSION,
+        "network": spec.name,
+        "resolution": "x".join(map(str, spec.resolution)),
+        "classes": str(spec.classes),
+        "padding": spec.padding,
+    }
+    if classes is not None:
+        found["class_names"] = json.dumps(list(classes))
+    if normalisation is not None:
+        found["normalisation"] = json.dumps([list(each) for each in normalisation])
+    return found
 
 
 def export(  # noqa: PLR0913 - a file, and what it is to hold
@@ -118,6 +162,8 @@ def export(  # noqa: PLR0913 - a file, and what it is to hold
     form: Form,
     *,
     batch: int | None = None,
+    opset: int | None = None,
+    facts: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Export:
     """Write `module` in eval mode to `path`; read it back, run it and compare.
@@ -132,11 +178,12 @@ def export(  # noqa: PLR0913 - a file, and what it is to hold
     batches = _EXAMPLES if batch is None else (batch,)
     dynamic = ({0: torch.export.Dim("batch")},) if batch is None else None
     write, read = _FORMATS[form]
+    asked = Asked(dynamic, facts or {}, opset)
     (example,) = make(batches[0])
     with torch.no_grad(), _faults(form), _quiet():
         expected = _named(module(example))
         progress(f"writing {form}")
-        version = write(module, example, path, dynamic)
+        version = write(module, example, path, asked)
         progress(f"reading {form}")
         run, checked = read(module, path)
         difference = max(_difference(module, run, make(n)[0]) for n in batches)
@@ -232,10 +279,11 @@ def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
 
 
 def _to_torchscript(
-    module: nn.Module, example: torch.Tensor, path: Path, _dynamic: Dynamic
+    module: nn.Module, example: torch.Tensor, path: Path, asked: Asked
 ) -> str:
     traced = torch.jit.trace(_Flat(module), example, check_trace=False)
-    _put(path, lambda file: torch.jit.save(traced, file))
+    extra = _beside(asked.facts)
+    _put(path, lambda file: torch.jit.save(traced, file, _extra_files=extra))
     return f"TorchScript of {_TORCH}"
 
 
@@ -244,12 +292,13 @@ def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
 
 
 def _to_exported(
-    module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
+    module: nn.Module, example: torch.Tensor, path: Path, asked: Asked
 ) -> str:
     # torch saves no named tuples, and a detector's output is one.
     whole = module if isinstance(module(example), torch.Tensor) else _Flat(module)
-    program = torch.export.export(whole, (example,), dynamic_shapes=dynamic)
-    _put(path, lambda file: torch.export.save(program, file))
+    program = torch.export.export(whole, (example,), dynamic_shapes=asked.dynamic)
+    extra = _beside(asked.facts)
+    _put(path, lambda file: torch.export.save(program, file, extra_files=extra))
     return f"torch.export of {_TORCH}"
 
 
@@ -257,9 +306,7 @@ def _from_exported(_module: nn.Module, path: Path) -> tuple[Run, str]:
     return _run_by_torch(torch.export.load(path).module())
 
 
-def _to_onnx(
-    module: nn.Module, example: torch.Tensor, path: Path, dynamic: Dynamic
-) -> str:
+def _to_onnx(module: nn.Module, example: torch.Tensor, path: Path, asked: Asked) -> str:
     size = sum(each.numel() * each.itemsize for each in module.state_dict().values())
     if size >= ONNX_BYTES:
         raise ExportError(
@@ -270,12 +317,14 @@ def _to_onnx(
         module,
         (example,),
         dynamo=True,
-        dynamic_shapes=dynamic,
+        dynamic_shapes=asked.dynamic,
+        opset_version=asked.opset,
         input_names=[INPUT],
         output_names=[*_named(module(example))],
         verbose=False,
     )
     assert program is not None  # noqa: S101 - it is without dynamo alone
+    program.model.metadata_props.update(asked.facts)
     program.save(path, external_data=False)
     return f"ONNX opset {program.model.opset_imports['']}"
 
@@ -293,19 +342,41 @@ def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
     return run, f"onnxruntime {onnxruntime.__version__}"
 
 
+def _beside(facts: Mapping[str, str]) -> dict[str, Any]:
+    """The facts as a file within a file of torch."""
+    return {FACTS: json.dumps(dict(facts))} if facts else {}
+
+
 def _to_state_dict(
-    module: nn.Module, _example: torch.Tensor, path: Path, _dynamic: Dynamic
+    module: nn.Module, _example: torch.Tensor, path: Path, _asked: Asked
 ) -> str:
     _put(path, lambda file: torch.save(module.state_dict(), file))
     return f"state dict of {_TORCH}"
 
 
 def _from_state_dict(module: nn.Module, path: Path) -> tuple[Run, str]:
+    return _run_by_torch(_with(module, torch.load(path, weights_only=True)))
+
+
+def _to_safetensors(
+    module: nn.Module, _example: torch.Tensor, path: Path, asked: Asked
+) -> str:
+    write_safetensors(path, module.state_dict(), asked.facts)
+    return f"safetensors of {_TORCH}"
+
+
+def _from_safetensors(module: nn.Module, path: Path) -> tuple[Run, str]:
+    run, _ = _run_by_torch(_with(module, dict(read(path).tensors)))
+    return run, "effscale"
+
+
+def _with(module: nn.Module, state: dict[str, torch.Tensor]) -> nn.Module:
+    """A copy of the module with these weights, and none of its own."""
     other = deepcopy(module)
     for each in other.parameters():
         each.zero_()
-    other.load_state_dict(torch.load(path, weights_only=True))
-    return _run_by_torch(other)
+    other.load_state_dict(state)
+    return other
 
 
 def _run_by_torch(loaded: Callable[[torch.Tensor], Any]) -> tuple[Run, str]:
@@ -317,4 +388,5 @@ _FORMATS: dict[Form, tuple[Writer, Reader]] = {
     "exported": (_to_exported, _from_exported),
     "onnx": (_to_onnx, _from_onnx),
     "state-dict": (_to_state_dict, _from_state_dict),
+    "safetensors": (_to_safetensors, _from_safetensors),
 }

@@ -56,6 +56,8 @@ class Weights:
     origin: str  #: `a state dict`, `safetensors`, …
     #: Means and deviations of the pixels that they were trained with, where known.
     normalisation: tuple[list[float], list[float]] | None = None
+    classes: tuple[str, ...] | None = None  #: their names, where known
+    spec: str | None = None  #: of the network that was trained, as YAML
     file: str = ""  #: where they were read from
 
 
@@ -72,7 +74,7 @@ def read(path: Path) -> Weights:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
     if len(begin) > _LENGTH and begin[_LENGTH:] == b"{":
-        return Weights(_safetensors(path, size), "safetensors", file=str(path))
+        return _of_safetensors(path, size)
     found = _of_torch(path, zipped=begin.startswith(b"PK"))
     if isinstance(found, dict) and found.get("format") == CHECKPOINT:
         return _own(path, found)
@@ -93,9 +95,31 @@ def _own(path: Path, found: dict[str, Any]) -> Weights:
     normalisation, average = found.get("normalisation"), found.get("average")
     if not isinstance(average, dict) or not isinstance(normalisation, list | tuple):
         raise WeightsError(f"{path}: expected a checkpoint, got a damaged one")
-    mean, deviation = normalisation
-    origin = "a checkpoint of effscale train, its averaged weights"
-    return Weights(_tensors(average), origin, (mean, deviation), str(path))
+    made_for, names = found.get("made_for"), found.get("classes")
+    return Weights(
+        _tensors(average),
+        "a checkpoint of effscale train, its averaged weights",
+        _normalisation(normalisation),
+        _texts(names),
+        made_for.get("spec") if isinstance(made_for, dict) else None,
+        str(path),
+    )
+
+
+def _normalisation(value: Any) -> tuple[list[float], list[float]] | None:  # noqa: ANN401
+    """Means and deviations, if that is what it is."""
+    match value:
+        case [[*mean], [*deviation]]:
+            whole = all(isinstance(each, float | int) for each in (*mean, *deviation))
+            return (mean, deviation) if whole else None
+        case _:
+            return None
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    return None
 
 
 def _tensors(held: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
@@ -164,8 +188,31 @@ def _check_zip(path: Path) -> None:
         raise WeightsError(f"{path}: {message}, got {name} compressed")
 
 
-def _safetensors(path: Path, size: int) -> dict[str, torch.Tensor]:
-    """Tensors that share the memory of the mapped file.
+def write_safetensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, str]
+) -> None:
+    """Write tensors to a file, with what is known of them, one by one.
+
+    Source: the format of huggingface/safetensors, README.md.
+    """
+    header: dict[str, object] = {"__metadata__": dict(facts)}
+    end = 0
+    for name, each in tensors.items():
+        begin, end = end, end + each.numel() * each.itemsize
+        kind = next(k for k, dtype in _TYPES.items() if dtype == each.dtype)
+        shape, offsets = list(each.shape), [begin, end]
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % _LENGTH)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(_LENGTH, "little") + text)
+        for each in tensors.values():
+            flat = each.detach().cpu().contiguous().reshape(-1)
+            file.write(flat.view(torch.uint8).numpy().tobytes())
+
+
+def _of_safetensors(path: Path, size: int) -> Weights:
+    """Tensors that share the memory of the mapped file, and what it says of them.
 
     Source: the format of huggingface/safetensors, README.md.
     """
@@ -182,13 +229,25 @@ def _safetensors(path: Path, size: int) -> dict[str, torch.Tensor]:
         if not isinstance(header, dict):
             raise WeightsError(f"{path}: expected tensors by name, got a list")
         begin = _LENGTH + length
-        header.pop("__metadata__", None)
+        facts = header.pop("__metadata__", None)
         if not header:
             raise WeightsError(f"{path}: expected tensors by name, got none")
         held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    return {
+    tensors = {
         name: _viewed(path, name, entry, held, begin) for name, entry in header.items()
     }
+    told = {name: _told(facts, name) for name in ("normalisation", "class_names")}
+    normal, names = _normalisation(told["normalisation"]), _texts(told["class_names"])
+    return Weights(tensors, "safetensors", normal, names, file=str(path))
+
+
+def _told(facts: object, name: str) -> object:
+    """What a file says under that name, as plain data."""
+    text = facts.get(name) if isinstance(facts, dict) else None
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _viewed(

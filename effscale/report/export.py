@@ -21,6 +21,7 @@ _LOADS = {
     "torchscript": "torch.jit.load(FILE)",
     "exported": "torch.export.load(FILE).module()",
     "onnx": "onnxruntime.InferenceSession(FILE)",
+    "safetensors": "effscale.load_weights(effscale.build(SPEC), FILE)",
     "state-dict": "effscale.build(SPEC).load_state_dict(torch.load(FILE))",
 }
 
@@ -40,6 +41,8 @@ def report(
         **rows.costs(cost),
         "weights": weights,
         "normalisation": _normalisation(written),
+        "classes": spec.classes,
+        "class_names": None if written.classes is None else list(written.classes),
         "inputs": written.inputs,
         "outputs": written.outputs,
         "checked": {"by": written.checked, "difference": written.difference},

@@ -518,7 +518,8 @@ def _is_outcome(outcome: Any, names: set[str]) -> bool:  # noqa: ANN401 - JSON
     epochs = outcome.get("epochs", WHOLE)
     if type(epochs) is not int or not WHOLE <= epochs <= _EPOCHS:
         return False
-    if not all(_is_number(outcome.get(key, 0)) for key in ("seconds", "ended")):
+    measured = ("seconds", "ended", "peak_memory")
+    if not all(_is_number(outcome.get(key, 0)) for key in measured):
         return False
     match outcome:
         case {"status": "ok", "accuracy": accuracy}:

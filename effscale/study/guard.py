@@ -84,7 +84,7 @@ def _attempt(
     reason, alone = _run(job, home, log)
     ended = time.time()
     said |= {"host": os.uname().nodename, "seconds": round(ended - began, 3)}
-    said |= {"ended": round(ended, 3)}
+    said |= {"ended": round(ended, 3), "peak_memory": _peak_memory()}
     if not reason:
         try:
             said |= {"status": "ok", **_answer(answer, share=bool(job.get("share")))}
@@ -165,6 +165,14 @@ def _run(job: Outcome, home: Path, log: Path) -> tuple[str, bool]:
     if ended.late and code:
         return f"over its time limit of {job['timeout']:g} s", ended.alone
     return _reason(code, log), ended.alone
+
+
+def _peak_memory() -> int:
+    """Bytes that the largest process of the command has had."""
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 class _Ended:

@@ -159,8 +159,9 @@ def numbers(outcome: Outcome) -> dict[str, float]:
     """
     wrote = outcome.get("result", {})
     found = {key: wrote[key] for key in wrote if is_number(wrote[key])}
+    measured = ("seconds", "peak_memory")
     return {
-        "seconds": outcome.get("seconds", 0),
+        **{key: outcome[key] for key in measured if key in outcome},
         **found,
         "accuracy": outcome["accuracy"],
     }

@@ -256,6 +256,7 @@ class Training:
         state = {
             "step": self.step,
             "normalisation": [list(each) for each in self.normalisation],
+            "classes": list(self.data.classes),
             "seconds": self.seconds,
             "evaluation_seconds": self.evaluation_seconds,
             "history": [asdict(each) for each in self.history],

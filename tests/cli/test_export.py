@@ -186,3 +186,44 @@ def test_onnx_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert result.stderr == (
         "x.onnx: needs onnxruntime; pip install 'effscale[onnx]' brings it\n"
     )
+
+
+def test_a_result_of_a_training_is_exported_whole(
+    run: Run, tmp_path: Path, small: str
+) -> None:
+    made, path = tmp_path / "made.json", tmp_path / "made.safetensors"
+    asked = ("--resolution", "24", "--epochs", "1", "--batch", "512", "-q")
+    assert run("train", small, *asked, "--output", str(made)).exit_code == 0
+    result = run("export", str(made), "--output", str(path), "--format", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    assert (found["network"] if "network" in found else found["spec"]) == "small"
+    assert (found["resolution"], found["classes"]) == ([24, 24], 10)
+    assert found["class_names"] == [str(digit) for digit in range(10)]
+    assert found["normalisation"] == {"mean": [0.5], "std": [0.5]}
+    # and once more from what was written: it says the same
+    again = tmp_path / "again.safetensors"
+    options = ("--resolution", "24", "--classes", "10", "--weights", str(path))
+    more = run("export", small, *options, "--output", str(again), "--format", "json")
+    told = json.loads(more.stdout)
+    assert told["class_names"] == found["class_names"]
+    assert told["normalisation"] == found["normalisation"]
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("content", ["[1]", "{}", "{", '{"command": "train"}'])
+def test_what_is_no_result_of_a_training_is_said(
+    run: Run, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "made.json"
+    path.write_text(content, "utf-8")
+    result = run("export", str(path), "--output", str(tmp_path / "x.pth"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{path}: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_opset_is_of_onnx(run: Run, tmp_path: Path, small: str) -> None:
+    result = run("export", small, "--output", str(tmp_path / "x.pth"), "--opset", "18")
+    assert result.exit_code == 2
+    assert "--opset is of ONNX, got state-dict" in result.stderr

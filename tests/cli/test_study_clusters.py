@@ -34,10 +34,11 @@ WORKER += "from distributed.cli.dask_worker import main; main()"
 
 
 def started(folder: Path, on: str, *more: str) -> subprocess.Popen[str]:
-    """The program with a study of twelve candidates."""
-    command = f"sh {STAND_IN} {{spec}} {{out}} {{seed}} {SECONDS}"
-    study = ["--evaluate", command, "--study", str(folder), "--on", on, *more]
-    program = [sys.executable, "-m", "effscale", "grid", "--top", "12", *study]
+    """The program with a study of twelve trainings: of nine, three go on."""
+    command = f"sh {STAND_IN} {{spec}} {{out}} {{epochs}}{{seed}} {SECONDS}"
+    study = ["--evaluate", command, "--rungs", "2,4", "--study", str(folder)]
+    program = [sys.executable, "-m", "effscale", "grid", "--top", "9", *study]
+    program += ["--on", on, *more]
     pipe = subprocess.PIPE
     return subprocess.Popen(program, stdout=pipe, stderr=pipe, text=True)
 
@@ -52,9 +53,9 @@ def ranked(folder: Path, on: str, trouble: Callable[[], None] | None = None) -> 
         out, said = program.communicate(timeout=100)
     assert (program.returncode, said) == (0, "")
     data = json.loads(out)
-    assert data["trainings"] == {"all": 12, "done": 12, "failed": 0}
+    assert data["trainings"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
     assert outcomes(folder) == 12
-    return [(row["name"], row["reward"]) for row in data["candidates"]]
+    return [(row["name"], row["reward"], row["epochs"]) for row in data["candidates"]]
 
 
 def outcomes(folder: Path) -> int:
@@ -213,7 +214,7 @@ def test_for_slurm_the_script_is_shown_and_nothing_is_submitted(tmp_path: Path) 
     on = "slurm:queue=gpu&cores=4&memory=16GB&walltime=01:00:00&jobs=8"
     with started(tmp_path / "a", on, "--dry-run") as program:
         out, said = program.communicate(timeout=60)
-    assert (program.returncode, said) == (0, "12 trainings, nothing is run\n")
+    assert (program.returncode, said) == (0, "9 trainings, nothing is run\n")
     lines = out.splitlines()
     assert lines[0].startswith("#!/")
     for each in ("-p gpu", "--cpus-per-task=4", "--mem=15G", "-t 01:00:00"):

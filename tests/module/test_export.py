@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import pytest
@@ -13,6 +14,7 @@ from effscale.errors import ExportError
 from effscale.module import export as module
 from effscale.module.export import Form, export, export_spec
 from effscale.module.latency import images
+from effscale.module.mapping import load_weights
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
@@ -215,3 +217,43 @@ class Uneven(nn.Module):
 def test_a_small_output_is_not_measured_by_a_large_one(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="got some that are"):
         export(Uneven(), (3, 8, 8), tmp_path / "x.pt2", "torchscript")
+
+
+def test_safetensors_say_what_they_are(small: es.Spec, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    found = export_spec(small, path, "safetensors", seed=3)
+    assert found.difference == 0
+    header = path.read_bytes()[8:600].decode("utf-8", "replace")
+    for fact in ('"network": "small"', '"resolution": "32x32"', '"classes": "1000"'):
+        assert fact in header
+    ours, theirs = es.build(small), es.build(small)
+    load_weights(ours, path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        theirs = es.build(small)
+    for name, each in ours.state_dict().items():
+        assert torch.equal(each, theirs.state_dict()[name])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_format_of_a_program_says_what_it_is(
+    small: es.Spec, tmp_path: Path
+) -> None:
+    files = {"torchscript": "x.ts", "exported": "x.pt2"}
+    for form, name in files.items():
+        export_spec(small, tmp_path / name, form)  # type: ignore[arg-type]
+    told = {module.FACTS: ""}
+    torch.jit.load(tmp_path / "x.ts", _extra_files=told)
+    assert json.loads(told[module.FACTS])["network"] == "small"
+    told = {module.FACTS: ""}
+    torch.export.load(tmp_path / "x.pt2", extra_files=told)
+    assert json.loads(told[module.FACTS])["padding"] == "centred"
+
+
+def test_the_opset_is_the_one_asked_for(small: es.Spec, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "x.onnx"
+    found = export_spec(small, path, "onnx", opset=19)
+    assert found.version == "ONNX opset 19"
+    model = onnx.load(path)
+    assert {each.key: each.value for each in model.metadata_props}["classes"] == "1000"

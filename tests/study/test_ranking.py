@@ -194,8 +194,13 @@ def test_an_objective_speaks_of_any_number_that_the_command_wrote() -> None:
     assert ranked_by(objective("seconds"), found)[0].reward == 2  # the study's own
     timed = study({0: [0.5]}, result={"seconds": 7})
     assert ranked_by(objective("seconds"), timed)[0].reward == 7
-    aim = objective("accuracy - ok - note - big - peak_memory - latency")
-    assert ranking.unknown(found, aim) == ["ok", "note", "big", "peak_memory"]
+    aim = objective("accuracy - ok - note - big - top5 - latency")
+    assert ranking.unknown(found, aim) == ["ok", "note", "big", "top5"]
+    used = objective("peak_memory")
+    assert ranking.unknown(found, used) == []
+    for outcomes in found.trainings.values():
+        outcomes[0]["peak_memory"] = 2**20
+    assert ranked_by(used, found)[0].reward == 2**20
     assert ranked_by(aim, found)[0].reward is None
 
 

@@ -49,6 +49,7 @@ def test_an_answer_is_an_outcome(tmp_path: Path) -> None:
     assert outcome.pop("seconds") >= 0
     assert outcome.pop("host")
     assert time.time() - outcome.pop("ended") < 60
+    assert 2**18 < outcome.pop("peak_memory") < 2**28
     assert outcome == {
         "candidate": "a1",
         "seed": 3,
