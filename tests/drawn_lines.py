@@ -63,6 +63,7 @@ def convs(draw: DrawFn, channels: int | None = None) -> Data:
 def keeping(draw: DrawFn) -> Data:
     """A step that keeps channels and size."""
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
+    kinds += ["split", "channel_shuffle"]
     kinds += ["layer_scale", "global_response_norm"]
     match draw(st.sampled_from(kinds)):
         case "conv":
@@ -83,6 +84,17 @@ def keeping(draw: DrawFn) -> Data:
         case "squeeze_excite":
             ratio = draw(st.sampled_from([0.01, 0.25, 1.0]))
             return {"block": "squeeze_excite", "se_ratio": ratio}
+        case "split":
+            line: Data = {"block": "split", "branches": [[], [draw(convs())]]}
+            if draw(FLAGS):
+                shares = draw(st.sampled_from([[0.5, 0.2, 0.3], [0.25, 0.25, 0.5]]))
+                line["branches"].append([{"block": "norm"}])
+                return {**line, "shares": shares}
+            if draw(FLAGS):
+                return {**line, "cascade": True, "branches": [[draw(convs())]] * 2}
+            return line
+        case "channel_shuffle":
+            return {"block": "channel_shuffle", "groups": 2}
         case kind:
             return {"block": kind}
 
@@ -104,6 +116,14 @@ def residuals(draw: DrawFn, depth: int = 1) -> tuple[Data, int | None]:
     line["layers"].append({**window, "channels": channels})
     line["shortcut"] = [{**window, "channels": channels}]
     return line, channels
+
+
+@st.composite
+def aggregates(draw: DrawFn) -> Data:
+    """What comes in, and a few maps made of it in turn."""
+    layers = [*draw(st.lists(keeping(), max_size=1)), draw(convs(draw(CHANNELS)))]
+    repeats = draw(st.integers(1, 3))
+    return {"block": "aggregate", "layers": layers, "repeats": repeats}
 
 
 @st.composite
@@ -142,6 +162,7 @@ def steps(draw: DrawFn) -> Data:
         keeping(),
         residuals().map(lambda made: made[0]),
         branches(),
+        aggregates(),
         st.builds(lambda c, w: {**w, "channels": c}, CHANNELS, SHRINKING),
         CHANNELS.flatmap(convs),
         st.builds(lambda w: {"block": "avg_pool", **w}, SHRINKING),
@@ -193,7 +214,7 @@ def parametric(draw: DrawFn) -> tuple[Data, list[Data]]:
                     {"block": "depthwise", "kernel": "$size", "stride": "$stride"},
                     {"block": "squeeze_excite", "se_ratio": "$se"},
                     {"kernel": 1, "channels": "$wide"},
-                    {"block": "poly", "repeats": "$inner"},
+                    {"block": "inner", "repeats": "$inner"},
                     {"kernel": 1},
                 ],
                 "projection": draw(
@@ -224,6 +245,7 @@ def own_blocks(draw: DrawFn) -> tuple[dict[str, Any], list[Data]]:
     widths = draw(st.lists(CHANNELS, min_size=1, max_size=3))
     unit, units = draw(parametric())
     found: dict[str, Any] = {
+        "inner": [{"block": "residual", "layers": [draw(convs())]}, {"kernel": 1}],
         "poly": [
             {
                 "block": "residual",

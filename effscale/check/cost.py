@@ -26,7 +26,7 @@ IMPOSSIBLE = Rule(
     "EFF207",
     "impossible-network",
     "error",
-    "The spec, or a variant of it, is no network that can exist.",
+    "The spec, or a variant of it, is not a network that can exist.",
     "Each number is in its range, and yet scaling leaves it, or the layers do not fit. "
     "The message says which.",
     "large: {width_multiplier: 100, resolution: 224}    # of 20,000 channels",

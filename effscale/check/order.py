@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from effscale.check.rule import Rule
 from effscale.errors import Edit
+from effscale.spec.line import Line, in_order
 from effscale.spec.models import Variant
-from effscale.spec.steps import Line, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -43,7 +43,7 @@ OF_VARIANTS = (
 def in_order_of(model: Model, stated: Collection[str]) -> list[str]:
     """The keys that are stated of a model in the order in which files have them."""
     if isinstance(model, Line):
-        return in_order(stated)
+        return in_order(type(model), stated)
     first = OF_VARIANTS if isinstance(model, Variant) else ("kind", "reads")
     order = dict.fromkeys((*first, *type(model).model_fields))
     return [name for name in order if name in stated]

@@ -62,33 +62,35 @@ class Mending:
     "--select",
     type=CODES,
     multiple=True,
-    help="Look for these rules alone: codes, or how they begin (EFF2,EFF301).",
+    help="Check only these rules: codes or prefixes (EFF2,EFF301).",
 )
 @click.option(
     "--ignore",
     type=CODES,
     multiple=True,
-    help="Do not look for these; the longer of two prefixes wins.",
+    help="Do not check these rules; the longer of two prefixes wins.",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
     default="error",
-    help="The least severity that makes the exit code 1.",
+    help="Lowest severity that fails the run (exit code 1).",
 )
-@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
-@titled("Mending")
-@click.option("--fix", is_flag=True, help="Mend what keeps the network as it is.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even if something is found.")
+@titled("Fixes")
+@click.option(
+    "--fix", is_flag=True, help="Fix what can be fixed without changing the network."
+)
 @click.option(
     "--unsafe-fixes",
     is_flag=True,
-    help="With --fix or --diff: mend what changes the network, too.",
+    help="With --fix or --diff: also fix what changes the network.",
 )
 @click.option(
-    "--update", is_flag=True, help="Write what is counted over expected figures."
+    "--update", is_flag=True, help="Replace `expected:` figures by the counted ones."
 )
 @click.option(
-    "--diff", is_flag=True, help="Show what would be mended, and write nothing."
+    "--diff", is_flag=True, help="Show what would be fixed, and write nothing."
 )
 @titled("Rules")
 @click.option(
@@ -111,7 +113,7 @@ class Mending:
     ".xml) chooses the format.",
 )
 @options.force_option
-@click.option("-q", "--quiet", is_flag=True, help="Findings alone, and no progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Print findings only.")
 @options.gathered(mending=Mending, request=Request)
 def command(  # noqa: PLR0913 - options
     *,

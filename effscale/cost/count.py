@@ -14,6 +14,7 @@ from effscale.arrays import ONE, Int, is_array
 from effscale.errors import CountError, LayerError
 from effscale.network.combinators import (
     Across,
+    Collect,
     Gate,
     Graph,
     Layer,
@@ -21,6 +22,7 @@ from effscale.network.combinators import (
     Repeat,
     Residual,
     Sequential,
+    copies,
     unrolled,
 )
 from effscale.network.network import network
@@ -268,16 +270,18 @@ class _Walk:
                 gate = only(self._chain(layers, flow, path, times, shared), path)
                 same_channels(shape.channels, gate, path)
                 return flow
+            case Collect(layers):
+                return self._collected(layers, only(flow, path), path, times, shared)
             case Residual(layers, shortcut):
                 made = only(self._chain(layers, flow, path, times, shared), path)
                 aside = f"{path}.shortcut"
                 beside = self._chain(shortcut, flow, aside, times, shared)
                 keeps(only(beside, aside), made, path)
                 return made
-            case Repeat(body, copies):
-                last = self.through(body, flow, path, times * copies, set())
+            case Repeat(body, number):
+                last = self.through(body, flow, path, times * number, set())
                 for before, copy in zip(all_of(flow), all_of(last), strict=True):
-                    keeps(before, copy, path, copies)
+                    keeps(before, copy, path, number)
                 return flow
             case Maybe(body, there):
                 if there is ONE:
@@ -316,6 +320,22 @@ class _Walk:
             self.tied = True
         self.level, self.tied = outside
         return tuple(outputs)
+
+    def _collected(
+        self,
+        layers: tuple[tuple[str, Layer], ...],
+        shape: Shape,
+        path: str,
+        times: Int,
+        shared: set[str],
+    ) -> Shape:
+        here, total = shape, shape.channels
+        for name, layer in unrolled(layers) if self.unroll else layers:
+            where = f"{path}.{name}"
+            here = only(self.through(layer, here, where, times, shared), where)
+            keeps(shape, here._replace(channels=shape.channels), where)
+            total = total + here.channels * copies(layer)
+        return shape._replace(channels=total)
 
     def _chain(
         self,

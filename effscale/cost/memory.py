@@ -19,6 +19,7 @@ from effscale.choices import STORED_BYTES
 from effscale.cost.count import converted, leaf_cost, shape_of, visited
 from effscale.network.combinators import (
     Across,
+    Collect,
     Gate,
     Graph,
     Layer,
@@ -195,7 +196,7 @@ def _note_structure(layer: Layer, found: list[Int]) -> None:
             _note_structure(body, found)
         case Across(body):
             _note_structure(body, found)
-        case Sequential(layers) | Gate(layers):
+        case Sequential(layers) | Gate(layers) | Collect(layers):
             for _, each in layers:
                 _note_structure(each, found)
         case Residual(layers, shortcut):
@@ -396,6 +397,8 @@ class _Run:
                 (x,) = maps
                 (gate,) = self.chain(layers, maps, held, path)
                 return (self.op((x, gate), x.shape, held, PRODUCT),)
+            case Collect(layers):
+                return (self.collected(layers, maps[0], held, path),)
             case Residual():
                 return (self.residual(layer, maps[0], held, path),)
             case Repeat() | Maybe():
@@ -423,6 +426,17 @@ class _Run:
         if layer.shortcut:
             (beside,) = self.chain(layer.shortcut, (x,), (*held, y), path)
         return self.op((beside, y), y.shape, held)
+
+    def collected(
+        self, layers: tuple[tuple[str, Layer], ...], x: Map, held: Maps, path: str
+    ) -> Map:
+        """All that is made is held until it is put in a row."""
+        made: Maps = (x,)
+        for name, each in unrolled(layers):
+            around = (*held, *made)
+            made += self.through(each, made[-1:], around, f"{path}.{name}")
+        shape = merged([each.shape for each in made], "concat", path)
+        return self.op(made, shape, (*held, *made))
 
     def graph(self, graph: Graph, maps: Maps, held: Maps, path: str) -> Maps:
         """Every node's output is held until the last one is done."""

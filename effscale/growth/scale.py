@@ -14,9 +14,10 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
+from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.parameters import every_line, spots
-from effscale.spec.steps import Attention, Line, Use
+from effscale.spec.steps import Attention, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Parameter
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.arrays import Int
+    from effscale.spec.line import Lines
     from effscale.spec.models import Spec, Variant
-    from effscale.spec.steps import Blocks, Lines
+    from effscale.spec.steps import Blocks
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
 #: detector's neck and heads have their own.

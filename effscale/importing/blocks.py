@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from effscale.importing.lines import Common
-    from effscale.spec.steps import Line
+    from effscale.spec.line import Line
 
     Found: TypeAlias = tuple[Line, int] | None
     Pattern: TypeAlias = "Callable[[Ahead], Found]"

@@ -23,7 +23,7 @@ from effscale.spec.values import Parameter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from effscale.spec.steps import Line, Lines
+    from effscale.spec.line import Line, Lines
 
 #: Kinds of lines that are a block by its name, and repeat as that.
 KNOWN: tuple[type[Line], ...] = (*Block.__subclasses__(), Dense)

@@ -15,6 +15,7 @@ from effscale.growth.scale import with_classes
 from effscale.module.operators import Maps, initialise, module_of
 from effscale.network.combinators import (
     Across,
+    Collect,
     Gate,
     Graph,
     Layer,
@@ -169,6 +170,8 @@ def layer_module(layer: Layer, shared: Tied) -> nn.Module:
             return nn.Sequential(_modules(layers, shared))
         case Gate(layers):
             return Gated(_modules(layers, shared))
+        case Collect(layers):
+            return Collected(_modules(layers, shared))
         case Residual(layers, shortcut, scale):
             beside = _modules(shortcut, shared)
             other = nn.Sequential(beside) if beside else None
@@ -212,6 +215,17 @@ class Gated(nn.Sequential):
         """(N, C, H, W) to the same shape; f(x) is (N, C, 1, 1)."""
         y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x * y
+
+
+class Collected(nn.Sequential):
+    """x, and what each child makes of what is before it, channels in a row."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to more channels of the same size."""
+        made = [x]
+        for layer in self:
+            made.append(layer(made[-1]))
+        return torch.cat(made, dim=1)
 
 
 def _adopt(module: nn.Module, children: Mapping[str, nn.Module]) -> dict[str, str]:

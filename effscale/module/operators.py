@@ -30,6 +30,7 @@ from effscale.network.operators.attention import (
     FirstToken,
     Positions,
 )
+from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import (
     Conv,
     Linear,
@@ -351,6 +352,32 @@ class Shifted(nn.Module):
         return functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
 
 
+class Sliced(nn.Module):
+    """So many channels, from one on."""
+
+    def __init__(self, of: Slice) -> None:
+        super().__init__()
+        self.start, self.channels = int(of.start), int(of.channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, channels, H, W), a view."""
+        return x[:, self.start : self.start + self.channels]
+
+
+class Shuffled(nn.Module):
+    """Channels in groups, one of each group in turn."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        batch, channels, *sides = x.shape
+        grouped = x.view(batch, self.groups, channels // self.groups, *sides)
+        return grouped.transpose(1, 2).reshape(x.shape)
+
+
 # Pools.
 
 
@@ -506,6 +533,8 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Act: lambda act: ACTIVATIONS[act.kind](),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
+    Slice: Sliced,
+    Shuffle: lambda shuffle: Shuffled(int(shuffle.groups)),
     Bins: BinsOfSides,
     Shift: lambda _: Shifted(),
     Pool: _pool,

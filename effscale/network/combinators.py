@@ -1,4 +1,4 @@
-"""The seven ways to combine layers, of which operators are the leaves.
+"""The eight ways to combine layers, of which operators are the leaves.
 
 A block is written once in these words (`network.blocks`, `steps`, `cells`) and read by
 whoever needs it: `cost` counts it, `module` builds it. Numbers of type `Int` may be
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
-from effscale.arrays import Int, at_least, is_array
+from effscale.arrays import ONE, Int, at_least, is_array
 from effscale.errors import LayerError
 from effscale.network.operators.operator import Operator
 
@@ -44,6 +44,13 @@ class Residual:
     layers: tuple[tuple[str, Layer], ...]
     shortcut: tuple[tuple[str, Layer], ...] = ()
     scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """What comes in, and what each of the layers makes in turn, channels in a row."""
+
+    layers: tuple[tuple[str, Layer], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ class Graph:
 
 
 Layer: TypeAlias = (
-    Operator | Sequential | Gate | Residual | Repeat | Maybe | Graph | Across
+    Operator | Sequential | Gate | Residual | Collect | Repeat | Maybe | Graph | Across
 )
 
 #: The layer that changes nothing.
@@ -119,6 +126,17 @@ IDENTITY = Sequential(())
 def seq(**layers: Layer) -> Sequential:
     """The layers in order, named by their keywords."""
     return Sequential(tuple(layers.items()))
+
+
+def copies(layer: Layer) -> Int:
+    """How many of it follow each other: of a layer that may be missing, 0 or 1."""
+    match layer:
+        case Repeat(times=times):
+            return times
+        case Maybe(there=there):
+            return there
+        case _:
+            return ONE
 
 
 def over_operators(layer: Layer, change: Callable[[Operator], Operator]) -> Layer:
@@ -136,6 +154,8 @@ def over_operators(layer: Layer, change: Callable[[Operator], Operator]) -> Laye
             return Sequential(each(layers))
         case Gate(layers):
             return Gate(each(layers))
+        case Collect(layers):
+            return Collect(each(layers))
         case Residual(layers, shortcut, scale):
             return Residual(each(layers), each(shortcut), scale)
         case Graph(inputs, nodes, outputs):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int
     from effscale.network.blocks import Style
+    from effscale.spec.line import Line
     from effscale.spec.neck import Heads, Neck
     from effscale.spec.outputs import Head
 
@@ -99,7 +100,7 @@ def _head(  # noqa: PLR0913, PLR0917 - what a head is
     return Sequential(tuple(blocks))
 
 
-def _predicting(lines: Sequence[steps.Line], wanted: int) -> tuple[steps.Line, ...]:
+def _predicting(lines: Sequence[Line], wanted: int) -> tuple[Line, ...]:
     """The convolutions alone, without norms; the last with `wanted` channels."""
     bare = {"norm": False, "activation": "none"}
     found = [

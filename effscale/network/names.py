@@ -11,6 +11,7 @@ from effscale.spec.values import pair
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.spec.line import Line
     from effscale.spec.neck import Heads, Neck
     from effscale.spec.outputs import AnyOutput, Head
 
@@ -39,7 +40,7 @@ NAMES = {
 }
 
 
-def operator(line: steps.Line) -> str:
+def operator(line: Line) -> str:
     """A line's operator in the papers' notation: `MBConv6 5×5`, `cell normal`."""
     name = NAMES.get(line.block, line.block)
     match line:
@@ -68,7 +69,7 @@ def operator(line: steps.Line) -> str:
             return name
 
 
-def operators(several: Sequence[steps.Line]) -> str:
+def operators(several: Sequence[Line]) -> str:
     """The operators of several lines; of more than two, the first and the last."""
     names = [operator(each) for each in several]
     return ", ".join(names) if len(names) <= 2 else f"{names[0]} … {names[-1]}"  # noqa: PLR2004

@@ -32,7 +32,7 @@ from effscale.network.steps import chain, repeated, step, used
 from effscale.spec import lines
 from effscale.spec.geometry import kinds, strides, tapped, totals
 from effscale.spec.lines import CellStage, cells_follow
-from effscale.spec.steps import Line, Upsample, Use
+from effscale.spec.steps import Upsample, Use
 from effscale.spec.wiring import ends, followed, sources
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from effscale.arrays import Int
     from effscale.network.operators.operator import Operator
     from effscale.network.steps import Made, Make
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from effscale.arrays import ONE, clipped, every, is_array, maximum, where
+from effscale.arrays import ONE, Int, between, clipped, every, is_array, maximum, where
 from effscale.errors import LayerError
 from effscale.network.blocks import squeeze_excite
 from effscale.network.cells import Ends
 from effscale.network.combinators import (
     IDENTITY,
+    Collect,
     Graph,
     Layer,
     Maybe,
@@ -28,6 +29,7 @@ from effscale.network.operators.attention import (
     FirstToken,
     Positions,
 )
+from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
@@ -38,13 +40,13 @@ from effscale.network.operators.resampling import (
 )
 from effscale.spec import steps
 from effscale.spec.geometry import expanded, keeps_size, kinds
-from effscale.spec.steps import SQUARE
+from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.arrays import Int
     from effscale.network.blocks import Style
+    from effscale.spec.line import Line
     from effscale.spec.values import PoolKind
 
     #: A layer, and the channels that come out of it.
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
 
 def chain(
-    lines: Sequence[steps.Line], c_in: Int, style: Style, unstated: Int | None = None
+    lines: Sequence[Line], c_in: Int, style: Style, unstated: Int | None = None
 ) -> tuple[Sequential, Int]:
     """The steps one after the other, named by their number unless it is only one.
 
@@ -70,9 +72,7 @@ def chain(
     return Sequential(tuple(layers)), c_in
 
 
-def step(
-    line: steps.Line, c_in: Int, style: Style, unstated: Int | None = None
-) -> Step:
+def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> Step:
     """One step, and the channels that come out of it."""
     match line:
         case steps.Conv():
@@ -90,6 +90,8 @@ def step(
                 init=style.init,
             )
             return _finished(conv, line, style), c_in
+        case steps.MixedDepthwise():
+            return _mixed(line, c_in, style), c_in
         case steps.TransposedConv():
             return _transposed(line, c_in, style, unstated)
         case steps.Upsample(factor=int() as factor):
@@ -115,9 +117,17 @@ def step(
         case steps.Activate():
             return style.act(line.activation), c_in
         case steps.SqueezeExcite():
-            return squeeze_excite(c_in, c_in, line.se_ratio, style, None), c_in
+            before = c_in if unstated is None else unstated
+            made = squeeze_excite(c_in, before, line.se_ratio, style, line.activation)
+            return made, c_in
         case steps.Branches():
             return _branches(line, c_in, style, unstated)
+        case steps.Split():
+            return _split(line, c_in, style)
+        case steps.Shuffle():
+            return Shuffle(line.groups), c_in
+        case steps.Aggregate():
+            return _aggregate(line, c_in, style, unstated)
         case steps.Residual():
             return _residual(line, c_in, style, unstated)
         case steps.Attention():
@@ -131,7 +141,7 @@ def step(
         case steps.Use():
             if line.repeats is None:
                 return chain(expanded(line, style.blocks), c_in, style, unstated)
-            make, differ = used(line, style), kinds(line, style.blocks)
+            make, differ = used(line, style, unstated), kinds(line, style.blocks)
             layer, ends = repeated(make, differ, 1, line.repeats, Ends(c_in))
             return layer, ends.newest
         case _:
@@ -155,6 +165,23 @@ def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> St
     return _finished(conv, line, style), c_out
 
 
+def _mixed(line: steps.MixedDepthwise, c_in: Int, style: Style) -> Sequential:
+    """Parts of the channels, each with its kernel (Tan & Le 2019, MixConv)."""
+    nodes: list[Node] = []
+    start: Int = 0
+    parts = steps.in_parts(c_in, len(line.kernels))
+    for index, (side, part) in enumerate(zip(line.kernels, parts, strict=True)):
+        conv = Conv(part, part, (side, side), line.stride, part, init=style.init)
+        layer = seq(slice=Slice(c_in, start, part), conv=conv)
+        nodes.append(Node(f"part{index}", (0,), layer))
+        start = start + part
+    ends = tuple(range(1, len(nodes) + 1))
+    nodes.append(Node("concat", ends, IDENTITY, merge="concat"))
+    mixed = Graph(1, tuple(nodes), (len(nodes),))
+    after = _finished(Conv(c_in, c_in, groups=c_in), line, style).layers[1:]
+    return Sequential((("conv", mixed), *after))
+
+
 def _transposed(
     line: steps.TransposedConv, c_in: Int, style: Style, unstated: Int | None
 ) -> Step:
@@ -165,7 +192,7 @@ def _transposed(
 
 def _finished(
     conv: Conv | TransposedConv,
-    line: steps.Conv | steps.Depthwise | steps.TransposedConv,
+    line: steps.Conv | steps.Depthwise | steps.MixedDepthwise | steps.TransposedConv,
     style: Style,
 ) -> Sequential:
     """A convolution with what its line asks for after it."""
@@ -177,6 +204,45 @@ def _finished(
     if (line.activation or style.activation) != "none":
         layers.append(("act", style.act(line.activation)))
     return Sequential(tuple(layers))
+
+
+def _split(line: steps.Split, c_in: Int, style: Style) -> Step:
+    """Branches of parts of the channels, put one after the other."""
+    nodes: list[Node] = []
+    ends, widths = list[int](), list[Int]()
+    start: Int = 0
+    for index, (branch, channels) in enumerate(
+        zip(line.branches, line.parts(c_in), strict=True)
+    ):
+        nodes.append(Node(f"part{index}", (0,), Slice(c_in, start, channels)))
+        before = ends[-1:] if line.cascade and branch else []
+        reads = len(nodes), *before
+        layer, c_out = chain(branch, channels, style, unstated=channels)
+        nodes.append(Node(f"branch{index}", reads, layer))
+        ends.append(len(nodes))
+        widths.append(c_out)
+        start = start + channels
+    nodes.append(Node("concat", tuple(ends), IDENTITY, merge="concat"))
+    return Graph(1, tuple(nodes), (len(nodes),)), sum(widths)
+
+
+def _aggregate(
+    line: steps.Aggregate, c_in: Int, style: Style, unstated: Int | None
+) -> Step:
+    """The layers as often as they repeat; from where they keep their width, alike."""
+    layers: list[tuple[str, Layer]] = []
+    total, here = c_in, c_in
+    for index in range(_deepest(line.repeats)):
+        layer, found = chain(line.layers, here, style, unstated)
+        if every(found == here):
+            times = maximum(0, line.repeats - index)
+            layers.append((str(index), Repeat(layer, times)))
+            return Collect(tuple(layers)), total + here * times
+        there = ONE if index == 0 else clipped(line.repeats - index)
+        layers.append((str(index), layer if there is ONE else Maybe(layer, there)))
+        total = total + found * there
+        here = between(here, found, there)
+    return Collect(tuple(layers)), total
 
 
 def _residual(
@@ -298,11 +364,12 @@ def _deepest(repeats: Any) -> int:  # noqa: ANN401 - a number, or an array
     return int(repeats.max()) if is_array(repeats) else ceil(repeats)
 
 
-def used(line: steps.Use, style: Style) -> Make:
+def used(line: steps.Use, style: Style, unstated: Int | None = None) -> Make:
     """Blocks of the file's own, each as it is at its number in a line."""
 
     def make(ends: Ends, _: int, index: int) -> Made:
-        layer, c_out = chain(expanded(line, style.blocks, index), ends.newest, style)
+        written = expanded(line, style.blocks, index)
+        layer, c_out = chain(written, ends.newest, style, unstated)
         return layer, Ends(c_out)
 
     return make

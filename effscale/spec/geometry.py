@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
 from effscale.spec.parameters import every_line, filled, given
-from effscale.spec.steps import Attention, Conv, TransposedConv, Use
+from effscale.spec.steps import Attention, Conv, Split, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
 from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
@@ -19,48 +20,60 @@ if TYPE_CHECKING:
 
     from effscale.arrays import Int
     from effscale.errors import Place
+    from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Blocks, Line, Lines
+    from effscale.spec.steps import Blocks
 
     Strides: TypeAlias = tuple[int | Fraction, int | Fraction]
 
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
     """The steps of block number `index` of those that a line uses."""
-    return _resolved(blocks[use.block].layers, given(use, blocks, index), blocks, index)
+    values, steps = given(use, blocks, index), blocks[use.block].layers
+    return _Writing(values, blocks, index).out(steps, use.channels)
 
 
-def _resolved(
-    lines: Lines, values: Mapping[str, Any], blocks: Blocks, index: int
-) -> Lines:
-    """`lines` with parameters and widths that this block has; used blocks written out.
+@dataclass(frozen=True)
+class _Writing:
+    """Writes out a block, its parameters being these."""
 
-    But for those that repeat, which stay lines.
-    """
-    found: list[Line] = []
-    for stated in lines:
-        line, channels = filled(stated, values), values.get("channels")
-        match line:
-            case None:
-                continue
-            case Conv(channels=None, expand_ratio=None) if channels is not None:
-                found.append(_with(line, line.of(channels, channels)))
-            case TransposedConv(channels=None) if channels is not None:
-                found.append(_with(line, line.of(channels)))
-            case Conv(channels=tuple() as widths):
-                found.append(_with(line, of_block(widths, index)))
-            case Use():
-                if line.channels is None:
-                    line = line.model_copy(update={"channels": channels})
-                if line.repeats is not None:
-                    found.append(line)
+    values: Mapping[str, Any]
+    blocks: Blocks
+    index: int
+
+    def out(self, lines: Lines, channels: Int | None) -> Lines:
+        """`lines` with parameters and widths, and the steps of the blocks they use.
+
+        Blocks that repeat stay lines. `channels` are those of convolutions that state
+        none, if these are not what comes into a part of a split.
+        """
+        found: list[Line] = []
+        for stated in lines:
+            match line := filled(stated, self.values):
+                case None:
                     continue
-                steps = blocks[line.block].layers
-                found += _resolved(steps, given(line, blocks), blocks, index)
-            case _:
-                within = partial(_resolved, values=values, blocks=blocks, index=index)
-                found.append(line.over_chains(within))
-    return tuple(found)
+                case Conv(channels=None, expand_ratio=None) if channels is not None:
+                    found.append(_with(line, line.of(channels, channels)))
+                case TransposedConv(channels=None) if channels is not None:
+                    found.append(_with(line, line.of(channels)))
+                case Conv(channels=tuple() as widths):
+                    found.append(_with(line, of_block(widths, self.index)))
+                case Use():
+                    found += self.used(line, channels)
+                case Split():
+                    found.append(line.over_chains(partial(self.out, channels=None)))
+                case _:
+                    found.append(line.over_chains(partial(self.out, channels=channels)))
+        return tuple(found)
+
+    def used(self, use: Use, channels: Int | None) -> Lines:
+        """The steps of a block, of the channels of the one around it unless it says."""
+        if use.channels is None:
+            use = use.model_copy(update={"channels": channels})
+        if use.repeats is not None:
+            return (use,)
+        inner = _Writing(given(use, self.blocks), self.blocks, self.index)
+        return inner.out(self.blocks[use.block].layers, use.channels)
 
 
 def _with(conv: Line, channels: Int) -> Line:

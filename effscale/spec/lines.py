@@ -13,7 +13,8 @@ from pydantic import Discriminator, Field, Tag
 from effscale.arrays import Int, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
-from effscale.spec.steps import STEPS, AnyStep, Join, Line, Use
+from effscale.spec.line import Line
+from effscale.spec.steps import STEPS, AnyStep, Join, Use
 from effscale.spec.values import (
     ActivationName,
     Channels,

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
     from effscale.spec.neck import Heads, Neck, NeckChange, NeckNode
-    from effscale.spec.steps import Line
     from effscale.spec.structure import Map, Walk
 
 #: The rules of taps of the backbone, of levels, of the neck's graph, and of heads.

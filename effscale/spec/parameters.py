@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from effscale.errors import Fault, closest, short
-from effscale.spec.steps import Use
+from effscale.spec.steps import Split, Use
 from effscale.spec.values import Model, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from effscale.errors import Place
+    from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Blocks, Line, Lines
+    from effscale.spec.steps import Blocks
 
 #: Keys of numbers that scale, so that a parameter which stands there stands for them.
 SCALED = frozenset({"channels", "repeats"})
@@ -146,7 +147,7 @@ def parameter_faults(spec: Spec) -> Iterator[Fault]:
                 yield Fault(place, message)
             if default is not None:
                 yield from _unfit(default, found, place)
-    for at, use in _uses(spec, ()):
+    for at, use, apart in _uses(spec, ()):
         for key, value in use.arguments.items():
             if not isinstance(value, Parameter):
                 yield from _unfit(value, known[use.block].get(key, ()), (*at, key))
@@ -155,7 +156,7 @@ def parameter_faults(spec: Spec) -> Iterator[Fault]:
             for key, default in spec.blocks[use.block].parameters.items()
             if default is None and key not in use.arguments
         ]
-        inherits = at[0] == "blocks"  # those of the line around it
+        inherits = at[0] == "blocks" and not apart  # those of the line around it
         if "channels" in known[use.block] and use.channels is None and not inherits:
             missing.append("channels")
         if missing:
@@ -175,11 +176,13 @@ def _unfit(value: object, found: Iterable[Spot], place: Place) -> Iterator[Fault
             return
 
 
-def _uses(value: object, place: Place) -> Iterator[tuple[Place, Use]]:
-    """Every line of a model that uses a block, and where it is."""
+def _uses(
+    value: object, place: Place, *, apart: bool = False
+) -> Iterator[tuple[Place, Use, bool]]:
+    """Every line of a model that uses a block, where, and whether within a split."""
     inner: Iterable[tuple[Any, object]] = ()
     if isinstance(value, Use):
-        yield place, value
+        yield place, value, apart
     elif isinstance(value, Model):
         inner = value
     elif isinstance(value, dict):
@@ -187,4 +190,5 @@ def _uses(value: object, place: Place) -> Iterator[tuple[Place, Use]]:
     elif isinstance(value, tuple):
         inner = enumerate(value)
     for key, each in inner:
-        yield from _uses(each, (*place, key))
+        within = apart or isinstance(value, Split)
+        yield from _uses(each, (*place, key), apart=within)

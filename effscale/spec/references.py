@@ -7,19 +7,23 @@ no schema can say more, and a few lines can stand for billions.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.errors import Fault, SpecError, closest, short
+from effscale.spec.line import KEYS
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
 from effscale.spec.outputs import OUTPUTS
-from effscale.spec.steps import KEYS, STEPS, Use
+from effscale.spec.steps import STEPS, OwnBlock, Use
 from effscale.spec.values import MAX_REPEATS, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from effscale.errors import Place
+
+    #: Lines of each block and cell of the file, as written and with all repeats.
+    Sizes: TypeAlias = Mapping[str, tuple[int, int]]
     from effscale.spec.models import Spec
 
 
@@ -47,6 +51,8 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
         place: Place = ("blocks", name, *inner)
         yield from _unknown(steps, place, STEPS, own)
         parameters = mapping(_at(block, "parameters"))
+        if isinstance(block, OwnBlock):  # of a backbone
+            parameters = block.parameters
         yield from _named(steps, place, parameters)
         for each in [each for each in parameters if each in Use.model_fields]:
             message = f"expected a name that no key of a line has, got {short(each)}"
@@ -228,34 +234,95 @@ def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
 
     As they are written, and with all repeats.
     """
-    known: dict[str, int] = {}
+    known: dict[str, tuple[int, int]] = {}
+    given = _largest(data)
     for name, cell in mapping(_at(data, "cells")).items():
         nodes = _at(cell, "nodes")
-        known[name] = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
+        nodes = sum(map(_length, nodes)) if isinstance(nodes, list) else 1
+        known[name] = nodes, nodes
     for name, block in mapping(_at(data, "blocks")).items():
-        known[name] = _size(_layers(block)[0], known)
-        if known[name] > MAX_LINES:
-            yield ("blocks", name), known[name], known[name]
+        steps = _layers(block)[0]
+        known[name] = size = _size(steps, known, given), _deep(steps, known, given)
+        if size[0] > MAX_LINES:
+            yield ("blocks", name), *size
             return
     outputs = [("outputs", name, "layers") for name in mapping(_at(data, "outputs"))]
     for place in (("stem",), ("stages",), ("head", "layers"), *outputs):
         found = _at(data, *place)
-        yield place[:1], _size(found, known), _size(found, known, repeat=True)
+        yield place[:1], _size(found, known, given), _deep(found, known, given)
 
 
-def _size(value: Any, known: dict[str, int], *, repeat: bool = False) -> int:  # noqa: ANN401
+def _largest(data: Any) -> dict[str, int]:  # noqa: ANN401
+    """The largest whole number that stands at each key, wherever that is.
+
+    A parameter is the largest of its name.
+    """
+    found: dict[str, set[Any]] = {}
+
+    def look(value: Any) -> None:  # noqa: ANN401
+        for each in value if isinstance(value, list) else mapping(value).values():
+            look(each)
+        for key, each in mapping(value).items():
+            if type(each) in {int, str}:
+                found.setdefault(str(key), set()).add(each)
+
+    def largest(key: str, around: tuple[str, ...] = ()) -> int:
+        most = 0
+        for each in () if key in around else found.get(key, ()):
+            named = parameter(each)
+            one = largest(named.name, (*around, key)) if named else each
+            most = max(most, one if type(one) is int else 0)
+        return most
+
+    look(data)
+    return {key: largest(key) for key in found if key in _named_keys(found)}
+
+
+def _named_keys(found: Mapping[str, Iterable[Any]]) -> set[str]:
+    """The keys that parameters are of."""
+    return {
+        named.name
+        for values in found.values()
+        for named in map(parameter, values)
+        if named
+    }
+
+
+def _size(value: Any, known: Sizes, given: Mapping[str, int]) -> int:  # noqa: ANN401
     """The lines of a line or several; each width of a list is a block of its own."""
+    return _sum(value, known, given, index=0)
+
+
+def _deep(value: Any, known: Sizes, given: Mapping[str, int]) -> int:  # noqa: ANN401
+    """The same, with all repeats."""
+    return _sum(value, known, given, index=1)
+
+
+def _sum(
+    value: Any,  # noqa: ANN401
+    known: Sizes,
+    given: Mapping[str, int],
+    index: int,
+) -> int:
     if isinstance(value, list):
-        return sum(_size(each, known, repeat=repeat) for each in value)
+        return sum(_sum(each, known, given, index) for each in value)
     if not isinstance(value, dict):
         return 0
     names = [value.get(key) for key in ("block", "cell")]
-    used = sum(known.get(name, 0) for name in names if isinstance(name, str))
-    inner = sum(_size(value.get(k), known) for k in ("layers", "shortcut", "branches"))
-    repeats = value.get("repeats") if used or value.get("block") == "dense" else 1
+    used = sum(known.get(name, (0, 0))[index] for name in names if type(name) is str)
+    inner = sum(_sum(value.get(key), known, given, index) for key in _WITHIN)
+    repeats = value.get("repeats") if used or value.get("block") in _REPEAT else 1
+    if named := parameter(repeats):
+        repeats = given.get(named.name)
     times = repeats if type(repeats) is int and 0 < repeats <= MAX_REPEATS else 1
     widths = max(_length(value.get(key)) for key in ("channels", "c_mid"))
-    return (max(1, used) * (times if repeat else 1) + inner) * max(1, widths)
+    total = max(1, used) + inner
+    return total * max(1, widths) * (times if index else 1)
+
+
+#: Keys of a line with lines within; and blocks of the language that repeat steps.
+_WITHIN = ("layers", "shortcut", "projection", "branches")
+_REPEAT = ("dense", "aggregate")
 
 
 def _length(value: Any) -> int:  # noqa: ANN401

@@ -11,11 +11,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from effscale.spec.lines import STAGES
 from effscale.spec.meanings import meaning
 from effscale.spec.models import ENDS, Spec
-from effscale.spec.steps import STEPS, Line, Use
+from effscale.spec.steps import STEPS, Use
 from effscale.spec.values import PARAMETER, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from effscale.spec.line import Line
 
 #: Draft 7: what yaml-language-server reads.
 DRAFT = "http://json-schema.org/draft-07/schema#"

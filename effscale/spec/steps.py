@@ -6,7 +6,7 @@ its own size; only those of `channels` scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BeforeValidator,
@@ -18,10 +18,11 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, strided, valid, whole_share
+from effscale.arrays import Int, divided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.heads import faults_of, heads_of
+from effscale.spec.line import SQUARE, Line
 from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.values import (
     ActivationName,
@@ -30,8 +31,8 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernels,
     LyingName,
-    MergingName,
     Model,
     Name,
     OverName,
@@ -39,158 +40,21 @@ from effscale.spec.values import (
     PaddingName,
     PoolKind,
     Read,
-    Reads,
     Repeats,
     Widths,
     Window,
     of_block,
-    pair,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from effscale.errors import Place
+    from effscale.spec.line import Change, Lines
 
     Blocks: TypeAlias = Mapping[str, "OwnBlock"]
-    Lines: TypeAlias = tuple["Line", ...]
-    #: Makes other lines of some that follow each other.
-    Change: TypeAlias = Callable[[Lines], Lines]
 
-SQUARE = (1, 1)
 Dilation = Annotated[int, values.whole(1, 64)]
-
-#: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
-KEYS = (
-    *(
-        "name",
-        "reads",
-        "merge",
-        "block",
-        "cell",
-        "kind",
-        "to",
-        "scale",
-        "kernel",
-        "stride",
-    ),
-    *("factor", "like", "mode"),
-    *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
-    *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
-    *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
-    *("heads", "head_width", "key_width", "value_width", "multi_query"),
-    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
-    *("tokens", "branches", "layers", "shortcut", "projection"),
-)
-
-
-def in_order(keys: Collection[str]) -> list[str]:
-    """The keys of a line as files have them; a block's parameters follow its name."""
-    at = KEYS.index("block") + 1
-    own = [key for key in keys if key not in KEYS]
-    return [key for key in (*KEYS[:at], *own, *KEYS[at:]) if key in keys]
-
-
-class Line(Model):
-    """A line of a network: what it is made of, by the name of its `block`.
-
-    Lines have different keys; what those mean that a line lacks is said here alone.
-    """
-
-    block: str
-    #: Whether it makes one position of a map of any size.
-    whole: ClassVar[bool] = False
-    #: What it is called in reports, and by lines that read it.
-    name: Name | None = None
-    #: Lines whose maps it takes; left out, the one before it.
-    reads: Reads = ()
-    #: How several maps become one.
-    merge: MergingName = "concat"
-
-    @property
-    def times(self) -> Int | None:
-        """Blocks in a row; None where it is one at any depth."""
-        found: Int | None = getattr(self, "repeats", None)
-        return found
-
-    @property
-    def sides(self) -> Window | None:
-        """Rows and columns of its kernel, if it has one."""
-        found: Window | None = pair(getattr(self, "kernel", None))
-        return found
-
-    @property
-    def window(self) -> tuple[Window, Window, Padding]:
-        """Rows and columns seen, stride, padding: by which a feature map shrinks."""
-        rows, columns = self.sides or SQUARE
-        step = getattr(self, "dilation", 1)
-        seen = step * (rows - 1) + 1, step * (columns - 1) + 1
-        return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
-
-    def side_after(self, side: Int, axis: int) -> Int:
-        """Positions that it makes of so many, down (0) or across (1)."""
-        kernel, stride, padding = self.window
-        same = padding == "same"
-        found: Int = (
-            strided(side, stride[axis])
-            if same
-            else valid(side, kernel[axis], stride[axis])
-        )
-        return found * self.grows[axis]
-
-    def side_before(self, side: int, axis: int) -> int:
-        """The least that it makes so many of."""
-        kernel, stride, padding = self.window
-        more = stride if padding == "same" else kernel
-        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
-
-    @property
-    def grows(self) -> Window:
-        """By what it multiplies rows and columns, strides aside."""
-        return SQUARE
-
-    @property
-    def likened(self) -> str | None:
-        """The line whose map's size it takes, if another's."""
-        found: str | None = getattr(self, "like", None)
-        return found
-
-    @property
-    def chains(self) -> dict[Place, Lines]:
-        """The lines within it, by place: side by side, each on what it takes in."""
-        return {}
-
-    def over_chains(self, change: Change) -> Line:
-        """The same with what `change` makes of each of its chains."""
-        del change
-        return self
-
-    def c_out(self, c_in: Int) -> Int:
-        """Channels that it puts out where so many come in."""
-        return c_in
-
-    def faults(self, c_in: int) -> Iterator[Fault]:
-        """What its own numbers are wrong about, at places relative to the line."""
-        del c_in
-        kernel = self.sides or SQUARE
-        even = any(side % 2 == 0 for side in kernel)
-        if even and self.window[2] != "valid":
-            found = "×".join(map(str, kernel))
-            message = f"expected odd sides, or padding: valid, got {found}"
-            yield Fault(("kernel",), message, "EFF202")
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
-        """What a file need not say is not written."""
-        values, written = type(self).model_fields, serialize(self)
-        unsaid = [
-            name
-            for name in values
-            if name != "block" and getattr(self, name) == values[name].default
-        ]
-        stated = [name for name in written if name not in unsaid]
-        return {name: written[name] for name in in_order(stated)}
 
 
 class Conv(Line):
@@ -248,6 +112,32 @@ class Depthwise(Line):
     bias: Flag = False
     norm: LineNorm = True
     activation: ActivationName | None = None
+
+
+def in_parts(channels: Int, several: int) -> list[Int]:
+    """So many parts alike, cut to whole channels; the first has what is left."""
+    others = [whole_share(channels, 1, several)] * (several - 1)
+    return [channels - sum(others), *others]
+
+
+class MixedDepthwise(Line):
+    """Depthwise, each part of the channels with a kernel of its own; norm, activation.
+
+    Parts are alike, but that the first has what is left.
+    """
+
+    block: Literal["mixed_depthwise"]
+    #: Of each part, from the first channels on.
+    kernels: Kernels
+    stride: Window = SQUARE
+    norm: Flag = True
+    activation: ActivationName | None = None
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """More kernels than channels."""
+        if len(self.kernels) > c_in:
+            message = f"expected at most {c_in}, one for each channel, got"
+            yield Fault(("kernels",), f"{message} {len(self.kernels)}")
 
 
 class Pool(Line):
@@ -440,6 +330,7 @@ class SqueezeExcite(Line):
 
     block: Literal["squeeze_excite"]
     se_ratio: Annotated[float, values.number(0, 1, above=True)]
+    activation: ActivationName | None = None
 
 
 class Branches(Line):
@@ -455,6 +346,90 @@ class Branches(Line):
 
     def over_chains(self, change: Change) -> Line:
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
+
+
+class Split(Line):
+    """Channels in parts, each through its branch, what they put out in a row again."""
+
+    block: Literal["split"]
+    #: Shares of the channels, cut to whole ones; the first branch has what is left. All
+    #: alike if left out.
+    shares: tuple[Annotated[float, values.number(0, 1, above=True)], ...] | None = None
+    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
+    #: Whether a branch takes in what the one before it puts out, too, as a sum; an
+    #: empty branch does not.
+    cascade: Flag = False
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """Each branch."""
+        return {("branches", k): each for k, each in enumerate(self.branches)}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"branches": tuple(map(change, self.branches))})
+
+    def parts(self, c_in: Int) -> list[Int]:
+        """The channels of each branch."""
+        if self.shares is None:
+            return in_parts(c_in, len(self.branches))
+        others = [whole_share(c_in, each) for each in self.shares[1:]]
+        return [c_in - sum(others), *others]
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Shares that are not of every branch, or not all of it; too few channels."""
+        yield from super().faults(c_in)
+        several = len(self.branches)
+        if self.shares is not None and len(self.shares) != several:
+            message = f"expected {several}, one for each branch, got {len(self.shares)}"
+            yield Fault(("shares",), message)
+        elif self.shares is not None and abs(sum(self.shares) - 1) > ROUNDED:
+            message = f"expected shares that come to 1, got {sum(self.shares):g}"
+            yield Fault(("shares",), message)
+        elif self.parts(c_in)[0] < 1:
+            message = f"expected at most {c_in}, one for each channel, got {several}"
+            yield Fault(("branches",), message)
+
+
+#: Shares are written to a few digits: thirds as 0.333.
+ROUNDED = 0.01
+
+
+class Shuffle(Line):
+    """Channels in groups, one of each group in turn."""
+
+    block: Literal["channel_shuffle"]
+    #: Groups in which the channels are.
+    groups: Channels
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Groups that do not divide the channels."""
+        if c_in % self.groups:
+            message = f"expected a divisor of {c_in} channels, got {self.groups}"
+            yield Fault(("groups",), message)
+
+
+class Aggregate(Line):
+    """What comes in, and what layers make of it one after the other, all in a row.
+
+    The layers are there `repeats` times, and each time what they put out is kept.
+    """
+
+    block: Literal["aggregate"]
+    layers: SomeSteps
+    repeats: Repeats = 1
+
+    @property
+    def times(self) -> Int | None:
+        """It is one line, however much is within."""
+        return None
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The layers."""
+        return {("layers",): self.layers}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"layers": change(self.layers)})
 
 
 class Residual(Line):
@@ -626,6 +601,7 @@ def _of_layers(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this l
 STEPS: dict[str, type[Line]] = {
     "conv": Conv,
     "depthwise": Depthwise,
+    "mixed_depthwise": MixedDepthwise,
     "max_pool": Pool,
     "avg_pool": Pool,
     "global_pool": GlobalPool,
@@ -641,6 +617,9 @@ STEPS: dict[str, type[Line]] = {
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
     "sum": Branches,
+    "split": Split,
+    "channel_shuffle": Shuffle,
+    "aggregate": Aggregate,
     "residual": Residual,
     "attention": Attention,
     "class_token": ClassToken,
@@ -661,6 +640,7 @@ def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
 AnyStep = (
     Annotated[Conv, Tag("Conv")]
     | Annotated[Depthwise, Tag("Depthwise")]
+    | Annotated[MixedDepthwise, Tag("MixedDepthwise")]
     | Annotated[Pool, Tag("Pool")]
     | Annotated[GlobalPool, Tag("GlobalPool")]
     | Annotated[TransposedConv, Tag("TransposedConv")]
@@ -674,6 +654,9 @@ AnyStep = (
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
+    | Annotated[Split, Tag("Split")]
+    | Annotated[Shuffle, Tag("Shuffle")]
+    | Annotated[Aggregate, Tag("Aggregate")]
     | Annotated[Residual, Tag("Residual")]
     | Annotated[Attention, Tag("Attention")]
     | Annotated[ClassToken, Tag("ClassToken")]
@@ -685,7 +668,7 @@ Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (Branches, Residual, Attention, OwnBlock):
+for _model in (Branches, Split, Aggregate, Residual, Attention, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.

@@ -35,6 +35,7 @@ from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.steps import (
     Activate,
+    Aggregate,
     Attention,
     Branches,
     ClassToken,
@@ -44,6 +45,7 @@ from effscale.spec.steps import (
     PixelUnshuffle,
     Pool,
     Residual,
+    Split,
     TransposedConv,
     Use,
 )
@@ -54,8 +56,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from effscale.errors import Place
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
@@ -185,6 +187,10 @@ class Walk:
                 return self.branches(line, here, at)
             case Residual():
                 return self.residual(line, here, at)
+            case Split():
+                return self.split(line, here, at)
+            case Aggregate():
+                return self.aggregated(line, here, at)
             case Use():
                 return self.used(line, here, at)
             case Attention():
@@ -296,6 +302,40 @@ class Walk:
             self.wrong((*at, "layers"), message)
         return out
 
+    def split(self, line: Split, here: Map, at: Place) -> Map:
+        """Branches of one size, each of a part of the channels."""
+        ends = list[Map]()
+        for k, (branch, channels) in enumerate(
+            zip(line.branches, line.parts(here.channels), strict=False)
+        ):
+            own, place = here._replace(channels=int(channels)), (*at, "branches", k)
+            if line.cascade and branch and ends and ends[-1] != own:
+                message = f"expected {own} of the branch before, to add it, gives"
+                self.wrong(place, f"{message} {ends[-1]}")
+            inside = replace(self, stated=False, unstated=own.channels)
+            end = inside.through(branch, own, place)
+            if ends and end[1:] != ends[0][1:]:
+                message = f"expected {ends[0].size}, gives {end.size}"
+                self.wrong(place, message)
+            ends.append(end)
+        return ends[0]._replace(channels=sum(end.channels for end in ends))
+
+    def aggregated(self, line: Aggregate, here: Map, at: Place) -> Map:
+        """Layers that keep the size, each time they are there."""
+        inside = replace(self, stated=False, shared=None)
+        total, last = here.channels, here
+        left = int(line.repeats)
+        while left:
+            before, heard = last, len(self.faults)
+            last = inside.through(line.layers, last, (*at, "layers"))
+            if last[1:] != here[1:]:
+                message = f"expected {here.size}, as comes in, gives {last.size}"
+                self.wrong((*at, "layers"), message)
+            alike = last == before or len(self.faults) > heard
+            times = left if alike else 1
+            total, left = total + times * last.channels, left - times
+        return here._replace(channels=total)
+
     def attention(self, line: Attention, here: Map, at: Place) -> Map:
         """Queries, and keys of as many positions as there are values."""
         inside = replace(self, stated=False, unstated=None)
@@ -324,7 +364,7 @@ class Walk:
             message = f"missing repeats, as block {line.block} has widths for {differ}"
             self.wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
-        shared = {} if of_stage else self.shared
+        shared = {} if of_stage else self.shared if line.repeats is None else None
         for index in range(1 if line.repeats is None else int(line.repeats)):
             if of_stage:
                 shared = {}  # weights are of one block

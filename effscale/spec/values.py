@@ -184,6 +184,24 @@ def one_or_each(low: int, high: int) -> Kind:
     return Kind(expected, _one_or(one, 1, 100), made)
 
 
+def odd_or_several(low: int, high: int) -> Kind:
+    """An odd whole number, or a list of some."""
+    one = odd(low, high)
+
+    def made(found: Any) -> tuple[int, ...]:  # noqa: ANN401
+        several = tuple(found) if isinstance(found, list) else (found,)
+        if any(map(_even, several)):
+            raise ValueError(found)
+        return several
+
+    def rule(value: object) -> str:
+        several = value if isinstance(value, list) else [value]
+        return "EFF202" if any(map(_even, several)) else _wrong_value(value)
+
+    expected = f"{one.expected}, or a list of some"
+    return Kind(expected, _one_or(whole(low, high), 1, 16), made, rule)
+
+
 def number_or_pair(low: float, high: float, words: str) -> Kind:
     """A number above `low`, or two, which are what `words` says."""
     one = number(low, high, above=True)
@@ -398,6 +416,15 @@ def number_or_list(value: Any) -> Any:  # noqa: ANN401
     return list(value) if isinstance(value, tuple) else value
 
 
+def _one_or_list(value: Any) -> Any:  # noqa: ANN401
+    found = number_or_list(value)
+    return found[0] if isinstance(found, list) and len(found) == 1 else found
+
+
+#: Odd kernels of parts of the channels; a file writes one alone as it is.
+Kernels = Annotated[
+    tuple[int, ...], odd_or_several(1, MAX_KERNEL), PlainSerializer(_one_or_list)
+]
 #: Channels, or a list with those of each block of a stage, the last for all after it.
 Widths = Annotated[
     Int | tuple[Int, ...],

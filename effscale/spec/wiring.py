@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from effscale.errors import Place
+    from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line, Lines
 
 T = TypeVar("T")
 

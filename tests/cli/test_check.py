@@ -168,7 +168,7 @@ def test_fix_mends_files_and_says_what_is_left(run: Run, here: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout.endswith(
         "1 error, 2 warnings in 1 of 2 files; 2 fixed\n"
-        "could be mended: 2 with --fix --unsafe-fixes, 1 with --update\n"
+        "fixable: 2 with --fix --unsafe-fixes, 1 with --update\n"
     )
     assert (here / "typo.yaml").read_text("utf-8") == SMALL
     again = run("check", "typo.yaml", "bad.yaml", "--fix")
@@ -276,5 +276,5 @@ def test_carets_stand_under_wide_letters_too(letters: str) -> None:
 def test_json_is_the_contract(run: Run, here: Path) -> None:
     assert here
     data = json.loads(run("check", "bad.yaml", "--format", "json").stdout)
-    assert list(data) == ["effscale", "command", "findings", "summary"]
+    assert list(data) == ["effscale", "schema", "command", "findings", "summary"]
     assert data["findings"][0]["path"] == "bad.yaml"

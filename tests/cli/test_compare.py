@@ -107,7 +107,7 @@ def test_two_networks_of_one_name_are_versions_unless_told(
 
 def test_json_is_the_contract(run: Run) -> None:
     data = json.loads(run("compare", "b0", "b4", "resnet50", "--format", "json").stdout)
-    assert list(data)[1:] == ["command", "spec", "rows"]
+    assert list(data)[1:] == ["schema", "command", "spec", "rows"]
     assert (data["command"], data["spec"]) == ("compare", "b0")
     b4 = data["rows"][1]
     assert list(b4)[:15] == [

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from effscale.spec.builtin import folder
+from effscale.spec.line import KEYS
 from effscale.spec.lines import OPERATORS
-from effscale.spec.steps import KEYS
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,8 +11,8 @@ from effscale.spec.steps import Branches, Conv, OwnBlock, Residual, Use
 from tests.spec.small import lines
 
 if TYPE_CHECKING:
+    from effscale.spec.line import Line
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Line
 
 
 def spec(*block: str, use: str = "{block: own}") -> Spec:

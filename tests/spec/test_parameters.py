@@ -15,8 +15,8 @@ from effscale.spec.parameters import Spot, spots, wrong
 from effscale.spec.steps import Conv, Depthwise, SqueezeExcite, Use
 
 if TYPE_CHECKING:
+    from effscale.spec.line import Lines
     from effscale.spec.models import Spec
-    from effscale.spec.steps import Lines
 
 TEXT = """\
 name: small

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from effscale.spec.line import Line
 from effscale.spec.lines import STAGES
-from effscale.spec.steps import Line
 from tests.spec.small import lines
 
 if TYPE_CHECKING:
-    from effscale.spec.steps import Lines
+    from effscale.spec.line import Lines
 
 NESTING = (
     "{block: sum, branches: [[{kernel: 1}], [], [{kernel: 3}, {block: norm}]]}",

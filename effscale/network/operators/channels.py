@@ -1,0 +1,57 @@
+"""Operators that pick out or reorder channels, and compute nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from effscale.arrays import divides, every, first
+from effscale.errors import LayerError
+from effscale.network.operators.operator import PLAIN, Operator, check_channels
+from effscale.network.shapes import Flow, Shape, only, same_channels
+
+if TYPE_CHECKING:
+    from effscale.arrays import Int
+    from effscale.network.operators.operator import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Operator):
+    """So many channels of a feature map, from one on."""
+
+    c_in: Int
+    start: Int
+    channels: Int
+
+    label = "slice"
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.channels)
+        if not every(self.start + self.channels <= self.c_in):
+            raise LayerError(f"channels: expected at most {self.c_in}, got {self}")
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.c_in, shape, path)
+        return shape._replace(channels=self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Operator):
+    """Channels in groups, one of each group in turn (Zhang et al. 2017, figure 1)."""
+
+    groups: Int
+
+    label = "channel shuffle"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        if not divides(self.groups, shape.channels):
+            wrong = (shape.channels % self.groups) != 0
+            channels, groups = first(wrong, shape.channels, self.groups)
+            message = f"expected a divisor of {channels} channels, got {groups}"
+            raise LayerError(f"{path}: {message}")
+        return shape
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN

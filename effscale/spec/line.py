@@ -1,0 +1,164 @@
+"""The base of all lines of a network: their keys, and what those mean that it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from effscale.arrays import Int, strided, valid
+from effscale.errors import Fault
+from effscale.spec.values import (
+    MergingName,
+    Model,
+    Name,
+    Padding,
+    Reads,
+    Window,
+    pair,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from effscale.errors import Place
+
+    Lines: TypeAlias = tuple["Line", ...]
+    #: Makes other lines of some that follow each other.
+    Change: TypeAlias = Callable[[Lines], Lines]
+
+SQUARE = (1, 1)
+
+#: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
+KEYS = (
+    *(
+        "name",
+        "reads",
+        "merge",
+        "block",
+        "cell",
+        "kind",
+        "to",
+        "scale",
+        "kernel",
+        "kernels",
+        "stride",
+    ),
+    *("factor", "like", "mode"),
+    *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
+    *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
+    *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query"),
+    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
+    *("tokens", "shares", "cascade", "branches", "layers", "shortcut", "projection"),
+)
+
+
+def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
+    """The keys of a line as files have them; a block's parameters follow its name."""
+    known = [key for key in KEYS if key in line.model_fields]
+    at = known.index("block") + 1
+    own = [key for key in keys if key not in known]
+    return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
+
+
+class Line(Model):
+    """A line of a network: what it is made of, by the name of its `block`.
+
+    Lines have different keys; what those mean that a line lacks is said here alone.
+    """
+
+    block: str
+    #: Whether it makes one position of a map of any size.
+    whole: ClassVar[bool] = False
+    #: What it is called in reports, and by lines that read it.
+    name: Name | None = None
+    #: Lines whose maps it takes; left out, the one before it.
+    reads: Reads = ()
+    #: How several maps become one.
+    merge: MergingName = "concat"
+
+    @property
+    def times(self) -> Int | None:
+        """Blocks in a row; None where it is one at any depth."""
+        found: Int | None = getattr(self, "repeats", None)
+        return found
+
+    @property
+    def sides(self) -> Window | None:
+        """Rows and columns of its kernel, if it has one."""
+        found: Window | None = pair(getattr(self, "kernel", None))
+        return found
+
+    @property
+    def window(self) -> tuple[Window, Window, Padding]:
+        """Rows and columns seen, stride, padding: by which a feature map shrinks."""
+        rows, columns = self.sides or SQUARE
+        step = getattr(self, "dilation", 1)
+        seen = step * (rows - 1) + 1, step * (columns - 1) + 1
+        return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+
+    def side_after(self, side: Int, axis: int) -> Int:
+        """Positions that it makes of so many, down (0) or across (1)."""
+        kernel, stride, padding = self.window
+        same = padding == "same"
+        found: Int = (
+            strided(side, stride[axis])
+            if same
+            else valid(side, kernel[axis], stride[axis])
+        )
+        return found * self.grows[axis]
+
+    def side_before(self, side: int, axis: int) -> int:
+        """The least that it makes so many of."""
+        kernel, stride, padding = self.window
+        more = stride if padding == "same" else kernel
+        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
+
+    @property
+    def grows(self) -> Window:
+        """By what it multiplies rows and columns, strides aside."""
+        return SQUARE
+
+    @property
+    def likened(self) -> str | None:
+        """The line whose map's size it takes, if another's."""
+        found: str | None = getattr(self, "like", None)
+        return found
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The lines within it, by place: side by side, each on what it takes in."""
+        return {}
+
+    def over_chains(self, change: Change) -> Line:
+        """The same with what `change` makes of each of its chains."""
+        del change
+        return self
+
+    def c_out(self, c_in: Int) -> Int:
+        """Channels that it puts out where so many come in."""
+        return c_in
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """What its own numbers are wrong about, at places relative to the line."""
+        del c_in
+        kernel = self.sides or SQUARE
+        even = any(side % 2 == 0 for side in kernel)
+        if even and self.window[2] != "valid":
+            found = "×".join(map(str, kernel))
+            message = f"expected odd sides, or padding: valid, got {found}"
+            yield Fault(("kernel",), message, "EFF202")
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """What a file need not say is not written."""
+        values, written = type(self).model_fields, serialize(self)
+        unsaid = [
+            name
+            for name in values
+            if name != "block" and getattr(self, name) == values[name].default
+        ]
+        stated = [name for name in written if name not in unsaid]
+        return {name: written[name] for name in in_order(type(self), stated)}
