@@ -54,6 +54,7 @@ bench: $(INSTALLED) ## ratios, each measured side by side in one run
 	$(BIN)/python benchmarks/counters.py
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/fusion.py
+	$(BIN)/python benchmarks/latency.py
 
 wheel: $(INSTALLED) ## build dist/*.whl
 	$(BIN)/python -m build --wheel

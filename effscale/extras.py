@@ -15,11 +15,20 @@ EXTRAS = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "plot": ("matplotlib",),
     "report": ("jinja2", "matplotlib"),
+    "train": ("kornia",),
+    "ray": ("ray",),
+    "dask": ("distributed",),
+    "slurm": ("distributed", "dask_jobqueue"),
 }
 #: What any installation has, unless it was made without, by their names.
 PLAIN = ("torch", "fvcore", "numpy", "rich")
 #: Whether texts can be laid out and coloured by it.
 RICH = find_spec("rich") is not None
+
+
+def installed() -> list[str]:
+    """The extras whose libraries are all there."""
+    return [name for name, each in EXTRAS.items() if all(map(find_spec, each))]
 
 
 def missing(error: ModuleNotFoundError) -> str:

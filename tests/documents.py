@@ -65,7 +65,7 @@ def with_tables(text: str) -> str:
 
 
 def _rules() -> str:
-    head = "| rule | | finds | mended by |\n|---|---|---|---|\n"
+    head = "| rule | | finds | fixed by |\n|---|---|---|---|\n"
     option = {"safe": "`--fix`", "unsafe": "`--unsafe-fixes`", "update": "`--update`"}
     return head + "".join(
         f"| {rule.code} | {rule.name} | {rule.what} "

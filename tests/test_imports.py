@@ -58,6 +58,7 @@ REASONS = {
     "report.plain": "for where rich, by which the other lays out, is not installed",
     "spec.heads": "what keys of attention ask of each other, beside all other steps",
     "spec.meanings": "a glossary, without the schema that says it",
+    "spec.ultralytics": "another language of files",
     "study.ray_engine": "imports what only effscale[ray] has",
     "study.task": "sent by value to where there is no effscale",
     "train.transfer": "what a training may begin with, and what of it then stays",

@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING
 
-from effscale.version import VERSION
+from effscale.version import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def explained(rule: Rule) -> str:
         textwrap.fill(rule.why, WIDTH),
         f"Instead of\n\n{textwrap.indent(rule.bad, '    ')}",
         f"write\n\n{textwrap.indent(rule.good, '    ')}",
-        f"Mended: {mended}",
+        f"Fixed by: {mended}",
     ]
     return "\n\n".join(paragraphs)
 
@@ -47,7 +47,7 @@ def listed(rules: Sequence[Rule]) -> str:
 
 def markdown(rules: Sequence[Rule]) -> str:
     """A table of them, as README has it."""
-    head = ["| rule | | severity | mended by | finds |", "|---|---|---|---|---|"]
+    head = ["| rule | | severity | fixed by | finds |", "|---|---|---|---|---|"]
     options = {name: each.rpartition("check ")[2] for name, each in _MENDED.items()}
     lines = head + [
         f"| {rule.code} | {rule.name} | {rule.severity} "
@@ -63,5 +63,5 @@ def as_json(rules: Sequence[Rule]) -> str:
         {**{name: getattr(rule, name) for name in names}, "fix": rule.applies}
         for rule in rules
     ]
-    data = {"effscale": VERSION, "command": "rule", "rules": rows}
+    data = {**STAMP, "command": "rule", "rules": rows}
     return json.dumps(data, indent=2, ensure_ascii=False)

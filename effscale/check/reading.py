@@ -55,7 +55,7 @@ RULES = (
         "EFF002",
         "not-utf8",
         "error",
-        "The file is no UTF-8 text.",
+        "The file is not UTF-8 text.",
         "YAML files are read as UTF-8 everywhere, whatever the system's own encoding. "
         "Save the file as UTF-8; an image or an archive is no spec.",
         "name: caf\\xe9",
@@ -67,7 +67,7 @@ RULES = (
         "not-yaml",
         "error",
         "The text breaks YAML's own rules.",
-        "The rest of the file cannot be read before this is mended, so it may hide "
+        "The rest of the file cannot be read before this is fixed, so it may hide "
         "more. Tabs that indent, and a bracket that is never closed, are the usual "
         "causes; what is at fault often stands a line above.",
         "stem: {kernel: 3, stride: 2",
@@ -127,9 +127,9 @@ RULES = (
         "EFF102",
         "unknown-key",
         "error",
-        "A key is none that the language knows there.",
+        "A key is not one of the language's at that place.",
         "An unknown key would be ignored in silence, and the network would be another "
-        "than the file says. One that is close to just one known key is mended.",
+        "than the file says. One that is close to just one known key is fixed.",
         "{kernal: 3, stride: 1}",
         "{kernel: 3, stride: 1}",
         applies="safe",
@@ -158,9 +158,9 @@ RULES = (
         "EFF105",
         "unknown-word",
         "error",
-        "A word is none of those that are possible there.",
+        "A word is not one of those that are possible at that place.",
         "The words are those of the papers and of torch. One that is close to just one "
-        "of them is mended, if asked to: it decides what the network is.",
+        "of them is fixed, if asked to: it decides what the network is.",
         "activation: silou",
         "activation: silu",
         applies="unsafe",
@@ -169,7 +169,7 @@ RULES = (
         "EFF106",
         "key-no-name",
         "error",
-        "A key is no word, or no name where a name is asked for.",
+        "A key is not a word, or not a name where a name is expected.",
         "Keys are looked up by name. A variant's name becomes part of `my.yaml@name`.",
         "variants: {1.5: {resolution: 240}}",
         "variants: {x1.5: {resolution: 240}}",
@@ -224,7 +224,7 @@ RULES = (
         "EFF208",
         "lines-misfit",
         "error",
-        "Lines of the network do not fit each other, or a line its own numbers.",
+        "Lines are incompatible: in channels, groups, sizes or their own numbers.",
         "Branches that are summed have one width, groups divide the channels, a cell "
         "reads states that are there. The message says what is expected, and of what.",
         "{kernel: 3, channels: 32, groups: 5}",
@@ -244,7 +244,7 @@ RULES = (
         "EFF401",
         "unknown-backbone",
         "error",
-        "The backbone cannot be had, or has no relative of that name.",
+        "The backbone cannot be found, or has no variant of that name.",
         "`backbone:` names a built-in baseline, or a classifier's file beside this "
         "one, and brings its stem and stages. Its variants are named in "
         "`scaling.backbones`, in the order of φ.",
@@ -255,7 +255,7 @@ RULES = (
         "EFF402",
         "no-such-tap",
         "error",
-        "A level of the neck is of no stage that the backbone has.",
+        "A level of the neck has no backbone stage with that stride.",
         "Level l is 1/2^l of the image. The lowest ones are stages of that stride, the "
         "last of each unless `taps:` names others; higher ones are pooled from the "
         "last.",
@@ -266,7 +266,7 @@ RULES = (
         "EFF403",
         "levels-misfit",
         "error",
-        "A node is of a level that the neck has not, or a wiring needs other levels.",
+        "A node's level is not one of the neck's, or a wiring needs other levels.",
         "A neck puts out a map for each of its levels, and its nodes are of these. "
         "NAS-FPN is wired for five levels.",
         "neck: {levels: [3, 6], wiring: nas_fpn}",

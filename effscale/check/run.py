@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from effscale.check import ignores
+from effscale.check import ignores, reading
 from effscale.check.catalogue import FINDERS, RULES, applies_to, help_on, severity
 from effscale.check.cost import DIFFERS
 from effscale.check.rule import Applies
 from effscale.check.source import Source
 from effscale.errors import SpecError
+from effscale.spec.loading import FOREIGN
 from effscale.spec.nodes import label, read_bytes
-from effscale.version import VERSION
+from effscale.version import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,8 +31,12 @@ VERIFIED = {DIFFERS.code}
 
 
 def check(source: Source, enabled: Collection[str] = frozenset(RULES)) -> list[Fault]:
-    """Everything that the `enabled` rules find in a file, in its order."""
-    found = (each for finder in FINDERS for each in finder.findings(source))
+    """Everything that the `enabled` rules find in a file, in its order.
+
+    A model of ultralytics is of another language: whether it can be read is all.
+    """
+    finders = [reading] if FOREIGN.search(source.text) else FINDERS
+    found = (each for finder in finders for each in finder.findings(source))
     looked_for = sorted(each for each in found if each.code in enabled)
     left = ignores.applied(source, looked_for, RULES, {*enabled} - VERIFIED)
     return sorted(each for each in left if each.code in enabled)
@@ -84,7 +89,7 @@ class Outcome:
         """As plain data: the JSON of `check`."""
         counts, fixable = self.severities, self.fixable
         return {
-            "effscale": VERSION,
+            **STAMP,
             "command": "check",
             "findings": [_row(finding) for finding in self.findings],
             "summary": {
@@ -114,7 +119,7 @@ SUFFIXES = (".yaml", ".yml")
 #: What a file is called that says it is a spec.
 SPEC_SUFFIXES = tuple(f".effscale{suffix}" for suffix in SUFFIXES)
 #: Folders that hold what others wrote, beside those that are hidden.
-FOREIGN = {"node_modules", "site-packages", "venv", "__pycache__"}
+OTHERS = {"node_modules", "site-packages", "venv", "__pycache__"}
 #: What a spec has at its first level. One of the first kind and another are no chance:
 #: other tools have stages of a build, or a backbone and a head.
 _TELLING = {b"stem", b"stages", b"neck"}
@@ -148,7 +153,7 @@ def below(folder: str | Path) -> Iterator[str]:
     """Every YAML file in `folder` and the folders in it, sorted; hidden ones not."""
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(
-            name for name in folders if name[0] != "." and name not in FOREIGN
+            name for name in folders if name[0] != "." and name not in OTHERS
         )
         for name in sorted(names):
             if name.endswith(SUFFIXES) and name[0] != ".":

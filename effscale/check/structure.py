@@ -27,7 +27,7 @@ CHANNELS = Rule(
     "EFF201",
     "channel-multiple",
     "warning",
-    "Channels are no multiple of the spec's channel_divisor.",
+    "Channels are not a multiple of the spec's channel_divisor.",
     "Kernels for GPUs and phones work on channels by the eight; a width in between "
     "costs what the next multiple does, and scaling would round it away. "
     "--unsafe-fixes takes the nearest multiple. A network that is meant so "
@@ -52,7 +52,7 @@ STRIDE = Rule(
     "EFF206",
     "resolution-multiple",
     "warning",
-    "An image side is no multiple of the network's total stride.",
+    "An image side is not a multiple of the network's total stride.",
     "A stride on an odd side rounds up, so the last feature maps cost as much as those "
     "of the next multiple (effscale scale --sweep resolution=… shows the steps). What "
     "is `published:`, and still as it is `expected:`, is a matter of record and left "
@@ -89,7 +89,7 @@ MULTIPLE = Rule(
     "EFF406",
     "level-multiple",
     "warning",
-    "An image side is no multiple of the highest level's stride.",
+    "An image side is not a multiple of the highest level's stride.",
     "Maps are halved from level to level and brought back to twice their size; where a "
     "side was odd, the two no longer lie over each other. Five levels from P3 ask for "
     "multiples of 128. What is `published:`, and still as it is `expected:`, is a "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from effscale.errors import EffscaleError, refusal
-from effscale.extras import missing
+from effscale.extras import EXTRAS, installed, missing
 from effscale.markup import lines
 from effscale.version import VERSION
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     *("scale", "grid", "fit", "profile", "compare", "report", "explore"),
     *("import", "export", "weights", "train", "study"),
-    *("check", "rule", "schema", "specs"),
+    *("calibrate", "check", "rule", "schema", "specs"),
 )
 
 FAULT, INTERRUPTED = 3, 130
@@ -182,6 +182,11 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 
     engines = ", ".join(map(found, ("torch", "fvcore")))
     click.echo(f"effscale {VERSION} ({engines}; MACs of convolution and linear)")
+    has = installed()
+    lacks = [name for name in EXTRAS if name not in has]
+    click.echo(f"extras installed: {', '.join(has) or 'none'}", nl=not lacks)
+    if lacks:
+        click.echo(f"; not installed: {', '.join(lacks)}")
     ctx.exit()
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from effscale.cli.limits import Limits
     from effscale.cli.options import F
+    from effscale.cost.latency_model import Device
     from effscale.importing.factory import Factory
     from effscale.limit import Figure
     from effscale.search.asked import Asked, Bounds
@@ -42,6 +43,14 @@ def hold(text: str) -> frozenset[str]:
     if not set(found) <= set(HELD):
         raise ValueError(f"{', '.join(HELD)}, or several with commas")
     return frozenset(found)
+
+
+def references(text: str) -> list[str]:
+    """`b0,mobilenetv3-large,my.yaml`: several specs."""
+    found = [each.strip() for each in text.split(",")]
+    if not all(found):
+        raise ValueError("specs with commas between them")
+    return list(dict.fromkeys(found))
 
 
 def share(text: str) -> float:
@@ -100,6 +109,12 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
     help="Exit 1 unless the nearest is as close as this to the cost to meet: 5%.",
 )
 @titled("Search")
+@click.option(
+    "--from",
+    "baselines",
+    type=Parsed("SPEC,SPEC[,SPEC…]", references),
+    help="Baselines to search instead of SPEC, side by side: the best of each.",
+)
 @click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
 @options.strategy_option("The ray to search, as in effscale scale.")
 @click.option(
@@ -135,6 +150,7 @@ def command(  # noqa: PLR0913 - options
     wanted: Limits,
     most: Figure | None,
     within: float | None,
+    baselines: list[str] | None,
     free: bool,
     strategy: list[str],
     bounds: Bounds,
@@ -159,13 +175,14 @@ def command(  # noqa: PLR0913 - options
       effscale fit --macs '<= 1G' --resolution 192x320 --hold resolution
       effscale fit --macs 1.5G --free --params '<= 8M' --activations '<= 20M'
       effscale fit --macs 0.4G,0.7G,1G,1.8G,4.4G,10G,19G,37G
+      effscale fit --macs '<= 400M' --from b0,mobilenetv3-large,tinynet-a
       effscale fit --macs 600M --output small.yaml
       effscale fit --macs '<= 0.4G,<= 0.8G,<= 1.6G' --output family.yaml
 
     An --output file named .yaml gets the best network as a spec of its own; of several
     costs, the baseline with all of them as variants, each held to its limits.
     """
-    asked = wanted.asked(most, within)
+    asked = wanted.asked(most, within, predicts=free)
     if code is not None:
         _code(code, asked, strategy, request)
         return
@@ -179,9 +196,19 @@ def command(  # noqa: PLR0913 - options
         or (free and (len(asked) > 1 or strategy != ["compound"]))
     ):
         raise click.UsageError("--free and --strategy take one ray and one cost")
+    if baselines is not None:
+        if len(asked) > 1 or as_spec:
+            raise click.UsageError("--from takes one cost, and writes no spec")
+        found = [request.read(each) for each in baselines]
+        _side_by_side(found, asked[0], bounds, "" if free else strategy[0], request)
+        return
     baseline = request.read(spec)
     if free:
         answers, searched, left = _off_ray(baseline, asked[0], bounds, request)
+    elif wanted.latency:
+        answers, searched, left = _timed(
+            baseline, asked, bounds, strategy[0], wanted.runs_on, request
+        )
     else:
         answers, searched, left = _on_ray(baseline, asked, bounds, strategy[0])
     networks = [each for answer in answers for each in report.shown(answer, answers)]
@@ -195,6 +222,7 @@ def command(  # noqa: PLR0913 - options
         measured=measured,
         units=request.units,
         top=top,
+        latency=_measured(answers[0], wanted) if free and wanted.latency else None,
     )
     request.deliver(shown, to_file=not as_spec)
     elsewhere = "" if free else growth_of(baseline).elsewhere
@@ -234,6 +262,40 @@ def _code(
         )
 
 
+def _side_by_side(
+    baselines: Sequence[Spec],
+    asked: Asked,
+    bounds: Bounds,
+    strategy: str,
+    request: Request,
+) -> None:
+    """The best network of each baseline, off the ray unless there is a strategy.
+
+    Raises:
+        UnreachableError: if none of them has one.
+    """
+    from effscale.report import fit as report
+
+    answers = []
+    for each in baselines:
+        found = (
+            _on_ray(each, [asked], bounds, strategy)
+            if strategy
+            else _off_ray(each, asked, bounds, request)
+        )
+        answers += found[0]
+    networks = [(e.found or e.misses)[:1] for e in answers]
+    specs = [each.variant.spec for found in networks for each in found]
+    measured = request.measured(specs)
+    shown = report.side_by_side(
+        baselines, answers, measured=measured, units=request.units
+    )
+    request.deliver(shown)
+    if all(each.best is None for each in answers):
+        _within(answers, "")
+    request.prove(specs, measured)
+
+
 def _on_ray(
     baseline: Spec, asked: Sequence[Asked], bounds: Bounds, strategy: str
 ) -> tuple[list[Answer], str, LeftOut]:
@@ -246,6 +308,41 @@ def _on_ray(
     if bounds.hold:
         text += f"; {', '.join(sorted(bounds.hold))} held"
     return answers, text, path.left
+
+
+def _timed(  # noqa: PLR0913, PLR0917 - what to search, and what to run it on
+    baseline: Spec,
+    asked: Sequence[Asked],
+    bounds: Bounds,
+    strategy: str,
+    device: Device,
+    request: Request,
+) -> tuple[list[Answer], str, LeftOut]:
+    """The networks of a ray within a limit of latency, some of them measured."""
+    if len(asked) > 1:
+        raise click.UsageError("--latency is for one cost")
+    measured_so_far: list[str] = []
+    with Bar(1, quiet=request.quiet, still=True) as bar:
+        from effscale.module.calibrate import measured
+        from effscale.search.measured import timed_ray
+
+        def timed(spec: Spec) -> float:
+            bar.advance(0, f"timing {spec.name}")
+            measured_so_far.append(spec.name)
+            return measured(spec, device)
+
+        path, answer = timed_ray(baseline, asked[0], bounds, strategy, timed)
+    text = f"{len(path.phi):,} networks of {strategy}, {len(measured_so_far)} measured"
+    return [answer], f"{text}, on {device.said()}", path.left
+
+
+def _measured(answer: Answer, wanted: Limits) -> float | None:
+    """Seconds that the best network takes on the device, which was predicted so far."""
+    if answer.best is None:
+        return None
+    from effscale.module.calibrate import measured
+
+    return measured(answer.best.variant.spec, wanted.runs_on)
 
 
 def _off_ray(

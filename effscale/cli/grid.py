@@ -202,7 +202,7 @@ def command(  # noqa: PLR0913 - options
         constraint=constraint if growth.meets_budget else None,
         phis=tuple(phi),
         limits=wanted.of_candidates(),
-        running=wanted.running,
+        running=wanted.running(),
     )
     answer = _searched(baseline, asked, request)
     order = sort or ("tracking" if len(phi) > 1 else "deviation")

@@ -67,11 +67,11 @@ def command(  # noqa: PLR0913 - options
     """Write a network of other code as a spec, and prove that it is the same.
 
     MODULE:CALLABLE is imported, from the current folder as well, and called (timm:NAME
-    is a model of timm); a .pt2 file of torch.export is loaded; a .yaml file of pycls is
-    read. A module is traced once, without computing. Its operators become lines, some
-    of them the blocks that papers name (mbconv, bottleneck, dense), others blocks of
-    the file's own; equal ones in a row are one line with repeats. What no spec says is
-    refused by its place.
+    is a model of timm); a .pt2 file of torch.export is loaded; a .yaml file of pycls or
+    ultralytics (yolov8.yaml@s) is read. A module is traced once, without computing. Its
+    operators become lines, some of them the blocks that papers name (mbconv,
+    bottleneck, dense), others blocks of the file's own; equal ones in a row are one
+    line with repeats. What no spec says is refused by its place.
 
     The spec is proved before it is written: params, MACs and activations are those of
     the module to the last integer, by count and by both engines, and with the module's
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - options
     from effscale.module import any_module
     from effscale.report import importing
 
-    if module.endswith((".yaml", ".yml")):
+    if module.partition("@")[0].endswith((".yaml", ".yml")):
         options.refuse(
             {"--arg": arguments, "--input": inputs}, "is for code, not a file"
         )

@@ -184,6 +184,23 @@ def by_part(answer: Report, spec: Spec, timed: Timed, request: Request) -> Repor
     return _with_parts(answer, found, parts, timed, request)
 
 
+def beside_predicted(answer: Report, spec: Spec, timed: Timed) -> Report:
+    """The answer with what a calibration predicts of each part, beside what was timed.
+
+    Raises:
+        MeasureError: if the device is not calibrated for the way it was timed.
+    """
+    from effscale.cost.latency_model import Device, load
+    from effscale.report.latency import predicted
+
+    settings = timed.settings()
+    devices = [
+        Device(s.device, s.threads, s.batch, s.dtype, s.channels_last, s.compiled)
+        for s in settings
+    ]
+    return predicted(answer, [load(each) for each in devices], spec)
+
+
 def of_module(
     answer: Report, counted: Counted, timed: Timed, request: Request
 ) -> Report:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import STORED_BYTES
+from effscale.choices import ELEMENT_BYTES, STORED_BYTES
 from effscale.cli.options import every
 from effscale.cli.types import Parsed
 
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
     from effscale.cli.options import F
     from effscale.cost.figures import Running
+    from effscale.cost.latency_model import Device
     from effscale.limit import Figure, Limit
     from effscale.search.asked import Asked
+
+
+def device(text: str) -> str:
+    """`cuda:1`: a kind of device, and its number."""
+    if not re.fullmatch(r"(cpu|mps|xpu|cuda)(:\d{1,3})?", text):
+        raise ValueError("cpu, cuda, cuda:N, mps or xpu")
+    return text
 
 
 def _parsed(figure: Figure, *, several: bool = False) -> Parsed:
@@ -38,8 +47,49 @@ def limit_option(
     return click.option(f"--{figure.replace('_', '-')}", type=kind, help=what)
 
 
-def limit_options(macs: str, *, several: bool = False) -> Callable[[F], F]:
-    """Limits of everything that is counted; `macs` is the help of --macs."""
+device_options = (
+    click.option(
+        "--device",
+        type=Parsed("cpu|cuda[:N]|mps|xpu", device),
+        default="cpu",
+        help="What to run on, for latency.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        default=1,
+        help="Threads of the CPU, for latency.",
+    ),
+    click.option(
+        "--channels-last",
+        is_flag=True,
+        help="Feature maps stored channel by channel last, for latency.",
+    ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="Run by torch.compile, for latency.",
+    ),
+)
+
+
+def limit_options(
+    macs: str, *, several: bool = False, latency: bool = True
+) -> Callable[[F], F]:
+    """Limits of everything that is counted, and of `latency` where something runs.
+
+    `macs` is the help of --macs.
+    """
+    of_latency = (
+        limit_option(
+            "latency",
+            "The same of the time that it takes on this device: '<= 20ms'; measured on "
+            "a ray, elsewhere predicted as effscale calibrate has learned.",
+        ),
+        *device_options,
+    )
+    more = " and latency" if latency else ""
     return every(
         limit_option("macs", macs, several=several),
         limit_option("params", "The same of parameters: '<= 8M'."),
@@ -58,14 +108,15 @@ def limit_options(macs: str, *, several: bool = False) -> Callable[[F], F]:
             "--batch",
             type=click.IntRange(1, 2**16),
             default=1,
-            help="Images at once, for memory.",
+            help=f"Images at once, for memory{more}.",
         ),
         click.option(
             "--dtype",
             type=click.Choice([*STORED_BYTES]),
             default="float32",
-            help="What weights and feature maps are stored as, for memory.",
+            help=f"What weights and feature maps are stored as, for memory{more}.",
         ),
+        *(of_latency if latency else ()),
         title="Budget",
     )
 
@@ -81,19 +132,47 @@ class Limits:
     training_memory: list[Limit] | None
     batch: int
     dtype: str
+    latency: list[Limit] | None = None
+    device: str = "cpu"
+    threads: int = 1
+    channels_last: bool = False
+    compiled: bool = False
 
     @property
     def beside_macs(self) -> list[Limit]:
         """Those of other figures."""
-        names = (self.params, self.activations, self.memory, self.training_memory)
+        memory = self.memory, self.training_memory
+        names = (self.params, self.activations, *memory, self.latency)
         return [each for given in names for each in given or ()]
 
     @property
-    def running(self) -> Running:
-        """How what is limited is to run."""
+    def runs_on(self) -> Device:
+        """The device that latency is of, and how it runs there.
+
+        Raises:
+            click.UsageError: for a type of element that nothing here runs.
+        """
+        from effscale.cost.latency_model import Device
+
+        if self.dtype not in ELEMENT_BYTES:
+            raise click.UsageError(f"--latency: nothing is run in {self.dtype} here")
+        way = self.channels_last, self.compiled
+        return Device(self.device, self.threads, self.batch, self.dtype, *way)
+
+    def running(self, *, predicts: bool = True) -> Running:
+        """How what is limited is to run; with what predicts latency, if that is.
+
+        Raises:
+            MeasureError: if latency is to be predicted, and the device not calibrated.
+        """
         from effscale.cost.figures import Running
 
-        return Running(self.batch, self.dtype)
+        model = None
+        if self.latency and predicts:
+            from effscale.cost.latency_model import load
+
+            model = load(self.runs_on)
+        return Running(self.batch, self.dtype, model)
 
     def of_candidates(self) -> tuple[Limit, ...]:
         """All limits, of candidates that other things choose among.
@@ -108,14 +187,16 @@ class Limits:
                 raise click.UsageError(f"--{name} is a limit here, as in '<= …'")
         return found
 
-    def asked(self, most: Figure | None, within: float | None) -> list[Asked]:
+    def asked(
+        self, most: Figure | None, within: float | None, *, predicts: bool = True
+    ) -> list[Asked]:
         """What each of the limits of MACs asks for, the others beside it.
 
         Raises:
             click.UsageError: unless they are one target, or something is limited from
                 above.
         """
-        running = self.running
+        running = self.running(predicts=predicts)
         every: list[list[Limit]] = [[each] for each in self.macs or ()] or [[]]
         return [
             replace(_asked([*macs, *self.beside_macs], most, within), running=running)

@@ -93,8 +93,8 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
         "engine",
         type=click.Choice(["fvcore", "torch", "none"]),
         default=default,
-        help="Build the network and check the count: fvcore runs it once, torch counts "
-        "without memory, none leaves torch alone.",
+        help="Check the count on the built network: fvcore runs it once; torch counts "
+        "on the meta device, which needs no memory; none does not import torch.",
     )
     return under(NETWORK, option)
 
@@ -138,8 +138,8 @@ output_options = every(
     click.option(
         "--output",
         type=Target(),
-        help="Write to this file, whole or not at all; its suffix (.json, .csv, "
-        ".md) chooses the format.",
+        help="Write to this file, atomically: no part of it is left behind. Its suffix "
+        "(.json, .csv, .md) chooses the format.",
     ),
     force_option,
     units_option,

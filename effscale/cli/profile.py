@@ -219,6 +219,11 @@ def _given(option: str) -> bool:
     f"below are bound by memory.  [default: {BALANCE}, a V100's in float32]",
 )
 @latency.timing_options
+@click.option(
+    "--predict",
+    is_flag=True,
+    help="With --latency: what effscale calibrate has learned predicts of each part.",
+)
 @options.plot_option("the cost by part and the feature maps")
 @options.output_options
 @options.verbosity
@@ -231,6 +236,7 @@ def command(  # noqa: PLR0913 - options
     module: Module | None,
     memory: Memory | None,
     timed: Timed | None,
+    predict: bool,
     request: Request,
 ) -> None:
     """Show where the cost of SPEC is.
@@ -273,6 +279,10 @@ def command(  # noqa: PLR0913 - options
         report = memory.shown(report, network)
     if timed is not None:
         report = latency.by_part(report, network, timed, request)
+    if predict:
+        if timed is None:
+            raise click.UsageError("--predict goes with --latency")
+        report = latency.beside_predicted(report, network, timed)
     image = b""
     if request.picture:
         from effscale.report import plots

@@ -108,10 +108,10 @@ def _where(text: str) -> Place:
 objective_option = click.option(
     "--objective",
     type=Parsed("EXPRESSION", parsed),
-    help="What is best: of accuracy, macs, params, activations, ratio, alpha, beta, "
-    "gamma, height, width, seconds, peak_memory in bytes, and any number that the "
-    "command writes to {out}, such as latency, by + - * / ** and log, exp, sqrt, min, "
-    "max, abs.  "
+    help="Expression to maximise. Names: accuracy, macs, params, activations, ratio, "
+    "alpha, beta, gamma, height and width (of the image), seconds, peak_memory in "
+    "bytes, and any number that the command writes to {out}. Operators: + - * / **, "
+    "log, exp, sqrt, min, max, abs.  "
     f"[default: {PAPER}]",
 )
 

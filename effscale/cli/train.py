@@ -183,7 +183,7 @@ class Part:
     type=click.IntRange(1, 10**6),
     metavar="N",
     default=20,
-    help="How often each image is learnt from.",
+    help="Passes over the training images.",
 )
 @click.option(
     "--until",
@@ -197,7 +197,7 @@ class Part:
     type=click.IntRange(2, 2**20),
     metavar="N",
     default=64,
-    help="Images a step.",
+    help="Batch size.",
 )
 @click.option(
     "--lr",
@@ -213,7 +213,7 @@ class Part:
     help="sgd with Nesterov momentum 0.9; rmsprop as EfficientNet was trained; adamw "
     "with weight decay 0.05.",
 )
-@options.seed_option("Of the weights to begin with, and of all that is drawn later.")
+@options.seed_option("Seed of the initial weights, of shuffling and of augmentation.")
 @click.option(
     "--augment",
     type=AUGMENT,

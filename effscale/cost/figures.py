@@ -9,6 +9,7 @@ from effscale.cost.count import Cost, count
 from effscale.cost.memory import at_once
 
 if TYPE_CHECKING:
+    from effscale.cost.latency_model import Model
     from effscale.limit import Figure
     from effscale.spec.models import Spec
 
@@ -19,6 +20,7 @@ class Running:
 
     batch: int = 1
     dtype: str = "float32"  #: a key of `STORED_BYTES`
+    model: Model | None = None  #: what predicts latency, where it is predicted
 
     def figure(self, name: Figure, spec: Spec, cost: Cost | None = None) -> Any:  # noqa: ANN401
         """The figure of that name; `cost` is what `spec` costs, where it is known.
@@ -27,7 +29,9 @@ class Running:
             ValueError: for what is measured and cannot be counted.
         """
         if name == "latency":
-            raise ValueError(f"{name} is measured")
+            if self.model is None:
+                raise ValueError("latency is measured, and nothing predicts it")
+            return self.model.latency(spec)
         if name in {"memory", "training_memory"}:
             training = name == "training_memory"
             return at_once(spec, self.batch, self.dtype, training=training)

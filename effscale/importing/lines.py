@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import multiple, share, whole_share
-from effscale.importing.operators import Node, cannot
+from effscale.importing.operators import Enlarge, Node, Times, cannot
 from effscale.importing.tree import Fork
-from effscale.network.operators.convolution import Conv
-from effscale.network.operators.elementwise import Act, Dropout
-from effscale.network.operators.norm import BatchNorm, LayerNorm
+from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.elementwise import Act, Dropout, Flatten
+from effscale.network.operators.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerScale,
+)
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec import steps
 from effscale.spec.models import Squeeze
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from effscale.importing.tree import Chain
+    from effscale.network.operators.operator import Operator
     from effscale.spec.line import Line
     from effscale.spec.values import Activation, SamePadding
 
@@ -64,23 +72,42 @@ def common(chain: Chain) -> Common:
         match node.what:
             case Act(kind=kind) if kind not in _GATES:
                 acts[kind] += 1
-            case BatchNorm() | LayerNorm():
-                norms[norm_of(node.what)] += 1
+            case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
+                norms.update(norms_of(node.what))
             case _:
                 pass
     most = [act for act, _ in acts.most_common(1)] or ["none"]
-    norm = [each for each, _ in norms.most_common(1)] or [Norm()]
+    norm = [each for each, _ in norms.most_common(1)] or [Norm(kind="none")]
     found = Common(most[0], norm[0], Squeeze(), padding)
-    return replace(found, squeeze=_squeezing(gates(chain), found, alone=len(acts) == 1))
+    squeeze = _squeezing(gates(chain), found, alone=len(acts) == 1)
+    return replace(found, squeeze=squeeze)
 
 
 _GATES = ("sigmoid", "hard_sigmoid")
 
 
-def norm_of(what: BatchNorm | LayerNorm) -> Norm:
-    if isinstance(what, LayerNorm):
-        return Norm(kind="layer", eps=what.eps)
-    return Norm(eps=what.eps, momentum=float(f"{what.momentum:.6g}"))
+def norms_of(what: Operator) -> list[Norm]:
+    """The norms of a file that are this one."""
+    match what:
+        case BatchNorm():
+            return [Norm(eps=what.eps, momentum=what.momentum)]
+        case LayerNorm():
+            return [Norm(kind="layer", eps=what.eps)]
+        case InstanceNorm():
+            return [Norm(kind="instance", eps=what.eps)]
+        case GroupNorm():
+            width = int(what.channels) // int(what.groups)
+            by_number = Norm(kind="group", eps=what.eps, groups=what.groups)
+            by_width = Norm(kind="group", eps=what.eps, group_width=width)
+            return [by_number] if what.groups == 1 else [by_number, by_width]
+        case _:
+            return []
+
+
+def _own_norm(what: Operator, style: Common) -> Norm | None:
+    """The norm of a line; None where it is the network's."""
+    known = norms_of(what)
+    return None if style.norm in known else known[0]
 
 
 def _nodes(chain: Chain) -> Iterator[Node]:
@@ -115,12 +142,12 @@ def gated(fork: Fork, c_in: int) -> Gated | None:
     nodes = tuple(each for each in branch if isinstance(each, Node))
     if len(nodes) != len(branch):
         return None
-    match [each.what for each in nodes]:
+    match [each.what for each in nodes if not isinstance(each.what, Flatten)]:
         case [
-            GlobalPool(),
-            Conv(kernel=(1, 1), groups=1, bias=True) as reduce,
+            GlobalPool(kind="avg", to=(1, 1)),
+            Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as reduce,
             Act(kind=act),
-            Conv(kernel=(1, 1), groups=1, bias=True) as expand,
+            Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as expand,
             Act(kind=gate),
         ] if act not in _GATES and gate in _GATES:
             squeezed, channels = int(reduce.c_out), int(expand.c_out)
@@ -237,6 +264,34 @@ def squeeze_ratio(found: Gated, rule: Squeeze) -> float | None:
     return None
 
 
+def as_steps(item: Item, style: Common) -> Item:
+    """The item, whose squeezes are steps: their ratio is of what they gate.
+
+    Within a block that has a name it may be of the block's input.
+    """
+    widths = [
+        (each.channels, int(after.what.c_out))
+        for each, after in pairwise(item.nodes)
+        if isinstance(each.what, GlobalPool) and isinstance(after.what, Conv | Linear)
+    ]
+    if not widths or style.squeeze.of == "gated":
+        return item
+    each = iter(widths)
+
+    def said(line: Line) -> Line:
+        if not isinstance(line, steps.SqueezeExcite):
+            return line.over_chains(lambda chain: tuple(map(said, chain)))
+        channels, squeezed = next(each)
+        own = Gated((), "", "", channels, channels, squeezed)
+        ratio = squeeze_ratio(own, style.squeeze)
+        if ratio is None:
+            what = f"a squeeze to {squeezed} of {channels} channels"
+            raise cannot(item.nodes[0].call, what, "a share of them is known")
+        return line.model_copy(update={"se_ratio": ratio})
+
+    return item.over(said(item.line))
+
+
 # Lines.
 
 
@@ -261,9 +316,7 @@ def lines(
             )
             index += 1
         else:
-            taken = (
-                _convolved(chain, index, style) if isinstance(each.what, Conv) else 1
-            )
+            taken = _convolved(chain, index) if isinstance(each.what, Conv) else 1
             nodes = [e for e in chain[index : index + taken] if isinstance(e, Node)]
             item = _step(nodes, c_in, style)
             index += taken
@@ -272,12 +325,9 @@ def lines(
     return found
 
 
-def _convolved(chain: Chain, index: int, style: Common) -> int:
+def _convolved(chain: Chain, index: int) -> int:
     """How many nodes a convolution's line takes: its norm, and its activation."""
-    taken = 1
-    norm = _what(chain, index + 1)
-    if isinstance(norm, BatchNorm | LayerNorm) and norm_of(norm) == style.norm:
-        taken += 1
+    taken = 1 + bool(norms_of(_what(chain, index + 1)))
     act = _what(chain, index + taken)
     return taken + (isinstance(act, Act) and act.kind not in _GATES)
 
@@ -295,10 +345,12 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
     match what:
         case Conv():
             line = _conv(nodes, style)
-        case BatchNorm() | LayerNorm():
-            if norm_of(what) != style.norm:
-                raise cannot(nodes[0].call, f"{what}", f"the others are {style.norm}")
-            line = steps.Normalise(block="norm")
+        case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
+            line = steps.Normalise(block="norm", norm=_own_norm(what, style))
+        case Enlarge():
+            line = steps.Upsample(block="upsample", factor=what.factor, mode=what.mode)
+        case LayerScale():
+            line = steps.LayerScale(block="layer_scale")
         case Act(kind=kind) if kind not in _GATES:
             line = steps.Activate(block="activation", activation=_own(kind, style))
         case Pool():
@@ -307,9 +359,10 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
                 kernel=what.kernel,
                 stride=what.stride,
                 padding=_said_padding(what.padding),
+                include_padding=what.include_padding,
             )
         case GlobalPool():
-            line = steps.GlobalPool(block="global_pool")
+            line = steps.GlobalPool(block="global_pool", kind=what.kind, to=what.to)
         case _:
             word = getattr(what, "label", what)
             raise cannot(
@@ -329,20 +382,24 @@ def _own(kind: Any, style: Common) -> Any:  # noqa: ANN401 - an `Activation`
 
 def _conv(nodes: Sequence[Node], style: Common) -> Line:
     conv, *after = [each.what for each in nodes]
-    norm = any(isinstance(each, BatchNorm | LayerNorm) for each in after)
+    norms = [_own_norm(each, style) for each in after if norms_of(each)]
     acts = [each.kind for each in after if isinstance(each, Act)]
-    activation = _own(acts[0] if acts else "none", style)
+    norm: Any = bool(norms) if norms in ([], [None]) else norms[0]
+    biased = conv.bias
+    if style.norm.kind == "none":  # a convolution with the network's norm has a bias
+        norm, biased = biased, False
     shared = {
         "kernel": conv.kernel,
         "stride": conv.stride,
         "padding": _said_padding(conv.padding),
         "dilation": conv.dilation,
+        "bias": biased,
         "norm": norm,
-        "activation": activation,
+        "activation": _own(acts[0] if acts else "none", style),
     }
-    if conv.groups == conv.c_in == conv.c_out > 1 and not conv.bias:
+    if conv.groups == conv.c_in == conv.c_out > 1:
         return steps.Depthwise(block="depthwise", **shared)
-    return steps.Conv(channels=conv.c_out, groups=conv.groups, bias=conv.bias, **shared)
+    return steps.Conv(channels=conv.c_out, groups=conv.groups, **shared)
 
 
 def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
@@ -360,23 +417,39 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
         raise cannot(
             fork.node.call, "a product of maps", "squeeze-and-excitation is known"
         )
-    branches = [lines(each, c_in, style, c_in) for each in fork.branches]
+    scales = [_times(each) for each in fork.branches]
+    scaled = fork.merge == "sum" and any(scale != 1 for scale in scales)
+    parts = [
+        each[:-1] if _times(each) != 1 and scaled else each for each in fork.branches
+    ]
+    branches = [lines(each, c_in, style, c_in) for each in parts]
     c_out = fork.node.channels
     if fork.merge == "sum" and len(branches) == 2:  # noqa: PLR2004 - layers and a shortcut
-        return _residual(branches, c_in, c_out)
+        scale, other = scales if len(branches[0]) >= len(branches[1]) else scales[::-1]
+        if other == 1:
+            return _residual(branches, c_in, c_out, scale)
+    if scaled:
+        raise cannot(fork.node.call, "a sum of scaled maps", "one beside its shortcut")
     nodes = tuple(node for branch in branches for item in branch for node in item.nodes)
     within = tuple(map(_said, branches))
     return Item(steps.Branches(block=fork.merge, branches=within), nodes, c_in, c_out)
 
 
-def _residual(branches: list[list[Item]], c_in: int, c_out: int) -> Item:
+def _times(chain: Chain) -> float:
+    """The number that the end of a branch is multiplied by."""
+    last = _what(chain, len(chain) - 1) if chain else None
+    return last.number if isinstance(last, Times) else 1.0
+
+
+def _residual(branches: list[list[Item]], c_in: int, c_out: int, scale: float) -> Item:
     """The branch with more lines beside the other, its shortcut."""
-    shortcut, layers = sorted(branches, key=len)
+    layers, shortcut = sorted(branches, key=len, reverse=True)
     if not shortcut:
         layers = _following(layers, c_in)
     nodes = tuple(node for item in (*layers, *shortcut) for node in item.nodes)
     line = steps.Residual(
         block="residual",
+        scale=scale,
         layers=_said(layers),
         shortcut=_said(shortcut),
     )

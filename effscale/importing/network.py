@@ -17,6 +17,7 @@ from effscale.importing.trace import trace
 from effscale.importing.tree import tree
 from effscale.module.any_module import IMAGE, Foreign
 from effscale.module.inputs import Input, leaves
+from effscale.spec import builtin
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Expected
@@ -73,18 +74,22 @@ def imported(
 
 
 def of_file(path: str, *, name: str | None = None) -> Imported:
-    """The network of a configuration file of pycls, counted, built and measured.
+    """The network of a file of pycls or ultralytics, counted, built and measured.
 
     Raises:
         TranslationError: if it is no such file, or no spec says what it says.
     """
-    if not Path(path).is_file():
+    file = path if Path(path).is_file() else path.rpartition("@")[0]
+    if not Path(file).is_file():
         raise TranslationError(f"{path}: expected a file, found none")
-    if not pycls.is_pycls(path):
-        raise TranslationError(
-            f"{path}: expected a configuration of pycls, with MODEL.TYPE"
-        )
-    spec = pycls.imported(path, name or name_of(path))
+    if builtin.is_foreign(file):
+        spec = builtin.find(path)[0]
+        spec = spec.model_copy(update={"name": name}) if name else spec
+    elif pycls.is_pycls(file):
+        spec = pycls.imported(path, name or name_of(path))
+    else:
+        expected = "expected a configuration of pycls, with MODEL.TYPE, or a model of"
+        raise TranslationError(f"{path}: {expected} ultralytics, backbone and head")
     proof = measured(spec)
     return Imported(_with_figures(spec, proof), {}, proof)
 

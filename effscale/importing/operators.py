@@ -7,14 +7,21 @@ and leaves nothing behind.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from effscale.errors import LayerError, TranslationError
 from effscale.importing.trace import Ref, Weight
 from effscale.network.operators.convolution import Conv, Linear, margins
 from effscale.network.operators.elementwise import Act, Dropout
-from effscale.network.operators.norm import BatchNorm, LayerNorm
+from effscale.network.operators.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerScale,
+)
+from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
@@ -22,12 +29,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from effscale.importing.trace import Call, Places, Trace
-    from effscale.network.operators.operator import Operator
-    from effscale.spec.values import PoolKind
+    from effscale.spec.values import Interpolation, PoolKind
 
-    #: How the elements of a map lie: channels first or last, or a vector.
-    Layout: TypeAlias = Literal["first", "last", "vector"]
+    #: How the elements of a map lie: channels first or last; those of one position as a
+    #: vector, or all of them, flat.
+    Layout: TypeAlias = Literal["first", "last", "vector", "flat"]
     Merge: TypeAlias = Literal["sum", "product", "concat"]
+
+
+#: Calls that leave elements in their order.
+_MOVES = {"view", "reshape", "unsqueeze", "squeeze", "flatten", "contiguous", "alias"}
+
+
+@dataclass(frozen=True)
+class Times(Operator):
+    """A map times a number: what a residual is scaled by."""
+
+    number: float
+
+    label = "a product with a number"
+
+
+@dataclass(frozen=True)
+class Enlarge(Operator):
+    """A map made larger by a factor, as `upsample` says."""
+
+    factor: int
+    mode: Interpolation
+
+    label = "upsample"
 
 
 @dataclass(frozen=True)
@@ -54,6 +84,10 @@ class Reading:
         self.nodes: list[Node] = []
         #: Of each call, the node whose output is its own, and how its elements lie.
         self.found: dict[int, tuple[int, Layout]] = {}
+        #: Of calls that put a parameter into another shape, the parameter.
+        self.weights: dict[int, Weight] = {}
+        #: Of nodes whose map was made a vector as a whole, its sides.
+        self.flat: dict[int, tuple[int, ...]] = {}
         #: Of calls that put zeros around a map, how many: left, right, above, below.
         self.pads: dict[int, tuple[int, ...]] = {}
 
@@ -68,6 +102,10 @@ class Reading:
             self.nodes.append(Node(None, (), call.shape[1]))
             self.found[index] = 0, "first"
             return
+        if (weight := self._moved(call)) is not None:
+            self.weights[index] = weight
+            return
+        call = replace(call, args={k: self._known(e) for k, e in call.args.items()})
         read = READ.get(call.op)
         if read is None:
             raise cannot(call, f"operator {call.op}", NEAREST.get(call.op, ""))
@@ -75,6 +113,19 @@ class Reading:
             self.found[index] = read(self, call)
         except LayerError as error:
             raise cannot(call, f"operator {call.op}", str(error)) from None
+
+    def _known(self, value: Any) -> Any:  # noqa: ANN401
+        """The weight that a call has put out in another shape, or the value itself."""
+        if isinstance(value, list):
+            return [self._known(each) for each in value]
+        return self.weights.get(value.index, value) if isinstance(value, Ref) else value
+
+    def _moved(self, call: Call) -> Weight | None:
+        """A parameter in another shape: one of as many numbers, in their order."""
+        if call.op not in _MOVES or not call.args:
+            return None
+        weight = self._known(_first(call))
+        return replace(weight, shape=call.shape) if isinstance(weight, Weight) else None
 
     def of(self, value: Any, *, windowed: bool = False) -> tuple[int, Layout]:  # noqa: ANN401
         """The node of a value; only a window may read one with zeros around it."""
@@ -106,6 +157,9 @@ class Reading:
         reads = tuple(node for node, _ in found)
         own = layout or found[0][1]
         channels = call.shape[-1] if own == "last" else call.shape[1]
+        if own == "flat":
+            self.flat[len(self.nodes)] = self.flat[reads[0]]
+            channels = self.nodes[reads[0]].channels
         named = {name: each.name for name, each in weights.items() if each is not None}
         self.nodes.append(Node(what, reads, channels, named, call))
         return len(self.nodes) - 1, own
@@ -197,7 +251,7 @@ def _padding(
         return "same"
     sides = reading.shape(value)[2:]
     own_sides = sides[0] - sum(around[2:]), sides[1] - sum(around[:2])
-    if (rows, columns) == tuple(
+    if all(side % 2 for side in kernel) and (rows, columns) == tuple(
         margins(side, total + 1, step)
         for side, total, step in zip(own_sides, reach, stride, strict=True)
     ):
@@ -232,11 +286,21 @@ def _linear(reading: Reading, call: Call) -> tuple[int, Layout]:
     c_out, c_in = weight.shape
     layout = reading.of(call.args["input"])[1]
     biased = call.args["bias"] is not None
-    if layout == "vector" and not biased:
-        raise cannot(call, "a linear layer without bias", "linear layers have one")
-    what = Linear(c_in, c_out) if layout == "vector" else Conv(c_in, c_out, bias=biased)
+    what: Operator = Conv(c_in, c_out, bias=biased)
+    if layout == "flat":  # of all positions: a window as large as the map
+        sides = _pair(reading.flat[reading.of(call.args["input"])[0]])
+        channels = c_in // (sides[0] * sides[1])
+        what = Conv(channels, c_out, sides, bias=biased, padding="valid")
+        layout = "vector"
+    elif layout == "vector" and biased:
+        what = Linear(c_in, c_out)
     return reading.add(
-        call, what, call.args["input"], weight=weight, bias=call.args["bias"]
+        call,
+        what,
+        call.args["input"],
+        layout=layout,
+        weight=weight,
+        bias=call.args["bias"],
     )
 
 
@@ -249,7 +313,7 @@ def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
     for name in names:
         if args[name] is None:
             raise cannot(call, f"batch norm without {name}", "batch norm has all four")
-    momentum = args["momentum"]
+    momentum = float(f"{args['momentum']:.6g}")
     norm = BatchNorm(_weight(call, args["weight"]).shape[0], args["eps"], momentum)
     return reading.add(
         call, norm, args["input"], **{name: args[name] for name in names}
@@ -258,18 +322,35 @@ def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 def _layer_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
     args = call.args
-    if reading.of(args["input"])[1] != "last" or len(args["normalized_shape"]) != 1:
+    lies = reading.of(args["input"])[1]
+    if lies == "first" or len(args["normalized_shape"]) != 1:
+        over = args["normalized_shape"]
+        raise cannot(call, f"layer norm over {over}", "of the channels is known")
+    channels = args["normalized_shape"][0]
+    return _scaled(reading, call, LayerNorm(channels, args["eps"]))
+
+
+def _group_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+    channels = reading.shape(call.args["input"])[1]
+    groups, eps = call.args["num_groups"], call.args["eps"]
+    return _scaled(reading, call, GroupNorm(channels, groups, eps))
+
+
+def _instance_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+    if call.args["running_mean"] is not None:
         raise cannot(
-            call,
-            f"layer norm over {args['normalized_shape']}",
-            "of the channels is known",
+            call, "instance norm with running statistics", "those of each image"
         )
-    if args["weight"] is None or args["bias"] is None:
-        raise cannot(call, "layer norm without scale and shift", "it has both")
-    norm = LayerNorm(args["normalized_shape"][0], args["eps"])
-    return reading.add(
-        call, norm, args["input"], weight=args["weight"], bias=args["bias"]
-    )
+    channels = reading.shape(call.args["input"])[1]
+    return _scaled(reading, call, InstanceNorm(channels, call.args["eps"]))
+
+
+def _scaled(reading: Reading, call: Call, norm: Operator) -> tuple[int, Layout]:
+    """A norm by its scale and shift."""
+    weight, bias = call.args["weight"], call.args["bias"]
+    if weight is None or bias is None:
+        raise cannot(call, f"{norm.label} without scale and shift", "it has both")
+    return reading.add(call, norm, call.args["input"], weight=weight, bias=bias)
 
 
 # Activations, and what is elementwise.
@@ -313,10 +394,6 @@ def _avg_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
     args = call.args
     if args["divisor_override"] is not None:
         raise cannot(call, "a mean by another divisor")
-    if args["count_include_pad"] and _pair(args["padding"]) != (0, 0):
-        raise cannot(
-            call, "a mean that counts its padding", "one that leaves it out is known"
-        )
     return _pool(reading, call, "avg")
 
 
@@ -339,7 +416,8 @@ def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
             call, f"{call.op} that rounds its size up", "rounded down is known"
         )
     padding = _padding(reading, call, args["self"], (kernel, stride, 1))
-    pool = Pool(kind, kernel, stride, padding)
+    counts = bool(args.get("count_include_pad")) and padding == "same"
+    pool = Pool(kind, kernel, stride, padding, include_padding=counts)
     return reading.add(call, pool, args["self"], windowed=True)
 
 
@@ -353,19 +431,9 @@ def _floored(
     return tuple((side + 2 * pad - seen) // step + 1 for side, seen, step, pad in each)
 
 
-def _adaptive(reading: Reading, call: Call) -> tuple[int, Layout]:
-    wanted, sides = (
-        _pair(call.args["output_size"]),
-        reading.shape(call.args["self"])[2:],
-    )
-    if wanted == (1, 1):
-        return reading.add(call, GlobalPool(), call.args["self"])
-    if wanted == sides:
-        return reading.of(call.args["self"])
-    raise cannot(
-        call,
-        f"a mean that makes {wanted} of {sides} positions",
-        "of all positions is known",
+def _adaptive(kind: PoolKind) -> Read:
+    return lambda reading, call: reading.add(
+        call, GlobalPool(kind, _pair(call.args["output_size"])), call.args["self"]
     )
 
 
@@ -403,20 +471,20 @@ def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
         return node, layout
     flat = (before[0], math.prod(before[1:]))
     if flat[1] != reading.nodes[node].channels:
-        if after == flat:
-            raise cannot(
-                call,
-                f"{' × '.join(map(str, before[1:]))} elements as a vector",
-                "one position as one is known",
-            )
-        raise cannot(call, f"{call.op} of {before} to {after}")
+        if after == flat and layout == "first":
+            reading.flat[node] = before[2:]
+            return node, "flat"
+        raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
     if after == flat:
         return node, "vector"
     if after == (*flat, 1, 1):
         return node, "first"
     if after == (flat[0], 1, 1, flat[1]):
         return node, "last"
-    raise cannot(call, f"{call.op} of {before} to {after}")
+    raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
+
+
+_SHAPES = "maps of channels, rows and columns are known, and vectors"
 
 
 # Merges.
@@ -434,6 +502,16 @@ def _mul(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 def _merge(reading: Reading, call: Call, merge: Merge) -> tuple[int, Layout]:
     maps = call.args["self"], call.args["other"]
+    for each, other in (maps, maps[::-1]):
+        if not isinstance(each, Ref):
+            continue
+        if isinstance(other, Weight) and merge == "product":
+            return _layer_scale(reading, call, each, other)
+        if isinstance(other, int | float):
+            if other == {"sum": 0, "product": 1}[merge]:
+                return reading.of(each)
+            if merge == "product":
+                return reading.add(call, Times(float(other)), each)
     for each in maps:
         if not isinstance(each, Ref):
             what = "a parameter" if isinstance(each, Weight) else f"the number {each}"
@@ -442,6 +520,20 @@ def _merge(reading: Reading, call: Call, merge: Merge) -> tuple[int, Layout]:
     if first != other:
         raise cannot(call, f"the {merge} of maps that lie otherwise")
     return reading.add(call, merge, *maps)
+
+
+def _layer_scale(
+    reading: Reading, call: Call, value: Ref, weight: Weight
+) -> tuple[int, Layout]:
+    """A map times a learnt number for each channel."""
+    node, lies = reading.of(value)
+    channels = reading.nodes[node].channels
+    each = (channels, 1, 1) if lies == "first" else (channels,)
+    shape = weight.shape[-len(each) :]
+    if math.prod(weight.shape) != channels or shape != each:
+        size = "×".join(map(str, weight.shape))
+        raise cannot(call, f"the product of a map and {size} numbers", "one a channel")
+    return reading.add(call, LayerScale(channels, 1e-6), value, weight=weight)
 
 
 def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
@@ -459,12 +551,28 @@ def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
     return reading.add(call, "concat", *maps)
 
 
+def _upsample(mode: Interpolation) -> Read:
+    def read(reading: Reading, call: Call) -> tuple[int, Layout]:
+        value = _first(call)
+        before, after = reading.shape(value)[2:], call.shape[2:]
+        rows, columns = (b // a for a, b in zip(before, after, strict=True))
+        whole = rows == columns > 1 and after == (before[0] * rows, before[1] * rows)
+        if not whole or call.args.get("align_corners"):
+            found = f"{call.op} of {before} to {after} positions"
+            raise cannot(call, found, "by a whole factor is known")
+        return reading.add(call, Enlarge(rows, mode), value)
+
+    return read
+
+
 #: How each kind of call is read.
 READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
     "linear": _linear,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
+    "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
     "hardswish": _act("hard_swish"),
     "hardsigmoid": _act("hard_sigmoid"),
@@ -475,7 +583,8 @@ READ: dict[str, Read] = {
     **dict.fromkeys(("contiguous", "clone", "alias", "detach"), _same),
     "max_pool2d": _max_pool,
     "avg_pool2d": _avg_pool,
-    "adaptive_avg_pool2d": _adaptive,
+    "adaptive_avg_pool2d": _adaptive("avg"),
+    "adaptive_max_pool2d": _adaptive("max"),
     "mean": _mean,
     "permute": _permute,
     **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), _reshape),
@@ -483,13 +592,22 @@ READ: dict[str, Read] = {
     "add": _add,
     "mul": _mul,
     "cat": _cat,
+    "upsample_nearest2d": _upsample("nearest"),
+    "upsample_bilinear2d": _upsample("bilinear"),
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {
+    **dict.fromkeys(
+        ("split", "split_with_sizes", "chunk", "slice", "select", "index"),
+        "a map is read as a whole",
+    ),
+    **dict.fromkeys(
+        ("matmul", "bmm", "softmax", "einsum"),
+        "convolutions and linear layers multiply, maps of each other do not",
+    ),
     "conv1d": "conv2d is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
-    "group_norm": "batch and layer norms are known",
     "scaled_dot_product_attention": "convolutions are known, attention is not",
     "leaky_relu": f"one of {', '.join(get_args(Activation))} is known",
     "elu": f"one of {', '.join(get_args(Activation))} is known",

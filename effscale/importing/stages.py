@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
-from effscale.importing.lines import Item, common, lines
+from effscale.importing.lines import Item, as_steps, common, lines
 from effscale.importing.operators import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.tree import Fork
@@ -16,7 +16,7 @@ from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
 from effscale.spec import steps
-from effscale.spec.models import Spec
+from effscale.spec.models import Rounding, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,6 +75,8 @@ def said(
             "stem": tuple(item.line for item in stem),
             "stages": tuple(item.line for item in stages),
             "head": head,
+            # Where convolutions make the classes, their width is no width to scale.
+            "rounding": Rounding(head="scaled" if head["classifier"] else "fixed"),
         }
     )
     return Said(spec, nodes)
@@ -83,7 +85,14 @@ def said(
 def _pooled(chain: Chain) -> int:
     """Where the map is pooled as a whole, and the head begins."""
     for index, each in enumerate(chain):
-        if isinstance(each, Node) and isinstance(each.what, GlobalPool):
+        if _is(each, GlobalPool):
+            return index
+    for index, each in enumerate(chain):
+        if (
+            isinstance(each, Node)
+            and each.call is not None
+            and each.call.op == "linear"
+        ):
             return index
     raise TranslationError(
         "expected a classifier (a mean of all positions, linear layers), found none; "
@@ -119,7 +128,8 @@ def _head(
         nodes = _classifying((classifier,), head)
         if not head["classifier"]:
             within = [*left]
-        laid = lines(tuple(within), rows[-1].items[-1].c_out, style)
+        convolved = tuple(map(_as_convolution, within))
+        laid = lines(convolved, rows[-1].items[-1].c_out, style)
     if laid:
         head["layers"] = tuple(item.line for item in laid)
         before = tuple(node for item in laid for node in item.nodes)
@@ -133,11 +143,11 @@ def _is(each: Node | Fork, *kinds: type[object]) -> bool:
 def _few(left: Chain, style: Common) -> bool:
     """Whether a head says it all without lines: linear layers, an act between."""
     match [each.what if isinstance(each, Node) else each for each in left]:
-        case [GlobalPool()]:
+        case [GlobalPool(kind="avg", to=(1, 1))]:
             return True
-        case [GlobalPool(), one]:
+        case [GlobalPool(kind="avg", to=(1, 1)), one]:
             return _full(one)
-        case [GlobalPool(), one, Act(kind=kind), other]:
+        case [GlobalPool(kind="avg", to=(1, 1)), one, Act(kind=kind), other]:
             return _full(one) and _full(other) and kind == style.activation
         case _:
             return False
@@ -148,6 +158,14 @@ def _full(what: object) -> bool:
     if isinstance(what, Conv):
         return what.kernel == (1, 1) and what.groups == 1 and what.bias
     return isinstance(what, Linear)
+
+
+def _as_convolution(each: Node | Fork) -> Node | Fork:
+    """A linear layer that is no classifier, as a convolution of one position."""
+    if isinstance(each, Node) and isinstance(each.what, Linear):
+        linear = each.what
+        return replace(each, what=Conv(linear.c_in, linear.c_out, bias=True))
+    return each
 
 
 def _classifying(left: Chain, head: dict[str, Any]) -> tuple[Node, ...]:
@@ -196,13 +214,18 @@ def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
             continue
         if unit is None:
             items = named(items, style)
-            rows += [Row((item,)) for item in items]
+            rows += [Row((_as_line(e, style),)) for e in items]
         else:
             blocks = named(items, style)
             known = all(isinstance(item.line, KNOWN) for item in blocks)
-            rows += [Row((e,)) for e in blocks] if known else [Row(tuple(items), unit)]
+            own = tuple(as_steps(item, style) for item in items)
+            rows += [Row((e,)) for e in blocks] if known else [Row(own, unit)]
         c_in = items[-1].c_out
     return _recurring(rows)
+
+
+def _as_line(item: Item, style: Common) -> Item:
+    return item if isinstance(item.line, KNOWN) else as_steps(item, style)
 
 
 def _recurring(rows: list[Row]) -> list[Row]:
@@ -238,6 +261,8 @@ def _again(rows: list[Row], index: int, length: int) -> bool:
     )
     if any(len(row.items) > 1 or isinstance(row.items[0].line, KNOWN) for row in part):
         return False
+    if all(row.items[0].line == part[0].items[0].line for row in part):
+        return False  # a line that recurs alone
     first, last = part[0].items[0], part[-1].items[0]
     kept = first.c_in == last.c_out and all(keeps(row.items[0].line) for row in part)
     return kept and [r.items[0].line for r in after] == [r.items[0].line for r in part]

@@ -137,8 +137,9 @@ def latencies(
     Raises:
         MeasureError: if there is no such device, or torch cannot run it so.
     """
-    if setting.device.startswith("cuda") and not torch.cuda.is_available():
-        raise MeasureError("device: expected cpu, got 'cuda': torch finds none here")
+    kind = setting.device.partition(":")[0]
+    if kind != "cpu" and not _has(kind):
+        raise MeasureError(f"device: expected cpu, got {kind!r}: torch finds none here")
     with running(setting):
         timers = []
         for subject in subjects:
@@ -165,6 +166,12 @@ def latencies(
         )
         for subject, found in zip(subjects, runs, strict=True)
     ]
+
+
+def _has(kind: str) -> bool:
+    """Whether torch finds a device of this kind here."""
+    backend = {"cuda": torch.cuda, "mps": torch.backends.mps, "xpu": torch.xpu}
+    return kind in backend and backend[kind].is_available()
 
 
 def _timing(rounds: Sequence[Sequence[float]]) -> Timing:

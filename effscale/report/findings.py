@@ -77,7 +77,7 @@ def _hints(outcome: Outcome) -> str:
         for name, option in options.items()
         if outcome.fixable[name]
     ]
-    return f"could be mended: {', '.join(found)}" if found else ""
+    return f"fixable: {', '.join(found)}" if found else ""
 
 
 def _finding(source: str, finding: Fault, width: int) -> Iterator[Line]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from effscale.cost.count import count
 from effscale.growth.growth import growth_of
+from effscale.growth.scale import relatives
 from effscale.limit import UNITS, title
 from effscale.quantity import in_bytes, in_seconds
 from effscale.report import document, left_out, rows
+from effscale.report.calibrate import predicted
 from effscale.report.document import Column, Report, Section
 from effscale.report.scaling import (
     legend,
@@ -17,10 +22,12 @@ from effscale.report.scaling import (
     variant_row,
     warnings,
 )
+from effscale.search.grid import pareto_front
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.arrays import IntArray
     from effscale.growth.growth import Growth
     from effscale.limit import Figure
     from effscale.module.measure import Measurement
@@ -41,10 +48,12 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     measured: Sequence[Measurement | None],
     units: Units = "macs",
     top: int = 10,
+    latency: float | None = None,
 ) -> Report:
     """Each network found, its role beside it; of the front, `top` in the table.
 
-    `measured` has an entry for each that is `shown`.
+    `measured` has an entry for each that is `shown`; `latency` is that of the best, in
+    seconds, where it was predicted and then measured.
     """
     growth = growth_of(spec)
     networks = [each for answer in answers for each in shown(answer, answers)]
@@ -69,6 +78,15 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     if all(answer.asked.budgets_macs for answer in answers):
         sections += reasons(growth, chosen)
     sections += left_out.sections(left)
+    model = answers[0].asked.running.model if answers else None
+    if latency is not None and model is not None:
+        row = table[0]
+        row["measured_latency"] = latency
+        off = row["latency"] / latency - 1
+        notes.append(
+            f"latency of {row['name']}: predicted {in_seconds(row['latency'])}, "
+            f"measured {in_seconds(latency)} ({off:+.1%}); {predicted(model)}"
+        )
     return Report(
         data={
             **rows.envelope("fit", spec.name),
@@ -85,6 +103,73 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         records=[_flat(row) for row in table],
         warnings=warnings(table),
     )
+
+
+def side_by_side(
+    baselines: Sequence[Spec],
+    answers: Sequence[Answer],
+    *,
+    measured: Sequence[Measurement | None],
+    units: Units = "macs",
+) -> Report:
+    """The best network of each baseline, beside what is published of its size.
+
+    `measured` has an entry for each answer that has a network.
+    """
+    table: list[Data] = []
+    given = iter(measured)
+    for spec, answer in zip(baselines, answers, strict=True):
+        for each in (answer.found or answer.misses)[:1]:
+            row = {"baseline": spec.name, **_row(spec, each, next(given))}
+            table.append(row | {"published": published_near(spec, each)})
+    front = pareto_front(*(_column(table, key) for key in ("params", "activations")))
+    for row, best in zip(table, front.tolist(), strict=True):
+        row["pareto"] = best and not row["role"].startswith("misses")
+    known = {key for row in table for key in row}
+    columns = [
+        document.marks_column(("pareto", "◆")),
+        Column.words("baseline"),
+        Column.words("", "role"),
+        *document.costs(units, table),
+        document.ACTIVATIONS,
+        *(column for column in FIGURE_COLUMNS if column.key in known),
+        document.OFF_BY,
+        Column("published", "published", _said_of),
+    ]
+    asked = [each.asked for each in answers]
+    mark = "◆ on the front of params against activations"
+    beside = "published: top-1 or AP of a relative whose MACs are within 10 %"
+    return Report(
+        data={**rows.envelope("fit"), "rows": table},
+        sections=[Section(columns, table, emphasis=_emphasis)],
+        heading=[("asked", said(asked[:1]))],
+        notes=[f"{mark}  {beside}"],
+        records=[_flat({**row, "published": None}) for row in table],
+        warnings=warnings(table),
+    )
+
+
+#: How close in MACs a published relative must be.
+CLOSE = 0.1
+
+
+def published_near(spec: Spec, found: Found) -> Data | None:
+    """The published relative that is nearest in MACs, if one is near; its accuracy."""
+    near = []
+    for name, each in relatives(spec, spec.name).items():
+        scores = each.published and (each.published.top1 or each.published.ap)
+        off = abs(int(count(each).macs) / int(found.cost.macs) - 1)
+        if scores and off <= CLOSE:
+            near.append((off, {"name": name, "score": scores}))
+    return min(near, key=lambda pair: pair[0])[1] if near else None
+
+
+def _said_of(value: Data) -> str:
+    return f"{value['score']:.1f} ({value['name']})"
+
+
+def _column(table: Sequence[Data], key: str) -> IntArray:
+    return np.array([row[key] for row in table], dtype=np.int64)
 
 
 def shown(answer: Answer, answers: Sequence[Answer]) -> list[Found]:

@@ -10,6 +10,7 @@ from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
 from effscale.limit import UNITS, title
 from effscale.report import document, left_out, rows
+from effscale.report.calibrate import predicted
 from effscale.report.document import Column, Report, Section, multiple, percent
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ def candidate_rows(spec: Spec, candidates: Candidates, grid: Grid) -> list[Data]
         "tracking": candidates.tracking,
         "points": candidates.same,
         "pareto": candidates.pareto,
-        **dict(zip(grid.figures, candidates.figures.T, strict=True)),
+        **_figures(grid, candidates),
         "own": np.all([each == own for _, each, own in axes], axis=0),
     }
     said = [key for key in (*growth.candidate, *grid.figures) if key in figures]
     lists = [_plain(figures[key], size) for key in said]
     table = [dict(zip(said, row, strict=True)) for row in zip(*lists, strict=True)]
     return [row | dict.fromkeys(growth.unsaid) for row in table]
+
+
+def _figures(grid: Grid, candidates: Candidates) -> Data:
+    """What limits speak of: whole bytes, seconds as they are."""
+    columns = zip(grid.figures, candidates.figures.T, strict=True)
+    return {k: v if k == "latency" else v.astype(np.int64) for k, v in columns}
 
 
 def _plain(column: Any, size: int) -> list[Any]:  # noqa: ANN401 - an array, or a number
@@ -125,7 +132,9 @@ def _heading(
     found.append(f"{networks:,} networks")
     lines = [("budget", ", ".join(budget)), ("grid", ", ".join(found))]
     limits = [("limits", "; ".join(map(str, grid.limits)))]
-    return [*lines, *(limits if grid.limits else [])]
+    model = grid.running.model
+    said = [] if model is None else [("latency", predicted(model))]
+    return [*lines, *(limits if grid.limits else []), *said]
 
 
 #: Columns beside the coefficients, of the growths whose candidates have them.

@@ -13,9 +13,11 @@ from effscale.report.document import Column, Section, percent, several
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from effscale.cost.latency_model import Model
     from effscale.module.latency import Latency, Timing
     from effscale.report.document import Report, Row, Units
     from effscale.report.rows import Data
+    from effscale.spec.models import Spec
 
 #: The keys by which settings differ.
 _SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
@@ -49,6 +51,45 @@ def by_part(
         notes=[*answer.notes, _legend(entries, parts=bool(sections))],
         records=rows.by_part(answer.records, entries, _cells),
     )
+
+
+def predicted(answer: Report, models: Sequence[Model], spec: Spec) -> Report:
+    """What models predict of each part beside what was timed, a table a setting."""
+    sections, entries, notes = [], [], []
+    for model, entry in zip(models, answer.data["latency"], strict=True):
+        thought = model.parts(spec)
+        timed = {part["part"]: part["seconds"] for part in entry["parts"]}
+        table = [
+            {"part": name, "predicted": thought[name], "measured": taken}
+            for name, taken in timed.items()
+        ]
+        whole = {
+            "part": "the whole",
+            "predicted": sum(thought.values()),
+            "measured": entry["seconds"],
+        }
+        title = f"Predicted, {model.device.said()}"
+        sections.append(Section(_PREDICTED, table, title, whole))
+        entries.append({**entry, "predicted": thought})
+        notes.append(f"predictions: error {model.error.said()}")
+    return replace(
+        answer,
+        data={**answer.data, "latency": entries},
+        sections=[*answer.sections, *sections],
+        notes=[*answer.notes, *notes],
+    )
+
+
+_PREDICTED = [
+    Column.words("part"),
+    Column("predicted", "predicted", in_seconds),
+    Column("measured", "measured", in_seconds),
+    Column("off by", "", lambda row: _off(row["predicted"], row["measured"])),
+]
+
+
+def _off(thought: float, taken: float) -> str:
+    return document.signed_percent(thought / taken - 1)
 
 
 def beside(

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from effscale.report.document import Report, Row
     from effscale.report.rows import Data
 
-_BYTES = ("weights", "activations", "peak", "moved")
+#: What a part takes in bytes, by its key in JSON.
+_BYTES = {
+    "weight_bytes": "weights",
+    "output_bytes": "activations",
+    "peak_bytes": "peak",
+    "bytes_moved": "moved",
+}
 
 
 def by_part(answer: Report, found: Sequence[Memory], balance: float) -> Report:
@@ -44,11 +50,8 @@ def _entry(each: Memory, balance: float) -> Data:
     return {
         "batch": each.batch,
         "dtype": each.dtype,
-        "weights": each.weights,
-        "activations": each.activations,
-        "peak": each.peak,
-        "training_peak": each.training_peak,
-        "moved": each.moved,
+        **_in_bytes(each),
+        "training_peak_bytes": each.training_peak,
         "macs_per_byte": each.macs_per_byte,
         "parts": [_part(part, balance) for part in each.parts],
     }
@@ -57,17 +60,21 @@ def _entry(each: Memory, balance: float) -> Data:
 def _part(each: PartMemory, balance: float) -> Data:
     return {
         "part": each.name,
-        **{key: getattr(each, key) for key in _BYTES},
+        **_in_bytes(each),
         "macs_per_byte": each.macs_per_byte,
         "memory_bound": each.macs_per_byte < balance,
     }
+
+
+def _in_bytes(each: Memory | PartMemory) -> Data:
+    return {key: getattr(each, name) for key, name in _BYTES.items()}
 
 
 def _cells(entry: Data, part: Data) -> Data:
     return {
         "memory_batch": entry["batch"],
         "memory_dtype": entry["dtype"],
-        **{f"bytes_{key}": part[key] for key in _BYTES},
+        **{key: part[key] for key in _BYTES},
         "macs_per_byte": part["macs_per_byte"],
         "memory_bound": part["memory_bound"],
     }
@@ -75,15 +82,18 @@ def _cells(entry: Data, part: Data) -> Data:
 
 def _line(each: Memory) -> tuple[str, str]:
     weights, peak = in_bytes(each.weights), in_bytes(each.peak)
-    training = f"in training {in_bytes(each.training_peak)} with gradients"
-    return "memory", f"{weights} weights, at once {peak} feature maps, {training}"
+    training = f"training peak {in_bytes(each.training_peak)} (feature maps and "
+    left = "gradients, without weights and optimizer state)"
+    held = f"weights {weights}, peak feature maps {peak} (inference)"
+    return "memory", f"{held}, {training}{left}"
 
 
 def _note(balance: float) -> str:
     return (
-        "at once: the most that feature maps take while the part runs, those held for "
-        "later included. moved: what all operators read and write, none of them fused. "
-        f"Below {balance:g} MACs for each byte (--balance) a part is bound by memory."
+        "peak: the most that feature maps take at one time while the part runs, those "
+        "held for later included. moved: bytes that all operators read and write, none "
+        f"of them fused. Below {balance:g} MACs per byte (--balance), the machine's "
+        "balance, a part is memory-bound."
     )
 
 
@@ -96,15 +106,15 @@ _SETTING = [
     Column.words("dtype"),
 ]
 _SIZES = [
-    Column("weights", "weights", in_bytes),
-    Column("outputs", "activations", in_bytes),
-    Column("at once", "peak", in_bytes),
+    Column("weights", "weight_bytes", in_bytes),
+    Column("outputs", "output_bytes", in_bytes),
+    Column("peak", "peak_bytes", in_bytes),
 ]
 _FLOW = [
-    Column("moved", "moved", in_bytes),
+    Column("moved", "bytes_moved", in_bytes),
     Column("MACs/B", "macs_per_byte", lambda value: f"{value:#.3g}"),
 ]
-_WHOLE = [*_SIZES, Column("in training", "training_peak", in_bytes), *_FLOW]
+_WHOLE = [*_SIZES, Column("training peak", "training_peak_bytes", in_bytes), *_FLOW]
 _PARTS = [
     Column.words("part"),
     *_SIZES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.version import VERSION
+from effscale.version import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ FIGURES = ("params", "macs", "activations", "products")
 def envelope(command: str, spec: str | None = None) -> Data:
     """What every command's object begins with."""
     named = {} if spec is None else {"spec": spec}
-    return {"effscale": VERSION, "command": command, **named}
+    return {**STAMP, "command": command, **named}
 
 
 def image(spec: Spec) -> list[int]:

@@ -147,7 +147,8 @@ class Ray:
         name = called(self.spec, self._called, phi)
         given = self.bounds.at_phi(self.spec, phi, self.strategy)
         variant = named(self.spec, name, self.strategy, phi, given, asked=asked)
-        figures = {name: self.figures[name][index].item() for name in asked.figures}
+        known = [name for name in asked.figures if name in self.figures]
+        figures = {name: self.figures[name][index].item() for name in known}
         cost = count(variant.spec)
         return Found(role, variant, cost, asked.goal, figures, (low, high))
 

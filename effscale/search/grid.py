@@ -247,7 +247,9 @@ class Candidates:
     deviation: RealArray
     tracking: RealArray
     numbers: IntArray  #: what the growth shows of each network, φ by φ
-    figures: IntArray  #: what limits speak of and a cost does not have, one after other
+    figures: (
+        RealArray  #: what limits speak of and a cost does not have, one after other
+    )
     same: IntArray  #: how many feasible points are this network
     pareto: Any  #: no other is as good in params and activations, and better in one
 
@@ -376,7 +378,7 @@ def _chunk(
     table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
     table = {name: np.broadcast_to(each, size) for name, each in table.items()}
     values = [np.broadcast_to(each, size) for each in limited]
-    table["figures"] = np.array(values, dtype=np.int64).reshape(-1, size).T
+    table["figures"] = np.array(values, dtype=float).reshape(-1, size).T
     table["numbers"] = np.array(numbers, dtype=np.int64).reshape(-1, size).T
     stacked = np.array(np.broadcast_arrays(*points), dtype=float).reshape(-1, size).T
     return {**table, "network": np.concatenate(networks, axis=1), "points": stacked}

@@ -55,7 +55,7 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
     """
     cost = count(spec)
     multiples = [
-        most / int(asked.running.figure(name, spec, cost))
+        most / float(asked.running.figure(name, spec, cost))
         for name, most in asked.most().items()
     ]
     low, high = min([1.0, *multiples]) / SLACK, max([1.0, *multiples]) * SLACK
@@ -238,5 +238,5 @@ class _Search:
         variant = named(self.spec, name, "free", None, given, asked=self.asked)
         cost = count(variant.spec)
         running, wanted = self.asked.running, self.asked.figures
-        figures = {k: int(running.figure(k, variant.spec, cost)) for k in wanted}
+        figures = {k: running.figure(k, variant.spec, cost) for k in wanted}
         return Found(role, variant, cost, self.asked.goal, figures)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import did_you_mean, short
-from effscale.spec.loading import load_file, loads
+from effscale.spec.loading import FOREIGN, load_file, loads
 from effscale.spec.nodes import MAX_BYTES, decoded, label, read_bytes, refused
 
 if TYPE_CHECKING:
@@ -64,9 +64,16 @@ def names() -> dict[str, tuple[str, str | None]]:
 
 @cache
 def _aliases() -> dict[str, str]:
-    """Names with the family of their file before them: `efficientnet-b4` is `b4`."""
+    """Names with the family of their file before them: `efficientnet-b4` is `b4`.
+
+    And the family of one file alone, for its baseline: `yolov8` is `yolov8n`.
+    """
     family = {stem: _FAMILY.search(_text(path)) for stem, path in files().items()}
-    return {
+    stems: dict[str, list[str]] = {}
+    for stem, found in family.items():
+        stems.setdefault(found[1] if found else stem, []).append(stem)
+    alone = {each: only[0] for each, only in stems.items() if len(only) == 1}
+    return alone | {
         f"{found[1]}-{name}": name
         for name, (stem, _) in names().items()
         if (found := family[stem]) and found[1] not in name
@@ -88,14 +95,21 @@ def find(reference: str) -> tuple[Spec, str | None]:
     """The spec that `reference` names, and the variant of it, if it names one.
 
     `b0`, `b4` and `efficientnet-b4` are built in; `my.yaml`, `my.yaml@large`,
-    `b0@b4` and `-` (standard input) are read, and `HEAD~1:my.yaml` from git.
+    `b0@b4` and `-` (standard input) are read, and `HEAD~1:my.yaml` from git; a model
+    file of ultralytics at one of its scales, `yolov8.yaml@s`.
 
     Raises:
         SpecError: if there is no such name, file or variant, or the file is wrong.
     """
     whole = is_file(reference) and os.path.exists(reference)  # noqa: PTH110
     base, at, name = (reference, "", "") if whole else _parted(reference)
-    found, inner = _based(base)
+    if at and is_file(base):
+        read = text(base)
+        if FOREIGN.search(read):
+            return loads(read, label(base), scale=name), None
+        found, inner = loads(read, label(base)), None
+    else:
+        found, inner = _based(base)
     if not at:
         return found, inner
     known = [] if inner else list(found.variants)
@@ -129,6 +143,15 @@ def text(base: str) -> str:
     if not os.path.exists(base) and is_revision(base):  # noqa: PTH110 - raises nothing
         return decoded(_of_git(base), base)
     return decoded(read_bytes(base), label(base))
+
+
+def is_foreign(base: str) -> bool:
+    """Whether a file is a model of ultralytics, whose scales are its variants.
+
+    Raises:
+        SpecError: if it cannot be read.
+    """
+    return FOREIGN.search(text(base)) is not None
 
 
 def is_file(base: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -45,21 +46,26 @@ def load_file(path: Path | str) -> Spec:
     return loads(decoded(read_bytes(path), name), name)
 
 
-def loads(text: str, path: str = "<text>", *, alone: bool = False) -> Spec:
+def loads(
+    text: str, path: str = "<text>", *, alone: bool = False, scale: str | None = None
+) -> Spec:
     """The spec that `text` states; `path` is what messages call it.
 
-    One that is `alone` reads no backbone of another file.
+    One that is `alone` reads no backbone of another file. A model of ultralytics is
+    read at one of its scales, at the first if at none.
 
     Raises:
         SpecError: with each thing that is wrong, in the order of the text.
     """
-    reading = examine(text, path, alone=alone)
+    reading = examine(text, path, alone=alone, scale=scale)
     if reading.spec is None or reading.faults:
         raise SpecError(reading.faults)
     return reading.spec
 
 
-def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
+def examine(
+    text: str, path: str = "<text>", *, alone: bool = False, scale: str | None = None
+) -> Reading:
     """Everything that can be read of `text`; the spec is sound if there is no fault."""
     root, faults = compose(text, path)
     if root is None:
@@ -72,6 +78,8 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
             replace(root.at(each.place).located(each, path), place=()) for each in long
         ]
         return Reading(root, None, tuple(sorted(set(faults))))
+    if FOREIGN.search(text):
+        return _translated(root, faults, path, scale)
     given, wrong = data, list[Fault]()
     if not alone and references.needs_backbone(data):
         given, wrong = references.with_backbone(data, path)
@@ -99,6 +107,43 @@ def examine(text: str, path: str = "<text>", *, alone: bool = False) -> Reading:
         faults.append(root.at(place, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
     return Reading(root, sound, tuple(sorted(set(faults))))
+
+
+#: A model file of ultralytics: a list of layers where a spec has a reference.
+FOREIGN = re.compile(r"^backbone:\s*(#.*)?$(\n\s*(#.*)?)*\n\s*- *\[", re.MULTILINE)
+
+
+def _translated(
+    root: Node, faults: list[Fault], path: str, scale: str | None
+) -> Reading:
+    """What became of a model of ultralytics, each fault at its layer."""
+    from effscale.spec import ultralytics  # where there is one
+
+    data = root.plain()
+    if not ultralytics.is_model(data):
+        message = "expected backbone and head, both lists of layers"
+        faults.append(root.at(()).located(Fault((), message, "EFF107"), path))
+        return Reading(root, None, tuple(faults))
+    known = ultralytics.scales(data)
+    if scale is not None and scale not in known:
+        message = f"expected one of {', '.join(known) or 'none'}, got {scale!r}"
+        at = Fault(("scales",), message, "EFF105", closest(scale, known))
+        faults.append(root.at(("scales",)).located(at, path))
+        return Reading(root, None, tuple(faults))
+    name = re.sub(r"^.*[/:]|\.[^.]*$", "", path)
+    made = ultralytics.translated(data, name, scale)
+    found, spec = list(made.faults), None
+    if not found:
+        try:
+            spec = Spec.model_validate(made.data)
+            found += structure.faults(spec)
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                place = stated(each["loc"], root)
+                found.append(Fault(place, str(each["msg"]), "EFF104"))
+        found = [replace(each, place=made.place(each.place)) for each in found]
+    faults += [root.at(each.place).located(each, path) for each in found]
+    return Reading(root, None if faults else spec, tuple(sorted(set(faults))))
 
 
 #: Where a file would say what its backbone says for it.

@@ -49,7 +49,7 @@ def test_concise_is_a_line_for_each() -> None:
 
 def test_json_is_the_contract() -> None:
     data = json.loads(formats.as_json(BOTH))
-    assert (data["effscale"], data["command"]) == ("0.1.0", "check")
+    assert (data["effscale"], data["command"]) == ("0.2.0", "check")
     assert data["findings"][1] == {
         "path": "1.yaml",
         "line": 3,

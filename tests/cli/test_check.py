@@ -168,7 +168,7 @@ def test_fix_mends_files_and_says_what_is_left(run: Run, here: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout.endswith(
         "1 error, 2 warnings in 1 of 2 files; 2 fixed\n"
-        "could be mended: 2 with --fix --unsafe-fixes, 1 with --update\n"
+        "fixable: 2 with --fix --unsafe-fixes, 1 with --update\n"
     )
     assert (here / "typo.yaml").read_text("utf-8") == SMALL
     again = run("check", "typo.yaml", "bad.yaml", "--fix")
@@ -276,5 +276,20 @@ def test_carets_stand_under_wide_letters_too(letters: str) -> None:
 def test_json_is_the_contract(run: Run, here: Path) -> None:
     assert here
     data = json.loads(run("check", "bad.yaml", "--format", "json").stdout)
-    assert list(data) == ["effscale", "command", "findings", "summary"]
+    assert list(data) == ["effscale", "schema", "command", "findings", "summary"]
     assert data["findings"][0]["path"] == "bad.yaml"
+
+
+def test_every_network_is_held_to_limits_that_are_asked_for(run: Run) -> None:
+    path = str(Path(__file__).parents[2] / "specs" / "b0.yaml")
+    asked = ("--macs", "<= 10G", "--memory", "<= 64MB", "--dtype", "int8")
+    result = run("check", path, *asked, "--format", "json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["findings"]
+    assert {each["code"] for each in found} == {"EFF302"}
+    said = [each["message"].partition(", counted")[0] for each in found]
+    assert "variants.b5: macs: expected at most 10.0 G (asked for)" in said
+    assert any("memory: expected at most 64.0 MB (asked for)" in each for each in said)
+    assert not any("b4: macs" in each for each in said)
+    target = run("check", path, "--macs", "10G")
+    assert "--macs is a limit here, as in '<= …'" in target.stderr

@@ -34,7 +34,7 @@ def rows(run: Run, *arguments: str) -> list[dict[str, Any]]:
     result = run("fit", *arguments, "--format", "json")
     assert (result.exit_code, result.stderr) == (0, "")
     data = json.loads(result.stdout)
-    assert list(data)[:3] == ["effscale", "command", "spec"]
+    assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
     found: list[dict[str, Any]] = data["rows"]
     return found
 
@@ -386,3 +386,19 @@ def test_a_family_is_a_file_that_passes_every_check(
     assert broken.exit_code == 1
     codes = {each["code"] for each in json.loads(broken.stdout)["findings"]}
     assert codes == {"EFF302"}
+
+
+def test_baselines_stand_side_by_side_with_what_is_published(run: Run) -> None:
+    result = run(
+        "fit", "--macs", "<= 400M", "--from", "b0,resnet18,d0", "--format=json"
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = {row["baseline"]: row for row in json.loads(result.stdout)["rows"]}
+    assert [*found] == ["b0", "resnet18", "d0"]
+    assert all(row["macs"] <= 400_000_000 for row in found.values())
+    assert found["b0"]["published"] == {"name": "b0", "score": 77.1}
+    assert found["resnet18"]["published"] is None
+    alone = rows(run, "resnet18", "--macs", "<= 400M")[0]
+    assert found["resnet18"]["macs"] == alone["macs"]
+    refused = run("fit", "--macs", "1G,2G", "--from", "b0,d0")
+    assert "--from takes one cost, and writes no spec" in refused.stderr

@@ -54,7 +54,7 @@ def test_prints(run: Run, snapshot: SnapshotAssertion, arguments: list[str]) -> 
 
 def test_json_is_the_contract(run: Run) -> None:
     data = answer(run)
-    assert list(data)[:3] == ["effscale", "command", "spec"]
+    assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
     assert (data["command"], data["spec"]) == ("grid", "b0")
     assert (data["enumerated"], data["feasible"]) == (1701, 109)
     candidates = data["candidates"]

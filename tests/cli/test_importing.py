@@ -63,7 +63,10 @@ def test_it_replaces_nothing_unasked(tmp_path: Path) -> None:
             [NET, "--input", "1x3x8x8", "--input", "1x4"],
             "expected one image that goes in",
         ),
-        (["torch.nn:Identity"], "expected a convolution on the image, found none"),
+        (
+            ["torch.nn:Identity"],
+            "expected a classifier (a mean of all positions, linear layers)",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(arguments: list[str], message: str) -> None:

@@ -213,8 +213,8 @@ def test_memory_in_json(run: Run) -> None:
     data = json.loads(run("profile", "b0", *options).stdout)
     assert [each["batch"] for each in data["memory"]] == [1, 2]
     one = data["memory"][0]
-    assert one["weights"] == 4 * (5_288_548 + 42_016)
-    assert sum(part["moved"] for part in one["parts"]) == one["moved"]
+    assert one["weight_bytes"] == 4 * (5_288_548 + 42_016)
+    assert sum(part["bytes_moved"] for part in one["parts"]) == one["bytes_moved"]
     assert all(part["memory_bound"] for part in one["parts"])
     assert data["balance"] == 10
 

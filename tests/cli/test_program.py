@@ -12,7 +12,7 @@ import click
 import pytest
 
 import effscale.report.specs
-from effscale import cli
+from effscale import cli, extras
 from effscale.errors import EffscaleError
 from tests.cli.interrupting import interrupted, wait_for_torch
 
@@ -67,8 +67,17 @@ def test_many_options_stand_under_headings(name: str) -> None:
 def test_version_names_the_engines_and_the_convention(run: Run) -> None:
     result = run("--version")
     assert result.exit_code == 0
-    assert result.stdout.startswith("effscale 0.1.0 (torch ")
-    assert result.stdout.endswith("MACs of convolution and linear)\n")
+    assert result.stdout.startswith("effscale 0.2.0 (torch ")
+    assert "MACs of convolution and linear)\nextras installed: onnx, plot, report" in (
+        result.stdout
+    )
+
+
+def test_version_names_extras_that_are_not_there(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "train", ("no_such_library",))
+    assert run("--version").stdout.endswith("; not installed: train\n")
 
 
 def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
@@ -86,7 +95,7 @@ def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
             KeyError("lost"),
             3,
             (
-                "effscale 0.1.0: a fault of ours, please report it: KeyError: 'lost' "
+                "effscale 0.2.0: a fault of ours, please report it: KeyError: 'lost' "
                 "(effscale --traceback … shows where)\n"
             ),
         ),

@@ -48,7 +48,7 @@ def test_prints(run: Run, snapshot: SnapshotAssertion, arguments: list[str]) -> 
 def test_json_is_the_contract(run: Run) -> None:
     result = run("scale", "--phi", "4", "--measure", "none", "--format", "json")
     data = json.loads(result.stdout)
-    assert list(data)[:3] == ["effscale", "command", "spec"]
+    assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
     assert data["coefficients"] == {
         "alpha": 1.2,
         "beta": 1.1,

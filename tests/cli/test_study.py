@@ -97,7 +97,7 @@ def test_failures_are_said_and_shown_and_stop_nothing_else(
 
 def test_json_is_the_contract(run: Run, tmp_path: Path) -> None:
     data = answer(evaluate(run, tmp_path, "--seeds", "2", "--format", "json"))
-    assert list(data)[:3] == ["effscale", "command", "spec"]
+    assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
     assert (data["command"], data["spec"], data["objective"]) == ("grid", "b0", PAPER)
     assert data["trainings"] == {"all": 8, "done": 8, "failed": 0, "left": 0}
     rows = data["candidates"]

@@ -77,7 +77,7 @@ def test_the_result_has_all_that_it_depends_on(
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     found = json.loads(out.read_text("utf-8"))
     assert found["spec"] == "small"
-    assert list(found)[:4] == ["effscale", "command", "spec", "accuracy"]
+    assert list(found)[:5] == ["effscale", "schema", "command", "spec", "accuracy"]
     last = found["history"][-1]
     assert 0 < found["accuracy"] == last["accuracy"] <= 1
     assert found["loss"] == last["held_out_loss"]

@@ -220,6 +220,54 @@ def recurring() -> nn.Module:
     return net(*layers, channels=8)
 
 
+class Gated(nn.Module):
+    """An inverted residual whose projection is followed by another convolution.
+
+    Its squeeze is of the block's input, as that of the blocks before it.
+    """
+
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        layers = [
+            unit(c, 3 * c),
+            unit(3 * c, 3 * c, 3, groups=3 * c),
+            Squeeze(3 * c, c // 4),
+        ]
+        self.layers = nn.Sequential(*layers, unit(3 * c, c), unit(c, c, act=False))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = x + self.layers(x)
+        return found
+
+
+def gated() -> nn.Module:
+    mbconv = nn.Sequential(
+        *(unit(8, 48), unit(48, 48, 3, 2, groups=48), Squeeze(48, 2)),
+        unit(48, 16, act=False),
+    )
+    return net(mbconv, Gated(16), Gated(16), channels=16)
+
+
+def scaled() -> nn.Module:
+    """Layer norms, scales of channels, and a flat head."""
+    layers = nn.Sequential(nn.GroupNorm(4, 8), nn.GELU(), nn.Conv2d(8, 8, 3, 1, 1))
+    head = [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 6), nn.GELU()]
+    stem = nn.Conv2d(3, 8, 3, 2, 1), nn.GroupNorm(4, 8), nn.GELU()
+    block = Residual(nn.Sequential(layers, Scale(8)), act=False)
+    return nn.Sequential(*stem, block, nn.AvgPool2d(3, 2, 1), *head, nn.Linear(6, 5))
+
+
+class Scale(nn.Module):
+    """A learnt number for each channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gamma.reshape(1, -1, 1, 1)
+
+
 #: Each, and the blocks that its stages are.
 NETS: dict[Callable[[], nn.Module], list[str]] = {
     plain: ["conv", "conv", "conv"],
@@ -231,6 +279,8 @@ NETS: dict[Callable[[], nn.Module], list[str]] = {
     dense: ["dense", "transition", "dense"],
     own: ["deep", "deep"],
     recurring: ["unit"],
+    gated: ["mbconv", "gated"],
+    scaled: ["residual", "avg_pool"],
     mixed: ["mixed", "max_pool", "mixed"],
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +19,21 @@ from tests.importing.nets import NETS, Residual, conv, net, plain, unit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from effscale.importing.network import Imported
+
 IMAGE = 1, 3, 32, 32
+
+
+@cache
+def imported(make: Callable[[], nn.Module]) -> Imported:
+    return es.from_module(make(), IMAGE)
 
 
 @pytest.mark.parametrize("make", NETS, ids=lambda each: each.__name__)
 def test_a_network_becomes_a_spec_of_known_blocks(
     make: Callable[[], nn.Module],
 ) -> None:
-    found = es.from_module(make(), IMAGE)
+    found = imported(make)
     assert [line.block for line in found.spec.stages] == NETS[make]
     assert found.proof.apart is not None
     assert found.proof.apart < 1e-12
@@ -37,7 +45,7 @@ def test_a_network_becomes_a_spec_of_known_blocks(
 
 @pytest.mark.parametrize("make", NETS, ids=lambda each: each.__name__)
 def test_what_was_imported_scales(make: Callable[[], nn.Module]) -> None:
-    spec = es.from_module(make(), IMAGE).spec
+    spec = imported(make).spec
     for multipliers in (Multipliers(width=1.3), Multipliers(1.2, 1.1, 1.5)):
         if multipliers.depth > 1 and all(line.times is None for line in spec.stages):
             continue

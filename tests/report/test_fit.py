@@ -59,7 +59,7 @@ def titles(found: Report, section: int = 0) -> list[str]:
 def test_rows_are_the_contract(b0: es.Spec, found: list[Found]) -> None:
     shown = answered(b0, found)
     assert list(shown.data) == [
-        *("effscale", "command", "spec"),
+        *("effscale", "schema", "command", "spec"),
         *("rows", "limits", "left_out"),
     ]
     for row, each in zip(shown.data["rows"], found, strict=True):

@@ -122,7 +122,15 @@ def test_data_and_records_have_every_network(b0: es.Spec) -> None:
     found = answered(b0, top=1)
     data = found.data
     assert list(data) == [
-        *("effscale", "command", "spec", "enumerated", "feasible", "networks"),
+        *(
+            "effscale",
+            "schema",
+            "command",
+            "spec",
+            "enumerated",
+            "feasible",
+            "networks",
+        ),
         *("candidates", "left_out"),
     ]
     counts = data["enumerated"], data["feasible"], data["networks"]

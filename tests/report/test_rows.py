@@ -11,7 +11,11 @@ from effscale.report import rows
 
 
 def test_envelope() -> None:
-    assert rows.envelope("specs") == {"effscale": es.__version__, "command": "specs"}
+    assert rows.envelope("specs") == {
+        "effscale": es.__version__,
+        "schema": 1,
+        "command": "specs",
+    }
     assert rows.envelope("scale", "b0")["spec"] == "b0"
 
 

@@ -79,7 +79,7 @@ function onRay() {
     ["ratio", digits(now.ratio), `budget ${digits(now.budget)}`],
     ["off by", percent(now.deviation), "from the budget 2^φ"],
     ["depth, width, resolution", now.multipliers.map((m) => m.toFixed(2)).join(" · ")],
-    ["feature maps at once", `${human(now.memory[1])}B`, `weights ${human(now.memory[0])}B, float32`],
+    ["peak feature maps", `${human(now.memory[1])}B`, `weights ${human(now.memory[0])}B, float32`],
   ]);
   at("why-box").hidden = now.why.length === 0;
   tabled("why", [], now.why.map(([name, value, reason]) => [name, percent(value - 1), reason]));

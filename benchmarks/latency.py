@@ -1,0 +1,92 @@
+"""How well latency is predicted here: a calibration, and networks it has not seen.
+
+    python benchmarks/latency.py [DEVICE] [THREADS]
+
+Calibrates the device anew and keeps it, runs 60 scaled networks of families that the
+calibration has not, and says how far predictions were from what was measured; then fits
+b0 to three limits and measures each answer again. Run it on a machine that does nothing
+else.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from itertools import cycle
+from statistics import median
+
+from scipy.stats import spearmanr
+
+import effscale as es
+from effscale.cost.latency_model import Device, save
+from effscale.errors import CandidateError
+from effscale.limit import Limit
+from effscale.module.calibrate import calibrate, measured
+from effscale.quantity import in_seconds
+from effscale.search.asked import Asked, Bounds, Goal
+from effscale.search.measured import timed_ray
+
+UNSEEN = (
+    *("tinynet-a", "mnasnet-b1", "mobilenetv3-small", "resnet34"),
+    *("regnety-800mf", "densenet121", "efficientnetv2-b0", "mobilenetv1"),
+)
+NETWORKS, SECONDS = 60, 110.0
+
+
+def networks() -> list[es.Spec]:
+    """Scaled networks, each family in turn."""
+    generator, found = random.Random(1), []  # noqa: S311 - no secret
+    for name in cycle(UNSEEN):
+        given = es.Multipliers(
+            generator.uniform(0.5, 1.5),
+            generator.uniform(0.5, 1.3),
+            generator.uniform(0.5, 1.1),
+        )
+        try:
+            found.append(es.scale(es.load(name), given))
+        except CandidateError:
+            continue
+        if len(found) == NETWORKS:
+            return found
+    return found
+
+
+def main() -> None:
+    """Print what was predicted and measured, and how they agree."""
+    device = Device(
+        sys.argv[1] if len(sys.argv) > 1 else "cpu",
+        int(sys.argv[2]) if len(sys.argv) > 2 else 1,  # noqa: PLR2004 - the second
+    )
+    model = calibrate(device, seconds=SECONDS)
+    print(f"{model.machine}: {device.said()}; kept at {save(model)}")
+    print(f"families left out of the calibration: {model.error.said()}")
+    pairs = [(float(model.latency(s)), measured(s, device)) for s in networks()]
+    errors = [abs(thought / taken - 1) for thought, taken in pairs]
+    near = sum(each <= 0.1 for each in errors) / len(errors)  # noqa: PLR2004 - a tenth
+    rank = spearmanr(*zip(*pairs, strict=True)).statistic
+    print(
+        f"{len(pairs)} networks of other families: median error "
+        f"{100 * median(errors):.1f} %, {100 * near:.0f} % within 10 %, rank "
+        f"correlation {rank:.3f}"
+    )
+    b0 = es.load("b0")
+    whole = measured(b0, device)
+    for share in (0.5, 1.0, 2.0):
+        limit = Limit("latency", "<=", share * whole)
+        asked = Asked(Goal(), (limit,))
+        _, answer = timed_ray(
+            b0, asked, Bounds(), "compound", lambda each: measured(each, device)
+        )
+        if answer.best is None:
+            print(f"{limit}: nothing")
+            continue
+        spec = answer.best.variant.spec
+        again = ", ".join(
+            f"{in_seconds(taken)} ({taken / limit.value - 1:+.1%})"
+            for taken in (measured(spec, device) for _ in range(3))
+        )
+        print(f"{limit}: {spec.name}, measured again {again}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`effscale calibrate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from effscale.choices import ELEMENT_BYTES
+from effscale.cli import limits, options
+from effscale.cli.help import Command, titled
+from effscale.cli.options import Request, every
+from effscale.cli.progress import Bar
+from effscale.cli.types import Range
+
+if TYPE_CHECKING:
+    from effscale.cost.latency_model import Device
+
+#: Networks are run for so long, unless --seconds says otherwise.
+SECONDS = 110.0
+
+
+def device(  # noqa: PLR0913 - options
+    *,
+    device: str,
+    threads: int,
+    batch: int,
+    dtype: str,
+    channels_last: bool,
+    compiled: bool,
+) -> Device:
+    """What to run on, and how."""
+    from effscale.cost.latency_model import Device
+
+    return Device(device, threads, batch, dtype, channels_last, compiled)
+
+
+@click.command("calibrate", cls=Command)
+@titled("Latency")
+@every(
+    click.option(
+        "--batch", type=click.IntRange(1, 2**16), default=1, help="Images at once."
+    ),
+    click.option(
+        "--dtype",
+        type=click.Choice([*ELEMENT_BYTES]),
+        default="float32",
+        help="What weights and feature maps are stored as.",
+    ),
+    *limits.device_options,
+    click.option(
+        "--seconds",
+        type=Range(0.01, 3600),
+        metavar="S",
+        default=SECONDS,
+        help="Run networks for so long; two of each family at least.",
+    ),
+    title="Latency",
+)
+@options.output_options
+@options.verbosity
+@options.gathered(runs_on=device, request=Request)
+def command(*, runs_on: Device, seconds: float, request: Request) -> None:
+    """Learn what this device takes for what, so that latency can be predicted.
+
+    Runs networks of several families, scaled at random, and finds what an operator of
+    each kind takes for a MAC, a byte and a call. What it has learned is kept in the
+    user's cache folder, a file for each device and setting, and read by fit, grid and
+    profile; the error of its predictions, on families that it has not seen, is shown
+    here and beside every prediction.
+
+    \b
+      effscale calibrate
+      effscale calibrate --device cuda --dtype float16 --channels-last
+      effscale grid --latency '<= 20ms'
+    """
+    from effscale.cost.latency_model import save
+    from effscale.report import calibrate as report
+
+    with Bar(1, quiet=request.quiet, still=True) as bar:
+        from effscale.module.calibrate import calibrate
+
+        done = 0.0
+
+        def advance(share: float, what: str) -> None:
+            nonlocal done
+            bar.advance(max(0.0, min(share, 1.0) - done), what)
+            done = max(done, min(share, 1.0))
+
+        model = calibrate(runs_on, seconds=seconds, progress=advance)
+    request.deliver(report.report(model, save(model)))

@@ -1,0 +1,51 @@
+"""The answer of `calibrate`: what predicts latency here, and how well."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from effscale.report import rows
+from effscale.report.document import Column, Report, Section, percent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effscale.cost.latency_model import Model
+
+
+def report(model: Model, path: Path) -> Report:
+    """The error on each family of networks, predicted by the others."""
+    table = [{"family": name, **asdict(each)} for name, each in model.errors.items()]
+    columns = [
+        Column.words("family"),
+        Column("networks", "networks"),
+        Column("median error", "median", percent),
+        Column("within 10 %", "within_tenth", percent),
+    ]
+    whole = {"family": "together", **asdict(model.error)}
+    data = {
+        **rows.envelope("calibrate"),
+        "file": str(path),
+        "machine": model.machine,
+        "setting": asdict(model.device),
+        "families": table,
+        "error": asdict(model.error),
+        "seconds": dict(model.seconds),
+    }
+    return Report(
+        data=data,
+        sections=[
+            Section(columns, table, "Each family, predicted by the others", whole)
+        ],
+        heading=[
+            ("device", f"{model.machine}: {model.device.said()}"),
+            ("kept", str(path)),
+        ],
+        records=table,
+    )
+
+
+def predicted(model: Model) -> str:
+    """That latency is predicted, of what, and how well."""
+    return f"predicted for {model.device.said()}; error {model.error.said()}"

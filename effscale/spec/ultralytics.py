@@ -1,0 +1,563 @@
+"""Model files of ultralytics as data of a spec: a module a line, by its number.
+
+What a module is made of, and how depth and width scale it, are facts of ultralytics
+8.4 (`parse_model` of its nn/tasks.py, nn/modules/). The network is that of one of the
+file's scales, the first if none is asked for. Layer 0 is the stem, layer 7 is stage 7.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from effscale.errors import Fault, closest, short
+from effscale.spec.nodes import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from effscale.errors import Place
+
+    Data: TypeAlias = dict[str, Any]
+
+#: The rule that a layer breaks that no spec can say.
+UNKNOWN = "EFF105"
+#: Sides of the images: of detectors, of classifiers.
+DETECTS, CLASSIFIES = 640, 224
+#: Width of the convolution before a classifier's pooling, at any scale.
+CLASSIFIER = 1280
+#: Activations by the names that files have.
+ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "GELU": "gelu"}
+ACTIVATIONS |= {"Hardswish": "hard_swish", "Identity": "none"}
+
+_PAIR = [{"kernel": 3}, {"kernel": 3}]
+_KEPT = [{"block": "residual", "layers": _PAIR}]
+_HALF: Data = {"kernel": 1, "ratio": 0.5}
+
+
+def _collected(layers: list[Data], times: Any = "$times") -> Data:  # noqa: ANN401
+    """Half of the channels as it is, the other and what layers make of it in turn."""
+    collect = {"block": "aggregate", "repeats": times, "layers": layers}
+    return {"block": "split", "branches": [[], [collect]]}
+
+
+def _csp(layers: list[Data]) -> Data:
+    """Layers on one half of the width, nothing on the other (Wang et al. 2019)."""
+    ways = [[_HALF, *layers], [_HALF]]
+    return {"block": "concat", "branches": ways}
+
+
+#: As many channels as come in.
+_SAME1, _SAME3 = ({"kernel": k, "expand_ratio": 1} for k in (1, 3))
+_DARK: Data = {"block": "residual", "layers": [_SAME1, _SAME3]}
+#: 3×3 and 1×1 side by side (Ding et al. 2021, arXiv:2101.03697), and a pair with one.
+_REP = [
+    {
+        "block": "sum",
+        "branches": [
+            [{**_SAME3, "activation": "none"}],
+            [{**_SAME1, "activation": "none"}],
+        ],
+    },
+    {"block": "activation"},
+]
+#: What modules are made of, as blocks of a file, each below those that it uses.
+BLOCKS: dict[str, Any] = {
+    "conv3": [{"kernel": 3}],
+    "halved": [
+        {"block": "residual", "layers": [{"kernel": 3, "ratio": 0.5}, {"kernel": 3}]}
+    ],
+    "halved_plain": [{"kernel": 3, "ratio": 0.5}, {"kernel": 3}],
+    "dark": [_DARK],
+    "dark_plain": [_SAME1, _SAME3],
+    "c3": {
+        "parameters": {"times": 1},
+        "layers": [_csp([{"block": "dark", "repeats": "$times"}]), {"kernel": 1}],
+    },
+    "c3_plain": {
+        "parameters": {"times": 1},
+        "layers": [
+            _csp([{"block": "dark_plain", "repeats": "$times"}]),
+            {"kernel": 1},
+        ],
+    },
+    "c2f": {
+        "parameters": {"times": 1},
+        "layers": [{"kernel": 1}, _collected(_KEPT), {"kernel": 1}],
+    },
+    "c2f_plain": {
+        "parameters": {"times": 1},
+        "layers": [{"kernel": 1}, _collected(_PAIR), {"kernel": 1}],
+    },
+    # Pools of 5, 5 again and 5 once more see 5, 9 and 13 positions.
+    "sppf": [
+        _HALF,
+        {
+            "block": "concat",
+            "branches": [
+                [],
+                *([{"block": "max_pool", "kernel": side}] for side in (5, 9, 13)),
+            ],
+        },
+        {"kernel": 1},
+    ],
+    "rep": [{"block": "residual", "layers": [*_REP, _SAME3]}],
+    "rep_csp": {
+        "parameters": {"times": 1},
+        "layers": [_csp([{"block": "rep", "repeats": "$times"}]), {"kernel": 1}],
+    },
+    "elan1": {
+        "parameters": {"width": None, "inner": None},
+        "layers": [
+            {"kernel": 1, "channels": "$width"},
+            {
+                "block": "split",
+                "branches": [
+                    [],
+                    [
+                        {
+                            "block": "aggregate",
+                            "repeats": 2,
+                            "layers": [{"kernel": 3, "channels": "$inner"}],
+                        }
+                    ],
+                ],
+            },
+            {"kernel": 1},
+        ],
+    },
+    "elan4": {
+        "parameters": {"width": None, "inner": None, "times": 1},
+        "layers": [
+            {"kernel": 1, "channels": "$width"},
+            {
+                "block": "split",
+                "branches": [
+                    [],
+                    [
+                        {
+                            "block": "aggregate",
+                            "repeats": 2,
+                            "layers": [
+                                {
+                                    "block": "rep_csp",
+                                    "times": "$times",
+                                    "channels": "$inner",
+                                },
+                                {"kernel": 3, "channels": "$inner"},
+                            ],
+                        }
+                    ],
+                ],
+            },
+            {"kernel": 1},
+        ],
+    },
+    "spp_elan": {
+        "parameters": {"width": None},
+        "layers": [
+            {"kernel": 1, "channels": "$width"},
+            {
+                "block": "concat",
+                "branches": [
+                    [],
+                    *([{"block": "max_pool", "kernel": side}] for side in (5, 9, 13)),
+                ],
+            },
+            {"kernel": 1},
+        ],
+    },
+    "aconv": [
+        {"block": "avg_pool", "kernel": 2, "padding": "valid"},
+        {"kernel": 3, "stride": 2},
+    ],
+    "adown": [
+        {"block": "avg_pool", "kernel": 2, "padding": "valid"},
+        {
+            "block": "split",
+            "branches": [
+                [{"kernel": 3, "stride": 2}],
+                [{"block": "max_pool", "kernel": 3, "stride": 2}, {"kernel": 1}],
+            ],
+        },
+    ],
+    "scdown": [
+        {"kernel": 1},
+        {"block": "depthwise", "kernel": 3, "stride": 2, "activation": "none"},
+    ],
+}
+
+
+def is_model(data: object) -> bool:
+    """Whether a file's data are a model of ultralytics."""
+    found = mapping(data)
+    return all(isinstance(found.get(key), list) for key in ("backbone", "head"))
+
+
+class RefusedError(Exception):
+    """What a layer states that no spec can say, and where in its entry."""
+
+    def __init__(self, where: Place, message: str, suggestion: str = "") -> None:
+        super().__init__(message)
+        self.fault = Fault(where, message, UNKNOWN, suggestion)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Multipliers of depth and width, and the most channels."""
+
+    depth: float = 1.0
+    width: float = 1.0
+    most: float = math.inf
+
+    def channels(self, stated: int) -> int:
+        return math.ceil(min(stated, self.most) * self.width / 8) * 8
+
+    def times(self, stated: int) -> int:
+        return max(round(stated * self.depth), 1) if stated > 1 else stated
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as a file has it, and the channels that come into it."""
+
+    times: int  #: scaled
+    args: list[Any]
+    c_in: int
+    scale: _Scale
+
+    def number(self, index: int, default: int | None = None) -> int:
+        """A whole number among the arguments."""
+        given = self.args[index] if index < len(self.args) else default
+        if type(given) is not int or given < 0:
+            raise RefusedError(
+                (3, index), f"expected a whole number, got {short(given)}"
+            )
+        return given
+
+    def flag(self, index: int, *, default: bool) -> bool:
+        """True or false among the arguments."""
+        given = self.args[index] if index < len(self.args) else default
+        if type(given) is not bool:
+            raise RefusedError(
+                (3, index), f"expected true or false, got {short(given)}"
+            )
+        return given
+
+    @property
+    def channels(self) -> int:
+        """What it puts out, scaled."""
+        return self.scale.channels(self.number(0))
+
+    def only(self, most: int) -> None:
+        """Refuse arguments beyond these."""
+        if len(self.args) > most:
+            found = short(self.args[most])
+            raise RefusedError(
+                (3, most), f"expected {most} arguments at most, got {found}"
+            )
+
+
+#: What a layer is: a line, and what it puts out.
+Made: TypeAlias = "tuple[Data, int]"
+
+
+def _conv(layer: Layer) -> Made:
+    kernel, stride = layer.number(1, 1), layer.number(2, 1)
+    layer.only(4)
+    c_out = layer.channels
+    if layer.times > 1:
+        if (kernel, stride) != (3, 1):
+            raise RefusedError(
+                (1,), f"expected 1 of a convolution of {kernel}, got more"
+            )
+        return {"block": "conv3", "channels": c_out, "repeats": layer.times}, c_out
+    if kernel % 2 == 0:
+        raise RefusedError((3, 1), f"expected an odd kernel, got {kernel}")
+    strided = {"stride": stride} if stride > 1 else {}
+    return {"block": "conv", "kernel": kernel, **strided, "channels": c_out}, c_out
+
+
+def _csp_of(name: str, default: bool) -> Callable[[Layer], Made]:  # noqa: FBT001
+    """A block whose inner blocks repeat, with shortcuts or without."""
+
+    def make(layer: Layer) -> Made:
+        kept = layer.flag(1, default=default)
+        layer.only(2)
+        block = name if kept else f"{name}_plain"
+        c_out = layer.channels
+        return {"block": block, "times": layer.times, "channels": c_out}, c_out
+
+    return make
+
+
+def _bottleneck(layer: Layer) -> Made:
+    kept, c_out = layer.flag(1, default=True), layer.channels
+    layer.only(2)
+    name = "halved" if kept and c_out == layer.c_in else "halved_plain"
+    return {"block": name, "channels": c_out, "repeats": layer.times}, c_out
+
+
+def _sppf(layer: Layer) -> Made:
+    if layer.number(1, 5) != 5 or layer.c_in != layer.channels:  # noqa: PLR2004
+        raise RefusedError((3,), f"expected {layer.c_in} channels and a kernel of 5")
+    return {"block": "sppf", "channels": layer.channels}, layer.channels
+
+
+def _upsample(layer: Layer) -> Made:
+    factor = layer.number(1)
+    mode = layer.args[2] if len(layer.args) > 2 else "nearest"  # noqa: PLR2004
+    if mode not in {"nearest", "bilinear"}:
+        raise RefusedError((3, 2), f"expected nearest or bilinear, got {short(mode)}")
+    said = {} if mode == "nearest" else {"mode": mode}
+    return {"block": "upsample", "factor": factor, **said}, layer.c_in
+
+
+def _transposed(layer: Layer) -> Made:
+    kernel, stride, padding = (layer.number(k, 0) for k in (1, 2, 3))
+    if kernel != stride or padding:
+        raise RefusedError((3, 1), f"expected the stride, {stride}, and no padding")
+    plain = {"bias": True, "norm": False, "activation": "none"}
+    sides = {"kernel": kernel, "stride": stride}
+    c_out = layer.channels
+    return {"block": "transposed_conv", **sides, "channels": c_out, **plain}, c_out
+
+
+def _elan(name: str) -> Callable[[Layer], Made]:
+    def make(layer: Layer) -> Made:
+        width, inner = layer.number(1), layer.number(2)
+        line: Data = {"block": name, "width": width, "inner": inner}
+        if name == "elan4":
+            line["times"] = layer.number(3, 1)
+        return {**line, "channels": layer.channels}, layer.channels
+
+    return make
+
+
+def _spp_elan(layer: Layer) -> Made:
+    line = {"block": "spp_elan", "width": layer.number(1), "channels": layer.channels}
+    return line, layer.channels
+
+
+def _down(name: str) -> Callable[[Layer], Made]:
+    return lambda layer: ({"block": name, "channels": layer.channels}, layer.channels)
+
+
+def _scdown(layer: Layer) -> Made:
+    if (layer.number(1), layer.number(2)) != (3, 2):
+        raise RefusedError((3, 1), "expected a kernel of 3 and a stride of 2")
+    return {"block": "scdown", "channels": layer.channels}, layer.channels
+
+
+MODULES: dict[str, Callable[[Layer], Made]] = {
+    "Conv": _conv,
+    "C2f": _csp_of("c2f", default=False),
+    "C3": _csp_of("c3", default=True),
+    "Bottleneck": _bottleneck,
+    "SPPF": _sppf,
+    "nn.Upsample": _upsample,
+    "nn.ConvTranspose2d": _transposed,
+    "ELAN1": _elan("elan1"),
+    "RepNCSPELAN4": _elan("elan4"),
+    "SPPELAN": _spp_elan,
+    "AConv": _down("aconv"),
+    "ADown": _down("adown"),
+    "SCDown": _scdown,
+}
+#: Modules that are no line of stages.
+ENDS = ("Concat", "Detect", "Classify")
+
+
+class _Entry(NamedTuple):
+    """A layer as a file states it: what it reads, how often, what, and with what."""
+
+    numbers: list[int]
+    times: int
+    module: str
+    args: list[Any]
+
+
+def _entry(index: int, given: object) -> _Entry:
+    """An entry of a file, for layer number `index`."""
+    if not isinstance(given, list) or len(given) != len(_Entry._fields):
+        message = "expected [from, repeats, module, arguments], got"
+        raise RefusedError((), f"{message} {short(given)}")
+    sources, times, module, args = given
+    known = [*MODULES, *ENDS]
+    if module not in known:
+        message = f"expected one of {', '.join(known)}, got {short(module)}"
+        raise RefusedError((2,), message, closest(module, known))
+    if type(times) is not int or times < 1:
+        message = f"expected a whole number from 1, got {short(times)}"
+        raise RefusedError((1,), message)
+    if not isinstance(args, list):
+        raise RefusedError((3,), f"expected a list, got {short(args)}")
+    return _Entry(_numbers(index, sources), times, module, args)
+
+
+def _numbers(index: int, sources: Any) -> list[int]:  # noqa: ANN401
+    """The layers that it reads, counted from the first; none below the first."""
+    several = sources if isinstance(sources, list) else [sources]
+    for k, each in enumerate(several):
+        below = type(each) is int and -index <= each < index
+        if not (below or (index == 0 and each == -1)):
+            at: Place = (0, k) if isinstance(sources, list) else (0,)
+            message = f"expected a layer below {index}, got {short(each)}"
+            raise RefusedError(at, message)
+    return [each + index if each < 0 else each for each in several]
+
+
+@dataclass
+class _Reading:
+    """The layers so far: their channels, and the lines that they are."""
+
+    scale: _Scale
+    widths: list[int] = field(default_factory=list)
+    lines: list[Data] = field(default_factory=list)
+    stem: list[Data] = field(default_factory=list)
+    outputs: Data = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, index: int, given: object, place: Place, classes: int) -> None:
+        """Read a layer; what is wrong with it is noted."""
+        try:
+            entry = _entry(index, given)
+            if entry.module in {"Detect", "Classify"}:
+                self._end(entry, classes)
+                return
+            line, c_out = self._made(index, entry)
+        except RefusedError as refused:
+            self.faults.append(refused.fault.within(place))
+            line, c_out = {"block": "norm"}, self.widths[-1] if self.widths else 3
+        self.lines += [line] if index else []
+        self.widths.append(c_out)
+
+    def _made(self, index: int, entry: _Entry) -> Made:
+        """A layer's line, and what it puts out; the first one's is the stem's."""
+        numbers, args = entry.numbers, entry.args
+        if not index:
+            return self._stem(Layer(1, args, 3, self.scale), entry.module)
+        reads = [f"stage {k}" if k else "stem" for k in numbers]
+        c_in = sum(self.widths[k] for k in numbers)
+        if entry.module == "Concat":
+            return {"reads": reads, "block": "join"}, c_in
+        if len(numbers) > 1:
+            raise RefusedError((0,), f"expected one layer, got {short(numbers)}")
+        layer = Layer(self.scale.times(entry.times), args, c_in, self.scale)
+        line, c_out = MODULES[entry.module](layer)
+        chained = numbers == [index - 1]
+        return line if chained else {"reads": reads, **line}, c_out
+
+    def activation(self, stated: object) -> str:
+        """The activation that a file states as code, `nn.ReLU()`, or SiLU."""
+        if stated is None:
+            return "silu"
+        name = re.sub(r"^(torch\.)?(nn\.)?|\(.*$", "", str(stated))
+        if name not in ACTIVATIONS:
+            listed = ", ".join(ACTIVATIONS)
+            message = f"expected one of {listed}, got {short(stated)}"
+            self.faults.append(Fault(("activation",), message, UNKNOWN))
+        return ACTIVATIONS.get(name, "silu")
+
+    @property
+    def rounding(self) -> str | Data:
+        """The policy of ultralytics; the width before a classifier's pooling stays."""
+        if "head" not in self.outputs:
+            return "ultralytics"
+        stays = {"head": "fixed", "resolution_multiple": 32}
+        return {"channels": "up", "repeats": "round", **stays}
+
+    def _stem(self, layer: Layer, module: str) -> Made:
+        if module != "Conv":
+            raise RefusedError((2,), f"expected Conv first, got {short(module)}")
+        if layer.args[1:4] == [6, 2, 2]:  # of 2×2 positions as channels, a 3×3
+            layer = Layer(1, [layer.args[0], 3], 12, self.scale)
+            self.stem.append({"block": "pixel_unshuffle"})
+        line, c_out = _conv(layer)
+        del line["block"]
+        self.stem.append(line)
+        return line, c_out
+
+    def _end(self, entry: _Entry, classes: int) -> None:
+        if entry.module == "Classify":
+            self.outputs = {"head": {"channels": CLASSIFIER, "classes": classes}}
+            return
+        reads = [f"stage {k}" for k in entry.numbers]
+        boxes = {"kind": "yolo", "reads": reads, "classes": classes}
+        self.outputs = {"outputs": {"boxes": boxes}}
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A model as a spec's data, and what of it no spec can say."""
+
+    data: Data
+    faults: tuple[Fault, ...]
+    #: Where in the file each line of stages is.
+    places: tuple[Place, ...]
+
+    def place(self, of_spec: Place) -> Place:
+        """The place in the file of one in the spec."""
+        match of_spec:
+            case ("stages", int(index), *_):
+                return self.places[index + 1]
+            case ("outputs", *_) | ("head", *_):
+                return self.places[-1]
+            case _:
+                return self.places[0]
+
+
+def scales(data: object) -> list[str]:
+    """The names of a model's scales."""
+    return [*map(str, mapping(mapping(data).get("scales")))]
+
+
+def translated(data: object, name: str, scale: str | None = None) -> Translated:
+    """A model as the data of a spec, at one of its scales; at the first if at none."""
+    model, names = mapping(data), scales(data)
+    chosen = scale or next(iter(names), None)
+    classes = model.get("nc", 80)
+    reading = _Reading(_scale(model, chosen))
+    places: list[Place] = []
+    for section in ("backbone", "head"):
+        for k, entry in enumerate(model[section]):
+            place: Place = (section, k)
+            reading.add(len(places), entry, place, classes)
+            places.append(place)
+    if not reading.outputs and not reading.faults:
+        message = "expected Detect or Classify last, found neither"
+        reading.faults.append(Fault((places or [("head",)])[-1], message, UNKNOWN))
+    activation = reading.activation(model.get("activation"))
+    called = f"{name}{chosen or ''}"
+    made = {
+        "name": called if called[:1].isalnum() else "model",
+        "resolution": CLASSIFIES if "head" in reading.outputs else DETECTS,
+        "activation": activation,
+        "norm": {"eps": 1e-3, "momentum": 0.03},
+        "blocks": _blocks(reading.lines),
+        "stem": reading.stem,
+        "stages": reading.lines,
+        **reading.outputs,
+        "rounding": reading.rounding,
+    }
+    return Translated(made, tuple(reading.faults), tuple(places))
+
+
+def _scale(model: Data, chosen: str | None) -> _Scale:
+    """The multipliers of a scale, or those that older files state once."""
+    if chosen is None:
+        width = float(model.get("width_multiple", 1.0))
+        return _Scale(float(model.get("depth_multiple", 1.0)), width)
+    return _Scale(*model["scales"][chosen])
+
+
+def _blocks(lines: list[Data]) -> Data:
+    """The blocks that lines use, and those that these use, in their order."""
+    used = {str(line.get("block")) for line in lines}
+    text = ""
+    for name, block in reversed(BLOCKS.items()):
+        used |= {name} if f"'block': '{name}'" in text else set()
+        text += repr(block) if name in used else ""
+    return {name: block for name, block in BLOCKS.items() if name in used}

@@ -1,0 +1,179 @@
+"""Tests of `effscale.module.calibrate`: what is learnt, by a clock of ours."""
+
+from __future__ import annotations
+
+import json
+from itertools import count as counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import effscale as es
+from effscale.cost.latency_model import Device, Model, features, file_of, load, save
+from effscale.errors import MeasureError
+from effscale.growth.growth import at_phi
+from effscale.limit import Limit
+from effscale.module import calibrate as calibration
+from effscale.module.calibrate import FAMILIES, calibrate, drawn, measured
+from effscale.module.latency import Latency, Timing
+from effscale.search.asked import Asked, Bounds, Goal
+from effscale.search.measured import timed_ray
+from tests.search.drawn import tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Run
+
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+DEVICE = Device(threads=2)
+
+
+def truth(spec: es.Spec, device: Device = DEVICE) -> float:
+    """A machine that does 20 G MACs and 10 GB a second, and calls in 5 µs."""
+    rates = {"MACs": 1 / 20e9, "bytes": 1 / 10e9, "calls": 5e-6}
+    found = features(spec, device)
+    return sum(float(n) * rates[name.rpartition(" ")[2]] for name, n in found.items())
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """What was learnt of that machine, a network a second by the clock."""
+    seconds = counter()
+    return calibrate(DEVICE, seconds=60, timed=truth, clock=lambda: next(seconds))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EFFSCALE_CACHE", str(tmp_path / "cache"))
+
+
+def test_what_is_linear_is_learnt(model: Model) -> None:
+    for name in ("b1", "resnet34", "densenet121", "d0"):
+        spec = es.load(name)
+        if name in {"densenet121", "d0"}:  # of operators that no family has
+            assert model.latency(spec) > 0
+        else:
+            assert model.latency(spec) == pytest.approx(truth(spec), rel=0.05)
+    assert set(model.errors) == set(FAMILIES)
+    assert model.error.networks >= 2 * len(FAMILIES)
+
+
+def test_parts_add_up(model: Model, b0: es.Spec) -> None:
+    parts = model.parts(b0)
+    assert [*parts][:2] == ["stem", "stage 1"]
+    assert sum(parts.values()) == pytest.approx(float(model.latency(b0)))
+
+
+def test_predictions_of_many_are_those_of_each(model: Model, b0: es.Spec) -> None:
+    phis = np.array([0.0, 0.5, 1.0])
+    many = np.broadcast_to(model.latency(es.scale(b0, at_phi(b0, phis))), 3)
+    for phi, seconds in zip(phis.tolist(), many.tolist(), strict=True):
+        one = es.scale(b0, at_phi(b0, phi))
+        assert seconds == pytest.approx(float(model.latency(one)))
+
+
+def test_what_was_learnt_is_kept_and_read(model: Model) -> None:
+    path = save(model)
+    assert load(DEVICE) == model
+    with pytest.raises(MeasureError) as caught:
+        load(Device(threads=3))
+    assert str(caught.value) == (
+        "expected a calibration of cpu, 3 threads, batch 1, float32, found none; "
+        "effscale calibrate makes one"
+    )
+    path.write_text(path.read_text("utf-8").replace('"version": 1', '"version": 0'))
+    with pytest.raises(MeasureError, match="expected version 1; effscale calibrate"):
+        load(DEVICE)
+    path.write_text("{", "utf-8")
+    with pytest.raises(MeasureError, match="no calibration: "):
+        load(DEVICE)
+    assert file_of(DEVICE) == path
+
+
+def test_networks_are_drawn_alike_each_time() -> None:
+    one, other = (drawn(), drawn())
+    for _ in range(8):
+        assert next(one)[1] == next(other)[1]
+
+
+def test_a_network_is_timed_until_two_tries_agree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: Iterator[float] = iter([0.5, 0.2, 0.101, 0.1, 7.0])
+
+    def timed(*_: object, **__: object) -> list[Latency]:
+        now = next(tries)
+        return [Latency("x", calibration.setting_of(DEVICE), Timing((now,), (now,)))]
+
+    monkeypatch.setattr(calibration, "latencies", timed)
+    assert measured(tiny(), DEVICE) == 0.1
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0, 2.7])
+@pytest.mark.parametrize("hold", [frozenset[str](), frozenset({"resolution"})])
+def test_a_ray_is_bisected_to_the_last_that_is_fast_enough(
+    share: float, hold: frozenset[str]
+) -> None:
+    spec, bounds = tiny((48, 64)), Bounds(hold=hold)
+    limit = Limit("latency", "<=", share * truth(spec))
+    asked = Asked(Goal(), (limit,))
+    timed: list[str] = []
+
+    def clock(each: es.Spec) -> float:
+        timed.append(each.name)
+        return truth(each)
+
+    path, answer = timed_ray(spec, asked, bounds, "compound", clock)
+    given = [bounds.at_phi(spec, float(phi), "compound") for phi in path.phi]
+    every = [es.scale(spec, each) for each in given]
+    fast = [int(es.count(each).macs) for each in every if truth(each) <= limit.value]
+    if not fast:
+        assert answer.best is None
+        return
+    assert answer.best is not None
+    assert answer.best.cost.macs == max(fast)
+    assert answer.best.figures["latency"] == truth(answer.best.variant.spec)
+    assert answer.binding == [limit]
+    assert len(timed) < 30
+
+
+def test_what_nothing_is_fast_enough_for_is_missed_by_the_fastest() -> None:
+    asked = Asked(Goal(), (Limit("latency", "<=", 1e-12),))
+    _, answer = timed_ray(tiny(), asked, Bounds(), "compound", truth)
+    assert answer.best is None
+    (miss,) = answer.misses
+    assert miss.role == "misses latency"
+
+
+def test_the_command_keeps_what_it_learns_and_grid_reads_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "measured", truth)
+    monkeypatch.setattr(
+        calibrate,
+        "__kwdefaults__",
+        {
+            **(calibrate.__kwdefaults__ or {}),
+            "timed": truth,
+        },
+    )
+    learnt = run("calibrate", "--threads", "2", "--seconds", "0.01", "-q")
+    assert (learnt.exit_code, learnt.stderr) == (0, "")
+    assert "Each family, predicted by the others" in learnt.stdout
+    grid = run("grid", "--latency", "<= 100ms", "--threads", "2", "--format", "json")
+    assert grid.exit_code == 0
+    latencies = [row["latency"] for row in json.loads(grid.stdout)["candidates"]]
+    assert latencies
+    assert max(latencies) <= 0.1
+    free = run(
+        *("fit", "--macs", "<= 500M", "--latency", "<= 60ms", "--threads", "2"),
+        *("--free", "--max-depth", "1.1"),
+    )
+    assert free.exit_code == 0
+    assert "predicted" in free.stdout
+    refused = run("fit", "--latency", "<= 60ms", "--dtype", "int8")
+    assert "--latency: nothing is run in int8 here" in refused.stderr

@@ -1,0 +1,168 @@
+"""Model files of ultralytics, read as specs; what no spec can say, at its layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import effscale as es
+from effscale.check.run import check, read
+from effscale.errors import SpecError
+from effscale.module.measure import measure_spec
+from effscale.spec.dumping import dumps
+from effscale.spec.loading import loads
+from effscale.spec.ultralytics import MODULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Every module that can be said, at sides and widths that are small.
+EVERY = """\
+nc: 3
+activation: nn.ReLU()
+scales: # depth, width, most channels
+  n: [0.5, 0.25, 64]
+  s: [1.0, 0.5, 48]
+
+backbone:
+  - [-1, 1, Conv, [32, 6, 2, 2]] # 0
+  - [-1, 1, Conv, [64, 3, 2]]
+  - [-1, 3, C2f, [64, True]]
+  - [-1, 2, C3, [64]]
+  - [-1, 2, Bottleneck, [64]]
+  - [-1, 2, Conv, [64, 3, 1]] # 5
+  - [-1, 1, SCDown, [96, 3, 2]]
+  - [-1, 1, ELAN1, [64, 32, 16]]
+  - [-1, 1, RepNCSPELAN4, [64, 32, 16, 2]]
+  - [-1, 1, AConv, [64]]
+  - [-1, 1, SPPELAN, [64, 16]] # 10
+  - [-1, 1, SPPF, [64, 5]]
+
+head:
+  - [-1, 1, nn.Upsample, [None, 2, "nearest"]]
+  - [[-1, 8], 1, Concat, [1]]
+  - [-1, 3, C2f, [64]]
+  - [-1, 1, nn.ConvTranspose2d, [64, 2, 2, 0]] # 15
+  - [[-1, 5], 1, Concat, [1]]
+  - [-1, 2, C3, [32, False]]
+  - [-1, 1, ADown, [64]]
+  - [-2, 1, Bottleneck, [32, False]]
+  - [[19, 18, 11], 1, Detect, [nc]] # 20
+"""
+
+
+def every(scale: str | None = None) -> es.Spec:
+    spec = loads(EVERY, "nets/mine.yaml", scale=scale)
+    return spec.model_copy(update={"resolution": (96, 96)})
+
+
+def test_every_module_is_tried() -> None:
+    assert all(f"1, {name}," in EVERY or f", {name}, [" in EVERY for name in MODULES)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("scale", ["n", "s"])
+def test_what_is_read_measures_what_we_count(scale: str) -> None:
+    spec, counted = every(scale), es.count(every(scale))
+    measured = measure_spec(spec, "torch")
+    assert (measured.macs, measured.params) == (counted.macs, counted.params)
+
+
+def test_the_first_scale_is_read_where_none_is_asked_for() -> None:
+    assert every() == every("n")
+    assert [every("n").name, every("s").name] == ["minen", "mines"]
+
+
+def test_depth_width_and_the_most_channels_are_those_of_the_scale() -> None:
+    widths = {
+        scale: [getattr(line, "channels", None) for line in every(scale).stages[:6]]
+        for scale in ("n", "s")
+    }
+    assert widths == {"n": [16] * 6, "s": [24] * 6}
+
+
+def test_it_can_be_written_as_a_spec() -> None:
+    assert loads(dumps(every("s"))) == every("s")
+
+
+def test_it_scales_as_any_baseline() -> None:
+    wide = es.scale(every("n"), es.Multipliers(width=2))
+    assert es.count(wide).params > es.count(every("n")).params
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "C2f, [64, True]",
+            "C2g, [64, True]",
+            "10:13: backbone[2][2]: expected one of ",
+        ),
+        (
+            "[-1, 3, C2f",
+            "[-1, 0, C2f",
+            "10:10: backbone[2][1]: expected a whole number",
+        ),
+        ("[[-1, 8], 1", "[[-1, 30], 1", "23:11: head[1][0][1]: expected a layer below"),
+        (
+            "[[-1, 8], 1",
+            "[[-1, 4], 1",
+            "23:5: head[1]: expected 80×80 px (of stage 12), got 160×160 px",
+        ),
+        ("SPPF, [64, 5]", "SPPF, [64, 7]", "19:19: backbone[11][3]: expected"),
+        ("SCDown, [96, 3, 2]", "SCDown, [x, 3, 2]", "14:22: backbone[6][3][0]: "),
+        ("1, Detect, [nc]", "1, Segment, [nc]", "30:23: head[8][2]: expected one of"),
+        ("nn.ReLU()", "nn.Foo()", "2:13: activation: expected one of SiLU"),
+        ("[-1, 1, AConv, [64]]", "AConv", "17:5: backbone[9]: expected [from, repeats"),
+    ],
+)
+def test_what_cannot_be_said_is_named_at_its_layer(
+    old: str, new: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        loads(EVERY.replace(old, new), "mine.yaml")
+    assert message in str(caught.value)
+
+
+def test_a_scale_that_there_is_not_is_named() -> None:
+    with pytest.raises(SpecError) as caught:
+        every("q")
+    assert str(caught.value) == (
+        "nets/mine.yaml:4:3: scales: expected one of n, s, got 'q'"
+    )
+
+
+def test_a_file_is_read_at_its_scale_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(EVERY, encoding="utf-8")
+    assert es.load(f"{path}@s").name == "mys"
+    assert check(read(str(path))) == []
+
+
+# yolo.yaml of the project's shared figures, counted by torch of what ultralytics builds
+EXACT = {
+    "yolov5n": (2654816, 3861913600),
+    "yolov5s": (9153152, 11997184000),
+    "yolov5l": (53225024, 67493888000),
+    "yolov5x": (97276448, 123195904000),
+    "yolov8n": (3157200, 4371456000),
+    "yolov8s": (11166560, 14300774400),
+    "yolov8m": (25902640, 39467827200),
+    "yolov8l": (43691520, 82573721600),
+    "yolov8x": (68229648, 128901632000),
+    "yolov9t": (2128720, 4154982400),
+    "yolov3": (103754144, 141274316800),
+    "yolov8n-cls": (2719288, 202586112),
+    "yolov8s-cls": (6361736, 763553792),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_built_in_yolos_are_those_that_ultralytics_builds(name: str) -> None:
+    cost = es.count(es.load(name))
+    assert (cost.params, cost.macs) == EXACT[name]
+
+
+def test_a_family_of_one_file_names_its_baseline() -> None:
+    assert es.load("yolov8") == es.load("yolov8n")
