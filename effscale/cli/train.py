@@ -57,9 +57,10 @@ def result(
 
 @dataclass(frozen=True)
 class Learning:
-    """What a recipe is made of, once data and device are known."""
+    """What a recipe is made of, once data and device are known, and how far it goes."""
 
     epochs: int
+    until: int | None
     batch: int
     lr: float | None
     seed: int
@@ -355,7 +356,6 @@ def command(  # noqa: PLR0913 - options
     learning: Learning,
     machine: Machine,
     check_data: bool,
-    until: int | None,
     time_limit: float | None,
     checkpoint: Path | None,
     weights: Path | None,
@@ -403,7 +403,7 @@ def command(  # noqa: PLR0913 - options
         machine,
         threads=threads,
         file=_file(checkpoint, request.output),
-        until=until,
+        until=learning.until,
         weights=weights,
     )
     with together(machine.devices, device, part) as share:
