@@ -77,6 +77,13 @@ ROUNDED = {
     "mnasnet-a1",  # params; MACs to 312M
     "densenet201",  # params; MACs to 4.291G
     "seresnet101",  # params; MACs to 7.806G
+    "efficientvit-b1",  # params to 9.1M, MACs to 0.52G
+    "efficientvit-b2",  # params to 24M, MACs to 1.6G
+    "mobilevit-xs",  # params to 2.3M
+    "swin-s",  # MACs to 8.741G
+    "swin-v2-s",  # MACs to 11.546G
+    "swin-v2-b",  # MACs to 20.325G
+    "efficientformer-l1",  # MACs to 1.3G; params but for a second classifier
     "vit-l-16",  # MACs to 61.555G
     "vit-l-32",  # MACs to 15.378G
     "retinanet-r50",  # MACs to 97B; params, of other classes, in a test below

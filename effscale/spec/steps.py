@@ -35,7 +35,6 @@ from effscale.spec.values import (
     Kernels,
     LyingName,
     Model,
-    Multiplier,
     Name,
     OverName,
     Padding,
@@ -443,7 +442,7 @@ class Residual(Line):
     #: The shortcut where the layers change the shape, x itself where they keep it; if
     #: it is empty, nothing is beside layers that change the shape.
     projection: Steps | None = None
-    scale: Multiplier = 1.0
+    scale: Annotated[float, values.number(-100, 100)] = 1.0
 
     @property
     def chains(self) -> dict[Place, Lines]:
