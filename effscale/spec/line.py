@@ -50,7 +50,8 @@ KEYS = (
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "shared"),
     *("heads", "head_width", "key_width", "value_width", "multi_query"),
-    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
+    *("over", "size", "shift", "position", "project", "local"),
+    *("queries", "keys", "values"),
     *("tokens", "shares", "cascade", "branches", "layers", "shortcut", "projection"),
 )
 

@@ -31,6 +31,7 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernel,
     Kernels,
     LyingName,
     Model,
@@ -497,6 +498,8 @@ class Attention(Line):
     bias: Flag = True
     #: Without, what comes in is queries, keys and values already, head by head.
     project: Flag = True
+    #: Kernel of a depthwise convolution of the values, whose output is added.
+    local: Kernel | None = None
     #: Steps before the queries.
     queries: Steps = ()
     #: Steps before the keys.
