@@ -71,6 +71,7 @@ class Learning:
     mirror: bool | None
     mixup: float
     erase: float
+    weights: Path | None
     freeze: tuple[str, ...]
     lr_backbone: float
 
@@ -358,7 +359,6 @@ def command(  # noqa: PLR0913 - options
     until: int | None,
     time_limit: float | None,
     checkpoint: Path | None,
-    weights: Path | None,
     request: Request,
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
@@ -404,7 +404,7 @@ def command(  # noqa: PLR0913 - options
         threads=threads,
         file=_file(checkpoint, request.output),
         until=until,
-        weights=weights,
+        weights=learning.weights,
     )
     with together(machine.devices, device, part) as share:
         training = part.training(network, images, share)
