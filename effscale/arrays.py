@@ -128,6 +128,20 @@ def whole_share(total: Any, of: float, parts: Any = ONE) -> Any:  # noqa: ANN401
     return maximum(1, floor(part if parts is ONE else part / parts))
 
 
+def odd_log(value: Any) -> Any:  # noqa: ANN401
+    """The odd number at or above (log2(value) + 1) / 2 cut to a whole one; 3 at least.
+
+    Source: timm/layers/eca.py (`EcaModule`).
+    """
+    if is_array(value):
+        import numpy as np
+
+        half = ((np.log2(value) + 1) / 2).astype("int64")
+        return maximum(3, half + 1 - half % 2)
+    half = int((math.log2(value) + 1) / 2)
+    return max(3, half + 1 - half % 2)
+
+
 def plus(a: Any, b: Any) -> Any:  # noqa: ANN401
     """The sum; adding a plain 0 to an array makes no new array."""
     if b is ZERO:

@@ -63,8 +63,8 @@ def convs(draw: DrawFn, channels: int | None = None) -> Data:
 def keeping(draw: DrawFn) -> Data:
     """A step that keeps channels and size."""
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
-    kinds += ["split", "channel_shuffle"]
-    kinds += ["layer_scale", "global_response_norm"]
+    kinds += ["split", "channel_shuffle", "dropout", "multiply", "gate"]
+    kinds += ["layer_scale", "global_response_norm", "channel_attention"]
     match draw(st.sampled_from(kinds)):
         case "conv":
             return {**draw(convs()), "groups": draw(st.sampled_from([1, 2]))}
@@ -81,6 +81,15 @@ def keeping(draw: DrawFn) -> Data:
             if block == "avg_pool":
                 found["include_padding"] = draw(FLAGS)
             return found
+        case "dropout":
+            return {"block": "dropout", "rate": draw(st.sampled_from([0.0, 0.5]))}
+        case "multiply":
+            return {"block": "multiply", "by": draw(st.sampled_from([-1, 0.5]))}
+        case "gate":
+            pool = [{"block": "global_pool"}] if draw(FLAGS) else []
+            act = {"block": "activation", "activation": draw(ACTIVATIONS)}
+            block = draw(st.sampled_from(["product", "sum"]))
+            return {"block": block, "branches": [[], [*pool, act]]}
         case "squeeze_excite":
             ratio = draw(st.sampled_from([0.01, 0.25, 1.0]))
             return {"block": "squeeze_excite", "se_ratio": ratio}
@@ -350,11 +359,13 @@ def files(draw: DrawFn) -> Data:
     found["stages"] = stages or [{"block": "norm"}]
     for line in found["stages"]:
         line.setdefault("block", "conv")
+    classifier = draw(st.sampled_from([True, False, "conv"]))
     found["head"] = {
         "layers": draw(st.lists(lines() | pooled(), max_size=2)),
         "channels": draw(st.none() | CHANNELS),
-        "hidden": draw(st.none() | CHANNELS),
+        "hidden": None if classifier == "conv" else draw(st.none() | CHANNELS),
         "classes": draw(st.integers(1, 5)),
         "dropout": draw(st.floats(0, 0.5)),
+        "classifier": classifier,
     }
     return found

@@ -454,8 +454,9 @@ class _Run:
                 shape = merged([each.shape for each in read], "concat", where)
                 one = self.op(read, shape, around)
             elif len(read) > 1:
+                traffic = PRODUCT if node.merge == "product" else PLAIN
                 for other in read[1:]:
-                    one = self.op((one, other), one.shape, around)
+                    one = self.op((one, other), one.shape, around, traffic)
             known.append(self.through(node.layer, (one,), (*around, one), where)[0])
         return tuple(known[k] for k in graph.outputs)
 

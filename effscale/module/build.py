@@ -310,7 +310,7 @@ def _merged(
         return torch.cat(read, dim=1)
     total = read[0]
     for each in read[1:]:
-        total = total + each
+        total = total * each if merge == "product" else total + each
     return total
 
 

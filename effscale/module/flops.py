@@ -368,6 +368,7 @@ _aten = torch.ops.aten
 _ELEMENTWISE = (
     *("add", "sub", "mul", "div"),
     *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu", "addcmul"),
+    *("leaky_relu", "_prelu_kernel", "elu", "mish", "softplus", "tanh", "hardsigmoid"),
 )
 _KNOWN: dict[Any, Callable[..., Any]] = {
     **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},

@@ -34,12 +34,20 @@ from effscale.network.operators.attention import (
 )
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import (
+    ChannelConv,
     Conv,
     Linear,
     TransposedConv,
     margins,
 )
-from effscale.network.operators.elementwise import Act, Bins, Dropout, Flatten, Shift
+from effscale.network.operators.elementwise import (
+    Act,
+    Bins,
+    Dropout,
+    Flatten,
+    Multiply,
+    Shift,
+)
 from effscale.network.operators.fusion import Attend, Fuse, Resize
 from effscale.network.operators.norm import (
     BatchNorm,
@@ -230,6 +238,19 @@ INITS: Mapping[Init, Callable[[nn.Conv2d], object]] = {
 }
 
 
+class ChannelConv1d(nn.Conv1d):
+    """A convolution along the channels of one position."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, 1, 1) to the same shape."""
+        return super().forward(x.view(x.shape[0], 1, -1)).view(x.shape)
+
+
+def _channel_conv(conv: ChannelConv) -> nn.Conv1d:
+    size = int(conv.size)
+    return ChannelConv1d(1, 1, size, padding=size // 2, bias=False)
+
+
 def _linear(linear: Linear) -> nn.Linear:
     return nn.Linear(int(linear.c_in), int(linear.c_out))
 
@@ -334,16 +355,49 @@ class ResponseNorm2d(nn.Module):
 
 # Activations, and what moves elements.
 
-ACTIVATIONS: Mapping[str, type[nn.Module]] = {
+
+class HardMish(nn.Module):
+    """x/2 · min(2, max(0, x + 2)), as timm's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        return 0.5 * x * (x + 2).clamp(0, 2)
+
+
+ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "hard_swish": nn.Hardswish,
     "gelu": nn.GELU,
     "none": nn.Identity,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "mish": nn.Mish,
+    "hard_mish": HardMish,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "hard_sigmoid": nn.Hardsigmoid,
 }
+
+
+class Times(nn.Module):
+    """Each element times a number."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the same shape."""
+        return x * self.by
+
+    def extra_repr(self) -> str:
+        """The number."""
+        return f"{self.by:g}"
 
 
 class Shifted(nn.Module):
@@ -524,6 +578,7 @@ class Upsampled(nn.Module):
 #: How each operator is built.
 MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Conv: _conv,
+    ChannelConv: _channel_conv,
     Linear: _linear,
     BatchNorm: _batch_norm,
     LayerNorm: lambda norm: LayerNorm2d(int(norm.channels), norm.eps),
@@ -533,6 +588,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     LayerScale: Scaled,
     ResponseNorm: ResponseNorm2d,
     Act: lambda act: ACTIVATIONS[act.kind](),
+    Multiply: lambda multiply: Times(multiply.by),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
     Slice: Sliced,
@@ -559,18 +615,20 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
 #: Modules whose weights do not decay while a network trains.
 NORMS: tuple[type[nn.Module], ...] = (
     *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
-    *(Scaled, ResponseNorm2d, Tokened, Placed),
+    *(Scaled, ResponseNorm2d, Tokened, Placed, nn.PReLU),
 )
 #: How the weights of each module that has some are drawn.
 DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.Conv2d: _draw_conv,
     nn.ConvTranspose2d: _draw_transposed,
+    ChannelConv1d: nn.Conv1d.reset_parameters,
     nn.Linear: _draw_linear,
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,
     RMSNorm2d: RMSNorm2d.reset_parameters,
     nn.GroupNorm: nn.GroupNorm.reset_parameters,
     nn.InstanceNorm2d: nn.InstanceNorm2d.reset_parameters,
+    nn.PReLU: nn.PReLU.reset_parameters,
     Scaled: Scaled.reset_parameters,
     ResponseNorm2d: ResponseNorm2d.reset_parameters,
     Fused: Fused.reset_parameters,

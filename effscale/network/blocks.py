@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from effscale.arrays import Int, divided, every, multiple, share, where, whole_share
+from effscale.arrays import (
+    Int,
+    divided,
+    every,
+    multiple,
+    odd_log,
+    share,
+    where,
+    whole_share,
+)
 from effscale.network.combinators import (
     IDENTITY,
     Gate,
@@ -17,7 +26,7 @@ from effscale.network.combinators import (
     Sequential,
     seq,
 )
-from effscale.network.operators.convolution import Conv, TransposedConv
+from effscale.network.operators.convolution import ChannelConv, Conv, TransposedConv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import norm_of
 from effscale.network.operators.pooling import GlobalPool, Pool
@@ -116,6 +125,20 @@ def squeeze_excite(
         "act": style.act(choice.activation or activation),
         "expand": Conv(squeezed, channels, bias=True),
         "gate": Act(choice.gate),
+    }
+    return Gate(seq(**layers).layers)
+
+
+def channel_attention(channels: Int, size: int | None) -> Gate:
+    """x · sigmoid(1-D convolution of the channels' means) (Wang et al. 2019).
+
+    Without a size it sees the odd number at or above (log2 C + 1) / 2, 3 at least
+    (equation 12; timm/layers/eca.py).
+    """
+    layers: dict[str, Layer] = {
+        "pool": GlobalPool(),
+        "conv": ChannelConv(channels, size or odd_log(channels)),
+        "gate": Act("sigmoid"),
     }
     return Gate(seq(**layers).layers)
 

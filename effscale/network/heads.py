@@ -53,13 +53,17 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
         layers["act"] = style.act()
         c_in = head.channels
     c_pooled = c_in
+    if head.classifier == "conv":
+        layers["dropout"] = Dropout(head.dropout)
+        layers["classifier"] = Conv(c_in, head.classes, bias=True)
+        layers["classifier_act"] = style.act()
     layers["pool"] = GlobalPool()
     layers["flatten"] = Flatten()
     if head.hidden is not None:
         layers["hidden"] = Linear(c_in, head.hidden)
         layers["hidden_act"] = style.act()
         c_in = head.hidden
-    if head.classifier:
+    if head.classifier is True:
         layers["dropout"] = Dropout(head.dropout)
         layers["classifier"] = Linear(c_in, head.classes)
     return Sequential(tuple(layers.items())), c_pooled

@@ -75,11 +75,15 @@ def operators(several: Sequence[Line]) -> str:
     return ", ".join(names) if len(names) <= 2 else f"{names[0]} … {names[-1]}"  # noqa: PLR2004
 
 
+#: What makes classes, or comes last.
+CLASSIFIERS = {True: "FC", False: "global pool", "conv": "Conv 1×1"}
+
+
 def head_operator(head: Head) -> str:
     """What a head does before its pooling, and that it classifies."""
     conv = [] if head.channels is None else ["Conv 1×1"]
     hidden = [] if head.hidden is None else ["FC"]
-    classifier = ["FC"] if head.classifier else ["global pool"]
+    classifier = [CLASSIFIERS[head.classifier]]
     return ", ".join([*map(operator, head.layers), *conv, *hidden, *classifier])
 
 

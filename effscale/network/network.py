@@ -85,7 +85,7 @@ def _taken(line: Line, read: Sequence[Ends]) -> Ends:
     if isinstance(line, CellStage) or len(maps) == 1:
         return maps[0] if isinstance(line, CellStage) else Ends(maps[0].newest)
     widths = [each.newest for each in maps]
-    return Ends(widths[0] if line.merge == "sum" else sum(widths))
+    return Ends(sum(widths) if line.merge == "concat" else widths[0])
 
 
 def _stage(

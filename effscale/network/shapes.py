@@ -35,7 +35,7 @@ Window: TypeAlias = tuple[int, int]
 #: What layers hand on: one feature map, or the several that a graph reads.
 Flow: TypeAlias = Shape | tuple[Shape, ...]
 #: `apart`: a layer takes the several as they are.
-Merge: TypeAlias = Literal["sum", "concat", "apart"]
+Merge: TypeAlias = Literal["sum", "product", "concat", "apart"]
 
 
 def all_of(flow: Flow) -> tuple[Shape, ...]:
@@ -71,12 +71,17 @@ def either(before: Flow, after: Flow, there: Int) -> Flow:
 
 
 def merged(maps: Sequence[Shape], merge: Merge, path: str) -> Shape:
-    """One feature map of several: summed, or their channels one after the other."""
-    first = maps[0]
+    """One feature map of several, by element, or their channels one after the other.
+
+    In sums and products what has one position is for all positions of the first.
+    """
+    first, by_element = maps[0], merge != "concat"
     for each in maps[1:]:
-        summed = merge == "sum"
-        keeps(first, each if summed else each._replace(channels=first.channels), path)
-    if merge == "sum" or len(maps) == 1:
+        if by_element and every(each.height == 1) and every(each.width == 1):
+            each = each._replace(height=first.height, width=first.width)  # noqa: PLW2901
+        alike = each if by_element else each._replace(channels=first.channels)
+        keeps(first, alike, path)
+    if by_element or len(maps) == 1:
         return first
     return first._replace(channels=sum(each.channels for each in maps))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from effscale.arrays import ONE, Int, between, clipped, every, is_array, maximum, where
 from effscale.errors import LayerError
-from effscale.network.blocks import squeeze_excite
+from effscale.network.blocks import channel_attention, squeeze_excite
 from effscale.network.cells import Ends
 from effscale.network.combinators import (
     IDENTITY,
@@ -32,6 +32,7 @@ from effscale.network.operators.attention import (
 )
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import Conv, TransposedConv
+from effscale.network.operators.elementwise import Dropout, Multiply
 from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import (
@@ -39,7 +40,7 @@ from effscale.network.operators.resampling import (
     PixelUnshuffle,
     Upsample,
 )
-from effscale.spec import steps
+from effscale.spec import elements, steps
 from effscale.spec.geometry import expanded, keeps_size, kinds
 from effscale.spec.line import SQUARE
 
@@ -111,9 +112,9 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
             return style.norm(c_in, line.norm), c_in
-        case steps.LayerScale():
+        case elements.LayerScale():
             return LayerScale(c_in, line.initial), c_in
-        case steps.ResponseNorm():
+        case elements.ResponseNorm():
             return ResponseNorm(c_in), c_in
         case steps.Activate():
             return style.act(line.activation), c_in
@@ -121,6 +122,12 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             before = c_in if unstated is None else unstated
             made = squeeze_excite(c_in, before, line.se_ratio, style, line.activation)
             return made, c_in
+        case elements.Multiply():
+            return Multiply(line.by), c_in
+        case elements.Dropout():
+            return Dropout(line.rate), c_in
+        case elements.ChannelAttention():
+            return channel_attention(c_in, line.size), c_in
         case steps.Branches():
             return _branches(line, c_in, style, unstated)
         case steps.Split():
@@ -267,18 +274,16 @@ def _residual(
 def _branches(
     line: steps.Branches, c_in: Int, style: Style, unstated: Int | None
 ) -> Step:
-    """Branches of one feature map, summed or put one after the other."""
+    """Branches of one feature map, merged."""
     nodes, widths = [], []
     for index, branch in enumerate(line.branches):
         layer, c_out = chain(branch, c_in, style, unstated)
         nodes.append(Node(f"branch{index}", (0,), layer))
         widths.append(c_out)
     ends = tuple(range(1, len(nodes) + 1))
-    if line.block == "sum":
-        nodes.append(Node("sum", ends, IDENTITY))
-        return Graph(1, tuple(nodes), (len(nodes),)), widths[0]
-    nodes.append(Node("concat", ends, IDENTITY, merge="concat"))
-    return Graph(1, tuple(nodes), (len(nodes),)), sum(widths)
+    nodes.append(Node(line.block, ends, IDENTITY, merge=line.block))
+    c_out = sum(widths) if line.block == "concat" else widths[0]
+    return Graph(1, tuple(nodes), (len(nodes),)), c_out
 
 
 def _attention(

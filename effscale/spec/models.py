@@ -250,6 +250,8 @@ class Variant(Model):
     width_multiplier: Multiplier = 1.0
     resolution: Resolution
     dropout: Share | None = None
+    #: Its own, in place of the baseline's.
+    norm: NetworkNorm | None = None
     expected: Expected | None = None
     published: Published | None = None
     budget: Budget | None = None
@@ -269,7 +271,10 @@ class Variant(Model):
     @property
     def sections(self) -> dict[tuple[str, ...], object]:
         """What is stated of head, neck and heads, by the place in a spec."""
-        found: dict[tuple[str, ...], object] = {("head", "dropout"): self.dropout}
+        found: dict[tuple[str, ...], object] = {
+            ("head", "dropout"): self.dropout,
+            ("norm",): self.norm,
+        }
         found |= {("neck", name): each for name, each in self.neck or ()}
         found |= {HEADS_PLACES[name]: each for name, each in self.heads or ()}
         return {place: each for place, each in found.items() if each is not None}

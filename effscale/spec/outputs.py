@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo
+from pydantic_core import PydanticCustomError, core_schema
 
 from effscale.errors import Fault
 from effscale.spec import values
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
 Classes = Annotated[int, values.whole(1, MAX_CHANNELS)]
 
 
+def _before_hidden(classifier: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    if classifier == "conv" and info.data.get("hidden") is not None:
+        expected = "true or false beside hidden"
+        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
+    return classifier
+
+
+CLASSIFIER = values.Kind(
+    "one of true, false, conv",
+    lambda: core_schema.union_schema(
+        [core_schema.bool_schema(strict=True), core_schema.literal_schema(["conv"])]
+    ),
+)
+
+
 class Head(Model):
     """Steps, 1×1 convolution, pooling, hidden layer, dropout, linear; most optional."""
 
@@ -38,8 +54,11 @@ class Head(Model):
     hidden: Channels | None = None
     classes: Classes = 1000
     dropout: Share = 0.0
-    #: Whether a linear layer makes classes of what is pooled, or nothing comes after.
-    classifier: Flag = True
+    #: Whether a linear layer makes classes of what is pooled, or nothing comes after;
+    #: `conv`: a 1×1 convolution and an activation make them before the pool.
+    classifier: Annotated[
+        bool | Literal["conv"], CLASSIFIER, AfterValidator(_before_hidden)
+    ] = True
 
 
 class Classify(Head):

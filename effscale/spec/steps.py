@@ -21,6 +21,13 @@ from pydantic import (
 from effscale.arrays import Int, divided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.elements import (
+    ChannelAttention,
+    Dropout,
+    LayerScale,
+    Multiply,
+    ResponseNorm,
+)
 from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.line import SQUARE, Line
 from effscale.spec.norm import LineNorm, OwnNorm
@@ -305,20 +312,6 @@ class Normalise(Line):
     norm: OwnNorm | None = None
 
 
-class LayerScale(Line):
-    """Each channel times a number that is learnt."""
-
-    block: Literal["layer_scale"]
-    #: What each begins with.
-    initial: Annotated[float, values.number(0, 1, above=True)] = 1e-6
-
-
-class ResponseNorm(Line):
-    """ConvNeXt V2's global response norm."""
-
-    block: Literal["global_response_norm"]
-
-
 class Activate(Line):
     """An activation alone; the network's own, if it names none."""
 
@@ -335,9 +328,12 @@ class SqueezeExcite(Line):
 
 
 class Branches(Line):
-    """Branches side by side: their channels one after the other, or their sum."""
+    """Branches side by side: their channels one after the other, or sum or product.
 
-    block: Literal["concat", "sum"]
+    The first says the size; those of a single position are for all of them.
+    """
+
+    block: Literal["concat", "sum", "product"]
     branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
 
     @property
@@ -620,6 +616,10 @@ STEPS: dict[str, type[Line]] = {
     "squeeze_excite": SqueezeExcite,
     "concat": Branches,
     "sum": Branches,
+    "product": Branches,
+    "multiply": Multiply,
+    "dropout": Dropout,
+    "channel_attention": ChannelAttention,
     "split": Split,
     "channel_shuffle": Shuffle,
     "aggregate": Aggregate,
@@ -657,6 +657,9 @@ AnyStep = (
     | Annotated[Activate, Tag("Activate")]
     | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
     | Annotated[Branches, Tag("Branches")]
+    | Annotated[Multiply, Tag("Multiply")]
+    | Annotated[Dropout, Tag("Dropout")]
+    | Annotated[ChannelAttention, Tag("ChannelAttention")]
     | Annotated[Split, Tag("Split")]
     | Annotated[Shuffle, Tag("Shuffle")]
     | Annotated[Aggregate, Tag("Aggregate")]

@@ -132,7 +132,7 @@ class Walk:
 
     def merged(self, line: Line, read: Sequence[Map], at: Place) -> Map:
         """The one map of several, which have to be of one size to meet."""
-        first, summed = read[0], line.merge == "sum"
+        first, summed = read[0], line.merge != "concat"
         for k, each in enumerate(read):
             if (each != first) if summed else (each[1:] != first[1:]):
                 expected, found = (first, each) if summed else (first.size, each.size)
@@ -267,15 +267,15 @@ class Walk:
                 self.wrong((*at, "groups"), f"{message} {line.groups}")
 
     def branches(self, line: Branches, here: Map, at: Place) -> Map:
-        """Branches of one size; for a sum, of as many channels."""
+        """Branches of one size; for a sum or a product, of as many channels."""
         inside = replace(self, stated=False)
         ends = {
             place: inside.through(branch, here, (*at, *place))
             for place, branch in line.chains.items()
         }
-        first, summed = next(iter(ends.values())), line.block == "sum"
+        first, summed = next(iter(ends.values())), line.block != "concat"
         for place, end in ends.items():
-            if summed and end != first:
+            if summed and end not in {first, Map(first.channels, 1, 1)}:
                 self.wrong((*at, *place), f"expected {first}, gives {end}")
             elif end[1:] != first[1:]:
                 message = f"expected {first.size}, gives {end.size}"

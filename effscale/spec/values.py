@@ -325,7 +325,24 @@ MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION, MAX_KERNEL = 2**20, 10_000, 2**16, 31
 #: Of a kernel or a window of a step: images fall into patches of so many pixels.
 MAX_WINDOW = 64
 
-Activation = Literal["silu", "relu", "relu6", "hard_swish", "gelu", "none"]
+Activation = Literal[
+    "silu",
+    "relu",
+    "relu6",
+    "hard_swish",
+    "gelu",
+    "none",
+    "gelu_tanh",
+    "leaky_relu",
+    "prelu",
+    "elu",
+    "mish",
+    "hard_mish",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "hard_sigmoid",
+]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 #: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
 #: in all, of an odd number the greater half at the end; `valid` is nothing.
@@ -333,7 +350,7 @@ Padding = Literal["same", "valid", "tensorflow"]
 #: What `same` means in a network.
 SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
-Merging = Literal["concat", "sum"]
+Merging = Literal["concat", "sum", "product"]
 Interpolation = Literal["nearest", "bilinear"]
 #: How much positions attend to each other (`Attention` says what each is), what is
 #: learnt of how two lie, and which see each other.

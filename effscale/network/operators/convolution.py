@@ -217,6 +217,34 @@ def check_groups(groups: Int, *several: Int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelConv(Operator):
+    """A 1-D convolution along the channels of one position, which keeps their number.
+
+    Its `size` may be an array, one entry for each candidate.
+    """
+
+    channels: Int
+    size: Int
+
+    label = "convolution of channels"
+
+    def __post_init__(self) -> None:
+        check_channels(self, self.channels, self.size)
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.channels, shape, path)
+        return shape
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(self.size * self.channels, self.size, self.channels)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """The gradient of its weights needs the input."""
+        return PRODUCT
+
+
+@dataclass(frozen=True, slots=True)
 class Linear(Operator):
     """A matrix and a bias."""
 

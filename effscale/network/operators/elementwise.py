@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effscale.network.operators.operator import PRODUCT, Cost, Operator, Traffic
+from effscale.network.operators.operator import (
+    FREE,
+    PLAIN,
+    PRODUCT,
+    Cost,
+    Operator,
+    Traffic,
+)
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape
@@ -13,7 +20,7 @@ if TYPE_CHECKING:
     from effscale.spec.values import Activation, Gate
 
 #: Activations whose derivative is that of their output; the others keep their input.
-_OF_OUTPUT = {"relu", "sigmoid"}
+_OF_OUTPUT = {"relu", "sigmoid", "tanh"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,13 @@ class Act(Operator):
     def label(self) -> str:
         return self.kind
 
+    def cost(self, out: Shape) -> Cost:
+        """Of `prelu` the slope below zero, one for all channels, is learnt."""
+        return Cost(params=1) if self.kind == "prelu" else FREE
+
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        return {self.kind: int(after.elements)}
+        learnt: dict[Tally, int] = {"scales": 1} if self.kind == "prelu" else {}
+        return {self.kind: int(after.elements), **learnt}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic | None:
         """The derivative is of the input, or of the output."""
@@ -35,6 +47,27 @@ class Act(Operator):
             return None
         of_output = self.kind in _OF_OUTPUT
         return Traffic(keeps_inputs=not of_output, keeps_output=of_output)
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Of `hard_mish` a product, a sum, a limit, and a product of both."""
+        if self.kind != "hard_mish":
+            return super(Act, self).run(tape, maps, after, held)
+        half = tape.op(maps, after, held)
+        more = tape.op(maps, after, (*held, half))
+        limit = tape.op((more,), after, (*held, half), PRODUCT)
+        return tape.op((half, limit), after, held, PRODUCT)
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply(Operator):
+    """Each element times a number that is not learnt."""
+
+    by: float
+
+    label = "product"
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
 
 
 @dataclass(frozen=True, slots=True)
