@@ -24,7 +24,7 @@ from effscale.network.operators.norm import (
     LayerScale,
 )
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.spec import steps
+from effscale.spec import elements, steps
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 
@@ -350,7 +350,7 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
         case Enlarge():
             line = steps.Upsample(block="upsample", factor=what.factor, mode=what.mode)
         case LayerScale():
-            line = steps.LayerScale(block="layer_scale")
+            line = elements.LayerScale(block="layer_scale")
         case Act(kind=kind) if kind not in _GATES:
             line = steps.Activate(block="activation", activation=_own(kind, style))
         case Pool():
