@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     ),
     "operator": (
         net(nn.CELU(), channels=8),
-        "1 (CELU): cannot be said in a spec: operator celu: one of ",
+        "1 (CELU): cannot be said in a spec: operator celu",
     ),
     "no head": (
         nn.Sequential(unit(3, 8, 3), unit(8, 8, 3)),
