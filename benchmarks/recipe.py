@@ -26,6 +26,7 @@ from torch import nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.utils.data import DataLoader, TensorDataset
 
 import effscale as es
 from effscale.train.recipe import Recipe, peak_rate
@@ -105,15 +106,14 @@ def theirs(of: Asked, seed: int) -> tuple[float, float]:
         [warm],
     )
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    pairs = TensorDataset(images, labels)
+    loader = DataLoader(pairs, of.batch, shuffle=True, drop_last=True)
     began = time.process_time()
     net.train()
     for _ in range(of.epochs):
-        order = torch.randperm(len(labels))
-        for batch in order.split(of.batch):
-            if len(batch) < of.batch:
-                continue
+        for seen, known_labels in loader:
             loss = functional.cross_entropy(
-                net(images[batch]), labels[batch], label_smoothing=0.1
+                net(seen), known_labels, label_smoothing=0.1
             )
             optimizer.zero_grad()
             loss.backward()

@@ -103,7 +103,8 @@ def test_the_example_of_cells_is_a_network_with_the_rest() -> None:
 
 
 def test_the_language_names_every_activation_block_and_operator() -> None:
-    assert f"# {', '.join(get_args(Activation))}" in LANGUAGE
+    line = next(each for each in LANGUAGE.splitlines() if "activation: silu " in each)
+    assert set(get_args(Activation)) <= set(re.findall(r"\w+", line))
     for name in (*STAGES, *OPERATORS):
         generic = name.replace("5x5", "3x3").replace("7x7", "3x3").replace("2x2", "3x3")
         if name not in {"conv", "conv_1x3_3x1"}:

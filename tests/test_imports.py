@@ -50,7 +50,6 @@ REASONS = {
     "importing.blocks": "what papers' blocks look like, without what is made of them",
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
-    "module.attention": "how torch runs what some networks have",
     "module.archive": "what a file may say, without what is done with it",
     "module.flops": "torch's formulas, without what measures by them",
     "network.necks": "a part that some networks have",

@@ -9,7 +9,7 @@ from effscale.check.reading import TOO_LARGE
 from effscale.check.rule import Rule, replaced
 from effscale.cost.figures import Running
 from effscale.errors import EffscaleError
-from effscale.limit import FIGURES, UNITS, parse
+from effscale.limit import FIGURES, UNITS, parse, title
 from effscale.quantity import human
 from effscale.spec.models import Budget
 from effscale.spec.references import MAX_REPEATED
@@ -154,15 +154,19 @@ def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
             message = f"expected {stated:,} (the file's own figure), counted {found:,}"
             yield EXPECTED.at(source, where, message, edits=edits)
     budget = spec.budget or Budget()
-    for name in FIGURES:
-        stated = getattr(budget, name, None)
-        if stated is None:
-            continue
-        limit = parse(name, stated)
-        found = int(running(budget).figure(name, spec, cost))
+    stated_limits = [
+        parse(name, stated) for name in FIGURES if (stated := getattr(budget, name, ""))
+    ]
+    asked = [(each, running(budget), "") for each in stated_limits]
+    asked += [(each, source.running, " (asked for)") for each in source.limits]
+    for limit, how, whose in asked:
+        found = int(how.figure(limit.figure, spec, cost))
         if not limit.admits(found):
-            message = f"expected {_wanted(limit)}, counted {_beside(found, limit)}"
-            yield BUDGET.at(source, (*place, "budget", name), message)
+            wanted = f"expected {_wanted(limit)}{whose}"
+            message = f"{wanted}, counted {_beside(found, limit)}"
+            where = place if whose else (*place, "budget", limit.figure)
+            message = f"{title(limit.figure)}: {message}" if whose else message
+            yield BUDGET.at(source, where, message, key=bool(whose))
 
 
 def running(budget: Budget) -> Running:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import Cost, PartCost, part_costs, whole
+from effscale.cost.figures import Running
 from effscale.errors import EffscaleError, SpecError
 from effscale.growth.scale import variant
 from effscale.network.network import network
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from effscale.errors import Fault, Place
+    from effscale.limit import Limit
     from effscale.spec.models import Spec
 
 BOM = b"\xef\xbb\xbf"
@@ -63,6 +65,9 @@ class Source:
     reading: Reading
     file: str = ""  #: where it is
     has_mark: bool = False  #: whether a byte order mark precedes the text
+    #: What each of its networks is held to, whatever the file states.
+    limits: tuple[Limit, ...] = ()
+    running: Running = field(default_factory=Running)
 
     @classmethod
     def of(cls, path: str, text: str) -> Source:

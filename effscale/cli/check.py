@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import options
+from effscale.cli import limits, options
 from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request, note, write
 from effscale.cli.progress import Bar
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from effscale.check.rule import Applies
     from effscale.check.run import Outcome
     from effscale.check.source import Source
+    from effscale.cli.limits import Limits
 
 FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
 _SUFFIXES = {".json": "json", ".sarif": "sarif", ".xml": "junit"}
@@ -77,6 +78,10 @@ class Mending:
     help="Lowest severity that fails the run (exit code 1).",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if something is found.")
+@limits.limit_options(
+    "Hold every network to so many MACs, besides its own `budget:`: '<= 400M'.",
+    latency=False,
+)
 @titled("Fixes")
 @click.option(
     "--fix", is_flag=True, help="Fix what can be fixed without changing the network."
@@ -114,7 +119,7 @@ class Mending:
 )
 @options.force_option
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only.")
-@options.gathered(mending=Mending, request=Request)
+@options.gathered(mending=Mending, wanted=limits.Limits, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     paths: tuple[str, ...],
@@ -123,6 +128,7 @@ def command(  # noqa: PLR0913 - options
     fail_on: str,
     exit_zero: bool,
     mending: Mending,
+    wanted: Limits,
     verify: bool,
     request: Request,
 ) -> None:
@@ -140,6 +146,7 @@ def command(  # noqa: PLR0913 - options
     \b
       effscale check specs
       effscale check specs --format sarif --output effscale.sarif
+      effscale check specs --macs '<= 400M' --memory '<= 64MB' --dtype int8
       effscale check my.yaml --diff
       effscale check my.yaml --fix --update
     """
@@ -148,6 +155,8 @@ def command(  # noqa: PLR0913 - options
 
     enabled = chosen(chain(*select), chain(*ignore))
     sources, left = _sources(paths)
+    held, running = wanted.of_candidates(), wanted.running()
+    sources = [replace(each, limits=held, running=running) for each in sources]
     outcome = replace(checked(sources, enabled, mending.applies), left=left)
     if mending.diff:
         diff = "".join(changes(sources, outcome))

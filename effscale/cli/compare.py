@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ from effscale.choices import TABLES
 from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
-from effscale.cli.types import SpecOrFamily
+from effscale.cli.types import Parsed, SpecOrFamily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
         Sequence[Point],
         Callable[[Sequence[Measurement | None]], Report],
     ]
+
+
+#: Picojoules of a MAC in single precision (a product and a sum), and of a byte from
+#: memory, at 45 nm: Horowitz, ISSCC 2014; Han et al. 2015 (arXiv:1506.02626), table 1.
+AT_45NM = 3.7 + 0.9, 640 / 4
+
+
+def energy(text: str) -> tuple[float, float]:
+    """`45nm`, or picojoules for a MAC and for a byte: `1.2,80`."""
+    if text == "45nm":
+        return AT_45NM
+    match = re.fullmatch(r"(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)", text)
+    if match is None:
+        raise ValueError("45nm, or picojoules for a MAC and for a byte such as 4.6,160")
+    return float(match[1]), float(match[2])
 
 
 @click.command("compare", cls=Command)
@@ -80,6 +96,12 @@ if TYPE_CHECKING:
     default="macs",
     help="The cost that --plot draws.",
 )
+@click.option(
+    "--energy",
+    type=Parsed("45nm|PJ/MAC,PJ/B", energy),
+    help="Roughly, what an image takes: picojoules for a MAC and for a byte moved; "
+    "45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
+)
 @options.network_options
 @options.measure_option(default="none")
 @latency.timing_options
@@ -97,6 +119,7 @@ def command(  # noqa: PLR0913 - options
     fail_on: str | None,
     x: Axis,
     timed: Timed | None,
+    energy: tuple[float, float] | None,
     request: Request,
 ) -> None:
     """Show networks side by side, or what changed.
@@ -150,7 +173,12 @@ def command(  # noqa: PLR0913 - options
 
         image = plots.accuracy(drawn, x, request.picture)
     measured = request.measured(networks)
-    request.deliver(answer(measured), image)
+    shown = answer(measured)
+    if energy is not None:
+        from effscale.report.energy import beside
+
+        shown = beside(shown, networks, *energy)
+    request.deliver(shown, image)
     request.prove(networks, measured)
 
 

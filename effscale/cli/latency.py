@@ -15,6 +15,7 @@ from effscale.cli.types import Parsed, Range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from effscale.cli.options import Request
     from effscale.compare.side_by_side import Entry
@@ -175,11 +176,14 @@ def timed(  # noqa: PLR0913 - options
 timed_alone = partial(timed, alone=True)
 
 
-def by_part(answer: Report, spec: Spec, timed: Timed, request: Request) -> Report:
+def by_part(
+    answer: Report, spec: Spec, timed: Timed, request: Request, weights: Path | None
+) -> Report:
     """The answer of `profile`, with how long the network and its parts take."""
     from effscale.module.latency import spec_subjects
 
-    found = _latencies(partial(spec_subjects, [spec], parts=True), timed, request)
+    subjects = partial(spec_subjects, [spec], parts=True, weights=weights)
+    found = _latencies(subjects, timed, request)
     parts = {row["part"]: row["macs"] for row in answer.data["parts"]}
     return _with_parts(answer, found, parts, timed, request)
 

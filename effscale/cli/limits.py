@@ -74,8 +74,22 @@ device_options = (
 )
 
 
-def limit_options(macs: str, *, several: bool = False) -> Callable[[F], F]:
-    """Limits of everything that is counted; `macs` is the help of --macs."""
+def limit_options(
+    macs: str, *, several: bool = False, latency: bool = True
+) -> Callable[[F], F]:
+    """Limits of everything that is counted, and of `latency` where something runs.
+
+    `macs` is the help of --macs.
+    """
+    of_latency = (
+        limit_option(
+            "latency",
+            "The same of the time that it takes on this device: '<= 20ms'; measured on "
+            "a ray, elsewhere predicted as effscale calibrate has learned.",
+        ),
+        *device_options,
+    )
+    more = " and latency" if latency else ""
     return every(
         limit_option("macs", macs, several=several),
         limit_option("params", "The same of parameters: '<= 8M'."),
@@ -90,24 +104,19 @@ def limit_options(macs: str, *, several: bool = False) -> Callable[[F], F]:
             "The same in training, gradients included: '<= 8GB'; an optimizer's state "
             "comes to that.",
         ),
-        limit_option(
-            "latency",
-            "The same of the time that it takes on this device: '<= 20ms'; measured on "
-            "a ray, elsewhere predicted as effscale calibrate has learned.",
-        ),
         click.option(
             "--batch",
             type=click.IntRange(1, 2**16),
             default=1,
-            help="Images at once, for memory and latency.",
+            help=f"Images at once, for memory{more}.",
         ),
         click.option(
             "--dtype",
             type=click.Choice([*STORED_BYTES]),
             default="float32",
-            help="What weights and feature maps are stored as, for memory and latency.",
+            help=f"What weights and feature maps are stored as, for memory{more}.",
         ),
-        *device_options,
+        *(of_latency if latency else ()),
         title="Budget",
     )
 
@@ -121,13 +130,13 @@ class Limits:
     activations: list[Limit] | None
     memory: list[Limit] | None
     training_memory: list[Limit] | None
-    latency: list[Limit] | None
     batch: int
     dtype: str
-    device: str
-    threads: int
-    channels_last: bool
-    compiled: bool
+    latency: list[Limit] | None = None
+    device: str = "cpu"
+    threads: int = 1
+    channels_last: bool = False
+    compiled: bool = False
 
     @property
     def beside_macs(self) -> list[Limit]:

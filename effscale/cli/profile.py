@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -218,6 +219,12 @@ def _given(option: str) -> bool:
     help="With --memory: MACs that the machine does while it moves a byte; parts "
     f"below are bound by memory.  [default: {BALANCE}, a V100's in float32]",
 )
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --latency: run with these, as effscale weights reads them.",
+)
 @latency.timing_options
 @click.option(
     "--predict",
@@ -235,6 +242,7 @@ def command(  # noqa: PLR0913 - options
     tool: Tool | None,
     module: Module | None,
     memory: Memory | None,
+    weights: Path | None,
     timed: Timed | None,
     predict: bool,
     request: Request,
@@ -263,6 +271,8 @@ def command(  # noqa: PLR0913 - options
       effscale profile torchvision.models:resnet50 --arg num_classes=10
       effscale profile my_pkg.nets:make_net --input 1x3x64x64 --input 1x8:int64
     """
+    if weights is not None and (module is not None or timed is None):
+        raise click.UsageError("--weights goes with --latency of a SPEC")
     if module is not None:
         _show_module(module, by, tool, timed, request)
         return
@@ -278,7 +288,7 @@ def command(  # noqa: PLR0913 - options
     if memory is not None:
         report = memory.shown(report, network)
     if timed is not None:
-        report = latency.by_part(report, network, timed, request)
+        report = latency.by_part(report, network, timed, request, weights)
     if predict:
         if timed is None:
             raise click.UsageError("--predict goes with --latency")

@@ -57,9 +57,10 @@ def result(
 
 @dataclass(frozen=True)
 class Learning:
-    """What a recipe is made of, once data and device are known."""
+    """What a recipe is made of, once data and device are known, and how far it goes."""
 
     epochs: int
+    until: int | None
     batch: int
     lr: float | None
     seed: int
@@ -71,6 +72,7 @@ class Learning:
     mirror: bool | None
     mixup: float
     erase: float
+    weights: Path | None
     freeze: tuple[str, ...]
     lr_backbone: float
 
@@ -355,10 +357,8 @@ def command(  # noqa: PLR0913 - options
     learning: Learning,
     machine: Machine,
     check_data: bool,
-    until: int | None,
     time_limit: float | None,
     checkpoint: Path | None,
-    weights: Path | None,
     request: Request,
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
@@ -403,8 +403,8 @@ def command(  # noqa: PLR0913 - options
         machine,
         threads=threads,
         file=_file(checkpoint, request.output),
-        until=until,
-        weights=weights,
+        until=learning.until,
+        weights=learning.weights,
     )
     with together(machine.devices, device, part) as share:
         training = part.training(network, images, share)

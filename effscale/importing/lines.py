@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from effscale.importing.tree import Chain
     from effscale.network.operators.operator import Operator
-    from effscale.spec.line import Line
+    from effscale.spec.line import Line, Lines
     from effscale.spec.values import Activation, SamePadding
 
 
@@ -265,9 +265,10 @@ def squeeze_ratio(found: Gated, rule: Squeeze) -> float | None:
 
 
 def as_steps(item: Item, style: Common) -> Item:
-    """The item, whose squeezes are steps: their ratio is of what they gate.
+    """The item, whose squeezes are steps: their ratio is of what a step's is.
 
-    Within a block that has a name it may be of the block's input.
+    That is what comes into the residual around it, or else what it gates; within a
+    block that has a name it is of the block's input.
     """
     widths = [
         (each.channels, int(after.what.c_out))
@@ -278,18 +279,34 @@ def as_steps(item: Item, style: Common) -> Item:
         return item
     each = iter(widths)
 
-    def said(line: Line) -> Line:
-        if not isinstance(line, steps.SqueezeExcite):
-            return line.over_chains(lambda chain: tuple(map(said, chain)))
-        channels, squeezed = next(each)
-        own = Gated((), "", "", channels, channels, squeezed)
-        ratio = squeeze_ratio(own, style.squeeze)
-        if ratio is None:
-            what = f"a squeeze to {squeezed} of {channels} channels"
-            raise cannot(item.nodes[0].call, what, "a share of them is known")
-        return line.model_copy(update={"se_ratio": ratio})
+    def said(line: Line, c_in: int, around: int | None) -> tuple[Line, int]:
+        if isinstance(line, steps.Conv):
+            return line, int(line.of(c_in, around))
+        if isinstance(line, steps.SqueezeExcite):
+            channels, squeezed = next(each)
+            own = Gated((), "", "", around or channels, channels, squeezed)
+            ratio = squeeze_ratio(own, style.squeeze)
+            if ratio is None:
+                what = f"a squeeze to {squeezed} of {channels} channels"
+                raise cannot(item.nodes[0].call, what, "a share of them is known")
+            return line.model_copy(update={"se_ratio": ratio}), c_in
+        if not line.chains:
+            return line, int(line.c_out(c_in))
+        inner = c_in if isinstance(line, steps.Residual) else around
+        ends: list[int] = []
 
-    return item.over(said(item.line))
+        def within(chain: Lines) -> Lines:
+            found, here = [], c_in
+            for one in chain:
+                made, here = said(one, here, inner)
+                found.append(made)
+            ends.append(here)
+            return tuple(found)
+
+        line = line.over_chains(within)
+        return line, sum(ends) if line.block == "concat" else ends[0]
+
+    return item.over(said(item.line, item.c_in, None)[0])
 
 
 # Lines.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ClassToken,
         Fill,
         Positions,
+        ValuesOf,
     )
     from effscale.network.shapes import Shape
 
@@ -307,3 +308,17 @@ def _linear(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     q, k, v = q.relu(), k.relu(), functional.pad(v, (0, 0, 0, 1), value=1.0)
     made = torch.matmul(torch.matmul(v, k.transpose(-2, -1)), q)
     return made[:, :, :-1] / (made[:, :, -1:] + EPSILON)
+
+
+class ValuesAlone(nn.Module):
+    """The values among queries, keys and values, head by head."""
+
+    def __init__(self, values: ValuesOf) -> None:
+        super().__init__()
+        self.heads, self.key_width = int(values.heads), int(values.key_width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, heads·(2·key + value), H, W) to (N, heads·value, H, W)."""
+        by_head = x.unflatten(1, (self.heads, -1))
+        values: torch.Tensor = by_head[:, :, 2 * self.key_width :].flatten(1, 2)
+        return values

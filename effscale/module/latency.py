@@ -25,6 +25,7 @@ from torch.utils.benchmark import Timer
 from effscale.errors import MeasureError, first_line
 from effscale.module.build import build
 from effscale.module.inputs import Input
+from effscale.module.mapping import load_weights
 from effscale.module.measure import refuse_too_large
 from effscale.network.network import network
 
@@ -305,11 +306,16 @@ def _kernels(setting: Setting) -> Iterator[None]:
 
 
 def spec_subjects(
-    specs: Sequence[Spec], settings: Sequence[Setting], *, parts: bool = False
+    specs: Sequence[Spec],
+    settings: Sequence[Setting],
+    *,
+    parts: bool = False,
+    weights: Path | None = None,
 ) -> list[Subject]:
     """The networks of `specs`, to be run as all these settings say.
 
     Raises:
+        WeightsError: if `weights` are not those of each.
         MeasureError: if they take more memory than this machine has.
     """
     nets = [network(spec) for spec in specs]
@@ -317,15 +323,17 @@ def spec_subjects(
         if setting.device == "cpu":
             width = getattr(torch, setting.dtype).itemsize
             refuse_too_large(nets, setting.batch, width)
-    return [subject(spec, parts=parts) for spec in specs]
+    return [subject(spec, parts=parts, weights=weights) for spec in specs]
 
 
-def subject(spec: Spec, *, parts: bool) -> Subject:
-    """The network of `spec` with weights drawn by a fixed seed, to be run."""
+def subject(spec: Spec, *, parts: bool, weights: Path | None = None) -> Subject:
+    """The network of `spec` with weights of a file, or drawn by a fixed seed."""
     net = network(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         module = build(spec)
+    if weights is not None:
+        load_weights(module, weights)
     paths = {part.name: part.path for part in net.parts} if parts else {}
     shape = [int(each) for each in net.image]
     return Subject(spec.name, module, images(shape), paths)

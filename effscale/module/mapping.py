@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from effscale.errors import WeightsError
+from effscale.module.attention import Attending
 from effscale.module.build import build
 from effscale.module.weights import Weights, read
 
@@ -38,6 +39,13 @@ Unit: TypeAlias = "dict[str, Sides]"
 
 #: A tensor that counts, and weighs nothing.
 _COUNTER = "num_batches_tracked"
+#: What torch's attention calls the layer that makes queries, keys and values.
+_QKV = "in_proj_"
+#: Layers that make the queries of all heads first, then keys, then values; ours make
+#: all of a head together, as do timm's of MaxViT.
+_APART = re.compile(r"(?<!attn_block\.)(?<!attn_grid\.)\battn\.qkv\.|\.in_proj_")
+#: Dimensions of learnt tokens, and of the places of all of them.
+_TOKENS = 3
 #: How many names a message holds.
 _SHOWN = 3
 
@@ -166,15 +174,35 @@ def load_weights(
         more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         some = ", ".join(wrong[:_SHOWN])
         raise WeightsError(f"{where}expected this network's weights, got {some}{more}")
+    heads = _heads(net)
     for ours, theirs in {**found.pairs, **_counters(found.pairs)}.items():
         if theirs not in given.tensors:
             continue
-        own[ours].copy_(given.tensors[theirs].reshape(own[ours].shape))
+        tensor = _turned(given.tensors[theirs])
+        if _APART.search(theirs) and (number := heads.get(ours.rpartition(".")[0])):
+            tensor = tensor.unflatten(0, (3, number, -1)).transpose(0, 1)
+        own[ours].copy_(tensor.reshape(own[ours].shape))
     return found
 
 
+def _heads(net: nn.Module) -> dict[str, int]:
+    """The heads of each layer that makes queries, keys and values of one width."""
+    return {
+        f"{path.rpartition('.')[0]}.qkv": int(each.attend.heads)
+        for path, each in net.named_modules()
+        if isinstance(each, Attending)
+        and int(each.attend.key_width) == int(each.attend.value_width)
+    }
+
+
 def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, Sides]:
-    return {name: tuple(each.shape) for name, each in state.items()}
+    return {name: tuple(_turned(each).shape) for name, each in state.items()}
+
+
+def _turned(tensor: torch.Tensor) -> torch.Tensor:
+    """Tokens of other libraries, (1, tokens, channels), with channels first as ours."""
+    tokens = tensor.dim() == _TOKENS and len(tensor) == 1
+    return tensor.transpose(1, 2) if tokens else tensor
 
 
 def _mapped(ours: Mapping[str, Sides], theirs: Mapping[str, Sides]) -> Mapped:
@@ -259,10 +287,10 @@ def _grouped(
 
 
 def _units(shapes: Mapping[str, Sides]) -> dict[str, Unit]:
-    """The modules that have these tensors."""
+    """The modules that have these tensors; one of the whole network is by itself."""
     units: dict[str, Unit] = {}
     for name, each in shapes.items():
-        path, _, word = name.rpartition(".")
+        path, _, word = name.rpartition(".") if "." in name else (name, "", "")
         units.setdefault(path, {})[word] = each
     return units
 
@@ -295,7 +323,8 @@ def _key(unit: Unit) -> tuple[object, ...]:
     """What two modules have in common that can have each other's weights."""
     if len(unit) == 1:  # whatever it is called: `weights`, or `edge_weights`
         return tuple(map(_trimmed, unit.values()))
-    return tuple(sorted((word, _trimmed(each)) for word, each in unit.items()))
+    named = ((word.removeprefix(_QKV), _trimmed(each)) for word, each in unit.items())
+    return tuple(sorted(named))
 
 
 def _trimmed(sides: Sides) -> Sides:
@@ -340,7 +369,7 @@ def _words(path: str, unit: Unit, other: str, theirs: Unit) -> dict[str, str]:
 
 
 def _joined(path: str, word: str) -> str:
-    return f"{path}.{word}" if path else word
+    return f"{path}.{word}" if word else path
 
 
 def _of_classes(path: str, ours: Unit, theirs: Unit) -> bool:

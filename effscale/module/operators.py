@@ -21,6 +21,7 @@ from effscale.module.attention import (
     First,
     Placed,
     Tokened,
+    ValuesAlone,
 )
 from effscale.network.operators.attention import (
     Attention,
@@ -29,6 +30,7 @@ from effscale.network.operators.attention import (
     Fill,
     FirstToken,
     Positions,
+    ValuesOf,
 )
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import (
@@ -608,6 +610,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Fill: Filled,
     Crop: lambda _: Cropped(),
     Attention: Attending,
+    ValuesOf: ValuesAlone,
 }
 #: Modules whose weights do not decay while a network trains.
 NORMS: tuple[type[nn.Module], ...] = (

@@ -28,6 +28,7 @@ from effscale.network.operators.attention import (
     Fill,
     FirstToken,
     Positions,
+    ValuesOf,
 )
 from effscale.network.operators.channels import Shuffle, Slice
 from effscale.network.operators.convolution import Conv, TransposedConv
@@ -302,14 +303,15 @@ def _attention(
         shift=line.shift,
         position=line.position,
     )
+    seen = _beside_values(line, attend, style)
     if not line.project:
-        return attend, heads * value
+        return seen, heads * value
     c_out = c_in if unstated is None else unstated
     widths = attend.widths()
     project = Conv(heads * value, c_out, bias=line.bias, init=style.init)
     if line.alike:
         qkv = Conv(c_in, widths[0], bias=line.bias, init=style.init)
-        layers = seq(qkv=qkv, attend=attend, project=project)
+        layers = seq(qkv=qkv, attend=seen, project=project)
         return _filled(layers, attend), c_out
     nodes: list[Node] = []
     names = ("query", "key", "value")
@@ -321,6 +323,22 @@ def _attention(
     nodes.append(Node("attend", (1, 2, 3), attend, merge="apart"))
     nodes.append(Node("project", (4,), project))
     return Graph(1, tuple(nodes), (5,)), c_out
+
+
+def _beside_values(line: steps.Attention, attend: Attention, style: Style) -> Layer:
+    """Attention, and where its line asks for it a depthwise convolution of values."""
+    if line.local is None:
+        return attend
+    values = ValuesOf(attend.heads, attend.key_width, attend.value_width)
+    width, kernel = values.channels, (line.local, line.local)
+    conv = Conv(width, width, kernel, groups=width, init=style.init)
+    nodes = (
+        Node("attend", (0,), attend),
+        Node("values", (0,), values),
+        Node("local", (2,), seq(conv=conv, norm=style.norm(width))),
+        Node("sum", (1, 3), IDENTITY),
+    )
+    return Graph(1, nodes, (4,))
 
 
 def _filled(layers: Sequential, attend: Attention) -> Layer:

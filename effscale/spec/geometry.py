@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
 from effscale.spec.parameters import every_line, filled, given
-from effscale.spec.steps import Conv, Split, TransposedConv, Use
+from effscale.spec.steps import Attention, Conv, Split, TransposedConv, Use
 from effscale.spec.values import MAX_RESOLUTION, of_block
 from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
@@ -149,7 +149,11 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     """The side that `lines` need to put out one of `need`."""
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
-            need = max(_needed(spec, each, axis, need) for each in inner)
+            # Keys and values are of any size, whatever that of the queries.
+            beside = 1 if isinstance(line, Attention) else need
+            needs = (need, *(beside for _ in inner[1:]))
+            pairs = zip(inner, needs, strict=True)
+            need = max(_needed(spec, each, axis, some) for each, some in pairs)
         else:
             need = min(line.side_before(need, axis), MOST)
     return need

@@ -80,6 +80,7 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
         "value_width": (covariance and key != value, f"{key}, as of keys"),
         "kind": (covariance and steps, "another where keys are of another map"),
         "over": (line.over is not None and apart, of_one),
+        "local": (line.local is not None and apart, of_one),
         "project": (not line.project and apart, of_one),
     }
     if line.position != "none":

@@ -49,8 +49,9 @@ KEYS = (
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "rate", "by", "shared"),
-    *("heads", "head_width", "key_width", "value_width", "multi_query", "kind"),
-    *("over", "size", "shift", "position", "project", "queries", "keys", "values"),
+    *("heads", "head_width", "key_width", "value_width", "multi_query"),
+    *("over", "size", "shift", "position", "project", "local"),
+    *("queries", "keys", "values"),
     *("tokens", "shares", "cascade", "branches", "layers", "shortcut", "projection"),
 )
 

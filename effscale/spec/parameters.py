@@ -119,7 +119,7 @@ def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
         if not isinstance(named, Parameter):
             continue
         value = values[named.name]
-        plain = type(value) in PLAIN
+        plain = _is_plain(value)
         if plain and not value and key in LEAVES_OUT:
             return None
         own = plain and key in type(line).model_fields
@@ -128,7 +128,14 @@ def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
 
 
 #: What a file can write; candidates and networks on paper have other numbers.
-PLAIN = (int, float, str, bool, tuple)
+PLAIN = (int, float, str, bool)
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401 - of any key
+    """Whether a file can write the value, or each of its several."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return type(value) in PLAIN
 
 
 def parameter_faults(spec: Spec) -> Iterator[Fault]:

@@ -38,10 +38,10 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernel,
     Kernels,
     LyingName,
     Model,
-    Multiplier,
     Name,
     OverName,
     Padding,
@@ -438,7 +438,7 @@ class Residual(Line):
     #: The shortcut where the layers change the shape, x itself where they keep it; if
     #: it is empty, nothing is beside layers that change the shape.
     projection: Steps | None = None
-    scale: Multiplier = 1.0
+    scale: Annotated[float, values.number(-100, 100)] = 1.0
 
     @property
     def chains(self) -> dict[Place, Lines]:
@@ -494,6 +494,8 @@ class Attention(Line):
     bias: Flag = True
     #: Without, what comes in is queries, keys and values already, head by head.
     project: Flag = True
+    #: Kernel of a depthwise convolution of the values, whose output is added.
+    local: Kernel | None = None
     #: Steps before the queries.
     queries: Steps = ()
     #: Steps before the keys.

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import yaml
+
 from effscale.errors import Fault, closest, short
 from effscale.spec.nodes import mapping
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
     from effscale.errors import Place
 
-    Data: TypeAlias = dict[str, Any]
+
+Data: TypeAlias = dict[str, Any]
 
 #: The rule that a layer breaks that no spec can say.
 UNKNOWN = "EFF105"
@@ -32,162 +35,155 @@ CLASSIFIER = 1280
 ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "GELU": "gelu"}
 ACTIVATIONS |= {"Hardswish": "hard_swish", "Identity": "none"}
 
-_PAIR = [{"kernel": 3}, {"kernel": 3}]
-_KEPT = [{"block": "residual", "layers": _PAIR}]
-_HALF: Data = {"kernel": 1, "ratio": 0.5}
-
-
-def _collected(layers: list[Data], times: Any = "$times") -> Data:  # noqa: ANN401
-    """Half of the channels as it is, the other and what layers make of it in turn."""
-    collect = {"block": "aggregate", "repeats": times, "layers": layers}
-    return {"block": "split", "branches": [[], [collect]]}
-
-
-def _csp(layers: list[Data]) -> Data:
-    """Layers on one half of the width, nothing on the other (Wang et al. 2019)."""
-    ways = [[_HALF, *layers], [_HALF]]
-    return {"block": "concat", "branches": ways}
-
-
-#: As many channels as come in.
-_SAME1, _SAME3 = ({"kernel": k, "expand_ratio": 1} for k in (1, 3))
-_DARK: Data = {"block": "residual", "layers": [_SAME1, _SAME3]}
-#: 3×3 and 1×1 side by side (Ding et al. 2021, arXiv:2101.03697), and a pair with one.
-_REP = [
-    {
-        "block": "sum",
-        "branches": [
-            [{**_SAME3, "activation": "none"}],
-            [{**_SAME1, "activation": "none"}],
-        ],
-    },
-    {"block": "activation"},
-]
-#: What modules are made of, as blocks of a file, each below those that it uses.
-BLOCKS: dict[str, Any] = {
-    "conv3": [{"kernel": 3}],
-    "halved": [
-        {"block": "residual", "layers": [{"kernel": 3, "ratio": 0.5}, {"kernel": 3}]}
-    ],
-    "halved_plain": [{"kernel": 3, "ratio": 0.5}, {"kernel": 3}],
-    "dark": [_DARK],
-    "dark_plain": [_SAME1, _SAME3],
-    "c3": {
-        "parameters": {"times": 1},
-        "layers": [_csp([{"block": "dark", "repeats": "$times"}]), {"kernel": 1}],
-    },
-    "c3_plain": {
-        "parameters": {"times": 1},
-        "layers": [
-            _csp([{"block": "dark_plain", "repeats": "$times"}]),
-            {"kernel": 1},
-        ],
-    },
-    "c2f": {
-        "parameters": {"times": 1},
-        "layers": [{"kernel": 1}, _collected(_KEPT), {"kernel": 1}],
-    },
-    "c2f_plain": {
-        "parameters": {"times": 1},
-        "layers": [{"kernel": 1}, _collected(_PAIR), {"kernel": 1}],
-    },
-    # Pools of 5, 5 again and 5 once more see 5, 9 and 13 positions.
-    "sppf": [
-        _HALF,
-        {
-            "block": "concat",
-            "branches": [
-                [],
-                *([{"block": "max_pool", "kernel": side}] for side in (5, 9, 13)),
-            ],
-        },
-        {"kernel": 1},
-    ],
-    "rep": [{"block": "residual", "layers": [*_REP, _SAME3]}],
-    "rep_csp": {
-        "parameters": {"times": 1},
-        "layers": [_csp([{"block": "rep", "repeats": "$times"}]), {"kernel": 1}],
-    },
-    "elan1": {
-        "parameters": {"width": None, "inner": None},
-        "layers": [
-            {"kernel": 1, "channels": "$width"},
-            {
-                "block": "split",
-                "branches": [
-                    [],
-                    [
-                        {
-                            "block": "aggregate",
-                            "repeats": 2,
-                            "layers": [{"kernel": 3, "channels": "$inner"}],
-                        }
-                    ],
-                ],
-            },
-            {"kernel": 1},
-        ],
-    },
-    "elan4": {
-        "parameters": {"width": None, "inner": None, "times": 1},
-        "layers": [
-            {"kernel": 1, "channels": "$width"},
-            {
-                "block": "split",
-                "branches": [
-                    [],
-                    [
-                        {
-                            "block": "aggregate",
-                            "repeats": 2,
-                            "layers": [
-                                {
-                                    "block": "rep_csp",
-                                    "times": "$times",
-                                    "channels": "$inner",
-                                },
-                                {"kernel": 3, "channels": "$inner"},
-                            ],
-                        }
-                    ],
-                ],
-            },
-            {"kernel": 1},
-        ],
-    },
-    "spp_elan": {
-        "parameters": {"width": None},
-        "layers": [
-            {"kernel": 1, "channels": "$width"},
-            {
-                "block": "concat",
-                "branches": [
-                    [],
-                    *([{"block": "max_pool", "kernel": side}] for side in (5, 9, 13)),
-                ],
-            },
-            {"kernel": 1},
-        ],
-    },
-    "aconv": [
-        {"block": "avg_pool", "kernel": 2, "padding": "valid"},
-        {"kernel": 3, "stride": 2},
-    ],
-    "adown": [
-        {"block": "avg_pool", "kernel": 2, "padding": "valid"},
-        {
-            "block": "split",
-            "branches": [
-                [{"kernel": 3, "stride": 2}],
-                [{"block": "max_pool", "kernel": 3, "stride": 2}, {"kernel": 1}],
-            ],
-        },
-    ],
-    "scdown": [
-        {"kernel": 1},
-        {"block": "depthwise", "kernel": 3, "stride": 2, "activation": "none"},
-    ],
-}
+#: What modules are made of, as blocks of a file, each below those that it uses. A pool
+#: of 5, one more and one more see 5, 9 and 13 positions.
+BLOCKS: Data = yaml.safe_load("""
+conv3:
+- {kernel: 3}
+halved:
+- {block: residual, layers: [{kernel: 3, ratio: 0.5}, {kernel: 3}]}
+halved_plain:
+- {kernel: 3, ratio: 0.5}
+- {kernel: 3}
+dark:
+- {block: residual, layers: [{kernel: 1, expand_ratio: 1}, {kernel: 3,
+        expand_ratio: 1}]}
+dark_plain:
+- {kernel: 1, expand_ratio: 1}
+- {kernel: 3, expand_ratio: 1}
+c3:
+  parameters: {times: 1}
+  layers:
+  - {block: concat, branches: [[{kernel: 1, ratio: 0.5}, {block: dark,
+            repeats: $times}], [{kernel: 1, ratio: 0.5}]]}
+  - {kernel: 1}
+c3_plain:
+  parameters: {times: 1}
+  layers:
+  - {block: concat, branches: [[{kernel: 1, ratio: 0.5}, {block: dark_plain,
+            repeats: $times}], [{kernel: 1, ratio: 0.5}]]}
+  - {kernel: 1}
+c2f:
+  parameters: {times: 1}
+  layers:
+  - {kernel: 1}
+  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
+            layers: [{block: residual, layers: [{kernel: 3}, {kernel: 3}]}]}]]}
+  - {kernel: 1}
+c2f_plain:
+  parameters: {times: 1}
+  layers:
+  - {kernel: 1}
+  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
+            layers: [{kernel: 3}, {kernel: 3}]}]]}
+  - {kernel: 1}
+sppf:
+- {kernel: 1, ratio: 0.5}
+- {block: concat, branches: [[], [{block: max_pool, kernel: 5}], [
+        {block: max_pool, kernel: 9}], [{block: max_pool, kernel: 13}]]}
+- {kernel: 1}
+rep:
+- {block: residual, layers: [{block: sum, branches: [[{kernel: 3,
+              expand_ratio: 1, activation: none}], [{kernel: 1, expand_ratio: 1,
+              activation: none}]]}, {block: activation}, {kernel: 3,
+        expand_ratio: 1}]}
+rep_csp:
+  parameters: {times: 1}
+  layers:
+  - {block: concat, branches: [[{kernel: 1, ratio: 0.5}, {block: rep,
+            repeats: $times}], [{kernel: 1, ratio: 0.5}]]}
+  - {kernel: 1}
+elan1:
+  parameters: {width: null, inner: null}
+  layers:
+  - {kernel: 1, channels: $width}
+  - {block: split, branches: [[], [{block: aggregate, repeats: 2,
+            layers: [{kernel: 3, channels: $inner}]}]]}
+  - {kernel: 1}
+elan4:
+  parameters: {width: null, inner: null, times: 1}
+  layers:
+  - {kernel: 1, channels: $width}
+  - {block: split, branches: [[], [{block: aggregate, repeats: 2,
+            layers: [{block: rep_csp, times: $times, channels: $inner},
+              {kernel: 3, channels: $inner}]}]]}
+  - {kernel: 1}
+spp_elan:
+  parameters: {width: null}
+  layers:
+  - {kernel: 1, channels: $width}
+  - {block: concat, branches: [[], [{block: max_pool, kernel: 5}],
+        [{block: max_pool, kernel: 9}], [{block: max_pool, kernel: 13}]]}
+  - {kernel: 1}
+aconv:
+- {block: avg_pool, kernel: 2, padding: valid}
+- {kernel: 3, stride: 2}
+adown:
+- {block: avg_pool, kernel: 2, padding: valid}
+- {block: split, branches: [[{kernel: 3, stride: 2}], [{block: max_pool,
+          kernel: 3, stride: 2}, {kernel: 1}]]}
+pair:
+- {block: residual, layers: [{kernel: 3, expand_ratio: 1}, {kernel: 3,
+        expand_ratio: 1}]}
+c3k2:
+  parameters: {times: 1, wide: 1}
+  layers:
+  - {kernel: 1, ratio: $wide}
+  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
+            layers: [{block: residual, layers: [{kernel: 3, expand_ratio: 0.5},
+                  {kernel: 3, expand_ratio: 2}]}]}]]}
+  - {kernel: 1}
+c3k2_deep:
+  parameters: {times: 1, wide: 1}
+  layers:
+  - {kernel: 1, ratio: $wide}
+  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
+            layers: [{block: concat, branches: [[{kernel: 1, expand_ratio: 0.5},
+                    {block: pair}, {block: pair}], [{kernel: 1, expand_ratio: 0.5}]]},
+              {kernel: 1, expand_ratio: 1}]}]]}
+  - {kernel: 1}
+psa:
+- {block: residual, layers: [{kernel: 1, expand_ratio: 2, activation: none},
+      {block: attention, head_width: 64, key_width: 32, value_width: 64,
+        project: false, local: 3}, {kernel: 1, expand_ratio: 1, activation: none}]}
+- {block: residual, layers: [{kernel: 1, expand_ratio: 2}, {kernel: 1,
+        expand_ratio: 0.5, activation: none}]}
+c2f_cib:
+  parameters: {times: 1}
+  layers:
+  - {kernel: 1}
+  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
+            layers: [{block: residual, layers: [{block: depthwise,
+                    kernel: 3}, {kernel: 1, expand_ratio: 2}, {block: depthwise,
+                    kernel: 3}, {kernel: 1, expand_ratio: 0.5}, {
+                    block: depthwise, kernel: 3}]}]}]]}
+  - {kernel: 1}
+c2f_cib_large:
+  parameters: {times: 1}
+  layers:
+  - {kernel: 1}
+  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
+            layers: [{block: residual, layers: [{block: depthwise,
+                    kernel: 3}, {kernel: 1, expand_ratio: 2}, {block: sum,
+                    branches: [[{block: depthwise, kernel: 7, activation: none}],
+                      [{block: depthwise, kernel: 3, activation: none}]]},
+                  {block: activation}, {kernel: 1, expand_ratio: 0.5},
+                  {block: depthwise, kernel: 3}]}]}]]}
+  - {kernel: 1}
+c2psa:
+  parameters: {times: 1}
+  layers:
+  - {kernel: 1}
+  - {block: split, branches: [[], [{block: psa, repeats: $times}]]}
+  - {kernel: 1}
+psa_once:
+- {kernel: 1}
+- {block: split, branches: [[], [{block: psa}]]}
+- {kernel: 1}
+scdown:
+- {kernel: 1}
+- {block: depthwise, kernel: 3, stride: 2, activation: none}
+""")
 
 
 def is_model(data: object) -> bool:
@@ -211,6 +207,7 @@ class _Scale:
     depth: float = 1.0
     width: float = 1.0
     most: float = math.inf
+    name: str | None = None
 
     def channels(self, stated: int) -> int:
         return math.ceil(min(stated, self.most) * self.width / 8) * 8
@@ -351,6 +348,37 @@ def _scdown(layer: Layer) -> Made:
     return {"block": "scdown", "channels": layer.channels}, layer.channels
 
 
+def _c3k2(layer: Layer) -> Made:
+    """Deep in the larger sizes, whatever the file says (`parse_model`)."""
+    deep = layer.flag(1, default=False) or layer.scale.name in {"m", "l", "x"}
+    share = layer.args[2] if len(layer.args) > 2 else 0.5  # noqa: PLR2004
+    if type(share) is not float or not 0 < share <= 1:
+        raise RefusedError((3, 2), f"expected a share, got {short(share)}")
+    layer.only(3)
+    line: Data = {"block": "c3k2_deep" if deep else "c3k2", "times": layer.times}
+    line |= {} if share == 0.5 else {"wide": 2 * share}  # noqa: PLR2004
+    return {**line, "channels": layer.channels}, layer.channels
+
+
+def _c2f_cib(layer: Layer) -> Made:
+    if not layer.flag(1, default=False):
+        raise RefusedError((3, 1), "expected true, with shortcuts, got false")
+    large, c_out = layer.flag(2, default=False), layer.channels
+    block = "c2f_cib_large" if large else "c2f_cib"
+    return {"block": block, "times": layer.times, "channels": c_out}, c_out
+
+
+def _c2psa(layer: Layer) -> Made:
+    layer.only(1)
+    c_out = layer.channels
+    return {"block": "c2psa", "times": layer.times, "channels": c_out}, c_out
+
+
+def _psa(layer: Layer) -> Made:
+    layer.only(1)
+    return {"block": "psa_once", "channels": layer.channels}, layer.channels
+
+
 MODULES: dict[str, Callable[[Layer], Made]] = {
     "Conv": _conv,
     "C2f": _csp_of("c2f", default=False),
@@ -365,9 +393,15 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
     "AConv": _down("aconv"),
     "ADown": _down("adown"),
     "SCDown": _scdown,
+    "C3k2": _c3k2,
+    "C2PSA": _c2psa,
+    "C2fCIB": _c2f_cib,
+    "PSA": _psa,
 }
+#: Modules of the versions whose class branch is depthwise and 1×1 (`Detect.legacy`).
+LATER = {"C3k2", "C2fCIB", "A2C2f"}
 #: Modules that are no line of stages.
-ENDS = ("Concat", "Detect", "Classify")
+ENDS = ("Concat", "Detect", "v10Detect", "Classify")
 
 
 class _Entry(NamedTuple):
@@ -418,13 +452,15 @@ class _Reading:
     lines: list[Data] = field(default_factory=list)
     stem: list[Data] = field(default_factory=list)
     outputs: Data = field(default_factory=dict)
+    later: bool = False
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, index: int, given: object, place: Place, classes: int) -> None:
         """Read a layer; what is wrong with it is noted."""
         try:
             entry = _entry(index, given)
-            if entry.module in {"Detect", "Classify"}:
+            self.later = self.later or entry.module in LATER
+            if entry.module in ENDS[1:]:
                 self._end(entry, classes)
                 return
             line, c_out = self._made(index, entry)
@@ -485,7 +521,10 @@ class _Reading:
             self.outputs = {"head": {"channels": CLASSIFIER, "classes": classes}}
             return
         reads = [f"stage {k}" for k in entry.numbers]
-        boxes = {"kind": "yolo", "reads": reads, "classes": classes}
+        boxes: Data = {"kind": "yolo", "reads": reads, "classes": classes}
+        twice = entry.module == "v10Detect"
+        boxes |= {"separable": True} if self.later or twice else {}
+        boxes |= {"one_to_one": True} if twice else {}
         self.outputs = {"outputs": {"boxes": boxes}}
 
 
@@ -550,7 +589,8 @@ def _scale(model: Data, chosen: str | None) -> _Scale:
     if chosen is None:
         width = float(model.get("width_multiple", 1.0))
         return _Scale(float(model.get("depth_multiple", 1.0)), width)
-    return _Scale(*model["scales"][chosen])
+    depth, width, most = model["scales"][chosen]
+    return _Scale(depth, width, most, chosen)
 
 
 def _blocks(lines: list[Data]) -> Data:

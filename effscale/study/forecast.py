@@ -1,4 +1,4 @@
-"""What a study has yet to do, and when it will have done it, by what it took so far."""
+"""The trainings that a study has left, and its end, by the time they took so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study's accuracies tell beside ranks: what matters for them, and curves."""
+"""Importance of coefficients for the accuracies of a study, and learning curves."""
 
 from __future__ import annotations
 

@@ -278,3 +278,18 @@ def test_json_is_the_contract(run: Run, here: Path) -> None:
     data = json.loads(run("check", "bad.yaml", "--format", "json").stdout)
     assert list(data) == ["effscale", "schema", "command", "findings", "summary"]
     assert data["findings"][0]["path"] == "bad.yaml"
+
+
+def test_every_network_is_held_to_limits_that_are_asked_for(run: Run) -> None:
+    path = str(Path(__file__).parents[2] / "specs" / "b0.yaml")
+    asked = ("--macs", "<= 10G", "--memory", "<= 64MB", "--dtype", "int8")
+    result = run("check", path, *asked, "--format", "json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["findings"]
+    assert {each["code"] for each in found} == {"EFF302"}
+    said = [each["message"].partition(", counted")[0] for each in found]
+    assert "variants.b5: macs: expected at most 10.0 G (asked for)" in said
+    assert any("memory: expected at most 64.0 MB (asked for)" in each for each in said)
+    assert not any("b4: macs" in each for each in said)
+    target = run("check", path, "--macs", "10G")
+    assert "--macs is a limit here, as in '<= …'" in target.stderr

@@ -326,7 +326,7 @@ def test_usage(run: Run, arguments: list[str], message: str) -> None:
 
 
 def test_other_commands_take_no_modules(run: Run) -> None:
-    result = run("scale", "nets:make")
+    result = run("compare", "nets:make")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         "'nets:make': expected a spec, got a callable's name: profile alone takes "

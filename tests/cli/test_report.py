@@ -38,9 +38,9 @@ def test_goes_into_a_pipe(run: Run) -> None:
 
 
 def test_a_family_is_its_networks(run: Run) -> None:
-    result = run("report", "mnasnet", "--to", "cheapest", "--units", "flops")
+    result = run("report", "mobilenetv3", "--to", "cheapest", "--units", "flops")
     assert result.exit_code == 0
-    assert "<title>mnasnet-a1, mnasnet-b1</title>" in result.stdout
+    assert "<title>mobilenetv3-small, mobilenetv3-large</title>" in result.stdout
     assert "FLOPs" in result.stdout
     assert "the cheapest network here that is as accurate" in result.stdout
 

@@ -17,11 +17,11 @@ name: halves
 resolution: 64
 stem: {kernel: 3, stride: 2, channels: 24}
 blocks:
-  split:
+  halves:
   - block: residual
     layers: [{block: concat, branches: [[{kernel: 1, ratio: 0.25}], [{kernel: 3, ratio: 0.75}]]}]
 stages:
-- {block: split, channels: 24, repeats: 3}
+- {block: halves, channels: 24, repeats: 3}
 - {kernel: 1, channels: 48, groups: 8, block: conv}
 head: {classes: 5}
 """  # noqa: E501

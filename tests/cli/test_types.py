@@ -227,4 +227,6 @@ def test_families_complete() -> None:
     context = click.Context(click.Command("c"))
     argument = click.Argument(["families"])
     found = types.FAMILY.shell_complete(context, argument, "efficientnet-")
-    assert [each.value for each in found] == ["efficientnet-lite"]
+    assert [each.value for each in found] == [
+        *("efficientnet-edgetpu", "efficientnet-lite")
+    ]

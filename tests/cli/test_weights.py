@@ -101,3 +101,17 @@ def test_what_is_no_file_of_weights_is_one_line(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(f"{path}: expected ")
+
+
+def test_times_are_of_the_weights_that_are_given(
+    run: Run, small: str, weights: str
+) -> None:
+    asked = ("profile", small, "--measure", "none", "--weights")
+    timed = ("--latency", "--seconds", "0.01", "--threads", "1", "-q")
+    assert run(*asked, weights, *timed).exit_code == 0
+    other = run("profile", "resnet18", *asked[2:], weights, *timed)
+    assert other.exit_code == 1
+    assert other.stderr.startswith(f"{weights}: expected this network's weights, got ")
+    alone = run(*asked, weights)
+    assert alone.exit_code == 2
+    assert "--weights goes with --latency of a SPEC" in alone.stderr

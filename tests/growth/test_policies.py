@@ -102,6 +102,7 @@ def test_timm_rounds_depth_to_the_nearest() -> None:
         "efficientnet": [4, 4, 4],
         "efficientnetv2": [4, 4, 4],
         "pycls": [3, 3, 3],
+        "ultralytics": [3, 3, 3],
         "timm": [3, 3, 3],
         "lite": [4],  # the first and the last stage keep theirs
         "tinynet": [3, 3, 3],
@@ -162,5 +163,5 @@ def test_no_other_name_is_a_policy(wrong: str, hint: str) -> None:
         small(wrong)
     assert str(caught.value) == (
         "<text>:7:11: rounding: expected one of efficientnet, efficientnetv2, pycls, "
-        f"timm, lite, tinynet, or keys and values, got {wrong!r}{hint}"
+        f"ultralytics, timm, lite, tinynet, or keys and values, got {wrong!r}{hint}"
     )

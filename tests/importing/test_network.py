@@ -114,8 +114,8 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
     ),
     "operator": (
-        net(nn.ELU(), channels=8),
-        "1 (ELU): cannot be said in a spec: operator elu: one of ",
+        net(nn.CELU(), channels=8),
+        "1 (CELU): cannot be said in a spec: operator celu",
     ),
     "no head": (
         nn.Sequential(unit(3, 8, 3), unit(8, 8, 3)),

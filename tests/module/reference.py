@@ -7,6 +7,7 @@ names with effscale, and counts nothing: counters are asked about it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -43,6 +44,15 @@ FUNCTIONS: dict[str, Function] = {
     "relu6": F.relu6,
     "hard_swish": F.hardswish,
     "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "mish": F.mish,
+    "hard_mish": lambda x: x * (x + 2).clamp(0, 2) / 2,
+    "softplus": F.softplus,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "hard_sigmoid": F.hardsigmoid,
 }
 #: What effscale calls the same: outside of the blocks, and in each of them.
 OUTSIDE = {

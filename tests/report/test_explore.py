@@ -172,7 +172,7 @@ def test_in_a_browser_keys_and_clicks_choose_networks(
     opened.locator("#cloud").click(position={"x": 60, "y": 150})
     assert opened.locator("#command").inner_text() != before
     opened.locator("#copy").click()
-    assert opened.locator("#copy").inner_text() == "Copied"
+    opened.get_by_text("Copied").wait_for()
 
 
 @needs_browser[1]

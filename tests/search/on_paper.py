@@ -18,6 +18,28 @@ def pair(value: Any) -> list[int]:  # noqa: ANN401 - one number or two
     return value if isinstance(value, list) else [value, value]
 
 
+#: Steps that are counted here beside blocks of stages.
+STEPS = (
+    *("conv", "depthwise", "max_pool", "avg_pool", "squeeze_excite", "concat", "sum"),
+    *("residual", "norm", "activation"),
+)
+BLOCKS = (
+    *("dense", "separable", "mbconv", "fused_mbconv", "basic", "bottleneck"),
+    "transition",
+)
+
+
+def knows(line: Data) -> bool:
+    """Whether a line, and all within it, is counted here."""
+    inner = [
+        *line.get("branches", ()),
+        line.get("layers", ()),
+        line.get("shortcut", ()),
+    ]
+    known = line.get("block", "conv") in (*STEPS, *BLOCKS)
+    return known and all(knows(each) for chain in inner for each in chain)
+
+
 @dataclass
 class Paper:
     """A feature map of fractions that goes through lines, and the MACs on its way."""

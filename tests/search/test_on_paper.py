@@ -19,7 +19,7 @@ from effscale.growth.scale import scale
 from effscale.search.explain import explain, macs
 from effscale.spec.loading import loads
 from tests.drawn_lines import blocks, files, lines, residuals
-from tests.search.on_paper import Paper
+from tests.search.on_paper import Paper, knows
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -60,6 +60,7 @@ def rows(draw: DrawFn) -> Data:
     """A small network of lines of any kind but cells."""
     found: Data = {"stem": {"kernel": 3, "channels": 20 * draw(st.integers(1, 2))}}
     kinds = st.one_of(blocks(), lines(), shares(), residuals().map(lambda one: one[0]))
+    kinds = kinds.filter(knows)
     found["stages"] = [
         {"block": "conv", **line}
         for line in draw(st.lists(kinds, min_size=1, max_size=4))

@@ -68,7 +68,7 @@ def test_rounding_may_be_a_policy_by_name(
     rounding = spec("rounding", policy).rounding
     assert tuple(rounding.model_dump().values()) == rules
     assert spec("rounding", rounding.model_dump()).rounding == rounding
-    assert len(POLICIES) == 6
+    assert len(POLICIES) == 7
 
 
 @pytest.mark.parametrize("value", ["keras", "", "Timm"])

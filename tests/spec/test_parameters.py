@@ -96,7 +96,7 @@ def test_a_parameter_stands_where_used_blocks_have_it() -> None:
     [
         (Spot(Depthwise, "kernel"), 0, ""),
         (Spot(Depthwise, "kernel"), [1, 7], ""),
-        (Spot(Depthwise, "stride"), 0, "a whole number from 1 to 31, or [rows, col"),
+        (Spot(Depthwise, "stride"), 0, "a whole number from 1 to 64, or [rows, col"),
         (Spot(Conv, "bias"), 1, "true or false"),
         (Spot(Conv, "bias"), True, ""),
         (Spot(Conv, "channels"), True, "a whole number from 1 to 1048576"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from effscale.spec.line import Line
+from effscale.spec.line import KEYS, Line
 from effscale.spec.lines import STAGES
 from tests.spec.small import lines
 
@@ -77,5 +77,11 @@ def test_keys_that_a_line_lacks_have_a_meaning(
 
 def test_only_lines_that_nest_have_lines_within() -> None:
     kinds = {kind for kind in STAGES.values() if kind.chains is not Line.chains}
-    assert {kind.__name__ for kind in kinds} == {"Branches", "Residual"}
+    assert {kind.__name__ for kind in kinds} == {
+        *("Aggregate", "Attention", "Branches", "Residual", "Split")
+    }
     assert all(kind.over_chains is not Line.over_chains for kind in kinds)
+
+
+def test_each_key_has_one_place_in_a_line() -> None:
+    assert len(set(KEYS)) == len(KEYS)

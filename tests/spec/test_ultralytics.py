@@ -58,7 +58,8 @@ def every(scale: str | None = None) -> es.Spec:
 
 
 def test_every_module_is_tried() -> None:
-    assert all(f"1, {name}," in EVERY or f", {name}, [" in EVERY for name in MODULES)
+    wide = {"C3k2", "C2PSA", "C2fCIB", "PSA"}  # of YOLO11 and v10, below
+    assert all(name in wide or f", {name}, [" in EVERY for name in MODULES)
 
 
 @pytest.mark.torch
@@ -152,6 +153,11 @@ EXACT = {
     "yolov8l": (43691520, 82573721600),
     "yolov8x": (68229648, 128901632000),
     "yolov9t": (2128720, 4154982400),
+    "yolov10n": (2775520, 4282688000 + 30720000),  # products of attention
+    "yolo11n": (2624080, 3239993600 + 30720000),
+    "yolo11s": (9458752, 10794342400),
+    "yolo11m": (20114688, 33990246400 + 61440000),
+    "yolo11l": (25372160, 43454566400 + 122880000),
     "yolov3": (103754144, 141274316800),
     "yolov8n-cls": (2719288, 202586112),
     "yolov8s-cls": (6361736, 763553792),
@@ -162,6 +168,15 @@ EXACT = {
 def test_built_in_yolos_are_those_that_ultralytics_builds(name: str) -> None:
     cost = es.count(es.load(name))
     assert (cost.params, cost.macs) == EXACT[name]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["yolo11n", "yolov10n"])
+def test_those_with_attention_measure_what_we_count(name: str) -> None:
+    spec = es.load(name).model_copy(update={"resolution": (96, 64)})
+    measured, counted = measure_spec(spec, "torch"), es.count(spec)
+    assert (measured.macs, measured.params) == (counted.macs, counted.params)
+    assert measured.activations == counted.activations
 
 
 def test_a_family_of_one_file_names_its_baseline() -> None:

@@ -309,3 +309,27 @@ class Attention(Joint):
 
 def _flat(elements: int) -> Shape:
     return Shape(elements, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesOf(Operator):
+    """The values among queries, keys and values, head by head."""
+
+    heads: Int
+    key_width: Int
+    value_width: Int
+
+    label = "values"
+
+    @property
+    def channels(self) -> Int:
+        return self.heads * self.value_width
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        width = self.heads * (2 * self.key_width + self.value_width)
+        same_channels(width, shape, path)
+        return shape._replace(channels=self.channels)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
