@@ -146,7 +146,10 @@ def search(
     nearest: tuple[float, tuple[float, ...]] = (math.inf, ())
     skipped = math.prod(map(len, grid.axes[1:]))
     for slab in _slabs(axes):
-        distance = np.abs(_over_budget(growth, base, grid, slab, left))
+        # Where an axis changes nothing, what is counted has one entry for all of it.
+        distance = np.broadcast_to(
+            np.abs(_over_budget(growth, base, grid, slab, left)), [*map(len, slab)]
+        )
         inside = np.nonzero(distance <= grid.tolerance + EDGE)
         found.append(_points(slab, inside))
         if not inside[0].size:

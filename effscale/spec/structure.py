@@ -275,8 +275,9 @@ class Walk:
         }
         first, summed = next(iter(ends.values())), line.block != "concat"
         for place, end in ends.items():
-            if summed and end not in {first, Map(first.channels, 1, 1)}:
-                self.wrong((*at, *place), f"expected {first}, gives {end}")
+            if summed:
+                if end not in {first, Map(first.channels, 1, 1)}:
+                    self.wrong((*at, *place), f"expected {first}, gives {end}")
             elif end[1:] != first[1:]:
                 message = f"expected {first.size}, gives {end.size}"
                 self.wrong((*at, *place), message)

@@ -14,6 +14,7 @@ from effscale.growth.rounding import EXACT
 from effscale.growth.scale import at_resolution, numbers, variant, with_classes
 from effscale.spec.models import POLICIES, Published, Variant
 from tests.parts import head_of, stages, stem
+from tests.spec import small
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -238,3 +239,12 @@ def test_a_variant_s_own_repeats_are_of_every_stage_ends_that_stay_included() ->
     spec = lite.model_copy(update={"variants": {"own": own}})
     stages = variant(spec, "own").stages
     assert [getattr(line, "repeats", None) for line in stages] == [*range(2, 9)]
+
+
+def test_a_product_with_one_position_scales_with_its_map() -> None:
+    steps = "[{block: product, branches: [[], [{block: global_pool}]]}]"
+    spec = small.lines(
+        "{block: conv, kernel: 3, channels: 8}", head=f"{{layers: {steps}, classes: 2}}"
+    )
+    scaled = es.scale(spec, es.Multipliers(resolution=2.0))
+    assert es.count(scaled).params == es.count(spec).params

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from functools import partial
 from importlib import import_module
 from inspect import isabstract
 from typing import TYPE_CHECKING, get_args
@@ -43,6 +44,7 @@ GATES: dict[str, Function] = {"sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsi
 @pytest.mark.parametrize("kind", [*get_args(Activation), *get_args(Gate)])
 def test_every_activation_of_a_spec_is_built(kind: str) -> None:
     functions: dict[str, Function] = {**FUNCTIONS, **GATES, "none": torch.clone}
+    functions["prelu"] = partial(F.prelu, weight=torch.tensor([0.25]))
     function = functions[kind]
     x = torch.linspace(-8, 8, 99)
     assert torch.equal(ACTIVATIONS[kind]()(x), function(x))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import CandidateError, ScaleError
+from effscale.growth.scale import numbers
 from effscale.search.networks import LeftOut, scaled, spread
 from tests.strategies import specs
 
@@ -32,6 +33,7 @@ head: {classes: 10}
 def test_what_is_left_out_is_what_alone_is_refused(
     spec: es.Spec, points: list[tuple[float, float, float]]
 ) -> None:
+    assume(numbers(spec, "repeats"))  # else depth is refused of all together
     expected = {}
     for index, point in enumerate(points):
         try:
