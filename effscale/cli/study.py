@@ -441,6 +441,8 @@ def _train(
                     bar.say(in_a_line(study, outcome, plan.attempts))
                 tick()
         except KeyboardInterrupt:
+            # An outcome may have been kept just now, before it was handed on.
+            ahead = forecast(study, asked.objective, asked.course)
             _say_kept("", ahead, quiet=request.quiet)
             raise
     if plan.is_over and ahead.left:
