@@ -311,7 +311,7 @@ class Study:
     _file: FileIO | None = None  #: where outcomes are added, while a run holds it
 
     def add(self, outcome: Outcome) -> None:
-        """Write the outcome, count it, and have it on the disk before returning.
+        """Write the outcome to the disk, and only then count it.
 
         Raises:
             StudyError: if the system refuses.
@@ -328,13 +328,16 @@ class Study:
                 raise StudyError(f"{self.folder}: the folder is gone; {hint}")
             while left:
                 left = left[self._file.write(left) :]
-            # It is in the file: also whoever interrupts the next lines counts it.
-            self.trainings[training_of(outcome)].append(outcome)
             # What was said to be done stays done, also where the machine loses power: a
             # training may have taken days, and this line takes milliseconds.
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _refused(path, error) from None
+        except KeyboardInterrupt:
+            if not left:  # it is in the file, and a later run counts it
+                self.trainings[training_of(outcome)].append(outcome)
+            raise
+        self.trainings[training_of(outcome)].append(outcome)
 
     @property
     def seeds(self) -> int:
