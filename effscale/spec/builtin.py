@@ -24,7 +24,7 @@ _SUFFIXES = (".yaml", ".yml")
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
-#: What libraries write out or add, as in `tf_efficientnet_b0` and `vit_small_patch16_224`.
+#: What libraries write out or add: `tf_efficientnet_b0`, `vit_small_patch16_224`.
 _SIZE = {"tiny": "t", "small": "s", "base": "b", "large": "l", "huge": "h"}
 _DROPPED = {"tf", "patch", "100", "224"}
 _FAMILIES = re.compile(r"\bfamily: ([\w.+-]+)")
