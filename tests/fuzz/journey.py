@@ -1,19 +1,31 @@
-"""The road of a spec: load, check, count, scale, write, read, explain; and build."""
+"""The road of a spec: load, check, count, scale, write, read, explain; and build.
+
+Some are printed as well, by a command that is drawn.
+"""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from math import prod
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from click.testing import CliRunner
 
 from effscale.check.catalogue import FINDERS
 from effscale.check.source import Source
+from effscale.choices import TOOLS
+from effscale.cli import main
+from effscale.cost.conventions import conventions
 from effscale.cost.count import Cost, count
+from effscale.cost.memory import memory
 from effscale.errors import ScaleError, SpecError, UnexplainedError
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import STRATEGIES
-from effscale.growth.scale import scale
+from effscale.growth.scale import scale, variant
+from effscale.network.network import network
 from effscale.report.scaling import resolved
 from effscale.search.explain import explain, hint
 from effscale.spec.geometry import uncovered
@@ -21,10 +33,26 @@ from effscale.spec.loading import loads
 from tests.fuzz.mutants import mutant
 
 if TYPE_CHECKING:
+    from effscale.network.parts import Network
     from effscale.spec.models import Spec
 
 #: The most MACs and lines of a network that is built as well.
 BUILT_MACS, BUILT_REPEATS = 10**9, 30
+#: One of so many is printed.
+PRINTED = 8
+#: What commands are asked of a file, whatever it holds: 0 or 1, and no fault of ours.
+ASKED = (
+    "profile FILE --measure none",
+    "profile FILE --measure none --memory --batch 2 --dtype float16 --format markdown",
+    "profile FILE --measure none --as thop --format json",
+    "scale FILE --phi 1.5 --measure none --strategy all",
+    "scale FILE --phi -1 --measure none --format csv",
+    "fit FILE --macs 20M",
+    "grid FILE --phi 1 --step 0.1 --top 2",
+    "compare FILE b0 --format markdown",
+    "scale FILE --phi 0:2:1 --measure none --format markdown",
+    "check FILE --format json",
+)
 
 
 class LostError(Exception):
@@ -48,7 +76,12 @@ def journey(seed: int, index: int, *, build: bool = False) -> str:
         _checked(text)
         return "refused"
     _checked(text)
+    if index % PRINTED == 0:
+        _printed(text, random.choice(ASKED))
+    if spec.variants and random.random() < 0.5:
+        spec = variant(spec, random.choice([*spec.variants]))
     cost = count(spec)
+    _told(network(spec))
     if build and _buildable(spec, cost):
         _measured(spec, cost)
     if not int(cost.macs):
@@ -74,6 +107,27 @@ def _checked(text: str) -> None:
         for fault in finder.findings(source):
             if not fault.line or "\n" in str(fault):
                 raise LostError(f"no place, or several lines: {fault!r}")
+
+
+def _printed(text: str, asked: str) -> None:
+    """A command that gives an answer, or a fault that is the file's."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "mutant.yaml")
+        path.write_text(text, encoding="utf-8")
+        arguments = asked.replace("FILE", str(path)).split()
+        done = CliRunner().invoke(main, arguments, prog_name="effscale")
+    if done.exit_code not in {0, 1}:
+        raise LostError(f"{asked}: exit {done.exit_code}: {done.output[-300:]!r}")
+
+
+def _told(net: Network) -> None:
+    """Figures that are told of a network beside its cost."""
+    said = conventions(net)
+    if set(said) != {*TOOLS} or min(said.values()) < 0:
+        raise LostError(f"as other tools print it: {said}")
+    found = memory(net)
+    if found.peak > found.training_peak or min(found.peak, found.moved) < 1:
+        raise LostError(f"bytes: {found}")
 
 
 def _written(spec: Spec, variant: Variant) -> None:

@@ -7,8 +7,12 @@ from collections import Counter
 import pytest
 import yaml
 
+from effscale.spec.builtin import names
+from effscale.spec.lines import STAGES
+from effscale.spec.loading import loads
+from effscale.spec.outputs import OUTPUTS
 from tests.fuzz.journey import drawn, journey
-from tests.fuzz.mutants import mutant, seeds
+from tests.fuzz.mutants import built_in, mutant, small
 
 
 @pytest.mark.slow
@@ -33,7 +37,15 @@ def test_a_mutant_is_the_same_every_time() -> None:
 
 
 def test_seeds_are_left_as_they_are() -> None:
-    before = yaml.safe_dump(list(seeds()))
+    before = yaml.safe_dump([*small(), built_in()])
     for index in range(20):
         mutant(drawn(2, index))
-    assert yaml.safe_dump(list(seeds())) == before
+    assert yaml.safe_dump([*small(), built_in()]) == before
+
+
+def test_mutants_are_of_networks_that_load_and_together_say_all_there_is() -> None:
+    for each in small():
+        loads(yaml.safe_dump(each, sort_keys=False))
+    written = yaml.safe_dump(list(small()))
+    assert [name for name in (*STAGES, *OUTPUTS) if name not in written] == []
+    assert set(built_in()) == set(names())
