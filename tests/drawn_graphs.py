@@ -125,7 +125,12 @@ def _line(draw: DrawFn, drawing: Drawing, kind: str, read: Line, named: Data) ->
         case "like":
             other = draw(st.sampled_from(drawing.made))
             block = {"block": "upsample", "like": other.called, "mode": draw(MODES)}
-            drawing.add({**named, **block}, read.channels, other.size)
+            width = read.channels
+            if draw(FLAGS):  # of several maps, merged before
+                alike = [each for each in drawing.made if each.size == read.size]
+                block["reads"] = [each.called for each in alike]
+                width = sum(each.channels for each in alike)
+            drawing.add({**named, **block}, width, other.size)
         case "transposed_conv":
             stride = [draw(st.integers(1, 3)), draw(st.integers(1, 2))]
             kernel = [s + draw(st.integers(0, 2)) * (1 + (s == 1)) for s in stride]

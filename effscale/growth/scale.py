@@ -183,7 +183,8 @@ def _compatible(line: Line, before: Line | None) -> Line:
     """
     if not isinstance(line, Bottleneck):
         return line
-    if isinstance(before, Bottleneck) and None not in {line.c_mid, before.c_mid}:
+    stated = line.c_mid is not None
+    if stated and isinstance(before, Bottleneck) and before.c_mid is not None:
         exact = on_paper(line.channels)
         return line if exact else _by_ratio(line, before)
     if line.group_width is None:

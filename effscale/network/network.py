@@ -104,15 +104,14 @@ def _merged(
 ) -> Sequential:
     """`layer` on the one map of several that its line reads, or on the newest of two.
 
-    Another line's map whose size is taken is the last of them, and of no other use.
+    Another line's map whose size is taken is the last of them, and is not merged.
     """
-    if line.likened:
-        return layer
-    if len(read) == 1:
-        return _newest(read[0], before, layer)
-    inputs = len(read)
-    node = Node("merge", tuple(range(inputs)), IDENTITY, merge=line.merge)
-    merge = Graph(inputs, (node,), (inputs,))
+    maps = len(read) - bool(line.likened)
+    if maps == 1:
+        return layer if line.likened else _newest(read[0], before, layer)
+    node = Node("merge", tuple(range(maps)), IDENTITY, merge=line.merge)
+    alike = (maps,) if line.likened else ()
+    merge = Graph(len(read), (node,), (len(read), *alike))
     return Sequential((("merge", merge), *layer.layers))
 
 

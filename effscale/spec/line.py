@@ -142,6 +142,11 @@ class Line(Model):
         """Channels that it puts out where so many come in."""
         return c_in
 
+    def normed(self, c_in: int) -> Iterator[int]:
+        """Channels of the network's norms in a block of the language."""
+        del c_in
+        yield from ()
+
     def faults(self, c_in: int) -> Iterator[Fault]:
         """What its own numbers are wrong about, at places relative to the line."""
         del c_in

@@ -27,6 +27,7 @@ from effscale.spec.values import (
     Stride,
     Widths,
     Window,
+    of_block,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Block(Line):
         del c_in
         return self.channels
 
+    def normed(self, c_in: int) -> Iterator[int]:
+        del c_in
+        yield int(self.channels)
+
     def faults(self, c_in: int) -> Iterator[Fault]:
         """A stated input that is not the one."""
         if self.c_in not in {None, c_in}:
@@ -76,6 +81,15 @@ class MBConv(Block):
     #: Squeezed width, as a share of the spec's choice; 0 is no squeeze-and-excitation.
     se_ratio: Share = 0.0
 
+    def normed(self, c_in: int) -> Iterator[int]:
+        yield from super().normed(c_in)
+        comes = (c_in, *[int(self.channels)] * (int(self.repeats) - 1))
+        for index, each in enumerate(comes):
+            if self.c_mid is not None:
+                yield int(of_block(self.c_mid, index))
+            elif self.expand_ratio is not None:
+                yield each * self.expand_ratio
+
     def faults(self, c_in: int) -> Iterator[Fault]:
         """An expansion that is said twice, or not at all."""
         yield from super().faults(c_in)
@@ -89,6 +103,9 @@ class Separable(Block):
     """Depthwise k×k and pointwise 1×1, each with batch norm and activation."""
 
     block: Literal["separable"]
+
+    def normed(self, c_in: int) -> Iterator[int]:
+        yield from (c_in, *super().normed(c_in))
 
 
 class Basic(Block):
@@ -113,6 +130,11 @@ class Bottleneck(Block):
     shortcut_kernel: Kernel = 1
     se_ratio: Share = 0.0
 
+    def normed(self, c_in: int) -> Iterator[int]:
+        inside = int(self.c_mid or self.channels)
+        first = int(whole_share(inside, self.reduce_ratio))
+        yield from (first, inside, *super().normed(c_in))
+
     def faults(self, c_in: int) -> Iterator[Fault]:
         """Groups that do not divide the channels inside."""
         yield from super().faults(c_in)
@@ -136,6 +158,11 @@ class Dense(Line):
     def c_out(self, c_in: Int) -> Int:
         return c_in + self.growth * self.repeats
 
+    def normed(self, c_in: int) -> Iterator[int]:
+        growth = int(self.growth)
+        yield growth * self.bottleneck_ratio
+        yield from (c_in + index * growth for index in range(int(self.repeats)))
+
 
 class Transition(Line):
     """Norm, 1×1 to a share of the channels, mean of 2×2: between dense stages."""
@@ -152,6 +179,9 @@ class Transition(Line):
         found: Int = whole_share(c_in, self.compression)
         return found
 
+    def normed(self, c_in: int) -> Iterator[int]:
+        yield c_in
+
 
 class CellStage(Line):
     """Cells, each of the two outputs before it, as the file's `cells` wire them."""
@@ -163,6 +193,10 @@ class CellStage(Line):
     channels: Channels
     #: Left out, it is one at any depth.
     repeats: Repeats | None = None
+
+    def normed(self, c_in: int) -> Iterator[int]:
+        del c_in
+        yield int(self.channels)
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """Too few channels to have one for each path of a reduction."""

@@ -14,7 +14,7 @@ from effscale.spec.line import KEYS
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
 from effscale.spec.outputs import OUTPUTS
-from effscale.spec.steps import STEPS, OwnBlock, Use
+from effscale.spec.steps import CHAINS, STEPS, OwnBlock, Use
 from effscale.spec.values import MAX_REPEATS, parameter
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _unknown(
         elif block in own:
             yield from _unknown_keys(fields, at, own[block])
             continue
-        for key in ("layers", "shortcut", "projection"):
+        for key in CHAINS:
             yield from _unknown(fields.get(key, []), (*at, key), STEPS, own)
         for k, branch in enumerate(_items(fields.get("branches"))):
             yield from _unknown(branch, (*at, "branches", k), STEPS, own)
@@ -310,7 +310,9 @@ def _sum(
         return 0
     names = [value.get(key) for key in ("block", "cell")]
     used = sum(known.get(name, (0, 0))[index] for name in names if type(name) is str)
-    inner = sum(_sum(value.get(key), known, given, index) for key in _WITHIN)
+    inner = sum(
+        _sum(value.get(key), known, given, index) for key in (*CHAINS, "branches")
+    )
     repeats = value.get("repeats") if used or value.get("block") in _REPEAT else 1
     if named := parameter(repeats):
         repeats = given.get(named.name)
@@ -320,8 +322,7 @@ def _sum(
     return total * max(1, widths) * (times if index else 1)
 
 
-#: Keys of a line with lines within; and blocks of the language that repeat steps.
-_WITHIN = ("layers", "shortcut", "projection", "branches")
+#: Blocks of the language that repeat steps.
 _REPEAT = ("dense", "aggregate")
 
 

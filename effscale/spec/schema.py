@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from effscale.spec.lines import STAGES
 from effscale.spec.meanings import meaning
 from effscale.spec.models import ENDS, Spec
-from effscale.spec.steps import STEPS, Use
+from effscale.spec.steps import CHAINS, STEPS, Use
 from effscale.spec.values import PARAMETER, Model
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ _PARAMETER = {"type": "string", "pattern": f"^{PARAMETER.pattern}$"}
 #: Keys of lines that a parameter cannot stand for.
 _STATED = {
     *("block", "cell", "shared", "name", "reads", "merge", "like"),
-    *("branches", "layers", "shortcut", "projection"),
+    *("branches", *CHAINS),
 }
 
 

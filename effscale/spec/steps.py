@@ -631,6 +631,10 @@ STEPS: dict[str, type[Line]] = {
 }
 
 
+#: Keys of lines that are lists of steps, beside the lists of `branches`.
+CHAINS = ("layers", "shortcut", "projection", "queries", "keys", "values")
+
+
 def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
     """The class of a step, by name; a block of the file's own where none is."""
     block = value.get("block", "conv") if isinstance(value, dict) else None

@@ -220,6 +220,8 @@ class Walk:
             self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
         there = Map(channels, *(max(1, side) for side in sides))
         self.normalised(line, there, at)
+        for inner in dict.fromkeys(line.normed(here.channels)):
+            self.normed(self.spec.norm, there._replace(channels=inner), at)
         return there
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
@@ -240,13 +242,17 @@ class Walk:
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
 
     def normalised(self, line: Line, here: Map, at: Place) -> None:
-        """Note a norm whose groups do not divide the channels, or of one number."""
+        """Note what is wrong with a line's own norm."""
         stated: Norm | bool | None = getattr(line, "norm", False)
         norm = self.spec.norm
         if isinstance(stated, Norm):
             norm, at = stated, (*at, "norm")
         elif stated is False or (stated is None and not isinstance(line, Normalise)):
             return
+        self.normed(norm, here, at)
+
+    def normed(self, norm: Norm, here: Map, at: Place) -> None:
+        """Note groups of a norm that do not divide the channels, or of one number."""
         groups = norm.group_width or norm.groups or 1
         if norm.kind == "instance":
             groups = here.channels

@@ -50,7 +50,7 @@ ASKED = (
     "fit FILE --macs 20M",
     "grid FILE --phi 1 --step 0.1 --top 2",
     "compare FILE b0 --format markdown",
-    "scale FILE --phi 0:2:1 --measure none --format markdown",
+    "scale FILE --phi 0..2 --measure none --format markdown",
     "check FILE --format json",
 )
 
@@ -79,7 +79,10 @@ def journey(seed: int, index: int, *, build: bool = False) -> str:
     if index % PRINTED == 0:
         _printed(text, random.choice(ASKED))
     if spec.variants and random.random() < 0.5:
-        spec = variant(spec, random.choice([*spec.variants]))
+        try:
+            spec = variant(spec, random.choice([*spec.variants]))
+        except ScaleError:
+            return "not scaled"
     cost = count(spec)
     _told(network(spec))
     if build and _buildable(spec, cost):

@@ -21,6 +21,7 @@ from effscale.limit import parse
 from effscale.network.network import network
 from effscale.search import grid
 from effscale.search.grid import Grid, axes, axis, search
+from effscale.spec.models import POLICIES
 from tests.search.drawn import figures
 from tests.strategies import specs
 
@@ -199,6 +200,13 @@ def test_realised_cost_is_that_of_each_network(
     assert (answer.enumerated, answer.feasible) == (27, len(feasible))
     assert set(points(answer)) <= set(feasible)
     assert sum(answer.candidates.same) == len(feasible)
+
+
+def test_bottlenecks_that_keep_their_ratio_are_searched() -> None:
+    """By pycls' rules those of candidates are arrays."""
+    spec = es.load("regnety-400mf").model_copy(update={"rounding": POLICIES["pycls"]})
+    asked = cube(1, 1.2, 1.4, tolerance=0.4, constraint="realised", phis=(1.0,))
+    assert points(search(spec, asked))
 
 
 @pytest.mark.parametrize("slab", [1, 7, 100])

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from effscale.spec import references
 from effscale.spec.builtin import folder
+from effscale.spec.lines import STAGES
 from effscale.spec.loading import examine
 from effscale.spec.meanings import KEYS, meaning
 from effscale.spec.models import Spec
 from effscale.spec.nodes import mapping
 from effscale.spec.schema import dumped, schema, subclasses
+from effscale.spec.steps import CHAINS
 from effscale.spec.values import Model
 from tests.check.corpus import FILES, source
 from tests.drawn_detectors import detector_files
@@ -166,3 +168,13 @@ def test_says_of_each_key_what_it_means() -> None:
 def test_says_what_a_value_must_be_where_an_editor_shows_it() -> None:
     block = schema()["definitions"]["MBConv"]["properties"]
     assert block["kernel"]["description"].endswith(" An odd whole number from 1 to 31.")
+
+
+def test_lists_of_steps_are_looked_into_wherever_they_stand() -> None:
+    found = {
+        key
+        for line in STAGES.values()
+        for key, field in line.model_fields.items()
+        if "Discriminator" in repr(field.annotation)
+    }
+    assert found - {"branches"} == set(CHAINS)
