@@ -28,7 +28,7 @@ from effscale.network.operators.pooling import Pool
 from effscale.network.outputs import Level, output_part
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
-from effscale.network.steps import chain, repeated, step, used
+from effscale.network.steps import apart, chain, repeated, step, used
 from effscale.spec import lines
 from effscale.spec.geometry import kinds, strides, tapped, totals
 from effscale.spec.lines import CellStage, cells_follow
@@ -58,13 +58,11 @@ def network(spec: Spec) -> Network:
     reads, image = sources(spec), Ends(spec.image_channels)
 
     def through(index: int, line: Line, read: list[Ends]) -> Ends:
-        before = _taken(line, read)
         try:
-            layer, after = _stage(index, line, before, spec, style)
+            layer, after = _reading(index, line, read, spec, style)
         except LayerError as error:
             raise error.within(f"stages[{index}]") from None
         name, path = line.name or f"stage {index + 1}", f"stages.{index}"
-        layer = _merged(line, read, before, layer)
         part = _part(spec, name, path, (line,), layer, after.newest)
         chained = reads[index] == (index,)
         parts.append(part if chained else replace(part, reads=reads[index]))
@@ -77,6 +75,18 @@ def network(spec: Spec) -> Network:
         parts = [_padded(part) for part in parts]
     shape = Shape(spec.image_channels, *spec.resolution)
     return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+
+
+def _reading(
+    index: int, line: Line, read: Sequence[Ends], spec: Spec, style: Style
+) -> tuple[Sequential, Ends]:
+    """A stage on what it reads, merged or each for a branch of its own."""
+    if line.merge == "apart":
+        layer, c_out = apart(line, [each.newest for each in read], style)
+        return layer, Ends(c_out)
+    before = _taken(line, read)
+    layer, after = _stage(index, line, before, spec, style)
+    return _merged(line, read, before, layer), after
 
 
 def _taken(line: Line, read: Sequence[Ends]) -> Ends:

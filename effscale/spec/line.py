@@ -9,7 +9,8 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from effscale.arrays import Int, strided, valid
 from effscale.errors import Fault
 from effscale.spec.values import (
-    MergingName,
+    Flag,
+    MeetingName,
     Model,
     Name,
     Padding,
@@ -35,6 +36,7 @@ KEYS = (
         "name",
         "reads",
         "merge",
+        "fixed",
         "block",
         "cell",
         "kind",
@@ -77,8 +79,10 @@ class Line(Model):
     name: Name | None = None
     #: Lines whose maps it takes; left out, the one before it.
     reads: Reads = ()
-    #: How several maps become one.
-    merge: MergingName = "concat"
+    #: How several maps become one; `apart`: the first step has a branch for each.
+    merge: MeetingName = "concat"
+    #: Whether its widths and repeats stay as they are where the network is scaled.
+    fixed: Flag = False
 
     @property
     def times(self) -> Int | None:
