@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
@@ -15,6 +15,7 @@ from effscale.arrays import (
     where,
     whole_share,
 )
+from effscale.data import data
 from effscale.network.combinators import (
     IDENTITY,
     Gate,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
 
 
-@dataclass(frozen=True)
+@data
 class Style:
     """What all blocks of a network share."""
 

@@ -11,10 +11,10 @@ nodes are activation, convolution, norm, in that order (network_utils.py:121-160
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import ZERO, between, where, whole_share
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.blocks import conv_norm
 from effscale.network.combinators import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 HALF, QUARTER = 0.5, 0.25
 
 
-@dataclass(frozen=True)
+@data
 class Ends:
     """What the next cell finds: channels of the newest output and of the one before.
 

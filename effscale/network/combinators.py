@@ -7,10 +7,11 @@ arrays, one entry for each candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from effscale.arrays import ONE, Int, at_least, is_array
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import Operator
 
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
     from effscale.network.shapes import Merge
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Sequential:
     """Named layers, one after the other."""
 
     layers: tuple[tuple[str, Layer], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Gate:
     """x · f(x), f being the layers in order."""
 
     layers: tuple[tuple[str, Layer], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Residual:
     """shortcut(x) + scale · f(x); no layers as shortcut are x itself.
 
@@ -46,14 +47,14 @@ class Residual:
     scale: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Collect:
     """What comes in, and what each of the layers makes in turn, channels in a row."""
 
     layers: tuple[tuple[str, Layer], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Repeat:
     """`times` copies of a layer that keeps its shape, numbered on from its name."""
 
@@ -65,7 +66,7 @@ class Repeat:
             raise LayerError(f"times: expected at least 0, got {self.times}")
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Maybe:
     """A layer that is there (1) or not (0), so that candidates may differ in it."""
 
@@ -73,7 +74,7 @@ class Maybe:
     there: Int
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Across:
     """Each of several feature maps through one layer, whose weights they share."""
 
@@ -81,7 +82,7 @@ class Across:
     levels: tuple[int, ...]  #: which map is of which level of a detector
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Node:
     """What a graph makes of some of its feature maps: merged, then sent through."""
 
@@ -92,7 +93,7 @@ class Node:
     level: int | None = None  #: of a detector
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Graph:
     """Nodes in order, each reading feature maps by number: inputs first, then nodes.
 

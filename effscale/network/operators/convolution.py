@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from effscale.arrays import (
@@ -17,6 +17,7 @@ from effscale.arrays import (
     strided,
     valid,
 )
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_channels
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
@@ -69,7 +70,7 @@ def margins(side: Int, reach: int, stride: int) -> tuple[Int, Int]:
     return total // 2, total - total // 2
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Conv(Operator):
     """A convolution; padded, it makes ceil(side / stride) positions of a side."""
 
@@ -134,8 +135,7 @@ class Conv(Operator):
         if self.padding == "tensorflow":
             held = (*held, *maps)
             maps = (tape.op(maps, self._padded(maps[0].shape), held),)
-        # Of `slots`, dataclasses make another class, which super() would not know.
-        return Operator.run(self, tape, maps, after, held)
+        return super().run(tape, maps, after, held)
 
     def _padded(self, shape: Shape) -> Shape:
         windows = zip(shape[1:], self.reach, self.stride, strict=True)
@@ -145,7 +145,7 @@ class Conv(Operator):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class TransposedConv(Operator):
     """A transposed convolution, which makes `stride` positions of one along a side."""
 
@@ -216,7 +216,7 @@ def check_groups(groups: Int, *several: Int) -> None:
             raise LayerError(f"groups: {expected}, got {found}", wrong)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ChannelConv(Operator):
     """A 1-D convolution along the channels of one position, which keeps their number.
 
@@ -244,7 +244,7 @@ class ChannelConv(Operator):
         return PRODUCT
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Linear(Operator):
     """A matrix and a bias."""
 
