@@ -7,8 +7,7 @@ arrays, one entry for each candidate.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import ONE, Int, at_least, is_array
 from effscale.data import data
@@ -16,7 +15,7 @@ from effscale.errors import LayerError
 from effscale.network.operators.operator import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from effscale.network.shapes import Merge
 
@@ -138,37 +137,6 @@ def copies(layer: Layer) -> Int:
             return there
         case _:
             return ONE
-
-
-def over_operators(layer: Layer, change: Callable[[Operator], Operator]) -> Layer:
-    """The same layer with what `change` makes of each operator in it."""
-
-    def each(
-        layers: tuple[tuple[str, Layer], ...],
-    ) -> tuple[tuple[str, Layer], ...]:
-        return tuple((name, over_operators(inner, change)) for name, inner in layers)
-
-    match layer:
-        case Operator():
-            return change(layer)
-        case Sequential(layers):
-            return Sequential(each(layers))
-        case Gate(layers):
-            return Gate(each(layers))
-        case Collect(layers):
-            return Collect(each(layers))
-        case Residual(layers, shortcut, scale):
-            return Residual(each(layers), each(shortcut), scale)
-        case Graph(inputs, nodes, outputs):
-            changed = (
-                replace(node, layer=over_operators(node.layer, change))
-                for node in nodes
-            )
-            return Graph(inputs, tuple(changed), outputs)
-        case Repeat() | Maybe() | Across():
-            return replace(layer, layer=over_operators(layer.layer, change))
-        case _:
-            assert_never(layer)
 
 
 def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer]]:

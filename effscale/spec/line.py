@@ -68,6 +68,7 @@ class Line(Model):
     """A line of a network: what it is made of, by the name of its `block`.
 
     Lines have different keys; what those mean that a line lacks is said here alone.
+    (It is looked for in `vars`: pydantic's models look at length for what they lack.)
     """
 
     block: str
@@ -83,22 +84,23 @@ class Line(Model):
     @property
     def times(self) -> Int | None:
         """Blocks in a row; None where it is one at any depth."""
-        found: Int | None = getattr(self, "repeats", None)
+        found: Int | None = vars(self).get("repeats")
         return found
 
     @property
     def sides(self) -> Window | None:
         """Rows and columns of its kernel, if it has one."""
-        found: Window | None = pair(getattr(self, "kernel", None))
+        found: Window | None = pair(vars(self).get("kernel"))
         return found
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
         """Rows and columns seen, stride, padding: by which a feature map shrinks."""
-        rows, columns = self.sides or SQUARE
-        step = getattr(self, "dilation", 1)
+        own = vars(self)
+        rows, columns = pair(own.get("kernel", 1))
+        step = own.get("dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
-        return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+        return seen, pair(own.get("stride", 1)), own.get("padding", "same")
 
     def side_after(self, side: Int, axis: int) -> Int:
         """Positions that it makes of so many, down (0) or across (1)."""
@@ -125,7 +127,7 @@ class Line(Model):
     @property
     def likened(self) -> str | None:
         """The line whose map's size it takes, if another's."""
-        found: str | None = getattr(self, "like", None)
+        found: str | None = vars(self).get("like")
         return found
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from effscale.arrays import (
     ONE,
@@ -33,21 +33,33 @@ def size(kernel: Window) -> str:
 
 def check_window(kernel: Window, stride: Window) -> None:
     """Refuse kernels and strides below 1."""
-    if min(*kernel, *stride) < 1:
-        name, window = ("kernel", kernel) if min(kernel) < 1 else ("stride", stride)
-        raise LayerError(f"{name}: expected at least 1, got {window}")
+    if kernel[0] < 1 or kernel[1] < 1:
+        raise LayerError(f"kernel: expected at least 1, got {kernel}")
+    if stride[0] < 1 or stride[1] < 1:
+        raise LayerError(f"stride: expected at least 1, got {stride}")
 
 
-def windows(
-    shape: Shape, reach: Window, stride: Window, padding: Padding, path: str
-) -> tuple[Int, Int]:
+class Windowed(Protocol):
+    """What has windows on a feature map: so large, so far apart, so padded."""
+
+    @property
+    def reach(self) -> Window: ...
+    @property
+    def stride(self) -> Window: ...
+    @property
+    def padding(self) -> Padding: ...
+
+
+def windows(shape: Shape, layer: Windowed, path: str) -> tuple[Int, Int]:
     """Numbers of windows along height and width.
 
     Raises:
         LayerError: if no window lies within a feature map of this shape.
     """
-    if padding != "valid":
+    stride = layer.stride
+    if layer.padding != "valid":
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
+    reach = layer.reach
     sides = zip(shape[1:], reach, stride, strict=True)
     height, width = (valid(side, kernel, step) for side, kernel, step in sides)
     if not (at_least(1, height) and at_least(1, width)):
@@ -113,15 +125,15 @@ class Conv(Operator):
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
         same_channels(self.c_in, shape, path)
-        return Shape(
-            self.c_out, *windows(shape, self.reach, self.stride, self.padding, path)
-        )
+        height, width = windows(shape, self, path)
+        return Shape(self.c_out, height, width)
 
     def cost(self, out: Shape) -> Cost:
-        area = self.kernel[0] * self.kernel[1]
-        weights = area * divided(self.c_in, self.groups) * self.c_out
+        rows, columns = self.kernel
+        weights = rows * columns * divided(self.c_in, self.groups) * self.c_out
         params = weights + self.c_out if self.bias else weights
-        return Cost(weights * out.positions, params, out.elements)
+        positions = out.positions
+        return Cost(weights * positions, params, self.c_out * positions)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         return {"conv_bias": int(after.elements)} if self.bias else {}

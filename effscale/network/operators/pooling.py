@@ -37,13 +37,16 @@ class Pool(Operator):
             )
 
     @property
+    def reach(self) -> Window:
+        return self.kernel
+
+    @property
     def label(self) -> str:
         return f"{self.kind} pool {size(self.kernel)}"
 
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
-        sides = windows(shape, self.kernel, self.stride, self.padding, path)
-        return Shape(shape.channels, *sides)
+        return Shape(shape.channels, *windows(shape, self, path))
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         into, out = int(before.elements), int(after.elements)
