@@ -19,7 +19,7 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from effscale.errors import Place
 
@@ -68,7 +68,6 @@ class Line(Model):
     """A line of a network: what it is made of, by the name of its `block`.
 
     Lines have different keys; what those mean that a line lacks is said here alone.
-    (It is looked for in `vars`: pydantic's models look at length for what they lack.)
     """
 
     block: str
@@ -82,21 +81,26 @@ class Line(Model):
     merge: MergingName = "concat"
 
     @property
+    def said(self) -> Mapping[str, Any]:
+        """Its keys; pydantic's models look at length for attributes that they lack."""
+        return vars(self)
+
+    @property
     def times(self) -> Int | None:
         """Blocks in a row; None where it is one at any depth."""
-        found: Int | None = vars(self).get("repeats")
+        found: Int | None = self.said.get("repeats")
         return found
 
     @property
     def sides(self) -> Window | None:
         """Rows and columns of its kernel, if it has one."""
-        found: Window | None = pair(vars(self).get("kernel"))
+        found: Window | None = pair(self.said.get("kernel"))
         return found
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
         """Rows and columns seen, stride, padding: by which a feature map shrinks."""
-        own = vars(self)
+        own = self.said
         rows, columns = pair(own.get("kernel", 1))
         step = own.get("dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
@@ -127,7 +131,7 @@ class Line(Model):
     @property
     def likened(self) -> str | None:
         """The line whose map's size it takes, if another's."""
-        found: str | None = vars(self).get("like")
+        found: str | None = self.said.get("like")
         return found
 
     @property
