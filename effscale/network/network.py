@@ -17,14 +17,11 @@ from effscale.network.combinators import (
     Layer,
     Node,
     Sequential,
-    over_operators,
 )
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
-from effscale.network.operators.convolution import Conv
 from effscale.network.operators.fusion import Resize
-from effscale.network.operators.pooling import Pool
 from effscale.network.outputs import Level, output_part
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from effscale.arrays import Int
-    from effscale.network.operators.operator import Operator
     from effscale.network.steps import Made, Make
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
@@ -71,8 +67,6 @@ def network(spec: Spec) -> Network:
     found = followed(spec, image, Ends(c_out), through, taps[-1] + 1 if taps else None)
     behind = _behind(spec, found, [(k + 1, found[k + 1]) for k in taps], style)
     parts += behind
-    if spec.padding == "tensorflow":
-        parts = [_padded(part) for part in parts]
     shape = Shape(spec.image_channels, *spec.resolution)
     return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
 
@@ -124,22 +118,6 @@ def _merged(
     node = Node("merge", tuple(range(inputs)), IDENTITY, merge=line.merge)
     merge = Graph(inputs, (node,), (inputs,))
     return Sequential((("merge", merge), *layer.layers))
-
-
-def _padded(part: Part) -> Part:
-    """The same, with `same` padding where TensorFlow has it."""
-
-    def padded(operator: Operator) -> Operator:
-        match operator:
-            case Conv(padding="same") | Pool(padding="same", include_padding=False) if (
-                max(operator.stride) > 1 and max(operator.kernel) > 1
-            ):
-                return replace(operator, padding="tensorflow")
-            case _:
-                return operator
-
-    layers = ((name, over_operators(each, padded)) for name, each in part.layer.layers)
-    return replace(part, layer=Sequential(tuple(layers)))
 
 
 def _outputs(spec: Spec, found: Sequence[Ends], style: Style) -> list[Part]:

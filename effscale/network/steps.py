@@ -107,7 +107,7 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
         case steps.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             pool = Pool(kind, *line.window, include_padding=line.include_padding)
-            return pool, c_in
+            return style.padded(pool), c_in
         case steps.GlobalPool():
             return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
@@ -180,7 +180,7 @@ def _mixed(line: steps.MixedDepthwise, c_in: Int, style: Style) -> Sequential:
     parts = steps.in_parts(c_in, len(line.kernels))
     for index, (side, part) in enumerate(zip(line.kernels, parts, strict=True)):
         conv = Conv(part, part, (side, side), line.stride, part, init=style.init)
-        layer = seq(slice=Slice(c_in, start, part), conv=conv)
+        layer = seq(slice=Slice(c_in, start, part), conv=style.padded(conv))
         nodes.append(Node(f"part{index}", (0,), layer))
         start = start + part
     ends = tuple(range(1, len(nodes) + 1))
@@ -204,7 +204,7 @@ def _finished(
     style: Style,
 ) -> Sequential:
     """A convolution with what its line asks for after it."""
-    wanted = style.conv(conv) if line.norm is True else conv
+    wanted = style.conv(conv) if line.norm is True else style.padded(conv)
     layers: list[tuple[str, Layer]] = [("conv", wanted)]
     if line.norm:
         given = None if line.norm is True else line.norm
