@@ -23,6 +23,7 @@ BESIDE = {
     "arrays",
     "atomic_write",
     "choices",
+    "data",
     "errors",
     "extras",
     "markup",

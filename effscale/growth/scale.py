@@ -313,6 +313,8 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
 def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 - models, and lists of them
     if isinstance(value, tuple):
         return tuple(_changed(each, change, roles) for each in value)
+    if isinstance(value, Line) and value.fixed:
+        return value
     stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
     update |= _numbers(
