@@ -7,10 +7,10 @@ that would not fit is an error, never a wrapped number.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from effscale.arrays import ONE, Int, is_array
+from effscale.data import data
 from effscale.errors import CountError, LayerError
 from effscale.network.combinators import (
     Across,
@@ -26,7 +26,7 @@ from effscale.network.combinators import (
     unrolled,
 )
 from effscale.network.network import network
-from effscale.network.operators.operator import Cost, Operator
+from effscale.network.operators.operator import FREE, Cost, Operator, added
 from effscale.network.shapes import (
     Flow,
     Shape,
@@ -41,9 +41,10 @@ from effscale.network.shapes import (
 from effscale.spec.values import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from effscale.network.parts import Network, Part
+    from effscale.network.shapes import Merge
     from effscale.spec.models import Spec
 
 
@@ -63,7 +64,7 @@ __all__ = [
 INT64_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@data
 class PartCost:
     """A part of a network, the shapes of its feature maps, and its cost."""
 
@@ -75,7 +76,7 @@ class PartCost:
     reads: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@data
 class LayerCost:
     """One leaf of a network, and its cost."""
 
@@ -97,11 +98,11 @@ def count(spec: Spec) -> Cost:
 
 def total(net: Network) -> Cost:
     """What `net` costs, all parts together; arrays unguarded, unlike `count`."""
-    return whole(part_costs(net))
+    return _together([step for part in visited(net) for step in part.visits])
 
 
 def whole(parts: Iterable[PartCost]) -> Cost:
-    return sum((each.cost for each in parts), Cost())
+    return added([each.cost for each in parts])
 
 
 def part_costs(net: Network) -> list[PartCost]:
@@ -119,12 +120,12 @@ def _together(steps: list[Visit]) -> Cost:
     Copies are counted in arrays as large as all candidates together, costs of a single
     copy in arrays that know of no depth: the fewer products of the two, the better.
     """
-    cost = Cost()
-    for _, group in groupby(steps, key=lambda step: id(step.times)):
-        copies = list(group)
-        once = sum(map(leaf_cost, copies), Cost())
-        cost += once * copies[0].times
-    return cost
+    found: dict[int, tuple[Int, list[Cost]]] = {}
+    for step in steps:
+        cost = leaf_cost(step)
+        if cost is not FREE:
+            found.setdefault(id(step.times), (step.times, []))[1].append(cost)
+    return added([added(costs) * times for times, costs in found.values()])
 
 
 def layer_costs(net: Network) -> list[LayerCost]:
@@ -192,8 +193,7 @@ def converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """An operator on the way, and how many equal ones the visit stands for."""
 
     path: str
@@ -210,6 +210,15 @@ class Visit:
         return all_of(self.flow)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Feature maps that a combinator sums, multiplies or puts in a row."""
+
+    kind: Merge
+    moved: Int  #: elements read and made, by all calls together
+    calls: Int
+
+
 class PartVisits(NamedTuple):
     """A part of a network: what it takes, its operators, what it puts out."""
 
@@ -219,20 +228,29 @@ class PartVisits(NamedTuple):
     after: Flow
 
 
-def visited(net: Network, *, unroll: bool = False) -> Iterator[PartVisits]:
+def visited(
+    net: Network, *, unroll: bool = False, joins: list[Join] | None = None
+) -> Iterator[PartVisits]:
     """Each part of the network in order, as `walk` finds it."""
     flows: list[Flow] = []
     for index, part in enumerate(net.parts):
         before = net.given(index, flows)
-        visits, after = walk(part.layer, before, part.path, unroll=unroll)
+        visits, after = walk(part.layer, before, part.path, unroll=unroll, joins=joins)
         flows.append(after)
         yield PartVisits(part, before, visits, after)
 
 
 def walk(
-    part: Sequential, flow: Flow, path: str, *, unroll: bool = False
+    part: Sequential,
+    flow: Flow,
+    path: str,
+    *,
+    unroll: bool = False,
+    joins: list[Join] | None = None,
 ) -> tuple[list[Visit], Flow]:
     """Every operator of a part, block by block in order; and what the part puts out.
+
+    What its combinators join is added to `joins`, which no count needs.
 
     Equal copies are one visit with their number in `times`, which may be an array and
     may be 0; with `unroll` (plain ints only) each is a visit with a path of its own.
@@ -240,7 +258,7 @@ def walk(
     Raises:
         LayerError: if a layer cannot take the feature map that reaches it.
     """
-    found = _Walk(unroll, [])
+    found = _Walk(unroll, [], [] if joins is None else joins)
     for name, block in unrolled(part.layers) if unroll else part.layers:
         flow = found.through(block, flow, f"{path}.{name}", ONE, set())
     return found.visits, flow
@@ -252,6 +270,7 @@ class _Walk:
 
     unroll: bool
     visits: list[Visit]
+    joins: list[Join]
     level: int | None = None
     tied: bool = False
 
@@ -263,12 +282,21 @@ class _Walk:
         `shared` are the names of the block's weights that are counted already.
         """
         match layer:
+            case Operator():
+                out = layer.output(flow, path)
+                tied = self.tied or layer.shared in shared
+                if layer.shared is not None:
+                    shared.add(layer.shared)
+                visit = Visit(path, layer, times, flow, out, tied, self.level)
+                self.visits.append(visit)
+                return out
             case Sequential(layers):
                 return self._chain(layers, flow, path, times, shared)
             case Gate(layers):
                 shape = only(flow, path)
                 gate = only(self._chain(layers, flow, path, times, shared), path)
                 same_channels(shape.channels, gate, path)
+                self._join("product", (shape, gate, shape), times)
                 return flow
             case Collect(layers):
                 return self._collected(layers, only(flow, path), path, times, shared)
@@ -277,6 +305,7 @@ class _Walk:
                 aside = f"{path}.shortcut"
                 beside = self._chain(shortcut, flow, aside, times, shared)
                 keeps(only(beside, aside), made, path)
+                self._join("sum", (made, made, made), times)
                 return made
             case Repeat(body, number):
                 last = self.through(body, flow, path, times * number, set())
@@ -294,16 +323,14 @@ class _Walk:
                 return self._graph(layer, flow, path, times, shared)
             case Across():
                 return self._across(layer, flow, path, times, shared)
-            case Operator():
-                out = layer.output(flow, path)
-                tied = self.tied or layer.shared in shared
-                if layer.shared is not None:
-                    shared.add(layer.shared)
-                visit = Visit(path, layer, times, flow, out, tied, self.level)
-                self.visits.append(visit)
-                return out
             case _:
                 assert_never(layer)
+
+    def _join(
+        self, kind: Merge, shapes: Sequence[Shape], times: Int, calls: int = 1
+    ) -> None:
+        moved = sum((each.elements for each in shapes), start=0)
+        self.joins.append(Join(kind, moved * times, calls * times))
 
     def _across(
         self, across: Across, flow: Flow, path: str, times: Int, shared: set[str]
@@ -335,7 +362,9 @@ class _Walk:
             here = only(self.through(layer, here, where, times, shared), where)
             keeps(shape, here._replace(channels=shape.channels), where)
             total = total + here.channels * copies(layer)
-        return shape._replace(channels=total)
+        made = shape._replace(channels=total)
+        self._join("concat", (made, made), times)
+        return made
 
     def _chain(
         self,
@@ -362,6 +391,9 @@ class _Walk:
             reads = [maps[k] for k in node.reads]
             apart = node.merge == "apart"
             read = tuple(reads) if apart else merged(reads, node.merge, where)
+            if not apart and len(reads) > 1:
+                shapes = (*reads, *all_of(read) * (len(reads) - 1))
+                self._join(node.merge, shapes, times, len(reads) - 1)
             self.level = outside if node.level is None else node.level
             maps.append(
                 only(self.through(node.layer, read, where, times, shared), where)

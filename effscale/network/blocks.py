@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
@@ -15,6 +16,7 @@ from effscale.arrays import (
     where,
     whole_share,
 )
+from effscale.data import data
 from effscale.network.combinators import (
     IDENTITY,
     Gate,
@@ -30,6 +32,7 @@ from effscale.network.operators.convolution import ChannelConv, Conv, Transposed
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import norm_of
 from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.spec.line import SQUARE
 from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
@@ -44,13 +47,14 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.norm import Norm as Normalisation
     from effscale.spec.steps import Blocks
-    from effscale.spec.values import Activation, Init
+    from effscale.spec.values import Activation, Init, SamePadding
 
 
 SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
+Windowed = TypeVar("Windowed", bound=Conv | TransposedConv | Pool)
 
 
-@dataclass(frozen=True)
+@data
 class Style:
     """What all blocks of a network share."""
 
@@ -61,10 +65,18 @@ class Style:
     blocks: Blocks = field(default_factory=dict)
     #: How the convolutions of steps are drawn.
     init: Init = "he"
+    #: Where `same` padding lies.
+    padding: SamePadding = "centred"
 
     @classmethod
     def of(cls, spec: Spec) -> Style:
-        return cls(spec.activation, spec.norm, spec.squeeze_excite, spec.blocks)
+        return cls(
+            spec.activation,
+            spec.norm,
+            spec.squeeze_excite,
+            spec.blocks,
+            padding=spec.padding,
+        )
 
     @property
     def bare(self) -> bool:
@@ -78,7 +90,21 @@ class Style:
 
     def conv(self, conv: SomeConv) -> SomeConv:
         """A convolution of a block that has a norm with it."""
-        return replace(conv, bias=True) if self.bare else conv
+        return self.padded(replace(conv, bias=True) if self.bare else conv)
+
+    def padded(self, layer: Windowed) -> Windowed:
+        """A layer whose windows stride, with `same` padding where this network has it.
+
+        Elsewhere TensorFlow's is no other.
+        """
+        if self.padding == "centred" or layer.stride == SQUARE:
+            return layer
+        match layer:
+            case Conv(padding="same") | Pool(padding="same", include_padding=False):
+                wide = layer.kernel != SQUARE
+                return replace(layer, padding="tensorflow") if wide else layer
+            case _:
+                return layer
 
     def act(self, activation: Activation | None = None) -> Act:
         """The activation named, or else that of this network."""
@@ -159,19 +185,26 @@ def mbconv(line: MBConv, style: Style, c_in: Int, stride: int, index: int) -> La
         c_in * line.expand_ratio if line.expand_ratio else of_block(line.c_mid, index)
     )
     fused, expands = line.block == "fused_mbconv", line.expand_ratio != 1
-    window = square(line.kernel), square(stride)
-    act = line.activation
+    act, wide = (
+        line.activation,
+        partial(
+            Conv,
+            kernel=square(line.kernel),
+            stride=square(stride),
+            dilation=line.dilation,
+        ),
+    )
     layers: dict[str, Layer] = {}
     if expands:
-        expand = Conv(c_in, c_mid, *window) if fused else Conv(c_in, c_mid)
+        expand = (wide if fused else Conv)(c_in, c_mid)
         layers["expand"] = conv_norm_act(expand, style, act)
     if not fused:
-        depthwise = Conv(c_mid, c_mid, *window, groups=c_mid)
+        depthwise = wide(c_mid, c_mid, groups=c_mid)
         layers["depthwise"] = conv_norm_act(depthwise, style, act)
     if line.se_ratio and style.squeeze.at == "middle":
         layers["se"] = squeeze_excite(c_mid, c_in, line.se_ratio, style, act)
     if fused and not expands:
-        layers["conv"] = conv_norm_act(Conv(c_in, line.channels, *window), style, act)
+        layers["conv"] = conv_norm_act(wide(c_in, line.channels), style, act)
     else:
         layers["project"] = conv_norm(Conv(c_mid, line.channels), style)
     if line.se_ratio and style.squeeze.at == "output":
@@ -193,12 +226,12 @@ def separable(line: Separable, style: Style, c_in: Int, stride: int, _: int) -> 
 
 def basic(line: Basic, style: Style, c_in: Int, stride: int, _: int) -> Layer:
     """Two k×k convolutions and a shortcut (He et al. 2015, figure 5, left)."""
-    kernel, c_out = square(line.kernel), line.channels
+    c_out = line.channels
+    wide = partial(Conv, kernel=square(line.kernel), dilation=line.dilation)
+    first = wide(c_in, c_out, stride=square(stride))
     layers: dict[str, Layer] = {
-        "conv1": conv_norm_act(
-            Conv(c_in, c_out, kernel, square(stride)), style, line.activation
-        ),
-        "conv2": conv_norm(Conv(c_out, c_out, kernel), style),
+        "conv1": conv_norm_act(first, style, line.activation),
+        "conv2": conv_norm(wide(c_out, c_out), style),
     }
     if line.se_ratio:
         layers["se"] = squeeze_excite(
@@ -219,7 +252,14 @@ def bottleneck(line: Bottleneck, style: Style, c_in: Int, stride: int, _: int) -
     c_first = c_mid
     if line.reduce_ratio < 1:  # cut to whole groups
         c_first = groups * whole_share(c_mid, line.reduce_ratio, groups)
-    middle = Conv(c_first, c_mid, square(line.kernel), square(stride), groups)
+    middle = Conv(
+        c_first,
+        c_mid,
+        square(line.kernel),
+        square(stride),
+        groups,
+        dilation=line.dilation,
+    )
     layers: dict[str, Layer] = {
         "conv1": conv_norm_act(Conv(c_in, c_first), style, act),
         "conv2": conv_norm_act(middle, style, act),

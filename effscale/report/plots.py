@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from effscale.compare.side_by_side import Axis, Point
+    from effscale.comparing.side_by_side import Axis, Point
     from effscale.report.document import Row
     from effscale.search.grid import Candidates, Grid
     from effscale.search.sweep import Step
@@ -38,6 +38,7 @@ _WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
 _SCORED = {
     "top1": "published top-1 accuracy, %",
     "ap": "published average precision, COCO test-dev",
+    "miou": "published mean intersection over union, %",
 }
 #: Figures of a part, and what each is called; times are there if they were measured.
 _FIGURES = {

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
-from effscale.check.catalogue import FINDERS
-from effscale.check.source import Source
+from effscale.checking.catalogue import FINDERS
+from effscale.checking.source import Source
 from effscale.choices import TOOLS
 from effscale.cli import main
 from effscale.cost.conventions import conventions
