@@ -49,10 +49,10 @@ KEYS = (
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio", "activation", "initial", "single", "shift"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "single"),
     *("rate", "by", "shared"),
     *("heads", "head_width", "key_width", "value_width", "multi_query"),
-    *("over", "size", "position", "project", "local"),
+    *("over", "size", "shift", "position", "project", "local"),
     *("queries", "keys", "values"),
     *("tokens", "shares", "cascade", "branches", "layers", "shortcut", "projection"),
 )
