@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from effscale.module.formulas import teach
     from effscale.module.mapping import load_weights, mapping
     from effscale.module.measure import Measurement, measure
+    from effscale.report.answers import Answer, check, compare, fit, grid, profile
     from effscale.search.explain import explain
     from effscale.spec.dumping import dumps
     from effscale.spec.loading import loads
     from effscale.spec.models import Coefficients, Spec
 
 _HOMES = {
+    "Answer": "report.answers",
     "Coefficients": "spec.models",
     "Cost": "cost.count",
     "Decoded": "module.decode",
@@ -49,17 +51,22 @@ _HOMES = {
     "anchors": "module.anchors",
     "at_phi": "growth.growth",
     "build": "module.build",
+    "check": "report.answers",
+    "compare": "report.answers",
     "compound": "growth.multipliers",
     "count": "cost.count",
     "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
+    "fit": "report.answers",
     "from_module": "importing.network",
+    "grid": "report.answers",
     "load": "growth.scale",
     "load_weights": "module.mapping",
     "loads": "spec.loading",
     "mapping": "module.mapping",
     "measure": "module.measure",
+    "profile": "report.answers",
     "scale": "growth.scale",
     "strategy": "growth.multipliers",
     "teach": "module.formulas",
@@ -67,6 +74,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answer",
     "Coefficients",
     "Cost",
     "Decoded",
@@ -80,17 +88,22 @@ __all__ = [
     "anchors",
     "at_phi",
     "build",
+    "check",
+    "compare",
     "compound",
     "count",
     "decode",
     "dumps",
     "explain",
+    "fit",
     "from_module",
+    "grid",
     "load",
     "load_weights",
     "loads",
     "mapping",
     "measure",
+    "profile",
     "scale",
     "strategy",
     "teach",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import json
 import re
 import shlex
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 
 import effscale as es
-from effscale.check.catalogue import RULES
+from effscale.checking.catalogue import RULES
 from effscale.cli import COMMANDS, main
 from effscale.quantity import human
 
 ROOT = Path(__file__).parents[1]
 #: README.md and every page of docs/.
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+#: Notebooks of docs/.
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 _CONSOLE = re.compile(r"```console\n\$ (.*)\n((?:.*\n)*?)```\n")
 _FILE = re.compile(r"<!-- file: (.*) -->\n```yaml\n((?:.*\n)*?)```\n")
 _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
@@ -62,6 +67,38 @@ def with_tables(text: str) -> str:
     text = _HELP.sub(lambda match: match[1] + _commands() + match[2], text)
     text = _NAMES.sub(lambda match: match[1] + _names() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
+
+
+def executed(notebook: str) -> str:
+    """The text of a notebook with what its cells answer, each run after the last."""
+    found, scope = json.loads(notebook), dict[str, Any]()
+    cells = [each for each in found["cells"] if each["cell_type"] == "code"]
+    for number, cell in enumerate(cells, 1):
+        cell["execution_count"] = number
+        answer = _answer("".join(cell["source"]), scope)
+        cell["outputs"] = [] if answer is None else [_output(answer, number)]
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _answer(source: str, scope: dict[str, Any]) -> object:
+    """What the last line of a cell says, where it is an expression."""
+    *statements, last = ast.parse(source).body
+    if not isinstance(last, ast.Expr):
+        statements, last = [*statements, last], ast.Expr(ast.Constant(value=None))
+    whole = ast.Module(statements, type_ignores=[])
+    exec(compile(whole, "<cell>", "exec"), scope)  # noqa: S102 - our own notebook
+    asked = ast.Expression(last.value)
+    return eval(compile(asked, "<cell>", "eval"), scope)  # noqa: S307 - the same
+
+
+def _output(answer: object, number: int) -> dict[str, Any]:
+    """An answer as text alone: what a table of HTML adds is the reader's colours."""
+    return {
+        "data": {"text/plain": repr(answer).splitlines(keepends=True)},
+        "execution_count": number,
+        "metadata": {},
+        "output_type": "execute_result",
+    }
 
 
 def _rules() -> str:
@@ -112,3 +149,5 @@ def _b_series() -> str:
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(refreshed(page.read_text("utf-8")), encoding="utf-8")
+    for page in NOTEBOOKS:
+        page.write_text(executed(page.read_text("utf-8")), encoding="utf-8")

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 MODES = st.sampled_from(["nearest", "bilinear"])
 KINDS = st.sampled_from(
-    ["conv", "halve", "upsample", "like", "transposed_conv", "pixel_shuffle", "join"]
+    [
+        *("conv", "halve", "upsample", "like", "transposed_conv", "pixel_shuffle"),
+        *("join", "apart"),
+    ]
 )
 
 
@@ -137,6 +140,15 @@ def _line(draw: DrawFn, drawing: Drawing, kind: str, read: Line, named: Data) ->
             }
             block |= {"bias": draw(FLAGS), "groups": draw(st.sampled_from([1, 2]))}
             drawing.add({**named, **block}, wide, None)
+        case "apart":
+            others = [each for each in drawing.made if each.size == read.size]
+            other = draw(st.sampled_from(others))
+            summed = draw(FLAGS)
+            own = {"kernel": draw(ODD), "channels": read.channels if summed else wide}
+            width = read.channels if summed else read.channels + wide
+            block = {"block": "sum" if summed else "concat", "branches": [[], [own]]}
+            block |= {"reads": [read.called, other.called], "merge": kind}
+            drawing.add({**named, **block}, width, read.size)
         case "pixel_shuffle" if read.channels % 4 == 0:
             drawing.add({**named, "block": kind}, read.channels // 4, None)
         case _:

@@ -80,6 +80,12 @@ def test_python_examples_run(page: str, capsys: pytest.CaptureFixture[str]) -> N
         assert printed[0] == printed[1] == "6319727088"
 
 
+@pytest.mark.parametrize("notebook", documents.NOTEBOOKS, ids=lambda each: each.name)
+def test_notebooks_show_what_their_cells_answer(notebook: Path) -> None:
+    text = notebook.read_text("utf-8")
+    assert documents.executed(text) == text
+
+
 def test_the_language_in_one_screen_is_the_language() -> None:
     shown = blocks("yaml", LANGUAGE)
     required = next(each for each in shown if "name: tiny\n" in each)

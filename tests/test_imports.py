@@ -16,13 +16,14 @@ PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
     *("spec", "network", "growth", "cost", "module", "importing", "train"),
-    *("search", "compare", "study", "check", "report", "cli"),
+    *("search", "comparing", "study", "checking", "report", "cli"),
 )
 BESIDE = {
     "arithmetic",
     "arrays",
     "atomic_write",
     "choices",
+    "data",
     "errors",
     "extras",
     "markup",
@@ -43,7 +44,7 @@ HOMES = {
 HEAVY = set().union(*HOMES.values())
 #: Modules that one other module imports, of the same room, and why they are not in it.
 REASONS = {
-    "check.structure": "a family of rules",
+    "checking.structure": "a family of rules",
     "cli.compare": "a command, whose networks a page shows too",
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",

@@ -51,6 +51,16 @@ class Program(click.Group):
         command: click.Command = import_module(f"effscale.cli.{name}").command
         return command
 
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """The commands and the first sentence of each, whole, over lines if need be."""
+        named = [(name, self.get_command(ctx, name)) for name in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(200)) for name, each in named if each]
+            )
+
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run, and exit: 0 good, 1 wrong, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
         extra["standalone_mode"] = False

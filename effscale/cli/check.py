@@ -18,9 +18,9 @@ from effscale.cli.progress import Bar
 from effscale.cli.types import CODES, Target
 
 if TYPE_CHECKING:
-    from effscale.check.rule import Applies
-    from effscale.check.run import Outcome
-    from effscale.check.source import Source
+    from effscale.checking.rule import Applies
+    from effscale.checking.run import Outcome
+    from effscale.checking.source import Source
     from effscale.cli.limits import Limits
 
 FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
@@ -150,8 +150,8 @@ def command(  # noqa: PLR0913 - options
       effscale check my.yaml --diff
       effscale check my.yaml --fix --update
     """
-    from effscale.check.catalogue import chosen
-    from effscale.check.fix import changes, checked
+    from effscale.checking.catalogue import chosen
+    from effscale.checking.fix import changes, checked
 
     enabled = chosen(chain(*select), chain(*ignore))
     sources, left = _sources(paths)
@@ -176,7 +176,7 @@ def command(  # noqa: PLR0913 - options
 
 def _sources(paths: tuple[str, ...]) -> tuple[list[Source], int]:
     """Each file that is to be checked, and how many others lie beside them."""
-    from effscale.check.run import listed, read
+    from effscale.checking.run import listed, read
 
     files, left = listed(paths)
     if not files:
@@ -196,7 +196,7 @@ def _write_back(before: list[Source], outcome: Outcome, *, quiet: bool) -> None:
 
 
 def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
-    from effscale.check.verify import networks, verified
+    from effscale.checking.verify import networks, verified
 
     with Bar(networks(outcome), quiet=quiet) as bar:
         return verified(
@@ -207,7 +207,7 @@ def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
 
 
 def _deliver(outcome: Outcome, request: Request, *, aside: bool) -> None:
-    from effscale.check import formats
+    from effscale.checking import formats
 
     form = _form(request.form, request.output)
     if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):

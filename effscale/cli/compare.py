@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from effscale.cli.latency import Timed
-    from effscale.compare.side_by_side import Axis, Entry, Point
-    from effscale.compare.since import Changed
+    from effscale.comparing.side_by_side import Axis, Entry, Point
+    from effscale.comparing.since import Changed
     from effscale.module.measure import Measurement
     from effscale.report.document import Report
     from effscale.report.since import File
@@ -188,7 +188,7 @@ def _since(revision: str, paths: tuple[str, ...], request: Request) -> bool:
     Raises:
         SystemExit: with 1 where a file does not load, once all others are shown.
     """
-    from effscale.compare.since import base, changed
+    from effscale.comparing.since import base, changed
     from effscale.report import since
 
     start = base(revision)
@@ -205,8 +205,8 @@ def _since(revision: str, paths: tuple[str, ...], request: Request) -> bool:
 
 def _file(changed: Changed, start: str) -> File | None:
     """A file that has changed; None if it neither is nor was a spec."""
-    from effscale.check.run import check, looks_like_a_spec, read
-    from effscale.check.source import Source
+    from effscale.checking.run import check, looks_like_a_spec, read
+    from effscale.checking.source import Source
     from effscale.report.since import File
     from effscale.spec import builtin
 
@@ -235,7 +235,7 @@ def _changed(request: Request) -> bool:
 
 
 def _table(name: str) -> Compared:
-    from effscale.compare.paper_tables import table
+    from effscale.comparing.paper_tables import table
     from effscale.report.paper_tables import report
 
     found = table(name)
@@ -253,7 +253,7 @@ def _networks(  # noqa: PLR0913 - options
     request: Request,
 ) -> Compared:
     """Networks side by side, or the parts in which two of them differ."""
-    from effscale.compare.side_by_side import points
+    from effscale.comparing.side_by_side import points
 
     compared = compared_networks(specs, to, request, bare=bare)
     drawn = points(compared)
@@ -287,7 +287,7 @@ def compared_networks(
     Raises:
         click.UsageError: if there is none, or `to` names none of them.
     """
-    from effscale.compare.side_by_side import CHEAPEST, entries, expanded
+    from effscale.comparing.side_by_side import CHEAPEST, entries, expanded
     from effscale.growth.scale import without_classifier
 
     if not specs:
@@ -315,7 +315,7 @@ def _apart(
     timed: Timed | None,
 ) -> bool:
     """Whether to show what changed, part by part."""
-    from effscale.compare.side_by_side import versions
+    from effscale.comparing.side_by_side import versions
 
     if parts and len(compared) != 2:  # noqa: PLR2004 - one and the other
         message = f"--parts compares two networks, got {len(compared)}"

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: What the largest network can be the largest in.
 MOST = ("macs", "params", "activations")
-#: How far from a target networks of --free are looked at, unless --within says so.
-NEAR = 0.05
 
 
 def hold(text: str) -> frozenset[str]:
@@ -210,7 +208,7 @@ def command(  # noqa: PLR0913 - options
             baseline, asked, bounds, strategy[0], wanted.runs_on, request
         )
     else:
-        answers, searched, left = _on_ray(baseline, asked, bounds, strategy[0])
+        answers, searched, left = report.on_ray(baseline, asked, bounds, strategy[0])
     networks = [each for answer in answers for each in report.shown(answer, answers)]
     specs = [each.variant.spec for each in networks]
     measured = request.measured(specs)
@@ -226,7 +224,7 @@ def command(  # noqa: PLR0913 - options
     )
     request.deliver(shown, to_file=not as_spec)
     elsewhere = "" if free else growth_of(baseline).elsewhere
-    _within(answers, elsewhere)
+    report.refuse_unmet(answers, elsewhere)
     if as_spec:
         best = [each.best.variant for each in answers if each.best is not None]
         budgets = [each.asked.budget() for each in answers]
@@ -279,7 +277,7 @@ def _side_by_side(
     answers = []
     for each in baselines:
         found = (
-            _on_ray(each, [asked], bounds, strategy)
+            report.on_ray(each, [asked], bounds, strategy)
             if strategy
             else _off_ray(each, asked, bounds, request)
         )
@@ -292,22 +290,8 @@ def _side_by_side(
     )
     request.deliver(shown)
     if all(each.best is None for each in answers):
-        _within(answers, "")
+        report.refuse_unmet(answers)
     request.prove(specs, measured)
-
-
-def _on_ray(
-    baseline: Spec, asked: Sequence[Asked], bounds: Bounds, strategy: str
-) -> tuple[list[Answer], str, LeftOut]:
-    from effscale.search.fit import on_ray, ray
-
-    path = ray(baseline, asked, bounds, strategy)
-    answers = [on_ray(path, each) for each in asked]
-    low, high = path.phi[0], path.end[-1]
-    text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
-    if bounds.hold:
-        text += f"; {', '.join(sorted(bounds.hold))} held"
-    return answers, text, path.left
 
 
 def _timed(  # noqa: PLR0913, PLR0917 - what to search, and what to run it on
@@ -348,74 +332,9 @@ def _measured(answer: Answer, wanted: Limits) -> float | None:
 def _off_ray(
     baseline: Spec, asked: Asked, bounds: Bounds, request: Request
 ) -> tuple[list[Answer], str, LeftOut]:
-    from effscale.growth.growth import growth_of
-    from effscale.search.off_ray import off_ray
+    from effscale.report.fit import off_ray
 
-    near = NEAR if asked.within is None else asked.within
     with Bar(1.0, quiet=request.quiet) as bar:
-        found = off_ray(
-            baseline, asked, bounds, near, lambda share: bar.advance(share, "counting")
+        return off_ray(
+            baseline, asked, bounds, lambda share: bar.advance(share, "counting")
         )
-    names = ("depth", "width", "resolution")
-    where = ", ".join(
-        f"{name} × {low:.3g} to {high:.3g}" if low < high else f"{name} × {low:g}"
-        for name, (low, high) in zip(names, found.ranges, strict=True)
-    )
-    text = f"every network of {where}: {found.enumerated:,}"
-    if asked.goal.target is not None:
-        text += f", {found.within:,} within {100 * near:g} %"
-    kept = growth_of(baseline).kept
-    text += f"; {kept}" if kept else ""
-    return [found.answer], text, found.left
-
-
-def _within(answers: Sequence[Answer], elsewhere: str) -> None:
-    """Raise if limits leave nothing, or a target has nothing as close as it is to be.
-
-    `elsewhere` are the options that may find a cheaper one, if there are any.
-    """
-    lines = [line for each in answers if (line := _missed(each, elsewhere))]
-    if lines:
-        raise UnreachableError("\n".join(lines))
-
-
-def _missed(answer: Answer, elsewhere: str) -> str:
-    """What an answer misses, and by how much; nothing if it is as it was to be."""
-    from effscale.limit import UNITS, exactly
-
-    goal, within = answer.asked.goal, answer.asked.within
-    show = UNITS[goal.figure].show
-    if answer.best is None:
-        return _misses(answer)
-    off = answer.best.deviation
-    if goal.target is None or off is None or within is None or abs(off) <= within:
-        return ""
-    sides = [
-        each for each in answer.found if each.role in {"nearest", "below", "above"}
-    ]
-    near = ", ".join(
-        f"{exactly(goal.figure, each.figures[goal.figure])} ({each.deviation:+.1%})"
-        for each in sides
-    )
-    what = f"nearest: {near}"
-    if elsewhere and all((each.deviation or 0) > 0 for each in sides):
-        what += f"; the ray has none that is cheaper: try {elsewhere}"
-    wanted = f"{show(goal.target)} within {100 * within:g} %"
-    return f"no variant costs {wanted}; {what}"
-
-
-def _misses(answer: Answer) -> str:
-    """That nothing is within the limits, and the nearest miss of each."""
-    from effscale.limit import title
-
-    limits = answer.asked.limits
-    if not answer.misses:
-        return f"no network is within {', '.join(map(str, limits)) or 'the bounds'}"
-    lines = [f"no network is within {', '.join(map(str, limits))}"]
-    for each in answer.misses:
-        beyond = [m for m in limits if not m.admits(each.figures[m.figure])]
-        said = ", ".join(
-            f"{title(m.figure)} {m.beside(each.figures[m.figure])}" for m in beyond
-        )
-        lines.append(f"nearest miss: {each.variant.spec.name} has {said}")
-    return "; ".join(lines)

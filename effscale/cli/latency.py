@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.cli.options import Request
-    from effscale.compare.side_by_side import Entry
+    from effscale.comparing.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
     from effscale.report.document import Report
@@ -241,7 +241,7 @@ def beside(
     request: Request,
 ) -> Report:
     """The answer of `compare`, with how long each network takes."""
-    from effscale.compare.side_by_side import rivals
+    from effscale.comparing.side_by_side import rivals
     from effscale.module.latency import machine, spec_subjects
     from effscale.report import latency
 

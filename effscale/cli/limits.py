@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +11,7 @@ import click
 from effscale.choices import ELEMENT_BYTES, STORED_BYTES
 from effscale.cli.options import every
 from effscale.cli.types import Parsed
+from effscale.errors import ScaleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,34 +197,14 @@ class Limits:
             click.UsageError: unless they are one target, or something is limited from
                 above.
         """
+        from effscale.search.asked import asked
+
         running = self.running(predicts=predicts)
         every: list[list[Limit]] = [[each] for each in self.macs or ()] or [[]]
-        return [
-            replace(_asked([*macs, *self.beside_macs], most, within), running=running)
-            for macs in every
-        ]
-
-
-def _asked(limits: list[Limit], most: Figure | None, within: float | None) -> Asked:
-    from effscale.search.asked import Asked, Goal
-
-    goals = [each for each in limits if each.sign == "="]
-    if len(goals) > 1 and goals[1].is_target:
-        first, second = (f"--{each.figure.replace('_', '-')}" for each in goals[:2])
-        raise click.UsageError(
-            f"{first} and {second} are both to be met: limit one, as in '<= …'"
-        )
-    if goals:
-        if most is not None:
-            raise click.UsageError("--most is for limits, and there is a cost to meet")
-        goal = Goal(goals[0].figure, goals[0].value)
-        others = tuple(each for each in limits if each is not goals[0])
-        own = goals[0].within
-        return Asked(goal, others, within=within if own is None else own)
-    if within is not None:
-        raise click.UsageError("--within is for a cost to meet, such as --macs 1.5G")
-    asked = Asked(Goal(most or "macs"), tuple(limits))
-    if not asked.most():
-        expected = "expected a cost to meet, --macs 1.5G, or a limit, --macs '<= 300M'"
-        raise click.UsageError(expected)
-    return asked
+        try:
+            return [
+                asked([*macs, *self.beside_macs], most, within, running, sign="--")
+                for macs in every
+            ]
+        except ScaleError as error:
+            raise click.UsageError(str(error)) from None

@@ -10,7 +10,7 @@ def _complete(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     del ctx, param
-    from effscale.check.catalogue import RULES
+    from effscale.checking.catalogue import RULES
 
     fitting = (rule for rule in RULES.values() if rule.code.startswith(incomplete))
     return [CompletionItem(rule.code, help=rule.what) for rule in fitting]
@@ -37,8 +37,8 @@ def command(*, code: str | None, every: bool, form: str) -> None:
       effscale rule EFF2
       effscale rule --all
     """
-    from effscale.check import manual
-    from effscale.check.catalogue import RULES, matching
+    from effscale.checking import manual
+    from effscale.checking.catalogue import RULES, matching
 
     if every == bool(code):
         raise click.UsageError("expected a rule's code, or --all")

@@ -329,7 +329,7 @@ class SpecOrFamily(SpecReference):
 
 def codes(text: str) -> list[str]:
     """`EFF2,EFF301`: codes of rules, or how they begin."""
-    from effscale.check.catalogue import UnknownRuleError, matching
+    from effscale.checking.catalogue import UnknownRuleError, matching
 
     found = [each.strip() for each in text.split(",")]
     try:
@@ -341,7 +341,7 @@ def codes(text: str) -> list[str]:
 
 
 def _codes() -> Iterable[str]:
-    from effscale.check.catalogue import RULES
+    from effscale.checking.catalogue import RULES
 
     return RULES
 

@@ -7,10 +7,10 @@ that would not fit is an error, never a wrapped number.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from effscale.arrays import ONE, Int, is_array
+from effscale.data import data
 from effscale.errors import CountError, LayerError
 from effscale.network.combinators import (
     Across,
@@ -26,7 +26,7 @@ from effscale.network.combinators import (
     unrolled,
 )
 from effscale.network.network import network
-from effscale.network.operators.operator import Cost, Operator
+from effscale.network.operators.operator import FREE, Cost, Operator, added
 from effscale.network.shapes import (
     Flow,
     Shape,
@@ -63,7 +63,7 @@ __all__ = [
 INT64_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@data
 class PartCost:
     """A part of a network, the shapes of its feature maps, and its cost."""
 
@@ -75,7 +75,7 @@ class PartCost:
     reads: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@data
 class LayerCost:
     """One leaf of a network, and its cost."""
 
@@ -97,11 +97,11 @@ def count(spec: Spec) -> Cost:
 
 def total(net: Network) -> Cost:
     """What `net` costs, all parts together; arrays unguarded, unlike `count`."""
-    return whole(part_costs(net))
+    return _together([step for part in visited(net) for step in part.visits])
 
 
 def whole(parts: Iterable[PartCost]) -> Cost:
-    return sum((each.cost for each in parts), Cost())
+    return added([each.cost for each in parts])
 
 
 def part_costs(net: Network) -> list[PartCost]:
@@ -119,12 +119,12 @@ def _together(steps: list[Visit]) -> Cost:
     Copies are counted in arrays as large as all candidates together, costs of a single
     copy in arrays that know of no depth: the fewer products of the two, the better.
     """
-    cost = Cost()
-    for _, group in groupby(steps, key=lambda step: id(step.times)):
-        copies = list(group)
-        once = sum(map(leaf_cost, copies), Cost())
-        cost += once * copies[0].times
-    return cost
+    found: dict[int, tuple[Int, list[Cost]]] = {}
+    for step in steps:
+        cost = leaf_cost(step)
+        if cost is not FREE:
+            found.setdefault(id(step.times), (step.times, []))[1].append(cost)
+    return added([added(costs) * times for times, costs in found.values()])
 
 
 def layer_costs(net: Network) -> list[LayerCost]:
@@ -192,8 +192,7 @@ def converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """An operator on the way, and how many equal ones the visit stands for."""
 
     path: str
@@ -263,6 +262,14 @@ class _Walk:
         `shared` are the names of the block's weights that are counted already.
         """
         match layer:
+            case Operator():
+                out = layer.output(flow, path)
+                tied = self.tied or layer.shared in shared
+                if layer.shared is not None:
+                    shared.add(layer.shared)
+                visit = Visit(path, layer, times, flow, out, tied, self.level)
+                self.visits.append(visit)
+                return out
             case Sequential(layers):
                 return self._chain(layers, flow, path, times, shared)
             case Gate(layers):
@@ -294,14 +301,6 @@ class _Walk:
                 return self._graph(layer, flow, path, times, shared)
             case Across():
                 return self._across(layer, flow, path, times, shared)
-            case Operator():
-                out = layer.output(flow, path)
-                tied = self.tied or layer.shared in shared
-                if layer.shared is not None:
-                    shared.add(layer.shared)
-                visit = Visit(path, layer, times, flow, out, tied, self.level)
-                self.visits.append(visit)
-                return out
             case _:
                 assert_never(layer)
 

@@ -320,6 +320,8 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
 def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 - models, and lists of them
     if isinstance(value, tuple):
         return tuple(_changed(each, change, roles) for each in value)
+    if isinstance(value, Line) and value.fixed:
+        return value
     stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
     every_role = {name: _role_of(type(value), name) for name in stated}
@@ -471,11 +473,27 @@ def relatives(spec: Spec, name: str) -> dict[str, Spec]:
     return {name: spec, **{each: variant(spec, each) for each in spec.variants}}
 
 
-def load(reference: str | Path) -> Spec:
+def load(
+    reference: str | Path,
+    *,
+    resolution: int | tuple[int, int] | None = None,
+    classes: int | None = None,
+) -> Spec:
     """The spec that `reference` names: `b0`, `b4`, `my.yaml`, `my.yaml@large`, `-`.
+
+    Args:
+        reference: a built-in name, a file, or a variant of one.
+        resolution: pixels of the image instead of the spec's: height and width, or one
+            number for a square.
+        classes: classes instead of the spec's.
 
     Raises:
         SpecError: with each thing that is wrong, in the order of the file.
+        ScaleError: if the network leaves nothing of such an image.
     """
     spec, name = builtin.find(str(reference))
-    return variant(spec, name) if name else spec
+    found = variant(spec, name) if name else spec
+    if resolution is not None:
+        sides = (resolution,) * 2 if isinstance(resolution, int) else resolution
+        found = at_resolution(found, sides)
+    return found if classes is None else with_classes(found, classes)

@@ -13,13 +13,14 @@ import os
 import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
 from effscale.cost.count import Cost, layer_costs, part_costs, whole
+from effscale.data import data
 from effscale.errors import MeasureError
 from effscale.markup import figures
 from effscale.module import formulas
@@ -43,7 +44,7 @@ Engine = Literal["fvcore", "torch"]
 FLOAT_BYTES = 4
 
 
-@dataclass(frozen=True)
+@data
 class Measurement(Cost):
     """A cost as a counter measured it, and what else the counter said.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
@@ -15,6 +15,7 @@ from effscale.arrays import (
     where,
     whole_share,
 )
+from effscale.data import data
 from effscale.network.combinators import (
     IDENTITY,
     Gate,
@@ -30,6 +31,7 @@ from effscale.network.operators.convolution import ChannelConv, Conv, Transposed
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import norm_of
 from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.spec.line import SQUARE
 from effscale.spec.values import of_block
 
 if TYPE_CHECKING:
@@ -44,13 +46,14 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.norm import Norm as Normalisation
     from effscale.spec.steps import Blocks
-    from effscale.spec.values import Activation, Init
+    from effscale.spec.values import Activation, Init, SamePadding
 
 
 SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
+Windowed = TypeVar("Windowed", bound=Conv | TransposedConv | Pool)
 
 
-@dataclass(frozen=True)
+@data
 class Style:
     """What all blocks of a network share."""
 
@@ -61,10 +64,18 @@ class Style:
     blocks: Blocks = field(default_factory=dict)
     #: How the convolutions of steps are drawn.
     init: Init = "he"
+    #: Where `same` padding lies.
+    padding: SamePadding = "centred"
 
     @classmethod
     def of(cls, spec: Spec) -> Style:
-        return cls(spec.activation, spec.norm, spec.squeeze_excite, spec.blocks)
+        return cls(
+            spec.activation,
+            spec.norm,
+            spec.squeeze_excite,
+            spec.blocks,
+            padding=spec.padding,
+        )
 
     @property
     def bare(self) -> bool:
@@ -78,7 +89,21 @@ class Style:
 
     def conv(self, conv: SomeConv) -> SomeConv:
         """A convolution of a block that has a norm with it."""
-        return replace(conv, bias=True) if self.bare else conv
+        return self.padded(replace(conv, bias=True) if self.bare else conv)
+
+    def padded(self, layer: Windowed) -> Windowed:
+        """A layer whose windows stride, with `same` padding where this network has it.
+
+        Elsewhere TensorFlow's is no other.
+        """
+        if self.padding == "centred" or layer.stride == SQUARE:
+            return layer
+        match layer:
+            case Conv(padding="same") | Pool(padding="same", include_padding=False):
+                wide = layer.kernel != SQUARE
+                return replace(layer, padding="tensorflow") if wide else layer
+            case _:
+                return layer
 
     def act(self, activation: Activation | None = None) -> Act:
         """The activation named, or else that of this network."""

@@ -11,10 +11,10 @@ nodes are activation, convolution, norm, in that order (network_utils.py:121-160
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import ZERO, between, where, whole_share
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.blocks import conv_norm
 from effscale.network.combinators import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 HALF, QUARTER = 0.5, 0.25
 
 
-@dataclass(frozen=True)
+@data
 class Ends:
     """What the next cell finds: channels of the newest output and of the one before.
 
@@ -181,7 +181,7 @@ def operator(name: str, c_in: Int, c_out: Int, stride: int, style: Style) -> Lay
             return _bottleneck(kernels, c_in, c_out, stride, style)
         case "max_pool" | "avg_pool", [kernel]:
             which: PoolKind = "max" if kind == "max_pool" else "avg"
-            pool = Pool(which, kernel, (stride, stride))
+            pool = style.padded(Pool(which, kernel, (stride, stride)))
             fit = conv_norm(Conv(c_in, c_out), style)
             return seq(pool=pool, fit=Maybe(fit, where(c_in != c_out, 1, 0)))
         case _:
@@ -207,7 +207,8 @@ def _separable(
     layers: dict[str, Layer] = {}
     for index, (width, step) in enumerate([(c_in, stride), (c_out, 1)]):
         layers[f"act{index}"] = style.act()
-        layers[f"depthwise{index}"] = Conv(width, width, kernel, (step, step), width)
+        conv = Conv(width, width, kernel, (step, step), width)
+        layers[f"depthwise{index}"] = style.padded(conv)
         layers[f"pointwise{index}"] = style.conv(Conv(width, c_out))
         layers[f"norm{index}"] = style.norm(c_out)
     return seq(**layers)
@@ -215,9 +216,10 @@ def _separable(
 
 def _dilated(kernel: Window, c_in: Int, c_out: Int, stride: int, style: Style) -> Layer:
     """Depthwise, every second position left out, and pointwise (Liu et al. 2018)."""
+    conv = Conv(c_in, c_in, kernel, (stride, stride), c_in, dilation=2)
     return seq(
         act=style.act(),
-        depthwise=Conv(c_in, c_in, kernel, (stride, stride), c_in, dilation=2),
+        depthwise=style.padded(conv),
         pointwise=style.conv(Conv(c_in, c_out)),
         norm=style.norm(c_out),
     )

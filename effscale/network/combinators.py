@@ -7,34 +7,34 @@ arrays, one entry for each candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import ONE, Int, at_least, is_array
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from effscale.network.shapes import Merge
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Sequential:
     """Named layers, one after the other."""
 
     layers: tuple[tuple[str, Layer], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Gate:
     """x · f(x), f being the layers in order."""
 
     layers: tuple[tuple[str, Layer], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Residual:
     """shortcut(x) + scale · f(x); no layers as shortcut are x itself.
 
@@ -46,14 +46,14 @@ class Residual:
     scale: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Collect:
     """What comes in, and what each of the layers makes in turn, channels in a row."""
 
     layers: tuple[tuple[str, Layer], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Repeat:
     """`times` copies of a layer that keeps its shape, numbered on from its name."""
 
@@ -65,7 +65,7 @@ class Repeat:
             raise LayerError(f"times: expected at least 0, got {self.times}")
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Maybe:
     """A layer that is there (1) or not (0), so that candidates may differ in it."""
 
@@ -73,7 +73,7 @@ class Maybe:
     there: Int
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Across:
     """Each of several feature maps through one layer, whose weights they share."""
 
@@ -81,7 +81,7 @@ class Across:
     levels: tuple[int, ...]  #: which map is of which level of a detector
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Node:
     """What a graph makes of some of its feature maps: merged, then sent through."""
 
@@ -92,7 +92,7 @@ class Node:
     level: int | None = None  #: of a detector
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Graph:
     """Nodes in order, each reading feature maps by number: inputs first, then nodes.
 
@@ -137,37 +137,6 @@ def copies(layer: Layer) -> Int:
             return there
         case _:
             return ONE
-
-
-def over_operators(layer: Layer, change: Callable[[Operator], Operator]) -> Layer:
-    """The same layer with what `change` makes of each operator in it."""
-
-    def each(
-        layers: tuple[tuple[str, Layer], ...],
-    ) -> tuple[tuple[str, Layer], ...]:
-        return tuple((name, over_operators(inner, change)) for name, inner in layers)
-
-    match layer:
-        case Operator():
-            return change(layer)
-        case Sequential(layers):
-            return Sequential(each(layers))
-        case Gate(layers):
-            return Gate(each(layers))
-        case Collect(layers):
-            return Collect(each(layers))
-        case Residual(layers, shortcut, scale):
-            return Residual(each(layers), each(shortcut), scale)
-        case Graph(inputs, nodes, outputs):
-            changed = (
-                replace(node, layer=over_operators(node.layer, change))
-                for node in nodes
-            )
-            return Graph(inputs, tuple(changed), outputs)
-        case Repeat() | Maybe() | Across():
-            return replace(layer, layer=over_operators(layer.layer, change))
-        case _:
-            assert_never(layer)
 
 
 def unrolled(layers: tuple[tuple[str, Layer], ...]) -> Iterator[tuple[str, Layer]]:

@@ -85,7 +85,7 @@ def _more(given: Neck, widths: dict[int, Int], style: Style) -> Graph:
     found: list[Node] = []
     for level in range(highest + 1, entered(given) + 1):
         fit = _lateral(given, widths[level - 1], style)
-        layers = (*fit, ("pool", _pool(given, 2)))
+        layers = (*fit, ("pool", _pool(given, 2, style)))
         reads = (taps + len(found) - 1,)
         found.append(Node(f"p{level}", reads, Sequential(layers), level=level))
         widths[level] = given.channels
@@ -101,9 +101,9 @@ def _lateral(given: Neck, channels: Int, style: Style) -> tuple[tuple[str, Layer
     return (("lateral", Maybe(layer, where(channels != given.channels, 1, 0))),)
 
 
-def _pool(given: Neck, stride: int) -> Pool:
+def _pool(given: Neck, stride: int, style: Style) -> Pool:
     kernel = stride if given.pools == "apart" else stride + 1
-    return Pool("max", pair(kernel), pair(stride))
+    return style.padded(Pool("max", pair(kernel), pair(stride)))
 
 
 class _Map(NamedTuple):
@@ -194,5 +194,6 @@ class _Layer:
         if found.level > level:
             like = self.maps[f"p{level}"].number
             return self._add(words, (found.number, like), Resize(), level, "apart")
-        pool = _pool(self.neck, 2 ** (level - found.level))
+        stride = 2 ** (level - found.level)
+        pool = _pool(self.neck, stride, self.style)
         return self._add(words, (found.number,), pool, level, "sum")

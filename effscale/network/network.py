@@ -17,18 +17,15 @@ from effscale.network.combinators import (
     Layer,
     Node,
     Sequential,
-    over_operators,
 )
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
-from effscale.network.operators.convolution import Conv
 from effscale.network.operators.fusion import Resize
-from effscale.network.operators.pooling import Pool
 from effscale.network.outputs import Level, output_part
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
-from effscale.network.steps import chain, repeated, step, used
+from effscale.network.steps import apart, chain, repeated, step, used
 from effscale.spec import lines
 from effscale.spec.geometry import kinds, strides, tapped, totals
 from effscale.spec.lines import CellStage, cells_follow
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from effscale.arrays import Int
-    from effscale.network.operators.operator import Operator
     from effscale.network.steps import Made, Make
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
@@ -59,13 +55,11 @@ def network(spec: Spec) -> Network:
     reads, image = sources(spec), Ends(spec.image_channels)
 
     def through(index: int, line: Line, read: list[Ends]) -> Ends:
-        before = _taken(line, read)
         try:
-            layer, after = _stage(index, line, before, spec, style)
+            layer, after = _reading(index, line, read, spec, style)
         except LayerError as error:
             raise error.within(f"stages[{index}]") from None
         name, path = line.name or f"stage {index + 1}", f"stages.{index}"
-        layer = _merged(line, read, before, layer)
         part = _part(spec, name, path, (line,), layer, after.newest)
         chained = reads[index] == (index,)
         parts.append(part if chained else replace(part, reads=reads[index]))
@@ -74,10 +68,20 @@ def network(spec: Spec) -> Network:
     found = followed(spec, image, Ends(c_out), through, taps[-1] + 1 if taps else None)
     behind = _behind(spec, found, [(k + 1, found[k + 1]) for k in taps], style)
     parts += behind
-    if spec.padding == "tensorflow":
-        parts = [_padded(part) for part in parts]
     shape = Shape(spec.image_channels, *spec.resolution)
     return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+
+
+def _reading(
+    index: int, line: Line, read: Sequence[Ends], spec: Spec, style: Style
+) -> tuple[Sequential, Ends]:
+    """A stage on what it reads, merged or each for a branch of its own."""
+    if line.merge == "apart":
+        layer, c_out = apart(line, [each.newest for each in read], style)
+        return layer, Ends(c_out)
+    before = _taken(line, read)
+    layer, after = _stage(index, line, before, spec, style)
+    return _merged(line, read, before, layer), after
 
 
 def _taken(line: Line, read: Sequence[Ends]) -> Ends:
@@ -115,22 +119,6 @@ def _merged(
     node = Node("merge", tuple(range(inputs)), IDENTITY, merge=line.merge)
     merge = Graph(inputs, (node,), (inputs,))
     return Sequential((("merge", merge), *layer.layers))
-
-
-def _padded(part: Part) -> Part:
-    """The same, with `same` padding where TensorFlow has it."""
-
-    def padded(operator: Operator) -> Operator:
-        match operator:
-            case Conv(padding="same") | Pool(padding="same", include_padding=False) if (
-                max(operator.stride) > 1 and max(operator.kernel) > 1
-            ):
-                return replace(operator, padding="tensorflow")
-            case _:
-                return operator
-
-    layers = ((name, over_operators(each, padded)) for name, each in part.layer.layers)
-    return replace(part, layer=Sequential(tuple(layers)))
 
 
 def _outputs(spec: Spec, found: Sequence[Ends], style: Style) -> list[Part]:

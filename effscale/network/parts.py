@@ -6,10 +6,10 @@ puts out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import Int, at_least
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.shapes import Flow, Shape, Window, newest
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 IMAGE = -1
 
 
-@dataclass(frozen=True)
+@data
 class Part:
     """A row of a report, the stem, a stage, a head: a layer, and how to call it."""
 
@@ -42,7 +42,7 @@ class Part:
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@data
 class Network:
     """Parts in order, and the image they are for.
 

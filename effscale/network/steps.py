@@ -42,7 +42,7 @@ from effscale.network.operators.resampling import (
     Upsample,
 )
 from effscale.spec import elements, resampling, steps
-from effscale.spec.geometry import expanded, keeps_size, kinds
+from effscale.spec.geometry import expanded, forked, keeps_size, kinds
 from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
         case resampling.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             pool = Pool(kind, *line.window, include_padding=line.include_padding)
-            return pool, c_in
+            return style.padded(pool), c_in
         case resampling.GlobalPool():
             return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
@@ -134,7 +134,7 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
         case elements.ChannelAttention():
             return channel_attention(c_in, line.size), c_in
         case steps.Branches():
-            return _branches(line, c_in, style, unstated)
+            return _branches(line, [c_in] * len(line.branches), style, unstated)
         case steps.Split():
             return _split(line, c_in, style)
         case steps.Shuffle():
@@ -187,7 +187,7 @@ def _mixed(line: steps.MixedDepthwise, c_in: Int, style: Style) -> Sequential:
     parts = steps.in_parts(c_in, len(line.kernels))
     for index, (side, part) in enumerate(zip(line.kernels, parts, strict=True)):
         conv = Conv(part, part, (side, side), line.stride, part, init=style.init)
-        layer = seq(slice=Slice(c_in, start, part), conv=conv)
+        layer = seq(slice=Slice(c_in, start, part), conv=style.padded(conv))
         nodes.append(Node(f"part{index}", (0,), layer))
         start = start + part
     ends = tuple(range(1, len(nodes) + 1))
@@ -211,7 +211,7 @@ def _finished(
     style: Style,
 ) -> Sequential:
     """A convolution with what its line asks for after it."""
-    wanted = style.conv(conv) if line.norm is True else conv
+    wanted = style.conv(conv) if line.norm is True else style.padded(conv)
     layers: list[tuple[str, Layer]] = [("conv", wanted)]
     if line.norm:
         given = None if line.norm is True else line.norm
@@ -288,18 +288,32 @@ def _resized(
 
 
 def _branches(
-    line: steps.Branches, c_in: Int, style: Style, unstated: Int | None
+    line: steps.Branches,
+    c_in: Sequence[Int],
+    style: Style,
+    unstated: Int | None,
+    inputs: int = 1,
 ) -> Step:
-    """Branches of one feature map, merged."""
+    """Branches of one feature map, or each of its own, merged."""
     nodes, widths = [], []
-    for index, branch in enumerate(line.branches):
-        layer, c_out = chain(branch, c_in, style, unstated)
-        nodes.append(Node(f"branch{index}", (0,), layer))
+    for index, (branch, channels) in enumerate(zip(line.branches, c_in, strict=True)):
+        layer, c_out = chain(branch, channels, style, unstated)
+        nodes.append(Node(f"branch{index}", (index if inputs > 1 else 0,), layer))
         widths.append(c_out)
-    ends = tuple(range(1, len(nodes) + 1))
+    ends = tuple(range(inputs, inputs + len(nodes)))
     nodes.append(Node(line.block, ends, IDENTITY, merge=line.block))
     c_out = sum(widths) if line.block == "concat" else widths[0]
-    return Graph(1, tuple(nodes), (len(nodes),)), c_out
+    return Graph(inputs, tuple(nodes), (ends[-1] + 1,)), c_out
+
+
+def apart(line: Line, c_in: Sequence[Int], style: Style) -> tuple[Sequential, Int]:
+    """A line whose first step has a branch for each map that it reads."""
+    found = forked(line, style.blocks)
+    if found is None or len(found[0].branches) != len(c_in):
+        raise LayerError(f"expected {len(c_in)} branches, got {line.block}")
+    layer, c_out = _branches(found[0], c_in, style, None, len(c_in))
+    after, c_out = chain(found[1], c_out, style)
+    return seq(fork=layer, **dict(after.layers)), c_out
 
 
 def _attention(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.compare.side_by_side import CHEAPEST, marks, rivals
+from effscale.comparing.side_by_side import CHEAPEST, marks, rivals
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import Column, Footnotes, Report, Section, marked
@@ -12,7 +12,7 @@ from effscale.report.document import Column, Footnotes, Report, Section, marked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.compare.side_by_side import Entry
+    from effscale.comparing.side_by_side import Entry
     from effscale.cost.count import Cost
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units

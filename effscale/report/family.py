@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.check.run import check
-from effscale.check.source import Source
+from effscale.checking.run import check
+from effscale.checking.source import Source
 from effscale.cost.count import count
 from effscale.errors import ScaleError
 from effscale.growth.scale import ROLES, numbers, value

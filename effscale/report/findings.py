@@ -6,15 +6,15 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
-from effscale.check.catalogue import help_on, severity
-from effscale.check.formats import counted
+from effscale.checking.catalogue import help_on, severity
+from effscale.checking.formats import counted
 from effscale.extras import RICH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.check.rule import Applies
-    from effscale.check.run import Outcome
+    from effscale.checking.rule import Applies
+    from effscale.checking.run import Outcome
     from effscale.errors import Fault
 
 #: A line of text: pieces, each with its style.

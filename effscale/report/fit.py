@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effscale.cost.count import count
+from effscale.errors import UnreachableError
 from effscale.growth.growth import growth_of
 from effscale.growth.scale import relatives
-from effscale.limit import UNITS, title
+from effscale.limit import UNITS, exactly, title
 from effscale.quantity import in_bytes, in_seconds
 from effscale.report import document, left_out, rows
 from effscale.report.calibrate import predicted
@@ -22,10 +23,13 @@ from effscale.report.scaling import (
     variant_row,
     warnings,
 )
+from effscale.search.fit import on_ray as along
+from effscale.search.fit import ray
 from effscale.search.grid import pareto_front
+from effscale.search.off_ray import off_ray as free
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from effscale.arrays import IntArray
     from effscale.growth.growth import Growth
@@ -33,10 +37,99 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
-    from effscale.search.asked import Asked
+    from effscale.search.asked import Asked, Bounds
     from effscale.search.fit import Answer, Found
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
+
+#: How far from a target networks off the ray are looked at, unless that is said.
+NEAR = 0.05
+
+
+def on_ray(
+    baseline: Spec, asked: Sequence[Asked], bounds: Bounds, strategy: str
+) -> tuple[list[Answer], str, LeftOut]:
+    """Search a strategy's networks: the answers, where was searched, what was left."""
+    path = ray(baseline, asked, bounds, strategy)
+    answers = [along(path, each) for each in asked]
+    low, high = path.phi[0], path.end[-1]
+    text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
+    if bounds.hold:
+        text += f"; {', '.join(sorted(bounds.hold))} held"
+    return answers, text, path.left
+
+
+def off_ray(
+    baseline: Spec,
+    asked: Asked,
+    bounds: Bounds,
+    advance: Callable[[float], None] = lambda _share: None,
+) -> tuple[list[Answer], str, LeftOut]:
+    """The same of every network within the bounds; `advance` hears of progress."""
+    near = NEAR if asked.within is None else asked.within
+    found = free(baseline, asked, bounds, near, advance)
+    names = ("depth", "width", "resolution")
+    where = ", ".join(
+        f"{name} × {low:.3g} to {high:.3g}" if low < high else f"{name} × {low:g}"
+        for name, (low, high) in zip(names, found.ranges, strict=True)
+    )
+    text = f"every network of {where}: {found.enumerated:,}"
+    if asked.goal.target is not None:
+        text += f", {found.within:,} within {100 * near:g} %"
+    kept = growth_of(baseline).kept
+    text += f"; {kept}" if kept else ""
+    return [found.answer], text, found.left
+
+
+def refuse_unmet(answers: Sequence[Answer], elsewhere: str = "") -> None:
+    """Raise if limits leave nothing, or a target has nothing as close as it is to be.
+
+    `elsewhere` are the options that may find a cheaper one, if there are any.
+
+    Raises:
+        UnreachableError: with a line for each answer that misses something.
+    """
+    lines = [line for each in answers if (line := _missed(each, elsewhere))]
+    if lines:
+        raise UnreachableError("\n".join(lines))
+
+
+def _missed(answer: Answer, elsewhere: str) -> str:
+    """What an answer misses, and by how much; nothing if it is as it was to be."""
+    goal, within = answer.asked.goal, answer.asked.within
+    show = UNITS[goal.figure].show
+    if answer.best is None:
+        return _misses(answer)
+    off = answer.best.deviation
+    if goal.target is None or off is None or within is None or abs(off) <= within:
+        return ""
+    sides = [
+        each for each in answer.found if each.role in {"nearest", "below", "above"}
+    ]
+    near = ", ".join(
+        f"{exactly(goal.figure, each.figures[goal.figure])} ({each.deviation:+.1%})"
+        for each in sides
+    )
+    what = f"nearest: {near}"
+    if elsewhere and all((each.deviation or 0) > 0 for each in sides):
+        what += f"; the ray has none that is cheaper: try {elsewhere}"
+    wanted = f"{show(goal.target)} within {100 * within:g} %"
+    return f"no variant costs {wanted}; {what}"
+
+
+def _misses(answer: Answer) -> str:
+    """That nothing is within the limits, and the nearest miss of each."""
+    limits = answer.asked.limits
+    if not answer.misses:
+        return f"no network is within {', '.join(map(str, limits)) or 'the bounds'}"
+    lines = [f"no network is within {', '.join(map(str, limits))}"]
+    for each in answer.misses:
+        beyond = [m for m in limits if not m.admits(each.figures[m.figure])]
+        said = ", ".join(
+            f"{title(m.figure)} {m.beside(each.figures[m.figure])}" for m in beyond
+        )
+        lines.append(f"nearest miss: {each.variant.spec.name} has {said}")
+    return "; ".join(lines)
 
 
 def report(  # noqa: PLR0913 - what was asked, and what was found

@@ -12,7 +12,7 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from effscale.compare.side_by_side import points
+from effscale.comparing.side_by_side import points
 from effscale.cost.count import count
 from effscale.markup import plain
 from effscale.report import plots, profile
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from effscale.compare.side_by_side import Entry
+    from effscale.comparing.side_by_side import Entry
     from effscale.module.measure import Measurement
     from effscale.report.document import Column, Report, Row, Units
 

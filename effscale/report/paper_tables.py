@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from effscale.compare.paper_tables import UNPROVED
+from effscale.comparing.paper_tables import UNPROVED
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.compare import ratios, scored
@@ -21,7 +21,7 @@ from effscale.report.document import (
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from effscale.compare.paper_tables import Cell, Row, Table
+    from effscale.comparing.paper_tables import Cell, Row, Table
     from effscale.module.measure import Measurement
     from effscale.report.document import Row as Data
     from effscale.report.document import Show

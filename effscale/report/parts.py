@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.compare.parts import aside, changes, less, of_variants
+from effscale.comparing.parts import aside, changes, less, of_variants
 from effscale.cost.count import Cost
 from effscale.quantity import human
 from effscale.report import document, rows
@@ -14,8 +14,8 @@ from effscale.report.document import Column, Report, Section, extents, signed_pe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.compare.parts import Change, Difference
-    from effscale.compare.side_by_side import Entry
+    from effscale.comparing.parts import Change, Difference
+    from effscale.comparing.side_by_side import Entry
     from effscale.module.measure import Measurement
     from effscale.report.document import Row, Show, Units
     from effscale.report.rows import Data

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from effscale.compare.side_by_side import Axis, Point
+    from effscale.comparing.side_by_side import Axis, Point
     from effscale.report.document import Row
     from effscale.search.grid import Candidates, Grid
     from effscale.search.sweep import Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from effscale.compare.side_by_side import entries
+from effscale.comparing.side_by_side import entries
 from effscale.cost.count import count
 from effscale.growth.scale import variant
 from effscale.quantity import human
@@ -15,7 +15,7 @@ from effscale.report.document import Column, Report, Section, several
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.compare.since import Changed
+    from effscale.comparing.since import Changed
     from effscale.report.document import Units
     from effscale.report.rows import Data
     from effscale.spec.models import Spec

@@ -147,6 +147,42 @@ class Asked:
         return found
 
 
+def asked(
+    limits: Sequence[Limit],
+    most: Figure | None,
+    within: float | None,
+    running: Running,
+    *,
+    sign: str = "",
+) -> Asked:
+    """What limits ask for together: to meet the one that is a cost, or the most.
+
+    `sign` stands before the names that messages give them, `--` where they are options.
+
+    Raises:
+        ScaleError: unless they are one cost, or something is limited from above.
+    """
+    goals = [each for each in limits if each.sign == "="]
+    if len(goals) > 1 and goals[1].is_target:
+        names = [f"{sign}{each.figure}" for each in goals[:2]]
+        named = " and ".join(names).replace("_", "-" if sign else "_")
+        raise ScaleError(f"{named} are both to be met: limit one, as in '<= …'")
+    if goals:
+        if most is not None:
+            raise ScaleError(f"{sign}most is for limits, and there is a cost to meet")
+        goal = Goal(goals[0].figure, goals[0].value)
+        others = tuple(each for each in limits if each is not goals[0])
+        own = goals[0].within
+        return Asked(goal, others, running, within if own is None else own)
+    if within is not None:
+        raise ScaleError(f"{sign}within is for a cost to meet, such as {sign}macs 1.5G")
+    found = Asked(Goal(most or "macs"), tuple(limits), running)
+    if not found.most():
+        expected = f"expected a cost to meet, {sign}macs 1.5G, or a limit"
+        raise ScaleError(f"{expected}, {sign}macs '<= 300M'")
+    return found
+
+
 #: Where a candidate is: its index, or its indices along the axes.
 Key = tuple[int, ...]
 

@@ -24,6 +24,9 @@ _SUFFIXES = (".yaml", ".yml")
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
+#: What libraries write out or add: `tf_efficientnet_b0`, `vit_small_patch16_224`.
+_SIZE = {"tiny": "t", "small": "s", "base": "b", "large": "l", "huge": "h"}
+_DROPPED = {"tf", "patch", "100", "224"}
 _FAMILIES = re.compile(r"\bfamily: ([\w.+-]+)")
 
 
@@ -129,9 +132,21 @@ def _based(base: str) -> tuple[Spec, str | None]:
         return spec(stem), variant
     if (base and is_file(base)) or os.path.exists(base) or is_revision(base):  # noqa: PTH110 - raises nothing
         return loads(text(base), label(base)), None
-    hint = did_you_mean(base, list(names()))
+    same = _bare_names().get(_bare(base))
+    hint = f"; did you mean {same!r}?" if same else did_you_mean(base, list(names()))
     message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
     raise refused(short(base), message)
+
+
+def _bare(name: str) -> str:
+    """What is left of a name where libraries differ: `ConvNeXt_Tiny` is `convnextt`."""
+    words = re.findall(r"[a-z]+|\d+", name.lower())
+    return "".join(_SIZE.get(word, word) for word in words if word not in _DROPPED)
+
+
+def _bare_names() -> dict[str, str]:
+    every = _aliases() | {name: name for name in names()}
+    return {_bare(name): meant for name, meant in every.items()}
 
 
 def text(base: str) -> str:

@@ -13,7 +13,15 @@ from effscale.arrays import every, is_array
 from effscale.spec.elements import PadChannels
 from effscale.spec.padding import around, positions
 from effscale.spec.parameters import every_line, filled, given
-from effscale.spec.steps import Attention, Conv, Resized, Split, TransposedConv, Use
+from effscale.spec.steps import (
+    Attention,
+    Branches,
+    Conv,
+    Resized,
+    Split,
+    TransposedConv,
+    Use,
+)
 from effscale.spec.values import MAX_RESOLUTION, of_block
 from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
@@ -93,6 +101,13 @@ def chains(line: Line, blocks: Blocks) -> list[Lines]:
     )
 
 
+def forked(line: Line, blocks: Blocks) -> tuple[Branches, Lines] | None:
+    """The branches that a line begins with, and the steps after; None where none do."""
+    steps = expanded(line, blocks) if isinstance(line, Use) else (line,)
+    first = next(iter(steps), None)
+    return (first, steps[1:]) if isinstance(first, Branches) else None
+
+
 def kinds(use: Use, blocks: Blocks) -> int:
     """How many blocks of a line differ: as many as its longest list has widths."""
     return _kinds(blocks[use.block].layers, given(use, blocks), blocks)
@@ -141,12 +156,23 @@ def _least(spec: Spec, axis: int) -> int:
         needs.update({k: max(needs[k], within) for k in end.numbers})
     for index, numbers in reversed([*enumerate(sources(spec))]):
         line, need = spec.stages[index], needs[index + 1]
-        within = _needed(spec, (line,), axis, need)
-        for number in numbers:
+        for number, within in zip(
+            numbers, _each_needs(spec, line, axis, need, len(numbers)), strict=False
+        ):
             needs[number] = max(needs[number], within)
         if line.likened:
             needs[numbers[-1]] = max(needs[numbers[-1]], need)
     return max(needs[IMAGE], _needed(spec, spec.stem, axis, needs[STEM]))
+
+
+def _each_needs(
+    spec: Spec, line: Line, axis: int, need: int, several: int
+) -> list[int]:
+    """The side that a stage needs of each map that it reads."""
+    if line.merge == "apart" and (found := forked(line, spec.blocks)):
+        need = _needed(spec, found[1], axis, need)
+        return [_needed(spec, each, axis, need) for each in found[0].branches]
+    return [_needed(spec, (line,), axis, need)] * several
 
 
 def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
@@ -214,6 +240,14 @@ def covering(spec: Spec) -> dict[Place, tuple[int, int]]:
     stem = _windowed(spec, spec.stem, image, ("stem",), found)
 
     def through(index: int, line: Line, read: list[tuple[int, int]]) -> tuple[int, int]:
+        if line.merge == "apart" and (fork := forked(line, spec.blocks)):
+            ends = [
+                _windowed(spec, each, sides, ("stages", index, *place), found)
+                for (place, each), sides in zip(
+                    fork[0].chains.items(), read, strict=False
+                )
+            ]
+            return _windowed(spec, fork[1], ends[0], ("stages", index), found)
         after = _windowed(spec, (line,), read[0], ("stages",), found, index)
         return read[-1] if line.likened else after
 

@@ -9,7 +9,8 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from effscale.errors import Fault
 from effscale.spec.padding import around, least, positions
 from effscale.spec.values import (
-    MergingName,
+    Flag,
+    MeetingName,
     Model,
     Name,
     Padding,
@@ -19,7 +20,7 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from effscale.arrays import Int
     from effscale.errors import Place
@@ -36,6 +37,7 @@ KEYS = (
         "name",
         "reads",
         "merge",
+        "fixed",
         "block",
         "cell",
         "kind",
@@ -79,28 +81,36 @@ class Line(Model):
     name: Name | None = None
     #: Lines whose maps it takes; left out, the one before it.
     reads: Reads = ()
-    #: How several maps become one.
-    merge: MergingName = "concat"
+    #: How several maps become one; `apart`: the first step has a branch for each.
+    merge: MeetingName = "concat"
+    #: Whether its widths and repeats stay as they are where the network is scaled.
+    fixed: Flag = False
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """Its keys; pydantic's models look at length for attributes that they lack."""
+        return vars(self)
 
     @property
     def times(self) -> Int | None:
         """Blocks in a row; None where it is one at any depth."""
-        found: Int | None = getattr(self, "repeats", None)
+        found: Int | None = self.said.get("repeats")
         return found
 
     @property
     def sides(self) -> Window | None:
         """Rows and columns of its kernel, if it has one."""
-        found: Window | None = pair(getattr(self, "kernel", None))
+        found: Window | None = pair(self.said.get("kernel"))
         return found
 
     @property
     def window(self) -> tuple[Window, Window, Padding]:
         """Rows and columns seen, stride, padding: by which a feature map shrinks."""
-        rows, columns = self.sides or SQUARE
-        step = getattr(self, "dilation", 1)
+        own = self.said
+        rows, columns = pair(own.get("kernel", 1))
+        step = own.get("dilation", 1)
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
-        return seen, pair(getattr(self, "stride", 1)), getattr(self, "padding", "same")
+        return seen, pair(own.get("stride", 1)), own.get("padding", "same")
 
     def side_after(self, side: Int, axis: int) -> Int:
         """Positions that it makes of so many, down (0) or across (1)."""
@@ -122,7 +132,7 @@ class Line(Model):
     @property
     def likened(self) -> str | None:
         """The line whose map's size it takes, if another's."""
-        found: str | None = getattr(self, "like", None)
+        found: str | None = self.said.get("like")
         return found
 
     @property

@@ -504,6 +504,11 @@ class Use(Line):
         own = {} if self.channels is None else {"channels": self.channels}
         return {**(self.model_extra or {}), **own}
 
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What it gives the block's parameters as well."""
+        return {**(self.model_extra or {}), **vars(self)}
+
     def faults(self, c_in: int) -> Iterator[Fault]:
         """None of its own: its numbers are those of the block."""
         del c_in

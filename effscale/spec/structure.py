@@ -16,6 +16,7 @@ from effscale.spec import outputs, wiring
 from effscale.spec.elements import PadChannels
 from effscale.spec.geometry import (
     expanded,
+    forked,
     keeps_size,
     kinds,
     least_sides,
@@ -104,8 +105,9 @@ class Walk:
         for index, line in enumerate(lines):
             at = (*place, index)
             self.inspect(line, here, at)
-            for key in ("name", "reads", "like"):
-                if said := getattr(line, key, None):
+            for key in ("name", "reads", "like", "merge"):
+                said = getattr(line, key, None)
+                if said and said != "concat":
                     found = ", ".join(said) if isinstance(said, tuple) else said
                     self.wrong(
                         (*at, key), f"expected none but in stages, got {found!r}"
@@ -122,7 +124,10 @@ class Walk:
         """What a stage makes of the maps that it reads, and that it read itself."""
         at: Place = ("stages", index)
         like = read.pop()[0] if line.likened else None
-        here = self.merged(line, [each[0] for each in read], at)
+        maps = [each[0] for each in read]
+        if line.merge == "apart":
+            return [self.apart(index, line, maps, at), maps[0]]
+        here = self.merged(line, maps, at)
         self.inspect(line, here, at)
         if isinstance(line, CellStage) and index > 0:
             before = self.spec.stages[index - 1]
@@ -130,6 +135,31 @@ class Walk:
             self.reduce(line, before, at)
         after = self.after(line, here, at)
         return [after if like is None else like._replace(channels=after.channels), here]
+
+    def apart(self, index: int, line: Line, read: Sequence[Map], at: Place) -> Map:
+        """What a line makes that has a branch for each map that it reads."""
+        found = forked(line, self.spec.blocks)
+        several = 0 if found is None else len(found[0].branches)
+        if found is None or several != len(read):
+            message = f"expected {len(read)} branches as its first step, got"
+            self.wrong((*at, "merge"), f"{message} {several or 'none'}")
+            return read[0]
+        if line.times is not None:
+            message = f"expected none beside merge: apart, got {line.times}"
+            self.wrong((*at, "repeats"), message)
+        if cells_follow(self.spec.stages, index):
+            message = "expected maps that are merged before a cell, got 'apart'"
+            self.wrong((*at, "merge"), message)
+        within = () if isinstance(line, Use) else at
+        inside = replace(self, stated=False, shared={}, faults=[])
+        end = inside.branches(found[0], read, within)
+        end = inside.through(found[1], end, within)
+        for fault in inside.faults:
+            if isinstance(line, Use):
+                self.wrong(at, f"block {line.block}: {fault.said}", fault.code)
+            else:
+                self.faults.append(fault)
+        return end
 
     def merged(self, line: Line, read: Sequence[Map], at: Place) -> Map:
         """The one map of several, which have to be of one size to meet."""
@@ -187,7 +217,7 @@ class Walk:
         """What one line makes of a feature map."""
         match line:
             case Branches():
-                return self.branches(line, here, at)
+                return self.branches(line, [here] * len(line.branches), at)
             case Residual():
                 return self.residual(line, here, at)
             case Split():
@@ -284,12 +314,12 @@ class Walk:
                 of = "" if key == "groups" else " groups"
                 self.wrong((*at, key), f"{message}{of}")
 
-    def branches(self, line: Branches, here: Map, at: Place) -> Map:
+    def branches(self, line: Branches, read: Sequence[Map], at: Place) -> Map:
         """Branches of one size; for a sum or a product, of as many channels."""
         inside = replace(self, stated=False)
         ends = {
             place: inside.through(branch, here, (*at, *place))
-            for place, branch in line.chains.items()
+            for (place, branch), here in zip(line.chains.items(), read, strict=True)
         }
         first, summed = next(iter(ends.values())), line.block != "concat"
         for place, end in ends.items():

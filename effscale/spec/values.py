@@ -372,6 +372,8 @@ Padding = Around | Literal["ceil"] | tuple[int, int]
 SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
 Merging = Literal["concat", "sum", "product"]
+#: How lines meet: as one map, or apart, each for a branch of its own.
+Meeting = Literal["concat", "sum", "product", "apart"]
 Interpolation = Literal["nearest", "bilinear"]
 #: How much positions attend to each other (`Attention` says what each is), what is
 #: learnt of how two lie, and which see each other.
@@ -383,7 +385,7 @@ Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero
 
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
-MergingName = Annotated[Merging, choice(*get_args(Merging))]
+MeetingName = Annotated[Meeting, choice(*get_args(Meeting))]
 AttendingName = Annotated[Attending, choice(*get_args(Attending))]
 LyingName = Annotated[Lying, choice(*get_args(Lying))]
 OverName = Annotated[Over, choice(*get_args(Over))]

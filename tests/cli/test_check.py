@@ -242,7 +242,7 @@ def test_verify_measures_baseline_and_variants(
 def test_on_a_terminal_a_long_line_is_cut_around_the_place(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from effscale.check.run import Checked, Outcome, check, read
+    from effscale.checking.run import Checked, Outcome, check, read
 
     source = read(str(here / "bad.yaml"))
     outcome = Outcome((Checked(source, tuple(check(source))),))
@@ -261,8 +261,8 @@ def test_on_a_terminal_a_long_line_is_cut_around_the_place(
 
 @pytest.mark.parametrize("letters", ["宽", "e\u0301", "😀"])
 def test_carets_stand_under_wide_letters_too(letters: str) -> None:
-    from effscale.check.run import Checked, Outcome, check
-    from effscale.check.source import Source
+    from effscale.checking.run import Checked, Outcome, check
+    from effscale.checking.source import Source
 
     text = SMALL.replace("stem: {", f"stem: {{{letters}: 1, ")
     source = Source.of("x.yaml", text)

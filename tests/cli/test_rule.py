@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from effscale.check.catalogue import RULES
+from effscale.checking.catalogue import RULES
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion

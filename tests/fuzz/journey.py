@@ -7,8 +7,8 @@ from math import prod
 from random import Random
 from typing import TYPE_CHECKING
 
-from effscale.check.catalogue import FINDERS
-from effscale.check.source import Source
+from effscale.checking.catalogue import FINDERS
+from effscale.checking.source import Source
 from effscale.cost.count import Cost, count
 from effscale.errors import ScaleError, SpecError, UnexplainedError
 from effscale.growth.growth import Variant, growth_of

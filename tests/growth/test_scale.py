@@ -241,6 +241,23 @@ def test_a_variant_s_own_repeats_are_of_every_stage_ends_that_stay_included() ->
     assert [getattr(line, "repeats", None) for line in stages] == [*range(2, 9)]
 
 
+def test_what_is_fixed_stays_as_it_is() -> None:
+    spec = small.lines(
+        "{block: own, fixed: true, wide: 16, channels: 24, repeats: 2}",
+        "{block: own, wide: 16, channels: 24, repeats: 2}",
+        blocks="""
+  own:
+    parameters: {wide: 8}
+    layers: [{kernel: 1, channels: $wide, fixed: true}, {kernel: 1}]
+""",
+    )
+    first, second = es.scale(spec, es.Multipliers(depth=2, width=2)).stages
+    assert first == spec.stages[0]
+    assert second == second.model_copy(
+        update={"wide": 32, "channels": 48, "repeats": 4}
+    )
+
+
 def test_a_product_with_one_position_scales_with_its_map() -> None:
     steps = "[{block: product, branches: [[], [{block: global_pool}]]}]"
     spec = small.lines(

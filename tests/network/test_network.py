@@ -58,6 +58,11 @@ def test_b0_reads_as_the_table_of_the_paper(b0: Spec) -> None:
     assert [part.kernel for part in parts] == [(k, k) for k in kernels]
 
 
+def test_a_block_of_the_file_s_own_may_be_told_its_kernel() -> None:
+    parts = network(es.load("lcnet")).parts
+    assert [part.kernel for part in parts[1:8]] == [(3, 3)] * 4 + [(5, 5)] * 3
+
+
 def test_parts_have_names_for_people_and_paths_for_modules(b0: Spec) -> None:
     named = [(part.name, part.path) for part in network(b0).parts]
     middle = [(f"stage {index + 1}", f"stages.{index}") for index in range(7)]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import effscale as es
+from effscale.cost.count import visited
 from effscale.network.blocks import Style, conv_norm, conv_norm_act, squeeze_excite
 from effscale.network.combinators import Gate, seq
+from effscale.network.network import network
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import BatchNorm
-from effscale.network.operators.pooling import GlobalPool
+from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.spec import builtin
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
-    import effscale as es
     from effscale.arrays import Int
     from effscale.spec.values import Activation
 
@@ -35,7 +39,7 @@ def squeezed(channels: Int, c_in: Int, se_ratio: float, **choice: Any) -> Any:  
 
 def test_a_style_is_the_spec_s(b0: es.Spec) -> None:
     # efficientnet_builder.py:187-188: epsilon 1e-3, momentum 0.99 as TensorFlow says it
-    assert Style.of(b0) == STYLE
+    assert Style.of(b0) == replace(STYLE, padding="tensorflow")
     assert STYLE.norm(8) == BatchNorm(8, eps=1e-3, momentum=0.01)
     assert STYLE.act() == Act("silu")
     assert STYLE.act("relu6") == Act("relu6")
@@ -104,3 +108,16 @@ def test_the_spec_s_choice_of_activation_goes_before_the_line_s(
     choice = Squeeze(activation=own, gate="hard_sigmoid")
     layers = dict(squeeze_excite(8, 8, 1, Style("silu", Norm(), choice), line).layers)
     assert (layers["act"], layers["gate"]) == (Act(found), Act("hard_sigmoid"))
+
+
+@pytest.mark.parametrize("name", sorted(builtin.names()))
+def test_windows_that_stride_lie_where_tensorflow_has_them(name: str) -> None:
+    spec = es.load(name).model_copy(update={"padding": "tensorflow"})
+    for part in visited(network(spec)):
+        for step in part.visits:
+            leaf = step.leaf
+            if isinstance(leaf, Conv) or (
+                isinstance(leaf, Pool) and not leaf.include_padding
+            ):
+                moves = max(leaf.kernel) > 1 and max(leaf.stride) > 1
+                assert leaf.padding != "same" or not moves, step.path

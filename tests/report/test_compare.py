@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
-from effscale.compare.paper_tables import table
-from effscale.compare.side_by_side import entries
+from effscale.comparing.paper_tables import table
+from effscale.comparing.side_by_side import entries
 from effscale.report import compare, paper_tables, parts, render
 from tests.report.test_render import on_terminal
 

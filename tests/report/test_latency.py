@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.compare.side_by_side import entries
+from effscale.comparing.side_by_side import entries
 from effscale.module.latency import Latency, Setting, Timing
 from effscale.report import compare, latency, profile
 from effscale.report.render import text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.compare.side_by_side import entries
+from effscale.comparing.side_by_side import entries
 from effscale.quantity import human
 from effscale.report import compare
 from effscale.report import page as html

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 import effscale as es
 from effscale import extras
 from effscale.choices import TABLES
-from effscale.compare import paper_tables, side_by_side
+from effscale.comparing import paper_tables, side_by_side
 from effscale.errors import OutputError
 from effscale.report import plots
 from effscale.report.plots import Box, Dot, Segment, place
@@ -27,7 +27,7 @@ from effscale.spec import builtin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from effscale.compare.side_by_side import Axis, Point
+    from effscale.comparing.side_by_side import Axis, Point
 
 draws = pytest.mark.slow
 

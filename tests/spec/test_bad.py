@@ -24,7 +24,9 @@ def test_every_fault_of_a_file_is_said(
 ) -> None:
     lines = (FOLDER / name).read_text(encoding="utf-8").split("\n")
     said = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
-    expected = [line.rpartition(" [EFF")[0] for line in said]  # tests.check has codes
+    expected = [
+        line.rpartition(" [EFF")[0] for line in said
+    ]  # tests.checking has codes
     monkeypatch.chdir(FOLDER)
     with pytest.raises(SpecError) as caught:
         load_file(name)

@@ -120,6 +120,10 @@ def test_standard_input_has_variants_too(
     [
         ("b00", "; did you mean 'b0'?"),
         ("colour", "; see effscale specs"),
+        ("tf_efficientnet_b4", "; did you mean 'b4'?"),
+        ("convnext_tiny", "; did you mean 'convnext-t'?"),
+        ("vit_small_patch16_224", "; did you mean 'vit-s-16'?"),
+        ("ResNet-50", "; did you mean 'resnet50'?"),
         ("a\0b", "; see effscale specs"),
         ("x" * 5000, "; see effscale specs"),
     ],

@@ -18,7 +18,7 @@ from effscale.spec.models import Spec
 from effscale.spec.nodes import mapping
 from effscale.spec.schema import dumped, schema, subclasses
 from effscale.spec.values import Model
-from tests.check.corpus import FILES, source
+from tests.checking.corpus import FILES, source
 from tests.drawn_detectors import detector_files
 from tests.spec.small import TEXT as SMALL
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import effscale as es
-from effscale.check.run import check, read
+from effscale.checking.run import check, read
 from effscale.errors import SpecError
 from effscale.module.measure import measure_spec
 from effscale.spec.dumping import dumps

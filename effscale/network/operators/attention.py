@@ -6,10 +6,10 @@ is one column of all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import ONE, Int, divided, divides, first, strided
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import size
 from effscale.network.operators.fusion import Joint
@@ -33,7 +33,7 @@ HIDDEN, COORDINATES = 512, 2
 _SOFTMAX = Traffic(keeps_output=True)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ClassToken(Operator):
     """Learnt tokens, before those of the positions: a column of all."""
 
@@ -54,7 +54,7 @@ class ClassToken(Operator):
         return PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Positions(Operator):
     """The map plus a learnt one of its size, which says where a token is."""
 
@@ -72,7 +72,7 @@ class Positions(Operator):
         return PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class FirstToken(Operator):
     """The first position alone: that of a class token."""
 
@@ -82,7 +82,7 @@ class FirstToken(Operator):
         return Shape(only(flow, path).channels, ONE, ONE)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Fill(Operator):
     """Zeros below and at the right, up to sides that windows fill."""
 
@@ -100,7 +100,7 @@ class Fill(Operator):
         return None if before == after else PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Crop(Joint):
     """The upper left of the first map, as large as the second."""
 
@@ -126,7 +126,7 @@ class Groups(NamedTuple):
         return self.height * self.width
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Attention(Joint):
     """What each position makes of the others' values, by its query and their keys.
 
@@ -311,7 +311,7 @@ def _flat(elements: int) -> Shape:
     return Shape(elements, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ValuesOf(Operator):
     """The values among queries, keys and values, head by head."""
 

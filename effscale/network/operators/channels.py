@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.arrays import divides, every, first
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PLAIN, Operator, check_channels
 from effscale.network.shapes import Flow, Shape, only, same_channels
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from effscale.network.operators.operator import Traffic
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Slice(Operator):
     """So many channels of a feature map, from one on."""
 
@@ -36,7 +36,7 @@ class Slice(Operator):
         return shape._replace(channels=self.channels)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class PadChannels(Operator):
     """Channels of zeros after those that come in (He et al. 2015, option A)."""
 
@@ -61,7 +61,7 @@ class PadChannels(Operator):
         return PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Shuffle(Operator):
     """Channels in groups, one of each group in turn (Zhang et al. 2017, figure 1)."""
 

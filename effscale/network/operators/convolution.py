@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import field
+from typing import TYPE_CHECKING, Protocol
 
 from effscale.arrays import (
     ONE,
@@ -16,6 +16,7 @@ from effscale.arrays import (
     maximum,
     strided,
 )
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_channels
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
@@ -32,23 +33,36 @@ def size(kernel: Window) -> str:
 
 def check_window(kernel: Window, stride: Window) -> None:
     """Refuse kernels and strides below 1."""
-    if min(*kernel, *stride) < 1:
-        name, window = ("kernel", kernel) if min(kernel) < 1 else ("stride", stride)
-        raise LayerError(f"{name}: expected at least 1, got {window}")
+    if kernel[0] < 1 or kernel[1] < 1:
+        raise LayerError(f"kernel: expected at least 1, got {kernel}")
+    if stride[0] < 1 or stride[1] < 1:
+        raise LayerError(f"stride: expected at least 1, got {stride}")
 
 
-def windows(
-    shape: Shape, reach: Window, stride: Window, padding: Padding, path: str
-) -> tuple[Int, Int]:
+class Windowed(Protocol):
+    """What has windows on a feature map: so large, so far apart, so padded."""
+
+    @property
+    def reach(self) -> Window: ...
+    @property
+    def stride(self) -> Window: ...
+    @property
+    def padding(self) -> Padding: ...
+
+
+def windows(shape: Shape, layer: Windowed, path: str) -> tuple[Int, Int]:
     """Numbers of windows along height and width.
 
     Raises:
         LayerError: if no window lies within a feature map of this shape.
     """
-    if padding in {"same", "tensorflow"}:
+    reach, stride = layer.reach, layer.stride
+    if layer.padding in {"same", "tensorflow"}:
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
-    sides = enumerate(zip(shape[1:], reach, stride, strict=True))
-    height, width = (positions(*side, around(padding, axis)) for axis, side in sides)
+    height, width = (
+        positions(*side, around(layer.padding, axis))
+        for axis, side in enumerate(zip(shape[1:], reach, stride, strict=True))
+    )
     if not (at_least(1, height) and at_least(1, width)):
         wrong = (height < 1) | (width < 1)
         found = Shape(*first(wrong, *shape))
@@ -69,7 +83,7 @@ def margins(side: Int, reach: int, stride: int) -> tuple[Int, Int]:
     return total // 2, total - total // 2
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Conv(Operator):
     """A convolution; padded, it makes ceil(side / stride) positions of a side."""
 
@@ -112,15 +126,15 @@ class Conv(Operator):
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
         same_channels(self.c_in, shape, path)
-        return Shape(
-            self.c_out, *windows(shape, self.reach, self.stride, self.padding, path)
-        )
+        height, width = windows(shape, self, path)
+        return Shape(self.c_out, height, width)
 
     def cost(self, out: Shape) -> Cost:
-        area = self.kernel[0] * self.kernel[1]
-        weights = area * divided(self.c_in, self.groups) * self.c_out
+        rows, columns = self.kernel
+        weights = rows * columns * divided(self.c_in, self.groups) * self.c_out
         params = weights + self.c_out if self.bias else weights
-        return Cost(weights * out.positions, params, out.elements)
+        positions = out.positions
+        return Cost(weights * positions, params, self.c_out * positions)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         return {"conv_bias": int(after.elements)} if self.bias else {}
@@ -134,8 +148,7 @@ class Conv(Operator):
         if self.padding == "tensorflow":
             held = (*held, *maps)
             maps = (tape.op(maps, self._padded(maps[0].shape), held),)
-        # Of `slots`, dataclasses make another class, which super() would not know.
-        return Operator.run(self, tape, maps, after, held)
+        return super().run(tape, maps, after, held)
 
     def _padded(self, shape: Shape) -> Shape:
         windows = zip(shape[1:], self.reach, self.stride, strict=True)
@@ -145,7 +158,7 @@ class Conv(Operator):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class TransposedConv(Operator):
     """A transposed convolution, which makes `stride` positions of one along a side."""
 
@@ -216,7 +229,7 @@ def check_groups(groups: Int, *several: Int) -> None:
             raise LayerError(f"groups: {expected}, got {found}", wrong)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ChannelConv(Operator):
     """A 1-D convolution along the channels of one position, which keeps their number.
 
@@ -244,7 +257,7 @@ class ChannelConv(Operator):
         return PRODUCT
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Linear(Operator):
     """A matrix and a bias."""
 

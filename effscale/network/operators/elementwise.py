@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from effscale.data import data
 from effscale.network.operators.operator import (
     FREE,
     PLAIN,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OF_OUTPUT = {"relu", "sigmoid", "tanh"}
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Act(Operator):
     """An activation function, elementwise."""
 
@@ -51,14 +51,14 @@ class Act(Operator):
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """Of `hard_mish` a product, a sum, a limit, and a product of both."""
         if self.kind != "hard_mish":
-            return super(Act, self).run(tape, maps, after, held)
+            return super().run(tape, maps, after, held)
         half = tape.op(maps, after, held)
         more = tape.op(maps, after, (*held, half))
         limit = tape.op((more,), after, (*held, half), PRODUCT)
         return tape.op((half, limit), after, held, PRODUCT)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Multiply(Operator):
     """Each element times a number that is not learnt."""
 
@@ -70,7 +70,7 @@ class Multiply(Operator):
         return PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Dropout(Operator):
     """Elements dropped in training, at this rate."""
 
@@ -81,12 +81,12 @@ class Dropout(Operator):
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """In training, noise and a product with it."""
         if not (self.rate and tape.training):
-            return super(Dropout, self).run(tape, maps, after, held)
+            return super().run(tape, maps, after, held)
         noise = tape.op(maps, after, held)
         return tape.op((*maps, noise), after, (*held, noise), PRODUCT)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Bins(Operator):
     """What is handed on, with the fixed numbers that so many logits stand for.
 
@@ -103,14 +103,14 @@ class Bins(Operator):
         return Cost(params=self.count)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Flatten(Operator):
     """A feature map of one position as a vector."""
 
     label = "flatten"
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Shift(Operator):
     """The feature map moved up and left by a position, zeros moved in."""
 

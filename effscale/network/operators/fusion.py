@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.arrays import ONE, Int
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator
 from effscale.network.operators.resampling import resized
@@ -39,7 +39,7 @@ class Joint(Operator):
         """The shape of what it makes of as many as it takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Resize(Joint):
     """The first of two feature maps at the size of the second."""
 
@@ -60,7 +60,7 @@ class Resize(Joint):
         return tape.op(maps[:1], after, (*held, *maps))
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Attend(Joint):
     """a + b · sigmoid(max(a)) of two feature maps, the maximum being over positions."""
 
@@ -78,7 +78,7 @@ class Attend(Joint):
         return tape.op((a, gated), after, held)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Fuse(Joint):
     """Σ wᵢ·xᵢ of so many feature maps of one shape; the weights are learnt.
 

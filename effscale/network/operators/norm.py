@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.arrays import at_least, divided, divides, first
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import (
     PRODUCT,
@@ -94,7 +94,7 @@ class OfChannels(Operator):
         return PRODUCT
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class BatchNorm(OfChannels):
     """Batch normalisation with scale and shift."""
 
@@ -114,7 +114,7 @@ class BatchNorm(OfChannels):
         return {"norm": int(after.elements), "norm_channels": int(self.channels)}
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class LayerNorm(OfChannels):
     """Normalisation of each position's channels, with scale and shift."""
 
@@ -134,7 +134,7 @@ class LayerNorm(OfChannels):
         return PRODUCT._replace(words=after.positions)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class RMSNorm(OfChannels):
     """Each position's channels over their root mean square, with a scale."""
 
@@ -156,7 +156,7 @@ class RMSNorm(OfChannels):
         return tape.op((unit,), after, held, PRODUCT, weights, weights)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class GroupNorm(OfChannels):
     """Normalisation of each image's groups of channels, with scale and shift."""
 
@@ -172,7 +172,7 @@ class GroupNorm(OfChannels):
             raise _not_in_groups(self.channels, self.groups, "groups")
 
     def output(self, flow: Flow, path: str) -> Shape:
-        shape = super(GroupNorm, self).output(flow, path)
+        shape = super().output(flow, path)
         _several(shape.positions * divided(self.channels, self.groups), shape, path)
         return shape
 
@@ -187,7 +187,7 @@ class GroupNorm(OfChannels):
         return PRODUCT._replace(words=self.groups)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class InstanceNorm(OfChannels):
     """Normalisation of each image's channels, with scale and shift."""
 
@@ -197,7 +197,7 @@ class InstanceNorm(OfChannels):
     label = "instance norm"
 
     def output(self, flow: Flow, path: str) -> Shape:
-        shape = super(InstanceNorm, self).output(flow, path)
+        shape = super().output(flow, path)
         _several(shape.positions, shape, path)
         return shape
 
@@ -212,7 +212,7 @@ class InstanceNorm(OfChannels):
         return PRODUCT._replace(words=self.channels)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class LayerScale(OfChannels):
     """x · γ, one learnt γ for each channel (Touvron et al. 2021, equation 2).
 
@@ -238,7 +238,7 @@ class LayerScale(OfChannels):
         return {"scales": int(self.numbers)}
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ResponseNorm(OfChannels):
     """x + γ·x·n(x) + β, n being each channel's norm over all positions over their mean.
 

@@ -6,21 +6,20 @@ operator is in `module.operators`, and nowhere else.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from effscale.arrays import ZERO, Int, at_least, plus, times
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.markup import figures
 from effscale.network.shapes import Flow, Shape, only
 from effscale.spec.values import Activation, Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
-@dataclass(frozen=True)
+@data
 class Cost:
     """What one image costs: ints, or int64 arrays with one entry for each candidate."""
 
@@ -64,6 +63,22 @@ class Cost:
 
 FREE = Cost()
 
+
+def added(costs: Sequence[Cost]) -> Cost:
+    """The sum of several; plain zeros make no new arrays."""
+    return Cost(
+        _sum([each.macs for each in costs]),
+        _sum([each.params for each in costs]),
+        _sum([each.activations for each in costs]),
+        _sum([each.products for each in costs]),
+        _sum([each.product_outputs for each in costs]),
+    )
+
+
+def _sum(numbers: list[Int]) -> Int:
+    return sum(each for each in numbers if each is not ZERO)
+
+
 #: Amounts that tools count beside MACs, in elements of one image where nothing else is
 #: said: of an activation function, its output; of a pool, what goes in and comes out.
 Tally = Literal[
@@ -98,7 +113,7 @@ Tally = Literal[
 TALLIES: frozenset[str] = frozenset(get_args(Tally))
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Map:
     """A feature map in memory; `number` tells it from others of its shape."""
 
@@ -149,7 +164,7 @@ class Tape(Protocol):
         ...
 
 
-class Operator(ABC):
+class Operator:
     """What makes one feature map of one, or of several; subclasses are frozen data.
 
     The defaults are those of an operator that hands on what it takes and costs nothing.
@@ -163,9 +178,9 @@ class Operator(ABC):
     by_level = False
 
     @property
-    @abstractmethod
     def label(self) -> str:
         """What papers call it: `depthwise 3×3`, `batch norm`."""
+        raise NotImplementedError
 
     @property
     def sized(self) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import check_window, size, windows
 from effscale.network.operators.operator import PLAIN, PRODUCT, Operator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from effscale.spec.values import Padding, PoolKind
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Pool(Operator):
     """The maximum or the mean of each window."""
 
@@ -37,13 +37,16 @@ class Pool(Operator):
             )
 
     @property
+    def reach(self) -> Window:
+        return self.kernel
+
+    @property
     def label(self) -> str:
         return f"{self.kind} pool {size(self.kernel)}"
 
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
-        sides = windows(shape, self.kernel, self.stride, self.padding, path)
-        return Shape(shape.channels, *sides)
+        return Shape(shape.channels, *windows(shape, self, path))
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         into, out = int(before.elements), int(after.elements)
@@ -66,7 +69,7 @@ class Pool(Operator):
         return PRODUCT._replace(words=indices, elements=made.elements)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class GlobalPool(Operator):
     """The mean, or the maximum, of all positions; or of as many parts as are left."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from effscale.arrays import divided, divides, first
+from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PLAIN, Operator
 from effscale.network.shapes import Flow, Shape, Window, only
@@ -24,7 +24,7 @@ def resized(mode: Interpolation, after: Shape) -> dict[Tally, int]:
     return found | ({"bilinear": int(after.elements)} if mode == "bilinear" else {})
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Upsample(Operator):
     """A map so many times as high and as wide."""
 
@@ -47,7 +47,7 @@ class Upsample(Operator):
         return PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class PixelShuffle(Operator):
     """factor² channels laid out as as many positions (Shi et al. 2016)."""
 
@@ -69,7 +69,7 @@ class PixelShuffle(Operator):
         return PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class PixelUnshuffle(Operator):
     """factor² positions laid out as as many channels."""
 

@@ -1,0 +1,393 @@
+"""The answers of commands for Python: their rows, their tables, and their networks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+
+from effscale.choices import BALANCE
+from effscale.cost.count import count
+from effscale.errors import ScaleError
+from effscale.growth.growth import growth_of
+from effscale.growth.scale import load
+from effscale.limit import FIGURES, parse
+from effscale.markup import lines, table
+from effscale.spec.models import Spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effscale.choices import Tool
+    from effscale.limit import Figure, Limit
+    from effscale.report.document import Report
+    from effscale.report.profile import By
+    from effscale.search.asked import Held
+    from effscale.search.grid import Constraint
+
+    #: A spec, or what names one: `b0`, `my.yaml`, `my.yaml@large`.
+    Named = Spec | str | Path
+Row = Mapping[str, Any]
+
+
+class Limits(TypedDict, total=False):
+    """What networks may cost, in the words of options, and what their memory is of."""
+
+    macs: str | int  #: `<= 300M`; `1.5G` or an int is a cost to meet
+    params: str | int
+    activations: str | int
+    memory: str | int  #: of inference, in bytes: `<= 64MB`
+    training_memory: str | int
+    batch: int  #: images at once, 1 unless given
+    dtype: str  #: of weights and feature maps, float32 unless given
+
+
+class Wanted(Limits, total=False):
+    """Limits, and where `fit` looks: pixels, multipliers, what is held."""
+
+    max_resolution: int
+    min_resolution: int
+    min_depth: float
+    max_depth: float
+    min_width: float
+    max_width: float
+    hold: Held | Sequence[Held]
+
+
+class Ranges(Limits, total=False):
+    """Limits, and from where to where `grid` varies each coefficient."""
+
+    alpha: tuple[float, float]
+    beta: tuple[float, float]
+    gamma: tuple[float, float]
+    neck_width: tuple[float, float]
+
+
+@dataclass(frozen=True, repr=False)
+class Answer(Sequence[Row]):
+    """A command's answer: a sequence of the rows that its JSON has.
+
+    It prints as the table that the command prints, notebooks show the rows, and
+    `pandas.DataFrame(answer)` takes them as they are.
+    """
+
+    data: Row  #: the whole JSON document
+    key: str  #: of the rows in it
+    #: The network of each row, best first, where the command answers with networks.
+    networks: Sequence[Spec] = ()
+    text: str = field(default="", compare=False)  #: the table
+
+    @classmethod
+    def of(cls, report: Report, key: str, networks: Sequence[Spec] = ()) -> Answer:
+        """The answer that a report tells."""
+        from effscale.report.render import text
+
+        return cls(report.data, key, networks, text(report, "table"))
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows, as plain data."""
+        found: list[Row] = self.data[self.key]
+        return found
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        return self.rows[index]
+
+    def __repr__(self) -> str:
+        return self.text.rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        keys = dict.fromkeys(key for row in self.rows for key in row)
+        told = [key for key in keys if any(_is_told(row.get(key)) for row in self.rows)]
+        shown = [{key: row.get(key) for key in told} for row in self.rows]
+        return table(f"effscale {self.data['command']}", shown)
+
+
+def fit(
+    spec: Named = "b0",
+    *,
+    most: Figure | None = None,
+    within: float | None = None,
+    strategy: str = "compound",
+    free: bool = False,
+    **wanted: Unpack[Wanted],
+) -> Answer:
+    """Find the network whose cost is nearest to what is asked, or the largest within.
+
+    As `effscale fit`: `fit("b0", macs="1.5G")` is nearest to a cost,
+    `fit("b0", macs="<= 300M", params="<= 4M", hold="resolution")` the largest network
+    within limits. `networks` of the answer has the best first, ready to build.
+
+    Args:
+        spec: the baseline, or its name.
+        most: what the largest network is the largest in; MACs unless given.
+        within: how far from a cost to meet the nearest may be, as a share: 0.05.
+        strategy: the scaling strategy that is followed.
+        free: look at every depth, width and resolution, not at the strategy's alone.
+        wanted: limits as `macs="<= 300M"`, the `batch` and `dtype` of memory, and where
+            to look: `max_resolution`, `min_depth`, `hold` and so on.
+
+    Raises:
+        ScaleError: if a limit cannot be read, or nothing is limited from above.
+        UnreachableError: if no network is within the limits, or as near as `within`.
+    """
+    from effscale.report import fit as report
+    from effscale.search.asked import HELD, Bounds, asked
+
+    if free and strategy != "compound":
+        raise ScaleError("free looks beyond every strategy: name none")
+    baseline, others = _spec(spec), _checked(wanted, Wanted)
+    limits, running = _limits(others)
+    goal = asked(limits, most, within, running)
+    held = others.pop("hold", ())
+    hold = frozenset([held] if isinstance(held, str) else held)
+    if not hold <= set(HELD):
+        raise ScaleError(f"hold: expected {', '.join(HELD)}, got {held!r}")
+    bounds = Bounds(**others, hold=hold)
+    if free:
+        answers, searched, left = report.off_ray(baseline, goal, bounds)
+    else:
+        answers, searched, left = report.on_ray(baseline, [goal], bounds, strategy)
+    report.refuse_unmet(answers)
+    found = [each.variant.spec for each in report.shown(answers[0], answers)]
+    none = [None] * len(found)
+    shown = report.report(
+        baseline, answers, searched=searched, left=left, measured=none
+    )
+    return Answer.of(shown, "rows", found)
+
+
+def grid(  # noqa: PLR0913 - as the command has them
+    spec: Named = "b0",
+    *,
+    budget: float = 2.0,
+    tolerance: float = 0.05,
+    constraint: Constraint = "nominal",
+    step: float = 0.05,
+    phi: float | Sequence[float] = 1.0,
+    sort: str | None = None,
+    **ranges: Unpack[Ranges],
+) -> Answer:
+    """Find the coefficients that meet a budget, best first.
+
+    As `effscale grid`: each row is a network that is counted exactly, and the
+    coefficients that make it.
+
+    Args:
+        spec: the baseline, or its name.
+        budget: MACs of one φ, as a multiple of the baseline's.
+        tolerance: how far from the budget, relative to it.
+        constraint: what must meet the budget, α·β²·γ² or the MACs of the network.
+        step: of each coefficient.
+        phi: where to count; several rank how well the family tracks the budget.
+        sort: what is best: `deviation`, `tracking` over several φ, `macs` and so on.
+        ranges: `alpha=(1, 2)` and so on, and limits as `macs="<= 1G"`.
+
+    Raises:
+        ScaleError: if no point meets the budget, or a limit cannot be read.
+    """
+    from effscale.report import grid as report
+    from effscale.search import grid as search
+
+    baseline, others = _spec(spec), _checked(ranges, Ranges)
+    growth = growth_of(baseline)
+    limits, running = _limits(others)
+    if any(each.is_target for each in limits):
+        raise ScaleError("grid: expected limits such as '<= 1G', got a cost to meet")
+    strange = [k for k in others if k.replace("_", "-") not in growth.options]
+    if strange:
+        named = ", ".join(strange)
+        raise ScaleError(growth.refusal.format(options=named, name=baseline.name))
+    varied = [
+        _interval(others[name]) if name in others else default
+        for name, default in zip(
+            (axis.option.replace("-", "_") for axis in growth.axes),
+            growth.ranges(budget),
+            strict=True,
+        )
+    ]
+    phis = tuple(phi) if isinstance(phi, Sequence) else (phi,)
+    asked = search.Grid(
+        tuple(search.axes(varied, [Decimal(repr(step))] * len(varied))),
+        budget=budget,
+        tolerance=tolerance,
+        constraint=constraint if growth.meets_budget else None,
+        phis=phis,
+        limits=tuple(limits),
+        running=running,
+    )
+    answer = search.search(baseline, asked)
+    order = sort or ("tracking" if len(phis) > 1 else "deviation")
+    found = search.best_first(growth, answer.candidates, order)
+    rows = report.candidate_rows(baseline, found, asked)
+    shown = report.report(baseline, asked, answer, rows, top=TOP)
+    return Answer.of(shown, "candidates")
+
+
+#: Rows of the printed table of `grid`; the answer has all.
+TOP = 20
+
+
+def profile(  # noqa: PLR0913 - as the command has them
+    spec: Named,
+    *,
+    by: By = "part",
+    tool: Tool | None = None,
+    memory: bool = False,
+    batch: int = 1,
+    dtype: str = "float32",
+) -> Answer:
+    """Show where the cost of a network is: a row for each part, layer or operator.
+
+    As `effscale profile --measure none`; `measure` counts the built network.
+
+    Args:
+        spec: the network, or its name.
+        by: what has a row: `part`, `layer`, `operator`, or `level` of a detector.
+        tool: restate the cost as that tool prints it, `thop` for instance.
+        memory: bytes as well, in `data["memory"]` and in the table.
+        batch: images at once, for memory.
+        dtype: of weights and feature maps, for memory.
+    """
+    from effscale.report import profile as report
+
+    network = _spec(spec)
+    shown = report.report(network, count(network), by=by, tool=tool)
+    if memory:
+        from effscale.cost.memory import memory as bytes_of
+        from effscale.network.network import network as layers
+        from effscale.report.memory import by_part
+
+        shown = by_part(shown, [bytes_of(layers(network), batch, dtype)], BALANCE)
+    key = {"level": "levels"}.get(by, f"{by}s")
+    return Answer.of(shown, key, [network])
+
+
+def compare(*networks: Named, to: str | None = None) -> Answer:
+    """Show networks side by side, with ratios of MACs and params.
+
+    As `effscale compare b0 b1 --measure none`; the name of a family stands for all its
+    networks.
+
+    Args:
+        networks: specs, or names of networks or families.
+        to: the name of the network that ratios are to, the first unless given; with
+            `cheapest`, for each the cheapest here that is as accurate.
+
+    Raises:
+        ScaleError: if there is no network, or `to` names none of them.
+    """
+    from effscale.comparing.side_by_side import CHEAPEST, Entry, entries, expanded
+    from effscale.report.compare import report
+
+    found: list[Entry] = []
+    for each in networks:
+        if isinstance(each, Spec):
+            found.append(Entry(each.name, each.name, each, count(each), None))
+        else:
+            names = expanded([str(each)])
+            found += entries(names, [load(name) for name in names])
+    if not found:
+        raise ScaleError("compare: expected networks, got none")
+    known = {CHEAPEST, *(name for each in found for name in each.names)}
+    if to is not None and to not in known:
+        listed = ", ".join([*dict.fromkeys(each.name for each in found), CHEAPEST])
+        raise ScaleError(f"to: expected one of {listed}, got {to!r}")
+    shown = report(found, to=to, measured=[None] * len(found))
+    return Answer.of(shown, "rows", [each.spec for each in found])
+
+
+def check(
+    *paths: str | Path,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    **limits: Unpack[Limits],
+) -> Answer:
+    """Find everything that is wrong with spec files: a row for each finding.
+
+    As `effscale check`: nothing is written, and `data["summary"]` has how many errors,
+    warnings and notes there are.
+
+    Args:
+        paths: files, and folders for the specs below them; without any, the current.
+        select: codes of rules to check, or their beginnings; all unless given.
+        ignore: codes of rules not to check.
+        limits: what every network is held to, as `macs="<= 400M"`.
+
+    Raises:
+        ScaleError: if a limit cannot be read.
+    """
+    from effscale.checking.catalogue import chosen
+    from effscale.checking.fix import checked
+    from effscale.checking.run import listed, read
+    from effscale.report import findings
+
+    held, running = _limits(_checked(limits, Limits))
+    if any(each.is_target for each in held):
+        raise ScaleError("check: expected limits such as '<= 1G', got a cost to meet")
+    files, left = listed(tuple(map(str, paths)))
+    sources = [replace(read(e), limits=tuple(held), running=running) for e in files]
+    outcome = replace(checked(sources, chosen(select, ignore), set()), left=len(left))
+    said = io.StringIO(findings.text(outcome)).getvalue()
+    return Answer(outcome.data(), "findings", text=lines(said))
+
+
+def _is_told(value: object) -> bool:
+    """Whether a value fits into a cell: there, and not a list or mapping of others."""
+    if isinstance(value, list):
+        return bool(value) and not isinstance(value[0], dict)
+    return value is not None and not isinstance(value, dict)
+
+
+def _spec(named: Named) -> Spec:
+    return named if isinstance(named, Spec) else load(named)
+
+
+def _checked(given: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Keywords that the kind has, as Python has it of any function.
+
+    Raises:
+        TypeError: for another.
+    """
+    for name in given:
+        if name not in kind.__annotations__ | Limits.__annotations__:
+            raise TypeError(f"got an unexpected keyword argument {name!r}")
+    return dict(given)
+
+
+def _limits(given: dict[str, Any]) -> tuple[list[Limit], Any]:
+    """The limits among these words, which are taken out, and how networks run.
+
+    Raises:
+        ScaleError: if one cannot be read.
+    """
+    from effscale.choices import STORED_BYTES
+    from effscale.cost.figures import Running
+
+    found = []
+    for figure in FIGURES:
+        if figure in given:
+            text = given.pop(figure)
+            try:
+                found.append(parse(figure, str(text)))
+            except ValueError as error:
+                raise ScaleError(f"{figure}: expected {error}, got {text!r}") from None
+    dtype = given.pop("dtype", "float32")
+    if dtype not in STORED_BYTES:
+        listed = ", ".join(STORED_BYTES)
+        raise ScaleError(f"dtype: expected one of {listed}, got {dtype!r}")
+    return found, Running(given.pop("batch", 1), dtype)
+
+
+def _interval(given: tuple[float, float]) -> tuple[Decimal, Decimal]:
+    low, high = given
+    return Decimal(repr(float(low))), Decimal(repr(float(high)))

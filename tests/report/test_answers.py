@@ -1,0 +1,123 @@
+"""Tests of `effscale.report.answers`: the rows of the commands, from Python."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+import effscale as es
+from effscale.cli import main
+from effscale.errors import ScaleError, UnreachableError
+from tests.documents import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPECS = str(ROOT / "specs" / "b0.yaml")
+PAIRS: dict[str, Callable[[], es.Answer]] = {
+    "fit --macs <=_300M --params <=_4M --hold resolution": lambda: es.fit(
+        macs="<= 300M", params="<= 4M", hold="resolution"
+    ),
+    "fit mobilenetv3-large --macs 250M --memory <=_64MB --dtype int8": lambda: es.fit(
+        "mobilenetv3-large", macs="250M", memory="<= 64MB", dtype="int8"
+    ),
+    "fit --macs 450M --free --max-resolution 224 --max-depth 1": lambda: es.fit(
+        macs="450M", free=True, max_resolution=224, max_depth=1.0
+    ),
+    "grid --step 0.1 --macs <=_800M --alpha 1:1.5": lambda: es.grid(
+        step=0.1, macs="<= 800M", alpha=(1, 1.5)
+    ),
+    "grid --step 0.2 --phi 1..3 --sort params": lambda: es.grid(
+        step=0.2, phi=[1, 2, 3], sort="params"
+    ),
+    "profile b0 --by operator --as thop --measure none": lambda: es.profile(
+        "b0", by="operator", tool="thop"
+    ),
+    "profile d0 --by level --memory --batch 2 --measure none": lambda: es.profile(
+        "d0", by="level", memory=True, batch=2
+    ),
+    "compare b1 b0 lcnet --to b0 --measure none": lambda: es.compare(
+        "b1", "b0", "lcnet", to="b0"
+    ),
+    f"check {SPECS} --macs <=_100M": lambda: es.check(SPECS, macs="<= 100M"),
+}
+#: What a type checker would not let through.
+BAD: dict[str, Any] = {"hold": {"hold": "x"}, "name": {"mac": "1G"}}
+
+
+@pytest.mark.parametrize("words", PAIRS)
+def test_an_answer_is_the_json_of_its_command(words: str) -> None:
+    arguments = [each.replace("_", " ") for each in words.split()]
+    done = CliRunner().invoke(main, [*arguments, "--format", "json"])
+    answer = PAIRS[words]()
+    assert answer.data == json.loads(done.stdout)
+    assert list(answer) == answer.rows == answer.data[answer.key]
+    assert len(answer) > 0
+
+
+def test_an_answer_prints_as_its_command_does() -> None:
+    words = ["compare", "b0", "b1", "--measure", "none"]
+    assert f"{es.compare('b0', 'b1')}\n" == CliRunner().invoke(main, words).stdout
+
+
+def test_the_best_network_of_an_answer_is_the_first() -> None:
+    answer = es.fit("b0", macs="<= 300M")
+    assert es.count(answer.networks[0]).macs == answer[0]["macs"] <= 300_000_000
+    assert len(answer.networks) == len(answer)
+
+
+def test_a_spec_of_ones_own_is_compared_under_its_name() -> None:
+    spec = es.load("b0")
+    wider = es.scale(spec, es.Multipliers(width=1.1))
+    rows = es.compare(spec, wider.model_copy(update={"name": "wider"}))
+    assert [row["name"] for row in rows] == ["b0", "wider"]
+    assert rows[1]["width_multiplier"] is None
+
+
+def test_a_network_is_loaded_at_its_own_size() -> None:
+    spec = es.load("b0", resolution=(192, 320), classes=4)
+    assert (spec.resolution, spec.classes) == ((192, 320), 4)
+    assert es.load("b0", resolution=96).resolution == (96, 96)
+
+
+def test_notebooks_show_what_fits_into_cells() -> None:
+    shown = es.fit("b0", macs="<= 300M")._repr_html_()
+    assert "<th>macs</th>" in shown
+    assert "<th>explain</th>" not in shown
+
+
+def test_rows_go_to_pandas_as_they_are() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(es.compare("b0", "b1"))
+    assert list(frame["name"]) == ["b0", "b1"]
+    assert frame["macs"].dtype == "int64"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: es.fit(macs="much"), ScaleError, "macs: expected a limit such as"),
+        (lambda: es.fit(params=">= 1M"), ScaleError, "expected a cost to meet, macs"),
+        (
+            lambda: es.fit(macs="1G", **BAD["hold"]),
+            ScaleError,
+            "hold: expected depth",
+        ),
+        (lambda: es.fit(macs="1G", dtype="x"), ScaleError, "dtype: expected one of"),
+        (lambda: es.fit(macs="<= 1"), UnreachableError, "no network is within <= 1 MA"),
+        (lambda: es.fit(**BAD["name"]), TypeError, "unexpected keyword argument 'mac'"),
+        (lambda: es.grid(macs="1G"), ScaleError, "grid: expected limits such as"),
+        (lambda: es.grid("d0", alpha=(1, 2)), ScaleError, "alpha: of classifiers"),
+        (lambda: es.check(macs="1G"), ScaleError, "check: expected limits such as"),
+        (es.compare, ScaleError, "compare: expected networks, got none"),
+        (lambda: es.compare("b0", to="x"), ScaleError, "to: expected one of b0, chea"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(
+    call: Callable[[], es.Answer], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        call()
