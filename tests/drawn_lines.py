@@ -336,7 +336,7 @@ def blocks(draw: DrawFn) -> Data:
         case _:
             pass
     if line["block"] != "separable":
-        line["se_ratio"] = draw(RATIOS)
+        line |= {"se_ratio": draw(RATIOS), "dilation": draw(st.integers(1, 3))}
     if draw(FLAGS):
         line["activation"] = draw(ACTIVATIONS)
     return {**line, "kernel": draw(ODD)}

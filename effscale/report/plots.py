@@ -38,6 +38,7 @@ _WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
 _SCORED = {
     "top1": "published top-1 accuracy, %",
     "ap": "published average precision, COCO test-dev",
+    "miou": "published mean intersection over union, %",
 }
 #: Figures of a part, and what each is called; times are there if they were measured.
 _FIGURES = {

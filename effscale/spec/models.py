@@ -246,6 +246,8 @@ class Published(Model):
     top5: Percent | None = None
     #: Average precision of a detector, on COCO's test-dev.
     ap: Percent | None = None
+    #: Mean intersection over union, of a network that tells pixels apart.
+    miou: Percent | None = None
     source: Text | None = None
     #: Why a printed figure is not the counted one, where it is not.
     note: Text | None = None

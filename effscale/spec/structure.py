@@ -483,7 +483,12 @@ def _outputs(spec: Spec, passed: Sequence[Map]) -> Iterator[Fault]:
     for end, output in zip(wiring.ends(spec), spec.outputs.values(), strict=False):
         for fault in outputs.faults(output):
             yield fault.within(end.place)
-        sizes = [passed[k] for k in end.numbers] if outputs.of_levels(output) else []
+        maps = [passed[k] for k in end.numbers]
+        sizes = maps if outputs.of_levels(output) else []
+        for k, each in enumerate(maps if not sizes else []):
+            if each[1:] != maps[0][1:]:
+                message = f"expected {maps[0].size} (of {output.reads[0]}), got"
+                yield Fault((*end.place, "reads", k), f"{message} {each.size}")
         for k, (before, after) in enumerate(pairwise(sizes), 1):
             height, width = (strided(side, 2) for side in before[1:])
             if after[1:] != (height, width):
