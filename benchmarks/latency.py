@@ -4,8 +4,9 @@
 
 Calibrates the device anew and keeps it, runs 60 scaled networks of families that the
 calibration has not, and says how far predictions were from what was measured; then fits
-b0 to three limits and measures each answer again. Run it on a machine that does nothing
-else.
+b0 to three limits and measures each answer again. On a CPU networks run in turn with a
+reference network, as in the calibration, so that it does not count if the machine has
+become faster or slower since. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import effscale as es
 from effscale.cost.latency_model import Device, save
 from effscale.errors import CandidateError
 from effscale.limit import Limit
-from effscale.module.calibrate import calibrate, measured
+from effscale.module.calibrate import Bench, by_operator, calibrate, measured
 from effscale.quantity import in_seconds
 from effscale.search.asked import Asked, Bounds, Goal
 from effscale.search.measured import timed_ray
@@ -57,10 +58,16 @@ def main() -> None:
         sys.argv[1] if len(sys.argv) > 1 else "cpu",
         int(sys.argv[2]) if len(sys.argv) > 2 else 1,  # noqa: PLR2004 - the second
     )
-    model = calibrate(device, seconds=SECONDS)
+    bench = Bench(device) if by_operator(device) else None
+    model = calibrate(device, seconds=SECONDS, bench=bench)
     print(f"{model.machine}: {device.said()}; kept at {save(model)}")
     print(f"families left out of the calibration: {model.error.said()}")
-    pairs = [(float(model.latency(s)), measured(s, device)) for s in networks()]
+    unit = bench.unit if bench else 0.0
+
+    def taken(spec: es.Spec) -> float:
+        return unit * bench.ratio(spec) if bench else measured(spec, device)
+
+    pairs = [(float(model.latency(each)), taken(each)) for each in networks()]
     errors = [abs(thought / taken - 1) for thought, taken in pairs]
     near = sum(each <= 0.1 for each in errors) / len(errors)  # noqa: PLR2004 - a tenth
     rank = spearmanr(*zip(*pairs, strict=True)).statistic

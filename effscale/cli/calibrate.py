@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from effscale.cost.latency_model import Device
 
 #: Networks are run for so long, unless --seconds says otherwise.
-SECONDS = 110.0
+SECONDS = 100.0
 
 
 def device(  # noqa: PLR0913 - options
@@ -64,10 +64,11 @@ def command(*, runs_on: Device, seconds: float, request: Request) -> None:
     """Learn what this device takes for what, so that latency can be predicted.
 
     Runs networks of several families, scaled at random, and finds what an operator of
-    each kind takes for a MAC, a byte and a call. What it has learned is kept in the
-    user's cache folder, a file for each device and setting, and read by fit, grid and
-    profile; the error of its predictions, on families that it has not seen, is shown
-    here and beside every prediction.
+    each kind takes for a MAC, an element that it reads or makes, a param and a call; on
+    a CPU each operator is timed within its network, and others are interpolated. What
+    it has learned is kept in the user's cache folder, a file for each device and
+    setting, and read by fit, grid and profile; the error of its predictions, on
+    families that it has not seen, is shown here and beside every prediction.
 
     \b
       effscale calibrate

@@ -41,9 +41,10 @@ from effscale.network.shapes import (
 from effscale.spec.values import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from effscale.network.parts import Network, Part
+    from effscale.network.shapes import Merge
     from effscale.spec.models import Spec
 
 
@@ -209,6 +210,15 @@ class Visit(NamedTuple):
         return all_of(self.flow)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Feature maps that a combinator sums, multiplies or puts in a row."""
+
+    kind: Merge
+    moved: Int  #: elements read and made, by all calls together
+    calls: Int
+
+
 class PartVisits(NamedTuple):
     """A part of a network: what it takes, its operators, what it puts out."""
 
@@ -218,20 +228,29 @@ class PartVisits(NamedTuple):
     after: Flow
 
 
-def visited(net: Network, *, unroll: bool = False) -> Iterator[PartVisits]:
+def visited(
+    net: Network, *, unroll: bool = False, joins: list[Join] | None = None
+) -> Iterator[PartVisits]:
     """Each part of the network in order, as `walk` finds it."""
     flows: list[Flow] = []
     for index, part in enumerate(net.parts):
         before = net.given(index, flows)
-        visits, after = walk(part.layer, before, part.path, unroll=unroll)
+        visits, after = walk(part.layer, before, part.path, unroll=unroll, joins=joins)
         flows.append(after)
         yield PartVisits(part, before, visits, after)
 
 
 def walk(
-    part: Sequential, flow: Flow, path: str, *, unroll: bool = False
+    part: Sequential,
+    flow: Flow,
+    path: str,
+    *,
+    unroll: bool = False,
+    joins: list[Join] | None = None,
 ) -> tuple[list[Visit], Flow]:
     """Every operator of a part, block by block in order; and what the part puts out.
+
+    What its combinators join is added to `joins`, which no count needs.
 
     Equal copies are one visit with their number in `times`, which may be an array and
     may be 0; with `unroll` (plain ints only) each is a visit with a path of its own.
@@ -239,7 +258,7 @@ def walk(
     Raises:
         LayerError: if a layer cannot take the feature map that reaches it.
     """
-    found = _Walk(unroll, [])
+    found = _Walk(unroll, [], [] if joins is None else joins)
     for name, block in unrolled(part.layers) if unroll else part.layers:
         flow = found.through(block, flow, f"{path}.{name}", ONE, set())
     return found.visits, flow
@@ -251,6 +270,7 @@ class _Walk:
 
     unroll: bool
     visits: list[Visit]
+    joins: list[Join]
     level: int | None = None
     tied: bool = False
 
@@ -276,6 +296,7 @@ class _Walk:
                 shape = only(flow, path)
                 gate = only(self._chain(layers, flow, path, times, shared), path)
                 same_channels(shape.channels, gate, path)
+                self._join("product", (shape, gate, shape), times)
                 return flow
             case Collect(layers):
                 return self._collected(layers, only(flow, path), path, times, shared)
@@ -284,6 +305,7 @@ class _Walk:
                 aside = f"{path}.shortcut"
                 beside = self._chain(shortcut, flow, aside, times, shared)
                 keeps(only(beside, aside), made, path)
+                self._join("sum", (made, made, made), times)
                 return made
             case Repeat(body, number):
                 last = self.through(body, flow, path, times * number, set())
@@ -303,6 +325,12 @@ class _Walk:
                 return self._across(layer, flow, path, times, shared)
             case _:
                 assert_never(layer)
+
+    def _join(
+        self, kind: Merge, shapes: Sequence[Shape], times: Int, calls: int = 1
+    ) -> None:
+        moved = sum((each.elements for each in shapes), start=0)
+        self.joins.append(Join(kind, moved * times, calls * times))
 
     def _across(
         self, across: Across, flow: Flow, path: str, times: Int, shared: set[str]
@@ -334,7 +362,9 @@ class _Walk:
             here = only(self.through(layer, here, where, times, shared), where)
             keeps(shape, here._replace(channels=shape.channels), where)
             total = total + here.channels * copies(layer)
-        return shape._replace(channels=total)
+        made = shape._replace(channels=total)
+        self._join("concat", (made, made), times)
+        return made
 
     def _chain(
         self,
@@ -361,6 +391,9 @@ class _Walk:
             reads = [maps[k] for k in node.reads]
             apart = node.merge == "apart"
             read = tuple(reads) if apart else merged(reads, node.merge, where)
+            if not apart and len(reads) > 1:
+                shapes = (*reads, *all_of(read) * (len(reads) - 1))
+                self._join(node.merge, shapes, times, len(reads) - 1)
             self.level = outside if node.level is None else node.level
             maps.append(
                 only(self.through(node.layer, read, where, times, shared), where)

@@ -1,9 +1,11 @@
-"""A prediction of latency, linear in what a network's operators do, for one device.
+"""A prediction of latency from what a network's operators do, for one device.
 
-What is known of an operator without running it: its MACs, the bytes that it moves, and
-that it is called. Each kind of operator has a coefficient for each, none below 0, that
-a calibration has found on that device (`effscale.module.calibrate`). The same sums take
-one network or arrays of candidates.
+What is known of an operator without running it: its MACs, the elements that it reads
+and makes, its params and its kernel. A calibration (`effscale.module.calibrate`) finds
+what operators of each kind take on a device: seconds for a MAC, an element, a param and
+a call, none below 0; and, where operators were timed one by one, how far off that is
+for those that were, between which is interpolated. The same sums take one network or
+arrays of candidates.
 """
 
 from __future__ import annotations
@@ -11,28 +13,37 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from effscale.arrays import ONE
 from effscale.atomic_write import whole
-from effscale.choices import ELEMENT_BYTES
-from effscale.cost.count import leaf_cost, visited
+from effscale.cost.count import Join, leaf_cost, visited
 from effscale.errors import MeasureError
 from effscale.network.network import network
 from effscale.network.operators.convolution import Conv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from effscale.arrays import Real
+    from numpy.typing import NDArray
+
+    from effscale.arrays import Int, Real
     from effscale.cost.count import Visit
     from effscale.network.operators.operator import Operator
     from effscale.spec.models import Spec
 
 #: Of the file's form and of the features; another version is calibrated anew.
-VERSION = 1
+VERSION = 2
+#: Operators timed one by one, below which nothing is interpolated between them.
+LEAST_SEEN = 12
+#: Those nearest to an operator, between which is interpolated.
+NEIGHBORS = 40
 
 
 @dataclass(frozen=True)
@@ -73,67 +84,157 @@ class Error:
         return f"median {100 * self.median:.1f} %, {near}, {of}"
 
 
+class Work(NamedTuple):
+    """What an operator does, for a batch; of candidates, in arrays."""
+
+    macs: Int | Real
+    moved: Int | Real  #: elements read and made
+    params: Int | Real
+    calls: Int | Real = 1
+    read: Int | Real = 0
+    made: Int | Real = 0
+    kernel: Int | Real = 1  #: its longer side
+
+    def linear(self) -> NDArray[np.float64]:
+        """What the time is linear in, a row each."""
+        return _rows(self.macs, self.moved, self.params, self.calls)
+
+    def place(self) -> NDArray[np.float64]:
+        """Where it is among others of its kind, in logarithms, a row each."""
+        rows = _rows(self.macs, self.params, self.read, self.made, self.kernel)
+        return np.asarray(np.log(np.maximum(rows, 1)))
+
+
+def _rows(*columns: Int | Real) -> NDArray[np.float64]:
+    found = np.broadcast_arrays(*(np.asarray(each, np.float64) for each in columns))
+    return np.stack([each.ravel() for each in found], axis=1)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What operators of one kind take on a device."""
+
+    #: For a MAC, an element moved, a param and a call.
+    seconds: tuple[float, ...]
+    #: Where those are that were timed one by one, as `Work.place` has it.
+    seen: tuple[tuple[float, ...], ...] = ()
+    #: How far off `seconds` is for each of them: the logarithm of the ratio.
+    off: tuple[float, ...] = ()
+
+    def of(self, work: Work) -> NDArray[np.float64]:
+        """Seconds of one such operator, or of each candidate's."""
+        linear: NDArray[np.float64] = work.linear() @ np.array(self.seconds)
+        if self._correction is None:
+            return linear
+        places, back = np.unique(work.place(), axis=0, return_inverse=True)
+        off = np.clip(self._correction(places), min(self.off), max(self.off))
+        return np.asarray(linear * np.exp(off)[back.ravel()])
+
+    @cached_property
+    def _correction(self) -> Callable[[Any], Any] | None:
+        if len(self.seen) < LEAST_SEEN:
+            return None
+        from scipy.interpolate import RBFInterpolator
+
+        near = min(NEIGHBORS, len(self.seen))
+        found: Callable[[Any], Any] = RBFInterpolator(
+            np.array(self.seen),
+            np.array(self.off),
+            neighbors=near,
+            smoothing=1.0,
+            kernel="linear",
+            degree=0,
+        )
+        return found
+
+
 @dataclass(frozen=True)
 class Model:
-    """Coefficients of one device, and how well they predict."""
+    """What one device takes for what, and how well that predicts."""
 
     device: Device
     machine: str  #: the name that its maker has given to it
-    seconds: Mapping[str, float]  #: by feature
+    kinds: Mapping[str, Kind]
     #: Of each family of networks, predicted by all others.
     errors: Mapping[str, Error]
     #: Of all of these together.
     error: Error
+    _known: dict[str, Kind] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def latency(self, spec: Spec) -> Real:
         """Seconds that `spec` takes; of arrays in the spec, an array."""
-        seconds: Real = self.of(features(spec, self.device))
+        joins: list[Join] = []
+        net = network(spec)
+        visits = [step for each in visited(net, joins=joins) for step in each.visits]
+        seconds: Real = self._sum(visits, joins)
         return seconds
-
-    def of(self, found: Mapping[str, Any]) -> Any:  # noqa: ANN401 - seconds
-        """Seconds of these features."""
-        return sum(
-            (self.seconds.get(name, 0.0) * value for name, value in found.items()),
-            start=0.0,
-        )
 
     def parts(self, spec: Spec) -> dict[str, float]:
         """Seconds of each part of one network."""
-        return {
-            each.part.name: float(self.of(_features(each.visits, self.device)))
-            for each in visited(network(spec))
-        }
+        net, found = network(spec), dict[str, float]()
+        joins: list[Join] = []
+        for each in visited(net, joins=joins):
+            found[each.part.name] = float(self._sum(each.visits, joins))
+            joins.clear()
+        return found
+
+    def _sum(self, visits: Iterable[Visit], joins: Iterable[Join]) -> Any:  # noqa: ANN401 - seconds
+        total: Any = 0.0
+        for step in visits:
+            work = work_of(step, self.device.batch)
+            total = total + step.times * self._seconds(kind_of(step.leaf), work)
+        for kind, work in joined(joins, self.device.batch):
+            total = total + self._seconds(kind, work)
+        return total
+
+    def _seconds(self, kind: str, work: Work) -> Any:  # noqa: ANN401 - seconds
+        if kind not in self._known:
+            self._known[kind] = known_as(kind, self.kinds)
+        shape = np.broadcast_shapes(*(np.shape(each) for each in work))
+        found = self._known[kind].of(work)
+        return found.reshape(shape) if shape else float(found[0])
 
 
-def features(spec: Spec, device: Device) -> dict[str, Any]:
-    """MACs, bytes and calls of each kind of operator; of arrays in the spec, arrays."""
-    visits = [step for each in visited(network(spec)) for step in each.visits]
-    return _features(visits, device)
+def known_as(kind: str, kinds: Mapping[str, Kind]) -> Kind:
+    """What a kind takes; of one that is not known, what its like do: `act` for `act x`.
+
+    What has no like takes what all operators together do.
+    """
+    for name in (kind, kind.split(maxsplit=1)[0], ""):
+        if name in kinds:
+            return kinds[name]
+    return Kind((0.0,) * 4)
 
 
-def _features(visits: list[Visit], device: Device) -> dict[str, Any]:
-    size = ELEMENT_BYTES[device.dtype]
-    found: dict[str, Any] = {}
-    for step in visits:
-        cost, kind = leaf_cost(step), kind_of(step.leaf)
-        maps = step.input.elements + step.output.elements
-        done = {
-            f"{kind} MACs": device.batch * cost.macs,
-            f"{kind} bytes": size * (device.batch * maps + cost.params),
-            f"{kind} calls": 1,
-        }
-        for name, value in done.items():
-            found[name] = found.get(name, 0) + value * step.times
-    return found
+def work_of(step: Visit, batch: int) -> Work:
+    """What one of the operators of a visit does."""
+    cost = leaf_cost(step)
+    read, made = batch * step.input.elements, batch * step.output.elements
+    kernel = max(getattr(step.leaf, "kernel", (1,)))
+    moved = read + made
+    return Work(batch * cost.macs, moved, cost.params, 1, read, made, kernel)
+
+
+def joined(joins: Iterable[Join], batch: int) -> list[tuple[str, Work]]:
+    """What combinators do between operators, all of a kind together."""
+    moved: dict[str, Any] = defaultdict(int)
+    calls: dict[str, Any] = defaultdict(int)
+    for each in joins:
+        moved[each.kind] = moved[each.kind] + batch * each.moved
+        calls[each.kind] = calls[each.kind] + each.calls
+    return [(kind, Work(0, moved[kind], 0, calls[kind])) for kind in moved]
 
 
 def kind_of(leaf: Operator) -> str:
     """The kind of an operator, which is the same for all candidates."""
     if not isinstance(leaf, Conv):
-        return type(leaf).__name__.lower()
-    if leaf.groups is not ONE:
-        return f"grouped {max(leaf.kernel)}" if leaf.kernel != (1, 1) else "grouped 1"
-    return "pointwise" if leaf.kernel == (1, 1) else "conv"
+        detail = getattr(leaf, "function", getattr(leaf, "kind", ""))
+        return f"{type(leaf).__name__.lower()} {detail}".strip()
+    if leaf.groups is ONE:
+        return "pointwise" if leaf.kernel == (1, 1) else "conv"
+    return "depthwise" if np.all(leaf.groups == leaf.c_in) else "grouped"
 
 
 def file_of(device: Device) -> Path:
@@ -150,9 +251,9 @@ def save(model: Model) -> Path:
     """Keep a calibration; where it is."""
     path = file_of(model.device)
     path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in asdict(model).items() if name[0] != "_"}
     with whole(path) as file:
-        text = json.dumps({"version": VERSION, **asdict(model)}, indent=2)
-        file.write(text.encode())
+        file.write(json.dumps({"version": VERSION, **kept}).encode())
     return path
 
 
@@ -171,7 +272,7 @@ def load(device: Device) -> Model:
         return Model(
             Device(**data["device"]),
             data["machine"],
-            data["seconds"],
+            {name: _kind(**each) for name, each in data["kinds"].items()},
             {name: Error(**each) for name, each in data["errors"].items()},
             Error(**data["error"]),
         )
@@ -180,3 +281,17 @@ def load(device: Device) -> Model:
         raise MeasureError(message) from None
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise MeasureError(f"{path}: no calibration: {error}; {hint}") from None
+
+
+def _kind(seconds: list[float], seen: list[list[float]], off: list[float]) -> Kind:
+    """A kind as it is kept.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    width = len(Work(0, 0, 0).place()[0])
+    if len(seconds) != len(Work._fields[:4]) or {width} < {*map(len, seen)}:
+        raise ValueError("expected four coefficients, and five numbers an operator")
+    if len(seen) != len(off):
+        raise ValueError(f"expected {len(seen)} ratios, got {len(off)}")
+    return Kind(tuple(seconds), tuple(map(tuple, seen)), tuple(off))

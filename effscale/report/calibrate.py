@@ -11,7 +11,7 @@ from effscale.report.document import Column, Report, Section, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from effscale.cost.latency_model import Model
+    from effscale.cost.latency_model import Kind, Model
 
 
 def report(model: Model, path: Path) -> Report:
@@ -31,7 +31,7 @@ def report(model: Model, path: Path) -> Report:
         "setting": asdict(model.device),
         "families": table,
         "error": asdict(model.error),
-        "seconds": dict(model.seconds),
+        "kinds": {name: _seconds(kind) for name, kind in model.kinds.items() if name},
     }
     return Report(
         data=data,
@@ -44,6 +44,11 @@ def report(model: Model, path: Path) -> Report:
         ],
         records=table,
     )
+
+
+def _seconds(kind: Kind) -> dict[str, float | int]:
+    names = ("mac", "element", "param", "call")
+    return {**dict(zip(names, kind.seconds, strict=True)), "timed": len(kind.seen)}
 
 
 def predicted(model: Model) -> str:

@@ -42,6 +42,7 @@ _WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
 _SCORED = {
     "top1": "published top-1 accuracy, %",
     "ap": "published average precision, COCO test-dev",
+    "miou": "published mean intersection over union, %",
 }
 _ACCURACY = {"top1": "Accuracy on ImageNet", "ap": "Average precision on COCO"}
 _COST = {"macs": "MACs of one image", "params": "params"}
