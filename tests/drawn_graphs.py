@@ -91,6 +91,8 @@ def outputs(draw: DrawFn, read: Line) -> Data:
     found: Data = {"kind": draw(st.sampled_from([*OUTPUTS])), "reads": read.called}
     found["classes"] = draw(st.integers(1, 5))
     match found["kind"]:
+        case "segment" if draw(FLAGS):
+            found |= {"reads": [read.called, read.called], "mode": draw(MODES)}
         case "segment":
             found |= {"layers": [{"kernel": draw(ODD)}], "mode": draw(MODES)}
         case "yolo":

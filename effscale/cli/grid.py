@@ -235,7 +235,7 @@ def command(  # noqa: PLR0913 - options
     if request.picture:
         from effscale.report import plots
 
-        image = plots.grid(asked, found, request.picture)
+        image = plots.grid(asked, found, growth.own, baseline.name, request.picture)
     request.deliver(shown, image)
     request.prove(specs, measured)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import maximum, whole_share
 from effscale.network.blocks import conv_norm_act
-from effscale.network.combinators import Graph, Layer, Node, Sequential, seq
+from effscale.network.combinators import IDENTITY, Graph, Layer, Node, Sequential, seq
 from effscale.network.heads import classifier
 from effscale.network.names import output_words
 from effscale.network.operators.convolution import Conv
@@ -54,7 +54,7 @@ def output_part(
         case outputs.Classify():
             layer, c_out = classifier(given, read[0].channels, style)
         case outputs.Segment():
-            layer, c_out = _segment(given, read[0], style), given.classes
+            layer, c_out = _segment(given, read, style), given.classes
             reads += () if _is_full(read[0]) else (IMAGE,)
         case outputs.Yolo():
             layer, c_out = _yolo(given, read, style), given.classes + BOX * given.bins
@@ -85,18 +85,32 @@ def _is_full(read: Level) -> bool:
     return read.stride == (1, 1)
 
 
-def _segment(given: outputs.Segment, read: Level, style: Style) -> Sequential:
+def _segment(given: outputs.Segment, read: Sequence[Level], style: Style) -> Sequential:
+    several = len(read)
+    if several == 1 and _is_full(read[0]):
+        return _logits(given, read[0], style)
+    names = ["logits", *(f"logits{k}" for k in range(1, several))]
+    image = 0 if _is_full(read[0]) else 1
+    nodes = [
+        Node(name, (k,), _logits(given, each, style))
+        for k, (name, each) in enumerate(zip(names, read, strict=True))
+    ]
+    if several > 1:
+        made = range(several + image, 2 * several + image)
+        nodes.append(Node("sum", tuple(made), IDENTITY))
+    if image:
+        last = several + len(nodes)
+        nodes.append(Node("resize", (last, several), Resize(given.mode), "apart"))
+    inputs = several + image
+    return seq(pixels=Graph(inputs, tuple(nodes), (inputs + len(nodes) - 1,)))
+
+
+def _logits(given: outputs.Segment, read: Level, style: Style) -> Sequential:
     body, c_in = chain(given.layers, read.channels, style)
     layers: dict[str, Layer] = {"layers": body} if given.layers else {}
     layers["dropout"] = Dropout(given.dropout)
     layers["classifier"] = Conv(c_in, given.classes, bias=True)
-    if _is_full(read):
-        return seq(**layers)
-    nodes = (
-        Node("logits", (0,), seq(**layers)),
-        Node("resize", (2, 1), Resize(given.mode), merge="apart"),
-    )
-    return seq(pixels=Graph(2, nodes, (3,)))
+    return seq(**layers)
 
 
 def _yolo(given: outputs.Yolo, read: Sequence[Level], style: Style) -> Sequential:

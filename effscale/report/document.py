@@ -155,7 +155,7 @@ RATIO = Column("ratio", "ratio", multiple)
 OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
 
 #: Published accuracies, in per cent, by the titles of their columns.
-SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap"}
+SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap", "mIoU": "miou"}
 #: Behind MACs that were measured: whether they are the counted ones.
 MARKS = {None: "", True: " ✓", False: " ✗"}
 

@@ -73,7 +73,8 @@ class Segment(Model):
     """Logits of each class for each pixel: 1×1, then to the size of the image."""
 
     kind: Literal["segment"]
-    #: The line that it reads; left out, the last one.
+    #: The line that it reads, the last if left out; of several, each tells classes
+    #: apart by a 1×1 of its own, and their logits are added.
     reads: Reads = ()
     #: Steps before the convolution that tells classes apart.
     layers: Steps = ()
@@ -166,7 +167,12 @@ def of_levels(output: AnyOutput) -> bool:
 
 
 def faults(output: AnyOutput) -> Iterator[Fault]:
-    """More lines than it can read."""
-    if not of_levels(output) and len(output.reads) > 1:
+    """More lines than it can read, or than steps can follow."""
+    if len(output.reads) < 2 or of_levels(output):  # noqa: PLR2004
+        return
+    if not isinstance(output, Segment):
         message = f"expected one line, got {len(output.reads)}; join them before"
         yield Fault(("reads",), message)
+    elif output.layers:
+        message = f"expected none of {len(output.reads)} lines, whose logits are added"
+        yield Fault(("layers",), message)
