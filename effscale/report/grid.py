@@ -91,7 +91,9 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
     shown = [*table[:top], *(row for row in table[top:] if row["own"])]
     family = len(grid.phis) > 1
     left = len(table) - top
-    more = [f"{left} more network{'s' * (left != 1)}: --top {len(table)}, or --format csv"]
+    more = [
+        f"{left} more network{'s' * (left != 1)}: --top {len(table)}, or --format csv"
+    ]
     return Report(
         data={
             **rows.envelope("grid", spec.name),
