@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost
+from effscale.glossary import word
 from effscale.growth.growth import growth_of
 from effscale.limit import UNITS, title
 from effscale.report import document, left_out, rows
@@ -150,7 +151,7 @@ def _columns(
     family = len(grid.phis) > 1
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
-        document.marks_column(("own", "★"), ("pareto", "◆")),
+        document.marks_column(("own", word("own")), ("pareto", word("pareto"))),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.costs(units, shown),
@@ -158,8 +159,8 @@ def _columns(
         *(Column(title(name), name, UNITS[name].show) for name in grid.figures),
         document.RATIO,
         document.OFF_BY,
-        *([Column("rms", "tracking", percent)] if family else []),
-        Column("points", "points"),
+        *([Column(word("tracking"), "tracking", percent)] if family else []),
+        Column(word("points"), "points"),
     ]
 
 
