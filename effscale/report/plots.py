@@ -41,7 +41,7 @@ _WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
 #: What an accuracy is called on its axis.
 _SCORED = {
     "top1": "published top-1 accuracy, %",
-    "ap": "published average precision, COCO test-dev",
+    "ap": "published average precision, COCO",
     "miou": "published mean intersection over union, %",
 }
 _ACCURACY = {"top1": "Accuracy on ImageNet", "ap": "Average precision on COCO"}
