@@ -20,6 +20,7 @@ from effscale.errors import ExportError, first_line
 from effscale.module.anchors import detector_of
 from effscale.module.build import build
 from effscale.module.decode import Decoding
+from effscale.module.deployed import deploy
 from effscale.module.latency import images
 from effscale.module.mapping import load_weights
 from effscale.module.measure import refuse_too_large
@@ -117,12 +118,15 @@ def export_spec(  # noqa: PLR0913 - options of the command
     progress("building")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = build(spec, init=weights is None)
+        trained = spec.model_copy(update={"deployed": False})
+        module = build(trained, init=weights is None)
     known, classes = None, None
     if weights is not None:
         held = read(weights)
         load_weights(module, held)
         known, classes = held.normalisation, held.classes
+    if spec.deployed:
+        module = deploy(spec, module)
     if decode:
         module = Decoding(spec, module)
     image = [int(each) for each in net.image]
