@@ -7,12 +7,33 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from effscale.module.build import Wired, build
+from effscale.module.build import Wired, build, built
+from effscale.module.mapping import load_weights
+from effscale.network.deployed import deployed
+from effscale.network.network import network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from effscale.module.mapping import Given
     from effscale.spec.models import Spec
+
+
+def weighed(spec: Spec, seed: int, weights: Given | None = None) -> nn.Module:
+    """The network of `spec` with weights drawn by a seed, or those that are given.
+
+    Both are of what is trained, and folded where the spec is of what is shipped.
+
+    Raises:
+        WeightsError: if the weights cannot be read, or are another network's.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trained = spec.model_copy(update={"deployed": False})
+        module = build(trained, init=weights is None)
+    if weights is not None:
+        load_weights(module, weights)
+    return deploy(spec, module) if spec.deployed else module
 
 
 @torch.no_grad()
@@ -21,7 +42,7 @@ def deploy(spec: Spec, trained: nn.Module) -> nn.Module:
 
     `trained` is built of the same spec; norms go by their running statistics.
     """
-    shipped = build(spec.model_copy(update={"deployed": True}), init=False)
+    shipped = built(deployed(network(spec)), init=False)
     tensor = next(trained.parameters())
     shipped.to(device=tensor.device, dtype=tensor.dtype)
     given = trained.state_dict()
