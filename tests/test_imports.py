@@ -26,6 +26,7 @@ BESIDE = {
     "data",
     "errors",
     "extras",
+    "glossary",
     "markup",
     "limit",
     "quantity",

@@ -270,7 +270,8 @@ class Request:
         from effscale.report.scaling import resolved
 
         if len(variants) == 1:
-            self.write(resolved(baseline, variants[0]))
+            (only,) = variants
+            self.write(resolved(baseline, only, (budgets or {}).get(only.spec.name)))
             return
         text, dropped = written(baseline, variants, budgets or {})
         for name in dropped:

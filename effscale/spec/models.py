@@ -244,7 +244,7 @@ class Published(Model):
     macs: Quantity | None = None
     top1: Percent | None = None
     top5: Percent | None = None
-    #: Average precision of a detector, on COCO's test-dev.
+    #: Average precision of a detector, on COCO.
     ap: Percent | None = None
     #: Mean intersection over union, of a network that tells pixels apart.
     miou: Percent | None = None
