@@ -135,7 +135,8 @@ def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
         if after == flat and layout == "first":
             reading.flat[node] = before[2:]
             return node, "flat"
-        raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
+        known = _TOKENS if _is_tokens(before, after) else _SHAPES
+        raise cannot(call, f"{call.op} of {before} to {after}", known)
     if after == flat:
         return node, "vector"
     if after == (*flat, 1, 1):
@@ -145,6 +146,12 @@ def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
     if after == (flat[0], 1, 1, flat[1]):
         return node, "last"
     raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
+
+
+def _is_tokens(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether positions are put in one row, or in windows."""
+    rows = len(after) == _IMAGE - 1 and before[0] == after[0]
+    return rows or len(after) > _IMAGE
 
 
 def _is_grouped(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
@@ -180,6 +187,9 @@ def _transpose(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 #: Dimensions of a map: images, channels, rows, columns.
 _IMAGE = 4
+_TOKENS = (
+    "positions as tokens are not recognised; a spec of your own can say `attention`"
+)
 _SHAPES = "maps of channels, rows and columns are known, and vectors"
 
 

@@ -96,7 +96,8 @@ class Effective(nn.Module):
         self.fc = nn.Conv2d(c, c, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * nn.functional.hardsigmoid(self.fc(x.mean((2, 3), keepdim=True)))
+        gate: torch.Tensor = self.fc(x.mean((2, 3), keepdim=True))
+        return x * nn.functional.hardsigmoid(gate)
 
 
 class Across(nn.Module):
@@ -107,7 +108,7 @@ class Across(nn.Module):
         self.conv = nn.Conv1d(1, 1, size, padding=size // 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        means = self.conv(x.mean((2, 3)).view(x.shape[0], 1, -1))
+        means: torch.Tensor = self.conv(x.mean((2, 3)).view(x.shape[0], 1, -1))
         return x * means.sigmoid().view(x.shape[0], -1, 1, 1).expand_as(x)
 
 
