@@ -1,4 +1,4 @@
-"""What networks put out, by kind: heads that read lines of `stages` by their names.
+"""Outputs of networks, by kind: heads that read lines of `stages` by their names.
 
 A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A network of
 one that classifies has a `head`, which is short for it.
