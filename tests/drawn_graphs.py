@@ -91,8 +91,16 @@ def outputs(draw: DrawFn, read: Line) -> Data:
     found: Data = {"kind": draw(st.sampled_from([*OUTPUTS])), "reads": read.called}
     found["classes"] = draw(st.integers(1, 5))
     match found["kind"]:
+        case "segment" if draw(FLAGS):
+            found |= {"reads": [read.called, read.called], "mode": draw(MODES)}
         case "segment":
             found |= {"layers": [{"kernel": draw(ODD)}], "mode": draw(MODES)}
+        case "detect":
+            found |= {"anchors": draw(st.integers(1, 3)), "kernel": draw(ODD)}
+            found |= {"shared": draw(FLAGS), "centerness": draw(FLAGS)}
+            layers = [{"kernel": draw(ODD)}, {"block": "depthwise", "kernel": 3}]
+            found["layers"] = layers[: draw(st.integers(0, 2))]
+            found["repeats"] = draw(st.integers(1, 2))
         case "yolo":
             found["bins"] = draw(st.sampled_from([1, 4, 16]))
             found |= {"separable": draw(FLAGS), "one_to_one": draw(FLAGS)}

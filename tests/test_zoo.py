@@ -37,10 +37,8 @@ PUBLISHED = [name for name in NAMES if name not in OWN]
 #: Families of which no one printed figures of the networks as they are trained:
 #: ultralytics' tables are of networks whose batch norms are folded into convolutions.
 UNPRINTED = {"unet", *(f"yolov{k}" for k in (3, 5, 6, 8, 9, 10)), "yolov8-cls"}
-UNPRINTED |= {
-    "hrnet_small",
-    "dla",
-}  # of which tables print figures of other heads or units
+#: Of other heads, or put together of what others printed.
+UNPRINTED |= {"hrnet_small", "dla", "deeplabv3plus", "semantic_fpn"}
 UNPRINTED |= {"yolo11", *(f"yolo11-{size}" for size in "nsmx")}
 PRINTED = [name for name in PUBLISHED if es.load(name).family not in UNPRINTED]
 #: A file's own network, of which its variants have the lines.

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 CHEAPEST = "cheapest"
 #: The costs that accuracy is drawn against.
 Axis = Literal["params", "macs"]
-#: What accuracy is measured by: of classifiers, of detectors; better is higher.
-Metric = Literal["top1", "ap"]
+#: What accuracy is measured by: of classifiers, of detectors, of networks that tell
+#: pixels apart; better is higher.
+Metric = Literal["top1", "ap", "miou"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
@@ -144,9 +145,11 @@ def squeeze_excite(
         if choice.divisor == 1
         else multiple(share(gated_by, se_ratio), choice.divisor)
     )
+    norm = {"norm": style.norm(squeezed)} if choice.norm else {}
     layers: dict[str, Layer] = {
         "pool": GlobalPool(),
         "reduce": Conv(channels, squeezed, bias=True),
+        **norm,
         "act": style.act(choice.activation or activation),
         "expand": Conv(squeezed, channels, bias=True),
         "gate": Act(choice.gate),
@@ -184,19 +187,26 @@ def mbconv(line: MBConv, style: Style, c_in: Int, stride: int, index: int) -> La
         c_in * line.expand_ratio if line.expand_ratio else of_block(line.c_mid, index)
     )
     fused, expands = line.block == "fused_mbconv", line.expand_ratio != 1
-    window = square(line.kernel), square(stride)
-    act = line.activation
+    act, wide = (
+        line.activation,
+        partial(
+            Conv,
+            kernel=square(line.kernel),
+            stride=square(stride),
+            dilation=line.dilation,
+        ),
+    )
     layers: dict[str, Layer] = {}
     if expands:
-        expand = Conv(c_in, c_mid, *window) if fused else Conv(c_in, c_mid)
+        expand = (wide if fused else Conv)(c_in, c_mid)
         layers["expand"] = conv_norm_act(expand, style, act)
     if not fused:
-        depthwise = Conv(c_mid, c_mid, *window, groups=c_mid)
+        depthwise = wide(c_mid, c_mid, groups=c_mid)
         layers["depthwise"] = conv_norm_act(depthwise, style, act)
     if line.se_ratio and style.squeeze.at == "middle":
         layers["se"] = squeeze_excite(c_mid, c_in, line.se_ratio, style, act)
     if fused and not expands:
-        layers["conv"] = conv_norm_act(Conv(c_in, line.channels, *window), style, act)
+        layers["conv"] = conv_norm_act(wide(c_in, line.channels), style, act)
     else:
         layers["project"] = conv_norm(Conv(c_mid, line.channels), style)
     if line.se_ratio and style.squeeze.at == "output":
@@ -218,12 +228,12 @@ def separable(line: Separable, style: Style, c_in: Int, stride: int, _: int) -> 
 
 def basic(line: Basic, style: Style, c_in: Int, stride: int, _: int) -> Layer:
     """Two k×k convolutions and a shortcut (He et al. 2015, figure 5, left)."""
-    kernel, c_out = square(line.kernel), line.channels
+    c_out = line.channels
+    wide = partial(Conv, kernel=square(line.kernel), dilation=line.dilation)
+    first = wide(c_in, c_out, stride=square(stride))
     layers: dict[str, Layer] = {
-        "conv1": conv_norm_act(
-            Conv(c_in, c_out, kernel, square(stride)), style, line.activation
-        ),
-        "conv2": conv_norm(Conv(c_out, c_out, kernel), style),
+        "conv1": conv_norm_act(first, style, line.activation),
+        "conv2": conv_norm(wide(c_out, c_out), style),
     }
     if line.se_ratio:
         layers["se"] = squeeze_excite(
@@ -244,7 +254,14 @@ def bottleneck(line: Bottleneck, style: Style, c_in: Int, stride: int, _: int) -
     c_first = c_mid
     if line.reduce_ratio < 1:  # cut to whole groups
         c_first = groups * whole_share(c_mid, line.reduce_ratio, groups)
-    middle = Conv(c_first, c_mid, square(line.kernel), square(stride), groups)
+    middle = Conv(
+        c_first,
+        c_mid,
+        square(line.kernel),
+        square(stride),
+        groups,
+        dilation=line.dilation,
+    )
     layers: dict[str, Layer] = {
         "conv1": conv_norm_act(Conv(c_in, c_first), style, act),
         "conv2": conv_norm_act(middle, style, act),

@@ -18,6 +18,7 @@ from effscale.network.combinators import (
     Node,
     Sequential,
 )
+from effscale.network.deployed import deployed
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
@@ -29,7 +30,8 @@ from effscale.network.steps import apart, chain, repeated, step, used
 from effscale.spec import lines
 from effscale.spec.geometry import kinds, strides, tapped, totals
 from effscale.spec.lines import CellStage, cells_follow
-from effscale.spec.steps import Upsample, Use
+from effscale.spec.resampling import Upsample
+from effscale.spec.steps import Use
 from effscale.spec.wiring import ends, followed, sources
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ def network(spec: Spec) -> Network:
     behind = _behind(spec, found, [(k + 1, found[k + 1]) for k in taps], style)
     parts += behind
     shape = Shape(spec.image_channels, *spec.resolution)
-    return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+    made = Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+    return deployed(made) if spec.deployed else made
 
 
 def _reading(

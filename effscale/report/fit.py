@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from effscale.search.asked import Asked, Bounds
     from effscale.search.fit import Answer, Found
     from effscale.search.networks import LeftOut
-    from effscale.spec.models import Spec
+    from effscale.spec.models import Published, Spec
 
 #: How far from a target networks off the ray are looked at, unless that is said.
 NEAR = 0.05
@@ -250,11 +250,15 @@ def published_near(spec: Spec, found: Found) -> Data | None:
     """The published relative that is nearest in MACs, if one is near; its accuracy."""
     near = []
     for name, each in relatives(spec, spec.name).items():
-        scores = each.published and (each.published.top1 or each.published.ap)
+        scores = each.published and _score(each.published)
         off = abs(int(count(each).macs) / int(found.cost.macs) - 1)
         if scores and off <= CLOSE:
             near.append((off, {"name": name, "score": scores}))
     return min(near, key=lambda pair: pair[0])[1] if near else None
+
+
+def _score(printed: Published) -> float | None:
+    return printed.top1 or printed.ap or printed.miou
 
 
 def _said_of(value: Data) -> str:

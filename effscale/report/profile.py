@@ -125,7 +125,8 @@ def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
     ]
     accuracies = (("top-1", printed.top1), ("top-5", printed.top5))
     figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
-    figures += [] if printed.ap is None else [f"AP {printed.ap}"]
+    scores = (("AP", printed.ap), ("mIoU", printed.miou))
+    figures += [f"{name} {value}" for name, value in scores if value is not None]
     return [("published", ", ".join(figures))]
 
 

@@ -10,8 +10,19 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
+from effscale.spec.elements import PadChannels
+from effscale.spec.outputs import Detect
+from effscale.spec.padding import around, positions
 from effscale.spec.parameters import every_line, filled, given
-from effscale.spec.steps import Attention, Branches, Conv, Split, TransposedConv, Use
+from effscale.spec.steps import (
+    Attention,
+    Branches,
+    Conv,
+    Resized,
+    Split,
+    TransposedConv,
+    Use,
+)
 from effscale.spec.values import MAX_RESOLUTION, of_block
 from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
@@ -56,6 +67,8 @@ class _Writing:
                     found.append(_with(line, line.of(channels, channels)))
                 case TransposedConv(channels=None) if channels is not None:
                     found.append(_with(line, line.of(channels)))
+                case PadChannels(channels=None) if channels is not None:
+                    found.append(line.model_copy(update={"channels": channels}))
                 case Conv(channels=tuple() as widths):
                     found.append(_with(line, of_block(widths, self.index)))
                 case Use():
@@ -137,20 +150,37 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
 
 def _least(spec: Spec, axis: int) -> int:
-    """Each stage needs what those that read it need, from the last to the first."""
+    """Each stage needs what those that read it need, from the last to the first.
+
+    Behind the finest level of a detector a map may be of any size: the coarsest of
+    SSD's levels are of one position.
+    """
+    finest = _finest(spec)
     needs = dict.fromkeys(range(IMAGE, len(spec.stages) + 1), 1)
     for end in ends(spec):
         within = _needed(spec, end.lines, axis, 1)
         needs.update({k: max(needs[k], within) for k in end.numbers})
     for index, numbers in reversed([*enumerate(sources(spec))]):
         line, need = spec.stages[index], needs[index + 1]
+        spare = ceil(strides(spec, (line,))[axis]) - 1 if index >= finest else 0
         for number, within in zip(
             numbers, _each_needs(spec, line, axis, need, len(numbers)), strict=False
         ):
-            needs[number] = max(needs[number], within)
+            needs[number] = max(needs[number], within - spare)
         if line.likened:
             needs[numbers[-1]] = max(needs[numbers[-1]], need)
     return max(needs[IMAGE], _needed(spec, spec.stem, axis, needs[STEM]))
+
+
+def _finest(spec: Spec) -> int:
+    """The number of the first line that a detector's output reads; else the last."""
+    levels = [
+        number
+        for end, output in zip(ends(spec), spec.outputs.values(), strict=False)
+        if isinstance(output, Detect)
+        for number in end.numbers
+    ]
+    return min(levels, default=len(spec.stages))
 
 
 def _each_needs(
@@ -168,7 +198,7 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
             # Keys and values are of any size, whatever that of the queries.
-            beside = 1 if isinstance(line, Attention) else need
+            beside = 1 if isinstance(line, Attention | Resized) else need
             needs = (need, *(beside for _ in inner[1:]))
             pairs = zip(inner, needs, strict=True)
             need = max(_needed(spec, each, axis, some) for each, some in pairs)
@@ -199,7 +229,10 @@ def keeps_size(lines: Lines, blocks: Blocks) -> bool:
         if inner and not keeps_size(inner[0], blocks):
             return False
         kernel, stride, padding = line.window
-        less = stride != (1, 1) or (padding != "same" and kernel != (1, 1))
+        less = stride != (1, 1) or any(
+            positions(side, reach, 1, around(padding, axis)) != side
+            for axis, (side, reach) in enumerate(zip(kernel, kernel, strict=True))
+        )
         less |= line.grows != (1, 1) or line.likened is not None
         if line.whole or (less and not inner):
             return False

@@ -14,7 +14,7 @@ from effscale.arrays import Int, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.line import Line
-from effscale.spec.steps import STEPS, AnyStep, Join, Use
+from effscale.spec.steps import STEPS, AnyStep, Dilation, Join, Use
 from effscale.spec.values import (
     ActivationName,
     Channels,
@@ -75,6 +75,8 @@ class MBConv(Block):
     c_mid: Widths | None = None
     #: Squeezed width, as a share of the spec's choice; 0 is no squeeze-and-excitation.
     se_ratio: Share = 0.0
+    #: Of the k×k convolution.
+    dilation: Dilation = 1
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """An expansion that is said twice, or not at all."""
@@ -96,6 +98,8 @@ class Basic(Block):
 
     block: Literal["basic"]
     se_ratio: Share = 0.0
+    #: Of both convolutions.
+    dilation: Dilation = 1
 
 
 class Bottleneck(Block):
@@ -112,6 +116,8 @@ class Bottleneck(Block):
     #: Kernel of the shortcut of blocks that change size or width.
     shortcut_kernel: Kernel = 1
     se_ratio: Share = 0.0
+    #: Of the k×k convolution.
+    dilation: Dilation = 1
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """Groups that do not divide the channels inside."""

@@ -37,6 +37,7 @@ from effscale.spec.values import (
     ActivationName,
     Channels,
     Count,
+    Flag,
     GateName,
     Model,
     Multiplier,
@@ -184,7 +185,15 @@ class Squeeze(Model):
     #: The squeezed width is a multiple of this; 1 cuts it to whole channels.
     divisor: Annotated[int, values.whole(1, 1024)] = 1
     activation: ActivationName | None = None
+    #: Whether what is squeezed is normalised.
+    norm: Flag = False
     gate: GateName = "sigmoid"
+
+    @model_serializer(mode="wrap")
+    def _for_older_versions(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """A norm is written only where there is one."""
+        written = serialize(self)
+        return {key: each for key, each in written.items() if key != "norm" or each}
 
 
 class Coefficients(Model):
@@ -235,8 +244,10 @@ class Published(Model):
     macs: Quantity | None = None
     top1: Percent | None = None
     top5: Percent | None = None
-    #: Average precision of a detector, on COCO's test-dev.
+    #: Average precision of a detector, on COCO.
     ap: Percent | None = None
+    #: Mean intersection over union, of a network that tells pixels apart.
+    miou: Percent | None = None
     source: Text | None = None
     #: Why a printed figure is not the counted one, where it is not.
     note: Text | None = None
@@ -300,6 +311,9 @@ class Spec(Model):
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.
     padding: SamePaddingName = "centred"
+    #: Whether it is as it is shipped: batch norms within convolutions, convolutions of
+    #: one map that are added as one.
+    deployed: Flag = False
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.

@@ -1,4 +1,4 @@
-"""What networks put out, by kind: heads that read lines of `stages` by their names.
+"""Outputs of networks, by kind: heads that read lines of `stages` by their names.
 
 A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A network of
 one that classifies has a `head`, which is short for it.
@@ -19,8 +19,10 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernel,
     Model,
     Reads,
+    Repeats,
     Share,
 )
 
@@ -73,7 +75,8 @@ class Segment(Model):
     """Logits of each class for each pixel: 1×1, then to the size of the image."""
 
     kind: Literal["segment"]
-    #: The line that it reads; left out, the last one.
+    #: The line that it reads, the last if left out; of several, each tells classes
+    #: apart by a 1×1 of its own, and their logits are added.
     reads: Reads = ()
     #: Steps before the convolution that tells classes apart.
     layers: Steps = ()
@@ -81,6 +84,33 @@ class Segment(Model):
     dropout: Share = 0.0
     #: How a map smaller than the image is brought to its size.
     mode: InterpolationName = "bilinear"
+
+
+class Detect(Model):
+    """Class logits and boxes by level: layers of each, and a convolution that predicts.
+
+    Of anchors, as in RetinaNet and SSDLite, or of one box a position, as in FCOS.
+    """
+
+    kind: Literal["detect"]
+    #: Lines of the levels, the finest first.
+    reads: Annotated[Reads, Field(min_length=1)]
+    classes: Classes = 80
+    #: Boxes that each position of a level tells of.
+    anchors: Annotated[int, values.whole(1, 64)] = 1
+    #: Steps before the convolution that predicts, of classes and of boxes each.
+    layers: Steps = ()
+    #: How often the layers are there, one after the other.
+    repeats: Repeats = 1
+    #: Of the convolution that predicts.
+    kernel: Kernel = 3
+    #: Whether all levels have the same weights, batch norms aside.
+    shared: Flag = True
+    #: Whether the layers of boxes tell how central a position is, too (Tian et al.
+    #: 2019, arXiv:1904.01355, section 3.2).
+    centerness: Flag = False
+    #: Share of positives that the class head begins with.
+    prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
 
 
 class Yolo(Model):
@@ -130,6 +160,7 @@ class Keypoints(Model):
 OUTPUTS: dict[str, type[Model]] = {
     "classify": Classify,
     "segment": Segment,
+    "detect": Detect,
     "yolo": Yolo,
     "yolo_anchors": YoloAnchors,
     "keypoints": Keypoints,
@@ -144,10 +175,11 @@ def output_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, 
     return None if found is None else found.__name__
 
 
-AnyOutput = Classify | Segment | Yolo | YoloAnchors | Keypoints
+AnyOutput = Classify | Segment | Detect | Yolo | YoloAnchors | Keypoints
 Output = Annotated[
     Annotated[Classify, Tag("Classify")]
     | Annotated[Segment, Tag("Segment")]
+    | Annotated[Detect, Tag("Detect")]
     | Annotated[Yolo, Tag("Yolo")]
     | Annotated[YoloAnchors, Tag("YoloAnchors")]
     | Annotated[Keypoints, Tag("Keypoints")],
@@ -162,11 +194,16 @@ def lines_of_output(output: AnyOutput) -> Steps:
 
 def of_levels(output: AnyOutput) -> bool:
     """Whether it reads a line for each of several levels."""
-    return isinstance(output, Yolo | YoloAnchors)
+    return isinstance(output, Detect | Yolo | YoloAnchors)
 
 
 def faults(output: AnyOutput) -> Iterator[Fault]:
-    """More lines than it can read."""
-    if not of_levels(output) and len(output.reads) > 1:
+    """More lines than it can read, or than steps can follow."""
+    if len(output.reads) < 2 or of_levels(output):  # noqa: PLR2004
+        return
+    if not isinstance(output, Segment):
         message = f"expected one line, got {len(output.reads)}; join them before"
         yield Fault(("reads",), message)
+    elif output.layers:
+        message = f"expected none of {len(output.reads)} lines, whose logits are added"
+        yield Fault(("layers",), message)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from effscale.arrays import strided
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, wiring
+from effscale.spec.elements import PadChannels
 from effscale.spec.geometry import (
     expanded,
     forked,
@@ -34,6 +35,7 @@ from effscale.spec.lines import (
 )
 from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
+from effscale.spec.resampling import PixelUnshuffle, Pool
 from effscale.spec.steps import (
     Activate,
     Aggregate,
@@ -43,9 +45,8 @@ from effscale.spec.steps import (
     Conv,
     FirstToken,
     Normalise,
-    PixelUnshuffle,
-    Pool,
     Residual,
+    Resized,
     Split,
     TransposedConv,
     Use,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
+    from effscale.spec.outputs import Detect
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
@@ -171,13 +173,30 @@ class Walk:
         widths = [each.channels for each in read]
         return first._replace(channels=widths[0] if summed else sum(widths))
 
+    def by_level(self, output: Detect, read: Sequence[Map], at: Place) -> None:
+        """Note layers of heads that do not put out what they take in, by level."""
+        heard = len(self.faults)
+        for k, here in enumerate(read):
+            if output.shared and here.channels != read[0].channels:
+                message = f"expected {read[0].channels} channels, whose heads it"
+                self.wrong((*at, "reads", k), f"{message} shares, got {here.channels}")
+            if len(self.faults) > heard:
+                return
+            inside = replace(self, stated=False)
+            after = inside.through(output.layers, here, (*at, "layers"))
+            if after != here:
+                message = f"expected {here}, as comes in, gives {after}"
+                self.wrong((*at, "layers"), message)
+
     def inspect(self, line: Line, here: Map, at: Place) -> None:
         """Note what is wrong with a line where it stands."""
         found = [each.within(at) for each in line.faults(here.channels)]
         self.faults.extend(found)
         match line:
             case (
-                Conv(channels=None, expand_ratio=None) | TransposedConv(channels=None)
+                Conv(channels=None, expand_ratio=None)
+                | TransposedConv(channels=None)
+                | PadChannels(channels=None)
             ) if self.stated and not found:
                 self.wrong(at, "missing channels", "EFF101")
             case Conv(channels=tuple()) if not found:
@@ -233,6 +252,15 @@ class Walk:
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
+            case Resized():
+                inside = replace(self, stated=False)
+                made = inside.through(line.layers, here, (*at, "layers"))
+                return here._replace(channels=made.channels)
+            case PadChannels():
+                channels = int(line.of(self.unstated or here.channels))
+                if channels < here.channels:
+                    message = f"expected at least the {here.channels} that come in, got"
+                    self.wrong((*at, "channels"), f"{message} {channels}")
             case TransposedConv():
                 channels = int(line.of(self.unstated or here.channels))
                 self.grouped(line, here.channels, channels, at)
@@ -262,7 +290,7 @@ class Walk:
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
             return
         weights = (
-            *(c_in, c_out, line.kernel, line.stride, line.groups),
+            *(c_in, c_out, line.kernel, line.stride, line.groups_of(c_in)),
             *(line.bias, line.padding, line.dilation),
         )
         if self.shared.setdefault(line.shared, weights) != weights:
@@ -291,10 +319,16 @@ class Walk:
         self, line: Conv | TransposedConv, c_in: int, c_out: int, at: Place
     ) -> None:
         """Note groups that do not divide the channels."""
+        groups, key = line.groups, "groups"
+        if isinstance(line, Conv) and line.group_width is not None:
+            if c_in % line.group_width:
+                return
+            groups, key = int(line.groups_of(c_in)), "group_width"
         for channels in dict.fromkeys((c_in, c_out)):
-            if channels % line.groups:
-                message = f"expected a divisor of {channels} channels, got"
-                self.wrong((*at, "groups"), f"{message} {line.groups}")
+            if channels % groups:
+                message = f"expected a divisor of {channels} channels, got {groups}"
+                of = "" if key == "groups" else " groups"
+                self.wrong((*at, key), f"{message}{of}")
 
     def branches(self, line: Branches, read: Sequence[Map], at: Place) -> Map:
         """Branches of one size; for a sum or a product, of as many channels."""
@@ -418,9 +452,9 @@ class Walk:
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return not (spec.detector or is_wired(spec)) and all(
+    return not (spec.detector or is_wired(spec) or spec.outputs) and all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
-        or (isinstance(line, Conv) and line.groups == 1)
+        or (isinstance(line, Conv) and line.groups == 1 and line.group_width is None)
         for line in lines_of(spec)
     )
 
@@ -445,6 +479,11 @@ def faults(spec: Spec) -> Iterator[Fault]:
     for end in wiring.ends(spec):
         read = [(stem, *stages)[k] for k in end.numbers]
         walk.through(end.lines, read[0], (*end.place, "layers"))
+    for name, output in spec.outputs.items():
+        if isinstance(output, outputs.Detect):
+            known = wiring.called(spec)
+            read = [(stem, *stages)[max(0, known.get(k, 0))] for k in output.reads]
+            walk.by_level(output, read, ("outputs", name))
     yield from _outputs(spec, (stem, *stages))
     yield from walk.faults
     if not spec.detector:
@@ -465,7 +504,12 @@ def _outputs(spec: Spec, passed: Sequence[Map]) -> Iterator[Fault]:
     for end, output in zip(wiring.ends(spec), spec.outputs.values(), strict=False):
         for fault in outputs.faults(output):
             yield fault.within(end.place)
-        sizes = [passed[k] for k in end.numbers] if outputs.of_levels(output) else []
+        maps = [passed[k] for k in end.numbers]
+        sizes = maps if outputs.of_levels(output) else []
+        for k, each in enumerate(maps if not sizes else []):
+            if each[1:] != maps[0][1:]:
+                message = f"expected {maps[0].size} (of {output.reads[0]}), got"
+                yield Fault((*end.place, "reads", k), f"{message} {each.size}")
         for k, (before, after) in enumerate(pairwise(sizes), 1):
             height, width = (strided(side, 2) for side in before[1:])
             if after[1:] != (height, width):

@@ -63,7 +63,10 @@ def _not_in_groups(channels: Int, number: Int, what: str) -> LayerError:
 def _several(positions: Int, shape: Shape, path: str) -> None:
     """Refuse to normalise a single number."""
     if not at_least(2, positions):
-        raise LayerError(f"{path}: expected several numbers to normalise, got {shape}")
+        one = positions < 2  # noqa: PLR2004
+        found = Shape(*first(one, *shape))
+        message = f"{path}: expected several numbers to normalise, got {found}"
+        raise LayerError(message, one)
 
 
 class OfChannels(Operator):
@@ -214,13 +217,28 @@ class InstanceNorm(OfChannels):
 
 @data
 class LayerScale(OfChannels):
-    """x · γ, one learnt γ for each channel (Touvron et al. 2021, equation 2)."""
+    """x · γ, one learnt γ for each channel (Touvron et al. 2021, equation 2).
+
+    Or `single`, one for all of them; with a learnt `shift` that is added.
+    """
 
     channels: Int
     initial: float
+    single: bool = False
+    shift: bool = False
 
     label = "layer scale"
-    learns = 1
+
+    @property
+    def numbers(self) -> Int:
+        """How many are learnt."""
+        return (1 + self.shift) * (1 if self.single else self.channels)
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.numbers)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {"scales": int(self.numbers)}
 
 
 @data
