@@ -11,10 +11,18 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from effscale.network.combinators import Across, Graph, Layer, Node, Repeat, Sequential
+from effscale.network.combinators import (
+    IDENTITY,
+    Across,
+    Graph,
+    Layer,
+    Node,
+    Repeat,
+    Sequential,
+)
 from effscale.network.names import head_operator, head_words
 from effscale.network.operators.convolution import Conv, Linear
-from effscale.network.operators.elementwise import Dropout, Flatten
+from effscale.network.operators.elementwise import Dropout, Flatten, Multiply
 from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool
 from effscale.network.parts import Part
@@ -55,7 +63,7 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
     c_pooled = c_in
     if head.classifier == "conv":
         layers["dropout"] = Dropout(head.dropout)
-        layers["classifier"] = Conv(c_in, head.classes, bias=True)
+        layers["classifier"] = Conv(c_in, head.classes, bias=head.bias)
         layers["classifier_act"] = style.act()
     layers["pool"] = GlobalPool()
     layers["flatten"] = Flatten()
@@ -65,8 +73,19 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
         c_in = head.hidden
     if head.classifier is True:
         layers["dropout"] = Dropout(head.dropout)
-        layers["classifier"] = Linear(c_in, head.classes)
+        linear = Linear(c_in, head.classes, head.bias)
+        layers["classifier"] = _mean_of(linear, head.classifiers)
     return Sequential(tuple(layers.items())), c_pooled
+
+
+def _mean_of(linear: Linear, several: int) -> Layer:
+    """The mean of what so many layers make."""
+    if several == 1:
+        return linear
+    nodes = [Node(str(index), (0,), linear) for index in range(several)]
+    nodes.append(Node("sum", tuple(range(1, several + 1)), IDENTITY))
+    total = Graph(1, tuple(nodes), (several + 1,))
+    return Sequential((("all", total), ("mean", Multiply(1 / several))))
 
 
 def class_head(
@@ -74,8 +93,12 @@ def class_head(
 ) -> Sequential:
     """Logits of each class for each anchor, which begin at the prior."""
     wanted = given.anchors.each * given.classes
-    bias = -math.log((1 - given.prior) / given.prior) if given.prior < 1 else 0.0
-    return _head(given, wanted, bias, channels, levels, style)
+    return _head(given, wanted, prior_bias(given.prior), channels, levels, style)
+
+
+def prior_bias(prior: float) -> float:
+    """The bias of which a sigmoid makes this share of positives."""
+    return -math.log((1 - prior) / prior) if prior < 1 else 0.0
 
 
 def box_head(
@@ -98,8 +121,8 @@ def _head(  # noqa: PLR0913, PLR0917 - what a head is
     lines = _predicting(given.layers, wanted)
     predict, _ = chain(lines, channels, replace(style, init=predict_init))
     blocks: list[tuple[str, Layer]] = [
-        ("0", Repeat(_across(block, levels), given.repeats)),
-        ("predict", _across(_biased(predict, bias), levels)),
+        ("0", Repeat(across(block, levels), given.repeats)),
+        ("predict", across(_biased(predict, bias), levels)),
     ]
     return Sequential(tuple(blocks))
 
@@ -130,11 +153,11 @@ def _biased(layer: Sequential, bias: float) -> Sequential:
     return Sequential((*before, (name, last)))
 
 
-def _across(layer: Layer, levels: tuple[int, ...]) -> Layer:
+def across(layer: Layer, levels: tuple[int, ...]) -> Layer:
     """`layer` on a map of each level, with the same weights but norms of their own."""
     match layer:
         case Sequential(layers):
-            each = ((name, _across(inner, levels)) for name, inner in layers)
+            each = ((name, across(inner, levels)) for name, inner in layers)
             return Sequential(tuple(each))
         case Operator(by_level=True):
             nodes = (

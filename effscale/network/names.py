@@ -36,6 +36,7 @@ NAMES = {
     "attention": "Attention",
     "class_token": "class token",
     "first_token": "first token",
+    "into_first": "into first token",
     "pixel_unshuffle": "PixelUnshuffle",
 }
 
@@ -93,6 +94,7 @@ def head_operator(head: Head) -> str:
 OUTPUTS = {
     "classify": "FC",
     "segment": "segmentation",
+    "detect": "detection",
     "yolo": "YOLO",
     "yolo_anchors": "YOLO",
     "keypoints": "CenterNet",

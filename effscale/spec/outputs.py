@@ -1,4 +1,4 @@
-"""What networks put out, by kind: heads that read lines of `stages` by their names.
+"""Outputs of networks, by kind: heads that read lines of `stages` by their names.
 
 A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A network of
 one that classifies has a `head`, which is short for it.
@@ -19,8 +19,10 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernel,
     Model,
     Reads,
+    Repeats,
     Share,
 )
 
@@ -30,9 +32,13 @@ if TYPE_CHECKING:
 Classes = Annotated[int, values.whole(1, MAX_CHANNELS)]
 
 
-def _before_hidden(classifier: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+def _beside(classifier: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """The classifier, if hidden layers and several classifiers go together with it."""
     if classifier == "conv" and info.data.get("hidden") is not None:
         expected = "true or false beside hidden"
+        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
+    if classifier is not True and info.data.get("classifiers", 1) > 1:
+        expected = "true beside classifiers"
         raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
     return classifier
 
@@ -54,10 +60,14 @@ class Head(Model):
     hidden: Channels | None = None
     classes: Classes = 1000
     dropout: Share = 0.0
+    #: Whether the linear layer that makes classes has biases.
+    bias: Flag = True
+    #: Linear layers that make classes, of whose logits the mean is put out.
+    classifiers: Annotated[int, values.whole(1, 16)] = 1
     #: Whether a linear layer makes classes of what is pooled, or nothing comes after;
     #: `conv`: a 1×1 convolution and an activation make them before the pool.
     classifier: Annotated[
-        bool | Literal["conv"], CLASSIFIER, AfterValidator(_before_hidden)
+        bool | Literal["conv"], CLASSIFIER, AfterValidator(_beside)
     ] = True
 
 
@@ -82,6 +92,33 @@ class Segment(Model):
     dropout: Share = 0.0
     #: How a map smaller than the image is brought to its size.
     mode: InterpolationName = "bilinear"
+
+
+class Detect(Model):
+    """Class logits and boxes by level: layers of each, and a convolution that predicts.
+
+    Of anchors, as in RetinaNet and SSDLite, or of one box a position, as in FCOS.
+    """
+
+    kind: Literal["detect"]
+    #: Lines of the levels, the finest first.
+    reads: Annotated[Reads, Field(min_length=1)]
+    classes: Classes = 80
+    #: Boxes that each position of a level tells of.
+    anchors: Annotated[int, values.whole(1, 64)] = 1
+    #: Steps before the convolution that predicts, of classes and of boxes each.
+    layers: Steps = ()
+    #: How often the layers are there, one after the other.
+    repeats: Repeats = 1
+    #: Of the convolution that predicts.
+    kernel: Kernel = 3
+    #: Whether all levels have the same weights, batch norms aside.
+    shared: Flag = True
+    #: Whether the layers of boxes tell how central a position is, too (Tian et al.
+    #: 2019, arXiv:1904.01355, section 3.2).
+    centerness: Flag = False
+    #: Share of positives that the class head begins with.
+    prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
 
 
 class Yolo(Model):
@@ -131,6 +168,7 @@ class Keypoints(Model):
 OUTPUTS: dict[str, type[Model]] = {
     "classify": Classify,
     "segment": Segment,
+    "detect": Detect,
     "yolo": Yolo,
     "yolo_anchors": YoloAnchors,
     "keypoints": Keypoints,
@@ -145,10 +183,11 @@ def output_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, 
     return None if found is None else found.__name__
 
 
-AnyOutput = Classify | Segment | Yolo | YoloAnchors | Keypoints
+AnyOutput = Classify | Segment | Detect | Yolo | YoloAnchors | Keypoints
 Output = Annotated[
     Annotated[Classify, Tag("Classify")]
     | Annotated[Segment, Tag("Segment")]
+    | Annotated[Detect, Tag("Detect")]
     | Annotated[Yolo, Tag("Yolo")]
     | Annotated[YoloAnchors, Tag("YoloAnchors")]
     | Annotated[Keypoints, Tag("Keypoints")],
@@ -163,7 +202,7 @@ def lines_of_output(output: AnyOutput) -> Steps:
 
 def of_levels(output: AnyOutput) -> bool:
     """Whether it reads a line for each of several levels."""
-    return isinstance(output, Yolo | YoloAnchors)
+    return isinstance(output, Detect | Yolo | YoloAnchors)
 
 
 def faults(output: AnyOutput) -> Iterator[Fault]:

@@ -14,7 +14,9 @@ import effscale as es
 from effscale.errors import TranslationError
 from effscale.growth.multipliers import Multipliers
 from effscale.module.measure import difference, measure_spec
-from tests.importing.nets import NETS, Residual, conv, net, plain, unit
+from tests.importing import nets
+from tests.importing.nets import Residual, conv, net, plain, unit
+from tests.importing.nets_parted import parted, shuffled, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from effscale.importing.network import Imported
 
 IMAGE = 1, 3, 32, 32
+#: Each, and the blocks that its stages are.
+NETS = {
+    **nets.NETS,
+    shuffled: ["shuffled", "shuffled_2", "shuffled"],
+    parted: ["cascading", "residual", "mixed_depthwise"],
+    weighed: ["residual_2", "residual_3", "star", "conv", "layer_scale", "residual"],
+}
 
 
 @cache
@@ -103,6 +112,31 @@ class _Crossed(nn.Module):
         return (a + b) + (a + torch.relu(b))
 
 
+class _Twice(nn.Module):
+    """A convolution that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = unit(8, 8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.conv(self.conv(x))
+        return found
+
+
+class _Apart(nn.Module):
+    """Half of the channels, and nothing of the rest."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x.chunk(2, 1)[0])
+
+
+class _Elsewhere(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x.to("meta"))
+        return found
+
+
 REFUSED: dict[str, tuple[nn.Module, str]] = {
     "reads data": (
         _Reads(),
@@ -113,6 +147,15 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         net(_Crossed(), channels=8),
         "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
     ),
+    "twice": (
+        net(_Twice(), unit(8, 8), channels=8),
+        "1.conv.0 (Conv2d): cannot be said in a spec: 1.conv.0.weight, which is used",
+    ),
+    "a part": (
+        net(_Apart(), unit(4, 8), channels=8),
+        "1 (_Apart): cannot be said in a spec: a part of a map's channels by itself",
+    ),
+    "elsewhere": (_Elsewhere(), "tracing it raised "),
     "operator": (
         net(nn.CELU(), channels=8),
         "1 (CELU): cannot be said in a spec: operator celu",
