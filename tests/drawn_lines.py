@@ -42,8 +42,14 @@ SHRINKING: st.SearchStrategy[Data] = st.sampled_from(
         {"kernel": [2, 1], "padding": "valid"},
         {"kernel": [3, 1], "stride": [1, 2]},
         {"kernel": [1, 4], "stride": [1, 3], "padding": "valid"},
+        {"kernel": [4, 5], "stride": [3, 2], "padding": [1, 2]},
+        {"kernel": 2, "padding": [1, 0]},
     ]
 )
+
+
+#: Four channels to a group, whatever comes in.
+IN_FOURS: Data = {"group_width": 4}
 
 
 @st.composite
@@ -64,10 +70,12 @@ def keeping(draw: DrawFn) -> Data:
     """A step that keeps channels and size."""
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
     kinds += ["split", "channel_shuffle", "dropout", "multiply", "gate"]
-    kinds += ["layer_scale", "global_response_norm", "channel_attention"]
+    kinds += ["layer_scale", "global_response_norm", "channel_attention", "resized"]
+    kinds += ["pad_channels"]
     match draw(st.sampled_from(kinds)):
         case "conv":
-            return {**draw(convs()), "groups": draw(st.sampled_from([1, 2]))}
+            grouped = {"groups": draw(st.sampled_from([1, 2]))}
+            return {**draw(convs()), **draw(st.sampled_from([grouped, IN_FOURS]))}
         case "depthwise":
             dilation = draw(st.integers(1, 2))
             more = {"dilation": dilation, "bias": draw(FLAGS), "norm": draw(SOME_NORMS)}
@@ -78,6 +86,8 @@ def keeping(draw: DrawFn) -> Data:
         case "pool":
             block = draw(st.sampled_from(["max_pool", "avg_pool"]))
             found = {"block": block, "kernel": draw(WINDOWS)}
+            if draw(FLAGS):
+                return {"block": block, "kernel": [2, 4], "padding": "tensorflow"}
             if block == "avg_pool":
                 found["include_padding"] = draw(FLAGS)
             return found
@@ -102,6 +112,10 @@ def keeping(draw: DrawFn) -> Data:
             if draw(FLAGS):
                 return {**line, "cascade": True, "branches": [[draw(convs())]] * 2}
             return line
+        case "layer_scale":
+            return {"block": "layer_scale", "single": draw(FLAGS), "shift": draw(FLAGS)}
+        case "resized":
+            return {"block": "resized", "layers": [draw(convs()), draw(SHRINKING)]}
         case "channel_shuffle":
             return {"block": "channel_shuffle", "groups": 2}
         case kind:
@@ -176,7 +190,14 @@ def steps(draw: DrawFn) -> Data:
         CHANNELS.flatmap(convs),
         st.builds(lambda w: {"block": "avg_pool", **w}, SHRINKING),
         st.builds(lambda w: {"block": "depthwise", **w}, SHRINKING),
-        st.just({"block": "max_pool", "kernel": 2, "stride": 2}),
+        st.sampled_from(
+            [
+                {"block": "max_pool", "kernel": 2, "stride": 2},
+                {"block": "max_pool", "kernel": 3, "stride": 2, "padding": "ceil"},
+                {"block": "avg_pool", "kernel": [2, 3], "stride": [1, 3]}
+                | {"padding": "ceil"},
+            ]
+        ),
     )
     return draw(st.one_of(*kinds))
 

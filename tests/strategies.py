@@ -89,6 +89,7 @@ def squeezes() -> st.SearchStrategy[Squeeze]:
         at=st.sampled_from(["middle", "output"]),
         divisor=st.sampled_from([1, 4]),
         activation=st.none() | ACTIVATIONS,
+        norm=st.booleans(),
         gate=st.sampled_from(get_args(Gate)),
     )
 

@@ -167,13 +167,19 @@ def command(  # noqa: PLR0913 - options
         networks, drawn, answer = _networks(
             specs, to, parts=parts, bare=bare, timed=timed, request=request
         )
+    measured = request.measured(networks)
+    shown = answer(measured)
     image = b""
     if request.picture:
         from effscale.report import plots
 
-        image = plots.accuracy(drawn, x, request.picture)
-    measured = request.measured(networks)
-    shown = answer(measured)
+        names = {each.name for each in drawn}
+        rows = shown.data.get("rows", ())
+        missing = [row["name"] for row in rows if row["name"] not in names]
+        if drawn and missing:
+            why = "not drawn, no accuracy published by that measure"
+            note(f"{why}: {', '.join(missing)}", quiet=request.quiet)
+        image = plots.accuracy(drawn, x, request.picture, missing)
     if energy is not None:
         from effscale.report.energy import beside
 
@@ -257,11 +263,6 @@ def _networks(  # noqa: PLR0913 - options
 
     compared = compared_networks(specs, to, request, bare=bare)
     drawn = points(compared)
-    names = {each.name for each in drawn}
-    missing = [each.name for each in compared if each.name not in names]
-    if request.picture and drawn and missing:
-        why = "not drawn, no accuracy published by that measure"
-        note(f"{why}: {', '.join(missing)}", quiet=request.quiet)
     apart = _apart(compared, to, parts=parts, timed=timed)
 
     def answer(measured: Sequence[Measurement | None]) -> Report:

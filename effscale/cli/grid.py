@@ -64,6 +64,10 @@ class Ranges:
         ]
 
 
+#: Networks of a table that are run, where latency is predicted to choose them.
+FINALISTS = 3
+
+
 @click.command("grid", cls=Command)
 @options.spec_argument(default="b0")
 @titled("Budget")
@@ -221,6 +225,9 @@ def command(  # noqa: PLR0913 - options
     top = top or SHOWN
     specs = _networks(baseline, table[:top], phi[0]) if request.engine != "none" else []
     measured = request.measured(specs)
+    if wanted.latency:
+        first = table[: min(top, FINALISTS)]
+        wanted.time(_networks(baseline, first, phi[0]), first, request)
     shown = report.report(
         baseline, asked, answer, table, top=top, measured=measured, units=request.units
     )
@@ -228,7 +235,7 @@ def command(  # noqa: PLR0913 - options
     if request.picture:
         from effscale.report import plots
 
-        image = plots.grid(asked, found, request.picture)
+        image = plots.grid(asked, found, growth.own, baseline.name, request.picture)
     request.deliver(shown, image)
     request.prove(specs, measured)
 

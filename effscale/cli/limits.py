@@ -10,17 +10,20 @@ import click
 
 from effscale.choices import ELEMENT_BYTES, STORED_BYTES
 from effscale.cli.options import every
+from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed
 from effscale.errors import ScaleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from effscale.cli.options import F
+    from effscale.cli.options import F, Request
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import Device
     from effscale.limit import Figure, Limit
+    from effscale.report.rows import Data
     from effscale.search.asked import Asked
+    from effscale.spec.models import Spec
 
 
 def device(text: str) -> str:
@@ -174,6 +177,15 @@ class Limits:
 
             model = load(self.runs_on)
         return Running(self.batch, self.dtype, model)
+
+    def time(self, specs: Sequence[Spec], rows: list[Data], request: Request) -> None:
+        """Run these networks, and put into their rows how long each takes."""
+        with Bar(len(specs), quiet=request.quiet) as bar:
+            from effscale.module.calibrate import measured
+
+            for spec, row in zip(specs, rows, strict=True):
+                row["measured_latency"] = measured(spec, self.runs_on)
+                bar.advance(1, f"timing {spec.name}")
 
     def of_candidates(self) -> tuple[Limit, ...]:
         """All limits, of candidates that other things choose among.

@@ -100,7 +100,7 @@ def command(  # noqa: PLR0913 - options
     if request.picture:
         from effscale.report import plots
 
-        image = plots.family(report.data["rows"][1:], request.picture)
+        image = plots.family(baseline.name, report.data["rows"][1:], request.picture)
     request.deliver(report, image, to_file=not as_spec)
     if as_spec:
         request.write_family(baseline, variants)
@@ -133,5 +133,5 @@ def _sweep(
     if request.picture:
         from effscale.report import plots
 
-        image = plots.sweep(asked[0], found.steps, request.picture)
+        image = plots.sweep(baseline.name, asked[0], found.steps, request.picture)
     request.deliver(answer, image)

@@ -17,7 +17,7 @@ from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.parameters import every_line, spots
-from effscale.spec.steps import Attention, Use
+from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Parameter
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from effscale.spec.line import Lines
     from effscale.spec.models import Spec, Variant
     from effscale.spec.steps import Blocks
+    from effscale.spec.values import Model
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
 #: detector's neck and heads have their own.
@@ -78,6 +79,12 @@ FIELDS: Mapping[str, Mapping[str, Role]] = {
     "neck": {"channels": "neck_channels", "repeats": "neck_repeats"},
     "heads": {"repeats": "head_repeats"},
 }
+
+
+def _role_of(line: type[Model], key: str) -> Role | None:
+    """What a number is; a step's group keeps its width, as it keeps its number."""
+    fixed = key == "group_width" and issubclass(line, Conv)
+    return None if fixed else ROLE_OF.get(key)
 
 
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
@@ -254,10 +261,10 @@ def _roles(spec: Spec) -> Roles:
     """What the parameters of each block are that scale, by where they stand."""
     return {
         name: {
-            key: ROLE_OF[spot.key]
+            key: role
             for key, found in known.items()
             for spot in found
-            if spot.key in ROLE_OF
+            if (role := _role_of(spot.line, spot.key)) is not None
         }
         for name, known in spots(spec.blocks).items()
     }
@@ -317,11 +324,9 @@ def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 -
         return value
     stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
-    update |= _numbers(
-        {name: each for name, each in stated.items() if name in ROLE_OF},
-        change,
-        ROLE_OF,
-    )
+    every_role = {name: _role_of(type(value), name) for name in stated}
+    own_roles = {name: role for name, role in every_role.items() if role is not None}
+    update |= _numbers({name: stated[name] for name in own_roles}, change, own_roles)
     for name, field in stated.items():
         if isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
             update[name] = _changed(field, change, roles)

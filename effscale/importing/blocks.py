@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from effscale.arrays import whole_share
 from effscale.importing.lines import Item
 from effscale.spec import lines as blocks
-from effscale.spec import steps
+from effscale.spec import resampling, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -382,7 +382,7 @@ def _transition(ahead: Ahead) -> Found:
         steps.Normalise(block="norm"),
         steps.Activate(block="activation"),
         steps.Conv(kernel=_ONE, channels=channels, norm=False, activation="none"),
-        steps.Pool(block="avg_pool", kernel=_TWO, stride=_TWO, padding="valid"),
+        resampling.Pool(block="avg_pool", kernel=_TWO, stride=_TWO, padding="valid"),
     ]
     ratio = round(channels / c_in, 4)
     if [*row[:4]] != expected or ratio > 1 or whole_share(c_in, ratio) != channels:

@@ -24,7 +24,7 @@ from effscale.network.operators.norm import (
     LayerScale,
 )
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.spec import elements, steps
+from effscale.spec import elements, resampling, steps
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from effscale.importing.tree import Chain
     from effscale.network.operators.operator import Operator
     from effscale.spec.line import Line, Lines
-    from effscale.spec.values import Activation, SamePadding
+    from effscale.spec.values import Activation, Padding, SamePadding
 
 
 @dataclass(frozen=True)
@@ -365,13 +365,15 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
         case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
             line = steps.Normalise(block="norm", norm=_own_norm(what, style))
         case Enlarge():
-            line = steps.Upsample(block="upsample", factor=what.factor, mode=what.mode)
+            line = resampling.Upsample(
+                block="upsample", factor=what.factor, mode=what.mode
+            )
         case LayerScale():
             line = elements.LayerScale(block="layer_scale")
         case Act(kind=kind) if kind not in _GATES:
             line = steps.Activate(block="activation", activation=_own(kind, style))
         case Pool():
-            line = steps.Pool(
+            line = resampling.Pool(
                 block="max_pool" if what.kind == "max" else "avg_pool",
                 kernel=what.kernel,
                 stride=what.stride,
@@ -379,7 +381,9 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
                 include_padding=what.include_padding,
             )
         case GlobalPool():
-            line = steps.GlobalPool(block="global_pool", kind=what.kind, to=what.to)
+            line = resampling.GlobalPool(
+                block="global_pool", kind=what.kind, to=what.to
+            )
         case _:
             word = getattr(what, "label", what)
             raise cannot(
@@ -388,9 +392,9 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
     return Item(line, tuple(nodes), c_in, c_out)
 
 
-def _said_padding(padding: str) -> Any:  # noqa: ANN401 - a `PaddingName`
-    """The word of a line; where `same` padding lies is said of the whole network."""
-    return "valid" if padding == "valid" else "same"
+def _said_padding(padding: Padding) -> Any:  # noqa: ANN401 - a `PaddingName`
+    """What a line says; where `same` padding lies is said of the whole network."""
+    return "same" if padding == "tensorflow" else padding
 
 
 def _own(kind: Any, style: Common) -> Any:  # noqa: ANN401 - an `Activation`

@@ -256,11 +256,13 @@ def _padding(
         for side, total, step in zip(own_sides, reach, stride, strict=True)
     ):
         return "tensorflow"
+    if rows[0] == rows[1] and columns[0] == columns[1]:
+        return rows[0], columns[0]
     size = "×".join(map(str, kernel))
     found = (
         f"padding {rows[0]}, {rows[1]}, {columns[0]}, {columns[1]} of a {size} kernel"
     )
-    known = f"same ({reach[0] / 2:g}, {reach[1] / 2:g}) and valid (0, 0) are known"
+    known = "as much on both sides is known"
     raise cannot(call, found, known)
 
 
@@ -412,9 +414,13 @@ def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
         if given == (0, 0) and not padded:
             return reading.add(call, Pool(kind, kernel, stride), args["self"])
     if args["ceil_mode"] and call.shape[2:] != _floored(before, kernel, stride, given):
-        raise cannot(
-            call, f"{call.op} that rounds its size up", "rounded down is known"
-        )
+        if given != (0, 0) or padded or kernel < stride:
+            raise cannot(
+                call,
+                f"{call.op} that rounds its size up",
+                "rounded up without padding is known",
+            )
+        return reading.add(call, Pool(kind, kernel, stride, "ceil"), args["self"])
     padding = _padding(reading, call, args["self"], (kernel, stride, 1))
     counts = bool(args.get("count_include_pad")) and padding == "same"
     pool = Pool(kind, kernel, stride, padding, include_padding=counts)

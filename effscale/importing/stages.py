@@ -15,7 +15,7 @@ from effscale.importing.tree import Fork
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
-from effscale.spec import steps
+from effscale.spec import resampling, steps
 from effscale.spec.models import Rounding, Spec
 
 if TYPE_CHECKING:
@@ -101,7 +101,13 @@ def _pooled(chain: Chain) -> int:
 
 
 def _is_stage(item: Item) -> bool:
-    plain = (steps.Conv, steps.Depthwise, steps.Pool, steps.Normalise, steps.Activate)
+    plain = (
+        steps.Conv,
+        steps.Depthwise,
+        resampling.Pool,
+        steps.Normalise,
+        steps.Activate,
+    )
     return not isinstance(item.line, plain)
 
 

@@ -32,7 +32,7 @@ from effscale.network.operators.attention import (
     Positions,
     ValuesOf,
 )
-from effscale.network.operators.channels import Shuffle, Slice
+from effscale.network.operators.channels import PadChannels, Shuffle, Slice
 from effscale.network.operators.convolution import (
     ChannelConv,
     Conv,
@@ -64,6 +64,7 @@ from effscale.network.operators.resampling import (
     PixelUnshuffle,
     Upsample,
 )
+from effscale.spec.padding import pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,13 +108,12 @@ def initialise(module: nn.Module) -> None:
 
 
 def _conv(conv: Conv) -> nn.Conv2d:
-    same = conv.padding == "same"
     module = nn.Conv2d(
         int(conv.c_in),
         int(conv.c_out),
         conv.kernel,
         conv.stride,
-        padding=(conv.reach[0] // 2, conv.reach[1] // 2) if same else 0,
+        padding=pixels(conv.padding, conv.reach),
         dilation=conv.dilation,
         groups=int(conv.groups),
         bias=conv.bias,
@@ -304,20 +304,26 @@ class RMSNorm2d(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Each channel times a learnt number."""
+    """Each channel times a learnt number, and where it is asked for plus another."""
 
     def __init__(self, scale: LayerScale) -> None:
         super().__init__()
         self.initial = scale.initial
-        self.weight = nn.Parameter(torch.ones((int(scale.channels), 1, 1)))
+        shape = 1 if scale.single else int(scale.channels), 1, 1
+        self.weight = nn.Parameter(torch.ones(shape))
+        self.bias = nn.Parameter(torch.zeros(shape)) if scale.shift else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to the same shape."""
-        return x * self.weight
+        if self.bias is None:
+            return x * self.weight
+        return torch.addcmul(self.bias, x, self.weight)
 
     def reset_parameters(self) -> None:
-        """All the number that they begin with."""
+        """All the number that they begin with, shifts 0."""
         self.weight.fill_(self.initial)
+        if self.bias is not None:
+            self.bias.zero_()
 
     def extra_repr(self) -> str:
         """How many channels."""
@@ -420,6 +426,22 @@ class Sliced(nn.Module):
         return x[:, self.start : self.start + self.channels]
 
 
+class Widened(nn.Module):
+    """Channels of zeros after those that come in."""
+
+    def __init__(self, pad: PadChannels) -> None:
+        super().__init__()
+        self.more = int(pad.channels) - int(pad.c_in)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, channels, H, W)."""
+        return functional.pad(x, (0, 0, 0, 0, 0, self.more))
+
+    def extra_repr(self) -> str:
+        """How many."""
+        return f"{self.more}"
+
+
 class Shuffled(nn.Module):
     """Channels in groups, one of each group in turn."""
 
@@ -441,10 +463,9 @@ def _pool(pool: Pool) -> nn.Module:
     """torch's pool; a kernel that is its own stride is padded at the end alone."""
     if pool.padding == "tensorflow":
         return _pool_as_tensorflow(pool)
-    apart = pool.kernel == pool.stride
-    same = pool.padding == "same"
-    padding = (pool.kernel[0] // 2, pool.kernel[1] // 2) if same and not apart else 0
-    ceil = same and apart
+    apart = pool.padding == "same" and pool.kernel == pool.stride
+    padding = 0 if apart else pixels(pool.padding, pool.kernel)
+    ceil = apart or pool.padding == "ceil"
     if pool.kind == "max":
         return nn.MaxPool2d(pool.kernel, pool.stride, padding, ceil_mode=ceil)
     return nn.AvgPool2d(
@@ -471,12 +492,20 @@ def _pool_as_tensorflow(pool: Pool) -> nn.Module:
 
 
 def _pooled_as_tensorflow(pool: Pool, x: torch.Tensor) -> torch.Tensor:
-    above, _, left, _ = _margins(x, pool.kernel, pool.stride)
-    way = x, pool.kernel, pool.stride, (above, left)
+    above, below, left, right = _margins(x, pool.kernel, pool.stride)
+    # At a stride of 1 nothing runs over the end: the first window is left out instead.
+    rows, columns = (
+        end - start if step == 1 else 0
+        for step, start, end in zip(
+            pool.stride, (above, left), (below, right), strict=True
+        )
+    )
+    way = x, pool.kernel, pool.stride, (above + rows, left + columns)
     if pool.kind == "max":
-        largest: torch.Tensor = functional.max_pool2d(*way, ceil_mode=True)
-        return largest
-    return functional.avg_pool2d(*way, ceil_mode=True, count_include_pad=False)
+        found: torch.Tensor = functional.max_pool2d(*way, ceil_mode=True)
+    else:
+        found = functional.avg_pool2d(*way, ceil_mode=True, count_include_pad=False)
+    return found[:, :, rows:, columns:]
 
 
 # Operators on several feature maps.
@@ -592,6 +621,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),
     Slice: Sliced,
+    PadChannels: Widened,
     Shuffle: lambda shuffle: Shuffled(int(shuffle.groups)),
     Bins: BinsOfSides,
     Shift: lambda _: Shifted(),

@@ -145,9 +145,11 @@ def squeeze_excite(
         if choice.divisor == 1
         else multiple(share(gated_by, se_ratio), choice.divisor)
     )
+    norm = {"norm": style.norm(squeezed)} if choice.norm else {}
     layers: dict[str, Layer] = {
         "pool": GlobalPool(),
         "reduce": Conv(channels, squeezed, bias=True),
+        **norm,
         "act": style.act(choice.activation or activation),
         "expand": Conv(squeezed, channels, bias=True),
         "gate": Act(choice.gate),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.network.operators.convolution import size
-from effscale.spec import lines, outputs, steps
+from effscale.spec import lines, outputs, resampling, steps
 from effscale.spec.values import pair
 
 if TYPE_CHECKING:
@@ -50,10 +50,13 @@ def operator(line: Line) -> str:
             return f"cell {cell}"
         case steps.Join(merge=merge):
             return merge
-        case steps.Upsample(mode=mode):
+        case resampling.Upsample(mode=mode):
             larger = f"×{line.factor}" if line.factor else f"to {line.like}"
             return f"{name} {larger}" + ("" if mode == "nearest" else f", {mode}")
-        case steps.PixelShuffle(factor=factor) | steps.PixelUnshuffle(factor=factor):
+        case (
+            resampling.PixelShuffle(factor=factor)
+            | resampling.PixelUnshuffle(factor=factor)
+        ):
             return f"{name} ×{factor}"
         case lines.Dense(growth=growth):
             return f"{name} +{growth}"
@@ -61,7 +64,7 @@ def operator(line: Line) -> str:
             lines.Block()
             | steps.Conv()
             | steps.Depthwise()
-            | steps.Pool()
+            | resampling.Pool()
             | steps.TransposedConv()
         ):
             return f"{name} {size(pair(line.kernel))}"

@@ -29,7 +29,8 @@ from effscale.network.steps import apart, chain, repeated, step, used
 from effscale.spec import lines
 from effscale.spec.geometry import kinds, strides, tapped, totals
 from effscale.spec.lines import CellStage, cells_follow
-from effscale.spec.steps import Upsample, Use
+from effscale.spec.resampling import Upsample
+from effscale.spec.steps import Use
 from effscale.spec.wiring import ends, followed, sources
 
 if TYPE_CHECKING:

@@ -30,9 +30,10 @@ from effscale.network.operators.attention import (
     Positions,
     ValuesOf,
 )
-from effscale.network.operators.channels import Shuffle, Slice
+from effscale.network.operators.channels import PadChannels, Shuffle, Slice
 from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.elementwise import Dropout, Multiply
+from effscale.network.operators.fusion import Resize
 from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import (
@@ -40,7 +41,7 @@ from effscale.network.operators.resampling import (
     PixelUnshuffle,
     Upsample,
 )
-from effscale.spec import elements, steps
+from effscale.spec import elements, resampling, steps
 from effscale.spec.geometry import expanded, forked, keeps_size, kinds
 from effscale.spec.line import SQUARE
 
@@ -96,24 +97,28 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return _mixed(line, c_in, style), c_in
         case steps.TransposedConv():
             return _transposed(line, c_in, style, unstated)
-        case steps.Upsample(factor=int() as factor):
+        case resampling.Upsample(factor=int() as factor):
             return Upsample((factor, factor), line.mode), c_in
-        case steps.PixelShuffle():
+        case resampling.PixelShuffle():
             return PixelShuffle(line.factor), line.c_out(c_in)
-        case steps.PixelUnshuffle():
+        case resampling.PixelUnshuffle():
             return PixelUnshuffle(line.factor), line.c_out(c_in)
         case steps.Join():
             return IDENTITY, c_in
-        case steps.Pool():
+        case resampling.Pool():
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             pool = Pool(kind, *line.window, include_padding=line.include_padding)
             return style.padded(pool), c_in
-        case steps.GlobalPool():
+        case resampling.GlobalPool():
             return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
             return style.norm(c_in, line.norm), c_in
         case elements.LayerScale():
-            return LayerScale(c_in, line.initial), c_in
+            how = {"single": line.single, "shift": line.shift}
+            return LayerScale(c_in, line.initial, **how), c_in
+        case elements.PadChannels():
+            c_out = line.of(c_in if unstated is None else unstated)
+            return PadChannels(c_in, c_out), c_out
         case elements.ResponseNorm():
             return ResponseNorm(c_in), c_in
         case steps.Activate():
@@ -138,6 +143,8 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return _aggregate(line, c_in, style, unstated)
         case steps.Residual():
             return _residual(line, c_in, style, unstated)
+        case steps.Resized():
+            return _resized(line, c_in, style, unstated)
         case steps.Attention():
             return _attention(line, c_in, style, unstated)
         case steps.ClassToken():
@@ -163,7 +170,7 @@ def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> St
         c_out,
         line.kernel,
         line.stride,
-        line.groups,
+        line.groups_of(c_in),
         bias=line.bias,
         padding=line.padding,
         shared=line.shared,
@@ -269,6 +276,15 @@ def _residual(
     same = keeps and c_in is c_out
     aside = () if same else (("projection", Maybe(projection, changes)),)
     return Residual(body.layers, aside, line.scale), c_out
+
+
+def _resized(
+    line: steps.Resized, c_in: Int, style: Style, unstated: Int | None
+) -> Step:
+    """Layers on any size, whose map is brought back to that of what came in."""
+    layers, c_out = chain(line.layers, c_in, style, unstated)
+    resize = Node("resize", (1, 0), Resize(line.mode), merge="apart")
+    return Graph(1, (Node("layers", (0,), layers), resize), (2,)), c_out
 
 
 def _branches(

@@ -9,6 +9,7 @@ import numpy as np
 from effscale.cost.count import Cost
 from effscale.growth.growth import growth_of
 from effscale.limit import UNITS, title
+from effscale.quantity import in_seconds
 from effscale.report import document, left_out, rows
 from effscale.report.calibrate import predicted
 from effscale.report.document import Column, Report, Section, multiple, percent
@@ -84,11 +85,15 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
         row["budget"] = budget
         row["measured"] = rows.measured(found)
         row["agrees"] = rows.agrees(cost, found)
-    keys = (*growth.candidate, *grid.figures)
+    ran = ["measured_latency"] if "latency" in grid.figures else []
+    keys = (*growth.candidate, *grid.figures, *ran)
     table = [{key: row.get(key) for key in keys} for row in table]
     shown = [*table[:top], *(row for row in table[top:] if row["own"])]
     family = len(grid.phis) > 1
-    more = [f"{len(table) - top} more networks: --top {len(table)}, or --format csv"]
+    left = len(table) - top
+    more = [
+        f"{left} more network{'s' * (left != 1)}: --top {len(table)}, or --format csv"
+    ]
     return Report(
         data={
             **rows.envelope("grid", spec.name),
@@ -137,6 +142,8 @@ def _heading(
     return [*lines, *(limits if grid.limits else []), *said]
 
 
+#: How long the first networks took when they were run, where latency is predicted.
+_RAN = Column("measured", "measured_latency", in_seconds)
 #: Columns beside the coefficients, of the growths whose candidates have them.
 _BESIDE = {
     "product": Column("product", "product", lambda value: f"{value:.3f}"),
@@ -156,6 +163,7 @@ def _columns(
         *document.costs(units, shown),
         document.ACTIVATIONS,
         *(Column(title(name), name, UNITS[name].show) for name in grid.figures),
+        *([_RAN] if any(row.get(_RAN.key) for row in shown) else []),
         document.RATIO,
         document.OFF_BY,
         *([Column("rms", "tracking", percent)] if family else []),

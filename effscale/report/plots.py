@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+import numpy as np
 
 from effscale.errors import OutputError
 from effscale.extras import needed
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from effscale.arrays import RealArray
     from effscale.comparing.side_by_side import Axis, Point
     from effscale.report.document import Row
     from effscale.search.grid import Candidates, Grid
@@ -40,6 +44,8 @@ _SCORED = {
     "ap": "published average precision, COCO test-dev",
     "miou": "published mean intersection over union, %",
 }
+_ACCURACY = {"top1": "Accuracy on ImageNet", "ap": "Average precision on COCO"}
+_COST = {"macs": "MACs of one image", "params": "params"}
 #: Figures of a part, and what each is called; times are there if they were measured.
 _FIGURES = {
     "macs": "MACs",
@@ -62,37 +68,76 @@ def form(path: Path) -> str:
     return suffix
 
 
-def grid(asked: Grid, found: Candidates, kind: str) -> bytes:
-    """Realised against nominal cost, and the feasible points over (β, γ)."""
-    figure = blank(11, 4.6)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    budget = asked.budget ** asked.phis[0]
-    nominal = found.product ** asked.phis[0]
+def grid(
+    asked: Grid, found: Candidates, own: Sequence[float], name: str, kind: str
+) -> bytes:
+    """Realised against nominal cost, and the feasible points over (β, γ).
+
+    The front is marked in both halves, and the `own` coefficients of the network.
+    """
+    figure = blank(11.5, 5)
+    phi = asked.phis[0]
+    what = f"networks of {asked.budget:g} times the MACs for each φ, at φ = {phi:g}"
+    figure.suptitle(f"{name}: {what}", fontsize=11)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    is_own = np.all([a == b for a, b in zip(found.coefficients, own, strict=True)], 0)
+    marks = [
+        ("front: params, activations", found.pareto, "D", 42),
+        ("the network's own α, β, γ", is_own, "*", 190),
+    ]
+
+    def marked(axes: Axes, x: RealArray, y: RealArray) -> None:
+        for label, which, marker, area in marks:
+            if which.any():
+                at = x[which], y[which]
+                axes.scatter(
+                    *at, area, marker=marker, fc="none", ec="C3", lw=1.1, label=label
+                )
+
+    nominal = found.product**phi
+    budget, power = asked.budget**phi, phi if asked.constraint == "nominal" else 1
     ends = [1 - asked.tolerance, 1 + asked.tolerance]
-    power = asked.phis[0] if asked.constraint == "nominal" else 1
     low, high = (budget * end**power for end in ends)
     left.axhspan(low, high, color="C0", alpha=0.12, lw=0, label="within the budget")
-    reach = min(nominal.min(), found.ratio.min()), max(nominal.max(), found.ratio.max())
+    reach = nominal.min(), nominal.max()
     left.plot(reach, reach, color="0.6", lw=1, label="realised = nominal")
-    left.scatter(nominal, found.ratio, s=14, c="C0")
-    front = found.pareto
-    left.scatter(
-        nominal[front], found.ratio[front], s=36, marker="D", fc="none", ec="C3",
-        label="front: params, activations",
-    )  # fmt: skip
+    left.scatter(nominal, found.ratio, s=16, c="C0", alpha=0.5, lw=0)
+    marked(left, nominal, found.ratio)
     left.set_xlabel("nominal cost, (α·β²·γ²)^φ")
     left.set_ylabel("realised MACs / baseline")
     left.legend(frameon=False, fontsize=8)
+    left.set_title("what rounding adds", fontsize=10)
     alpha, beta, gamma = found.coefficients
-    points = right.scatter(beta, gamma, c=alpha, s=26, cmap="viridis")
+    apart = beside(beta, gamma, alpha)
+    points = right.scatter(apart, gamma, c=alpha, s=20, cmap="viridis", lw=0)
+    marked(right, apart, gamma)
     figure.colorbar(points, ax=right, label="α (depth)")
     right.set_xlabel("β (width)")
     right.set_ylabel("γ (resolution)")
-    right.set_title("feasible networks", fontsize=10)
+    right.set_title("feasible networks, those of one β and γ abreast", fontsize=10)
     return rendered(figure, kind)
 
 
-def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
+#: How much of the room between two values points of one place may take.
+_SPREAD = 0.7
+
+
+def beside(x: RealArray, y: RealArray, by: RealArray) -> RealArray:
+    """`x`, but points of one place side by side, in the order of `by`."""
+    values = np.unique(x)
+    room = _SPREAD * (float(np.diff(values).min()) if len(values) > 1 else 1.0)
+    places: dict[tuple[float, float], list[int]] = {}
+    for index in np.argsort(by, kind="stable").tolist():
+        places.setdefault((float(x[index]), float(y[index])), []).append(index)
+    step = room / max(map(len, places.values()), default=1)
+    found: RealArray = x.astype(float)
+    for members in places.values():
+        for k, index in enumerate(members):
+            found[index] += (k - (len(members) - 1) / 2) * step
+    return found
+
+
+def sweep(name: str, dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     """MACs along one dimension as a staircase, cliffs marked."""
     figure = blank(9, 4.6)
     axes = figure.subplots()
@@ -109,6 +154,7 @@ def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
                 label, point, xytext=(-4, 2), textcoords="offset points",
                 ha="right", fontsize=8, color="C3",
             )  # fmt: skip
+    axes.set_title(f"{name}: MACs by {dimension}, and where they jump", fontsize=11)
     axes.set_xlabel("pixels" if whole else f"{dimension} multiplier")
     axes.set_ylabel("MACs")
     axes.yaxis.set_major_formatter(in_letters)
@@ -116,16 +162,22 @@ def sweep(dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     return rendered(figure, kind)
 
 
-def accuracy(points: Sequence[Point], x: Axis, kind: str) -> bytes:
+def accuracy(
+    points: Sequence[Point], x: Axis, kind: str, missing: Sequence[str] = ()
+) -> bytes:
     """Published accuracy against a cost, as in the EfficientNet paper's figures 1, 5.
+
+    Networks that are `missing`, as none is published of them, are listed below.
 
     Raises:
         OutputError: if no accuracy is published of any network.
     """
-    return rendered(accuracy_figure(points, x), kind)
+    return rendered(accuracy_figure(points, x, missing), kind)
 
 
-def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
+def accuracy_figure(
+    points: Sequence[Point], x: Axis, missing: Sequence[str] = ()
+) -> Figure:
     """The figure of `accuracy`: families joined by lines, every point named.
 
     The line of a family runs from the least accurate network to the most.
@@ -157,7 +209,12 @@ def accuracy_figure(points: Sequence[Point], x: Axis) -> Figure:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         digits = 1
     axes.margins(0.08)
-    axes.set_xlabel("MACs of one image" if x == "macs" else "params")
+    figure.suptitle(f"{_ACCURACY[points[0].metric]} by {_COST[x]}", fontsize=11)
+    axes.set_xlabel(_COST[x])
+    if missing:
+        listed = f"not drawn, as no such accuracy is published: {', '.join(missing)}"
+        wide = int(figure.get_figwidth() * 15)
+        figure.supxlabel(fill(listed, wide), fontsize=SMALL, color="0.35")
     axes.set_ylabel(_SCORED[points[0].metric])
     axes.xaxis.set_major_formatter(lambda value, _at: human(value, digits))
     axes.xaxis.set_minor_formatter(lambda _value, _at: "")
@@ -239,9 +296,10 @@ def _draw_maps(axes: Axes, parts: Sequence[Row]) -> None:
     axes.xaxis.set_major_formatter(in_letters)
 
 
-def family(variants: Sequence[Row], kind: str) -> bytes:
+def family(name: str, variants: Sequence[Row], kind: str) -> bytes:
     """MACs of the variants of a scaled family over φ, and their deviation from 2^φ."""
-    figure = blank(7.5, 6)
+    figure = blank(7.5, 6.2)
+    figure.suptitle(f"{name}: variants against 2^φ", fontsize=11)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     lines: dict[str, list[Row]] = {}
     for row in sorted(variants, key=lambda row: row["phi"]):
@@ -258,7 +316,7 @@ def family(variants: Sequence[Row], kind: str) -> bytes:
     above.set_ylabel("MACs / baseline")
     above.yaxis.set_major_formatter(lambda value, _at: f"{value:g}")
     above.legend(frameon=False, fontsize=8)
-    below.set_ylabel("off the budget, %")
+    below.set_ylabel("deviation from 2^φ, %")
     below.set_xlabel("φ")
     for axes in (above, below):
         ruled(axes)
@@ -305,6 +363,8 @@ _ANGLES = (135, 315, 90, 270, 45, 225, 180, 0, 112, 292, 157, 337, 67, 247, 22, 
 _REACH, _STEP = 40, 6.0  #: rings of places around a point, and how far apart
 #: Penalties of a place that covers a marker, crosses a line, or is a ring away.
 _MARKER, _LINE, _AWAY = 6.0, 4.0, 1.0
+#: The same of a place that is nearer to another dot, whose name it would seem.
+_MISLEADS = 3.0
 
 
 class _Label(NamedTuple):
@@ -317,7 +377,7 @@ class _Label(NamedTuple):
 
 
 def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
-    """Write each name where there is room, with a line to its point if that is far."""
+    """Write each name where there is room, led to its point if others are as near."""
     figure.draw_without_rendering()  # settles where the axes are
 
     def pixels(at: Dot) -> Dot:
@@ -344,6 +404,7 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
         if box is None:
             continue
         far = math.dist(box.nearest(dot), dot) > 3 * marker
+        led = far or box.misleads(dot, dots, marker)
         line = {"arrowstyle": "-", "lw": 0.5, "color": "0.6", "shrinkA": 0}
         label = axes.annotate(
             each.name,
@@ -352,7 +413,7 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
             textcoords="offset points",
             fontsize=SMALL,
             color=each.colour,
-            arrowprops=line if far else None,
+            arrowprops=line if led else None,
         )
         label.set_in_layout(False)
 
@@ -402,6 +463,14 @@ class Box:
         x, y = dot
         return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
 
+    def misleads(self, dot: Dot, dots: Sequence[Dot], margin: float = 0.0) -> bool:
+        """Whether another dot is nearer than the one that it names, or nearly as near.
+
+        Dots on one spot are one to who reads them.
+        """
+        near = math.dist(self.nearest(dot), dot) + margin
+        return any(math.dist(self.nearest(e), e) < near for e in dots if e != dot)
+
 
 def place(
     dots: Sequence[Dot],
@@ -412,8 +481,9 @@ def place(
 ) -> list[Box | None]:
     """A place for each label, in one unit of length; no two have an area in common.
 
-    Each takes the best place that those before it have left: near its dot, within the
-    frame, off markers and lines where that can be. None where there is no place left.
+    Each takes the best place that those before it have left: near its dot, nearer than
+    to any other, within the frame, off markers and lines where that can be. None where
+    there is no place left.
     """
     taken: list[Box] = []
     places: dict[int, Box | None] = {}
@@ -427,6 +497,8 @@ def place(
             cost = ring * _AWAY
             cost += _MARKER * sum(box.holds(dot, marker) for dot in dots)
             cost += _LINE * sum(map(box.crosses, lines))
+            if cost < least and box.misleads(dots[index], dots, marker):
+                cost += _MISLEADS
             if cost < least:
                 best, least = box, cost
         places[index] = best

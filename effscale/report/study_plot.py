@@ -66,6 +66,9 @@ def picture(
     shares, by_epoch = importance(study, study.course), curves(study)
     rows = 1 + bool(shares or by_epoch)
     figure = blank(_WIDTH, _ROW * rows)
+    figure.suptitle(
+        f"{study.folder.resolve().name}: accuracy of the candidates", fontsize=11
+    )
     grid = figure.add_gridspec(rows, len(_AXES))
     first = figure.add_subplot(grid[0, 0])
     panels = [first]

@@ -10,8 +10,18 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
+from effscale.spec.elements import PadChannels
+from effscale.spec.padding import around, positions
 from effscale.spec.parameters import every_line, filled, given
-from effscale.spec.steps import Attention, Branches, Conv, Split, TransposedConv, Use
+from effscale.spec.steps import (
+    Attention,
+    Branches,
+    Conv,
+    Resized,
+    Split,
+    TransposedConv,
+    Use,
+)
 from effscale.spec.values import MAX_RESOLUTION, of_block
 from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
@@ -56,6 +66,8 @@ class _Writing:
                     found.append(_with(line, line.of(channels, channels)))
                 case TransposedConv(channels=None) if channels is not None:
                     found.append(_with(line, line.of(channels)))
+                case PadChannels(channels=None) if channels is not None:
+                    found.append(line.model_copy(update={"channels": channels}))
                 case Conv(channels=tuple() as widths):
                     found.append(_with(line, of_block(widths, self.index)))
                 case Use():
@@ -168,7 +180,7 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
             # Keys and values are of any size, whatever that of the queries.
-            beside = 1 if isinstance(line, Attention) else need
+            beside = 1 if isinstance(line, Attention | Resized) else need
             needs = (need, *(beside for _ in inner[1:]))
             pairs = zip(inner, needs, strict=True)
             need = max(_needed(spec, each, axis, some) for each, some in pairs)
@@ -199,7 +211,10 @@ def keeps_size(lines: Lines, blocks: Blocks) -> bool:
         if inner and not keeps_size(inner[0], blocks):
             return False
         kernel, stride, padding = line.window
-        less = stride != (1, 1) or (padding != "same" and kernel != (1, 1))
+        less = stride != (1, 1) or any(
+            positions(side, reach, 1, around(padding, axis)) != side
+            for axis, (side, reach) in enumerate(zip(kernel, kernel, strict=True))
+        )
         less |= line.grows != (1, 1) or line.likened is not None
         if line.whole or (less and not inner):
             return False

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from effscale.arrays import Int, strided, valid
 from effscale.errors import Fault
+from effscale.spec.padding import around, least, positions
 from effscale.spec.values import (
     Flag,
     MeetingName,
@@ -22,6 +22,7 @@ from effscale.spec.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from effscale.arrays import Int
     from effscale.errors import Place
 
     Lines: TypeAlias = tuple["Line", ...]
@@ -50,7 +51,8 @@ KEYS = (
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
     *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
-    *("shortcut_kernel", "se_ratio", "activation", "initial", "rate", "by", "shared"),
+    *("shortcut_kernel", "se_ratio", "activation", "initial", "single"),
+    *("rate", "by", "shared"),
     *("heads", "head_width", "key_width", "value_width", "multi_query"),
     *("over", "size", "shift", "position", "project", "local"),
     *("queries", "keys", "values"),
@@ -113,19 +115,14 @@ class Line(Model):
     def side_after(self, side: Int, axis: int) -> Int:
         """Positions that it makes of so many, down (0) or across (1)."""
         kernel, stride, padding = self.window
-        same = padding == "same"
-        found: Int = (
-            strided(side, stride[axis])
-            if same
-            else valid(side, kernel[axis], stride[axis])
-        )
+        found = positions(side, kernel[axis], stride[axis], around(padding, axis))
         return found * self.grows[axis]
 
     def side_before(self, side: int, axis: int) -> int:
         """The least that it makes so many of."""
         kernel, stride, padding = self.window
-        more = stride if padding == "same" else kernel
-        return (-(-side // self.grows[axis]) - 1) * stride[axis] + more[axis]
+        several = -(-side // self.grows[axis])
+        return least(several, kernel[axis], stride[axis], around(padding, axis))
 
     @property
     def grows(self) -> Window:
@@ -157,7 +154,7 @@ class Line(Model):
         del c_in
         kernel = self.sides or SQUARE
         even = any(side % 2 == 0 for side in kernel)
-        if even and self.window[2] != "valid":
+        if even and self.window[2] == "same":
             found = "×".join(map(str, kernel))
             message = f"expected odd sides, or padding: valid, got {found}"
             yield Fault(("kernel",), message, "EFF202")

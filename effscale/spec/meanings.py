@@ -68,7 +68,8 @@ KEYS = {
     "nodes": "Feature maps of the graph, each made of others.",
     "norm": "Normalisation of feature maps.",
     "note": "Reason of a published figure that is not the counted one.",
-    "padding": "`same` makes ceil(side / stride) of a side, `valid` adds no padding.",
+    "padding": "`same` makes ceil(side / stride) of a side, `valid` adds no padding, a "
+    "number as many pixels on both sides.",
     "params": "Trainable parameters.",
     "published": "Figures as the source printed them, digit by digit.",
     "ratio": "Share of the channels that are not stated.",

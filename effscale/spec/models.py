@@ -37,6 +37,7 @@ from effscale.spec.values import (
     ActivationName,
     Channels,
     Count,
+    Flag,
     GateName,
     Model,
     Multiplier,
@@ -184,7 +185,15 @@ class Squeeze(Model):
     #: The squeezed width is a multiple of this; 1 cuts it to whole channels.
     divisor: Annotated[int, values.whole(1, 1024)] = 1
     activation: ActivationName | None = None
+    #: Whether what is squeezed is normalised.
+    norm: Flag = False
     gate: GateName = "sigmoid"
+
+    @model_serializer(mode="wrap")
+    def _for_older_versions(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+        """A norm is written only where there is one."""
+        written = serialize(self)
+        return {key: each for key, each in written.items() if key != "norm" or each}
 
 
 class Coefficients(Model):

@@ -19,7 +19,7 @@ from effscale.spec.neck import (
     made,
     nodes,
 )
-from effscale.spec.steps import Activate, Conv, Depthwise, Normalise
+from effscale.spec.steps import Activate, Conv, Depthwise, Normalise, Resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -311,9 +311,11 @@ class _Layers:
                 expected = "1" if most == 1 else f"powers of 2, {most} at most in all"
                 message = f"expected {expected}, got {rows}×{columns}"
                 yield Fault((*at, k, "stride"), message, code)
-            if padding == "valid" and kernel != (1, 1):
-                message = "expected same, got 'valid'"
+            if padding not in {"same", "tensorflow"} and kernel != (1, 1):
+                message = f"expected same, got {padding!r}"
                 yield Fault((*at, k, "padding"), message, code)
+            if isinstance(line, Resized):  # of any size that a level may have
+                yield from self.stated(line.layers, (*at, k, "layers"), SIDE, code)
             for key, unsaid in (("channels", None), ("ratio", 1.0)):
                 if (said := getattr(line, key, unsaid)) != unsaid:
                     found = list(said) if isinstance(said, tuple) else said

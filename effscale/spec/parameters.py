@@ -119,10 +119,9 @@ def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
         if not isinstance(named, Parameter):
             continue
         value = values[named.name]
-        plain = _is_plain(value)
-        if plain and not value and key in LEAVES_OUT:
+        own = _is_plain(value) and key in type(line).model_fields
+        if own and not value and key in LEAVES_OUT:
             return None
-        own = plain and key in type(line).model_fields
         update[key] = _read(Spot(type(line), key), value) if own else value
     return line.model_copy(update=update) if update else line
 

@@ -24,11 +24,19 @@ from effscale.spec.elements import (
     Dropout,
     LayerScale,
     Multiply,
+    PadChannels,
     ResponseNorm,
 )
 from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.line import SQUARE, Line
 from effscale.spec.norm import LineNorm, OwnNorm
+from effscale.spec.resampling import (
+    GlobalPool,
+    PixelShuffle,
+    PixelUnshuffle,
+    Pool,
+    Upsample,
+)
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -44,8 +52,6 @@ from effscale.spec.values import (
     OverName,
     Padding,
     PaddingName,
-    PoolKind,
-    Read,
     Repeats,
     Widths,
     Window,
@@ -78,6 +84,8 @@ class Conv(Line):
     #: Its channels over those that come into itself, where it has neither of the two.
     expand_ratio: Annotated[float, values.number(0, 64, above=True)] | None = None
     groups: Channels = 1
+    #: Channels of a group, in place of how many groups there are; they do not scale.
+    group_width: Channels | None = None
     dilation: Dilation = 1
     bias: Flag = False
     norm: LineNorm = True
@@ -96,9 +104,21 @@ class Conv(Line):
         found: Int = whole_share(total, ratio)
         return total if ratio == 1 else found
 
+    def groups_of(self, c_in: Int) -> Int:
+        """How many groups there are of the channels that come in."""
+        if self.group_width is None:
+            return self.groups
+        found: Int = divided(c_in, self.group_width)
+        return found
+
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """Widths that are said twice."""
+        """Widths that are said twice, groups that do not divide what comes in."""
         yield from super().faults(c_in)
+        if self.group_width is not None and self.groups != 1:
+            yield Fault(("group_width",), "expected groups or group_width, got both")
+        elif self.group_width is not None and c_in % self.group_width:
+            message = f"expected a divisor of {c_in} channels, got {self.group_width}"
+            yield Fault(("group_width",), message)
         said = self.channels is not None or self.ratio != 1
         if self.expand_ratio is not None and said:
             other = "channels" if self.channels is not None else "ratio"
@@ -146,47 +166,6 @@ class MixedDepthwise(Line):
             yield Fault(("kernels",), f"{message} {len(self.kernels)}")
 
 
-class Pool(Line):
-    """Maximum or mean of windows."""
-
-    block: Literal["max_pool", "avg_pool"]
-    kernel: Window
-    stride: Window = SQUARE
-    padding: PaddingName = "same"
-    #: Whether a mean takes its padding for zeros; else it is of pixels alone.
-    include_padding: Flag = False
-
-    def faults(self, c_in: int) -> Iterator[Fault]:
-        """Windows without a middle, unless they lie apart, edge to edge.
-
-        And what is said of padding that a pool has not, or that is never counted.
-        """
-        if self.kernel != self.stride:
-            yield from super().faults(c_in)
-        if self.include_padding and (self.block, self.padding) != ("avg_pool", "same"):
-            message = "expected none but of avg_pool with padding: same, got True"
-            yield Fault(("include_padding",), message, "EFF104")
-
-
-class GlobalPool(Line):
-    """Mean or maximum of all positions; or of as many parts as there are to be."""
-
-    block: Literal["global_pool"]
-    kind: Annotated[PoolKind, values.choice("avg", "max")] = "avg"
-    #: Positions that it makes of any number, down and across.
-    to: Window = SQUARE
-    whole = True
-
-    def side_after(self, side: Int, axis: int) -> Int:
-        del side
-        return self.to[axis]
-
-    def side_before(self, side: int, axis: int) -> int:
-        """One is enough for any."""
-        del side, axis
-        return 1
-
-
 class TransposedConv(Line):
     """Transposed convolution, batch norm, activation: sides times the stride."""
 
@@ -231,70 +210,6 @@ class TransposedConv(Line):
 
 def _windows(line: TransposedConv) -> tuple[Window, Window]:
     return line.kernel, line.stride
-
-
-class Upsample(Line):
-    """A map made larger by a factor, or brought to the size of another line's."""
-
-    block: Literal["upsample"]
-    factor: Annotated[int, values.whole(2, 32)] | None = None
-    #: The line whose map's size it takes.
-    like: Read | None = None
-    mode: InterpolationName = "nearest"
-
-    @property
-    def grows(self) -> Window:
-        factor = self.factor or 1
-        return factor, factor
-
-    def faults(self, c_in: int) -> Iterator[Fault]:
-        """A size that is said twice, or not at all."""
-        del c_in
-        if self.factor is None and self.like is None:
-            yield Fault((), "missing factor or like", "EFF101")
-        elif self.factor is not None and self.like is not None:
-            yield Fault(("like",), "expected factor or like, got both")
-
-
-class PixelShuffle(Line):
-    """factor² channels become as many positions (Shi et al. 2016)."""
-
-    block: Literal["pixel_shuffle"]
-    factor: Annotated[int, values.whole(2, 32)] = 2
-
-    @property
-    def grows(self) -> Window:
-        return self.factor, self.factor
-
-    def c_out(self, c_in: Int) -> Int:
-        found: Int = divided(c_in, self.factor**2)
-        return found
-
-    def faults(self, c_in: int) -> Iterator[Fault]:
-        """Channels that do not go into positions."""
-        if c_in % self.factor**2:
-            message = f"expected one whose square divides {c_in} channels, got"
-            yield Fault(("factor",), f"{message} {self.factor}")
-
-
-class PixelUnshuffle(Line):
-    """factor² positions become as many channels: the way back of a pixel shuffle."""
-
-    block: Literal["pixel_unshuffle"]
-    factor: Annotated[int, values.whole(2, 32)] = 2
-
-    @property
-    def window(self) -> tuple[Window, Window, Padding]:
-        sides = self.factor, self.factor
-        return sides, sides, "valid"
-
-    def c_out(self, c_in: Int) -> Int:
-        return c_in * self.factor**2
-
-    def faults(self, c_in: int) -> Iterator[Fault]:
-        """None that it could tell of channels alone."""
-        del c_in
-        yield from ()
 
 
 class Join(Line):
@@ -457,6 +372,22 @@ class Residual(Line):
         yield from super().faults(c_in)
         if self.shortcut and self.projection is not None:
             yield Fault(("projection",), "expected shortcut or projection, got both")
+
+
+class Resized(Line):
+    """Layers whose map is brought to the size of what comes in."""
+
+    block: Literal["resized"]
+    layers: SomeSteps
+    mode: InterpolationName = "nearest"
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """What comes in, which says the size, and the layers."""
+        return {(): (), ("layers",): self.layers}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"layers": change(self.layers)})
 
 
 class Attention(Line):
@@ -627,6 +558,8 @@ STEPS: dict[str, type[Line]] = {
     "channel_shuffle": Shuffle,
     "aggregate": Aggregate,
     "residual": Residual,
+    "resized": Resized,
+    "pad_channels": PadChannels,
     "attention": Attention,
     "class_token": ClassToken,
     "positions": Positions,
@@ -642,10 +575,53 @@ def step_kind(value: Any) -> type[Line]:  # noqa: ANN401 - what a file holds, or
     return known or Use
 
 
+<<<<<<< HEAD
 Step = Annotated[Line, values.Told(step_kind, lambda: [*STEPS.values(), Use])]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
+=======
+#: Each by its class, whose name pydantic takes for a tag.
+AnyStep = (
+    Annotated[Conv, Tag("Conv")]
+    | Annotated[Depthwise, Tag("Depthwise")]
+    | Annotated[MixedDepthwise, Tag("MixedDepthwise")]
+    | Annotated[Pool, Tag("Pool")]
+    | Annotated[GlobalPool, Tag("GlobalPool")]
+    | Annotated[TransposedConv, Tag("TransposedConv")]
+    | Annotated[Upsample, Tag("Upsample")]
+    | Annotated[PixelShuffle, Tag("PixelShuffle")]
+    | Annotated[PixelUnshuffle, Tag("PixelUnshuffle")]
+    | Annotated[Join, Tag("Join")]
+    | Annotated[Normalise, Tag("Normalise")]
+    | Annotated[LayerScale, Tag("LayerScale")]
+    | Annotated[ResponseNorm, Tag("ResponseNorm")]
+    | Annotated[Activate, Tag("Activate")]
+    | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
+    | Annotated[Branches, Tag("Branches")]
+    | Annotated[Multiply, Tag("Multiply")]
+    | Annotated[Dropout, Tag("Dropout")]
+    | Annotated[ChannelAttention, Tag("ChannelAttention")]
+    | Annotated[Split, Tag("Split")]
+    | Annotated[Shuffle, Tag("Shuffle")]
+    | Annotated[Aggregate, Tag("Aggregate")]
+    | Annotated[Residual, Tag("Residual")]
+    | Annotated[Resized, Tag("Resized")]
+    | Annotated[PadChannels, Tag("PadChannels")]
+    | Annotated[Attention, Tag("Attention")]
+    | Annotated[ClassToken, Tag("ClassToken")]
+    | Annotated[Positions, Tag("Positions")]
+    | Annotated[FirstToken, Tag("FirstToken")]
+    | Annotated[Use, Tag("Use")]
+)
+Step = Annotated[AnyStep, Discriminator(step_kind)]
+Steps = tuple[Step, ...]
+SomeSteps = Annotated[Steps, Field(min_length=1)]
+
+for _model in (Branches, Split, Aggregate, Residual, Resized, Attention, OwnBlock):
+    _model.model_rebuild()
+
+>>>>>>> main
 #: A block as a file writes it.
 WrittenBlock = Annotated[
     OwnBlock,

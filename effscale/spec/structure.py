@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from effscale.arrays import strided
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, wiring
+from effscale.spec.elements import PadChannels
 from effscale.spec.geometry import (
     expanded,
     forked,
@@ -34,6 +35,7 @@ from effscale.spec.lines import (
 )
 from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
+from effscale.spec.resampling import PixelUnshuffle, Pool
 from effscale.spec.steps import (
     Activate,
     Aggregate,
@@ -43,9 +45,8 @@ from effscale.spec.steps import (
     Conv,
     FirstToken,
     Normalise,
-    PixelUnshuffle,
-    Pool,
     Residual,
+    Resized,
     Split,
     TransposedConv,
     Use,
@@ -177,7 +178,9 @@ class Walk:
         self.faults.extend(found)
         match line:
             case (
-                Conv(channels=None, expand_ratio=None) | TransposedConv(channels=None)
+                Conv(channels=None, expand_ratio=None)
+                | TransposedConv(channels=None)
+                | PadChannels(channels=None)
             ) if self.stated and not found:
                 self.wrong(at, "missing channels", "EFF101")
             case Conv(channels=tuple()) if not found:
@@ -233,6 +236,15 @@ class Walk:
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
+            case Resized():
+                inside = replace(self, stated=False)
+                made = inside.through(line.layers, here, (*at, "layers"))
+                return here._replace(channels=made.channels)
+            case PadChannels():
+                channels = int(line.of(self.unstated or here.channels))
+                if channels < here.channels:
+                    message = f"expected at least the {here.channels} that come in, got"
+                    self.wrong((*at, "channels"), f"{message} {channels}")
             case TransposedConv():
                 channels = int(line.of(self.unstated or here.channels))
                 self.grouped(line, here.channels, channels, at)
@@ -262,7 +274,7 @@ class Walk:
             self.wrong((*at, "shared"), f"{message} {line.shared!r}")
             return
         weights = (
-            *(c_in, c_out, line.kernel, line.stride, line.groups),
+            *(c_in, c_out, line.kernel, line.stride, line.groups_of(c_in)),
             *(line.bias, line.padding, line.dilation),
         )
         if self.shared.setdefault(line.shared, weights) != weights:
@@ -291,10 +303,16 @@ class Walk:
         self, line: Conv | TransposedConv, c_in: int, c_out: int, at: Place
     ) -> None:
         """Note groups that do not divide the channels."""
+        groups, key = line.groups, "groups"
+        if isinstance(line, Conv) and line.group_width is not None:
+            if c_in % line.group_width:
+                return
+            groups, key = int(line.groups_of(c_in)), "group_width"
         for channels in dict.fromkeys((c_in, c_out)):
-            if channels % line.groups:
-                message = f"expected a divisor of {channels} channels, got"
-                self.wrong((*at, "groups"), f"{message} {line.groups}")
+            if channels % groups:
+                message = f"expected a divisor of {channels} channels, got {groups}"
+                of = "" if key == "groups" else " groups"
+                self.wrong((*at, key), f"{message}{of}")
 
     def branches(self, line: Branches, read: Sequence[Map], at: Place) -> Map:
         """Branches of one size; for a sum or a product, of as many channels."""
@@ -420,7 +438,7 @@ def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
     return not (spec.detector or is_wired(spec)) and all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
-        or (isinstance(line, Conv) and line.groups == 1)
+        or (isinstance(line, Conv) and line.groups == 1 and line.group_width is None)
         for line in lines_of(spec)
     )
 

@@ -149,6 +149,24 @@ def choice(*words: str) -> Kind:
     return Kind(f"one of {', '.join(words)}", schema)
 
 
+def around(*words: str) -> Kind:
+    """One of these words, or pixels on both sides: of rows and columns, or of each."""
+
+    def made(found: Any) -> Any:  # noqa: ANN401
+        if isinstance(found, str):
+            return found
+        rows, columns = (found, found) if isinstance(found, int) else found
+        return (rows, columns) if rows or columns else "valid"
+
+    def schema() -> core_schema.CoreSchema:
+        one = whole(0, MAX_KERNEL)
+        some = _one_or(one, 2, 2)()
+        return core_schema.union_schema([choice(*words).schema(), some])
+
+    expected = f"one of {', '.join(words)}, or pixels on both sides"
+    return Kind(expected, schema, made)
+
+
 def one_or_pair(low: int, high: int) -> Kind:
     """Two whole numbers, rows and columns; one stands for both."""
     one = whole(low, high)
@@ -345,8 +363,11 @@ Activation = Literal[
 ]
 Gate = Literal["sigmoid", "hard_sigmoid"]
 #: What lies around a feature map: `same` is as much on both sides, `tensorflow` as much
-#: in all, of an odd number the greater half at the end; `valid` is nothing.
-Padding = Literal["same", "valid", "tensorflow"]
+#: in all, of an odd number the greater half at the end; `valid` is nothing; `ceil` is
+#: what a last window lacks that begins within. Or so many pixels on both sides, of rows
+#: and of columns.
+Around = Literal["same", "valid", "tensorflow"]
+Padding = Around | Literal["ceil"] | tuple[int, int]
 #: What `same` means in a network.
 SamePadding = Literal["centred", "tensorflow"]
 PoolKind = Literal["max", "avg"]
@@ -364,7 +385,6 @@ Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero
 
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
-PaddingName = Annotated[Padding, choice(*get_args(Padding))]
 MeetingName = Annotated[Meeting, choice(*get_args(Meeting))]
 AttendingName = Annotated[Attending, choice(*get_args(Attending))]
 LyingName = Annotated[Lying, choice(*get_args(Lying))]
@@ -400,6 +420,10 @@ def _side_or_pair(value: tuple[Int, Int] | Parameter) -> Any:  # noqa: ANN401
     return value[0] if value[0] == value[1] else list(value)
 
 
+def _around_or_sides(value: Any) -> Any:  # noqa: ANN401
+    return value if isinstance(value, str) else _side_or_pair(value)
+
+
 Read = Annotated[str, READ]
 
 
@@ -426,6 +450,15 @@ Resolution = Annotated[
 #: (rows, columns) of a kernel or a stride; a file writes one number for a square.
 Window = Annotated[
     tuple[int, int], one_or_pair(1, MAX_WINDOW), PlainSerializer(_side_or_pair)
+]
+
+PaddingName = Annotated[
+    Around | tuple[int, int],
+    around(*get_args(Around)),
+    PlainSerializer(_around_or_sides),
+]
+PoolPaddingName = Annotated[
+    Padding, around(*get_args(Around), "ceil"), PlainSerializer(_around_or_sides)
 ]
 
 

@@ -254,6 +254,6 @@ def test_draws_the_family_over_phi(run: Run, tmp_path: Path) -> None:
     arguments = ("--phi", "-1..3", *strategies, "--measure", "none")
     assert run("scale", *arguments, "--plot", str(path)).exit_code == 0
     picture = path.read_text("utf-8")
-    for said in ("compound", "width", "2^φ", "off the budget, %"):
+    for said in ("compound", "width", "2^φ", "deviation from 2^φ, %"):
         assert f">{said}</text>" in picture
     assert ">baseline</text>" not in picture

@@ -210,9 +210,12 @@ def test_the_command_keeps_what_it_learns_and_grid_reads_it(
     assert "Each family, predicted by the others" in learnt.stdout
     grid = run("grid", "--latency", "<= 100ms", "--threads", "2", "--format", "json")
     assert grid.exit_code == 0
-    latencies = [row["latency"] for row in json.loads(grid.stdout)["candidates"]]
-    assert latencies
-    assert max(latencies) <= 0.1
+    rows = json.loads(grid.stdout)["candidates"]
+    assert rows
+    assert max(row["latency"] for row in rows) <= 0.1
+    ran = [row["measured_latency"] for row in rows]
+    assert ran[:3] == pytest.approx([row["latency"] for row in rows[:3]], rel=0.1)
+    assert not any(ran[3:])
     free = run(
         *("fit", "--macs", "<= 500M", "--latency", "<= 60ms", "--threads", "2"),
         *("--free", "--max-depth", "1.1"),

@@ -74,26 +74,37 @@ def test_a_grid_is_two_diagrams_of_text_and_marks(b0: es.Spec) -> None:
     values = np.array([1.0, 1.1, 1.2, 1.4])
     asked = Grid((values, values, values), tolerance=0.2)
     found = search(b0, asked).candidates
-    read = texts(plots.grid(asked, found, "svg"))
+    read = texts(plots.grid(asked, found, (1.2, 1.1, 1.15), "b0", "svg"))
     assert {
         "nominal cost, (α·β²·γ²)^φ",
         "realised MACs / baseline",
         "within the budget",
         "front: params, activations",
-        "feasible networks",
+        "feasible networks, those of one β and γ abreast",
         "α (depth)",
         "β (width)",
         "γ (resolution)",
+        "b0: networks of 2 times the MACs for each φ, at φ = 1",
     } <= read
+    own = tuple(float(each[0]) for each in found.coefficients)
+    read = texts(plots.grid(asked, found, own, "b0", "svg"))
+    assert "the network's own α, β, γ" in read
+
+
+def test_points_of_one_place_stand_side_by_side() -> None:
+    x, y, by = np.array([[1, 1, 1, 1.5], [2, 2, 3, 2], [1.5, 1.2, 1, 1]])
+    apart = plots.beside(x, y, by)
+    assert apart[1] < 1 < apart[0] < 1.5
+    assert apart[2:].tolist() == [1, 1.5]  # alone in their places
 
 
 @draws
 def test_a_sweep_is_a_staircase_and_the_same_each_time(b0: es.Spec) -> None:
     steps = sweep(b0, "resolution", 200, 240).steps
-    svg = plots.sweep("resolution", steps, "svg")
+    svg = plots.sweep("b0", "resolution", steps, "svg")
     assert {"pixels", "MACs"} <= texts(svg)
     assert any(each.endswith("%") for each in texts(svg))
-    assert plots.sweep("resolution", steps, "svg") == svg
+    assert plots.sweep("b0", "resolution", steps, "svg") == svg
 
 
 def points(*references: str) -> list[Point]:
@@ -135,6 +146,26 @@ def test_no_two_names_collide_in_a_picture(name: str, x: Axis) -> None:
     for box in boxes.values():
         assert within.x0 <= box.x0 < box.x1 <= within.x1
         assert within.y0 <= box.y0 < box.y1 <= within.y1
+
+
+@draws
+def test_a_name_nearer_to_another_dot_is_led_to_its_own() -> None:
+    found = points("efficientnet", "regnety", "regnetx", "resnet", "mnasnet", "mixnet")
+    figure = plots.accuracy_figure(found, "macs")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    dots = {text: axes.transData.transform(text.xy) for text in axes.texts}  # type: ignore[attr-defined]
+    for text, own in dots.items():
+        box = Box(*map(float, Text.get_window_extent(text).extents))
+        if box.misleads(tuple(own), [tuple(each) for each in dots.values()]):
+            assert text.arrow_patch is not None  # type: ignore[attr-defined]
+
+
+@draws
+def test_what_has_no_accuracy_is_listed() -> None:
+    read = texts(plots.accuracy(points("b0", "b4"), "macs", "svg", ["my-net", "b0-x"]))
+    assert "not drawn, as no such accuracy is published: my-net, b0-x" in read
+    assert "Accuracy on ImageNet by MACs of one image" in read
 
 
 @draws
@@ -227,6 +258,14 @@ def test_no_two_labels_collide(points: list[Dot]) -> None:
 def test_dots_on_one_spot_all_get_their_labels() -> None:
     places = place([(400, 300)] * 12, [(60, 12)] * 12, FRAME)
     assert None not in places
+
+
+def test_a_label_is_nearest_to_its_own_dot_where_that_can_be() -> None:
+    found = [(400.0, 300.0), (392.0, 312.0)]
+    places = place(found, [(60, 12)] * 2, FRAME)
+    for dot, box in zip(found, places, strict=True):
+        assert box is not None
+        assert not box.misleads(dot, found)
 
 
 def test_a_line_is_kept_clear_where_that_can_be() -> None:

@@ -37,6 +37,31 @@ class Slice(Operator):
 
 
 @data
+class PadChannels(Operator):
+    """Channels of zeros after those that come in (He et al. 2015, option A)."""
+
+    c_in: Int
+    channels: Int
+
+    label = "channels of zeros"
+
+    def __post_init__(self) -> None:
+        if not every(self.channels >= self.c_in):
+            wrong = self.channels < self.c_in
+            least, found = first(wrong, self.c_in, self.channels)
+            message = f"channels: expected at least {least}, got {found}"
+            raise LayerError(message, wrong)
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        same_channels(self.c_in, shape, path)
+        return shape._replace(channels=self.channels)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
+
+
+@data
 class Shuffle(Operator):
     """Channels in groups, one of each group in turn (Zhang et al. 2017, figure 1)."""
 

@@ -15,12 +15,12 @@ from effscale.arrays import (
     first,
     maximum,
     strided,
-    valid,
 )
 from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_channels
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
+from effscale.spec.padding import around, positions
 
 if TYPE_CHECKING:
     from effscale.network.operators.operator import Map, Maps, Tally, Tape, Traffic
@@ -56,12 +56,13 @@ def windows(shape: Shape, layer: Windowed, path: str) -> tuple[Int, Int]:
     Raises:
         LayerError: if no window lies within a feature map of this shape.
     """
-    stride = layer.stride
-    if layer.padding != "valid":
+    reach, stride = layer.reach, layer.stride
+    if layer.padding in {"same", "tensorflow"}:
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
-    reach = layer.reach
-    sides = zip(shape[1:], reach, stride, strict=True)
-    height, width = (valid(side, kernel, step) for side, kernel, step in sides)
+    height, width = (
+        positions(*side, around(layer.padding, axis))
+        for axis, side in enumerate(zip(shape[1:], reach, stride, strict=True))
+    )
     if not (at_least(1, height) and at_least(1, width)):
         wrong = (height < 1) | (width < 1)
         found = Shape(*first(wrong, *shape))
@@ -103,7 +104,7 @@ class Conv(Operator):
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride)
         rows, columns = self.kernel
-        if self.padding != "valid" and not (rows % 2 and columns % 2):
+        if self.padding == "same" and not (rows % 2 and columns % 2):
             found = f"{rows}×{columns}"
             raise LayerError(
                 f"kernel: expected odd sides for same padding, got {found}"

@@ -214,13 +214,28 @@ class InstanceNorm(OfChannels):
 
 @data
 class LayerScale(OfChannels):
-    """x · γ, one learnt γ for each channel (Touvron et al. 2021, equation 2)."""
+    """x · γ, one learnt γ for each channel (Touvron et al. 2021, equation 2).
+
+    Or `single`, one for all of them; with a learnt `shift` that is added.
+    """
 
     channels: Int
     initial: float
+    single: bool = False
+    shift: bool = False
 
     label = "layer scale"
-    learns = 1
+
+    @property
+    def numbers(self) -> Int:
+        """How many are learnt."""
+        return (1 + self.shift) * (1 if self.single else self.channels)
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.numbers)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {"scales": int(self.numbers)}
 
 
 @data

@@ -30,7 +30,7 @@ class Pool(Operator):
         """Refuse windows that no padding centres."""
         check_window(self.kernel, self.stride)
         even = any(side % 2 == 0 for side in self.kernel)
-        if self.padding != "valid" and even and self.kernel != self.stride:
+        if self.padding == "same" and even and self.kernel != self.stride:
             raise LayerError(
                 "kernel: expected odd sides for same padding, or the stride's own, "
                 f"got {size(self.kernel)}"
@@ -57,8 +57,16 @@ class Pool(Operator):
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Of a maximum, the place as well."""
         del before
-        indices = after.elements if self.kind == "max" else 0
-        return PRODUCT._replace(words=indices)
+        made = after
+        if self.padding == "tensorflow":  # one more is made, and left out
+            rows, columns = (
+                step == 1 and side % 2 == 0
+                for side, step in zip(self.kernel, self.stride, strict=True)
+            )
+            more = after.height + rows, after.width + columns
+            made = Shape(after.channels, *more)
+        indices = made.elements if self.kind == "max" else 0
+        return PRODUCT._replace(words=indices, elements=made.elements)
 
 
 @data
