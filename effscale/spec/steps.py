@@ -575,53 +575,10 @@ def step_kind(value: Any) -> type[Line]:  # noqa: ANN401 - what a file holds, or
     return known or Use
 
 
-<<<<<<< HEAD
 Step = Annotated[Line, values.Told(step_kind, lambda: [*STEPS.values(), Use])]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-=======
-#: Each by its class, whose name pydantic takes for a tag.
-AnyStep = (
-    Annotated[Conv, Tag("Conv")]
-    | Annotated[Depthwise, Tag("Depthwise")]
-    | Annotated[MixedDepthwise, Tag("MixedDepthwise")]
-    | Annotated[Pool, Tag("Pool")]
-    | Annotated[GlobalPool, Tag("GlobalPool")]
-    | Annotated[TransposedConv, Tag("TransposedConv")]
-    | Annotated[Upsample, Tag("Upsample")]
-    | Annotated[PixelShuffle, Tag("PixelShuffle")]
-    | Annotated[PixelUnshuffle, Tag("PixelUnshuffle")]
-    | Annotated[Join, Tag("Join")]
-    | Annotated[Normalise, Tag("Normalise")]
-    | Annotated[LayerScale, Tag("LayerScale")]
-    | Annotated[ResponseNorm, Tag("ResponseNorm")]
-    | Annotated[Activate, Tag("Activate")]
-    | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
-    | Annotated[Branches, Tag("Branches")]
-    | Annotated[Multiply, Tag("Multiply")]
-    | Annotated[Dropout, Tag("Dropout")]
-    | Annotated[ChannelAttention, Tag("ChannelAttention")]
-    | Annotated[Split, Tag("Split")]
-    | Annotated[Shuffle, Tag("Shuffle")]
-    | Annotated[Aggregate, Tag("Aggregate")]
-    | Annotated[Residual, Tag("Residual")]
-    | Annotated[Resized, Tag("Resized")]
-    | Annotated[PadChannels, Tag("PadChannels")]
-    | Annotated[Attention, Tag("Attention")]
-    | Annotated[ClassToken, Tag("ClassToken")]
-    | Annotated[Positions, Tag("Positions")]
-    | Annotated[FirstToken, Tag("FirstToken")]
-    | Annotated[Use, Tag("Use")]
-)
-Step = Annotated[AnyStep, Discriminator(step_kind)]
-Steps = tuple[Step, ...]
-SomeSteps = Annotated[Steps, Field(min_length=1)]
-
-for _model in (Branches, Split, Aggregate, Residual, Resized, Attention, OwnBlock):
-    _model.model_rebuild()
-
->>>>>>> main
 #: A block as a file writes it.
 WrittenBlock = Annotated[
     OwnBlock,
