@@ -14,6 +14,7 @@ from typing import Any
 from click.testing import CliRunner
 
 import effscale as es
+from effscale import glossary
 from effscale.checking.catalogue import RULES
 from effscale.cli import COMMANDS, main
 from effscale.quantity import human
@@ -28,6 +29,7 @@ _FILE = re.compile(r"<!-- file: (.*) -->\n```yaml\n((?:.*\n)*?)```\n")
 _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _HELP = re.compile(r"(<!-- commands:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _NAMES = re.compile(r"(<!-- api:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
+_WORDS = re.compile(r"(<!-- words:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _TABLE = re.compile(r"(<!-- b-series:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 
 
@@ -66,6 +68,7 @@ def with_tables(text: str) -> str:
     text = _RULES.sub(lambda match: match[1] + _rules() + match[2], text)
     text = _HELP.sub(lambda match: match[1] + _commands() + match[2], text)
     text = _NAMES.sub(lambda match: match[1] + _names() + match[2], text)
+    text = _WORDS.sub(lambda match: match[1] + glossary.page() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
 
 

@@ -95,6 +95,12 @@ def outputs(draw: DrawFn, read: Line) -> Data:
             found |= {"reads": [read.called, read.called], "mode": draw(MODES)}
         case "segment":
             found |= {"layers": [{"kernel": draw(ODD)}], "mode": draw(MODES)}
+        case "detect":
+            found |= {"anchors": draw(st.integers(1, 3)), "kernel": draw(ODD)}
+            found |= {"shared": draw(FLAGS), "centerness": draw(FLAGS)}
+            layers = [{"kernel": draw(ODD)}, {"block": "depthwise", "kernel": 3}]
+            found["layers"] = layers[: draw(st.integers(0, 2))]
+            found["repeats"] = draw(st.integers(1, 2))
         case "yolo":
             found["bins"] = draw(st.sampled_from([1, 4, 16]))
             found |= {"separable": draw(FLAGS), "one_to_one": draw(FLAGS)}

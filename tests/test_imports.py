@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ BESIDE = {
     "data",
     "errors",
     "extras",
+    "glossary",
     "markup",
     "limit",
     "quantity",
@@ -104,6 +106,15 @@ def ours(name: str) -> set[str]:
 def test_every_folder_is_a_room() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
     assert folders - {"__pycache__"} == set(ROOMS)
+
+
+def test_every_folder_is_in_the_wheel() -> None:
+    written = ConfigParser()
+    written.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    listed = written["options"]["packages"].split()
+    found = {path.parent for path in PACKAGE.rglob("__init__.py")}
+    names = {".".join(path.relative_to(PACKAGE.parent).parts) for path in found}
+    assert set(listed) == {*names, "effscale.specs"}
 
 
 def allowed(name: str) -> set[str]:

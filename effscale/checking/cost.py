@@ -153,11 +153,7 @@ def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
             edits = (replaced(source.root.at(where), found),)
             message = f"expected {stated:,} (the file's own figure), counted {found:,}"
             yield EXPECTED.at(source, where, message, edits=edits)
-    budget = spec.budget or Budget()
-    stated_limits = [
-        parse(name, stated) for name in FIGURES if (stated := getattr(budget, name, ""))
-    ]
-    asked = [(each, running(budget), "") for each in stated_limits]
+    asked = [(each, how, "") for each, how in budgeted(spec)]
     asked += [(each, source.running, " (asked for)") for each in source.limits]
     for limit, how, whose in asked:
         found = int(how.figure(limit.figure, spec, cost))
@@ -167,6 +163,14 @@ def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
             where = place if whose else (*place, "budget", limit.figure)
             message = f"{title(limit.figure)}: {message}" if whose else message
             yield BUDGET.at(source, where, message, key=bool(whose))
+
+
+def budgeted(spec: Spec) -> list[tuple[Limit, Running]]:
+    """What a network's own budget limits, and how it is meant to run."""
+    budget = spec.budget or Budget()
+    texts = {name: getattr(budget, name, "") for name in FIGURES}
+    how = running(budget)
+    return [(parse(name, text), how) for name, text in texts.items() if text]
 
 
 def running(budget: Budget) -> Running:

@@ -93,6 +93,7 @@ def batch(text: str) -> int | None:
     help="The opset of ONNX.  [default: torch's own choice]",
 )
 @options.network_options
+@options.deploy_option
 @options.format_option("what was written")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @options.gathered(request=Request)

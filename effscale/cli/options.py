@@ -145,6 +145,12 @@ output_options = every(
     units_option,
     title=OUTPUT,
 )
+deploy_option = click.option(
+    "--deploy",
+    is_flag=True,
+    help="As it is shipped: batch norms within convolutions, and convolutions of one "
+    "map that are added as one (RepVGG, MobileOne).",
+)
 network_options = every(
     click.option(
         "--resolution",
@@ -189,6 +195,7 @@ class Request:
 
     resolution: tuple[int, int] | None = None
     classes: int | None = None
+    deploy: bool = False
     engine: str = "none"
     plot: Path | None = None
     form: str | None = None
@@ -236,6 +243,10 @@ class Request:
                 note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)
+        if self.deploy:
+            # What a file expects of itself is of the network that is trained.
+            update = {"deployed": True, "expected": None}
+            found = found.model_copy(update=update)
         return found
 
     def measured(self, specs: Sequence[Spec]) -> list[Measurement | None]:
@@ -270,7 +281,8 @@ class Request:
         from effscale.report.scaling import resolved
 
         if len(variants) == 1:
-            self.write(resolved(baseline, variants[0]))
+            (only,) = variants
+            self.write(resolved(baseline, only, (budgets or {}).get(only.spec.name)))
             return
         text, dropped = written(baseline, variants, budgets or {})
         for name in dropped:

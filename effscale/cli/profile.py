@@ -204,6 +204,7 @@ def _given(option: str) -> bool:
     "x[1] that go in and y[0] that comes out, 2*prod(x[0])*x[1][-2].",
 )
 @options.network_options
+@options.deploy_option
 @options.measure_option()
 @titled("Memory and bandwidth")
 @click.option(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -83,10 +86,26 @@ def command(
             title=title or names,
             measured=measured,
             units=units,
+            made=f"{_today()}{_command()}",
             progress=lambda name: bar.advance(1, f"drawing {name}"),
         )
     request.write(text)
     request.prove(networks, measured)
+
+
+def _today() -> str:
+    """The day, or that of SOURCE_DATE_EPOCH, by which builds are the same each time."""
+    stamp = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.now(tz=UTC)
+    day = datetime.fromtimestamp(int(stamp), tz=UTC) if stamp.isdecimal() else now
+    return f"{day:%Y-%m-%d}"
+
+
+def _command() -> str:
+    """The command as it was given, if it is this one."""
+    words = sys.argv[1:]
+    given = shlex.join(["effscale", *words])
+    return f" · {given}" if words[:1] == ["report"] else ""
 
 
 def _title(names: list[str]) -> str:

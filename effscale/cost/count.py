@@ -395,9 +395,11 @@ class _Walk:
                 shapes = (*reads, *all_of(read) * (len(reads) - 1))
                 self._join(node.merge, shapes, times, len(reads) - 1)
             self.level = outside if node.level is None else node.level
-            maps.append(
-                only(self.through(node.layer, read, where, times, shared), where)
-            )
+            made = all_of(self.through(node.layer, read, where, times, shared))
+            if len(made) != node.gives:
+                found = f"expected {node.gives} feature maps, got {len(made)}"
+                raise LayerError(f"{where}: {found}")
+            maps += made
         self.level = outside
         outputs = tuple(maps[k] for k in graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs

@@ -447,8 +447,7 @@ class _Run:
             read = tuple(known[k] for k in node.reads)
             one = read[0]
             if node.merge == "apart":
-                made = self.through(node.layer, read, (*around, *read), where)
-                known.append(made[0])
+                known += self.through(node.layer, read, (*around, *read), where)
                 continue
             if len(read) > 1 and node.merge == "concat":
                 shape = merged([each.shape for each in read], "concat", where)

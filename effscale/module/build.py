@@ -74,6 +74,15 @@ def build(
     none has Glorot's neck, and variance scaling in separable heads, σ = 0.01 in others.
     Class logits begin at the share of positives, `prior`, by their bias.
 
+    Of `outputs`, a loss gets what the network puts out, in training as in evaluation:
+    the one there is, or a dictionary of several by name. `classify` gives logits, for a
+    cross entropy; `segment` logits of each pixel at the image's size, of auxiliary
+    heads too; `yolo` gives `Detections` whose boxes are logits of `bins` for left, top,
+    right and bottom, in strides, for DFL and IoU (with `one_to_one` two, the second for
+    one box an object); `detect` gives `Detections` for a focal loss, or with
+    `centerness` a dictionary of three; `yolo_anchors` a map for each level;
+    `keypoints` a dictionary, of which `heatmap` is logits.
+
     Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
     of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
     statistics settle. After 110 steps a third of where they began is still in them;
@@ -296,7 +305,8 @@ class Wired(nn.Module):
             read = [maps[k] for k in node.reads]
             layer = self._modules.get(self.called.get(node.name, ""))
             merged = _merged(read, node.merge)
-            maps.append(merged if layer is None else layer(merged))
+            made = merged if layer is None else layer(merged)
+            maps += [made] if isinstance(made, torch.Tensor) else made
         outputs = tuple(maps[k] for k in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -377,6 +387,8 @@ def _grouped(groups: tuple[str, ...], made: torch.Tensor | Maps) -> Any:  # noqa
     maps = {name: made[k * each : (k + 1) * each] for k, name in enumerate(groups)}
     if "classes" not in maps:
         return {name: found[0] for name, found in maps.items()}
+    if "centerness" in maps:
+        return maps
     many = Detections(maps["classes"], maps["boxes"])
     if "one_classes" not in maps:
         return many

@@ -18,10 +18,9 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
 from effscale.errors import ExportError, first_line
 from effscale.module.anchors import detector_of
-from effscale.module.build import build
 from effscale.module.decode import Decoding
+from effscale.module.deployed import weighed
 from effscale.module.latency import images
-from effscale.module.mapping import load_weights
 from effscale.module.measure import refuse_too_large
 from effscale.module.weights import read, write_safetensors
 from effscale.network.network import network
@@ -115,14 +114,10 @@ def export_spec(  # noqa: PLR0913 - options of the command
     net = network(spec)
     refuse_too_large([net], batch or 1)
     progress("building")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = build(spec, init=weights is None)
-    known, classes = None, None
-    if weights is not None:
-        held = read(weights)
-        load_weights(module, held)
-        known, classes = held.normalisation, held.classes
+    held = None if weights is None else read(weights)
+    module = weighed(spec, seed, held)
+    known = None if held is None else held.normalisation
+    classes = None if held is None else held.classes
     if decode:
         module = Decoding(spec, module)
     image = [int(each) for each in net.image]

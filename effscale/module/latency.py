@@ -23,9 +23,8 @@ from torch import nn
 from torch.utils.benchmark import Timer
 
 from effscale.errors import MeasureError, first_line
-from effscale.module.build import build
+from effscale.module.deployed import weighed
 from effscale.module.inputs import Input
-from effscale.module.mapping import load_weights
 from effscale.module.measure import refuse_too_large
 from effscale.network.network import network
 
@@ -329,11 +328,7 @@ def spec_subjects(
 def subject(spec: Spec, *, parts: bool, weights: Path | None = None) -> Subject:
     """The network of `spec` with weights of a file, or drawn by a fixed seed."""
     net = network(spec)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        module = build(spec)
-    if weights is not None:
-        load_weights(module, weights)
+    module = weighed(spec, SEED, weights)
     paths = {part.name: part.path for part in net.parts} if parts else {}
     shape = [int(each) for each in net.image]
     return Subject(spec.name, module, images(shape), paths)

@@ -1,4 +1,4 @@
-"""Which tensor of a file is which of a network's, whatever the file calls them.
+"""Tensors of a file laid over those of a network, whatever the file calls them.
 
 Networks of one architecture have the same layers in the same blocks, and state dicts
 list them in the order of the code. So a name is read for two things alone: of which

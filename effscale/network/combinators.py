@@ -90,6 +90,7 @@ class Node:
     layer: Layer
     merge: Merge = "sum"
     level: int | None = None  #: of a detector
+    gives: int = 1  #: feature maps that the layer puts out
 
 
 @data
@@ -112,7 +113,7 @@ class Graph:
                 raise LayerError(
                     f"{node.name}: expected maps below {known}, got {found}"
                 )
-            known += 1
+            known += node.gives
 
 
 Layer: TypeAlias = (

@@ -74,8 +74,12 @@ def class_head(
 ) -> Sequential:
     """Logits of each class for each anchor, which begin at the prior."""
     wanted = given.anchors.each * given.classes
-    bias = -math.log((1 - given.prior) / given.prior) if given.prior < 1 else 0.0
-    return _head(given, wanted, bias, channels, levels, style)
+    return _head(given, wanted, prior_bias(given.prior), channels, levels, style)
+
+
+def prior_bias(prior: float) -> float:
+    """The bias of which a sigmoid makes this share of positives."""
+    return -math.log((1 - prior) / prior) if prior < 1 else 0.0
 
 
 def box_head(
@@ -98,8 +102,8 @@ def _head(  # noqa: PLR0913, PLR0917 - what a head is
     lines = _predicting(given.layers, wanted)
     predict, _ = chain(lines, channels, replace(style, init=predict_init))
     blocks: list[tuple[str, Layer]] = [
-        ("0", Repeat(_across(block, levels), given.repeats)),
-        ("predict", _across(_biased(predict, bias), levels)),
+        ("0", Repeat(across(block, levels), given.repeats)),
+        ("predict", across(_biased(predict, bias), levels)),
     ]
     return Sequential(tuple(blocks))
 
@@ -130,11 +134,11 @@ def _biased(layer: Sequential, bias: float) -> Sequential:
     return Sequential((*before, (name, last)))
 
 
-def _across(layer: Layer, levels: tuple[int, ...]) -> Layer:
+def across(layer: Layer, levels: tuple[int, ...]) -> Layer:
     """`layer` on a map of each level, with the same weights but norms of their own."""
     match layer:
         case Sequential(layers):
-            each = ((name, _across(inner, levels)) for name, inner in layers)
+            each = ((name, across(inner, levels)) for name, inner in layers)
             return Sequential(tuple(each))
         case Operator(by_level=True):
             nodes = (

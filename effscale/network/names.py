@@ -93,6 +93,7 @@ def head_operator(head: Head) -> str:
 OUTPUTS = {
     "classify": "FC",
     "segment": "segmentation",
+    "detect": "detection",
     "yolo": "YOLO",
     "yolo_anchors": "YOLO",
     "keypoints": "CenterNet",

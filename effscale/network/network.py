@@ -18,6 +18,7 @@ from effscale.network.combinators import (
     Node,
     Sequential,
 )
+from effscale.network.deployed import deployed
 from effscale.network.heads import classifier_part, detection_parts
 from effscale.network.names import operators
 from effscale.network.necks import neck_part
@@ -69,7 +70,8 @@ def network(spec: Spec) -> Network:
     behind = _behind(spec, found, [(k + 1, found[k + 1]) for k in taps], style)
     parts += behind
     shape = Shape(spec.image_channels, *spec.resolution)
-    return Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+    made = Network(spec.name, shape, tuple(parts), spec.stochastic_depth)
+    return deployed(made) if spec.deployed else made
 
 
 def _reading(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import maximum, whole_share
 from effscale.network.blocks import conv_norm_act
-from effscale.network.combinators import IDENTITY, Graph, Layer, Node, Sequential, seq
-from effscale.network.heads import classifier
+from effscale.network.combinators import (
+    IDENTITY,
+    Graph,
+    Layer,
+    Node,
+    Repeat,
+    Sequential,
+    seq,
+)
+from effscale.network.heads import across, classifier, prior_bias
 from effscale.network.names import output_words
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Act, Bins, Dropout
@@ -56,6 +65,10 @@ def output_part(
         case outputs.Segment():
             layer, c_out = _segment(given, read, style), given.classes
             reads += () if _is_full(read[0]) else (IMAGE,)
+        case outputs.Detect():
+            layer = _detect(given, read, replace(style, init="normal"))
+            c_out = given.anchors * (given.classes + BOX + given.centerness)
+            groups = ("classes", "boxes", *(("centerness",) * given.centerness))
         case outputs.Yolo():
             layer, c_out = _yolo(given, read, style), given.classes + BOX * given.bins
             groups = ("classes", "boxes", "one_classes", "one_boxes")
@@ -111,6 +124,92 @@ def _logits(given: outputs.Segment, read: Level, style: Style) -> Sequential:
     layers["dropout"] = Dropout(given.dropout)
     layers["classifier"] = Conv(c_in, given.classes, bias=True)
     return seq(**layers)
+
+
+def _detect(given: outputs.Detect, read: Sequence[Level], style: Style) -> Sequential:
+    """Class and box heads, and with the layers of boxes how central positions are."""
+    bias, several = prior_bias(given.prior), len(read)
+    classes = given.anchors * given.classes
+    heads = _LevelHeads(given, read, style)
+    heads.add("class_head", 0, classes, bias)
+    boxes = 0
+    if given.centerness and given.layers:
+        boxes = heads.add("box_layers", 0)
+    heads.add("box_head", boxes, given.anchors * BOX, layered=not boxes)
+    if given.centerness:
+        heads.add("centerness", boxes, given.anchors, layered=False)
+    made = [first + k for first in heads.predicting for k in range(several)]
+    return seq(levels=Graph(several, tuple(heads.nodes), tuple(made)))
+
+
+class _LevelHeads:
+    """Heads on maps of several levels, as a graph that is put together head by head."""
+
+    def __init__(
+        self, given: outputs.Detect, read: Sequence[Level], style: Style
+    ) -> None:
+        self.given, self.read, self.style = given, read, style
+        self.nodes = list[Node]()
+        #: Numbers of the first map of each head that predicts.
+        self.predicting = list[int]()
+        self.known = len(read)
+
+    def add(
+        self,
+        name: str,
+        first: int,
+        wanted: int = 0,
+        bias: float = 0.0,
+        *,
+        layered: bool = True,
+    ) -> int:
+        """A head on the maps from number `first` on; the number of what it makes.
+
+        Its layers, if it has some, then what predicts so many `wanted`, if any.
+        """
+        several, at = len(self.read), self.known
+        predict = (wanted, bias) if wanted else None
+        if self.given.shared and several > 1:
+            levels = tuple(each.level or k for k, each in enumerate(self.read))
+            layer = self._head(self.read[0], predict, levels, layered=layered)
+            reads = tuple(range(first, first + several))
+            self.nodes.append(Node(name, reads, layer, "apart", gives=several))
+        else:
+            for k, each in enumerate(self.read):
+                layer = self._head(each, predict, (), layered=layered)
+                self.nodes.append(
+                    Node(f"{name}{k}", (first + k,), layer, level=each.level)
+                )
+        self.known += several
+        self.predicting += [at] if wanted else []
+        return at
+
+    def _head(
+        self,
+        read: Level,
+        predict: tuple[int, float] | None,
+        levels: tuple[int, ...],
+        *,
+        layered: bool,
+    ) -> Sequential:
+        """A head of one level, or of all `levels` if there are some."""
+        given, found = self.given, dict[str, Layer]()
+        if given.layers and layered:
+            block, _ = chain(given.layers, read.channels, self.style)
+            shared = across(block, levels) if levels else block
+            found["0"] = Repeat(shared, given.repeats)
+        if predict is not None:
+            wanted, bias = predict
+            conv = Conv(
+                read.channels,
+                wanted,
+                (given.kernel, given.kernel),
+                bias=True,
+                bias_init=bias,
+                init=self.style.init,
+            )
+            found["predict"] = across(conv, levels) if levels else conv
+        return seq(**found)
 
 
 def _yolo(given: outputs.Yolo, read: Sequence[Level], style: Style) -> Sequential:

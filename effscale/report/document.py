@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
+from effscale.glossary import word
 from effscale.quantity import human
 
 Row: TypeAlias = Mapping[str, Any]
@@ -143,16 +144,16 @@ def marks_column(*marks: tuple[str, str]) -> Column:
 
 #: How a network was scaled.
 MULTIPLIERS = [
-    Column("d", "depth_multiplier", multiplier),
-    Column("w", "width_multiplier", multiplier),
-    Column("r", "resolution_multiplier", multiplier),
+    Column(word("depth_multiplier"), "depth_multiplier", multiplier),
+    Column(word("width_multiplier"), "width_multiplier", multiplier),
+    Column(word("resolution_multiplier"), "resolution_multiplier", multiplier),
 ]
-IMAGE = Column("input", "resolution", sides)
-PARAMS = Column("params", "params", human)
-ACTIVATIONS = Column("activ.", "activations", human)
-SHARE = Column("share", "share", percent)
-RATIO = Column("ratio", "ratio", multiple)
-OFF_BY = Column("off by", "deviation", signed_percent, style=deviation_style)
+IMAGE = Column(word("resolution"), "resolution", sides)
+PARAMS = Column(word("params"), "params", human)
+ACTIVATIONS = Column(word("activations"), "activations", human)
+SHARE = Column(word("share"), "share", percent)
+RATIO = Column(word("ratio"), "ratio", multiple)
+OFF_BY = Column(word("deviation"), "deviation", signed_percent, style=deviation_style)
 
 #: Published accuracies, in per cent, by the titles of their columns.
 SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap", "mIoU": "miou"}
@@ -171,7 +172,7 @@ def macs_column(
 def products(table: Iterable[Row], units: Units) -> list[Column]:
     """MACs of products, a column where a row has some."""
     some = any(row.get("products") for row in table)
-    return [macs_column(units, "products", title="products")] if some else []
+    return [macs_column(units, "products", title=word("products"))] if some else []
 
 
 def costs(units: Units, table: Iterable[Row]) -> list[Column]:

@@ -50,13 +50,16 @@ def report(
     image = extents((spec.image_channels, *spec.resolution))
     apart = f"{written.difference:.0e} of the largest"
     same = f"the same output, to {apart if written.difference else 'the last bit'}"
+    load = _LOADS[written.form].replace("FILE", repr(str(path)))
+    if spec.deployed:
+        load = load.replace("SPEC", "SPEC of deployed: true")
     heading = [
         ("network", f"{spec.name}, {image} px, {int(cost.params):,} params, {weights}"),
         ("written", f"{path}, {human(size)}B, {written.version}"),
         ("input", f"{_said(written.inputs)}{_of_pixels(written)}"),
         ("output", _said(written.outputs)),
         ("checked", f"{written.checked} reads it and gives {same}"),
-        ("load", _LOADS[written.form].replace("FILE", repr(str(path)))),
+        ("load", load),
     ]
     return Report(data=data, sections=[], heading=heading, records=[_flat(data)])
 

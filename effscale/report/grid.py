@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost
+from effscale.glossary import word
 from effscale.growth.growth import growth_of
 from effscale.limit import UNITS, title
 from effscale.quantity import in_seconds
@@ -157,7 +158,7 @@ def _columns(
     family = len(grid.phis) > 1
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
-        document.marks_column(("own", "★"), ("pareto", "◆")),
+        document.marks_column(("own", word("own")), ("pareto", word("pareto"))),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.costs(units, shown),
@@ -166,8 +167,8 @@ def _columns(
         *([_RAN] if any(row.get(_RAN.key) for row in shown) else []),
         document.RATIO,
         document.OFF_BY,
-        *([Column("rms", "tracking", percent)] if family else []),
-        Column("points", "points"),
+        *([Column(word("tracking"), "tracking", percent)] if family else []),
+        Column(word("points"), "points"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The page that `report` writes: networks side by side, then each by itself.
+"""The page that `report` writes: what to decide by first, then each network, folded.
 
 Styles, scripts and pictures are in the page: it makes no request.
 """
@@ -12,10 +12,15 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from effscale.checking.cost import budgeted
 from effscale.comparing.side_by_side import points
 from effscale.cost.count import count
+from effscale.glossary import TERMS
+from effscale.limit import UNITS
 from effscale.markup import plain
-from effscale.report import plots, profile
+from effscale.quantity import human
+from effscale.report import plots, profile, rows
+from effscale.report.document import sides, signed_percent, unit_of
 from effscale.report.template import rendered
 
 if TYPE_CHECKING:
@@ -39,12 +44,28 @@ _NAMED = re.compile(r'(\bid="|href="#|url\(#)')
 _PICTURES = ((plots.costs, "Where its cost is"), (plots.maps, "Its feature maps"))
 
 
+#: Columns that a narrow screen leaves to what opens.
+MINOR = {
+    *("resolution", "activations", "top5", "ratio", "params_ratio", "repeats"),
+    *("input", "output", "channels", "products", "calls"),
+}
+
+
 class Picture(NamedTuple):
     """A drawing as SVG, and what is said under it."""
 
     svg: str
     caption: str
     wide: bool = False
+
+
+class Verdict(NamedTuple):
+    """How a network stands to one limit of its own budget."""
+
+    limit: str
+    found: str
+    off: str
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,14 @@ class Chapter:
     pictures: Sequence[Picture] = ()
     title: str = ""
     id: str = "networks"
+    figures: str = ""  #: what is to be seen of it before it is opened
+    verdicts: Sequence[Verdict] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`within` its budget, `over` it, or nothing where there is none."""
+        kept = all(each.kept for each in self.verdicts)
+        return ("within" if kept else "over") if self.verdicts else ""
 
 
 @dataclass(frozen=True)
@@ -63,11 +92,23 @@ class Page:
 
     title: str
     chapters: Sequence[Chapter]
+    made: str = ""  #: when, and by which command
 
     @property
     def ids(self) -> dict[str, str]:
         """Where the networks are on the page, by name."""
         return {each.title: each.id for each in self.chapters if each.title}
+
+    @property
+    def verdict(self) -> str:
+        """How the networks stand to their budgets, in a sentence."""
+        judged = [each for each in self.chapters if each.verdicts]
+        over = [each.title for each in judged if each.verdict == "over"]
+        if not judged:
+            return ""
+        if not over:
+            return f"All {len(judged)} networks with a budget are within it."
+        return f"{len(over)} of {len(judged)} over budget: {', '.join(over)}."
 
 
 class Cell(NamedTuple):
@@ -86,6 +127,7 @@ def page(  # noqa: PLR0913 - what a page is made of
     title: str,
     measured: Sequence[Measurement | None],
     units: Units = "macs",
+    made: str = "",
     progress: Callable[[str], None] = lambda _what: None,
 ) -> str:
     """HTML of the networks; `answer` is that of `compare`, latencies included."""
@@ -93,7 +135,7 @@ def page(  # noqa: PLR0913 - what a page is made of
     for index, (each, found) in enumerate(zip(compared, measured, strict=True)):
         progress(each.name)
         chapters.append(_chapter(each, index, found, units))
-    return html_page(title, chapters)
+    return html_page(title, chapters, made)
 
 
 def _accuracy(compared: Sequence[Entry]) -> list[Picture]:
@@ -101,7 +143,7 @@ def _accuracy(compared: Sequence[Entry]) -> list[Picture]:
     known = points(compared)
     if len(known) < 2:  # noqa: PLR2004 - a line has two ends
         return []
-    caption = "Published top-1 accuracy against MACs"
+    caption = "Published accuracy against MACs; search to show some networks alone"
     draw = partial(plots.accuracy_figure, known, "macs")
     return [_drawn(draw, caption, "accuracy", wide=True)]
 
@@ -124,7 +166,22 @@ def _chapter(
     ]
     slug = re.sub(r"[^a-z0-9.]+", "-", entry.name.lower()).strip("-.") or "network"
     answer = replace(by_part, sections=[*by_part.sections, operators])
-    return Chapter(answer, pictures, entry.name, f"{slug}-{index + 1}")
+    unit, factor = unit_of(units)
+    macs, params = human(factor * int(cost.macs)), human(int(cost.params))
+    figures = f"{macs} {unit} · {params} params · {sides(rows.image(entry.spec))} px"
+    name, place = entry.name, f"{slug}-{index + 1}"
+    return Chapter(answer, pictures, name, place, figures, _verdicts(entry))
+
+
+def _verdicts(entry: Entry) -> list[Verdict]:
+    """The limits of a network's budget, and how it stands to each."""
+    found = []
+    for limit, how in budgeted(entry.spec):
+        value = how.figure(limit.figure, entry.spec, entry.cost)
+        off = signed_percent(value / limit.value - 1)
+        shown = UNITS[limit.figure].show(value)
+        found.append(Verdict(str(limit), shown, off, bool(limit.admits(value))))
+    return found
 
 
 def _drawn(
@@ -145,9 +202,15 @@ def _drawn(
     return Picture(svg.replace("<svg", label, 1), caption, wide)
 
 
-def html_page(title: str, chapters: Sequence[Chapter]) -> str:
+def html_page(title: str, chapters: Sequence[Chapter], made: str = "") -> str:
     """The chapters as one page of HTML."""
-    return rendered("report", page=Page(title, chapters), cell_of=cell)
+    return rendered(
+        "report",
+        page=Page(title, chapters, made),
+        cell_of=cell,
+        terms=[each for each in TERMS.values() if each.word],
+        minor=MINOR,
+    )
 
 
 def cell(column: Column, row: Row) -> Cell:

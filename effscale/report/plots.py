@@ -41,7 +41,7 @@ _WIDTH, _FRAME, _PART = 5.2, 1.1, 0.42
 #: What an accuracy is called on its axis.
 _SCORED = {
     "top1": "published top-1 accuracy, %",
-    "ap": "published average precision, COCO test-dev",
+    "ap": "published average precision, COCO",
     "miou": "published mean intersection over union, %",
 }
 _ACCURACY = {"top1": "Accuracy on ImageNet", "ap": "Average precision on COCO"}
@@ -199,7 +199,11 @@ def accuracy_figure(
     for index, members in enumerate(families.values()):
         colour, marker = f"C{index % 10}", _MARKERS[index // 10 % len(_MARKERS)]
         at = [(point.cost(x), point.accuracy) for point in members]
-        axes.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=4.5, lw=1.2)
+        (line,) = axes.plot(*zip(*at, strict=True), color=colour, lw=1.2)
+        line.set_gid(f"line{index}:{'|'.join(point.name for point in members)}")
+        for k, (point, dot) in enumerate(zip(members, at, strict=True)):
+            (mark,) = axes.plot(*dot, color=colour, marker=marker, ms=4.5)
+            mark.set_gid(f"dot{index}-{k}:{point.name}")
         names = [point.name for point in members]
         labels += map(_Label, names, at, [None, *at], [colour] * len(at))
     costs = [point.cost(x) for point in points]
@@ -400,7 +404,7 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
     point = figure.dpi / 72
     marker = 3.5 * point
     places = place(dots, sizes, frame, lines, marker)
-    for each, dot, box in zip(labels, dots, places, strict=True):
+    for k, (each, dot, box) in enumerate(zip(labels, dots, places, strict=True)):
         if box is None:
             continue
         far = math.dist(box.nearest(dot), dot) > 3 * marker
@@ -416,6 +420,7 @@ def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
             arrowprops=line if led else None,
         )
         label.set_in_layout(False)
+        label.set_gid(f"label{k}:{each.name}")
 
 
 @dataclass(frozen=True)

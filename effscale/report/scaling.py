@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from effscale.report.document import Row, Units
     from effscale.report.rows import Data
     from effscale.search.explain import Published
-    from effscale.spec.models import Spec
+    from effscale.spec.models import Budget, Spec
 
 
 def base_macs(baseline: Spec) -> int:
@@ -406,24 +406,29 @@ def _sentence(found: Hint) -> str:
     )
 
 
-def resolved(baseline: Spec, variant: Variant) -> str:
+def resolved(baseline: Spec, variant: Variant, budget: Budget | None = None) -> str:
     """YAML of the scaled spec, with its multipliers in a comment and exact figures.
+
+    A budget that it was searched for is one that it is held to.
 
     Raises:
         ScaleError: if no command could read it.
     """
     cost, m = count(variant.spec), variant.multipliers
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
-    spec = variant.spec.model_copy(update={"expected": expected, "variants": {}})
+    given: Data = {"expected": expected, "variants": {}}
+    if budget is not None and budget.model_fields_set:
+        given["budget"] = budget
+    spec = variant.spec.model_copy(update=given)
     how = variant.strategy
     how += "" if variant.phi is None else f", phi {variant.phi:g}"
     constants = growth_of(baseline).constants(variant.strategy).items()
     how += "".join(f", {name} {each:g}" for name, each in constants)
-    given = [f"{name}_multiplier {value!r}" for name, value in m.given.items()]
+    factors = [f"{name}_multiplier {value!r}" for name, value in m.given.items()]
     comment = (
         f"{variant.spec.name}: {baseline.name} scaled by effscale {VERSION}\n"
         f"{how}\n"
-        f"{', '.join(given)}"
+        f"{', '.join(factors)}"
     )
     text = dumps(spec, comment)
     if faults := examine(text).faults:

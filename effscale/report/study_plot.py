@@ -81,12 +81,20 @@ def picture(
     panels[-1].locator_params(axis="x", nbins=4)
     panels[-1].xaxis.set_major_formatter(in_letters)
     if shares:
-        _bars(figure.add_subplot(grid[1, 0]), shares)
+        _bars(figure.add_subplot(grid[1, 0] if by_epoch else grid[1, :2]), shares)
     if by_epoch:
         beside = grid[1, 1:] if shares else grid[1, :]
         _curves(figure.add_subplot(beside), by_epoch, known)
     marks = first.get_legend_handles_labels()
-    figure.legend(*marks, loc="outside upper center", ncols=3, frameon=False)
+    title = f"{study.folder.resolve().name}: accuracy of the candidates"
+    figure.legend(
+        *marks,
+        loc="outside upper center",
+        ncols=3,
+        frameon=False,
+        title=title,
+        title_fontsize=11,
+    )
     return rendered(figure, kind)
 
 

@@ -1,4 +1,4 @@
-"""What a network is searched for: a goal, limits, and where to look."""
+"""The question of a search: a goal, limits, and bounds of where to look."""
 
 from __future__ import annotations
 
@@ -121,12 +121,13 @@ class Asked:
         return list(dict.fromkeys(named))
 
     def budget(self) -> Budget:
-        """What was asked for as a file has it, to be held to."""
+        """What was asked for as a file has it, to be held to: all but latency."""
         goal = self.goal
         stated = list(self.limits)
         if goal.target is not None and self.within is not None:
             stated.append(Limit(goal.figure, "=", goal.target, self.within))
-        found: dict[str, Any] = {each.figure: each.written() for each in stated}
+        counted = [each for each in stated if each.figure != "latency"]
+        found: dict[str, Any] = {each.figure: each.written() for each in counted}
         if found.keys() & {"memory", "training_memory"}:
             found |= {"batch": self.running.batch, "dtype": self.running.dtype}
         return Budget(**found)

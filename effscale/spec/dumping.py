@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: What need not be written where nothing is in it: the section, and the key.
 _EMPTY = (
+    ("", "deployed"),
     *(("", "blocks"), ("", "cells"), ("", "outputs"), ("", "variants")),
     ("head", "layers"),
     *(("neck", "nodes"), ("scaling", "backbones")),

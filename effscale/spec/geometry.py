@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
 from effscale.spec.elements import PadChannels
+from effscale.spec.outputs import Detect
 from effscale.spec.padding import around, positions
 from effscale.spec.parameters import every_line, filled, given
 from effscale.spec.steps import (
@@ -149,20 +150,37 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
 
 def _least(spec: Spec, axis: int) -> int:
-    """Each stage needs what those that read it need, from the last to the first."""
+    """Each stage needs what those that read it need, from the last to the first.
+
+    Behind the finest level of a detector a map may be of any size: the coarsest of
+    SSD's levels are of one position.
+    """
+    finest = _finest(spec)
     needs = dict.fromkeys(range(IMAGE, len(spec.stages) + 1), 1)
     for end in ends(spec):
         within = _needed(spec, end.lines, axis, 1)
         needs.update({k: max(needs[k], within) for k in end.numbers})
     for index, numbers in reversed([*enumerate(sources(spec))]):
         line, need = spec.stages[index], needs[index + 1]
+        spare = ceil(strides(spec, (line,))[axis]) - 1 if index >= finest else 0
         for number, within in zip(
             numbers, _each_needs(spec, line, axis, need, len(numbers)), strict=False
         ):
-            needs[number] = max(needs[number], within)
+            needs[number] = max(needs[number], within - spare)
         if line.likened:
             needs[numbers[-1]] = max(needs[numbers[-1]], need)
     return max(needs[IMAGE], _needed(spec, spec.stem, axis, needs[STEM]))
+
+
+def _finest(spec: Spec) -> int:
+    """The number of the first line that a detector's output reads; else the last."""
+    levels = [
+        number
+        for end, output in zip(ends(spec), spec.outputs.values(), strict=False)
+        if isinstance(output, Detect)
+        for number in end.numbers
+    ]
+    return min(levels, default=len(spec.stages))
 
 
 def _each_needs(

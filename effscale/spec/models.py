@@ -244,7 +244,7 @@ class Published(Model):
     macs: Quantity | None = None
     top1: Percent | None = None
     top5: Percent | None = None
-    #: Average precision of a detector, on COCO's test-dev.
+    #: Average precision of a detector, on COCO.
     ap: Percent | None = None
     #: Mean intersection over union, of a network that tells pixels apart.
     miou: Percent | None = None
@@ -311,6 +311,9 @@ class Spec(Model):
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.
     padding: SamePaddingName = "centred"
+    #: Whether it is as it is shipped: batch norms within convolutions, convolutions of
+    #: one map that are added as one.
+    deployed: Flag = False
     #: Rate at which the last block would be skipped; block i of N has rate·i/N.
     stochastic_depth: Share = 0.0
     #: Blocks that the file defines; one may use those above it.

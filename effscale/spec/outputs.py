@@ -1,4 +1,4 @@
-"""What networks put out, by kind: heads that read lines of `stages` by their names.
+"""Outputs of networks, by kind: heads that read lines of `stages` by their names.
 
 A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A network of
 one that classifies has a `head`, which is short for it.
@@ -19,8 +19,10 @@ from effscale.spec.values import (
     Channels,
     Flag,
     InterpolationName,
+    Kernel,
     Model,
     Reads,
+    Repeats,
     Share,
 )
 
@@ -84,6 +86,33 @@ class Segment(Model):
     mode: InterpolationName = "bilinear"
 
 
+class Detect(Model):
+    """Class logits and boxes by level: layers of each, and a convolution that predicts.
+
+    Of anchors, as in RetinaNet and SSDLite, or of one box a position, as in FCOS.
+    """
+
+    kind: Literal["detect"]
+    #: Lines of the levels, the finest first.
+    reads: Annotated[Reads, Field(min_length=1)]
+    classes: Classes = 80
+    #: Boxes that each position of a level tells of.
+    anchors: Annotated[int, values.whole(1, 64)] = 1
+    #: Steps before the convolution that predicts, of classes and of boxes each.
+    layers: Steps = ()
+    #: How often the layers are there, one after the other.
+    repeats: Repeats = 1
+    #: Of the convolution that predicts.
+    kernel: Kernel = 3
+    #: Whether all levels have the same weights, batch norms aside.
+    shared: Flag = True
+    #: Whether the layers of boxes tell how central a position is, too (Tian et al.
+    #: 2019, arXiv:1904.01355, section 3.2).
+    centerness: Flag = False
+    #: Share of positives that the class head begins with.
+    prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
+
+
 class Yolo(Model):
     """Class logits and boxes by level: two branches of two 3×3, then 1×1.
 
@@ -131,6 +160,7 @@ class Keypoints(Model):
 OUTPUTS: dict[str, type[Model]] = {
     "classify": Classify,
     "segment": Segment,
+    "detect": Detect,
     "yolo": Yolo,
     "yolo_anchors": YoloAnchors,
     "keypoints": Keypoints,
@@ -144,7 +174,7 @@ def output_kind(value: Any) -> type[Model] | None:  # noqa: ANN401 - as in a fil
     return OUTPUTS.get(kind) if isinstance(kind, str) else None
 
 
-AnyOutput = Classify | Segment | Yolo | YoloAnchors | Keypoints
+AnyOutput = Classify | Segment | Detect | Yolo | YoloAnchors | Keypoints
 Output = Annotated[AnyOutput, values.Told(output_kind, OUTPUTS.values)]
 
 
@@ -155,7 +185,7 @@ def lines_of_output(output: AnyOutput) -> Steps:
 
 def of_levels(output: AnyOutput) -> bool:
     """Whether it reads a line for each of several levels."""
-    return isinstance(output, Yolo | YoloAnchors)
+    return isinstance(output, Detect | Yolo | YoloAnchors)
 
 
 def faults(output: AnyOutput) -> Iterator[Fault]:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
+    from effscale.spec.outputs import Detect
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
@@ -171,6 +172,21 @@ class Walk:
                 self.wrong((*at, "reads", k), message)
         widths = [each.channels for each in read]
         return first._replace(channels=widths[0] if summed else sum(widths))
+
+    def by_level(self, output: Detect, read: Sequence[Map], at: Place) -> None:
+        """Note layers of heads that do not put out what they take in, by level."""
+        heard = len(self.faults)
+        for k, here in enumerate(read):
+            if output.shared and here.channels != read[0].channels:
+                message = f"expected {read[0].channels} channels, whose heads it"
+                self.wrong((*at, "reads", k), f"{message} shares, got {here.channels}")
+            if len(self.faults) > heard:
+                return
+            inside = replace(self, stated=False)
+            after = inside.through(output.layers, here, (*at, "layers"))
+            if after != here:
+                message = f"expected {here}, as comes in, gives {after}"
+                self.wrong((*at, "layers"), message)
 
     def inspect(self, line: Line, here: Map, at: Place) -> None:
         """Note what is wrong with a line where it stands."""
@@ -436,7 +452,7 @@ class Walk:
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return not (spec.detector or is_wired(spec)) and all(
+    return not (spec.detector or is_wired(spec) or spec.outputs) and all(
         isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
         or (isinstance(line, Conv) and line.groups == 1 and line.group_width is None)
         for line in lines_of(spec)
@@ -463,6 +479,11 @@ def faults(spec: Spec) -> Iterator[Fault]:
     for end in wiring.ends(spec):
         read = [(stem, *stages)[k] for k in end.numbers]
         walk.through(end.lines, read[0], (*end.place, "layers"))
+    for name, output in spec.outputs.items():
+        if isinstance(output, outputs.Detect):
+            known = wiring.called(spec)
+            read = [(stem, *stages)[max(0, known.get(k, 0))] for k in output.reads]
+            walk.by_level(output, read, ("outputs", name))
     yield from _outputs(spec, (stem, *stages))
     yield from walk.faults
     if not spec.detector:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -111,6 +111,52 @@ def test_bins_are_fixed_and_the_same_for_all_levels() -> None:
     net = es.build(loads(f"{SMALL}  find: {{kind: yolo, reads: [p2, p3], bins: 4}}"))
     fixed = [each for each in net.parameters() if not each.requires_grad]
     assert [each.flatten().tolist() for each in fixed] == [[0, 1, 2, 3]]
+
+
+LEVELS = """
+resolution: [64, 96]
+stem: {kernel: 3, stride: 2, channels: 8}
+stages:
+- {name: p2, block: conv, kernel: 3, stride: 2, channels: 8}
+- {name: p3, block: conv, kernel: 3, stride: 2, channels: 8}
+outputs:
+  find:
+    kind: detect
+    reads: [p2, p3]
+    classes: 5
+    anchors: 3
+    repeats: 2
+    layers: [{kernel: 3}, {block: norm, norm: {kind: group, groups: 2}}]
+"""
+
+
+@pytest.mark.parametrize("engine", ["fvcore", "torch"])
+@pytest.mark.parametrize("more", ["", "shared: false", "centerness: true"])
+def test_levels_share_heads_or_have_their_own(
+    more: str, engine: Literal["fvcore", "torch"]
+) -> None:
+    spec = loads(f"name: levels{LEVELS}    {more}")
+    cost, found = es.count(spec), measure_spec(spec, engine)
+    assert (found.macs, found.params) == (cost.macs, cost.params)
+    made = es.build(spec).eval()(torch.randn(2, 3, 64, 96))
+    maps = made if isinstance(made, dict) else made._asdict()
+    wide = {"classes": 15, "boxes": 12, "centerness": 3}
+    assert ("centerness" in maps) == more.startswith("centerness")
+    for name, levels in maps.items():
+        assert [x.shape[1:] for x in levels] == [
+            (wide[name], 16, 24),
+            (wide[name], 8, 12),
+        ]
+
+
+def test_heads_of_their_own_have_weights_for_each_level() -> None:
+    shared, own = (
+        int(es.count(loads(f"name: levels{LEVELS}    {more}")).params)
+        for more in ("", "shared: false")
+    )
+    layers = 9 * 8 * 8 + 2 * 8  # 3×3 and group norm; batch norms are by level in both
+    predict = (9 * 8 + 1) * (15 + 12)
+    assert own - shared == 2 * 2 * layers + predict
 
 
 def test_anchors_are_told_of_by_level() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import effscale as es
 from effscale.comparing.side_by_side import entries
+from effscale.glossary import TERMS
 from effscale.quantity import human
 from effscale.report import compare
 from effscale.report import page as html
 from effscale.report.document import Column, Report, Section, percent
+from effscale.spec.models import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +95,9 @@ def test_nothing_is_asked_of_anybody(three: str) -> None:
 def test_has_tables_and_pictures_of_each_network(three: str) -> None:
     tags = Elements(three).tags
     assert tags.count("svg") == 1 + 2 * 4
-    assert tags.count("h2") == 4
-    assert three.count("<h3>By operator</h3>") == 4
+    assert tags.count("h2") == 1
+    assert tags.count("h3") == 4
+    assert three.count("<h4>By operator</h4>") == 4
     assert "385,814,752 MACs, 5,288,548 params" in three
 
 
@@ -107,6 +110,31 @@ def test_pictures_are_drawn_in_the_page_s_own_ink(three: str) -> None:
 
 def test_is_the_same_each_time() -> None:
     assert page("b0") == page("b0")
+
+
+def judged(**budget: Any) -> str:  # noqa: ANN401 - a budget
+    specs = [
+        es.load("b0").model_copy(update={"name": name, "budget": Budget(**limits)})
+        for name, limits in [("kept", {"macs": "<= 400M"}), ("asked", budget)]
+    ]
+    compared = entries(["kept", "asked"], specs)
+    answer = compare.report(compared, measured=[None, None])
+    return html.page(compared, answer, title="two", measured=[None, None], made="today")
+
+
+def test_verdicts_on_budgets_come_first() -> None:
+    wrote = judged(macs="<= 300M", params="<= 6M")
+    assert "1 of 2 over budget: asked." in wrote
+    assert "&lt;= 300 M MACs: 386 M, +28.6 %" in wrote
+    assert wrote.index("over budget: asked") < wrote.index("<table>")
+    assert "All 2 networks with a budget are within it." in judged(macs="<= 500M")
+    assert "budget: " not in page("b0")
+
+
+def test_says_when_it_was_made_and_what_words_mean(three: str) -> None:
+    assert " · today</p>" in judged()
+    for term in TERMS.values():
+        assert f"<dt>{term.word}</dt>" in three
 
 
 def test_of_one_network_no_accuracy_is_drawn() -> None:

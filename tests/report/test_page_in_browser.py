@@ -61,7 +61,7 @@ def column(page: Page, title: str) -> list[str]:
 
 
 def names(page: Page) -> list[str]:
-    return page.locator(".network:visible h2").all_inner_texts()
+    return page.locator(".network:visible h3").all_inner_texts()
 
 
 @pytest.mark.parametrize("width", [390, 820, 1280])
@@ -101,6 +101,7 @@ def test_sorts_marked_figures_and_words(opened: Open) -> None:
 
 def test_sorting_keeps_the_total_last(opened: Open) -> None:
     with opened() as page:
+        page.locator(".network summary").first.click()
         table = page.locator(".network table").first
         table.get_by_role("button", name="MACs").click()
         rows = table.locator("tr").all_inner_texts()
@@ -132,12 +133,39 @@ def test_links_lead_to_the_networks(opened: Open) -> None:
         top = page.locator("#resnet50-3").bounding_box()
         assert top is not None
         assert 0 <= top["y"] < 450
+        assert page.locator("#resnet50-3").get_attribute("open") == ""
+
+
+def test_the_drawing_fades_what_is_not_searched_for(opened: Open) -> None:
+    with opened() as page:
+        page.get_by_role("searchbox", name="Search").fill("resnet50")
+        faded = page.locator(".wide .faded").evaluate_all("all => all.map(e => e.id)")
+        assert faded
+        assert {each.partition(":")[2] for each in faded} == {"b0|b4", "b0", "b4"}
+
+
+def test_thirteen_networks_take_three_screens(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(written(*["b0", "mobilenetv3-large"] * 6, "resnet18"), "utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    for width, height in ((390, 844), (1280, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollHeight") <= 3 * height
+    first = page.locator(".network").first
+    first.locator("summary").first.click()
+    box = first.bounding_box()
+    page.close()
+    assert box is not None
+    assert box["height"] <= 900
 
 
 def test_is_whole_without_scripts(opened: Open) -> None:
     with opened(java_script_enabled=False) as page:
         assert names(page) == ["b0", "b4", "resnet50"]
         assert not page.locator(".search").is_visible()
+        page.locator(".network summary").first.click()
+        assert page.locator(".network table").first.is_visible()
 
 
 def test_is_printed_without_controls_in_black(opened: Open) -> None:
@@ -145,4 +173,7 @@ def test_is_printed_without_controls_in_black(opened: Open) -> None:
         page.emulate_media(media="print")
         assert not page.locator(".search").is_visible()
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator(".network table").last.is_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.pdf(format="A4").startswith(b"%PDF")

@@ -63,7 +63,10 @@ def _not_in_groups(channels: Int, number: Int, what: str) -> LayerError:
 def _several(positions: Int, shape: Shape, path: str) -> None:
     """Refuse to normalise a single number."""
     if not at_least(2, positions):
-        raise LayerError(f"{path}: expected several numbers to normalise, got {shape}")
+        one = positions < 2  # noqa: PLR2004
+        found = Shape(*first(one, *shape))
+        message = f"{path}: expected several numbers to normalise, got {found}"
+        raise LayerError(message, one)
 
 
 class OfChannels(Operator):

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting by a click on a column's title, and searching; the page is whole without.
+// Sorting by a column's title, searching, opening; the page is whole without.
 (() => {
   const scales = {k: 1e3, M: 1e6, G: 1e9, T: 1e12};
 
@@ -56,20 +56,47 @@
   function search(text) {
     const words = text.toLowerCase().split(/[\s,]+/).filter(Boolean);
     let found = 0;
+    const names = new Set();
     for (const chapter of document.querySelectorAll(".chapter")) {
-      const name = chapter.querySelector("h2")?.textContent || "";
+      const name = chapter.querySelector("summary h3")?.textContent || "";
       let shown = 0;
       for (const row of chapter.querySelectorAll("tbody tr")) {
         const known = labels(row, name);
         row.hidden = !words.every((word) => known.some((each) => each.startsWith(word)));
         shown += !row.hidden;
       }
-      if (chapter.classList.contains("network")) chapter.hidden = !shown;
+      if (chapter.classList.contains("network")) {
+        chapter.hidden = !shown;
+        if (shown) names.add(name);
+      }
       found += shown;
+    }
+    for (const each of document.querySelectorAll(".wide g[id*=':']")) {
+      const drawn = each.id.slice(each.id.indexOf(":") + 1).split("|");
+      each.classList.toggle("faded", !drawn.some((name) => names.has(name)));
     }
     const rows = `${found} ${found === 1 ? "row" : "rows"}`;
     document.querySelector(".search output").textContent = words.length ? rows : "";
   }
+
+  // A link to a network opens it; what is folded is printed, too.
+  function open() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target?.matches("details")) {
+      target.open = true;
+      target.scrollIntoView();
+    }
+  }
+  addEventListener("hashchange", open);
+  open();
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of folded) each.open = false;
+  });
 
   const box = document.getElementById("search");
   box.addEventListener("input", () => search(box.value));
