@@ -38,6 +38,51 @@ def plain(text: str) -> str:
     return f"\ufffd{line.lstrip()}" if line.lstrip().startswith("::") else line
 
 
+#: Signs of ours, and what stands for them where a code page has them not.
+SIGNS = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "φ": "phi",
+    "×": "x",
+    "·": "*",
+    "→": "->",
+    "√": "sqrt ",
+    "²": "^2",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+    "≈": "~",
+    "─": "-",
+    "│": "|",
+    "…": "...",
+    "±": "+-",
+    "µ": "u",
+    "–": "-",
+    "−": "-",
+    "✓": "ok",
+    "✗": "not",
+    "★": "*",
+    "◆": "+",
+    "▲": "^",
+    "▼": "v",
+    "⁰": "^0",
+    "¹": "^1",
+    **{sign: f"^{k}" for k, sign in enumerate("³⁴⁵⁶⁷⁸⁹", 3)},
+}
+
+
+def legible(error: UnicodeError) -> tuple[str, int]:
+    """What is printed for signs that a code page has not; `?` for those of others.
+
+    A handler for `codecs.register_error`.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(SIGNS.get(sign, "?") for sign in signs), error.end
+
+
 def lines(text: str) -> str:
     """The same of a text of several lines, line by line."""
     return "\n".join(map(plain, text.split("\n")))

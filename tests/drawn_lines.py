@@ -110,7 +110,8 @@ def keeping(draw: DrawFn) -> Data:
                 line["branches"].append([{"block": "norm"}])
                 return {**line, "shares": shares}
             if draw(FLAGS):
-                return {**line, "cascade": True, "branches": [[draw(convs())]] * 2}
+                branches = [[draw(convs())]] * draw(st.integers(1, 3))
+                return {**line, "cascade": True, "branches": [*branches, []]}
             return line
         case "layer_scale":
             return {"block": "layer_scale", "single": draw(FLAGS), "shift": draw(FLAGS)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
-from effscale.spec.values import Attending, Lying, Over
+from effscale.spec.values import Attending, Lying, Over, Placing
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -26,10 +26,12 @@ def attentions(draw: DrawFn) -> Data:
     line: Data = {"block": "attention", "kind": kind, "bias": draw(FLAGS)}
     line[draw(st.sampled_from(["heads", "head_width"]))] = draw(st.integers(1, 4))
     scores = kind in {"softmax", "cosine"}
+    if "head_width" in line and draw(FLAGS):
+        line |= {} if kind == "separable" else {"local": 3}
     if draw(FLAGS):
         line["key_width"] = draw(st.integers(1, 3))
         line["value_width"] = draw(st.integers(1, 3)) if scores else line["key_width"]
-    if scores and draw(FLAGS):
+    if scores and "local" not in line and draw(FLAGS):
         line |= {"multi_query": draw(FLAGS), "keys": draw(shrinking())}
         if draw(FLAGS):
             line["queries"] = [{"block": "depthwise", "kernel": 3}]
@@ -55,6 +57,14 @@ def shrinking(draw: DrawFn) -> list[Data]:
 def bare(draw: DrawFn) -> list[Data]:
     """Queries, keys and values of a convolution, and what becomes of them."""
     kind = draw(st.sampled_from(["softmax", "covariance", "linear"]))
+    if draw(FLAGS):  # each head of what the one before it put out
+        head = [
+            {"kernel": 1, "ratio": 3},
+            {"block": "attention", "heads": 1, "key_width": 1, "project": False},
+            {"kernel": 1},
+        ]
+        cascade = {"block": "split", "cascade": True, "branches": [head, head]}
+        return [cascade, {"kernel": 1}]
     attend = {"block": "attention", "head_width": draw(st.integers(1, 4))}
     return [
         {"kernel": 1, "ratio": 3},
@@ -80,11 +90,21 @@ def token_files(draw: DrawFn) -> Data:
         stages.append({"block": "class_token", "tokens": tokens})
         stages.append({"block": "attention", "heads": draw(st.sampled_from([1, 4]))})
         ends = [{"block": "first_token"}]
+        if draw(FLAGS):
+            own: Data = {"block": "attention", "head_width": 4}
+            own["queries"] = [{"block": "first_token"}]
+            stages.append({"block": "into_first", "layers": [own]})
     if draw(FLAGS):
-        stages.append({"block": "positions"})
+        kind = draw(st.sampled_from(get_args(Placing)))
+        stages.append({"block": "positions", "kind": kind})
     return {
         "blocks": {"own": [body]},
         "stem": [{**patch, "channels": channels, "bias": draw(FLAGS)}],
         "stages": stages or [{"block": "positions"}],
-        "head": {"layers": ends, "classes": 3},
+        "head": {
+            "layers": ends,
+            "classes": 3,
+            "bias": draw(FLAGS),
+            "classifiers": draw(st.integers(1, 2)),
+        },
     }

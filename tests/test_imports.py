@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 
@@ -50,6 +51,7 @@ REASONS = {
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
     "importing.blocks": "what papers' blocks look like, without what is made of them",
+    "importing.moving": "calls that move elements, without those that compute",
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
@@ -105,6 +107,15 @@ def ours(name: str) -> set[str]:
 def test_every_folder_is_a_room() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
     assert folders - {"__pycache__"} == set(ROOMS)
+
+
+def test_every_folder_is_in_the_wheel() -> None:
+    written = ConfigParser()
+    written.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    listed = written["options"]["packages"].split()
+    found = {path.parent for path in PACKAGE.rglob("__init__.py")}
+    names = {".".join(path.relative_to(PACKAGE.parent).parts) for path in found}
+    assert set(listed) == {*names, "effscale.specs"}
 
 
 def allowed(name: str) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+
 import numpy as np
 import pytest
 
 import effscale as es
-from effscale.markup import shown, table
+from effscale.markup import legible, shown, table
 
 
 @pytest.mark.parametrize(
@@ -74,3 +76,24 @@ def test_a_measurement_says_what_the_counter_said(b0: es.Spec) -> None:
     assert "<caption>torch, by operator</caption>" in text
     assert "<td>385,814,752</td>" in text
     assert "<th>convolution</th>" in text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "φ 2 × α → ²·✓ ─ é 日"),
+        ("cp1252", "phi 2 × alpha -> ²·ok - é ?"),
+        ("cp437", "φ 2 x α -> ²·ok ─ é ?"),
+        ("ascii", "phi 2 x alpha -> ^2*ok - ? ?"),
+    ],
+)
+def test_a_code_page_without_our_signs_says_them(encoding: str, shown: str) -> None:
+    codecs.register_error("legible", legible)
+    said = "φ 2 × α → ²·✓ ─ é 日".encode(encoding, "legible").decode(encoding)
+    assert said == shown
+
+
+def test_bytes_that_are_no_text_are_no_signs() -> None:
+    codecs.register_error("legible", legible)
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("ascii", "legible")

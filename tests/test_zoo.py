@@ -91,7 +91,6 @@ ROUNDED = {
     "swin-s",  # MACs to 8.741G
     "swin-v2-s",  # MACs to 11.546G
     "swin-v2-b",  # MACs to 20.325G
-    "efficientformer-l1",  # MACs to 1.3G; params but for a second classifier
     "vit-l-16",  # MACs to 61.555G
     "vit-l-32",  # MACs to 15.378G
     "retinanet-r50",  # MACs to 97B; params, of other classes, in a test below

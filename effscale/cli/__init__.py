@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -15,7 +16,7 @@ import click
 
 from effscale.errors import EffscaleError, refusal
 from effscale.extras import EXTRAS, installed, missing
-from effscale.markup import lines
+from effscale.markup import legible, lines
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -115,9 +116,10 @@ def _open_streams() -> None:
             mode = "w" if number else "r"
             stream = os.fdopen(number, mode, encoding="utf-8", closefd=False)
             setattr(sys, name, stream)
+    codecs.register_error("legible", legible)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="legible")
 
 
 @contextmanager

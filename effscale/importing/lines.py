@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import multiple, share, whole_share
-from effscale.importing.operators import Enlarge, Node, Times, cannot
+from effscale.arrays import multiple, odd_log, share, whole_share
+from effscale.importing.nodes import Enlarge, Node, Times, cannot
 from effscale.importing.tree import Fork
-from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.channels import PadChannels, Shuffle, Slice
+from effscale.network.operators.convolution import ChannelConv, Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.norm import (
     BatchNorm,
@@ -294,20 +295,29 @@ def as_steps(item: Item, style: Common) -> Item:
             return line, int(line.c_out(c_in))
         inner = c_in if isinstance(line, steps.Residual) else around
         ends: list[int] = []
+        parts = iter(line.parts(c_in) if isinstance(line, steps.Split) else ())
 
         def within(chain: Lines) -> Lines:
-            found, here = [], c_in
-            for one in chain:
-                made, here = said(one, here, inner)
+            found, here = [], int(next(parts, c_in))
+            unstated = here if isinstance(line, steps.Split) else inner
+            for before, one in zip((None, *chain), chain, strict=False):
+                if isinstance(before, resampling.GlobalPool) and isinstance(
+                    one, steps.Conv
+                ):
+                    next(each)  # a gate that is no squeeze
+                made, here = said(one, here, unstated)
                 found.append(made)
             ends.append(here)
             return tuple(found)
 
         line = line.over_chains(within)
-        return line, sum(ends) if line.block == "concat" else ends[0]
+        return line, sum(ends) if line.block in IN_A_ROW else ends[0]
 
     return item.over(said(item.line, item.c_in, None)[0])
 
+
+#: Lines whose branches put out maps one after the other.
+IN_A_ROW = "concat", "split"
 
 # Lines.
 
@@ -325,13 +335,12 @@ def lines(
     while index < len(chain):
         each = chain[index]
         if isinstance(each, Fork):
-            item = _forked(
-                each,
-                c_in,
-                style,
-                _before(chain, index) if block_in is None else block_in,
+            came = _before(chain, index) if block_in is None else block_in
+            item, taken = _mixing(chain, index, c_in, style) or (
+                _forked(each, c_in, style, came),
+                1,
             )
-            index += 1
+            index += taken
         else:
             taken = _convolved(chain, index) if isinstance(each.what, Conv) else 1
             nodes = [e for e in chain[index : index + taken] if isinstance(e, Node)]
@@ -342,11 +351,38 @@ def lines(
     return found
 
 
+def _mixing(
+    chain: Chain, index: int, c_in: int, style: Common
+) -> tuple[Item, int] | None:
+    """A depthwise convolution of several kernels, with its norm and activation."""
+    fork = chain[index]
+    if not isinstance(fork, Fork) or (kernels := _mixed(fork, c_in)) is None:
+        return None
+    taken = _convolved(chain, index)
+    after = [e for e in chain[index + 1 : index + taken] if isinstance(e, Node)]
+    norms = [e for e in after if norms_of(e.what)]
+    acts = [e.what.kind for e in after if isinstance(e.what, Act)]
+    if any(_own_norm(each.what, style) for each in norms):
+        return None
+    nodes = (
+        *_nodes(fork.branches[0]),
+        *(e for b in fork.branches[1:] for e in _nodes(b)),
+    )
+    line = steps.MixedDepthwise(
+        block="mixed_depthwise",
+        kernels=kernels,
+        stride=nodes[1].what.stride,
+        norm=bool(norms),
+        activation=_own(acts[0] if acts else "none", style),
+    )
+    return Item(line, (*nodes, *after), c_in, c_in), taken
+
+
 def _convolved(chain: Chain, index: int) -> int:
     """How many nodes a convolution's line takes: its norm, and its activation."""
     taken = 1 + bool(norms_of(_what(chain, index + 1)))
     act = _what(chain, index + taken)
-    return taken + (isinstance(act, Act) and act.kind not in _GATES)
+    return taken + isinstance(act, Act)
 
 
 def _what(chain: Chain, index: int) -> Any:  # noqa: ANN401
@@ -368,9 +404,15 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             line = resampling.Upsample(
                 block="upsample", factor=what.factor, mode=what.mode
             )
-        case LayerScale():
-            line = elements.LayerScale(block="layer_scale")
-        case Act(kind=kind) if kind not in _GATES:
+        case Shuffle():
+            line = steps.Shuffle(block="channel_shuffle", groups=what.groups)
+        case LayerScale(single=single, shift=shift):
+            line = elements.LayerScale(block="layer_scale", single=single, shift=shift)
+        case Times(number=number):
+            line = elements.Multiply(block="multiply", by=number)
+        case PadChannels(channels=channels):
+            line = elements.PadChannels(block="pad_channels", channels=channels)
+        case Act(kind=kind):
             line = steps.Activate(block="activation", activation=_own(kind, style))
         case Pool():
             line = resampling.Pool(
@@ -429,15 +471,15 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
         fits = found.gate == style.squeeze.gate and found.activation == (
             style.squeeze.activation or style.activation
         )
-        if ratio is None or not fits:
-            what = f"a squeeze to {found.squeezed} of {found.channels} channels"
-            raise cannot(fork.node.call, what, f"the others follow {style.squeeze}")
-        line: Line = steps.SqueezeExcite(block="squeeze_excite", se_ratio=ratio)
-        return Item(line, found.nodes, c_in, c_in)
+        if ratio is not None and fits:
+            line: Line = steps.SqueezeExcite(block="squeeze_excite", se_ratio=ratio)
+            return Item(line, found.nodes, c_in, c_in)
     if fork.merge == "product":
-        raise cannot(
-            fork.node.call, "a product of maps", "squeeze-and-excitation is known"
-        )
+        return _product(fork, c_in, style)
+    if (parted := _parted(fork, c_in)) is not None:
+        return _split(fork, parted, c_in, style)
+    if fork.merge == "cascade":
+        raise cannot(fork.node.call, "parts of a map that read each other", _PARTS)
     scales = [_times(each) for each in fork.branches]
     scaled = fork.merge == "sum" and any(scale != 1 for scale in scales)
     parts = [
@@ -450,10 +492,96 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
         if other == 1:
             return _residual(branches, c_in, c_out, scale)
     if scaled:
-        raise cannot(fork.node.call, "a sum of scaled maps", "one beside its shortcut")
+        branches = [lines(each, c_in, style, c_in) for each in fork.branches]
     nodes = tuple(node for branch in branches for item in branch for node in item.nodes)
     within = tuple(map(_said, branches))
     return Item(steps.Branches(block=fork.merge, branches=within), nodes, c_in, c_out)
+
+
+_PARTS = "parts that each have their branch, and all of it, are known"
+
+
+def _product(fork: Fork, c_in: int, style: Common) -> Item:
+    """Branches multiplied; those of one position come after those of all."""
+    c_out = fork.node.channels
+    match [[each.what for each in _nodes(branch)] for branch in fork.branches]:
+        case [[], [GlobalPool(kind="avg"), ChannelConv() as conv, Act(kind="sigmoid")]]:
+            seen = None if odd_log(c_in) == conv.size else int(conv.size)
+            line: Line = elements.ChannelAttention(block="channel_attention", size=seen)
+            return Item(line, tuple(_nodes(fork.branches[1])), c_in, c_out)
+        case _:
+            pass
+    found = [lines(each, c_in, style, c_in) for each in fork.branches]
+    found.sort(key=lambda items: any(_pools(item.line) for item in items))
+    nodes = tuple(node for branch in found for item in branch for node in item.nodes)
+    within = tuple(_said(list(map(_as_wide, branch))) for branch in found)
+    return Item(steps.Branches(block="product", branches=within), nodes, c_in, c_out)
+
+
+def _pools(line: Line) -> bool:
+    return isinstance(line, resampling.GlobalPool) and line.to == (1, 1)
+
+
+def _as_wide(item: Item) -> Item:
+    """A convolution that puts out what comes in, however wide that is."""
+    line = item.line
+    if isinstance(line, steps.Conv) and item.c_in == item.c_out:
+        return item.over(line.model_copy(update={"channels": None, "expand_ratio": 1}))
+    return item
+
+
+def _mixed(fork: Fork, c_in: int) -> tuple[int, ...] | None:
+    """The kernels of parts that are convolved depthwise, each with its own."""
+    convs = [[*_nodes(branch)][-1].what for branch in fork.branches if len(branch) == 2]  # noqa: PLR2004 - a part, and its convolution
+    if len(convs) < len(fork.branches) or not all(isinstance(e, Conv) for e in convs):
+        return None
+    parts = _parted(fork, c_in)
+    alike = {(e.stride, e.dilation, e.bias, e.padding in _SAMES) for e in convs}
+    square = all(
+        e.groups == e.c_in == e.c_out and e.kernel[0] == e.kernel[1] for e in convs
+    )
+    if not square or parts != steps.in_parts(c_in, len(convs)) or len(alike) > 1:
+        return None
+    ((_, dilation, bias, same),) = alike
+    return (
+        tuple(e.kernel[0] for e in convs)
+        if (dilation, bias, same) == (1, False, True)
+        else None
+    )
+
+
+_SAMES = "same", "tensorflow"
+
+
+def _parted(fork: Fork, c_in: int) -> list[int] | None:
+    """The channels of each branch, where each has a part of those that come in."""
+    first = [_what(branch, 0) for branch in fork.branches]
+    parts = [each for each in first if isinstance(each, Slice)]
+    if fork.merge not in {"concat", "cascade"} or len(parts) < len(first):
+        return None
+    widths = [int(each.channels) for each in parts]
+    starts = [int(each.start) for each in parts]
+    in_order = starts == [sum(widths[:k]) for k in range(len(widths))]
+    return widths if in_order and sum(widths) == c_in else None
+
+
+def _split(fork: Fork, parts: list[int], c_in: int, style: Common) -> Item:
+    """Parts of the channels, each through its branch."""
+    branches = [
+        lines(branch[1:], channels, style, channels)
+        for branch, channels in zip(fork.branches, parts, strict=True)
+    ]
+    within = tuple(map(_said, branches))
+    cascade = fork.merge == "cascade"
+    even = steps.Split(block="split", branches=within, cascade=cascade)
+    shares = None if even.parts(c_in) == parts else tuple(n / c_in for n in parts)
+    line = even.model_copy(update={"shares": shares})
+    if line.parts(c_in) != parts:
+        line = line.model_copy(
+            update={"shares": tuple((n + 0.1) / c_in for n in parts)}
+        )
+    nodes = tuple(node for branch in branches for item in branch for node in item.nodes)
+    return Item(line, nodes, c_in, fork.node.channels)
 
 
 def _times(chain: Chain) -> float:

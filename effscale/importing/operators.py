@@ -7,10 +7,20 @@ and leaves nothing behind.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
 
 from effscale.errors import LayerError, TranslationError
+from effscale.importing.moving import MOVED
+from effscale.importing.nodes import (
+    Enlarge,
+    Node,
+    Times,
+    cannot,
+    first_of,
+    pair,
+    weight_of,
+)
 from effscale.importing.trace import Ref, Weight
 from effscale.network.operators.convolution import Conv, Linear, margins
 from effscale.network.operators.elementwise import Act, Dropout
@@ -21,59 +31,18 @@ from effscale.network.operators.norm import (
     LayerNorm,
     LayerScale,
 )
-from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from effscale.importing.trace import Call, Places, Trace
+    from effscale.importing.nodes import Layout, Merge, Read
+    from effscale.importing.trace import Call, Trace
+    from effscale.network.operators.operator import Operator
     from effscale.spec.values import Interpolation, PoolKind
-
-    #: How the elements of a map lie: channels first or last; those of one position as a
-    #: vector, or all of them, flat.
-    Layout: TypeAlias = Literal["first", "last", "vector", "flat"]
-    Merge: TypeAlias = Literal["sum", "product", "concat"]
 
 
 #: Calls that leave elements in their order.
 _MOVES = {"view", "reshape", "unsqueeze", "squeeze", "flatten", "contiguous", "alias"}
-
-
-@dataclass(frozen=True)
-class Times(Operator):
-    """A map times a number: what a residual is scaled by."""
-
-    number: float
-
-    label = "a product with a number"
-
-
-@dataclass(frozen=True)
-class Enlarge(Operator):
-    """A map made larger by a factor, as `upsample` says."""
-
-    factor: int
-    mode: Interpolation
-
-    label = "upsample"
-
-
-@dataclass(frozen=True)
-class Node:
-    """An operator of ours, or several maps merged, and what it reads."""
-
-    what: Any  #: an `Operator`, a `Merge`; None is the image
-    reads: tuple[int, ...]
-    channels: int
-    #: The module's own tensors, by the names that ours have in a built network.
-    weights: Mapping[str, str] = field(default_factory=dict)
-    call: Call | None = None
-
-    @property
-    def places(self) -> Places:
-        return () if self.call is None else self.call.places
 
 
 class Reading:
@@ -81,9 +50,15 @@ class Reading:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
+        #: Of the call that is read now.
+        self.index = 0
         self.nodes: list[Node] = []
         #: Of each call, the node whose output is its own, and how its elements lie.
         self.found: dict[int, tuple[int, Layout]] = {}
+        #: Of calls that part the channels of a map, which, and how many in each part.
+        self.parts: dict[int, tuple[Ref, list[int]]] = {}
+        #: Of calls that have channels in groups, how many, and whether they are turned.
+        self.groups: dict[int, tuple[int, bool]] = {}
         #: Of calls that put a parameter into another shape, the parameter.
         self.weights: dict[int, Weight] = {}
         #: Of nodes whose map was made a vector as a whole, its sides.
@@ -98,6 +73,7 @@ class Reading:
         return self.nodes, self.found[self.trace.output][0]
 
     def take(self, index: int, call: Call) -> None:
+        self.index = index
         if call.op == "image":
             self.nodes.append(Node(None, (), call.shape[1]))
             self.found[index] = 0, "first"
@@ -124,7 +100,7 @@ class Reading:
         """A parameter in another shape: one of as many numbers, in their order."""
         if call.op not in _MOVES or not call.args:
             return None
-        weight = self._known(_first(call))
+        weight = self._known(first_of(call))
         return replace(weight, shape=call.shape) if isinstance(weight, Weight) else None
 
     def of(self, value: Any, *, windowed: bool = False) -> tuple[int, Layout]:  # noqa: ANN401
@@ -156,7 +132,7 @@ class Reading:
         found = [self.of(each, windowed=windowed) for each in inputs]
         reads = tuple(node for node, _ in found)
         own = layout or found[0][1]
-        channels = call.shape[-1] if own == "last" else call.shape[1]
+        channels = call.shape[-1] if own in {"last", "row"} else call.shape[1]
         if own == "flat":
             self.flat[len(self.nodes)] = self.flat[reads[0]]
             channels = self.nodes[reads[0]].channels
@@ -165,51 +141,22 @@ class Reading:
         return len(self.nodes) - 1, own
 
 
-def cannot(call: Call | None, what: str, why: str = "") -> TranslationError:
-    """What no spec says, with its place and what comes nearest."""
-    reason = f": {why}" if why else ""
-    where = "the forward pass" if call is None else call.where
-    return TranslationError(f"{where}: cannot be said in a spec: {what}{reason}")
-
-
-Read: TypeAlias = "Callable[[Reading, Call], tuple[int, Layout]]"
-
-
-def _first(call: Call) -> Any:  # noqa: ANN401
-    """The first argument, whatever its name is."""
-    return next(iter(call.args.values()))
-
-
-def _pair(value: Any) -> tuple[int, int]:  # noqa: ANN401
-    if isinstance(value, int):
-        return value, value
-    return (value[0], value[0]) if len(value) == 1 else (value[0], value[1])
-
-
-def _weight(call: Call, value: Any) -> Weight:  # noqa: ANN401
-    if not isinstance(value, Weight):
-        raise cannot(
-            call, f"{call.op} by weights that are computed", "they are no parameters"
-        )
-    return value
-
-
 # Convolutions and linear layers.
 
 
 def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
     args = call.args
-    weight = _weight(call, args["weight"])
+    weight = weight_of(call, args["weight"])
     c_out, within, *kernel = weight.shape
-    stride, dilation = _pair(args["stride"]), _pair(args["dilation"])
+    stride, dilation = pair(args["stride"]), pair(args["dilation"])
     if dilation[0] != dilation[1]:
         raise cannot(call, f"dilation {dilation}", "one for rows and columns is known")
-    window = _pair(kernel), stride, dilation[0]
+    window = pair(kernel), stride, dilation[0]
     padding = _padding(reading, call, args["input"], window)
     conv = Conv(
         within * args["groups"],
         c_out,
-        _pair(kernel),
+        pair(kernel),
         stride,
         args["groups"],
         args["bias"] is not None,
@@ -239,7 +186,7 @@ def _padding(
     if given == "same":
         own = reach[0] // 2, reach[1] // 2
     else:
-        own = (0, 0) if given == "valid" else _pair(given)
+        own = (0, 0) if given == "valid" else pair(given)
     rows = own[0] + around[2], own[0] + around[3]
     columns = own[1] + around[0], own[1] + around[1]
     if not any((*rows, *columns)):
@@ -274,7 +221,7 @@ def _pad(reading: Reading, call: Call) -> tuple[int, Layout]:
         raise cannot(call, f"padding {amounts} ({call.args['mode']})", _ZEROS)
     if any(each < 0 for each in amounts) or call.args["value"] not in _AROUND:
         raise cannot(call, f"padding {amounts} by {call.args['value']}", _ZEROS)
-    reading.pads[len(reading.found)] = tuple(amounts)
+    reading.pads[reading.index] = tuple(amounts)
     return node, layout
 
 
@@ -284,13 +231,13 @@ _ZEROS = "zeros around a map before a window are known"
 
 
 def _linear(reading: Reading, call: Call) -> tuple[int, Layout]:
-    weight = _weight(call, call.args["weight"])
+    weight = weight_of(call, call.args["weight"])
     c_out, c_in = weight.shape
     layout = reading.of(call.args["input"])[1]
     biased = call.args["bias"] is not None
     what: Operator = Conv(c_in, c_out, bias=biased)
     if layout == "flat":  # of all positions: a window as large as the map
-        sides = _pair(reading.flat[reading.of(call.args["input"])[0]])
+        sides = pair(reading.flat[reading.of(call.args["input"])[0]])
         channels = c_in // (sides[0] * sides[1])
         what = Conv(channels, c_out, sides, bias=biased, padding="valid")
         layout = "vector"
@@ -316,7 +263,7 @@ def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
         if args[name] is None:
             raise cannot(call, f"batch norm without {name}", "batch norm has all four")
     momentum = float(f"{args['momentum']:.6g}")
-    norm = BatchNorm(_weight(call, args["weight"]).shape[0], args["eps"], momentum)
+    norm = BatchNorm(weight_of(call, args["weight"]).shape[0], args["eps"], momentum)
     return reading.add(
         call, norm, args["input"], **{name: args[name] for name in names}
     )
@@ -359,7 +306,7 @@ def _scaled(reading: Reading, call: Call, norm: Operator) -> tuple[int, Layout]:
 
 
 def _act(kind: Any) -> Read:  # noqa: ANN401 - a name of one
-    return lambda reading, call: reading.add(call, Act(kind), _first(call))
+    return lambda reading, call: reading.add(call, Act(kind), first_of(call))
 
 
 def _hardtanh(reading: Reading, call: Call) -> tuple[int, Layout]:
@@ -376,18 +323,21 @@ def _gelu(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 
 def _dropout(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return reading.add(call, Dropout(call.args["p"]), _first(call))
+    return reading.add(call, Dropout(call.args["p"]), first_of(call))
 
 
 def _same(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return reading.of(_first(call))
+    value = first_of(call)
+    if value.index in reading.groups:
+        reading.groups[reading.index] = reading.groups[value.index]
+    return reading.of(value)
 
 
 # Pools.
 
 
 def _max_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
-    if _pair(call.args["dilation"]) != (1, 1):
+    if pair(call.args["dilation"]) != (1, 1):
         raise cannot(call, "a dilated maximum")
     return _pool(reading, call, "max")
 
@@ -401,9 +351,9 @@ def _avg_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
     args = call.args
-    kernel = _pair(args["kernel_size"])
-    stride = _pair(args["stride"]) if args["stride"] else kernel
-    given, before = _pair(args["padding"]), reading.shape(args["self"])[2:]
+    kernel = pair(args["kernel_size"])
+    stride = pair(args["stride"]) if args["stride"] else kernel
+    given, before = pair(args["padding"]), reading.shape(args["self"])[2:]
     padded = args["self"].index in reading.pads
     if kernel == before and given == (0, 0) and kind == "avg":
         return reading.add(call, GlobalPool(), args["self"])
@@ -439,7 +389,7 @@ def _floored(
 
 def _adaptive(kind: PoolKind) -> Read:
     return lambda reading, call: reading.add(
-        call, GlobalPool(kind, _pair(call.args["output_size"])), call.args["self"]
+        call, GlobalPool(kind, pair(call.args["output_size"])), call.args["self"]
     )
 
 
@@ -456,50 +406,40 @@ def _mean(reading: Reading, call: Call) -> tuple[int, Layout]:
     return reading.add(call, GlobalPool(), call.args["self"], layout=after)
 
 
-# What moves elements.
-
-
-def _permute(reading: Reading, call: Call) -> tuple[int, Layout]:
-    node, layout = reading.of(call.args["self"])
-    turned = {("first", (0, 2, 3, 1)): "last", ("last", (0, 3, 1, 2)): "first"}
-    after = turned.get((layout, tuple(each % 4 for each in call.args["dims"])))
-    if after is None:
-        raise cannot(call, f"permute {call.args['dims']}")
-    return node, after  # type: ignore[return-value]
-
-
-def _reshape(reading: Reading, call: Call) -> tuple[int, Layout]:
-    """One position as a vector, or a vector as one position."""
-    value = _first(call)
-    node, layout = reading.of(value)
-    before, after = reading.shape(value), call.shape
-    if before == after:
-        return node, layout
-    flat = (before[0], math.prod(before[1:]))
-    if flat[1] != reading.nodes[node].channels:
-        if after == flat and layout == "first":
-            reading.flat[node] = before[2:]
-            return node, "flat"
-        raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
-    if after == flat:
-        return node, "vector"
-    if after == (*flat, 1, 1):
-        return node, "first"
-    if after == (flat[0], 1, 1, flat[1]):
-        return node, "last"
-    raise cannot(call, f"{call.op} of {before} to {after}", _SHAPES)
-
-
-_SHAPES = "maps of channels, rows and columns are known, and vectors"
-
-
 # Merges.
 
 
 def _add(reading: Reading, call: Call) -> tuple[int, Layout]:
-    if call.args.get("alpha", 1) != 1:
-        raise cannot(call, f"a sum with {call.args['alpha']} times a map")
-    return _merge(reading, call, "sum")
+    return _sum(reading, call, 1)
+
+
+def _sub(reading: Reading, call: Call) -> tuple[int, Layout]:
+    return _sum(reading, call, -1)
+
+
+def _sum(reading: Reading, call: Call, sign: int) -> tuple[int, Layout]:
+    """A sum, of whose second map there is so much."""
+    times, other = sign * call.args.get("alpha", 1), call.args["other"]
+    if times == 1:
+        return _merge(reading, call, "sum")
+    if (
+        not isinstance(other, Ref)
+        or reading.of(other)[1] != reading.of(first_of(call))[1]
+    ):
+        raise cannot(call, f"a map and {times} times what is no map, summed")
+    node, _ = reading.add(call, Times(float(times)), other)
+    first, layout = reading.of(first_of(call))
+    reading.nodes.append(
+        Node("sum", (first, node), reading.nodes[first].channels, {}, call)
+    )
+    return len(reading.nodes) - 1, layout
+
+
+def _div(reading: Reading, call: Call) -> tuple[int, Layout]:
+    number = call.args["other"]
+    if not isinstance(number, int | float) or not number:
+        raise cannot(call, "a quotient of maps", "one by a number is known")
+    return reading.add(call, Times(1 / number), call.args["self"])
 
 
 def _mul(reading: Reading, call: Call) -> tuple[int, Layout]:
@@ -513,6 +453,8 @@ def _merge(reading: Reading, call: Call, merge: Merge) -> tuple[int, Layout]:
             continue
         if isinstance(other, Weight) and merge == "product":
             return _layer_scale(reading, call, each, other)
+        if isinstance(other, Weight) and (shifted := _shifted(reading, each, other)):
+            return shifted
         if isinstance(other, int | float):
             if other == {"sum": 0, "product": 1}[merge]:
                 return reading.of(each)
@@ -536,10 +478,32 @@ def _layer_scale(
     channels = reading.nodes[node].channels
     each = (channels, 1, 1) if lies == "first" else (channels,)
     shape = weight.shape[-len(each) :]
+    if math.prod(weight.shape) == 1 != channels:
+        scale = LayerScale(channels, 1.0, single=True)
+        return reading.add(call, scale, value, weight=weight)
     if math.prod(weight.shape) != channels or shape != each:
         size = "×".join(map(str, weight.shape))
         raise cannot(call, f"the product of a map and {size} numbers", "one a channel")
     return reading.add(call, LayerScale(channels, 1e-6), value, weight=weight)
+
+
+def _shifted(reading: Reading, value: Ref, weight: Weight) -> tuple[int, Layout] | None:
+    """A learnt scale, to which a learnt shift of the same shape is added."""
+    node, layout = reading.of(value)
+    scale = reading.nodes[node].what
+    if (
+        not isinstance(scale, LayerScale)
+        or scale.shift
+        or node + 1 < len(reading.nodes)
+    ):
+        return None
+    if math.prod(weight.shape) != scale.numbers:
+        return None
+    named = {**reading.nodes[node].weights, "bias": weight.name}
+    reading.nodes[node] = replace(
+        reading.nodes[node], what=replace(scale, shift=True), weights=named
+    )
+    return node, layout
 
 
 def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
@@ -559,7 +523,7 @@ def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
 
 def _upsample(mode: Interpolation) -> Read:
     def read(reading: Reading, call: Call) -> tuple[int, Layout]:
-        value = _first(call)
+        value = first_of(call)
         before, after = reading.shape(value)[2:], call.shape[2:]
         rows, columns = (b // a for a, b in zip(before, after, strict=True))
         whole = rows == columns > 1 and after == (before[0] * rows, before[1] * rows)
@@ -592,10 +556,11 @@ READ: dict[str, Read] = {
     "adaptive_avg_pool2d": _adaptive("avg"),
     "adaptive_max_pool2d": _adaptive("max"),
     "mean": _mean,
-    "permute": _permute,
-    **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), _reshape),
+    **MOVED,
     "pad": _pad,
     "add": _add,
+    "sub": _sub,
+    "div": _div,
     "mul": _mul,
     "cat": _cat,
     "upsample_nearest2d": _upsample("nearest"),
@@ -604,14 +569,13 @@ READ: dict[str, Read] = {
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {
     **dict.fromkeys(
-        ("split", "split_with_sizes", "chunk", "slice", "select", "index"),
+        ("select", "index"),
         "a map is read as a whole",
     ),
     **dict.fromkeys(
         ("matmul", "bmm", "softmax", "einsum"),
         "convolutions and linear layers multiply, maps of each other do not",
     ),
-    "conv1d": "conv2d is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
     "scaled_dot_product_attention": "convolutions are known, attention is not",

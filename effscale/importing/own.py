@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import whole_share
-from effscale.importing.lines import Item
-from effscale.spec import steps
+from effscale.importing.lines import IN_A_ROW, Item
+from effscale.spec import elements, steps
 from effscale.spec.lines import STAGES, Block, Dense
 from effscale.spec.values import Parameter
 
@@ -169,11 +169,12 @@ def _more(each: Form, general: Mapping[Lines, Form]) -> Form:
 
 
 def _shares(
-    lines: Lines, c_in: int, whole: int, unstated: int | None = None
+    lines: Lines, c_in: int, whole: int | None, unstated: int | None = None
 ) -> tuple[Lines, int]:
     """Lines with shares for widths, and what comes out.
 
-    `unstated` are the channels that come into the residual around them.
+    `unstated` are the channels that come into the residual around them; shares are of
+    these within a split, where `whole` is none.
 
     ValueError where a width is no share that is cut to it.
     """
@@ -185,27 +186,38 @@ def _shares(
 
 
 def _shared(
-    line: Line, c_in: int, whole: int, unstated: int | None
+    line: Line, c_in: int, whole: int | None, unstated: int | None
 ) -> tuple[Line, int]:
-    if isinstance(line, steps.Conv):
-        channels: Any = line.of(c_in, unstated)
+    channels: Any
+    if isinstance(line, elements.PadChannels):
+        channels = line.of(unstated or c_in)
+        open_ = line.model_copy(update={"channels": None})
+        return open_ if channels == whole else line, int(channels)
+    if isinstance(line, steps.Conv) and line.expand_ratio is None:
+        channels = line.of(c_in, unstated)
         if channels != whole and channels % c_in == 0 and channels > c_in:
             own: dict[str, Any] = {"expand_ratio": float(channels // c_in)}
         else:
-            own = {"ratio": _ratio(int(channels), whole)}
+            own = {"ratio": _ratio(int(channels), whole or unstated or c_in)}
         return line.model_copy(update={"channels": None, **own}), int(channels)
     if not line.chains:
         return line, int(line.c_out(c_in))
     ends: list[int] = []
     around = c_in if isinstance(line, steps.Residual) else unstated
 
+    parts = iter(line.parts(c_in) if isinstance(line, steps.Split) else ())
+
     def within(chain: Lines) -> Lines:
-        made, end = _shares(chain, c_in, whole, around)
+        part = int(next(parts, c_in))
+        if isinstance(line, steps.Split):
+            made, end = _shares(chain, part, None, part)
+        else:
+            made, end = _shares(chain, c_in, whole, around)
         ends.append(end)
         return made
 
     line = line.over_chains(within)
-    return line, sum(ends) if line.block == "concat" else ends[0]
+    return line, sum(ends) if line.block in IN_A_ROW else ends[0]
 
 
 def _ratio(channels: int, whole: int) -> float:

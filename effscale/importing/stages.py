@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
 from effscale.importing.lines import Item, as_steps, common, lines
-from effscale.importing.operators import Node
+from effscale.importing.nodes import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.tree import Fork
 from effscale.network.operators.convolution import Conv, Linear

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-from effscale.importing.operators import Node, cannot
+from effscale.importing.nodes import Node, cannot
+from effscale.network.operators.channels import PadChannels, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from effscale.errors import TranslationError
-    from effscale.importing.operators import Merge
+    from effscale.importing.nodes import Merge
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,57 @@ def tree(nodes: Sequence[Node], output: int) -> Chain:
     Raises:
         TranslationError: if maps cross, so that no tree of branches says it.
     """
-    return _Tree(_nested(nodes)).chain(0, output)
+    return _Tree(_nested(_padded(_cascaded(nodes)))).chain(0, output)
+
+
+def _cascaded(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes, where parts that take in what the one before puts out are parts alone.
+
+    What merges them then says that they do.
+    """
+    found = list(nodes)
+    for index, node in enumerate(nodes):
+        if node.what == "concat" and (sums := _sums(nodes, node)):
+            for each, part in sums.items():
+                found[each] = nodes[part]
+            found[index] = replace(node, what="cascade")
+    return found
+
+
+def _sums(nodes: Sequence[Node], concat: Node) -> dict[int, int]:
+    """Sums of a part and the branch before it, each with the part; none if not all."""
+    found: dict[int, int] = {}
+    for before, end in pairwise(concat.reads):
+        here = end
+        while len(nodes[here].reads) == 1 and not isinstance(nodes[here].what, Slice):
+            (here,) = nodes[here].reads
+        parts = [k for k in nodes[here].reads if isinstance(nodes[k].what, Slice)]
+        if nodes[here].what == "sum" and before in nodes[here].reads and parts:
+            found[here] = parts[-1]
+        elif here != end or not isinstance(nodes[end].what, Slice):
+            return {}
+    return found
+
+
+def _padded(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes, where a sum with the first channels alone is one with zeros after."""
+    found = list(nodes)
+    for index, node in enumerate(nodes):
+        if node.what != "concat" or len(node.reads) != 2:  # noqa: PLR2004 - a sum, the rest
+            continue
+        total, rest = (nodes[k] for k in node.reads)
+        first = [k for k in total.reads if isinstance(nodes[k].what, Slice)]
+        if total.what != "sum" or len(first) != 1 or not isinstance(rest.what, Slice):
+            continue
+        part = nodes[first[0]]
+        beside = [k for k in total.reads if k not in first]
+        if part.reads == rest.reads and part.what.start == 0:
+            pad = PadChannels(part.channels, node.channels)
+            found[node.reads[0]] = Node(
+                pad, tuple(beside), node.channels, {}, total.call
+            )
+            found[index] = replace(node, what="sum", reads=(*part.reads, node.reads[0]))
+    return found
 
 
 def _nested(nodes: Sequence[Node]) -> list[Node]:
@@ -108,7 +160,7 @@ class _Tree:
                 continue
             inner = self.common(group)
             channels = sum(self.nodes[each].channels for each in group)
-            channels = channels if node.what == "concat" else node.channels
+            channels = channels if node.what in {"concat", "cascade"} else node.channels
             part = replace(node, reads=tuple(group), channels=channels)
             branches.append((*self.chain(start, inner), self.fork(part, inner)))
         return Fork(node.what, tuple(branches), node)

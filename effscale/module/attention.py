@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Attention,
         ClassToken,
         Fill,
+        Fourier,
         Positions,
         ValuesOf,
     )
@@ -36,6 +37,9 @@ HIGHEST, STEEPEST = 100.0, 16.0
 #: Keeps linear attention from a division by zero.
 #: Source: mit-han-lab/efficientvit, efficientvit/models/nn/ops.py (`LiteMLA`).
 EPSILON = 1e-5
+#: The ratio of the longest wave of positions to the shortest, and what keeps a side
+#: whole. Source: facebookresearch/xcit, xcit.py (`PositionalEncodingFourier`).
+LONGEST, WHOLE = 10000.0, 1e-6
 
 
 class Tokened(nn.Module):
@@ -82,6 +86,42 @@ class First(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to (N, C, 1, 1)."""
         return x[:, :, :1, :1]
+
+
+class Begun(nn.Module):
+    """The second of two maps, its first position replaced by the first map."""
+
+    def forward(self, maps: Maps) -> torch.Tensor:
+        """(N, C, 1, 1) and (N, C, H, W) to (N, C, H, W)."""
+        token, others = maps
+        rest = others.flatten(2)[:, :, 1:]
+        return torch.cat((token.flatten(2), rest), dim=2).reshape(others.shape)
+
+
+class Waves(nn.Module):
+    """Sines and cosines of rows and columns, of rising lengths."""
+
+    def __init__(self, waves: Fourier) -> None:
+        super().__init__()
+        self.waves = waves.waves
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (1, 2 · waves, H, W)."""
+        height, width = x.shape[2:]
+        down, across = self._along(height, x), self._along(width, x)
+        rows = down[:, :, None].expand(-1, -1, width)
+        columns = across[:, None, :].expand(-1, height, -1)
+        return torch.cat((rows, columns)).unsqueeze(0).to(x.dtype)
+
+    def _along(self, side: int, like: torch.Tensor) -> torch.Tensor:
+        """(waves, side): a sine and a cosine in turn, of one length each."""
+        at = torch.arange(1, side + 1, device=like.device, dtype=torch.float32)
+        at = at / (side + WHOLE) * (2 * math.pi)
+        pairs = torch.arange(self.waves, device=like.device) // 2
+        lengths = LONGEST ** (2 * pairs.to(torch.float32) / self.waves)
+        angles = at / lengths[:, None]
+        both = torch.stack((angles[0::2].sin(), angles[1::2].cos()), dim=1)
+        return both.flatten(0, 1)
 
 
 class Filled(nn.Module):
@@ -161,8 +201,10 @@ class Attending(nn.Module):
         else:
             rows = self._grouped(several[0])
             of = rows.unflatten(1, (heads, -1)).flatten(3)
-            q, k, v = of.split((key, key, value), dim=2)
-        if attend.kind == "linear":
+            q, k, v = of.split((int(attend.query_width), key, value), dim=2)
+        if attend.kind == "separable":
+            made = v.relu() * (k * q.softmax(dim=-1)).sum(dim=-1, keepdim=True)
+        elif attend.kind == "linear":
             made = _linear(q, k, v)
         elif attend.kind == "covariance":
             made = self._of_channels(q, k, v)

@@ -1,4 +1,4 @@
-"""What a module takes: shapes of tensors, alone or in lists, tuples, dictionaries."""
+"""Inputs of a module: shapes of tensors, alone or in lists, tuples, dictionaries."""
 
 from __future__ import annotations
 

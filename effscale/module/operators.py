@@ -16,12 +16,14 @@ from torch.nn import functional
 from effscale.errors import LayerError
 from effscale.module.attention import (
     Attending,
+    Begun,
     Cropped,
     Filled,
     First,
     Placed,
     Tokened,
     ValuesAlone,
+    Waves,
 )
 from effscale.network.operators.attention import (
     Attention,
@@ -29,6 +31,8 @@ from effscale.network.operators.attention import (
     Crop,
     Fill,
     FirstToken,
+    Fourier,
+    IntoFirst,
     Positions,
     ValuesOf,
 )
@@ -252,7 +256,7 @@ def _channel_conv(conv: ChannelConv) -> nn.Conv1d:
 
 
 def _linear(linear: Linear) -> nn.Linear:
-    return nn.Linear(int(linear.c_in), int(linear.c_out))
+    return nn.Linear(int(linear.c_in), int(linear.c_out), linear.bias)
 
 
 def _draw_linear(module: nn.Linear) -> None:
@@ -666,6 +670,8 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     ClassToken: Tokened,
     Positions: Placed,
     FirstToken: lambda _: First(),
+    IntoFirst: lambda _: Begun(),
+    Fourier: Waves,
     Fill: Filled,
     Crop: lambda _: Cropped(),
     Attention: Attending,

@@ -11,10 +11,18 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from effscale.network.combinators import Across, Graph, Layer, Node, Repeat, Sequential
+from effscale.network.combinators import (
+    IDENTITY,
+    Across,
+    Graph,
+    Layer,
+    Node,
+    Repeat,
+    Sequential,
+)
 from effscale.network.names import head_operator, head_words
 from effscale.network.operators.convolution import Conv, Linear
-from effscale.network.operators.elementwise import Dropout, Flatten
+from effscale.network.operators.elementwise import Dropout, Flatten, Multiply
 from effscale.network.operators.operator import Operator
 from effscale.network.operators.pooling import GlobalPool
 from effscale.network.parts import Part
@@ -55,7 +63,7 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
     c_pooled = c_in
     if head.classifier == "conv":
         layers["dropout"] = Dropout(head.dropout)
-        layers["classifier"] = Conv(c_in, head.classes, bias=True)
+        layers["classifier"] = Conv(c_in, head.classes, bias=head.bias)
         layers["classifier_act"] = style.act()
     layers["pool"] = GlobalPool()
     layers["flatten"] = Flatten()
@@ -65,8 +73,19 @@ def classifier(head: Head, c_in: Int, style: Style) -> tuple[Sequential, Int]:
         c_in = head.hidden
     if head.classifier is True:
         layers["dropout"] = Dropout(head.dropout)
-        layers["classifier"] = Linear(c_in, head.classes)
+        linear = Linear(c_in, head.classes, head.bias)
+        layers["classifier"] = _mean_of(linear, head.classifiers)
     return Sequential(tuple(layers.items())), c_pooled
+
+
+def _mean_of(linear: Linear, several: int) -> Layer:
+    """The mean of what so many layers make."""
+    if several == 1:
+        return linear
+    nodes = [Node(str(index), (0,), linear) for index in range(several)]
+    nodes.append(Node("sum", tuple(range(1, several + 1)), IDENTITY))
+    total = Graph(1, tuple(nodes), (several + 1,))
+    return Sequential((("all", total), ("mean", Multiply(1 / several))))
 
 
 def class_head(

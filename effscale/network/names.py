@@ -36,6 +36,7 @@ NAMES = {
     "attention": "Attention",
     "class_token": "class token",
     "first_token": "first token",
+    "into_first": "into first token",
     "pixel_unshuffle": "PixelUnshuffle",
 }
 

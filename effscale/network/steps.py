@@ -27,6 +27,8 @@ from effscale.network.operators.attention import (
     Crop,
     Fill,
     FirstToken,
+    Fourier,
+    IntoFirst,
     Positions,
     ValuesOf,
 )
@@ -46,7 +48,7 @@ from effscale.network.operators.resampling import (
     PixelUnshuffle,
     Upsample,
 )
-from effscale.spec import elements, resampling, steps
+from effscale.spec import elements, resampling, steps, tokens
 from effscale.spec.geometry import expanded, forked, keeps_size, kinds
 from effscale.spec.line import SQUARE
 
@@ -154,12 +156,16 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return _selected(line, c_in, style, unstated)
         case steps.Attention():
             return _attention(line, c_in, style, unstated)
-        case steps.ClassToken():
+        case tokens.ClassToken():
             return ClassToken(c_in, line.tokens), c_in
-        case steps.Positions():
-            return Positions(), c_in
-        case steps.FirstToken():
+        case tokens.Positions():
+            return _placed(line, c_in, style), c_in
+        case tokens.FirstToken():
             return FirstToken(), c_in
+        case steps.IntoFirst():
+            layers, _ = chain(line.layers, c_in, style, unstated)
+            into = Node("into", (1, 0), IntoFirst(), merge="apart")
+            return Graph(1, (Node("layers", (0,), layers), into), (2,)), c_in
         case steps.Use():
             if line.repeats is None:
                 return chain(expanded(line, style.blocks), c_in, style, unstated)
@@ -335,6 +341,19 @@ def apart(line: Line, c_in: Sequence[Int], style: Style) -> tuple[Sequential, In
     layer, c_out = _branches(found[0], c_in, style, None, len(c_in))
     after, c_out = chain(found[1], c_out, style)
     return seq(fork=layer, **dict(after.layers)), c_out
+
+
+def _placed(line: tokens.Positions, c_in: Int, style: Style) -> Layer:
+    """A learnt map of positions, or a convolution of waves along both sides."""
+    if line.kind == "learnt":
+        return Positions()
+    waves = Fourier()
+    project = Conv(waves.channels, c_in, bias=True, init=style.init)
+    nodes = (
+        Node("positions", (0,), seq(waves=waves, project=style.padded(project))),
+        Node("sum", (0, 1), IDENTITY),
+    )
+    return Graph(1, nodes, (2,))
 
 
 def _attention(

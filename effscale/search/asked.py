@@ -1,4 +1,4 @@
-"""What a network is searched for: a goal, limits, and where to look."""
+"""The question of a search: a goal, limits, and bounds of where to look."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SAVED = (".pt2", ".pt", ".pth", ".ts", ".torchscript")
 _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
 _SUFFIXES = (".yaml", ".yml")
+#: How a path of Windows begins.
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PACKAGE = Path(__file__).parents[1]
 _VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
 _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
@@ -195,9 +197,11 @@ def names_saved(reference: str) -> bool:
 
 
 def is_revision(reference: str) -> bool:
-    """Whether `reference` has git's form, `REVISION:PATH`."""
+    """Whether `reference` has git's form, `REVISION:PATH`; a drive's letter is none."""
     revision, colon, path = reference.partition(":")
-    return bool(revision and colon and path) and not reference.startswith("-")
+    if reference.startswith("-") or _DRIVE.match(reference):
+        return False
+    return bool(revision and colon and path)
 
 
 #: Nothing is asked, fetched or written.

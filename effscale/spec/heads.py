@@ -25,6 +25,8 @@ def heads_of(line: Attention, c_in: Int) -> tuple[Int, Int, Int]:
         unit = line.head_width if line.project else 2 * key + value
         return _whole(c_in, unit, "head_width"), key, value
     heads = 1 if line.heads is None else line.heads
+    if key is not None and value is None and not line.project:
+        value = _whole(c_in - 2 * key * heads, heads, "heads")
     if key is None or value is None:
         width = _whole(c_in, parts * heads, "heads")
         key, value = key or width, value or width
@@ -60,6 +62,10 @@ def faults_of(line: Attention, c_in: int) -> Iterator[Fault]:
         name, _, message = str(error).partition(": ")
         yield Fault((name,), message)
         return
+    if value < 1:
+        expected = f"expected less than half of {c_in // heads} channels a head"
+        yield Fault(("key_width",), f"{expected}, got {key}")
+        return
     yield from _unfit(line, key, value)
     if not line.project and (parts := heads * (2 * key + value)) != c_in:
         message = f"expected {parts} channels of queries, keys and values, got {c_in}"
@@ -69,19 +75,29 @@ def faults_of(line: Attention, c_in: int) -> Iterator[Fault]:
 def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
     """What cannot be said together."""
     apart, of_scores = not line.alike, line.kind in {"softmax", "cosine"}
-    covariance, of_one = (
-        line.kind == "covariance",
-        "queries, keys and values of one map",
-    )
+    of_one, separable = "queries, keys and values of one map", line.kind == "separable"
+    covariance = line.kind == "covariance"
     steps = bool(line.queries or line.keys or line.values)
     wrong = {
         "shift": (line.shift and line.over != "window", "over: window"),
         "multi_query": (line.multi_query and not of_scores, "kind: softmax"),
-        "value_width": (covariance and key != value, f"{key}, as of keys"),
-        "kind": (covariance and steps, "another where keys are of another map"),
+        "value_width": (
+            (covariance or separable) and key != value,
+            f"{key}, as of keys",
+        ),
+        "kind": (
+            (covariance or separable) and steps,
+            "another where keys are of another map",
+        ),
         "over": (line.over is not None and apart, of_one),
-        "local": (line.local is not None and apart, of_one),
-        "project": (not line.project and apart, of_one),
+        "local": (
+            line.local is not None and (apart or separable),
+            "another kind" if separable else of_one,
+        ),
+        "project": (
+            not line.project and (apart or separable),
+            "true of one query for all" if separable else of_one,
+        ),
     }
     if line.position != "none":
         wrong["position"] = (

@@ -1,4 +1,4 @@
-"""What normalises a feature map: a network's own choice, or that of one line."""
+"""Norms of feature maps: a network's own choice, or that of one line."""
 
 from __future__ import annotations
 

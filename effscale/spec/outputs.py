@@ -1,4 +1,4 @@
-"""What networks put out, by kind: heads that read lines of `stages` by their names.
+"""Outputs of networks, by kind: heads that read lines of `stages` by their names.
 
 A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A network of
 one that classifies has a `head`, which is short for it.
@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 Classes = Annotated[int, values.whole(1, MAX_CHANNELS)]
 
 
-def _before_hidden(classifier: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+def _beside(classifier: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """The classifier, if hidden layers and several classifiers go together with it."""
     if classifier == "conv" and info.data.get("hidden") is not None:
         expected = "true or false beside hidden"
+        raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
+    if classifier is not True and info.data.get("classifiers", 1) > 1:
+        expected = "true beside classifiers"
         raise PydanticCustomError("kind", "expected {expected}", {"expected": expected})
     return classifier
 
@@ -56,10 +60,14 @@ class Head(Model):
     hidden: Channels | None = None
     classes: Classes = 1000
     dropout: Share = 0.0
+    #: Whether the linear layer that makes classes has biases.
+    bias: Flag = True
+    #: Linear layers that make classes, of whose logits the mean is put out.
+    classifiers: Annotated[int, values.whole(1, 16)] = 1
     #: Whether a linear layer makes classes of what is pooled, or nothing comes after;
     #: `conv`: a 1×1 convolution and an activation make them before the pool.
     classifier: Annotated[
-        bool | Literal["conv"], CLASSIFIER, AfterValidator(_before_hidden)
+        bool | Literal["conv"], CLASSIFIER, AfterValidator(_beside)
     ] = True
 
 

@@ -1,4 +1,4 @@
-"""What lies around a feature map, and how many windows that leaves room for.
+"""The padding around a feature map, and how many windows it leaves room for.
 
 A padding is a word of its own, or pixels on both sides: of rows, of columns.
 """

@@ -18,7 +18,7 @@ from pydantic import (
     model_serializer,
 )
 
-from effscale.arrays import Int, divided, whole_share
+from effscale.arrays import Int, divided, strided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.elements import (
@@ -39,6 +39,7 @@ from effscale.spec.resampling import (
     Pool,
     Upsample,
 )
+from effscale.spec.tokens import ClassToken, FirstToken, Positions
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -265,7 +266,7 @@ class Split(Line):
 
     block: Literal["split"]
     #: Shares of the channels, cut to whole ones; the first branch has what is left. All
-    #: alike if left out.
+    #: alike if left out; in a cascade the last has what is left.
     shares: tuple[Annotated[float, values.number(0, 1, above=True)], ...] | None = None
     branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
     #: Whether a branch takes in what the one before it puts out, too, as a sum; an
@@ -282,6 +283,10 @@ class Split(Line):
 
     def parts(self, c_in: Int) -> list[Int]:
         """The channels of each branch."""
+        if self.shares is None and self.cascade:
+            each = strided(c_in, len(self.branches))
+            alike = [each] * (len(self.branches) - 1)
+            return [*alike, c_in - sum(alike)]
         if self.shares is None:
             return in_parts(c_in, len(self.branches))
         others = [whole_share(c_in, each) for each in self.shares[1:]]
@@ -297,7 +302,7 @@ class Split(Line):
         elif self.shares is not None and abs(sum(self.shares) - 1) > ROUNDED:
             message = f"expected shares that come to 1, got {sum(self.shares):g}"
             yield Fault(("shares",), message)
-        elif self.parts(c_in)[0] < 1:
+        elif min(self.parts(c_in)) < 1:
             message = f"expected at most {c_in}, one for each channel, got {several}"
             yield Fault(("branches",), message)
 
@@ -441,7 +446,8 @@ class Attention(Line):
     value_width: Channels | None = None
     #: Whether the keys and values of one head are those of all.
     multi_query: Flag = False
-    #: By softmax, by cosine, of channels (covariance), or linear in the positions.
+    #: By softmax, by cosine, of channels (covariance), or linear in the positions: by
+    #: products (linear), or by one query for all (separable).
     kind: AttendingName = "softmax"
     #: Which positions see each other, if not all: those of a window; those at the same
     #: place of each cell of a grid; those at the same place of each patch.
@@ -498,24 +504,20 @@ class Attention(Line):
         return faults_of(self, c_in)
 
 
-class ClassToken(Line):
-    """Learnt tokens before those of the positions: one column of all of them."""
+class IntoFirst(Line):
+    """What layers make of a map in place of its first position; the others stay."""
 
-    block: Literal["class_token"]
-    #: How many there are.
-    tokens: Annotated[int, values.whole(1, 1024)] = 1
+    block: Literal["into_first"]
+    #: Steps that put out one position, of as many channels as come in.
+    layers: SomeSteps
 
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """The layers."""
+        return {("layers",): self.layers}
 
-class Positions(Line):
-    """A learnt map of the size of what comes in, added to it."""
-
-    block: Literal["positions"]
-
-
-class FirstToken(Line):
-    """The first position alone, as that of a class token."""
-
-    block: Literal["first_token"]
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"layers": change(self.layers)})
 
 
 class Use(Line):
@@ -598,6 +600,7 @@ STEPS: dict[str, type[Line]] = {
     "class_token": ClassToken,
     "positions": Positions,
     "first_token": FirstToken,
+    "into_first": IntoFirst,
 }
 
 
@@ -641,22 +644,15 @@ AnyStep = (
     | Annotated[ClassToken, Tag("ClassToken")]
     | Annotated[Positions, Tag("Positions")]
     | Annotated[FirstToken, Tag("FirstToken")]
+    | Annotated[IntoFirst, Tag("IntoFirst")]
     | Annotated[Use, Tag("Use")]
 )
 Step = Annotated[AnyStep, Discriminator(step_kind)]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
 
-for _model in (
-    Branches,
-    Split,
-    Aggregate,
-    Residual,
-    Resized,
-    Select,
-    Attention,
-    OwnBlock,
-):
+_NESTING = (Branches, Split, Aggregate, Residual, Resized, Select, Attention)
+for _model in (*_NESTING, IntoFirst, OwnBlock):
     _model.model_rebuild()
 
 #: A block as a file writes it.

@@ -41,9 +41,8 @@ from effscale.spec.steps import (
     Aggregate,
     Attention,
     Branches,
-    ClassToken,
     Conv,
-    FirstToken,
+    IntoFirst,
     Normalise,
     Residual,
     Resized,
@@ -52,6 +51,7 @@ from effscale.spec.steps import (
     TransposedConv,
     Use,
 )
+from effscale.spec.tokens import ClassToken, FirstToken
 from effscale.spec.values import pair
 from effscale.spec.wiring import followed, is_wired
 
@@ -250,6 +250,9 @@ class Walk:
                 return Map(here.channels, tokens, 1)
             case FirstToken():
                 return Map(here.channels, 1, 1)
+            case IntoFirst():
+                self.into_first(line, here, at)
+                return here
             case CellStage():
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
@@ -430,6 +433,14 @@ class Walk:
             return here
         channels = self.unstated if line.project else line.c_out(here.channels)
         return queries._replace(channels=int(channels or here.channels))
+
+    def into_first(self, line: IntoFirst, here: Map, at: Place) -> None:
+        """Layers that make one position, of the channels that come in."""
+        made = self.through(line.layers, here, (*at, "layers"))
+        wanted = here._replace(height=1, width=1)
+        if made != wanted and not self.faults:
+            message = f"expected one position of {here.channels} channels, gives"
+            self.wrong((*at, "layers"), f"{message} {made.size}, {made.channels}")
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""

@@ -377,7 +377,8 @@ Meeting = Literal["concat", "sum", "product", "apart"]
 Interpolation = Literal["nearest", "bilinear"]
 #: How much positions attend to each other (`Attention` says what each is), what is
 #: learnt of how two lie, and which see each other.
-Attending = Literal["softmax", "cosine", "covariance", "linear"]
+Attending = Literal["softmax", "cosine", "covariance", "linear", "separable"]
+Placing = Literal["learnt", "fourier"]
 Lying = Literal["none", "relative", "offset", "continuous"]
 Over = Literal["window", "grid", "patch"]
 #: How the weights of a convolution begin (`effscale.module.operators` draws them).
@@ -387,6 +388,7 @@ ActivationName = Annotated[Activation, choice(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 MeetingName = Annotated[Meeting, choice(*get_args(Meeting))]
 AttendingName = Annotated[Attending, choice(*get_args(Attending))]
+PlacingName = Annotated[Placing, choice(*get_args(Placing))]
 LyingName = Annotated[Lying, choice(*get_args(Lying))]
 OverName = Annotated[Over, choice(*get_args(Over))]
 InterpolationName = Annotated[Interpolation, choice(*get_args(Interpolation))]

@@ -1,4 +1,4 @@
-"""Which lines each line of `stages` reads, and the fold that follows them.
+"""The lines that each line of `stages` reads, and the fold that follows them.
 
 A line reads the one before it, or those that it names: by their names, `stage 3` by
 number, the stem, or the image.

@@ -14,7 +14,9 @@ import effscale as es
 from effscale.errors import TranslationError
 from effscale.growth.multipliers import Multipliers
 from effscale.module.measure import difference, measure_spec
-from tests.importing.nets import NETS, Residual, conv, net, plain, unit
+from tests.importing import nets
+from tests.importing.nets import Residual, conv, net, plain, unit
+from tests.importing.nets_parted import parted, shuffled, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from effscale.importing.network import Imported
 
 IMAGE = 1, 3, 32, 32
+#: Each, and the blocks that its stages are.
+NETS = {
+    **nets.NETS,
+    shuffled: ["shuffled", "shuffled_2", "shuffled"],
+    parted: ["cascading", "residual", "mixed_depthwise"],
+    weighed: ["residual_2", "residual_3", "star", "conv", "layer_scale", "residual"],
+}
 
 
 @cache

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 import effscale as es
-from effscale.module.attention import Attending, Filled
-from effscale.network.operators.attention import Attention, Fill
+from effscale.module.attention import Attending, Filled, Waves
+from effscale.network.operators.attention import Attention, Fill, Fourier
 from effscale.network.shapes import Shape
 from tests.module.test_blocks import assert_same
 from tests.spec.small import lines
@@ -254,3 +254,66 @@ def test_windows_are_filled_where_they_are_not_whole() -> None:
     assert found.shape == (1, 2, 4, 4)
     assert found.sum() == x.sum()
     assert Filled(Fill((3, 2)))(x) is x
+
+
+@torch.no_grad()
+def test_one_query_for_all_is_a_mean_of_keys_at_each_place_of_patches() -> None:
+    width, patch = 4, 2
+    attend = Attention(1, width, width, "separable", over="patch", size=(patch, patch))
+    module = made(attend)
+    x = torch.randn(2, 1 + 2 * width, *SIDES, dtype=torch.float64)
+    query, keys, values = x.split((1, width, width), dim=1)
+    expected = torch.empty_like(values)
+    for y, x_ in product(range(patch), range(patch)):
+        at = (..., slice(y, None, patch), slice(x_, None, patch))
+        shares = query[at].flatten(2).softmax(-1)
+        context = (keys[at].flatten(2) * shares).sum(-1)[..., None, None]
+        expected[at] = values[at].relu() * context
+    assert_same(module(x), expected)
+
+
+@torch.no_grad()
+def test_layers_make_the_first_token_alone() -> None:
+    block = "{own: [{block: into_first, layers: [{block: first_token}, {kernel: 1}]}]}"
+    net = es.build(
+        lines(
+            "{block: class_token}",
+            "{block: own, repeats: 1}",
+            blocks=block,
+            resolution="[4, 6]",
+            stem="{kernel: 1, channels: 8}",
+            head="{}",
+        )
+    )
+    net = net.double().eval()
+    token, own = net.get_submodule("stages").children()
+    x = torch.randn(2, 8, 4, 6, dtype=torch.float64)
+    before, after = token(x), own(token(x))
+    assert_same(after[:, :, 1:], before[:, :, 1:])
+    assert not torch.equal(after[:, :, :1], before[:, :, :1])
+
+
+def test_waves_are_of_rows_then_columns_a_sine_and_a_cosine_in_turn() -> None:
+    found = Waves(Fourier())(torch.zeros(3, 8, 2, 5, dtype=torch.float64))
+    assert found.shape == (1, 64, 2, 5)
+    assert found[0, 0, 0, 0].item() == pytest.approx(math.sin(math.pi), abs=1e-5)
+    assert found[0, 1, 1, 0].item() == pytest.approx(1.0)
+    assert found[0, 32, 0, 0].item() == pytest.approx(math.sin(0.4 * math.pi), abs=1e-5)
+    length = 10000 ** (2 / 32)
+    expected = math.cos(2 * math.pi * 3 / 5 / length)
+    assert found[0, 35, 1, 2].item() == pytest.approx(expected, abs=1e-5)
+
+
+@torch.no_grad()
+def test_several_classifiers_put_out_their_mean() -> None:
+    stages = "{block: max_pool, kernel: 2, stride: 2}"
+    head = "{classes: 3, classifiers: 2, bias: false}"
+    net = es.build(lines(stages, head=head)).double().eval()
+    channels = next(
+        each.in_features for each in net.modules() if isinstance(each, torch.nn.Linear)
+    )
+    both = [each for each in net.modules() if isinstance(each, torch.nn.Linear)]
+    assert [each.bias for each in both] == [None, None]
+    classify = net.get_submodule("head.classifier")
+    x = torch.randn(2, channels, dtype=torch.float64)
+    assert_same(classify(x), (both[0](x) + both[1](x)) / 2)

@@ -34,7 +34,7 @@ stem: {block: conv, kernel: 3, stride: 2, channels: 8}
 stages:
 - {block: mbconv, kernel: 3, stride: 1, expand_ratio: 1, channels: 8, repeats: 1}
 - {block: mbconv, kernel: 5, stride: 2, expand_ratio: 6, c_in: 8, channels: 16, repeats: 2, se_ratio: 0.25}
-head: {channels: 16, classes: 1000, dropout: 0.0, classifier: true}
+head: {channels: 16, classes: 1000, dropout: 0.0, bias: true, classifiers: 1, classifier: true}
 rounding: {channel_divisor: 8, max_channel_loss: 0.1, ties: up, repeats: ceil, stem: scaled, head: scaled, ends: scaled, resolution_multiple: 8}
 coefficients: {alpha: 1.2, beta: 1.1, gamma: 1.15}
 """  # noqa: E501 - a stage a line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from effscale.errors import SpecError
-from effscale.spec.builtin import find
+from effscale.spec.builtin import find, is_revision
 from effscale.spec.nodes import MAX_BYTES
 from tests.spec.small import TEXT as SMALL
 
@@ -97,3 +97,11 @@ def test_outside_of_a_repository_git_says_so(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert ": cannot be read: git: not a git repository" in message("HEAD:b.yaml")
+
+
+@pytest.mark.parametrize("path", ["C:\\specs\\b0.yaml", "d:/b0.yaml"])
+def test_a_path_of_windows_is_no_revision(path: str) -> None:
+    assert not is_revision(path)
+    with pytest.raises(SpecError) as caught:
+        find(path)
+    assert "git" not in str(caught.value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from effscale.arrays import ONE, Int, divided, divides, first, strided
+from effscale.arrays import ONE, Int, divided, divides, every, first, strided
 from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import size
@@ -83,6 +83,44 @@ class FirstToken(Operator):
 
 
 @data
+class Fourier(Operator):
+    """Sines and cosines of where each position lies, along both sides.
+
+    Source: El-Nouby et al. 2021, arXiv:2106.09681, section 3.3: 32 waves a side.
+    """
+
+    waves: int = 32
+
+    label = "waves"
+
+    @property
+    def channels(self) -> int:
+        return 2 * self.waves
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        return only(flow, path)._replace(channels=self.channels)
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Of the map only the size is read."""
+        return tape.op((), after, held)
+
+
+@data
+class IntoFirst(Joint):
+    """The second map, whose first position is the first map."""
+
+    label = "into first token"
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        token, others = maps
+        same_channels(others.channels, token, path)
+        if not every(token.positions == 1):
+            several = first(token.positions != 1, token.positions)[0]
+            raise LayerError(f"{path}: expected one position, got {several}")
+        return others
+
+
+@data
 class Fill(Operator):
     """Zeros below and at the right, up to sides that windows fill."""
 
@@ -138,7 +176,9 @@ class Attention(Joint):
     `softmax`: of the products (Vaswani et al. 2017); `cosine`: of queries and keys of
     length 1 (Liu et al. 2021, arXiv:2111.09883); `covariance`: of channels with
     channels (El-Nouby et al. 2021, arXiv:2106.09681); `linear`: relu(q)·(relu(k)ᵀ·v),
-    divided by its sum (Cai et al. 2022, arXiv:2205.14756).
+    divided by its sum (Cai et al. 2022, arXiv:2205.14756); `separable`: relu(v) times
+    the sum of keys, each in its share of a softmax of single queries (Mehta and
+    Rastegari 2022, arXiv:2206.02680).
     """
 
     heads: Int
@@ -176,9 +216,14 @@ class Attention(Joint):
 
     def widths(self) -> tuple[Int, ...]:
         """Channels of each map that it takes."""
-        queries = self.heads * self.key_width
+        queries = self.heads * self.query_width
         keys, values = self.keyed * self.key_width, self.keyed * self.value_width
         return (queries, keys, values) if self.apart else (queries + keys + values,)
+
+    @property
+    def query_width(self) -> Int:
+        """Channels of a head's queries."""
+        return ONE if self.kind == "separable" else self.key_width
 
     def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
         for width, shape in zip(self.widths(), maps, strict=True):
@@ -214,6 +259,8 @@ class Attention(Joint):
             case "covariance":
                 each = key * key * seen + key * value * tokens
                 made = key * key + value * tokens
+            case "separable":
+                each = made = 0 * tokens
             case "linear":  # a channel of ones beside the values makes the sum
                 each = key * (value + 1) * (seen + tokens)
                 made = (key + tokens) * (value + 1)
@@ -256,6 +303,8 @@ class Attention(Joint):
         held = (*held, *inner)
         if self.kind == "linear":
             made = self._linear(tape, inner, after, held)
+        elif self.kind == "separable":
+            made = self._separable(tape, inner, after, held)
         else:
             made = self._by_scores(tape, inner, after, held)
         return made if self.over is None else tape.op((made,), after, (*held, made))
@@ -305,6 +354,19 @@ class Attention(Joint):
         kv = tape.op((v, k), _flat(keys), (*held, q, k, v), PRODUCT)
         out = tape.op((kv, q), _flat(ones), (*held, q, k, v, kv), PRODUCT)
         return tape.op((out,), after, (*held, q, k, v, kv, out), PRODUCT)
+
+    def _separable(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
+        """A softmax of queries, keys by their shares, their sum; values by it."""
+        positions, heads = int(inner[0].shape.positions), int(self.heads)
+        groups = int(self.groups(inner[0].shape).number)
+        shares = tape.op(inner, _flat(heads * positions), held, _SOFTMAX)
+        held = (*held, shares)
+        keys = tape.op((*inner, shares), after, held, PRODUCT)
+        summed = _flat(heads * int(self.key_width) * groups)
+        context = tape.op((keys,), summed, (*held, keys), PLAIN)
+        held = (*held, context)
+        values = tape.op(inner, after, held, Traffic(keeps_output=True))
+        return tape.op((values, context), after, (*held, values), PRODUCT)
 
 
 def _flat(elements: int) -> Shape:

@@ -263,6 +263,7 @@ class Linear(Operator):
 
     c_in: Int
     c_out: Int
+    bias: bool = True
 
     def __post_init__(self) -> None:
         check_channels(self, self.c_in, self.c_out)
@@ -274,10 +275,11 @@ class Linear(Operator):
         return Shape(self.c_out, 1, 1)
 
     def cost(self, out: Shape) -> Cost:
-        return Cost(self.c_in * self.c_out, (self.c_in + 1) * self.c_out, self.c_out)
+        macs = self.c_in * self.c_out
+        return Cost(macs, macs + self.c_out * self.bias, self.c_out)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        return {"linear_bias": int(after.elements)}
+        return {"linear_bias": int(after.elements)} if self.bias else {}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """The gradient of its weights needs the input."""
