@@ -441,10 +441,6 @@ class Widened(nn.Module):
         """(N, C, H, W) to (N, channels, H, W)."""
         return functional.pad(x, (0, 0, 0, 0, 0, self.more))
 
-    def extra_repr(self) -> str:
-        """How many."""
-        return f"{self.more}"
-
 
 class Summed(nn.Module):
     """The sum of so many parts of the channels."""

@@ -82,6 +82,7 @@ def test_only_lines_that_nest_have_lines_within() -> None:
             "Aggregate",
             "Attention",
             "Branches",
+            "IntoFirst",
             "Residual",
             "Resized",
             "Select",
