@@ -114,7 +114,7 @@ class Mending:
 @click.option(
     "--output",
     type=Target(),
-    help="Write findings to this file, whole or not at all; its suffix (.json, .sarif, "
+    help="Write findings to this file, atomically; its suffix (.json, .sarif, "
     ".xml) chooses the format.",
 )
 @options.force_option
@@ -138,8 +138,8 @@ def command(  # noqa: PLR0913 - options
     there is no PATH, stands for the specs in it and below. A YAML file is a spec if it
     has a stem, stages or a neck and another key of one, if it is called
     NAME.effscale.yaml, or by the modeline of effscale schema. Findings have a place, a
-    code that effscale rule explains, and where there is one a hint. A line that ends
-    with # effscale: ignore[EFF301] is spared that one.
+    code that effscale rule explains, and where there is one a hint. The comment
+    # effscale: ignore[EFF301] at the end of a line leaves that rule out there.
 
     Exits 1 if an error is found. torch is not imported.
 

@@ -113,8 +113,12 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
     type=Parsed("SPEC,SPEC[,SPEC…]", references),
     help="Baselines to search instead of SPEC, side by side: the best of each.",
 )
-@click.option("--free", is_flag=True, help="Look off the ray too: any d, w and r.")
-@options.strategy_option("The ray to search, as in effscale scale.")
+@click.option(
+    "--free",
+    is_flag=True,
+    help="Search every depth, width and resolution, not the strategy's alone.",
+)
+@options.strategy_option("Strategy to follow, as in effscale scale.")
 @click.option(
     "--hold",
     type=Parsed("NAME[,NAME…]", hold),
@@ -155,7 +159,7 @@ def command(  # noqa: PLR0913 - options
     top: int,
     request: Request,
 ) -> None:
-    """Find the variant that costs what one can pay.
+    """Find the network whose cost is nearest to a budget.
 
     The inverse of scale. Rounding makes the reachable networks finitely many, so the
     answer is exact. Of a cost to meet it is the network that is nearest (any φ of the

@@ -185,7 +185,7 @@ def _given(option: str) -> bool:
     "arguments",
     type=Parsed("KEY=VALUE", argument),
     multiple=True,
-    help="Of a module, what it is made with: a Python literal, or text.",
+    help="Argument for the module's constructor: a Python literal, or text.",
 )
 @click.option(
     "--input",
@@ -260,8 +260,8 @@ def command(  # noqa: PLR0913 - options
     TorchScript file (.pt, .pth, .ts, .torchscript) is loaded. It is counted by fvcore
     and by torch, side by side, by its tree of modules. Where one of them knows every
     operator and the other does not, the answer is that one's; exits 1 where neither
-    does, or the two differ: an operator that is not known is not free. What has a
-    slash or ends in .yaml behind a colon is git's: HEAD~1:specs/b0.yaml.
+    does, or the two differ: an operator that is not known is not free.
+    REVISION:PATH, such as HEAD~1:specs/b0.yaml, reads a file from git.
 
     \b
       effscale profile b4

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @titled(OUTPUT)
 @click.option(
-    "--output", type=Target(), help="Write the page to this file, whole or not at all."
+    "--output", type=Target(), help="Write the page to this file, atomically."
 )
 @options.force_option
 @titled("What to show")

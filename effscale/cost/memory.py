@@ -330,19 +330,22 @@ def tape(net: Network, *, training: bool = False) -> list[Op]:
     run = _Run(training, net.stochastic_depth > 0)
     image: Maps = (Map(0, net.image, net.image.elements),)
     done: list[Maps] = []
+    released: set[int] = set()
     group, before = "", image
     for index, part in enumerate(net.parts):
         run.part, run.depth = index, part.path.count(".") + 2
         read = net.read(index, done, image)
         maps = read[0] if len(read) == 1 else tuple(each[0] for each in read)
-        if not net.is_chain:  # what every part put out is held
-            around = (*image, *(each for other in done for each in other))
+        if not net.is_chain:  # what a part put out is held until nothing reads it
+            held = (other for k, other in enumerate(done) if k not in released)
+            around = (*image, *(each for other in held for each in other))
         else:
             outer = part.path.rpartition(".")[0]
             if outer != group:  # a container of parts holds what came into it
                 group, before = outer, (*image, *maps) if outer else image
             around = before if outer else image
         done.append(run.chain(part.layer.layers, maps, around, part.path))
+        released.update(net.done[index])
     return run.ops
 
 

@@ -412,6 +412,8 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             line = elements.Multiply(block="multiply", by=number)
         case PadChannels(channels=channels):
             line = elements.PadChannels(block="pad_channels", channels=channels)
+        case Slice():
+            raise cannot(nodes[0].call, "a part of a map's channels by itself", _PARTS)
         case Act(kind=kind):
             line = steps.Activate(block="activation", activation=_own(kind, style))
         case Pool():

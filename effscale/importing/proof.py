@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from effscale.cost.count import count
 from effscale.errors import MeasureError, TranslationError
+from effscale.importing.nodes import cannot
 from effscale.importing.trace import shared_copy
 from effscale.module import any_module
 from effscale.module.build import build
@@ -22,6 +23,7 @@ from effscale.spec.geometry import least_sides
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from effscale.importing.nodes import Node
     from effscale.importing.stages import Said
     from effscale.module.any_module import Foreign
     from effscale.module.inputs import Input
@@ -96,6 +98,7 @@ def mapping(ours: nn.Module, said: Said) -> dict[str, str]:
         if [*each.parameters(recurse=False)]
     ]
     theirs = [node for node in said.nodes if node.weights]
+    _once(theirs)
     if len(own) != len(theirs):
         expected = f"expected {len(theirs)} modules with weights"
         raise TranslationError(f"{expected} as the module has, built {len(own)}")
@@ -110,6 +113,17 @@ def mapping(ours: nn.Module, said: Said) -> dict[str, str]:
         for name in sorted(names):
             found[f"{path}.{name}"] = node.weights[name]
     return found
+
+
+def _once(nodes: Sequence[Node]) -> None:
+    """Refuse weights that several calls have."""
+    read: set[str] = set()
+    for node in nodes:
+        for name in node.weights.values():
+            if name in read:
+                what = f"{name}, which is used more than once"
+                raise cannot(node.call, what, "each line has weights of its own")
+            read.add(name)
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

@@ -348,6 +348,8 @@ class Parts(nn.Module):
     def __init__(self, net: Network, children: dict[str, nn.Module]) -> None:
         super().__init__()
         self.net = net
+        #: Numbers of the parts whose output nothing reads after each.
+        self.done = net.done
         for name, child in children.items():
             self.add_module(name, child)
 
@@ -357,11 +359,14 @@ class Parts(nn.Module):
         Of a class and a box head that is `Detections`; of several outputs, each by its
         name.
         """
-        made: list[torch.Tensor | Maps] = []
+        made: list[Any] = []
         for index, part in enumerate(self.net.parts):
             read = self.net.read(index, made, images)
             taken = read[0] if len(read) == 1 else tuple(map(_newest, read))
             made.append(self.get_submodule(part.path)(taken))
+            del read, taken
+            for number in self.done[index]:
+                made[number] = None
         ends = [made[index] for index in self.net.ends]
         parts = [self.net.parts[index] for index in self.net.ends]
         if parts[0].path.startswith(OUTPUTS):

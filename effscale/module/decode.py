@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+#: Pairs of a box and a class among which those that overlap are left out.
+MANY = 1000
+#: Below every score: of boxes that are taken, or left out.
+_GONE = -1.0
+
+
 class Found(NamedTuple):
     """The best of `Decoded`, best first; K pairs of an anchor and a class."""
 
@@ -36,17 +42,82 @@ class Decoded(NamedTuple):
     scores: torch.Tensor  #: (N, K, classes), each from 0 to 1 by itself
     levels: torch.Tensor  #: (K,): 3 is P3
 
-    def best(self, count: int) -> Found:
-        """So many with the highest scores of each image; none is suppressed.
+    def best(self, count: int, overlap: float | None = None) -> Found:
+        """So many with the highest scores of each image.
 
-        An anchor may come once for each class. All of them, if there are fewer.
+        An anchor may come once for each class. All of them, if there are fewer. With
+        `overlap` those are left out that a better one of their class overlaps by more
+        (intersection over union), of the best thousand; where none is left, scores are
+        0 and so are boxes.
         """
-        classes = self.scores.shape[-1]
-        flat = self.scores.flatten(1)
-        scores, pairs = flat.topk(min(count, flat.shape[1]))
-        rows = pairs // classes
-        boxes = self.boxes.gather(1, rows[..., None].expand(-1, -1, BOX))
-        return Found(boxes, scores, pairs % classes, self.levels[rows])
+        rows, scores, classes = _best(self.scores, count if overlap is None else MANY)
+        boxes = _of_rows(self.boxes, rows)
+        if overlap is None:
+            return Found(boxes, scores, classes, self.levels[rows])
+        kept = apart(boxes, scores, classes, overlap, count)
+        return Found(*kept[:3], self.levels[rows.gather(1, kept.rows)])
+
+
+class Apart(NamedTuple):
+    """Boxes of which none overlaps another of its class by much, best first."""
+
+    boxes: torch.Tensor  #: (N, K, 4)
+    scores: torch.Tensor  #: (N, K), 0 where there are no more
+    classes: torch.Tensor  #: (N, K)
+    rows: torch.Tensor  #: (N, K): which they are of those given
+
+
+def apart(
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    classes: torch.Tensor,
+    overlap: float,
+    count: int,
+) -> Apart:
+    """The best, without those that a better one of their class overlaps by more.
+
+    Non-maximum suppression one by one, by operators that every format has, of (N, K, 4)
+    boxes, (N, K) scores and (N, K) classes: of equal scores the first is better.
+    """
+    among = boxes.shape[1]
+    same = classes[:, :, None] == classes[:, None, :]
+    rivals = (_overlaps(boxes) > overlap) & same
+    left, rows, kept = scores, [], []
+    for _ in range(min(count, among)):
+        best = left.argmax(1, keepdim=True)
+        rows.append(best)
+        kept.append(left.gather(1, best))
+        gone = rivals.gather(1, best[..., None].expand(-1, -1, among))[:, 0]
+        left = left.masked_fill(gone, _GONE).scatter(1, best, _GONE)
+    chosen, found = torch.cat(rows, 1), torch.cat(kept, 1).clamp(min=0)
+    there = (found > 0)[..., None]
+    return Apart(
+        _of_rows(boxes, chosen) * there, found, classes.gather(1, chosen), chosen
+    )
+
+
+def _overlaps(boxes: torch.Tensor) -> torch.Tensor:
+    """Intersection over union of each pair, (N, K, K); nan of two without an area."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    areas = (high - low).prod(-1)
+    begin = torch.maximum(low[:, :, None], low[:, None])
+    end = torch.minimum(high[:, :, None], high[:, None])
+    both = (end - begin).clamp(min=0).prod(-1)
+    return both / (areas[:, :, None] + areas[:, None] - both)
+
+
+def _best(
+    scores: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Anchors, scores and classes of the best pairs of both, of (N, K, classes)."""
+    classes = scores.shape[-1]
+    flat = scores.flatten(1)
+    best, pairs = flat.topk(min(count, flat.shape[1]))
+    return pairs // classes, best, pairs % classes
+
+
+def _of_rows(boxes: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    return boxes.gather(1, rows[..., None].expand(-1, -1, BOX))
 
 
 def decode(spec: Spec, detections: Detections) -> Decoded:

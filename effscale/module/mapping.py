@@ -10,20 +10,23 @@ are taken in order. Of names that none knows, the whole network is one block.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from effscale.errors import WeightsError
+from effscale.errors import WeightsError, first_line
 from effscale.module.attention import Attending
 from effscale.module.build import build
 from effscale.module.weights import Weights, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from torch import nn
 
@@ -39,6 +42,12 @@ Unit: TypeAlias = "dict[str, Sides]"
 
 #: A tensor that counts, and weighs nothing.
 _COUNTER = "num_batches_tracked"
+#: What follows from the sides of windows, and is learnt nowhere.
+_DERIVED = re.compile(
+    r"\b(relative_position_index|relative_coords_table|attn_mask|attention_bias_idxs)$"
+)
+#: Tables by offset, (offsets, heads): ours have heads first.
+_BY_OFFSET = re.compile(r"\brelative_position_bias_table$")
 #: What torch's attention calls the layer that makes queries, keys and values.
 _QKV = "in_proj_"
 #: Layers that make the queries of all heads first, then keys, then values; ours make
@@ -66,6 +75,103 @@ class Naming:
     #: How all of its networks pad, if they do alike.
     padding: SamePadding | None = None
 
+
+@dataclass(frozen=True)
+class Library:
+    """Where a library makes its networks, and what it calls those that are ours."""
+
+    module: str
+    make: str  #: the function that does, of that module or a class in it
+    #: Its names by ours, the first that fits; else it is ours with _ for -.
+    names: tuple[tuple[str, str], ...]
+    #: How it is told to fetch no weights.
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def name_of(self, ours: str) -> str:
+        """What it would call the network that we call so."""
+        for pattern, theirs in self.names:
+            if re.fullmatch(pattern, ours):
+                return re.sub(pattern, theirs, ours)
+        return ours.replace("-", "_")
+
+
+#: Libraries by the name that `mapping` is given. Sources: as `NAMINGS`.
+LIBRARIES = {
+    "torchvision": Library(
+        "torchvision.models",
+        "get_model",
+        (
+            (r"b(\d)", r"efficientnet_b\1"),
+            (r"efficientnetv2-(\w)", r"efficientnet_v2_\1"),
+            (r"convnext-t", "convnext_tiny"),
+            (r"convnext-s", "convnext_small"),
+            (r"convnext-b", "convnext_base"),
+            (r"convnext-l", "convnext_large"),
+            (r"mnasnet-b1", "mnasnet1_0"),
+            (r"mnasnet-b1-(\d)\.(\d+)", r"mnasnet\1_\2"),
+            (r"mobilenetv2", "mobilenet_v2"),
+            (r"mobilenetv3-(\w+)", r"mobilenet_v3_\1"),
+            (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)", r"regnet_\1_\2\3"),
+            (r"regnet([xy])-(\d+)\.(\d)gf", r"regnet_\1_\2_\3gf"),
+            (r"shufflenetv2-x(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
+        ),
+    ),
+    "timm": Library(
+        "timm",
+        "create_model",
+        (
+            (r"b(\d)", r"tf_efficientnet_b\1"),
+            (r"l2", "tf_efficientnet_l2"),
+            (r"efficientnet-(lite\d)", r"tf_efficientnet_\1"),
+            (r"efficientnetv2-(\w+)", r"tf_efficientnetv2_\1"),
+            (r"efficientnet-edgetpu-(\w)", r"efficientnet_e\1"),
+            (r"(convnext(?:v2)?)-n", r"\1_nano"),
+            (r"(convnext(?:v2)?)-t", r"\1_tiny"),
+            (r"(convnext(?:v2)?)-s", r"\1_small"),
+            (r"(convnext(?:v2)?)-b", r"\1_base"),
+            (r"(convnext(?:v2)?)-l", r"\1_large"),
+            (r"(convnext(?:v2)?)-xl", r"\1_xlarge"),
+            (r"(convnext(?:v2)?)-h", r"\1_huge"),
+            (r"fbnet-c", "fbnetc_100"),
+            (r"ghostnet-(\d)\.(\d)", r"ghostnet_\1\g<2>0"),
+            (r"hardcore-nas-(\w)", r"hardcorenas_\1"),
+            (r"(ghostnet|lcnet|spnasnet|mobilenetv[12])", r"\1_100"),
+            (r"mobilenetv3-(\w+)", r"mobilenetv3_\1_100"),
+            (r"mnasnet-a1", "semnasnet_100"),
+            (r"mnasnet-b1", "mnasnet_100"),
+            (r"regnet([xy])-(\d)00mf", r"regnet\1_00\2"),
+            (r"regnet([xy])-(\d)\.(\d)gf", r"regnet\1_0\2\3"),
+            (r"regnet([xy])-(\d\d)gf", r"regnet\1_\g<2>0"),
+            (r"swin-t", "swin_tiny_patch4_window7_224"),
+            (r"swin-s", "swin_small_patch4_window7_224"),
+            (r"swin-b", "swin_base_patch4_window7_224"),
+            (r"swin-v2-t", "swinv2_tiny_window8_256"),
+            (r"swin-v2-s", "swinv2_small_window8_256"),
+            (r"swin-v2-b", "swinv2_base_window8_256"),
+            (r"vit-ti-(\d+)", r"vit_tiny_patch\1_224"),
+            (r"vit-s-(\d+)", r"vit_small_patch\1_224"),
+            (r"vit-b-(\d+)", r"vit_base_patch\1_224"),
+            (r"vit-l-(\d+)", r"vit_large_patch\1_224"),
+            (r"pnasnet-5-large", "pnasnet5large"),
+            (r"nasnet-a-large", "nasnetalarge"),
+            (r"(senet154|xception)", r"legacy_\1"),
+        ),
+    ),
+    "effdet": Library(
+        "effdet",
+        "create_model",
+        (
+            (r"(d\w+)", r"tf_efficientdet_\1"),
+            (r"efficientdet-(lite\w+)", r"tf_efficientdet_\1"),
+        ),
+        options={"pretrained": False, "pretrained_backbone": False},
+    ),
+    "efficientnet_pytorch": Library(
+        "efficientnet_pytorch",
+        "EfficientNet.from_name",
+        ((r"([bl]\d)", r"efficientnet-\1"),),
+    ),
+}
 
 #: A file is of the first whose mark it has. Sources: torchvision 0.28
 #: (torchvision/models), timm 1.0 (timm/models), efficientnet_pytorch 0.7 (model.py),
@@ -139,12 +245,16 @@ class Mapped:
 def mapping(spec: Spec, weights: Given) -> Mapped:
     """Which tensor of a file is which of the network of `spec`, by its names or order.
 
-    `weights` is a file, or a state dict of any library's module of that network.
+    `weights` is a file, a state dict of any library's module of that network, or the
+    name of an installed library that has the network: torchvision, timm, effdet or
+    efficientnet_pytorch, which is asked for the names of its tensors.
 
     Raises:
-        WeightsError: if the file cannot be read.
+        WeightsError: if the file cannot be read, or the library does not have it.
     """
     own = build(spec, init=False, device="meta").state_dict()
+    if isinstance(weights, str) and weights in LIBRARIES:
+        weights = _of_library(spec.name, weights)
     found = _mapped(_shapes(own), _shapes(held(weights).tensors))
     pairs = {name: found.pairs[name] for name in own if name in found.pairs}
     return replace(found, pairs=pairs)
@@ -178,11 +288,39 @@ def load_weights(
     for ours, theirs in {**found.pairs, **_counters(found.pairs)}.items():
         if theirs not in given.tensors:
             continue
-        tensor = _turned(given.tensors[theirs])
+        tensor = _laid_out(theirs, given.tensors)
         if _APART.search(theirs) and (number := heads.get(ours.rpartition(".")[0])):
             tensor = tensor.unflatten(0, (3, number, -1)).transpose(0, 1)
         own[ours].copy_(tensor.reshape(own[ours].shape))
     return found
+
+
+def _of_library(ours: str, name: str) -> dict[str, torch.Tensor]:
+    """The state dict of a library's network, without its numbers."""
+    library = LIBRARIES[name]
+    theirs = library.name_of(ours)
+    try:
+        make = attrgetter(library.make)(import_module(library.module))
+    except ModuleNotFoundError as error:
+        message = f"expected it to be installed, to ask it for its names: {error}"
+        raise WeightsError(f"{name}: {message}") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net = _empty(lambda: make(theirs, **library.options))
+    except Exception as error:  # whatever the library raises
+        message = f"expected a network {theirs}, which would be {ours}"
+        raise WeightsError(f"{name}: {message}, got {first_line(error)}") from error
+    return net.state_dict()
+
+
+def _empty(make: Callable[[], nn.Module]) -> nn.Module:
+    """What `make` makes, without memory if it needs no numbers for that."""
+    try:
+        with torch.device("meta"):
+            return make()
+    except NotImplementedError:
+        return make()
 
 
 def _heads(net: nn.Module) -> dict[str, int]:
@@ -196,11 +334,27 @@ def _heads(net: nn.Module) -> dict[str, int]:
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, Sides]:
-    return {name: tuple(_turned(each).shape) for name, each in state.items()}
+    return {name: tuple(_turned(name, each).shape) for name, each in state.items()}
 
 
-def _turned(tensor: torch.Tensor) -> torch.Tensor:
-    """Tokens of other libraries, (1, tokens, channels), with channels first as ours."""
+def _laid_out(name: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """A tensor as ours are: Swin's four neighbours of a position, channel by channel.
+
+    It has them after each other, column by column (`PatchMerging` of torchvision/
+    models/swin_transformer.py), and as torch's PixelUnshuffle we have each channel's.
+    """
+    tensor = _turned(name, tensors[name])
+    merging = tensors.get(f"{name.rsplit('.', 2)[0]}.reduction.weight")
+    if merging is None or tensor.shape[-1] != merging.shape[1]:
+        return tensor
+    neighbours: torch.Tensor = tensor.unflatten(-1, (2, 2, -1))
+    return neighbours.transpose(-1, -3).flatten(-3)
+
+
+def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Tables, and tokens of (1, tokens, channels), with heads or channels first."""
+    if _BY_OFFSET.search(name):
+        return tensor.T
     tokens = tensor.dim() == _TOKENS and len(tensor) == 1
     return tensor.transpose(1, 2) if tokens else tensor
 
@@ -232,7 +386,11 @@ def _mapped(ours: Mapping[str, Sides], theirs: Mapping[str, Sides]) -> Mapped:
 
 
 def _weighing(shapes: Mapping[str, Sides]) -> dict[str, Sides]:
-    return {k: each for k, each in shapes.items() if not k.endswith(_COUNTER)}
+    return {
+        name: each
+        for name, each in shapes.items()
+        if not name.endswith(_COUNTER) and not _DERIVED.search(name)
+    }
 
 
 def _by_own_names(own: Mapping[str, Sides], known: Mapping[str, Sides]) -> Mapped:

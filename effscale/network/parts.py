@@ -100,6 +100,16 @@ class Network:
         return tuple(index for index in numbers if index not in read)
 
     @property
+    def done(self) -> tuple[tuple[int, ...], ...]:
+        """Of each part, numbers of those whose output no part after it reads."""
+        last = {source: k for k in range(len(self.parts)) for source in self.sources(k)}
+        last.pop(IMAGE, None)
+        return tuple(
+            tuple(number for number, k in last.items() if k == index)
+            for index in range(len(self.parts))
+        )
+
+    @property
     def is_chain(self) -> bool:
         """Whether each part reads the one before it, and none puts out groups."""
         return all(

@@ -97,14 +97,14 @@ elan1:
   parameters: {width: null, inner: null}
   layers:
   - {kernel: 1, channels: $width}
-  - {block: split, branches: [[], [{block: aggregate, repeats: 2,
+  - {block: split, branches: [[], [{block: aggregate, fixed: true, repeats: 2,
             layers: [{kernel: 3, channels: $inner}]}]]}
   - {kernel: 1}
 elan4:
   parameters: {width: null, inner: null, times: 1}
   layers:
   - {kernel: 1, channels: $width}
-  - {block: split, branches: [[], [{block: aggregate, repeats: 2,
+  - {block: split, branches: [[], [{block: aggregate, fixed: true, repeats: 2,
             layers: [{block: rep_csp, times: $times, channels: $inner},
               {kernel: 3, channels: $inner}]}]]}
   - {kernel: 1}

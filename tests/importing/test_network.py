@@ -112,6 +112,31 @@ class _Crossed(nn.Module):
         return (a + b) + (a + torch.relu(b))
 
 
+class _Twice(nn.Module):
+    """A convolution that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = unit(8, 8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.conv(self.conv(x))
+        return found
+
+
+class _Apart(nn.Module):
+    """Half of the channels, and nothing of the rest."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x.chunk(2, 1)[0])
+
+
+class _Elsewhere(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x.to("meta"))
+        return found
+
+
 REFUSED: dict[str, tuple[nn.Module, str]] = {
     "reads data": (
         _Reads(),
@@ -122,6 +147,15 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         net(_Crossed(), channels=8),
         "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
     ),
+    "twice": (
+        net(_Twice(), unit(8, 8), channels=8),
+        "1.conv.0 (Conv2d): cannot be said in a spec: 1.conv.0.weight, which is used",
+    ),
+    "a part": (
+        net(_Apart(), unit(4, 8), channels=8),
+        "1 (_Apart): cannot be said in a spec: a part of a map's channels by itself",
+    ),
+    "elsewhere": (_Elsewhere(), "tracing it raised "),
     "operator": (
         net(nn.CELU(), channels=8),
         "1 (CELU): cannot be said in a spec: operator celu",

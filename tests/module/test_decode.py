@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import LayerError
 from effscale.growth.scale import at_resolution, with_classes
-from effscale.module.decode import Decoding
+from effscale.module.decode import Decoding, apart
 from effscale.spec.neck import Anchors
+from tests.libraries import library
 from tests.strategies import detectors
 
 if TYPE_CHECKING:
@@ -181,6 +183,114 @@ def test_the_best_are_pairs_of_an_anchor_and_a_class(tiny: Spec) -> None:
             assert torch.equal(best.boxes[image, rank], decoded.boxes[image, k // 2])
             assert best.levels[image, rank].item() == decoded.levels[k // 2].item()
     assert decoded.best(100).scores.shape == (2, 10)
+
+
+def suppressed(
+    boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor, overlap: float
+) -> list[int]:
+    """Greedy, box by box in Python's floats: which are kept, best first."""
+
+    def area(y1: float, x1: float, y2: float, x2: float) -> float:
+        return max(y2 - y1, 0) * max(x2 - x1, 0)
+
+    kept: list[int] = []
+    for k in sorted(range(len(scores)), key=lambda k: -scores[k].item()):
+        for j in kept:
+            a, b = boxes[k].tolist(), boxes[j].tolist()
+            both = area(*map(max, a[:2], b[:2]), *map(min, a[2:], b[2:]))
+            if classes[k] == classes[j] and both > overlap * (
+                area(*a) + area(*b) - both
+            ):
+                break
+        else:
+            kept.append(k)
+    return kept
+
+
+def drawn_boxes(count: int, images: int = 2) -> tuple[torch.Tensor, ...]:
+    """Boxes that overlap much, in three classes; of scores none is another's."""
+    corners, sides = torch.rand(images, count, 2) * 40, torch.rand(images, count, 2)
+    scores = torch.stack([torch.randperm(count) for _ in range(images)]) + 1.0
+    boxes = torch.cat([corners, corners + 5 + sides * 30], -1)
+    return boxes, scores / (count + 1), torch.randint(3, (images, count))
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_of_overlapping_boxes_the_best_is_kept(overlap: float) -> None:
+    torch.manual_seed(0)
+    boxes, scores, classes = drawn_boxes(60)
+    found = apart(boxes, scores, classes, overlap, 60)
+    for image in range(2):
+        kept = suppressed(boxes[image], scores[image], classes[image], overlap)
+        assert found.rows[image, : len(kept)].tolist() == kept
+        assert torch.equal(found.scores[image, : len(kept)], scores[image, kept])
+        assert torch.equal(found.boxes[image, : len(kept)], boxes[image, kept])
+        assert not found.scores[image, len(kept) :].any()
+        assert not found.boxes[image, len(kept) :].any()
+
+
+def test_boxes_kept_are_those_of_torchvision() -> None:
+    ops = library("torchvision.ops")
+    torch.manual_seed(1)
+    boxes, scores, classes = drawn_boxes(500, 1)
+    try:
+        kept = ops.batched_nms(boxes[0], scores[0], classes[0], 0.3)
+    except (RuntimeError, NotImplementedError):
+        pytest.skip("torchvision's operators are of another torch")
+    found = apart(boxes, scores, classes, 0.3, len(kept))
+    assert found.rows[0].tolist() == kept.tolist()
+
+
+@pytest.mark.parametrize("overlap", [0.3, 0.7])
+def test_boxes_kept_are_those_of_onnxruntime(overlap: float) -> None:
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    kind, floats = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    node = onnx.helper.make_node(
+        "NonMaxSuppression", ["boxes", "scores", "most", "overlap"], ["kept"]
+    )
+    limits = [
+        onnx.numpy_helper.from_array(np.array([500], np.int64), "most"),
+        onnx.numpy_helper.from_array(np.array([overlap], np.float32), "overlap"),
+    ]
+    given = [kind("boxes", floats, [2, 500, 4]), kind("scores", floats, [2, 3, 500])]
+    made = [kind("kept", onnx.TensorProto.INT64, [None, 3])]
+    graph = onnx.helper.make_graph([node], "nms", given, made, limits)
+    opset = onnx.helper.make_opsetid("", 18)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9)
+    session = runtime.InferenceSession(model.SerializeToString())
+    torch.manual_seed(2)
+    boxes, scores, classes = drawn_boxes(500)
+    by_class = torch.where(
+        classes[:, None] == torch.arange(3)[:, None], scores[:, None], -9.0
+    )
+    (triples,) = session.run(None, {"boxes": boxes.numpy(), "scores": by_class.numpy()})
+    found = apart(boxes, scores, classes, overlap, 500)
+    for image in range(2):
+        theirs = {
+            int(row)
+            for which, its, row in triples
+            if which == image and classes[image, row] == its
+        }
+        ours = found.rows[image][found.scores[image] > 0].tolist()
+        assert set(ours) == theirs
+        assert len(ours) == len(theirs) < 500
+
+
+def test_equal_scores_and_boxes_without_an_area_are_taken_in_turn() -> None:
+    boxes, scores = torch.zeros(1, 3, 4), torch.ones(1, 3)
+    found = apart(boxes, scores, torch.zeros(1, 3, dtype=torch.long), 0.5, 9)
+    assert found.rows.tolist() == [[0, 1, 2]]
+
+
+def test_the_best_that_do_not_overlap(tiny: Spec) -> None:
+    decoded = es.decode(tiny, random_outputs(tiny, 2))
+    every, found = decoded.best(10), decoded.best(4, overlap=0.2)
+    assert found.scores.shape == (2, 4)
+    for image in range(2):
+        boxes, scores, classes = (each[image] for each in every[:3])
+        kept = suppressed(boxes, scores, classes, 0.2)[:4]
+        for ours, theirs in zip(found, every, strict=True):
+            assert torch.equal(ours[image, : len(kept)], theirs[image, kept])
 
 
 def test_half_precision_is_decoded_in_single(tiny: Spec) -> None:

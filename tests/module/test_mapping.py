@@ -13,7 +13,7 @@ from torch import nn
 
 import effscale as es
 from effscale.errors import WeightsError
-from effscale.module.mapping import load_weights, mapping, naming_of
+from effscale.module.mapping import LIBRARIES, load_weights, mapping, naming_of
 from tests.libraries import library
 from tests.module.test_reference import randomise
 from tests.spec.small import TEXT
@@ -41,6 +41,7 @@ TORCHVISION = {
     "mnasnet1_0": "mnasnet-b1",
     "convnext_tiny": "convnext-t",
     "vit_b_32": "vit-b-32",
+    "swin_t": "swin-t",
 }
 TIMM = {
     "efficientnet_b0": "b0",
@@ -157,6 +158,68 @@ def test_published_weights_give_their_own_models_outputs(
     torch.testing.assert_close(ours(images), theirs(images), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "theirs"),
+    [
+        ("mobilenetv3-small", "torchvision", "features.0.0.weight"),
+        ("regnety-400mf", "torchvision", "stem.0.weight"),
+        ("mnasnet-b1", "timm", "conv_stem.weight"),
+    ],
+)
+def test_a_library_is_asked_for_its_names(name: str, asked: str, theirs: str) -> None:
+    library(asked)
+    found = mapping(es.load(name), asked)
+    assert (found.whole, found.pairs["stem.conv.weight"]) == (True, theirs)
+
+
+def test_a_network_that_a_library_does_not_have_is_said(small: es.Spec) -> None:
+    library("timm")
+    with pytest.raises(WeightsError) as caught:
+        mapping(small, "timm")
+    expected = "timm: expected a network small, which would be small, got "
+    assert str(caught.value).startswith(expected)
+
+
+def test_a_library_that_is_not_there_is_said(
+    small: es.Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "effdet", None)
+    with pytest.raises(WeightsError) as caught:
+        mapping(small, "effdet")
+    assert str(caught.value).startswith(
+        "effdet: expected it to be installed, to ask it for its names"
+    )
+
+
+#: Ours, by library, as patterns of `LIBRARIES` have them.
+NAMES = {
+    ("torchvision", "b3"): "efficientnet_b3",
+    ("torchvision", "regnetx-1.6gf"): "regnet_x_1_6gf",
+    ("torchvision", "regnety-32gf"): "regnet_y_32gf",
+    ("torchvision", "regnety-8.0gf"): "regnet_y_8gf",
+    ("torchvision", "resnext50_32x4d"): "resnext50_32x4d",
+    ("torchvision", "vit-b-16"): "vit_b_16",
+    ("timm", "b0"): "tf_efficientnet_b0",
+    ("timm", "efficientnet-lite4"): "tf_efficientnet_lite4",
+    ("timm", "efficientnetv2-b3"): "tf_efficientnetv2_b3",
+    ("timm", "convnextv2-n"): "convnextv2_nano",
+    ("timm", "ghostnet-0.5"): "ghostnet_050",
+    ("timm", "ghostnet"): "ghostnet_100",
+    ("timm", "lcnet-075"): "lcnet_075",
+    ("timm", "regnetx-200mf"): "regnetx_002",
+    ("timm", "regnety-12gf"): "regnety_120",
+    ("timm", "tinynet-e"): "tinynet_e",
+    ("effdet", "d7x"): "tf_efficientdet_d7x",
+    ("effdet", "efficientdet-lite3x"): "tf_efficientdet_lite3x",
+    ("efficientnet_pytorch", "l2"): "efficientnet-l2",
+}
+
+
+@pytest.mark.parametrize(("asked", "name"), NAMES)
+def test_libraries_have_their_own_names(asked: str, name: str) -> None:
+    assert LIBRARIES[asked].name_of(name) == NAMES[asked, name]
+
+
 # Without any library: ours under other names.
 
 
@@ -233,6 +296,36 @@ def test_tokens_are_turned_and_heads_put_together() -> None:
         tokens = name.endswith(("tokens", "places"))
         state[f"net.{name}"] = each.squeeze(3).mT if tokens else each
     assert load_weights(ours, state).by == "order and shape"
+    image = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(ours(image), theirs(image))
+
+
+WINDOWS = """
+name: windows
+resolution: 8
+norm: {kind: layer}
+stem: {kernel: 3, stride: 2, channels: 6, norm: false}
+stages:
+  - block: residual
+    layers:
+      - {block: attention, head_width: 2, over: window, size: 2, position: relative}
+head: {classes: 3}
+"""
+
+
+@torch.no_grad()
+def test_tables_by_offset_are_turned_and_what_follows_is_left() -> None:
+    spec = es.loads(WINDOWS)
+    ours, theirs = es.build(spec).eval(), es.build(spec).eval()
+    state = {}
+    for name, each in theirs.state_dict().items():
+        each.normal_()
+        table = name.endswith(".table")
+        word = "relative_position_bias_table" if table else name.rpartition(".")[2]
+        state[f"net.{name.rpartition('.')[0]}.{word}"] = each.T if table else each
+    state["net.attn.relative_position_index"] = torch.zeros(16)
+    found = load_weights(ours, state)
+    assert (found.by, found.whole) == ("order and shape", True)
     image = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(ours(image), theirs(image))
 

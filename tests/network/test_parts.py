@@ -32,6 +32,10 @@ def test_a_part_may_read_any_before_it_and_several_may_be_put_out() -> None:
     assert (net.ends, net.is_chain) == ((4, 5), False)
 
 
+def test_what_no_part_reads_any_more_is_done_with() -> None:
+    assert branching().done == ((), (), (0,), (), (2, 3), (1,))
+
+
 @pytest.mark.parametrize("reads", [(1,), (2,), (-2,), ()])
 def test_a_part_reads_only_what_is_there(reads: tuple[int, ...]) -> None:
     parts = (part("stem", Conv(3, 4)), part("head", GlobalPool(), reads))
