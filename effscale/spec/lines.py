@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 
 from effscale.arrays import Int, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.line import Line
-from effscale.spec.steps import STEPS, AnyStep, Dilation, Join, Use
+from effscale.spec.steps import STEPS, Dilation, Join, Use
 from effscale.spec.values import (
     ActivationName,
     Channels,
@@ -258,28 +258,18 @@ STAGES: dict[str, type[Line]] = {
 }
 
 
-def stage_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, or a line
-    """The class of a stage's line, by name; None where it has no block.
+def stage_kind(value: Any) -> type[Line] | None:  # noqa: ANN401 - as in a file, or a line
+    """The class of a stage's line; None where it has no block.
 
     One that only reads has none to state.
     """
     block = value.get("block") if isinstance(value, dict) else None
     block = getattr(value, "block", block)
     if block is None and isinstance(value, dict) and "reads" in value:
-        return Join.__name__
+        return Join
     if not isinstance(block, str):
         return None
-    return STAGES.get(block, Use).__name__
+    return STAGES.get(block, Use)
 
 
-Stage = Annotated[
-    Annotated[MBConv, Tag("MBConv")]
-    | Annotated[Separable, Tag("Separable")]
-    | Annotated[Basic, Tag("Basic")]
-    | Annotated[Bottleneck, Tag("Bottleneck")]
-    | Annotated[Dense, Tag("Dense")]
-    | Annotated[Transition, Tag("Transition")]
-    | Annotated[CellStage, Tag("CellStage")]
-    | AnyStep,
-    Discriminator(stage_kind),
-]
+Stage = Annotated[Line, values.Told(stage_kind, lambda: [*STAGES.values(), Use])]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import references, structure
+from effscale.spec.line import Line
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
 from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
@@ -179,12 +180,6 @@ def _of_merge(fault: Fault, root: Node, faults: list[Fault]) -> bool:
     return fault.code == "EFF101" or (fault.line, fault.column) == at
 
 
-#: The classes of lines, which pydantic names on the way to a fault.
-KINDS = {
-    *(kind.__name__ for kind in STAGES.values()),
-    *(kind.__name__ for kind in OUTPUTS.values()),
-    Use.__name__,
-}
 #: Words compared with those that are known, in one file: a hint costs time.
 MAX_HINTS = 1000
 #: What a value is compared with that is no word.
@@ -254,10 +249,7 @@ def _worded(
 
 
 def stated(place: Place, root: Node) -> Place:
-    """`place` as the file has it: less what only the models know of.
-
-    That is the class of a line, and an index into what the file writes as one.
-    """
+    """`place` as the file has it: less an index into what the file writes as one."""
     found: list[str | int] = []
     node: Node | None = root
     for step in place:
@@ -266,7 +258,7 @@ def stated(place: Place, root: Node) -> Place:
             node = value[step]
         elif isinstance(value, list) and step in range(len(value)):
             node = value[int(step)]
-        elif isinstance(step, int) or step in KINDS:
+        elif isinstance(step, int):
             continue
         elif isinstance(value, list) and step == "layers":
             continue  # of a block that is a list
@@ -342,7 +334,7 @@ def _model_in(annotation: Any, value: Any) -> Any:  # noqa: ANN401
     models = list(_models(annotation))
     if Classify in models:
         return OUTPUTS.get(str(value.get("kind")), Classify)
-    if len(models) > 1:
+    if Line in models:
         block = value.get("block", "conv") if isinstance(value, dict) else "conv"
         return STAGES.get(block, Use)
     return models[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from effscale.errors import Fault
@@ -175,24 +175,15 @@ OUTPUTS: dict[str, type[Model]] = {
 }
 
 
-def output_kind(value: Any) -> str | None:  # noqa: ANN401 - what a file holds, or one
+def output_kind(value: Any) -> type[Model] | None:  # noqa: ANN401 - as in a file, or one
     """The class of an output, by its kind; None where it has none."""
     kind = value.get("kind") if isinstance(value, dict) else None
     kind = getattr(value, "kind", kind)
-    found = OUTPUTS.get(kind) if isinstance(kind, str) else None
-    return None if found is None else found.__name__
+    return OUTPUTS.get(kind) if isinstance(kind, str) else None
 
 
 AnyOutput = Classify | Segment | Detect | Yolo | YoloAnchors | Keypoints
-Output = Annotated[
-    Annotated[Classify, Tag("Classify")]
-    | Annotated[Segment, Tag("Segment")]
-    | Annotated[Detect, Tag("Detect")]
-    | Annotated[Yolo, Tag("Yolo")]
-    | Annotated[YoloAnchors, Tag("YoloAnchors")]
-    | Annotated[Keypoints, Tag("Keypoints")],
-    Discriminator(output_kind),
-]
+Output = Annotated[AnyOutput, values.Told(output_kind, OUTPUTS.values)]
 
 
 def lines_of_output(output: AnyOutput) -> Steps:

@@ -6,13 +6,14 @@ import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from effscale.spec.lines import STAGES
 from effscale.spec.meanings import meaning
 from effscale.spec.models import ENDS, Spec
+from effscale.spec.outputs import OUTPUTS
 from effscale.spec.steps import STEPS, Use
-from effscale.spec.values import PARAMETER, Model
+from effscale.spec.values import MODEL, PARAMETER, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Draft 7: what yaml-language-server reads.
 DRAFT = "http://json-schema.org/draft-07/schema#"
+REFERENCE = "#/definitions/"
 
 
 class _Draft7(GenerateJsonSchema):
@@ -34,10 +36,15 @@ def schema() -> dict[str, Any]:
 
     How numbers must be to each other is beyond it; `effscale check` says that.
     """
-    found = Spec.model_json_schema(
-        ref_template="#/definitions/{model}", schema_generator=_Draft7
+    models: dict[type[Model], None]
+    models = dict.fromkeys([Spec, *STAGES.values(), Use, *OUTPUTS.values()])
+    _, found = models_json_schema(
+        [(each, "validation") for each in models],
+        ref_template=f"{REFERENCE}{{model}}",
+        schema_generator=_Draft7,
     )
-    stated = _in_draft_7(found)
+    spec = found["$defs"].pop("Spec")
+    stated = _in_draft_7({"$defs": found["$defs"], **spec})
     used = stated["definitions"]["Use"]["properties"]["block"]
     used["not"] = {"enum": list(STAGES)}  # a block of the file's own
     _allow_parameters(stated)
@@ -120,9 +127,8 @@ def _in_draft_7(value: Any) -> Any:  # noqa: ANN401 - any JSON
     found = {key: _in_draft_7(each) for key, each in value.items()}
     if isinstance(found.get("title"), str):
         del found["title"]
-    if "oneOf" in found:  # blocks are told apart by name, which editors need not do
-        found["anyOf"] = found.pop("oneOf")
-        found.pop("discriminator", None)
+    if MODEL in found:
+        return {"$ref": f"{REFERENCE}{found[MODEL]}"}
     if "$defs" in found:
         found["definitions"] = found.pop("$defs")
     if "prefixItems" in found:

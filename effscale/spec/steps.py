@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import (
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
-    Tag,
     model_serializer,
 )
 
@@ -572,55 +570,17 @@ STEPS: dict[str, type[Line]] = {
 }
 
 
-def step_kind(value: Any) -> str:  # noqa: ANN401 - what a file holds, or a step
-    """The class of a step, by name; a block of the file's own where none is."""
+def step_kind(value: Any) -> type[Line]:  # noqa: ANN401 - what a file holds, or a step
+    """The class of a step; a block of the file's own where none is known."""
     block = value.get("block", "conv") if isinstance(value, dict) else None
     block = getattr(value, "block", block)
     known = STEPS.get(block) if isinstance(block, str) else Use
-    return (known or Use).__name__
+    return known or Use
 
 
-#: Each by its class, whose name pydantic takes for a tag.
-AnyStep = (
-    Annotated[Conv, Tag("Conv")]
-    | Annotated[Depthwise, Tag("Depthwise")]
-    | Annotated[MixedDepthwise, Tag("MixedDepthwise")]
-    | Annotated[Pool, Tag("Pool")]
-    | Annotated[GlobalPool, Tag("GlobalPool")]
-    | Annotated[TransposedConv, Tag("TransposedConv")]
-    | Annotated[Upsample, Tag("Upsample")]
-    | Annotated[PixelShuffle, Tag("PixelShuffle")]
-    | Annotated[PixelUnshuffle, Tag("PixelUnshuffle")]
-    | Annotated[Join, Tag("Join")]
-    | Annotated[Normalise, Tag("Normalise")]
-    | Annotated[LayerScale, Tag("LayerScale")]
-    | Annotated[ResponseNorm, Tag("ResponseNorm")]
-    | Annotated[Activate, Tag("Activate")]
-    | Annotated[SqueezeExcite, Tag("SqueezeExcite")]
-    | Annotated[Branches, Tag("Branches")]
-    | Annotated[Multiply, Tag("Multiply")]
-    | Annotated[Dropout, Tag("Dropout")]
-    | Annotated[ChannelAttention, Tag("ChannelAttention")]
-    | Annotated[Split, Tag("Split")]
-    | Annotated[Shuffle, Tag("Shuffle")]
-    | Annotated[Aggregate, Tag("Aggregate")]
-    | Annotated[Residual, Tag("Residual")]
-    | Annotated[Resized, Tag("Resized")]
-    | Annotated[PadChannels, Tag("PadChannels")]
-    | Annotated[Attention, Tag("Attention")]
-    | Annotated[ClassToken, Tag("ClassToken")]
-    | Annotated[Positions, Tag("Positions")]
-    | Annotated[FirstToken, Tag("FirstToken")]
-    | Annotated[IntoFirst, Tag("IntoFirst")]
-    | Annotated[Use, Tag("Use")]
-)
-Step = Annotated[AnyStep, Discriminator(step_kind)]
+Step = Annotated[Line, values.Told(step_kind, lambda: [*STEPS.values(), Use])]
 Steps = tuple[Step, ...]
 SomeSteps = Annotated[Steps, Field(min_length=1)]
-
-_NESTING = (Branches, Split, Aggregate, Residual, Resized, Attention, IntoFirst)
-for _model in (*_NESTING, OwnBlock):
-    _model.model_rebuild()
 
 #: A block as a file writes it.
 WrittenBlock = Annotated[

@@ -7,7 +7,7 @@ failure reads `expected WHAT`. The same kinds give the JSON Schema its types and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -496,6 +496,43 @@ def of_block(widths: Any, index: int) -> Any:  # noqa: ANN401 - one, or a tuple
 
 
 class Model(BaseModel):
-    """Frozen, and closed to unknown keys."""
+    """Frozen, and closed to unknown keys; pydantic reads it when it is first used."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+#: In place of a reference, which pydantic makes to models that it reads itself.
+MODEL = "model by name"
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """One of several models, which a word of the value tells.
+
+    A union would have pydantic build all of them for a file that has a few.
+    """
+
+    tell: Callable[[Any], type[Model] | None]
+    #: All of them, once they are there.
+    several: Callable[[], Iterable[type[Model]]]
+
+    def check(self, value: Any) -> Model:  # noqa: ANN401 - whatever a file holds
+        """The model of the value; the errors of one that is wrong."""
+        model = self.tell(value)
+        if model is None:
+            raise PydanticCustomError("union_tag_not_found", "no kind")
+        return model.model_validate(value)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        del source, handler
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Any of them, by their names; `spec.schema` says what they are."""
+        del schema, handler
+        names = dict.fromkeys(each.__name__ for each in self.several())
+        return {"anyOf": [{MODEL: name} for name in names]}

@@ -123,7 +123,7 @@ def test_elsewhere_than_on_meta_results_are_torchs(b0: es.Spec) -> None:
     assert sum(registry.flops.values()) == 2 * small.macs
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(spec=specs())
 def test_the_flops_are_those_of_flop_counter_mode(spec: es.Spec) -> None:
     net, image = on_meta(spec)

@@ -8,7 +8,6 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from effscale.spec.loading import KINDS
 from effscale.spec.models import RepeatsRule, TiesRule
 from effscale.spec.values import Activation
 from tests.spec.small import ABSENT, spec
@@ -59,7 +58,7 @@ NEEDED = """
 
 def stated(place: tuple[str | int, ...]) -> str:
     """A place as the file has it: without classes of lines, with one step as stem."""
-    words = [str(word) for word in place if word not in KINDS]
+    words = [str(word) for word in place]
     return ".".join(words).replace("stem.0", "stem")
 
 
