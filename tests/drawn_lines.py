@@ -71,7 +71,7 @@ def keeping(draw: DrawFn) -> Data:
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
     kinds += ["split", "channel_shuffle", "dropout", "multiply", "gate"]
     kinds += ["layer_scale", "global_response_norm", "channel_attention", "resized"]
-    kinds += ["pad_channels"]
+    kinds += ["pad_channels", "select"]
     match draw(st.sampled_from(kinds)):
         case "conv":
             grouped = {"groups": draw(st.sampled_from([1, 2]))}
@@ -115,6 +115,10 @@ def keeping(draw: DrawFn) -> Data:
             return line
         case "layer_scale":
             return {"block": "layer_scale", "single": draw(FLAGS), "shift": draw(FLAGS)}
+        case "select":
+            wide = {"kernel": 1, "expand_ratio": 2, "norm": False}
+            line = {"block": "select", "layers": [{"block": "global_pool"}, wide]}
+            return {"block": "residual", "layers": [wide, line], "shortcut": []}
         case "resized":
             return {"block": "resized", "layers": [draw(convs()), draw(SHRINKING)]}
         case "channel_shuffle":

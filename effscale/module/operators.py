@@ -36,7 +36,7 @@ from effscale.network.operators.attention import (
     Positions,
     ValuesOf,
 )
-from effscale.network.operators.channels import PadChannels, Shuffle, Slice
+from effscale.network.operators.channels import PadChannels, Shuffle, Slice, SumParts
 from effscale.network.operators.convolution import (
     ChannelConv,
     Conv,
@@ -52,7 +52,7 @@ from effscale.network.operators.elementwise import (
     Multiply,
     Shift,
 )
-from effscale.network.operators.fusion import Attend, Fuse, Resize
+from effscale.network.operators.fusion import Attend, Fuse, Resize, Select
 from effscale.network.operators.norm import (
     BatchNorm,
     GroupNorm,
@@ -441,9 +441,32 @@ class Widened(nn.Module):
         """(N, C, H, W) to (N, channels, H, W)."""
         return functional.pad(x, (0, 0, 0, 0, 0, self.more))
 
+
+class Summed(nn.Module):
+    """The sum of so many parts of the channels."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, parts · C, H, W) to (N, C, H, W)."""
+        found: torch.Tensor = x.unflatten(1, (self.parts, -1)).sum(dim=1)
+        return found
+
     def extra_repr(self) -> str:
         """How many."""
-        return f"{self.more}"
+        return f"{self.parts}"
+
+
+class Selected(Summed):
+    """The sum of parts of the channels, by a softmax over the parts."""
+
+    def forward(self, maps: Maps) -> torch.Tensor:  # type: ignore[override]
+        """(N, parts · C, H, W) and (N, parts · C, 1, 1) to (N, C, H, W)."""
+        x, logits = (each.unflatten(1, (self.parts, -1)) for each in maps)
+        found: torch.Tensor = (x * logits.softmax(dim=1)).sum(dim=1)
+        return found
 
 
 class Shuffled(nn.Module):
@@ -626,6 +649,8 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Flatten: lambda _: nn.Flatten(),
     Slice: Sliced,
     PadChannels: Widened,
+    SumParts: lambda each: Summed(each.parts),
+    Select: lambda select: Selected(select.parts),
     Shuffle: lambda shuffle: Shuffled(int(shuffle.groups)),
     Bins: BinsOfSides,
     Shift: lambda _: Shifted(),

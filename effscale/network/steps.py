@@ -32,10 +32,15 @@ from effscale.network.operators.attention import (
     Positions,
     ValuesOf,
 )
-from effscale.network.operators.channels import PadChannels, Shuffle, Slice
+from effscale.network.operators.channels import (
+    PadChannels,
+    Shuffle,
+    Slice,
+    SumParts,
+)
 from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.elementwise import Dropout, Multiply
-from effscale.network.operators.fusion import Resize
+from effscale.network.operators.fusion import Resize, Select
 from effscale.network.operators.norm import LayerScale, ResponseNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import (
@@ -147,6 +152,8 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return _residual(line, c_in, style, unstated)
         case steps.Resized():
             return _resized(line, c_in, style, unstated)
+        case steps.Select():
+            return _selected(line, c_in, style, unstated)
         case steps.Attention():
             return _attention(line, c_in, style, unstated)
         case tokens.ClassToken():
@@ -291,6 +298,20 @@ def _resized(
     layers, c_out = chain(line.layers, c_in, style, unstated)
     resize = Node("resize", (1, 0), Resize(line.mode), merge="apart")
     return Graph(1, (Node("layers", (0,), layers), resize), (2,)), c_out
+
+
+def _selected(
+    line: steps.Select, c_in: Int, style: Style, unstated: Int | None
+) -> Step:
+    """Parts, their sum, what layers make of that, and the parts by it."""
+    c_out = line.c_out(c_in)
+    layers, _ = chain(line.layers, c_out, style, unstated)
+    nodes = (
+        Node("sum", (0,), SumParts(line.parts)),
+        Node("layers", (1,), layers),
+        Node("select", (0, 2), Select(line.parts), merge="apart"),
+    )
+    return Graph(1, nodes, (3,)), c_out
 
 
 def _branches(

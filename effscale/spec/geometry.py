@@ -19,6 +19,7 @@ from effscale.spec.steps import (
     Branches,
     Conv,
     Resized,
+    Select,
     Split,
     TransposedConv,
     Use,
@@ -198,7 +199,7 @@ def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
             # Keys and values are of any size, whatever that of the queries.
-            beside = 1 if isinstance(line, Attention | Resized) else need
+            beside = 1 if isinstance(line, Attention | Resized | Select) else need
             needs = (need, *(beside for _ in inner[1:]))
             pairs = zip(inner, needs, strict=True)
             need = max(_needed(spec, each, axis, some) for each, some in pairs)

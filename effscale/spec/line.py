@@ -56,7 +56,16 @@ KEYS = (
     *("heads", "head_width", "key_width", "value_width", "multi_query"),
     *("over", "size", "shift", "position", "project", "local"),
     *("queries", "keys", "values"),
-    *("tokens", "shares", "cascade", "branches", "layers", "shortcut", "projection"),
+    *(
+        "tokens",
+        "parts",
+        "shares",
+        "cascade",
+        "branches",
+        "layers",
+        "shortcut",
+        "projection",
+    ),
 )
 
 

@@ -19,7 +19,7 @@ from effscale.spec.neck import (
     made,
     nodes,
 )
-from effscale.spec.steps import Activate, Conv, Depthwise, Normalise, Resized
+from effscale.spec.steps import Activate, Conv, Depthwise, Normalise, Resized, Select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -314,7 +314,7 @@ class _Layers:
             if padding not in {"same", "tensorflow"} and kernel != (1, 1):
                 message = f"expected same, got {padding!r}"
                 yield Fault((*at, k, "padding"), message, code)
-            if isinstance(line, Resized):  # of any size that a level may have
+            if isinstance(line, Resized | Select):  # of any size that a level may have
                 yield from self.stated(line.layers, (*at, k, "layers"), SIDE, code)
             for key, unsaid in (("channels", None), ("ratio", 1.0)):
                 if (said := getattr(line, key, unsaid)) != unsaid:

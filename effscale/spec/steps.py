@@ -395,6 +395,37 @@ class Resized(Line):
         return self.model_copy(update={"layers": change(self.layers)})
 
 
+class Select(Line):
+    """Parts of the channels, alike, added by how much each is wanted, by channel.
+
+    Layers of the parts' sum make a number for each channel that comes in; softmax over
+    the parts makes shares of them (Li et al. 2019; Zhang et al. 2020, split attention).
+    """
+
+    block: Literal["select"]
+    #: How many there are.
+    parts: Annotated[int, values.whole(2, 16)] = 2
+    layers: SomeSteps
+
+    @property
+    def chains(self) -> dict[Place, Lines]:
+        """What comes in, which says the size, and the layers."""
+        return {(): (), ("layers",): self.layers}
+
+    def over_chains(self, change: Change) -> Line:
+        return self.model_copy(update={"layers": change(self.layers)})
+
+    def c_out(self, c_in: Int) -> Int:
+        found: Int = divided(c_in, self.parts)
+        return found
+
+    def faults(self, c_in: int) -> Iterator[Fault]:
+        """Parts that do not divide the channels."""
+        if c_in % self.parts:
+            message = f"expected a divisor of {c_in} channels, got {self.parts}"
+            yield Fault(("parts",), message)
+
+
 class Attention(Line):
     """What each position makes of others' values, by its query and their keys.
 
@@ -561,6 +592,7 @@ STEPS: dict[str, type[Line]] = {
     "aggregate": Aggregate,
     "residual": Residual,
     "resized": Resized,
+    "select": Select,
     "pad_channels": PadChannels,
     "attention": Attention,
     "class_token": ClassToken,

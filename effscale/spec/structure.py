@@ -46,6 +46,7 @@ from effscale.spec.steps import (
     Normalise,
     Residual,
     Resized,
+    Select,
     Split,
     TransposedConv,
     Use,
@@ -259,6 +260,8 @@ class Walk:
                 inside = replace(self, stated=False)
                 made = inside.through(line.layers, here, (*at, "layers"))
                 return here._replace(channels=made.channels)
+            case Select():
+                return self.selected(line, here, at)
             case PadChannels():
                 channels = int(line.of(self.unstated or here.channels))
                 if channels < here.channels:
@@ -409,6 +412,17 @@ class Walk:
             times = left if alike else 1
             total, left = total + times * last.channels, left - times
         return here._replace(channels=total)
+
+    def selected(self, line: Select, here: Map, at: Place) -> Map:
+        """One of several parts, by a number for each channel that comes in."""
+        inside = replace(self, stated=False)
+        one = here._replace(channels=max(1, int(line.c_out(here.channels))))
+        made = inside.through(line.layers, one, (*at, "layers"))
+        wanted = Map(here.channels, 1, 1)
+        if made != wanted and here.channels % line.parts == 0:
+            message = f"expected {wanted}, one for each that comes in, gives {made}"
+            self.wrong((*at, "layers"), message)
+        return one
 
     def attention(self, line: Attention, here: Map, at: Place) -> Map:
         """Queries, and keys of as many positions as there are values."""

@@ -52,6 +52,8 @@ DIFFERENT = {
     "missing_repeats_of_a_block_with_widths.yaml",
     *("detector_neither_wiring_nor_nodes.yaml", "detector_heads_of_a_classifier.yaml"),
     "detector_head_in_place_of_heads.yaml",
+    # one key beside another
+    "head_of_classifiers_without_one.yaml",
     # of two numbers the second is the higher
     *("detector_levels_that_fall.yaml", "detector_levels_of_one.yaml"),
     # names that the file gives itself

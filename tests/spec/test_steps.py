@@ -78,7 +78,16 @@ def test_keys_that_a_line_lacks_have_a_meaning(
 def test_only_lines_that_nest_have_lines_within() -> None:
     kinds = {kind for kind in STAGES.values() if kind.chains is not Line.chains}
     assert {kind.__name__ for kind in kinds} == {
-        *("Aggregate", "Attention", "Branches", "Residual", "Resized", "Split")
+        *(
+            "Aggregate",
+            "Attention",
+            "Branches",
+            "IntoFirst",
+            "Residual",
+            "Resized",
+            "Select",
+            "Split",
+        )
     }
     assert all(kind.over_chains is not Line.over_chains for kind in kinds)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.arrays import divides, every, first
+from effscale.arrays import divided, divides, every, first
 from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PLAIN, Operator, check_channels
@@ -56,6 +56,27 @@ class PadChannels(Operator):
         shape = only(flow, path)
         same_channels(self.c_in, shape, path)
         return shape._replace(channels=self.channels)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
+
+
+@data
+class SumParts(Operator):
+    """The sum of so many parts of the channels, all alike."""
+
+    parts: int
+
+    label = "sum of parts"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        if not divides(self.parts, shape.channels):
+            wrong = (shape.channels % self.parts) != 0
+            (found,) = first(wrong, shape.channels)
+            message = f"expected a multiple of {self.parts} channels, got {found}"
+            raise LayerError(f"{path}: {message}", wrong)
+        return shape._replace(channels=divided(shape.channels, self.parts))
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         return PLAIN

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from effscale.arrays import ONE, Int
+from effscale.arrays import ONE, Int, divided
 from effscale.data import data
 from effscale.errors import LayerError
-from effscale.network.operators.operator import PRODUCT, Cost, Operator
+from effscale.network.operators.operator import PRODUCT, Cost, Operator, Traffic
 from effscale.network.operators.resampling import resized
 from effscale.network.shapes import Flow, Shape, all_of, merged, same_channels
 
@@ -58,6 +58,31 @@ class Resize(Joint):
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """Of the second only the size is read."""
         return tape.op(maps[:1], after, (*held, *maps))
+
+
+@data
+class Select(Joint):
+    """Σ wₖ·xₖ of so many parts of the channels, w being softmax over them of logits.
+
+    The second feature map has the logits, one for each channel of the first.
+    """
+
+    parts: int
+
+    label = "selection"
+
+    def joined(self, maps: tuple[Shape, ...], path: str) -> Shape:
+        of, logits = maps
+        merged((of, logits), "product", path)
+        return of._replace(channels=divided(of.channels, self.parts))
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """A softmax, a product, a sum."""
+        held = (*held, *maps)
+        of, logits = maps
+        weights = tape.op((logits,), logits.shape, held, Traffic(keeps_output=True))
+        weighed = tape.op((of, weights), of.shape, held, PRODUCT)
+        return tape.op((weighed,), after, held)
 
 
 @data
