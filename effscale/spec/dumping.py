@@ -33,6 +33,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_multi_representer(str, _text)  # a word that stands for a parameter
 _Dumper.add_implicit_resolver(*EXPONENT)
 
 

@@ -158,3 +158,17 @@ def test_figures_that_are_absent_stay_absent(b0: Spec) -> None:
     assert "null" not in text
     assert "family" not in text
     assert loads(text) == spec
+
+
+def test_a_word_that_stands_for_a_parameter_is_written() -> None:
+    spec = loads("""\
+name: own
+resolution: 32
+blocks:
+  own: {parameters: {around: same}, layers: [{kernel: 3, padding: $around}]}
+stem: {kernel: 3, channels: 8}
+stages: [{block: own, channels: 16, repeats: 2}]
+head: {classes: 3}
+""")
+    assert "padding: $around" in dumps(spec)
+    assert loads(dumps(spec)) == spec
