@@ -33,39 +33,17 @@ SQUARE = (1, 1)
 
 #: Keys of lines, as the rows of papers' tables have them: what, how large, how often.
 KEYS = (
-    *(
-        "name",
-        "reads",
-        "merge",
-        "fixed",
-        "block",
-        "cell",
-        "kind",
-        "to",
-        "scale",
-        "kernel",
-        "kernels",
-        "stride",
-    ),
-    *("factor", "like", "mode"),
+    *("name", "reads", "merge", "block", "cell", "kind", "to", "scale"),
+    *("kernel", "kernels", "stride", "factor", "like", "mode"),
     *("expand_ratio", "growth", "bottleneck_ratio", "compression"),
     *("c_in", "c_mid", "channels", "ratio", "group_width", "reduce_ratio", "repeats"),
-    *("groups", "dilation", "padding", "include_padding", "bias", "norm"),
+    *("fixed", "groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "single"),
     *("rate", "by", "shared"),
     *("heads", "head_width", "key_width", "value_width", "multi_query"),
     *("over", "size", "shift", "position", "project", "local"),
-    *("queries", "keys", "values"),
-    *(
-        "tokens",
-        "parts",
-        "shares",
-        "cascade",
-        "branches",
-        "layers",
-        "shortcut",
-        "projection",
-    ),
+    *("queries", "keys", "values", "tokens", "parts", "shares", "cascade"),
+    *("branches", "layers", "shortcut", "projection"),
 )
 
 

@@ -317,16 +317,22 @@ def _known_keys(place: Place, root: Node) -> list[str]:
     model: Any = Spec
     node, steps = root, list(place)
     while steps:
-        annotation = model.model_fields[str(steps[0])].annotation
+        annotation = _annotation(model, str(steps[0]))
         node = node.at((steps.pop(0),))
         if get_origin(annotation) is dict:
             node = node.at((steps.pop(0),))
             if isinstance(node.value, list):  # a block without parameters
-                annotation = OwnBlock.model_fields["layers"].annotation
+                annotation = _annotation(OwnBlock, "layers")
         while steps and isinstance(steps[0], int):
             node = node.at((steps.pop(0),))
         model = _model_in(annotation, node.plain())
     return list(model.model_fields)
+
+
+def _annotation(model: type[BaseModel], name: str) -> Any:  # noqa: ANN401
+    """The type of a field, whose names its module may say further down."""
+    model.model_rebuild()
+    return model.model_fields[name].annotation
 
 
 def _model_in(annotation: Any, value: Any) -> Any:  # noqa: ANN401

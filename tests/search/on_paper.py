@@ -77,10 +77,13 @@ class Paper:
         """Sides after a window has gone over the map, without any rounding."""
         kernel, stride = pair(line["kernel"]), pair(line.get("stride", 1))
         reach = [line.get("dilation", 1) * (side - 1) + 1 for side in kernel]
+        padding = line.get("padding", "same")
+        around = pair(0 if isinstance(padding, str) else padding)
         less = [
-            each - 1 if line.get("padding") == "valid" and each > 1 else step - 1
+            step - 1 if padding in ("same", "tensorflow") or each == 1 else each - 1
             for each, step in zip(reach, stride, strict=True)
         ]
+        less = [gone - 2 * put for gone, put in zip(less, around, strict=True)]
         self.sides = [
             (side - gone - 1) / Fraction(step) + 1
             for side, gone, step in zip(self.sides, less, stride, strict=True)
@@ -104,7 +107,10 @@ class Paper:
                 own = (before if unstated is None else unstated) * share
                 if "channels" in line:
                     own = line["channels"] * self.width
-                self.conv(own, line, Fraction(line.get("groups", 1)))
+                groups = Fraction(line.get("groups", 1))
+                if "group_width" in line:  # which stays, however many they become
+                    groups = before / line["group_width"]
+                self.conv(own, line, groups)
             case "depthwise":
                 self.conv(before, line, before)
             case "max_pool" | "avg_pool":
