@@ -125,12 +125,15 @@ def _sized(draw: DrawFn, file: dict[str, Any]) -> Spec:
     data["image_channels"] = draw(st.integers(1, 4))
     spec = Spec.model_validate(data)
     sides = [draw(st.integers(n, max(24, n + 8))) for n in least_sides(spec)]
+    norm, squeeze = draw(norms()), draw(squeezes())
+    if norm.kind in {"group", "instance"}:  # what is squeezed may be a single number
+        squeeze = squeeze.model_copy(update={"norm": False})
     found = spec.model_copy(
         update={
             "resolution": tuple(sides),
             "activation": draw(ACTIVATIONS),
-            "norm": draw(norms()),
-            "squeeze_excite": draw(squeezes()),
+            "norm": norm,
+            "squeeze_excite": squeeze,
             "padding": draw(st.sampled_from(get_args(SamePadding))),
             "stochastic_depth": draw(st.floats(0, 0.5)),
         }

@@ -158,7 +158,9 @@ def _csv(report: Report) -> str:
     if not records:
         return ""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(records[0]))
+    # A row may say what others need not: why it is not explained.
+    columns = dict.fromkeys(key for each in records for key in each)
+    writer = csv.DictWriter(out, list(columns))
     writer.writeheader()
     writer.writerows(records)
     return out.getvalue()
@@ -168,7 +170,7 @@ def _flat(row: Row) -> dict[str, Any]:
     """A row of single values: an image as `392x392`, what nests left to JSON."""
     flat: dict[str, Any] = {}
     for key, value in row.items():
-        if isinstance(value, list) and all(isinstance(each, int) for each in value):
+        if value and isinstance(value, list) and all(type(x) is int for x in value):
             flat[key] = "x".join(map(str, value))
         elif not isinstance(value, list | dict):
             flat[key] = in_csv(value)

@@ -324,7 +324,10 @@ class Walk:
             what = "groups" if norm.group_width is None else "of a group"
             message = f"expected a divisor of {here.channels} channels, got {groups}"
             self.wrong(at, f"{message} {what}")
-        elif norm.kind in {"group", "instance"} and groups == here.elements:
+            return
+        if norm.group_width is not None:
+            groups = here.channels // norm.group_width
+        if norm.kind in {"group", "instance"} and groups == here.elements:
             self.wrong(at, f"expected several numbers to normalise, got {here}")
 
     def grouped(
@@ -435,6 +438,13 @@ class Walk:
         if keys[1:] != values[1:]:
             message = f"expected {keys.size} (the keys'), gives {values.size}"
             self.wrong((*at, "values"), message)
+        window = None if line.project else line.size  # others are filled up
+        if window and any(
+            n % unit for n, unit in zip(queries[1:], window, strict=True)
+        ):
+            found = "×".join(map(str, dict.fromkeys(window)))
+            message = f"expected one that divides {queries.size}, got {found}"
+            self.wrong((*at, "size"), message)
         if self.faults:
             return here
         channels = self.unstated if line.project else line.c_out(here.channels)

@@ -228,5 +228,5 @@ def test_families_complete() -> None:
     argument = click.Argument(["families"])
     found = types.FAMILY.shell_complete(context, argument, "efficientnet-")
     assert [each.value for each in found] == [
-        *("efficientnet-edgetpu", "efficientnet-lite")
+        *("efficientnet-edgetpu", "efficientnet-gn", "efficientnet-lite")
     ]

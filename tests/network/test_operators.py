@@ -64,7 +64,7 @@ def test_impossible_channels_are_refused(c_in: int, c_out: int) -> None:
         "kernel=(1, 1), stride=(1, 1), groups=1, bias=False, padding='same', "
         "shared=None, dilation=1)"
     )
-    found = f"Linear(c_in={c_in}, c_out={c_out})"
+    found = f"Linear(c_in={c_in}, c_out={c_out}, bias=True)"
     expected = f"channels: expected at least 1, got {found}"
     assert message(lambda: Linear(c_in, c_out)) == expected
 
