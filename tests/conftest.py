@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 import effscale as es
 from effscale.cli import main
@@ -15,6 +16,14 @@ from effscale.cli import main
 # Workers and the programs that they start share the cores: threads of torch that wait
 # for each other would take several times as long. It is read when torch is loaded.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+# Lines drawn at random often go into no network, and a busy machine draws slowly: of
+# neither does a test say anything.
+settings.register_profile(
+    "drawn",
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+settings.load_profile("drawn")
 
 Run: TypeAlias = Callable[..., Result]
 
