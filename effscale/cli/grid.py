@@ -33,8 +33,6 @@ VARIED = {"compound": (True, True, True)} | {
     for name, (depth, width, resolution) in SHARES.items()
     if name != "dwr"
 }
-#: Rows of the table, unless --top says otherwise.
-SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,7 @@ def command(  # noqa: PLR0913 - options
             request=request,
         )
         return
-    top = top or SHOWN
+    top = top or report.SHOWN
     specs = _networks(baseline, table[:top], phi[0]) if request.engine != "none" else []
     measured = request.measured(specs)
     if wanted.latency:

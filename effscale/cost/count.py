@@ -258,7 +258,7 @@ def walk(
     Raises:
         LayerError: if a layer cannot take the feature map that reaches it.
     """
-    found = _Walk(unroll, [], [] if joins is None else joins)
+    found = _Walk(unroll, [], joins)
     for name, block in unrolled(part.layers) if unroll else part.layers:
         flow = found.through(block, flow, f"{path}.{name}", ONE, set())
     return found.visits, flow
@@ -270,7 +270,7 @@ class _Walk:
 
     unroll: bool
     visits: list[Visit]
-    joins: list[Join]
+    joins: list[Join] | None
     level: int | None = None
     tied: bool = False
 
@@ -329,8 +329,9 @@ class _Walk:
     def _join(
         self, kind: Merge, shapes: Sequence[Shape], times: Int, calls: int = 1
     ) -> None:
-        moved = sum((each.elements for each in shapes), start=0)
-        self.joins.append(Join(kind, moved * times, calls * times))
+        if self.joins is not None:
+            moved = sum((each.elements for each in shapes), start=0)
+            self.joins.append(Join(kind, moved * times, calls * times))
 
     def _across(
         self, across: Across, flow: Flow, path: str, times: Int, shared: set[str]

@@ -202,10 +202,15 @@ def known_as(kind: str, kinds: Mapping[str, Kind]) -> Kind:
 
     What has no like takes what all operators together do.
     """
-    for name in (kind, kind.split(maxsplit=1)[0], ""):
+    for name in (kind, like(kind), ""):
         if name in kinds:
             return kinds[name]
     return Kind((0.0,) * 4)
+
+
+def like(kind: str) -> str:
+    """The name of what is like a kind: `act` of `act relu`."""
+    return kind.split(maxsplit=1)[0]
 
 
 def work_of(step: Visit, batch: int) -> Work:

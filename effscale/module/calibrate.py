@@ -35,6 +35,7 @@ from effscale.cost.latency_model import (
     joined,
     kind_of,
     known_as,
+    like,
     work_of,
 )
 from effscale.errors import CandidateError, MeasureError
@@ -371,18 +372,13 @@ def learnt(found: Sequence[Timed]) -> dict[str, Kind]:
         for (kind, work), taken in zip(each.work, each.each, strict=True):
             if taken is not None and taken > 0:
                 kinds[kind].append((work, taken))
-    like: dict[str, list[tuple[Work, float]]] = defaultdict(list)
+    alike: dict[str, list[tuple[Work, float]]] = defaultdict(list)
     for kind, samples in kinds.items():
-        for name in {"", _like(kind)} - {kind}:
-            like[name] += samples
+        for name in {"", like(kind)} - {kind}:
+            alike[name] += samples
     alone = {kind: _kind(samples) for kind, samples in kinds.items()}
-    alone |= {name: Kind(_kind(each).seconds) for name, each in like.items()}
+    alone |= {name: Kind(_kind(each).seconds) for name, each in alike.items()}
     return _of_rest(found) | alone
-
-
-def _like(kind: str) -> str:
-    """The name of what is like it: `act` of `act relu`."""
-    return kind.split(maxsplit=1)[0]
 
 
 def _kind(samples: Sequence[tuple[Work, float]]) -> Kind:
@@ -413,7 +409,7 @@ def _of_rest(found: Sequence[Timed]) -> dict[str, Kind]:
         if taken is not None
     }
     left = [
-        _together((_like(kind), work) for kind, work in each.work if kind not in alone)
+        _together((like(kind), work) for kind, work in each.work if kind not in alone)
         for each in found
     ]
     names = sorted({kind for each in left for kind in each})

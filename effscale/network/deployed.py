@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from effscale.arrays import every
 from effscale.network.combinators import (
+    IDENTITY,
     Across,
     Collect,
     Gate,
@@ -26,13 +27,12 @@ from effscale.network.combinators import (
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.operator import Operator
+from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
     from effscale.network.parts import Network
 
     Named: TypeAlias = tuple[tuple[str, Layer], ...]
-
-SQUARE, NOTHING = (1, 1), Sequential(())
 
 
 def deployed(net: Network) -> Network:
@@ -89,7 +89,7 @@ def _sum(graph: Graph) -> Conv | None:
     """
     *branches, last = graph.nodes
     ends = tuple(range(graph.inputs, graph.inputs + len(branches)))
-    adds = last.merge == "sum" and last.reads == ends and last.layer == NOTHING
+    adds = last.merge == "sum" and last.reads == ends and last.layer == IDENTITY
     if not adds or any(node.reads != (0,) for node in branches):
         return None
     found = [_only(node.layer) for node in branches]

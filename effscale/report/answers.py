@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -229,12 +228,8 @@ def grid(  # noqa: PLR0913 - as the command has them
     order = sort or ("tracking" if len(phis) > 1 else "deviation")
     found = search.best_first(growth, answer.candidates, order)
     rows = report.candidate_rows(baseline, found, asked)
-    shown = report.report(baseline, asked, answer, rows, top=TOP)
+    shown = report.report(baseline, asked, answer, rows, top=report.SHOWN)
     return Answer.of(shown, "candidates")
-
-
-#: Rows of the printed table of `grid`; the answer has all.
-TOP = 20
 
 
 def profile(  # noqa: PLR0913 - as the command has them
@@ -337,8 +332,7 @@ def check(
     files, left = listed(tuple(map(str, paths)))
     sources = [replace(read(e), limits=tuple(held), running=running) for e in files]
     outcome = replace(checked(sources, chosen(select, ignore), set()), left=len(left))
-    said = io.StringIO(findings.text(outcome)).getvalue()
-    return Answer(outcome.data(), "findings", text=lines(said))
+    return Answer(outcome.data(), "findings", text=lines(findings.text(outcome)))
 
 
 def _is_told(value: object) -> bool:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
+#: Rows of the printed table, unless others are asked for.
+SHOWN = 20
+
+
 def candidate_rows(spec: Spec, candidates: Candidates, grid: Grid) -> list[Data]:
     """A row for each candidate, in order, as plain Python numbers."""
     growth, size, phi = growth_of(spec), len(candidates), grid.phis[0]
