@@ -6,6 +6,7 @@ them; so weights find their way whatever line its nodes end up in.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -567,6 +568,12 @@ def _parted(fork: Fork, c_in: int) -> list[int] | None:
     return widths if in_order and sum(widths) == c_in else None
 
 
+def _share(part: int, whole: int) -> float:
+    """The share that comes to so many whole channels, however it is rounded."""
+    found = part / whole
+    return found if whole_share(whole, found) == part else math.nextafter(found, 1)
+
+
 def _split(fork: Fork, parts: list[int], c_in: int, style: Common) -> Item:
     """Parts of the channels, each through its branch."""
     branches = [
@@ -576,12 +583,10 @@ def _split(fork: Fork, parts: list[int], c_in: int, style: Common) -> Item:
     within = tuple(map(_said, branches))
     cascade = fork.merge == "cascade"
     even = steps.Split(block="split", branches=within, cascade=cascade)
-    shares = None if even.parts(c_in) == parts else tuple(n / c_in for n in parts)
+    shares = (
+        None if even.parts(c_in) == parts else tuple(_share(n, c_in) for n in parts)
+    )
     line = even.model_copy(update={"shares": shares})
-    if line.parts(c_in) != parts:
-        line = line.model_copy(
-            update={"shares": tuple((n + 0.1) / c_in for n in parts)}
-        )
     nodes = tuple(node for branch in branches for item in branch for node in item.nodes)
     return Item(line, nodes, c_in, fork.node.channels)
 

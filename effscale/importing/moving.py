@@ -44,13 +44,14 @@ def _of_channels(reading: Reading, call: Call, dim: int) -> None:
 
 
 def _split_size(call: Call, channels: int) -> list[int]:
-    size = call.args["split_size"]
-    whole, rest = divmod(channels, size)
-    return [size] * whole + [rest] * bool(rest)
+    return _of_size(channels, call.args["split_size"])
 
 
 def _chunks(call: Call, channels: int) -> list[int]:
-    size = -(-channels // call.args["chunks"])
+    return _of_size(channels, -(-channels // call.args["chunks"]))
+
+
+def _of_size(channels: int, size: int) -> list[int]:
     whole, rest = divmod(channels, size)
     return [size] * whole + [rest] * bool(rest)
 
