@@ -160,7 +160,7 @@ def run(
                 each.shape, dtype=each.dtype or like.dtype, device=device
             )
 
-        return filled((tuple(inputs), dict(keywords or {})), make)
+        return filled(tuple(inputs), make), filled(dict(keywords or {}), make)
 
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         _find_shapes(module, *zeros(like.device))
