@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,7 +45,6 @@ UNPRINTED = {"unet", *(f"yolov{k}" for k in (3, 5, 6, 8, 9, 10)), "yolov8-cls"}
 #: Of other heads, or put together of what others printed.
 UNPRINTED |= {"hrnet_small", "dla", "deeplabv3plus", "semantic_fpn"}
 UNPRINTED |= {"yolo11", *(f"yolo11-{size}" for size in "nsmx")}
-PRINTED = [name for name in PUBLISHED if es.load(name).family not in UNPRINTED]
 #: A file's own network, of which its variants have the lines.
 BASELINES = [name for name, (_, variant) in builtin.names().items() if variant is None]
 
@@ -116,24 +116,36 @@ def biases(spec: Spec) -> int:
     )
 
 
+@cache
+def loaded(name: str) -> Spec:
+    """A built-in network, read once for all tests of it."""
+    return es.load(name)
+
+
 def counted(spec: Spec) -> dict[str, int]:
     cost = es.count(spec)
     return {name: int(getattr(cost, name)) for name in FIGURES}
 
 
+@cache
+def figures(name: str) -> dict[str, int]:
+    """What a built-in network costs."""
+    return counted(loaded(name))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_is_what_its_file_expects(name: str) -> None:
-    spec = es.load(name)
-    ours = counted(spec)
+    spec, ours = loaded(name), figures(name)
     assert spec.name == name
     assert spec.expected == Expected(params=ours["params"], macs=ours["macs"])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.name}@{row.resolution}")
 def test_a_network_is_what_others_counted(row: Row) -> None:
-    spec = at_resolution(es.load(row.name), (int(row.resolution),) * 2)
-    ours = counted(spec)
-    ours["activations"] -= int(es.count(spec).product_outputs)  # of no module
+    spec = at_resolution(loaded(row.name), (int(row.resolution),) * 2)
+    cost = es.count(spec)
+    ours = {name: int(getattr(cost, name)) for name in FIGURES}
+    ours["activations"] -= int(cost.product_outputs)  # of no module
     if row.source.startswith("pycls"):
         ours["macs"] += biases(spec)
     for figure in FIGURES:
@@ -144,30 +156,26 @@ def test_a_network_is_what_others_counted(row: Row) -> None:
 
 def test_every_network_was_counted_by_someone_or_is_held_to_less() -> None:
     names = set(PUBLISHED)
-    known = {(name, str(es.load(name).resolution[0])) for name in names}
+    known = {(name, str(loaded(name).resolution[0])) for name in names}
     assert known <= {(row.name, row.resolution) for row in ROWS}
     assert names - {row.name for row in ROWS if row.exact} == ROUNDED
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_a_printed_figure_is_ours_rounded_or_has_a_note(name: str) -> None:
-    spec = es.load(name)
-    ours, printed = counted(spec), spec.published
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_network_has_a_family_and_its_printed_figures_are_ours(name: str) -> None:
+    """Rounded, or with a note, and with a source."""
+    spec, printed = loaded(name), loaded(name).published
+    assert None not in {spec.family, spec.source}
+    if spec.family in UNPRINTED:
+        return
     assert printed is not None
+    assert printed.source
     texts = {figure: getattr(printed, figure) for figure in ("params", "macs")}
     departs = any(
-        text and not quantity.agrees(text, ours[figure])
+        text and not quantity.agrees(text, figures(name)[figure])
         for figure, text in texts.items()
     )
     assert departs == (printed.note is not None)
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_a_network_has_a_family_and_its_figures_a_source(name: str) -> None:
-    spec = es.load(name)
-    assert None not in {spec.family, spec.source}
-    if name in PRINTED:
-        assert getattr(spec.published, "source", None)
 
 
 @pytest.mark.parametrize("stem", sorted(builtin.files().keys() - OWN))
