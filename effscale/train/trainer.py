@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from effscale.module.weights import Original
     from effscale.spec.models import Spec
     from effscale.train.batches import Batch, Data
     from effscale.train.devices import Share
@@ -184,7 +185,7 @@ class Training:
         workers: int = 0,
         file: Path | None = None,
         until: int | None = None,
-        weights: Path | None = None,
+        weights: Path | Original | None = None,
         share: Share = ALONE,
     ) -> None:
         self.spec, self.data, self.recipe = spec, data, recipe
