@@ -87,7 +87,7 @@ def theirs(of: Asked, seed: int) -> tuple[float, float]:
             - 1,
             torch.tensor(part.labels),
         )
-        for part in (data.train, data.held_out)
+        for part in (data.train, data.validation)
     ]
     (images, labels), (held, known) = parts
     torch.manual_seed(1000 + seed)

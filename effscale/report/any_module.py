@@ -64,7 +64,7 @@ def report(
         "conventions": numbers,
     }
     if tool:
-        data["as"] = {"tool": tool, "total": numbers.get(tool)}
+        data["restated"] = {"tool": tool, "total": numbers.get(tool)}
     main = operators if by == "operator" else named
     engines = [each.engine for each in found.attempts]
     sections = [Section(_columns(by, engines, units), main, total=total)]
@@ -117,7 +117,7 @@ def _heading(
     if free := _free(found.measured[0], same=found.same):
         lines.append(("left out", free))
     if terms := _terms(found, tool):
-        lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
+        lines.append(("other tools", f"{tool}'s {sentence(terms)}"))
     return lines
 
 
