@@ -290,7 +290,9 @@ def command(  # noqa: PLR0913 - options
     if memory is not None:
         report = memory.shown(report, network)
     if timed is not None:
-        report = latency.by_part(report, network, timed, request, weights)
+        report = latency.by_part(
+            report, network, timed, request, options.weights_of(spec, weights)
+        )
     if predict:
         if timed is None:
             raise click.UsageError("--predict goes with --latency")

@@ -27,6 +27,7 @@ from effscale.cli.types import (
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
+    from effscale.module.weights import Original
     from effscale.spec.models import Spec
     from effscale.train.batches import Data
     from effscale.train.devices import Share
@@ -130,7 +131,7 @@ class Part:
     threads: int
     file: Path | None
     until: int | None
-    weights: Path | None
+    weights: Path | Original | None
 
     def training(self, network: Spec, images: Data, share: Share) -> Training:
         """The training of one of them."""
@@ -404,7 +405,7 @@ def command(  # noqa: PLR0913 - options
         threads=threads,
         file=_file(checkpoint, request.output),
         until=learning.until,
-        weights=learning.weights,
+        weights=options.weights_of(spec, learning.weights),
     )
     with together(machine.devices, device, part) as share:
         training = part.training(network, images, share)

@@ -154,7 +154,7 @@ def _smaller_image(spec: Spec) -> Hint | None:
             break
         try:
             cost = count(at_resolution(spec, smaller))
-        except LayerError:  # branches that meet at other sizes
+        except ScaleError:  # branches that meet at other sizes
             continue
         ratio = int(cost.macs) / macs
         gain = 1 - ratio * (height * width) / (smaller[0] * smaller[1])

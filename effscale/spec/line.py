@@ -141,6 +141,14 @@ class Line(Model):
         del c_in
         yield from ()
 
+    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+        """Channels that each block of it squeezes and excites, and that come into it.
+
+        In a block they are those of its widest map (`middle`), or that it puts out.
+        """
+        del c_in, at
+        yield from ()
+
     def faults(self, c_in: int) -> Iterator[Fault]:
         """What its own numbers are wrong about, at places relative to the line."""
         del c_in

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -137,11 +137,13 @@ class Digits:
     def labels(self) -> list[int]:
         return list(map(int, self.classes.tolist()))
 
-    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
-        """The digit enlarged by interpolation; a crop would not show it."""
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """Digits enlarged by interpolation; a crop would not show them."""
         del draws
-        grey = _enlarged(self, view.height, view.width)[index]
-        return grey.expand(view.channels, -1, -1)
+        grey = _enlarged(self, view.height, view.width)[list(indices)]
+        return grey.expand(-1, view.channels, -1, -1)
 
 
 @lru_cache(maxsize=2)  # of those to train on, and validation images
@@ -182,6 +184,13 @@ class Photographs:
     small: bool = False  #: an object fills them: moved, not cropped and mirrored
     span: Span = (0.0, 1.0)  #: black and white of images that are not of bytes
     _kept: dict[tuple[int, int], Image] = field(default_factory=dict, repr=False)
+
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """As `image` shows each of them."""
+        shown = map(self.image, indices, repeat(view), draws)
+        return torch.stack(list(shown))
 
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
         """Its centre, or a random part of it, mirrored or not, where `view` crops.

@@ -10,6 +10,7 @@ import torch
 
 from effscale.train.batches import View
 from effscale.train.sources import FILE, Digits, digits
+from tests.train.small import first
 
 pytestmark = pytest.mark.torch
 
@@ -34,15 +35,15 @@ def test_every_fifth_of_each_class_is_held_out() -> None:
 
 def test_at_its_own_size_a_digit_is_as_it_was_written() -> None:
     data = digits().train
-    first = gzip.decompress(FILE.read_bytes()).decode("ascii").splitlines()[0]
-    *pixels, label = map(int, first.split(","))
-    image = data.image(0, SAME, torch.Generator())
+    written = gzip.decompress(FILE.read_bytes()).decode("ascii").splitlines()[0]
+    *pixels, label = map(int, written.split(","))
+    image = first(data, SAME, torch.Generator())
     assert data.labels[0] == label == 0
     assert image.flatten().tolist() == [round(255 * each / 16) for each in pixels]
 
 
 def test_it_is_enlarged_for_a_network_of_three_channels() -> None:
-    image = digits().train.image(0, View(3, 24, 20), torch.Generator())
+    image = first(digits().train, View(3, 24, 20), torch.Generator())
     assert (image.shape, image.dtype) == ((3, 24, 20), torch.uint8)
     assert torch.equal(image[0], image[2])
     assert 200 < int(image.max()) <= 255

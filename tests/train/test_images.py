@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.train.batches import Data
+from tests.train.small import first
 
 pytestmark = pytest.mark.torch
 
@@ -260,10 +261,10 @@ def test_few_are_kept_in_memory_once_decoded(tmp_path: Path) -> None:
     data = folder(classes(tmp_path, "owl", "crow"))
     images, view = data.validation, View(3, 8, 8)
     assert images.at_hand
-    first = images.image(0, view, torch.Generator())
+    kept = first(images, view, torch.Generator())
     for path in tmp_path.rglob("*.png"):
         path.unlink()
-    assert torch.equal(images.image(0, view, torch.Generator()), first)
+    assert torch.equal(first(images, view, torch.Generator()), kept)
 
 
 def test_small_ones_are_moved_and_never_mirrored(tmp_path: Path) -> None:
@@ -274,11 +275,11 @@ def test_small_ones_are_moved_and_never_mirrored(tmp_path: Path) -> None:
     data, draws = folder(tmp_path), torch.Generator().manual_seed(0)
     said = "up to 32 px: --augment plain moves images that small, and mirrors none"
     assert data.notes == (said,)
-    whole = data.train.image(0, View(1, 32, 32), draws)
+    whole = first(data.train, View(1, 32, 32), draws)
     assert whole[0].tolist() == ramp.tolist()
     moves = set()
     for _ in range(200):
-        row = data.train.image(0, View(1, 32, 32, crops=True), draws)[0, 0].tolist()
+        row = first(data.train, View(1, 32, 32, crops=True), draws)[0, 0].tolist()
         assert row == sorted(row)
         moves.add((row[16] - ramp[0, 16].item()) // 8)
     assert moves == set(range(-4, 5))

@@ -115,8 +115,9 @@ class IntoFirst(Joint):
         token, others = maps
         same_channels(others.channels, token, path)
         if not every(token.positions == 1):
-            several = first(token.positions != 1, token.positions)[0]
-            raise LayerError(f"{path}: expected one position, got {several}")
+            wrong = token.positions != 1
+            (several,) = first(wrong, token.positions)
+            raise LayerError(f"{path}: expected one position, got {several}", wrong)
         return others
 
 
