@@ -94,7 +94,7 @@ def theirs(of: Asked, data: Data, seed: int) -> Iterator[float | None]:
     """The same of the plain loop, which has its images in memory as numbers."""
     spec = fitted(of.spec, data, None)
     images, labels = _numbers(data.train, view_of(spec))
-    held, known = _numbers(data.held_out, view_of(spec))
+    held, known = _numbers(data.validation, view_of(spec))
     torch.manual_seed(1000 + seed)
     net = es.build(spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = of.epochs * (len(labels) // of.batch)

@@ -364,7 +364,7 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
 
-    The accuracy is that on images held out.
+    The accuracy is that on validation images.
 
     Gradient descent, cosine schedule and warm-up, label smoothing 0.1, averaged weights
     (EMA), batch norm's statistics estimated anew at the end of each epoch, and dropout
@@ -436,7 +436,7 @@ def begun_lines(training: Training, spec: Spec) -> list[str]:
 def _check(images: Data, *, quiet: bool) -> None:
     from effscale.train.sources import check
 
-    count = len(images.train.labels) + len(images.held_out.labels)
+    count = len(images.train.labels) + len(images.validation.labels)
     with Bar(count, quiet=quiet) as bar:
         check(images, lambda: bar.advance(1, "decoding every image"))
 

@@ -68,16 +68,16 @@ class Data:
     name: str
     classes: tuple[str, ...]
     train: Images
-    held_out: Images
+    validation: Images
     split: str  #: how it was split, for people
     digest: str  #: of what it holds
     notes: tuple[str, ...] = ()  #: what is left out or changed, for people
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Images of each class, to learn from and held out."""
-        train, held = Counter(self.train.labels), Counter(self.held_out.labels)
+        """Images of each class, for training and validation."""
+        train, held = Counter(self.train.labels), Counter(self.validation.labels)
         return {
-            name: {"train": train[k], "held_out": held[k]}
+            name: {"train": train[k], "validation": held[k]}
             for k, name in enumerate(self.classes)
         }
 

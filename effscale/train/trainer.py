@@ -162,8 +162,8 @@ class Epoch:
     epoch: int  #: counted from 1
     loss: float  #: mean over the images trained on, with smoothed labels
     train_accuracy: float  #: of them, as they were augmented
-    held_out_loss: float  #: of the averaged weights, labels as they are
-    accuracy: float  #: of the averaged weights on the images held out
+    validation_loss: float  #: of the averaged weights, labels as they are
+    accuracy: float  #: of the averaged weights on the validation images
 
 
 class Training:
@@ -302,16 +302,16 @@ class Training:
         that would have been chosen by the very images it is measured on.
         """
         data, recipe = self.data, self.recipe
-        history, held_out = self.history[: self.until], len(data.held_out.labels)
+        history, validation = self.history[: self.until], len(data.validation.labels)
         last = history[-1]
         return {
             "accuracy": last.accuracy,
             "classes": classes_of(self.spec),
             "weights": self.begun and self.begun.said,
-            "standard_error": standard_error(last.accuracy, held_out),
+            "accuracy_error": standard_error(last.accuracy, validation),
             "train_accuracy": last.train_accuracy,
-            "chance": chance(data.held_out.labels),
-            "loss": last.held_out_loss,
+            "chance": chance(data.validation.labels),
+            "loss": last.validation_loss,
             **asdict(recipe),
             "until": self.until,
             "steps": self.last_step,
@@ -326,7 +326,7 @@ class Training:
                 "name": data.name,
                 "classes": len(data.classes),
                 "train": len(data.train.labels),
-                "held_out": held_out,
+                "validation": validation,
                 "split": data.split,
                 "digest": data.digest,
                 "by_class": data.counts(),
@@ -344,14 +344,14 @@ class Training:
     def _warnings(self) -> list[str]:
         """Why the accuracy may not be what it seems."""
         last, said = self.history[self.until - 1], []
-        if is_chance(last.accuracy, self.data.held_out.labels):
+        if is_chance(last.accuracy, self.data.validation.labels):
             found = f"the accuracy of {last.accuracy:.1%} is that of chance"
             if is_chance(last.train_accuracy, self.data.train.labels):
                 why = "and so it is in training: nothing was learnt yet"
             else:
                 why = (
-                    f"though it is {last.train_accuracy:.1%} in training: the images "
-                    "held out are of another kind, or images were learnt by heart"
+                    f"though it is {last.train_accuracy:.1%} in training: images of "
+                    "validation are of another kind, or others were memorised"
                 )
             said.append(f"{found}, {why}")
         if self.last_step < FEW_STEPS:
@@ -460,11 +460,11 @@ class Training:
     def _end_epoch(self, losses: float, right: float) -> None:
         self._check(losses)
         trained = self.order.per_epoch * self.recipe.batch
-        held_out_loss, accuracy = self._evaluate()
-        self._check(held_out_loss)
+        validation_loss, accuracy = self._evaluate()
+        self._check(validation_loss)
         epoch = self.step // self.order.per_epoch
         means = losses / trained, right / trained
-        self.history.append(Epoch(epoch, *means, held_out_loss, accuracy))
+        self.history.append(Epoch(epoch, *means, validation_loss, accuracy))
         self._sums.zero_()
 
     def _check(self, loss: float) -> None:
@@ -476,7 +476,7 @@ class Training:
             )
 
     def _for_statistics(self) -> Iterator[torch.Tensor]:
-        """Images to learn from as those held out are shown, always the same ones."""
+        """Training images as validation images are shown, always the same ones."""
         images = len(self.data.train.labels)
         count, size = statistics_batches(images, self.recipe.batch)
         draws = torch.Generator().manual_seed(seed(self.recipe.seed, "statistics"))
@@ -492,15 +492,15 @@ class Training:
 
     @torch.inference_mode()
     def _evaluate(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the averaged weights on the images held out."""
+        """Mean loss and accuracy of the averaged weights on the validation images."""
         with self._precision():
             reestimate(self.average.module, self._for_statistics())
-        held_out = self.data.held_out
-        order = in_turn(len(held_out.labels), self.recipe.batch)
+        validation = self.data.validation
+        order = in_turn(len(validation.labels), self.recipe.batch)
         sums = torch.zeros_like(self._sums)
         mine = order[self.share.rank :: self.share.of]
         for images, labels in batches(
-            held_out, self._view, mine, base=0, workers=self.workers
+            validation, self._view, mine, base=0, workers=self.workers
         ):
             known = labels.to(self.device)
             with self._precision():
@@ -508,7 +508,7 @@ class Training:
                 loss = functional.cross_entropy(logits, known)
             sums += _sums(loss, logits, known)
         loss_sum, right = self.share.summed(sums).tolist()
-        return loss_sum / len(held_out.labels), right / len(held_out.labels)
+        return loss_sum / len(validation.labels), right / len(validation.labels)
 
 
 def _sums(

@@ -25,7 +25,7 @@ def test_the_file_is_scikit_learn_s() -> None:
 
 def test_every_fifth_of_each_class_is_held_out() -> None:
     data = digits()
-    train, held = data.train.labels, data.held_out.labels
+    train, held = data.train.labels, data.validation.labels
     # Counts of the classes: descr/digits.rst and the UCI page, 1797 in all
     sizes = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert [train.count(k) + held.count(k) for k in range(10)] == sizes
@@ -51,7 +51,7 @@ def test_it_is_enlarged_for_a_network_of_three_channels() -> None:
 
 def test_the_split_is_the_same_every_time() -> None:
     first, second = digits(), digits()
-    assert isinstance(first.held_out, Digits)
-    assert isinstance(second.held_out, Digits)
-    assert torch.equal(first.held_out.pixels, second.held_out.pixels)
+    assert isinstance(first.validation, Digits)
+    assert isinstance(second.validation, Digits)
+    assert torch.equal(first.validation.pixels, second.validation.pixels)
     assert first.digest == second.digest
