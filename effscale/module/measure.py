@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from effscale.cost.count import Cost, layer_costs, part_costs, whole
 from effscale.data import data
@@ -154,10 +155,17 @@ def run(
     on_meta = engine == "torch" and not really
     device = torch.device("meta") if on_meta else like.device
 
-    def zeros(each: Input) -> torch.Tensor:
-        return torch.zeros(each.shape, dtype=each.dtype or like.dtype, device=device)
+    def zeros(device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        def make(each: Input) -> torch.Tensor:
+            return torch.zeros(
+                each.shape, dtype=each.dtype or like.dtype, device=device
+            )
 
-    args, named = filled((tuple(inputs), dict(keywords or {})), zeros)
+        return filled(tuple(inputs), make), filled(dict(keywords or {}), make)
+
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        _find_shapes(module, *zeros(like.device))
+    args, named = zeros(device)
     with torch.no_grad(), _left_as_it_was(module), _uncompiled(module):
         module.eval()
         if engine == "torch":
@@ -170,6 +178,20 @@ def run(
         params=sum(each.numel() for each in params),
         trainable=sum(each.numel() for each in params if each.requires_grad),
     )
+
+
+def _find_shapes(
+    module: nn.Module, args: tuple[Any, ...], named: Mapping[str, Any]
+) -> None:
+    """Run once a module whose weights take their shapes from what first goes in."""
+    training = [each for each in module.modules() if each.training]
+    module.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            module(*args, **named)
+    finally:
+        for each in training:
+            each.training = True
 
 
 @contextmanager

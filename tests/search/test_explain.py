@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 NAMES = [
     "coefficients",
-    "fixed parts",
+    "other scaling",
     "repeats",
     "channels",
     "resolution",
-    "odd maps",
+    "odd sizes",
 ]
 
 
@@ -140,7 +140,7 @@ def test_depth_alone_has_repeats_and_fixed_parts_to_blame(b0: Spec) -> None:
     found = values(explain(b0, es.Multipliers(depth=1.1), 1.1))
     assert found["repeats"] > 1  # 23 blocks for 17.6, as B1 has
     assert {name for name in NAMES if found[name] == 1} == {
-        *("coefficients", "channels", "resolution", "odd maps")
+        *("coefficients", "channels", "resolution", "odd sizes")
     }
 
 
@@ -148,7 +148,7 @@ def test_whole_repeats_are_not_rounded(b0: Spec) -> None:
     found = values(explain(b0, es.Multipliers(depth=4.0), 4))
     assert found["repeats"] == 1
     # stem and head stay; a block added is wider inside than the first of its stage
-    assert found["fixed parts"] == Fraction(1575132640, 4 * MACS)
+    assert found["other scaling"] == Fraction(1575132640, 4 * MACS)
 
 
 def test_multiples_of_the_divisor_are_not_rounded(b0: Spec) -> None:
@@ -157,8 +157,8 @@ def test_multiples_of_the_divisor_are_not_rounded(b0: Spec) -> None:
 
 def test_resolution_alone_scales_every_other_convolution(b0: Spec) -> None:
     found = values(explain(b0, es.Multipliers(resolution=2.0), 4))
-    assert found["resolution"] == found["odd maps"] == 1
-    assert found["fixed parts"] == Fraction(FIXED + 4 * (MACS - FIXED), 4 * MACS)
+    assert found["resolution"] == found["odd sizes"] == 1
+    assert found["other scaling"] == Fraction(FIXED + 4 * (MACS - FIXED), 4 * MACS)
 
 
 def test_a_rounded_side_counts_by_its_square(b0: Spec) -> None:
@@ -168,10 +168,10 @@ def test_a_rounded_side_counts_by_its_square(b0: Spec) -> None:
     found = values(explain(b0, es.Multipliers(resolution=1.15), 1.3225))
     rounded = grown(Fraction(256, 224)) / grown(Fraction(1.15))  # 257.6 px
     assert found["resolution"] == rounded
-    assert found["odd maps"] == 1  # 256 is halved five times
+    assert found["odd sizes"] == 1  # 256 is halved five times
 
 
 def test_odd_maps_cost_more(b0: Spec) -> None:
     # 304 px are halved to 152, 76, 38, 19, and 9.5, which is 10
     found = values(explain(b0, es.Multipliers(resolution=304 / 224), 1))
-    assert found["odd maps"] > 1
+    assert found["odd sizes"] > 1
