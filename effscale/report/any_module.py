@@ -64,7 +64,7 @@ def report(
         "conventions": numbers,
     }
     if tool:
-        data["as"] = {"tool": tool, "total": numbers.get(tool)}
+        data["restated"] = {"tool": tool, "total": numbers.get(tool)}
     main = operators if by == "operator" else named
     engines = [each.engine for each in found.attempts]
     sections = [Section(_columns(by, engines, units), main, total=total)]
@@ -117,7 +117,7 @@ def _heading(
     if free := _free(found.measured[0], same=found.same):
         lines.append(("left out", free))
     if elsewhere := _elsewhere(found, tool):
-        lines.append(("elsewhere", elsewhere))
+        lines.append(("other tools", elsewhere))
     return lines
 
 
