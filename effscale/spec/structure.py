@@ -487,6 +487,9 @@ class Walk:
             found = "×".join(map(str, dict.fromkeys(window)))
             message = f"expected one that divides {queries.size}, got {found}"
             self.wrong((*at, "size"), message)
+        if queries.height * queries.width % line.areas:
+            message = f"expected one that divides the positions of {queries.size}, got"
+            self.wrong((*at, "areas"), f"{message} {line.areas}")
         if self.faults:
             return here
         channels = self.unstated if line.project else line.c_out(here.channels)

@@ -287,7 +287,10 @@ def test_what_is_wrong_is_said_in_a_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["b0", "--tree-depth", "2"], "--tree-depth is for modules (MODULE:CALLABLE, .pt2)"),
+        (
+            ["b0", "--tree-depth", "2"],
+            "--tree-depth is for modules (MODULE:CALLABLE, .pt2)",
+        ),
         (["nets:make", "--classes", "3"], "--classes is for specs, not for a module"),
         (
             ["nets:make", "--as", "thop"],
