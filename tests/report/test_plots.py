@@ -22,7 +22,7 @@ from effscale.report import plots
 from effscale.report.plots import Box, Dot, Segment, place
 from effscale.search.grid import Grid, search
 from effscale.search.sweep import sweep
-from effscale.spec import builtin
+from effscale.spec.names import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def points(*references: str) -> list[Point]:
 
 #: All that is built in, the paper's tables, and few networks.
 PLOTTED: dict[str, Callable[[], list[Point]]] = {
-    "all": lambda: points(*builtin.names()),
+    "all": lambda: points(*names()),
     "two families": lambda: points("efficientnet", "resnet"),
     "one": lambda: points("b0"),
     **{
