@@ -46,7 +46,7 @@ PUBLISHED = [name for name in NAMES if name not in OWN]
 #: ultralytics' tables are of networks whose batch norms are folded into convolutions.
 UNPRINTED = {"unet", *(f"yolov{k}" for k in (3, 5, 6, 8, 9, 10)), "yolov8-cls"}
 #: Of other heads, or put together of what others printed.
-UNPRINTED |= {"hrnet_small", "dla", "deeplabv3plus", "semantic_fpn"}
+UNPRINTED |= {"hrnet-small", "dla", "deeplabv3plus", "semantic-fpn"}
 UNPRINTED |= {"yolo11", "yolo11-cls", "yolo12"}
 #: A file's own network, of which its variants have the lines.
 BASELINES = [name for name, (_, variant) in names().items() if variant is None]

@@ -156,7 +156,9 @@ class Bottleneck(Block):
     dilation: Dilation = 1
 
     def normed(self, c_in: int) -> Iterator[int]:
-        yield from (int(self.c_first), int(self.inside), *super().normed(c_in))
+        yield from (int(self.inside), *super().normed(c_in))
+        if not self.group_width or self.inside % self.group_width == 0:
+            yield int(self.c_first)
 
     @property
     def inside(self) -> Int:

@@ -15,6 +15,8 @@ _FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
 #: What libraries write out or add: `tf_efficientnet_b0`, `vit_small_patch16_224`.
 _SIZE = {"tiny": "t", "small": "s", "base": "b", "large": "l", "huge": "h"}
 _DROPPED = {"tf", "patch", "100", "224"}
+#: A width as a decimal, `0.5`, `x0_5`; others write it in per cent: `050`.
+_WIDTH = re.compile(r"x?(?<!\d)(\d)[._](\d{1,2})(?!\d)")
 _FAMILIES = re.compile(r"\bfamily: ([\w.+-]+)")
 
 
@@ -87,7 +89,8 @@ def _text(path: Path) -> str:
 
 def bare(name: str) -> str:
     """What is left of a name where libraries differ: `ConvNeXt_Tiny` is `convnextt`."""
-    words = re.findall(r"[a-z]+|\d+", name.lower())
+    found = _WIDTH.sub(lambda width: f"{width[1]}{width[2]:0<2}", name.lower())
+    words = re.findall(r"[a-z]+|\d+", found)
     return "".join(_SIZE.get(word, word) for word in words if word not in _DROPPED)
 
 

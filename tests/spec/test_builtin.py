@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,3 +172,29 @@ def test_a_file_is_read_without_the_built_in_specs(
 ) -> None:
     monkeypatch.delattr(builtin, "names")
     assert find(str(folder() / "b0.yaml@b1")) == (b0, "b1")
+
+
+def test_names_are_words_between_hyphens() -> None:
+    """One rule for all: `vgg11-bn`, and widths as decimals, `lcnet-0.5`."""
+    rule = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+|-\d\.\d+[a-z]*)*")
+    named = [*builtin.names(), *builtin.families()]
+    assert [each for each in named if not rule.fullmatch(each)] == []
+    in_per_cent = re.compile(r".*-(0\d\d|1\d\d)")
+    assert [each for each in named if in_per_cent.fullmatch(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("vgg11_bn", "vgg11-bn"),
+        ("lcnet_050", "lcnet-0.5"),
+        ("shufflenet_v2_x0_5", "shufflenetv2-0.5"),
+        ("mobilevitv2_125", "mobilevitv2-1.25"),
+        ("squeezenet1_0", "squeezenet-1.0"),
+        ("resnext50_32x4d", "resnext50-32x4d"),
+        ("deeplabv3_mobilenet_v3_large", "deeplabv3-mobilenetv3-large"),
+    ],
+)
+def test_spellings_of_libraries_are_hinted_at(theirs: str, ours: str) -> None:
+    with pytest.raises(SpecError, match=f"did you mean '{re.escape(ours)}'"):
+        find(theirs)
