@@ -177,7 +177,7 @@ def test_a_file_is_read_without_the_built_in_specs(
 def test_names_are_words_between_hyphens() -> None:
     """One rule for all: `vgg11-bn`, and widths as decimals, `lcnet-0.5`."""
     rule = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+|-\d\.\d+[a-z]*)*")
-    named = [*builtin.names(), *builtin.families()]
+    named = [*names(), *families()]
     assert [each for each in named if not rule.fullmatch(each)] == []
     in_per_cent = re.compile(r".*-(0\d\d|1\d\d)")
     assert [each for each in named if in_per_cent.fullmatch(each)] == []
