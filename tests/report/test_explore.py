@@ -58,7 +58,7 @@ def test_a_point_of_a_ray_is_the_network_of_its_command(
         row = rows(run, point["command"])[-1]
         assert point["name"] == row["name"]
         assert point["figures"] == [row[k] for k in ("macs", "params", "activations")]
-        assert point["macs_ratio"] == row["macs_ratio"]
+        assert point["ratio"] == row["macs_ratio"]
         assert point["deviation"] == row["deviation"]
         assert [each[1] for each in point["why"]] == [
             each["value"] for each in row["explain"]
