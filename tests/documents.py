@@ -18,6 +18,8 @@ from effscale import glossary
 from effscale.checking.catalogue import RULES
 from effscale.cli import COMMANDS, main
 from effscale.quantity import human
+from effscale.report import specs
+from effscale.spec.names import folder
 
 ROOT = Path(__file__).parents[1]
 #: README.md and every page of docs/.
@@ -152,6 +154,7 @@ def _b_series() -> str:
 
 
 if __name__ == "__main__":
+    (folder() / specs.KEPT).write_text(specs.kept_text(), encoding="utf-8")
     for page in PAGES:
         page.write_text(refreshed(page.read_text("utf-8")), encoding="utf-8")
     for page in NOTEBOOKS:
