@@ -32,6 +32,7 @@ _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _HELP = re.compile(r"(<!-- commands:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _NAMES = re.compile(r"(<!-- api:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _WORDS = re.compile(r"(<!-- words:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
+_JSON = re.compile(r"(<!-- json:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _TABLE = re.compile(r"(<!-- b-series:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 
 
@@ -71,6 +72,7 @@ def with_tables(text: str) -> str:
     text = _HELP.sub(lambda match: match[1] + _commands() + match[2], text)
     text = _NAMES.sub(lambda match: match[1] + _names() + match[2], text)
     text = _WORDS.sub(lambda match: match[1] + glossary.page() + match[2], text)
+    text = _JSON.sub(lambda match: match[1] + glossary.json_page() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
 
 

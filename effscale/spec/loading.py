@@ -228,8 +228,19 @@ def schema_faults(
         yield replace(fault, implies=len(lacking) - len(missing[fault.place]))
     for place, keys in missing.items():
         if keys:
-            fault = Fault(place, f"missing {', '.join(keys)}", "EFF101")
-            yield root.at(place).located(fault, path)
+            node = root.at(place)
+            plain = (
+                keys == ["block"]
+                and "kernel" in node.keys
+                and not _OF_BLOCKS & {*node.keys}
+            )
+            hint = "; a plain convolution is block: conv" if plain else ""
+            fault = Fault(place, f"missing {', '.join(keys)}{hint}", "EFF101")
+            yield node.located(fault, path)
+
+
+#: Keys that a block of several layers has, and a convolution has not.
+_OF_BLOCKS = {"expand_ratio", "repeats", "se_ratio", "c_mid"}
 
 
 def _worded(
