@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from effscale.arrays import Int, larger
 from effscale.choices import STORED_BYTES
-from effscale.cost.count import converted, leaf_cost, shape_of, visited
+from effscale.cost.count import leaf_cost, visited
+from effscale.cost.fold import converted, shape_of
 from effscale.network.combinators import (
     Across,
     Collect,

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 import yaml
 
-from effscale.spec.builtin import names
 from effscale.spec.lines import STAGES
 from effscale.spec.loading import loads
+from effscale.spec.names import names
 from effscale.spec.outputs import OUTPUTS
 from tests.fuzz.journey import drawn, journey
 from tests.fuzz.mutants import built_in, mutant, small
