@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from effscale.spec.models import Spec
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FIGURES = ("params", "macs", "activations")
 NAMES = tuple(names())
 #: Of no publication: what `effscale train` shows itself on.
