@@ -63,6 +63,9 @@ bench-torch: $(INSTALLED) ## counters, fusion and latency of built networks
 	$(BIN)/python benchmarks/fusion.py
 	$(BIN)/python benchmarks/latency.py
 
+growth: $(INSTALLED) ## draw how counting grows into docs/assets/growth.svg
+	$(BIN)/python benchmarks/growth.py
+
 wheel: $(INSTALLED) ## build dist/*.whl
 	$(BIN)/python -m build --wheel
 

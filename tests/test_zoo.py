@@ -18,6 +18,7 @@ import pytest
 import effscale as es
 from effscale import quantity
 from effscale.cost.count import layer_costs, part_costs
+from effscale.errors import ScaleError
 from effscale.growth.multipliers import strategy
 from effscale.growth.scale import at_resolution, with_classes
 from effscale.module.measure import difference, measure_spec
@@ -27,7 +28,6 @@ from effscale.network.operators.norm import BatchNorm
 from effscale.spec.geometry import least_sides
 from effscale.spec.models import Expected
 from effscale.spec.names import files, names
-from effscale.spec.structure import faults
 from effscale.spec.values import Model
 
 if TYPE_CHECKING:
@@ -313,11 +313,11 @@ def test_regnety_scales_as_pycls_scales_it(
 def smallest(spec: Spec) -> Spec:
     """The spec for the smallest square or so that its lines meet at."""
     height, width = least_sides(spec)
-    found = at_resolution(spec, (height, width))
-    while next(faults(found), None):
-        height, width = height + 1, width + 1
-        found = at_resolution(spec, (height, width))
-    return found
+    while True:
+        try:
+            return at_resolution(spec, (height, width))
+        except ScaleError:
+            height, width = height + 1, width + 1
 
 
 def shallow(spec: Spec) -> Spec:
