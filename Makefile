@@ -49,6 +49,9 @@ docs: $(INSTALLED) ## build the site of docs into site/
 fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built
 	nice $(BIN)/python -m tests.fuzz --count 200000 --build 20
 
+kills: $(INSTALLED) ## every command that writes, ended by signals at 100 points and by full disks
+	nice $(BIN)/python -m tests.kills
+
 bench: $(INSTALLED) ## the table of speed, into benchmarks/RESULTS.md: three minutes
 	$(BIN)/python benchmarks/bench.py
 
@@ -74,4 +77,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types specs format cov snapshots docs fuzz bench bench-profile bench-torch growth wheel clean
+.PHONY: help run test quick lint types specs format cov snapshots docs fuzz kills bench bench-profile bench-torch growth wheel clean

@@ -84,8 +84,17 @@ class LayerCost:
     cost: Cost
 
 
-def count(spec: Spec) -> Cost:
-    """What the network of `spec` costs; arrays in the spec give arrays.
+def count(spec: Spec) -> Cost[int]:
+    """What the network of `spec` costs; what many do that are one spec, see `counts`.
+
+    Raises:
+        CountError: if a candidate's count does not fit into 64 bits.
+    """
+    return counts(spec)
+
+
+def counts(spec: Spec) -> Cost:
+    """The same of a spec of arrays: an entry for each of many candidates.
 
     Raises:
         CountError: if a candidate's count does not fit into 64 bits.
