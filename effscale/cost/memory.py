@@ -257,12 +257,13 @@ def training_peak(ops: Sequence[Op], batch: int, size: int) -> Int:
     back: Int = 0
     weights: Int = 0
     gradients = {each.number: each.elements for each in outputs}
+    image = next(op.reads[0] for op in ops if op.reads)
     for op in reversed(ops):
         own = gradients.pop(op.makes.number, op.makes.elements)
         weights = weights + op.trains
         around: Int = own + sum(gradients.values()) + sum(_gradients(op))
         # Whoever trains holds what goes in and what comes out.
-        ends = (ops[0].reads[0], *outputs)
+        ends = (image, *outputs)
         around += sum(m.elements for m in ends if m.number not in kept.times)
         back = larger(back, kept.bytes + size * (batch * around + weights))
         gradients.update({each.number: each.elements for each in op.reads})

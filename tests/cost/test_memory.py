@@ -74,3 +74,15 @@ def test_windows_larger_than_their_map_leave_it_as_it_was() -> None:
     }
     found = memory(network(loads(yaml.safe_dump(text))))
     assert found.parts[2].moved == 4 * 2 * 16 * 4 * 4  # read and written
+
+
+def test_a_network_that_begins_with_what_reads_no_map_is_trained() -> None:
+    text = {
+        "name": "waves",
+        "resolution": 8,
+        "stem": [{"block": "positions", "kind": "fourier"}],
+        "stages": [{"block": "conv", "kernel": 3, "channels": 4}],
+        "head": {"classes": 4},
+    }
+    found = memory(network(loads(yaml.safe_dump(text))))
+    assert found.training_peak > found.peak

@@ -126,7 +126,7 @@ class _Attack:
 
     def begin(self) -> None:
         """Go on in forks alone, each to end in its way; tell what became of them."""
-        self.base = frozenset(each.name for each in self.folder.iterdir())
+        self.base = self.names()
         for way in self.ways():
             if not way.anew:
                 self.restore()
@@ -187,8 +187,8 @@ class _Attack:
 
     def restore(self) -> None:
         """The folder as it was."""
-        here = {each.name for each in self.folder.iterdir()}
-        for each in here - self.base | {*self.case.written}:
+        own = {*self.case.written} - {*self.base}
+        for each in sorted({*self.names()} - self.base | own, reverse=True):
             path = self.folder / each
             if path.is_dir():
                 shutil.rmtree(path)
@@ -213,7 +213,7 @@ class _Attack:
         if way.signal is signal.SIGKILL:
             allowed |= {-way.signal}
         elif way.signal is not None:
-            allowed |= {128 + way.signal}
+            allowed |= {128 + way.signal, -way.signal}  # or when it was over
         elif way.limit is not None:
             allowed |= {1}
         if code not in allowed or "Traceback" in said:
@@ -300,6 +300,8 @@ def _start(attack: _Attack, telling: int) -> NoReturn:
             main(args=arguments, prog_name="effscale")
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 70
+        except KeyboardInterrupt:  # heard when the program was at its end
+            code = 128 + (attack.watch.end or (0, 0))[1]
         finally:
             sys.setprofile(None)
         with contextlib.suppress(OSError):

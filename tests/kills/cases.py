@@ -199,13 +199,14 @@ def ready(folder: Path) -> None:
 
 
 def _once(module: Any, name: str) -> None:  # noqa: ANN401
-    """Have a function give what it gave the first time."""
-    function, kept = getattr(module, name), list[Any]()
+    """Have a function give what it gave the first time that it was given the same."""
+    function, kept = getattr(module, name), dict[str, Any]()
 
     def once(*given: Any, **named: Any) -> Any:  # noqa: ANN401
-        if not kept:
-            kept.append(function(*given, **named))
-        return kept[0]
+        key = repr(given[:1])
+        if key not in kept:
+            kept[key] = function(*given, **named)
+        return kept[key]
 
     setattr(module, name, once)
 
