@@ -235,7 +235,7 @@ def test_without_matplotlib_says_what_to_install(
             1,
             (
                 "no coefficients cost 2.079 to 2.121 times the baseline (nominal); "
-                "nearest is alpha 2, beta 1, gamma 1, off by 4.8%; try --tolerance "
+                "nearest is alpha 2, beta 1, gamma 1, off by 4.8 %; try --tolerance "
                 "0.048"
             ),
         ),

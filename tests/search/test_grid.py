@@ -113,11 +113,11 @@ def test_axes_are_refused_together_before_they_are_made(
         axes([(one, two)] * 3, [fine] * 3)
 
 
-@pytest.mark.parametrize("budget", [0.999, 0, -2, float("inf"), float("nan")])
-def test_a_budget_below_the_baseline_is_refused(budget: float) -> None:
+@pytest.mark.parametrize("ratio", [0.999, 0, -2, float("inf"), float("nan")])
+def test_a_target_below_the_baseline_is_refused(ratio: float) -> None:
     with pytest.raises(ScaleError) as caught:
-        papers(target_ratio=budget)
-    assert str(caught.value) == f"budget: expected at least 1, got {budget!r}"
+        papers(target_ratio=ratio)
+    assert str(caught.value) == f"target ratio: expected at least 1, got {ratio!r}"
 
 
 def test_more_than_a_billion_points_are_refused() -> None:
@@ -269,8 +269,10 @@ def test_what_is_suggested_where_nothing_is_feasible_succeeds(
     answer = search(b0, replace(asked, tolerance=tolerance))
     named = re.findall(r"(?:alpha|beta|gamma) ([\d.]+)", message)
     assert tuple(map(float, named)) in points(answer)
+    # no smaller number of as many digits as are told does
+    (percents,) = re.findall(r"off by [\d]+\.?(\d*) %", message)
     with pytest.raises(ScaleError):
-        search(b0, replace(asked, tolerance=tolerance - 0.001))
+        search(b0, replace(asked, tolerance=tolerance - 10 ** -(2.0 + len(percents))))
 
 
 def test_the_nearest_is_that_of_all_slabs(
@@ -284,7 +286,7 @@ def test_the_nearest_is_that_of_all_slabs(
         search(b0, asked)
     assert str(parts.value) == str(whole.value)
     # 1.1 × 1.1² × 1.3² = 2.249, 1.3 × 1.1² × 1.1² = 1.903
-    assert "nearest is alpha 1.3, beta 1.1, gamma 1.1, off by 4.8%" in str(whole.value)
+    assert "nearest is alpha 1.3, beta 1.1, gamma 1.1, off by 4.8 %" in str(whole.value)
 
 
 def test_the_message_where_nothing_is_feasible(b0: es.Spec) -> None:
@@ -292,7 +294,7 @@ def test_the_message_where_nothing_is_feasible(b0: es.Spec) -> None:
         search(b0, cube(1.5, tolerance=0.05))
     assert str(caught.value) == (
         "no coefficients cost 1.9 to 2.1 times the baseline (nominal); nearest is "
-        "alpha 1.5, beta 1.5, gamma 1.5, off by 279.7%; try --tolerance 2.797"
+        "alpha 1.5, beta 1.5, gamma 1.5, off by 280 %; try --tolerance 2.8"
     )
 
 
