@@ -15,6 +15,7 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
+from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.parameters import every_line, filled, given, spots
@@ -137,6 +138,7 @@ def _head_unit(lines: Lines, spec: Spec) -> int:
         if isinstance(line, Attention):
             free = None in {line.heads, line.key_width, line.value_width}
             unit = lcm(unit, int(line.head_width or line.heads or 1) if free else 1)
+            unit = lcm(unit, share_of_keys(line).denominator)
         elif isinstance(line, Use) and not _has(Attention, spec.blocks):
             continue
         unit = lcm(

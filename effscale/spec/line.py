@@ -40,8 +40,9 @@ KEYS = (
     *("fixed", "groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "single"),
     *("rate", "by", "shared"),
-    *("heads", "head_width", "key_width", "value_width", "multi_query"),
-    *("over", "size", "shift", "position", "project", "local"),
+    *("heads", "head_width", "least_head_width", "key_width", "key_ratio"),
+    *("value_width", "multi_query", "over", "size", "areas", "shift", "position"),
+    *("project", "local"),
     *("queries", "keys", "values", "tokens", "parts", "shares", "cascade"),
     *("branches", "layers", "shortcut", "projection"),
 )

@@ -45,7 +45,7 @@ READ = (
     ("stages", "side", "said"),
     [
         ((UNSHUFFLED,), 70, "stages[0].factor: expected one that divides 35×35 px"),
-        ((BRANCHED,), 54, "stages[0].branches[1]: expected 13×13 px, gives 14×14 px"),
+        ((BRANCHED,), 54, "stages[0].branches[1]: expected 13×13 px, got 14×14 px"),
         (READ, 70, "stages[2].reads[1]: expected 35×35 px (of stem), got 36×36 px"),
     ],
 )
@@ -149,3 +149,9 @@ def test_what_fits_another_image_is_built() -> None:
         for side in (33, 54, 70):
             with suppress(ScaleError):
                 count(at_resolution(net, (side, side)))
+
+
+def test_groups_wider_than_a_block_are_its_fault_alone() -> None:
+    line = {"block": "bottleneck", "stride": 1, "channels": 8, "repeats": 1}
+    with pytest.raises(SpecError, match="expected a divisor of 8 channels inside"):
+        loads(spec({**line, "group_width": 16, "reduce_ratio": 0.5}))
