@@ -14,15 +14,16 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
-from effscale.spec.line import Line
+from effscale.spec.line import Line, states
 from effscale.spec.lines import Bottleneck, MBConv
+from effscale.spec.models import LISTED
 from effscale.spec.parameters import every_line, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from effscale.arrays import Int
@@ -441,15 +442,9 @@ def variant(spec: Spec, name: str) -> Spec:
     multipliers = stated(spec, given)
     rounding = given.rounding or spec.rounding
     scaled = scale(spec.model_copy(update={"rounding": rounding}), multipliers)
-    if given.repeats is not None:
-        own = iter(given.repeats)
-        stages = tuple(
-            line
-            if line.times is None
-            else line.model_copy(update={"repeats": next(own)})
-            for line in scaled.stages
-        )
-        scaled = scaled.model_copy(update={"stages": stages})
+    for key in LISTED:
+        if (listed := getattr(given, key)) is not None:
+            scaled = scaled.model_copy(update=_with_numbers(scaled, key, listed))
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
@@ -459,7 +454,24 @@ def variant(spec: Spec, name: str) -> Spec:
     for path, value in given.sections.items():
         scaled = with_value(scaled, path, value)
     resized = at_resolution(scaled, given.resolution)
+    for fault in faults(resized) if given.channels is not None else ():
+        raise ScaleError(f"{name}: {fault.said}")
     return resized.model_copy(update={"name": name, **figures})
+
+
+def _with_numbers(
+    spec: Spec, key: str, numbers: Iterable[int]
+) -> dict[str, tuple[Line, ...]]:
+    """Stem and stages with these at a key of the lines that state some, in turn."""
+    own = iter(numbers)
+
+    def with_own(line: Line) -> Line:
+        if not states(line, key):
+            return line
+        update: dict[str, int | None] = {"c_in": None} if hasattr(line, "c_in") else {}
+        return line.model_copy(update={**update, key: next(own)})
+
+    return {name: tuple(map(with_own, getattr(spec, name))) for name in LISTED[key]}
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:
