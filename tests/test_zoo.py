@@ -18,6 +18,8 @@ import pytest
 import effscale as es
 from effscale import quantity
 from effscale.cost.count import layer_costs, part_costs
+from effscale.errors import ScaleError
+from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import strategy
 from effscale.growth.scale import at_resolution, with_classes
 from effscale.module.measure import difference, measure_spec
@@ -306,6 +308,34 @@ def test_regnety_scales_as_pycls_scales_it(
     ours = counted(spec)
     assert ours["macs"] + biases(spec) == flops
     assert (ours["params"], ours["activations"]) == (params, activations)
+
+
+NO_DEPTH = frozenset({"has no stage that repeats"})
+NO_DIVISOR = "expected a divisor of {} channels, got 128"
+#: What does not scale by φ, and why: trees and modules that are there once, and heads
+#: of a width that part of the channels is not a multiple of.
+REFUSED = {
+    **dict.fromkeys(("alexnet", "dla34", "dla60", "dla60x", "googlenet"), NO_DEPTH),
+    **dict.fromkeys(("yolo11n", "yolov10n"), frozenset({NO_DIVISOR.format(320)})),
+    **dict.fromkeys(
+        ("yolo11s", "yolo11m", "yolov10s"), frozenset({NO_DIVISOR.format(576)})
+    ),
+    "yolo11x": frozenset({NO_DIVISOR.format(704), NO_DIVISOR.format(1088)}),
+}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_network_scales_or_says_why_it_does_not(name: str) -> None:
+    spec, said = SPECS[name], set()
+    growth = growth_of(spec)
+    wider = [] if spec.detector else [strategy("width", 1)]
+    for multipliers in [growth.at_phi(-1), *wider, growth.at_phi(1)]:
+        try:
+            scaled = es.scale(spec, multipliers)
+        except ScaleError as error:
+            said.add(str(error).removeprefix(f"depth: {name} ").rpartition(": ")[2])
+    assert said == REFUSED.get(name, frozenset())
+    assert said or es.count(scaled).macs > 0
 
 
 def smallest(spec: Spec) -> Spec:
