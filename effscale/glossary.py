@@ -47,25 +47,34 @@ TERMS = {
     "depth_multiplier": Term("d", "Factor on the repeats of stages.", "factor"),
     "width_multiplier": Term("w", "Factor on channels.", "factor"),
     "resolution_multiplier": Term("r", "Factor on the sides of the image.", "factor"),
-    "ratio": Term("ratio", "MACs over those of the baseline.", "factor"),
+    "macs_ratio": Term(
+        "MACs ratio",
+        "MACs over those of the baseline, or of what stands there.",
+        "factor",
+    ),
+    "target_ratio": Term(
+        "target",
+        "What MACs are to be, as a multiple of the baseline's: 2^φ, or what was asked.",
+        "factor",
+    ),
     "deviation": Term(
-        "off by",
+        "deviation",
         "How far a figure is from its target: MACs / target − 1, more if positive.",
         "%, a fraction in JSON",
     ),
     "share": Term("share", "Part of the network's MACs.", "%, a fraction in JSON"),
-    "points": Term(
-        "points", "Points of a grid that round to this one network.", "count"
+    "grid_points": Term(
+        "grid points", "Points of a grid that round to this one network.", "count"
     ),
-    "tracking": Term(
-        "rms",
-        "Root mean square, over all φ, of the log of ratio over target.",
+    "rms_error": Term(
+        "rms error",
+        "Root mean square, over all φ, of log(MACs ratio / target).",
         "%, a fraction in JSON",
     ),
     "pareto": Term(
         "◆", "Pareto front: no other has fewer params and activations both."
     ),
-    "own": Term("★", "The spec's own coefficients."),
+    "own_coefficients": Term("★", "The spec's own coefficients."),
     "budget": Term(
         "budget", "Limits that a spec sets to its own network, in `budget:`."
     ),

@@ -59,7 +59,6 @@ REASONS = {
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",
     "report.plain": "for where rich, by which the other lays out, is not installed",
-    "spec.heads": "what keys of attention ask of each other, beside all other steps",
     "spec.meanings": "a glossary, without the schema that says it",
     "spec.ultralytics": "another language of files",
     "study.ray_engine": "imports what only effscale[ray] has",

@@ -62,7 +62,7 @@ def command(
 
     One self-contained file: φ on the ray of each strategy, depth, width and resolution
     off it; stages, MACs, params, activations, memory and why a network misses its
-    budget; the staircase around it, and published relatives beside it. Every figure on
+    target; the staircase around it, and published relatives beside it. Every figure on
     it was counted, and a click copies the command that gives the same network.
 
     \b

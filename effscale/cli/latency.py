@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from effscale.comparing.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
+    from effscale.module.weights import Original
     from effscale.report.document import Report
     from effscale.spec.models import Spec
 
@@ -177,7 +178,11 @@ timed_alone = partial(timed, alone=True)
 
 
 def by_part(
-    answer: Report, spec: Spec, timed: Timed, request: Request, weights: Path | None
+    answer: Report,
+    spec: Spec,
+    timed: Timed,
+    request: Request,
+    weights: Path | Original | None,
 ) -> Report:
     """The answer of `profile`, with how long the network and its parts take."""
     from effscale.module.latency import spec_subjects

@@ -124,7 +124,7 @@ def module(  # noqa: PLR0913 - options
 
     if not (names_callable(spec) or names_saved(spec)):
         why = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
-        _refuse(("--input", "--arg", "--depth", "--operator"), why)
+        _refuse(("--input", "--arg", "--tree-depth", "--operator"), why)
         return None
     params = click.get_current_context().command.params
     others = [each.opts[0] for each in params if each.name not in _OF_MODULES]
@@ -174,7 +174,8 @@ def _given(option: str) -> bool:
     help="Restate the cost as that tool prints it, in a column and in a sum.",
 )
 @click.option(
-    "--depth",
+    "--tree-depth",
+    "depth",
     type=click.IntRange(1, 64),
     default=1,
     help="Of a module, how many levels of its tree to show.",
@@ -289,7 +290,9 @@ def command(  # noqa: PLR0913 - options
     if memory is not None:
         report = memory.shown(report, network)
     if timed is not None:
-        report = latency.by_part(report, network, timed, request, weights)
+        report = latency.by_part(
+            report, network, timed, request, options.weights_of(spec, weights)
+        )
     if predict:
         if timed is None:
             raise click.UsageError("--predict goes with --latency")

@@ -119,7 +119,7 @@ def strategies(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def budget(text: str) -> float:
+def target_ratio(text: str) -> float:
     """A multiple of the baseline's cost: a number from 1 up."""
     try:
         value = float(text)
@@ -357,7 +357,7 @@ NORMALIZE = Parsed("half|imagenet|MEAN/STD", normalize)
 CODES = Parsed("CODE[,CODE…]", codes, _codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
-BUDGET = Parsed("N", budget)
+TARGET_RATIO = Parsed("N", target_ratio)
 QUANTITY = Parsed("N", quantity)
 QUANTITIES = Parsed("N[,N…]", quantities)
 DEVICE = Parsed("auto|cpu|cuda[:N]", device)

@@ -34,13 +34,12 @@ def command(*, file: Path, spec: str, request: Request) -> None:
       effscale weights model.safetensors --to my.yaml --format json
     """
     network = request.read(spec)
-    from effscale.module.mapping import mapping
-    from effscale.module.weights import read
+    from effscale.module.mapping import held, mapping
     from effscale.report.weights import report
 
-    held = read(file)
-    found = mapping(network, held)
-    request.deliver(report(network, file, held, found))
+    given = held(options.weights_of(spec, file) or file)
+    found = mapping(network, given)
+    request.deliver(report(network, file, given, found))
     if found.misfits:
         count = len(found.misfits)
         what = "1 does not" if count == 1 else f"{count} do not"

@@ -64,7 +64,7 @@ def report(
         "conventions": numbers,
     }
     if tool:
-        data["as"] = {"tool": tool, "total": numbers.get(tool)}
+        data["restated"] = {"tool": tool, "total": numbers.get(tool)}
     main = operators if by == "operator" else named
     engines = [each.engine for each in found.attempts]
     sections = [Section(_columns(by, engines, units), main, total=total)]
@@ -73,13 +73,13 @@ def report(
     return Report(
         data=data,
         sections=sections,
-        heading=_heading(found, inputs, units, tool or "fvcore"),
+        heading=_heading(found, inputs, units, tool),
         records=[_record(row) for row in main],
     )
 
 
 def _heading(
-    found: Counted, inputs: Sequence[str], units: Units, tool: str
+    found: Counted, inputs: Sequence[str], units: Units, tool: str | None
 ) -> list[tuple[str, str]]:
     """The lines above the table: what it is, what it costs, what was seen of it."""
     unit, factor = document.unit_of(units)
@@ -116,9 +116,23 @@ def _heading(
         lines.append(("complex", "a product of complex numbers counts as one"))
     if free := _free(found.measured[0], same=found.same):
         lines.append(("left out", free))
-    if terms := _terms(found, tool):
-        lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
+    if elsewhere := _elsewhere(found, tool):
+        lines.append(("other tools", elsewhere))
     return lines
+
+
+def _elsewhere(found: Counted, asked: str | None) -> str:
+    """How a tool's number is made; where nobody asked, fvcore's if it is another."""
+    tool = asked or "fvcore"
+    terms = _terms(found, tool)
+    if found.answer is None or not terms:
+        return ""
+    missing = int(found.answer.macs) - terms[0].amount
+    if len(terms) == 1 and not missing and not asked:
+        return ""
+    said = sentence(terms) if any(each.amount for each in terms) else "0"
+    less = f"; it leaves out {missing:,} of the MACs" if missing else ""
+    return f"{tool}'s {said}{less}"
 
 
 def _agree(found: Counted) -> bool:

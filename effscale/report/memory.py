@@ -38,7 +38,7 @@ def by_part(answer: Report, found: Sequence[Memory], balance: float) -> Report:
         section = Section(_PARTS, parts, title, total=total, emphasis=_emphasis)
     return replace(
         answer,
-        data={**answer.data, "balance": balance, "memory": entries},
+        data={**answer.data, "machine_balance": balance, "memory": entries},
         sections=[*answer.sections, section],
         heading=heading,
         notes=[*answer.notes, _note(balance)],

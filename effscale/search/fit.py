@@ -90,12 +90,12 @@ def named(  # noqa: PLR0913 - what a variant is
     scaled = scale(spec, multipliers).model_copy(update={"name": name})
     most = asked.most().get("macs")
     if most is not None:
-        budget = most / int(count(spec).macs)
+        target = most / int(count(spec).macs)
     elif phi is not None:
-        budget = 2.0**phi
+        target = 2.0**phi
     else:
-        budget = float(multipliers.nominal)
-    return Variant(scaled, strategy, phi, multipliers, budget)
+        target = float(multipliers.nominal)
+    return Variant(scaled, strategy, phi, multipliers, target)
 
 
 def nearest_first(sides: list[Found]) -> list[Found]:

@@ -217,10 +217,10 @@ class _Search:
         self.front = [(joined[0][best], joined[1][best], joined[2][best])]
 
     def answer(self) -> Answer:
-        """The best, the other side, closest to the ray, the front by params."""
+        """The best, the other side, nearest to the ray, the front by params."""
         answer = answered(self.best, lambda key, role: self._found(role, key))
         if self.closest is not None:
-            answer.found.append(self._found("closest", self.closest[1]))
+            answer.found.append(self._found("nearest compound", self.closest[1]))
         if self.front:
             params, _, indices = self.front[0]
             for each in np.argsort(params):

@@ -71,18 +71,30 @@ def names() -> dict[str, tuple[str, str | None]]:
 def _aliases() -> dict[str, str]:
     """Names with the family of their file before them: `efficientnet-b4` is `b4`.
 
-    And the family of one file alone, for its baseline: `yolov8` is `yolov8n`.
+    And a family for its baseline, of one file alone or of its smallest size: `yolov8`
+    is `yolov8n`, and `yolov9` is `yolov9t`.
     """
     family = {stem: _FAMILY.search(_text(path)) for stem, path in files().items()}
     stems: dict[str, list[str]] = {}
     for stem, found in family.items():
         stems.setdefault(found[1] if found else stem, []).append(stem)
-    alone = {each: only[0] for each, only in stems.items() if len(only) == 1}
+    alone = {
+        each: stem
+        for each, several in stems.items()
+        for stem in several
+        if len(several) == 1 or stem in _smallest(each)
+    }
     return alone | {
         f"{found[1]}-{name}": name
         for name, (stem, _) in names().items()
         if (found := family[stem]) and found[1] not in name
     }
+
+
+def _smallest(family: str) -> set[str]:
+    """What the files of a family may be called that are of its smallest size."""
+    name, dash, task = family.partition("-")
+    return {f"{name}{size}{dash}{task}" for size in "nt"}
 
 
 @cache

@@ -50,6 +50,7 @@ from effscale.spec.steps import (
     Resized,
     Select,
     Split,
+    SqueezeExcite,
     TransposedConv,
     Use,
 )
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
-    from effscale.spec.outputs import Detect
+    from effscale.spec.outputs import AnyOutput, Detect
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
@@ -176,7 +177,26 @@ class Walk:
         widths = [each.channels for each in read]
         return first._replace(channels=widths[0] if summed else sum(widths))
 
-    def by_level(self, output: Detect, read: Sequence[Map], at: Place) -> None:
+    def end(self, end: wiring.End, here: Map) -> None:
+        """Note what is wrong with what is behind the stages, on the map it reads."""
+        here = self.through(end.lines, here, (*end.place, "layers"))
+        head = self.spec.classifying[end.place]
+        if isinstance(head, outputs.Head) and head.channels is not None:
+            wide = here._replace(channels=int(head.channels))
+            self.normed(self.spec.norm, wide, (*end.place, "channels"))
+
+    def by_level(self, output: AnyOutput, read: Sequence[Map], at: Place) -> None:
+        """Note what is wrong with heads on maps of several levels."""
+        if isinstance(output, outputs.Detect):
+            self.kept(output, read, at)
+        elif isinstance(output, outputs.Yolo):
+            for here in read:
+                inside = output.normed(here.channels, read[0].channels)
+                for channels in dict.fromkeys(inside):
+                    found = here._replace(channels=channels)
+                    self.normed(self.spec.norm, found, at)
+
+    def kept(self, output: Detect, read: Sequence[Map], at: Place) -> None:
         """Note layers of heads that do not put out what they take in, by level."""
         heard = len(self.faults)
         for k, here in enumerate(read):
@@ -286,9 +306,31 @@ class Walk:
             self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
         there = Map(channels, *(max(1, side) for side in sides))
         self.normalised(line, there, at)
-        for inner in dict.fromkeys(line.normed(here.channels)):
-            self.normed(self.spec.norm, there._replace(channels=inner), at)
+        self.within(line, here, there, at)
         return there
+
+    def within(self, line: Line, here: Map, there: Map, at: Place) -> None:
+        """Note what is wrong with the norms that are within a line."""
+        inner = line.normed(here.channels)
+        if isinstance(line, CellStage):
+            inner = self.spec.cells[line.cell].normed(int(line.channels))
+        before = isinstance(line, Transition)
+        for channels in dict.fromkeys(inner):
+            found = (here if before else there)._replace(channels=channels)
+            self.normed(self.spec.norm, found, at)
+        if self.spec.squeeze_excite.norm:
+            self.squeezed(line, here.channels, (*at, "se_ratio"))
+
+    def squeezed(self, line: Line, c_in: int, at: Place) -> None:
+        """Note what is wrong with the norms of what a line squeezes."""
+        choice = self.spec.squeeze_excite
+        gated = line.gated(c_in, choice.at)
+        if isinstance(line, SqueezeExcite):
+            gated = iter([(c_in, self.unstated or c_in)])
+        ratio = getattr(line, "se_ratio", 0.0)
+        squeezed = (int(choice.width(*each, ratio)) for each in gated)
+        for channels in dict.fromkeys(squeezed):
+            self.normed(self.spec.norm, Map(channels, 1, 1), at)
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
         """Note groups that do not divide the channels, weights shared by unequals."""
@@ -329,7 +371,7 @@ class Walk:
             return
         if norm.group_width is not None:
             groups = here.channels // norm.group_width
-        if norm.kind in {"group", "instance"} and groups == here.elements:
+        if norm.in_groups and groups == here.elements:
             self.wrong(at, f"expected several numbers to normalise, got {here}")
 
     def grouped(
@@ -447,6 +489,9 @@ class Walk:
             found = "×".join(map(str, dict.fromkeys(window)))
             message = f"expected one that divides {queries.size}, got {found}"
             self.wrong((*at, "size"), message)
+        if queries.height * queries.width % line.areas:
+            message = f"expected one that divides the positions of {queries.size}, got"
+            self.wrong((*at, "areas"), f"{message} {line.areas}")
         if self.faults:
             return here
         channels = self.unstated if line.project else line.c_out(here.channels)
@@ -495,11 +540,18 @@ class Walk:
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return not (spec.detector or is_wired(spec) or spec.outputs) and all(
-        isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
-        or (isinstance(line, Conv) and line.groups == 1 and line.group_width is None)
-        for line in lines_of(spec)
-    )
+    if spec.detector or is_wired(spec) or spec.outputs or spec.norm.in_groups:
+        return False
+    return all(map(_fits_by_itself, lines_of(spec)))
+
+
+def _fits_by_itself(line: Line) -> bool:
+    norm = getattr(line, "norm", None)
+    if isinstance(norm, Norm) and norm.in_groups:
+        return False
+    if isinstance(line, Conv):
+        return line.groups == 1 and line.group_width is None
+    return isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
 
 
 def faults(spec: Spec) -> Iterator[Fault]:
@@ -520,10 +572,10 @@ def faults(spec: Spec) -> Iterator[Fault]:
     yield from wiring.faults(spec, taps)
     stem, *stages = walk.stages(image)
     for end in wiring.ends(spec):
-        read = [(stem, *stages)[k] for k in end.numbers]
-        walk.through(end.lines, read[0], (*end.place, "layers"))
+        here = (stem, *stages)[end.numbers[0]]
+        walk.end(end, here)
     for name, output in spec.outputs.items():
-        if isinstance(output, outputs.Detect):
+        if outputs.of_levels(output):
             known = wiring.called(spec)
             read = [(stem, *stages)[max(0, known.get(k, 0))] for k in output.reads]
             walk.by_level(output, read, ("outputs", name))

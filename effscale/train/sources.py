@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -38,7 +38,7 @@ DIGITS = "digits"
 FILE = Path(__file__).with_name("digits.csv.gz")
 SIDE, CLASSES = 8, 10
 DARKEST = 16
-#: Of each class, every fifth digit is held out.
+#: Of each class, every fifth digit is for validation.
 FOLD = 5
 
 SUFFIXES = {
@@ -68,7 +68,7 @@ SMALL = 64
 MOVED = 1 / 8
 #: Bytes of decoded images that are kept in memory.
 KEPT = 2**28
-#: Of each class, this share is held out where a folder is not split.
+#: Of each class, this share is for validation where a folder is not split.
 SHARE = 0.2
 #: Share of an image's sides that its centre has: 224 of 256 pixels
 #: (CROP_PADDING, tpu/models/official/efficientnet/preprocessing.py).
@@ -137,14 +137,16 @@ class Digits:
     def labels(self) -> list[int]:
         return list(map(int, self.classes.tolist()))
 
-    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
-        """The digit enlarged by interpolation; a crop would not show it."""
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """Digits enlarged by interpolation; a crop would not show them."""
         del draws
-        grey = _enlarged(self, view.height, view.width)[index]
-        return grey.expand(view.channels, -1, -1)
+        grey = _enlarged(self, view.height, view.width)[list(indices)]
+        return grey.expand(-1, view.channels, -1, -1)
 
 
-@lru_cache(maxsize=2)  # of those to learn from, and those held out
+@lru_cache(maxsize=2)  # of those to train on, and validation images
 def _enlarged(digits: Digits, height: int, width: int) -> torch.Tensor:
     """All of them as (N, 1, height, width) bytes."""
     size = height, width
@@ -153,7 +155,7 @@ def _enlarged(digits: Digits, height: int, width: int) -> torch.Tensor:
 
 
 def digits() -> Data:
-    """The digits, always split alike: of each class, every fifth is held out."""
+    """The digits, always split alike: of each class, every fifth is for validation."""
     packed = FILE.read_bytes()
     with gzip.open(FILE, "rt", encoding="ascii") as lines:
         table = torch.from_numpy(np.loadtxt(lines, np.uint8, delimiter=","))
@@ -166,8 +168,8 @@ def digits() -> Data:
         name="digits",
         classes=tuple(map(str, range(CLASSES))),
         train=Digits(pixels[~held], classes[~held]),
-        held_out=Digits(pixels[held], classes[held]),
-        split="of each class, every fifth held out",
+        validation=Digits(pixels[held], classes[held]),
+        split="of each class, every fifth for validation",
         digest=blake2b(packed, digest_size=8).hexdigest(),
     )
 
@@ -182,6 +184,13 @@ class Photographs:
     small: bool = False  #: an object fills them: moved, not cropped and mirrored
     span: Span = (0.0, 1.0)  #: black and white of images that are not of bytes
     _kept: dict[tuple[int, int], Image] = field(default_factory=dict, repr=False)
+
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """As `image` shows each of them."""
+        shown = map(self.image, indices, repeat(view), draws)
+        return torch.stack(list(shown))
 
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
         """Its centre, or a random part of it, mirrored or not, where `view` crops.
@@ -300,7 +309,7 @@ def folder(path: Path) -> Data:
     """The images below `path`, a folder for each class.
 
     With `train` and `val` in it, or by other usual names, these are the two parts;
-    otherwise a fifth of each class is held out, chosen by its files' names, so that it
+    otherwise a fifth of each class is for validation, chosen by its files' names: that
     is always the same.
 
     Raises:
@@ -314,11 +323,13 @@ def folder(path: Path) -> Data:
     left: Counter[str] = Counter()
     if given is None:
         train, held = _parted(path, _found(path, left))
-        split = "of each class, a fifth held out by the names of its files"
+        split = "of each class, a fifth for validation, by the names of its files"
         notes = []
     elif given.held is None:
         train, held = _parted(path, _found(given.train, left))
-        split = f"of each class in {given.train.name}, a fifth held out by the names"
+        split = (
+            f"of each class in {given.train.name}, a fifth for validation, by the names"
+        )
         notes = given.notes
     else:
         train, held = _found(given.train, left), _found(given.held, left)
@@ -338,7 +349,7 @@ def folder(path: Path) -> Data:
         name=path.resolve().name,
         classes=classes,
         train=_photographs(train, classes, seen),
-        held_out=_photographs(held, classes, seen),
+        validation=_photographs(held, classes, seen),
         split=split,
         digest=_digest(path, train, held),
         notes=(*notes, *seen.notes),
@@ -378,7 +389,9 @@ def _given(path: Path) -> Given | None:
         return None
     used = {found["train"], held}
     unused = [each.name for each in _folders(path) if each not in used]
-    notes = [f"left out, as no part to learn from or held out: {', '.join(unused)}"]
+    notes = [
+        f"left out, as neither training nor validation images: {', '.join(unused)}"
+    ]
     return Given(found["train"], held, notes if unused else [])
 
 
@@ -496,7 +509,7 @@ def check(data: Data, progress: Callable[[], None]) -> None:
         DataError: naming those that are none.
     """
     broken, count = [], 0
-    for part in (data.train, data.held_out):
+    for part in (data.train, data.validation):
         if not isinstance(part, Photographs):
             continue
         count += len(part.paths)

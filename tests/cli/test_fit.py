@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 KEYS = {
     *("name", "strategy", "phi", "depth_multiplier", "width_multiplier"),
     *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-    *("products", "ratio", "budget", "deviation", "measured"),
+    *("products", "macs_ratio", "target_ratio", "deviation", "measured"),
 }
 #: Few networks off the ray: quick to count.
 NARROW = ("--free", "--min-depth", "1", "--max-depth", "1.2", "--max-width", "1.1")
@@ -71,8 +71,8 @@ def check(row: dict[str, Any], target: int) -> None:
     assert (row["macs"], row["params"]) == (cost.macs, cost.params)
     assert row["activations"] == cost.activations
     assert row["resolution"] == list(scaled.resolution)
-    assert row["ratio"] == row["macs"] / 385814752
-    assert row["budget"] == target / 385814752
+    assert row["macs_ratio"] == row["macs"] / 385814752
+    assert row["target_ratio"] == target / 385814752
     assert row["deviation"] == pytest.approx(row["macs"] / target - 1, abs=1e-12)
     assert row["measured"] is None
 
@@ -84,7 +84,7 @@ def test_json_is_the_contract(run: Run) -> None:
         assert set(row) >= KEYS
         check(row, 1_500_000_000)
         assert row["strategy"] == "compound"
-        low, high = row["interval"]
+        low, high = row["phi_range"]
         assert low <= row["phi"] < high
     assert found[0]["macs"] < 1_500_000_000 < found[1]["macs"]
 
@@ -93,12 +93,12 @@ def test_json_off_the_ray(run: Run) -> None:
     found = rows(run, "--macs", "1G", *NARROW)
     roles = [row["role"] for row in found]
     assert roles[0] == "nearest"
-    assert roles.count("closest") == 1
+    assert roles.count("nearest compound") == 1
     assert roles.count("front") >= 2
     for row in found:
         assert set(row) >= KEYS
         check(row, 10**9)
-        assert (row["strategy"], row["phi"], row["interval"]) == ("free", None, None)
+        assert (row["strategy"], row["phi"], row["phi_range"]) == ("free", None, None)
         assert row["depth_multiplier"] <= 1.2
         assert row["width_multiplier"] <= 1.1
     front = [row for row in found if row["role"] == "front"]
@@ -112,7 +112,7 @@ def test_the_baseline_s_own_cost_is_the_baseline(run: Run) -> None:
     assert (nearest["phi"], nearest["deviation"]) == (0, 0)
     assert (nearest["macs"], nearest["params"]) == (385814752, 5288548)
     free = rows(run, "--macs", "385814752", *NARROW)
-    closest = next(row for row in free if row["role"] == "closest")
+    closest = next(row for row in free if row["role"] == "nearest compound")
     assert (closest["macs"], closest["params"]) == (385814752, 5288548)
 
 

@@ -197,7 +197,7 @@ def test_a_batch_is_said_in_the_heading(run: Run) -> None:
 def test_inputs_have_names_and_lists(run: Run) -> None:
     result = run("profile", "nets:Named", "--input", "image=1x3x4x4")
     assert (result.exit_code, result.stderr) == (0, "imported\n")
-    assert "input      image=1x3x4x4" in result.stdout
+    assert "input     image=1x3x4x4" in result.stdout
     assert f"{12 * 16} MACs" in result.stdout
     assert "✓" in result.stdout
     timed = run("profile", "nets:Named", "--input", "image=1x3x4x4", "--latency")

@@ -110,7 +110,7 @@ def test_the_spec_s_choice_of_activation_goes_before_the_line_s(
     assert (layers["act"], layers["gate"]) == (Act(found), Act("hard_sigmoid"))
 
 
-@pytest.mark.parametrize("name", sorted(builtin.names()))
+@pytest.mark.parametrize("name", sorted(builtin.files()))
 def test_windows_that_stride_lie_where_tensorflow_has_them(name: str) -> None:
     spec = es.load(name).model_copy(update={"padding": "tensorflow"})
     for part in visited(network(spec)):

@@ -85,7 +85,7 @@ def test_each_candidate_is_counted_as_it_is_alone(
     spec: es.Spec, points: list[Point]
 ) -> None:
     phi, budget, base = 2.0, 1.9, int(es.count(spec).macs)
-    found = counted(spec, columns(points), Grid((), budget=budget, phis=(phi,)))
+    found = counted(spec, columns(points), Grid((), target_ratio=budget, phis=(phi,)))
     for index in range(len(found)):
         one = found.take(np.array([index]))
         alpha, beta, gamma = (float(each[0]) for each in one.coefficients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -84,6 +85,7 @@ def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
     assert list(JUDGE.iter_errors(root.plain())) == []
 
 
+@cache
 def compared() -> list[str]:
     """The files of the corpus that are data which JSON could hold alike."""
     found = []
