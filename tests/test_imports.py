@@ -199,7 +199,10 @@ COMMANDS = [
     ["report", "--help"],
     ["export", "--help"],
     ["profile", "--help"],
-    ["check", str(PACKAGE.parent / "specs")],
+    [
+        "check",
+        *(str(PACKAGE.parent / "specs" / f"{name}.yaml") for name in ("b0", "d0")),
+    ],
     ["rule", "--all"],
     ["schema"],
     ["train", "--help"],

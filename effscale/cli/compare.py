@@ -78,6 +78,18 @@ def energy(text: str) -> tuple[float, float]:
     help="Count networks without the linear layer that makes classes, as papers on "
     "transfer do.",
 )
+@click.option(
+    "--x",
+    type=click.Choice(["params", "macs"]),
+    default="macs",
+    help="The cost that --plot draws.",
+)
+@click.option(
+    "--energy",
+    type=Parsed("45nm|PJ/MAC,PJ/B", energy),
+    help="Roughly, what an image takes: picojoules for a MAC and for a byte moved; "
+    "45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
+)
 @titled("Against a revision")
 @click.option(
     "--since",
@@ -91,18 +103,6 @@ def energy(text: str) -> tuple[float, float]:
     help="With --since: exit 1 if a limit of `budget:` is exceeded.",
 )
 @options.plot_option("published accuracy against cost")
-@click.option(
-    "--x",
-    type=click.Choice(["params", "macs"]),
-    default="macs",
-    help="The cost that --plot draws.",
-)
-@click.option(
-    "--energy",
-    type=Parsed("45nm|PJ/MAC,PJ/B", energy),
-    help="Roughly, what an image takes: picojoules for a MAC and for a byte moved; "
-    "45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
-)
 @options.network_options
 @options.measure_option(default="none")
 @latency.timing_options

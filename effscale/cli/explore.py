@@ -49,7 +49,7 @@ def span(text: str) -> tuple[float, float]:
     help="From which φ to which.",
 )
 @click.option(
-    "--output", type=Target(), help="Write the page to this file, whole or not at all."
+    "--output", type=Target(), help="Write the page to this file, atomically."
 )
 @options.force_option
 @options.network_options

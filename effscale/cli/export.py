@@ -74,7 +74,7 @@ def batch(text: str) -> int | None:
     default="dynamic",
     help="Images that the network takes at once: any number, or just N.",
 )
-@options.seed_option("The weights are drawn as the reference draws them, by this seed.")
+@options.seed_option("Seed of the initial weights, which follow the reference's rules.")
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

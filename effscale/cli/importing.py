@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "arguments",
     type=Parsed("KEY=VALUE", argument),
     multiple=True,
-    help="What it is made with: a Python literal, or text.",
+    help="Argument for the module's constructor: a Python literal, or text.",
 )
 @click.option(
     "--input",

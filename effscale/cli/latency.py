@@ -73,7 +73,8 @@ timing_options = every(
     click.option(
         "--latency",
         is_flag=True,
-        help="Measure how long it takes on this machine, with its spread.",
+        help="Measure the time of a run on this machine: median and interquartile "
+        "range.",
     ),
     click.option(
         "--threads",
@@ -89,13 +90,13 @@ timing_options = every(
     click.option(
         "--channels-last",
         is_flag=True,
-        help="With --latency: feature maps stored channel by channel last.",
+        help="With --latency: store feature maps with channels last (NHWC).",
     ),
     click.option(
         "--compile",
         "compiled",
         is_flag=True,
-        help="With --latency: by torch.compile, which takes a while first.",
+        help="With --latency: run by torch.compile, which compiles for a while first.",
     ),
     click.option(
         "--seconds",

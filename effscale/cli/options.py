@@ -149,8 +149,8 @@ output_options = every(
 deploy_option = click.option(
     "--deploy",
     is_flag=True,
-    help="As it is shipped: batch norms within convolutions, and convolutions of one "
-    "map that are added as one (RepVGG, MobileOne).",
+    help="Take the network as it is shipped: batch norms folded into convolutions, "
+    "and convolutions of one map that are added merged into one (RepVGG, MobileOne).",
 )
 network_options = every(
     click.option(

@@ -178,7 +178,7 @@ def _given(option: str) -> bool:
     "depth",
     type=click.IntRange(1, 64),
     default=1,
-    help="Of a module, how many levels of its tree to show.",
+    help="Levels of a module's tree to show.",
 )
 @titled("Modules of your own")
 @click.option(
@@ -193,15 +193,15 @@ def _given(option: str) -> bool:
     "inputs",
     type=Parsed("[NAME=]SIDES[:TYPE]", entering),
     multiple=True,
-    help="Of a module, a tensor that goes in, 1x3x224x224 or 1x77:int64; one for "
-    "each. image=1x3x64x64 goes in by that name, 1x8,1x4 as a list.",
+    help="Input tensor of a module, 1x3x224x224 or 1x77:int64; one option for each. "
+    "image=1x3x64x64 is passed by that name, 1x8,1x4 as a list.",
 )
 @click.option(
     "--operator",
     "operators",
     type=Parsed("NS::NAME=MACS", lesson),
     multiple=True,
-    help="Of a module, what an operator multiplies: arithmetic on the shapes x[0], "
+    help="MACs of an operator that is unknown, as arithmetic on the shapes x[0], "
     "x[1] that go in and y[0] that comes out, 2*prod(x[0])*x[1][-2].",
 )
 @options.network_options
@@ -211,15 +211,15 @@ def _given(option: str) -> bool:
 @click.option(
     "--memory",
     is_flag=True,
-    help="Bytes of weights and feature maps, for --batch and --dtype: at once in "
-    "inference and in training, and moved, by part.",
+    help="Bytes by part, for --batch and --dtype: weights, peak feature maps in "
+    "inference and in training, and bytes moved.",
 )
 @click.option(
     "--balance",
     type=Range(0, 10**6),
     metavar="N",
-    help="With --memory: MACs that the machine does while it moves a byte; parts "
-    f"below are bound by memory.  [default: {BALANCE}, a V100's in float32]",
+    help="With --memory: MACs that the machine computes while it moves a byte; parts "
+    f"below it are memory-bound.  [default: {BALANCE}, a V100's in float32]",
 )
 @click.option(
     "--weights",

@@ -507,7 +507,7 @@ def deliver(
 @click.option(
     "--watch",
     is_flag=True,
-    help="Show it anew while it runs, where there is a terminal; then the answer.",
+    help="Refresh the answer while the study runs, on a terminal.",
 )
 @options.plot_option("accuracy against α, β, γ and MACs, what matters, and curves")
 @options.output_options

@@ -257,7 +257,7 @@ class Part:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Weights to begin with: .pth, .safetensors, or a checkpoint, as effscale "
-    "weights reads them. A classifier of other classes is drawn anew.",
+    "weights reads them. A classifier of other classes is initialised anew.",
 )
 @click.option(
     "--freeze",
@@ -279,8 +279,8 @@ class Part:
     type=NORMALIZE,
     metavar="half|imagenet|MEAN/STD",
     default="half",
-    help="What is taken from pixels of 0 to 1, and what they are then divided by: half "
-    "is 0.5/0.5; numbers are one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
+    help="Mean that is subtracted from pixels of 0 to 1, and the number that then "
+    "divides them: half is 0.5/0.5; one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
 )
 @click.option(
     "--resolution",
@@ -423,7 +423,7 @@ def begun_lines(training: Training, spec: Spec) -> list[str]:
     begun = training.begun
     assert begun is not None  # noqa: S101 - asked before
     count, by = len(begun.mapped.pairs), begun.mapped.by
-    anew = "; the classifier is drawn anew" if begun.mapped.classifier else ""
+    anew = "; the classifier is initialised anew" if begun.mapped.classifier else ""
     said = [f"{begun.file}: {count} tensors by {by}{anew}"]
     if begun.normalisation not in {None, training.normalisation}:
         asked = "/".join(

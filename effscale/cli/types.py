@@ -258,7 +258,7 @@ class SpecReference(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Built-in names that fit, then whatever files do; variants behind an `@`."""
         del ctx, param
-        from effscale.spec.builtin import names
+        from effscale.spec.names import names
 
         base, at, variant = incomplete.rpartition("@")
         if at:
@@ -293,7 +293,7 @@ class Family(click.ParamType[str]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str:
-        from effscale.spec.builtin import families
+        from effscale.spec.names import families
 
         if value not in families():
             listed = ", ".join(families())
@@ -306,7 +306,7 @@ class Family(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Those that fit."""
         del ctx, param
-        from effscale.spec.builtin import families
+        from effscale.spec.names import families
 
         return [CompletionItem(n) for n in families() if n.startswith(incomplete)]
 

@@ -15,7 +15,13 @@ from effscale.errors import WeightsError
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
 )
-@click.option("--to", "spec", required=True, metavar="SPEC", help="The network.")
+@click.option(
+    "--to",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    help="The network that the tensors are for.",
+)
 @options.network_options
 @options.output_options
 @options.quiet_option

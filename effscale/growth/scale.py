@@ -467,10 +467,8 @@ def variant(spec: Spec, name: str) -> Spec:
     }
     for path, value in given.sections.items():
         scaled = with_value(scaled, path, value)
-    resized = at_resolution(scaled, given.resolution)
-    for fault in faults(resized) if given.channels is not None else ():
-        raise ScaleError(f"{name}: {fault.said}")
-    return resized.model_copy(update={"name": name, **figures})
+    named = scaled.model_copy(update={"name": name})
+    return at_resolution(named, given.resolution).model_copy(update=figures)
 
 
 def _with_numbers(

@@ -95,6 +95,9 @@ class Library:
         return ours.replace("-", "_")
 
 
+#: Networks whose widths timm writes in per cent: `lcnet_050`.
+_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilevitv2|rexnet)"
+
 #: Libraries by the name that `mapping` is given. Sources: as `NAMINGS`.
 LIBRARIES = {
     "torchvision": Library(
@@ -113,7 +116,9 @@ LIBRARIES = {
             (r"mobilenetv3-(\w+)", r"mobilenet_v3_\1"),
             (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)", r"regnet_\1_\2\3"),
             (r"regnet([xy])-(\d+)\.(\d)gf", r"regnet_\1_\2_\3gf"),
-            (r"shufflenetv2-x(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
+            (r"shufflenetv2-(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
+            (r"squeezenet-(\d)\.(\d)", r"squeezenet\1_\2"),
+            (r"(\w+)-mobilenetv3-large", r"\1_mobilenet_v3_large"),
         ),
     ),
     "timm": Library(
@@ -125,7 +130,6 @@ LIBRARIES = {
             (r"efficientnet-(lite\d)", r"tf_efficientnet_\1"),
             (r"efficientnetv2-(\w+)", r"tf_efficientnetv2_\1"),
             (r"efficientnet-edgetpu-(\w)", r"efficientnet_e\1"),
-            (r"(convnext(?:v2)?)-n", r"\1_nano"),
             (r"(convnext(?:v2)?)-t", r"\1_tiny"),
             (r"(convnext(?:v2)?)-s", r"\1_small"),
             (r"(convnext(?:v2)?)-b", r"\1_base"),
@@ -133,7 +137,11 @@ LIBRARIES = {
             (r"(convnext(?:v2)?)-xl", r"\1_xlarge"),
             (r"(convnext(?:v2)?)-h", r"\1_huge"),
             (r"fbnet-c", "fbnetc_100"),
-            (r"ghostnet-(\d)\.(\d)", r"ghostnet_\1\g<2>0"),
+            (_WIDE + r"-(\d)\.(\d)", r"\1_\2\g<3>0"),
+            (_WIDE + r"-(\d)\.(\d\d)", r"\1_\2\3"),
+            (r"mnasnet-a1-0\.75", "semnasnet_075"),
+            (r"mobilenetv4-conv-small-0\.(\d)", r"mobilenetv4_conv_small_0\g<1>0"),
+            (r"mobilenetv4-conv-small-0\.(\d\d)", r"mobilenetv4_conv_small_0\1"),
             (r"hardcore-nas-(\w)", r"hardcorenas_\1"),
             (r"(ghostnet|lcnet|spnasnet|mobilenetv[12])", r"\1_100"),
             (r"mobilenetv3-(\w+)", r"mobilenetv3_\1_100"),

@@ -551,7 +551,7 @@ def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
         """Convolutions whose padding is a word, `same` or `valid`."""
         shapes = shape(inputs[0]), shape(inputs[1]), shape(outputs[0])
         macs, elements = conv_flop_count(*shapes), math.prod(shapes[2])
-        return taught("conv (padding by word)", formulas.Products(macs, elements))
+        return taught("conv (padding=same)", formulas.Products(macs, elements))
 
     def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
         """Attention in one call, whose scores are activations too."""

@@ -115,7 +115,7 @@ def _heading(
     if any(each.of_complex for each in found.measured):
         lines.append(("complex", "a product of complex numbers counts as one"))
     if free := _free(found.measured[0], same=found.same):
-        lines.append(("left out", free))
+        lines.append(("not counted", free))
     if elsewhere := _elsewhere(found, tool):
         lines.append(("other tools", elsewhere))
     return lines
@@ -170,13 +170,13 @@ _BATCHED = (2, 4, 5)
 
 
 def _coverage(attempt: Attempt, *, same: bool) -> str:
-    """`fvcore 53 of 54 multiplying calls (98.1 %), lstm ×1 left out`."""
+    """`fvcore 53 of 54 conv and matmul calls (98.1 %), lstm ×1 left out`."""
     measured = attempt.measured
     if measured is None:
         return f"{attempt.engine} none: {attempt.error}"
     calls, skipped = sum(measured.calls.values()), {} if same else measured.skipped
     every = calls + sum(skipped.values())
-    said = f"{attempt.engine} {calls} of {every} multiplying calls"
+    said = f"{attempt.engine} {calls} of {every} conv and matmul calls"
     if skipped:
         missed = ", ".join(f"{plain(name)} ×{n}" for name, n in skipped.items())
         said += f" ({percent(calls / every)}), {missed} unknown"
@@ -186,7 +186,7 @@ def _coverage(attempt: Attempt, *, same: bool) -> str:
 
 
 def _free(measured: Measurement, *, same: bool) -> str:
-    """The operators that are neither convolution nor product, most frequent first."""
+    """The operators that are no convolution or matrix product, most frequent first."""
     skipped = {} if same else measured.skipped
     calls = {plain(name): n for name, n in measured.free.items() if name not in skipped}
     names = sorted(calls, key=lambda name: -calls[name])
@@ -194,7 +194,7 @@ def _free(measured: Measurement, *, same: bool) -> str:
     said += _besides(measured)
     if len(names) > NAMED:
         said.append(f"{len(names) - NAMED} others")
-    return f"{', '.join(said)}: neither convolution nor product" if said else ""
+    return f"{', '.join(said)}: no convolution or matrix product" if said else ""
 
 
 def _besides(measured: Measurement) -> dict[str, int]:

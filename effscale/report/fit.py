@@ -107,14 +107,17 @@ def _missed(answer: Answer, elsewhere: str) -> str:
         each for each in answer.found if each.role in {"nearest", "below", "above"}
     ]
     near = ", ".join(
-        f"{exactly(goal.figure, each.figures[goal.figure])} ({each.deviation:+.1%})"
+        f"{exactly(goal.figure, each.figures[goal.figure])} "
+        f"({100 * (each.deviation or 0):+.1f} %)"
         for each in sides
     )
-    what = f"nearest: {near}"
+    what = f"the nearest: {near}"
     if elsewhere and all((each.deviation or 0) > 0 for each in sides):
-        what += f"; the ray has none that is cheaper: try {elsewhere}"
+        what += f"; the strategy has none that is cheaper: try {elsewhere}"
     wanted = f"{show(goal.target)} within {100 * within:g} %"
-    return f"no variant costs {wanted}; {what}"
+    limits = ", ".join(map(str, answer.asked.limits))
+    meeting = f" with {limits}" if limits else ""
+    return f"no network{meeting} costs {wanted}; {what}"
 
 
 def _misses(answer: Answer) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from effscale.arrays import ZERO, is_array
 from effscale.cost.count import Cost, count
 from effscale.cost.figures import Running
+from effscale.cost.fold import keys
 from effscale.errors import CandidateError, ScaleError
 from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import Multipliers
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 
 Constraint = Literal["nominal", "realised"]
-#: Candidates counted at once: their arrays stay in the processor's cache.
-CHUNK = 2**13
+#: Candidates counted at once: the more there are, the more of them are alike.
+CHUNK = 2**16
 #: Points counted at once: a slab's arrays stay within tens of megabytes.
 SLAB = 2**20
 MAX_POINTS = 10**9
@@ -433,7 +434,7 @@ def _folded(
     """
     order = np.lexsort((distance, ~is_own))
     _, first, same = np.unique(
-        networks[order], axis=0, return_index=True, return_counts=True
+        keys(networks[order].T), return_index=True, return_counts=True
     )
     return order[first], same
 

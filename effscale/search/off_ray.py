@@ -72,8 +72,8 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
         if name in bounds.hold:
             found[name] = 1.0, 1.0
         elif first > last:
-            message = f"no multiplier from {first:.4g} to {last:.4g} to look at"
-            raise ScaleError(f"{name}: {message}")
+            message = f"expected a multiplier of at least {first:.4g}, and at most "
+            raise ScaleError(f"{name}: {message}{last:.4g}: there is none")
     return found["depth"], found["width"], found["resolution"]
 
 

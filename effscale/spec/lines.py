@@ -308,7 +308,7 @@ class Cell(Model):
                 yield from _known(state, index + INPUTS, (*at, 1))
                 read.add(state)
                 if operator.endswith("2x2") and not (strides and state < INPUTS):
-                    message = "expected odd sides where nothing strides, got"
+                    message = "expected an odd kernel where the stride is 1, got"
                     yield Fault((*at, 0), f"{message} {operator!r}")
         states = len(self.nodes) + INPUTS
         for k, state in enumerate(self.concat):

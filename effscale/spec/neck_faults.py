@@ -370,7 +370,7 @@ class _Layers:
             return
         if end.channels != wanted.channels:
             expected = f"{wanted.channels} channels (the neck's)"
-            message = f"expected {expected}, gives {end.channels}"
+            message = f"expected {expected}, got {end.channels}"
         else:
-            message = f"expected {wanted.size}, as comes in, gives {end.size}"
+            message = f"expected {wanted.size}, as comes in, got {end.size}"
         yield Fault(at, message, GRAPH)

@@ -208,7 +208,7 @@ class Walk:
             inside = replace(self, stated=False)
             after = inside.through(output.layers, here, (*at, "layers"))
             if after != here:
-                message = f"expected {here}, as comes in, gives {after}"
+                message = f"expected {here}, as comes in, got {after}"
                 self.wrong((*at, "layers"), message)
 
     def inspect(self, line: Line, here: Map, at: Place) -> None:
@@ -400,9 +400,9 @@ class Walk:
         for place, end in ends.items():
             if summed:
                 if end not in {first, Map(first.channels, 1, 1)}:
-                    self.wrong((*at, *place), f"expected {first}, gives {end}")
+                    self.wrong((*at, *place), f"expected {first}, got {end}")
             elif end[1:] != first[1:]:
-                message = f"expected {first.size}, gives {end.size}"
+                message = f"expected {first.size}, got {end.size}"
                 self.wrong((*at, *place), message)
         widths = [end.channels for end in ends.values()]
         return first._replace(channels=widths[0] if summed else sum(widths))
@@ -422,7 +422,7 @@ class Walk:
         aside = replace(self, stated=False)
         beside = aside.through(steps, here, (*at, key))
         if out != beside:
-            message = f"expected {beside} (the shortcut's), gives {out}"
+            message = f"expected {beside} (the shortcut's), got {out}"
             self.wrong((*at, "layers"), message)
         return out
 
@@ -434,12 +434,12 @@ class Walk:
         ):
             own, place = here._replace(channels=int(channels)), (*at, "branches", k)
             if line.cascade and branch and ends and ends[-1] != own:
-                message = f"expected {own} of the branch before, to add it, gives"
+                message = f"expected {own} of the branch before, to add it, got"
                 self.wrong(place, f"{message} {ends[-1]}")
             inside = replace(self, stated=False, unstated=own.channels)
             end = inside.through(branch, own, place)
             if ends and end[1:] != ends[0][1:]:
-                message = f"expected {ends[0].size}, gives {end.size}"
+                message = f"expected {ends[0].size}, got {end.size}"
                 self.wrong(place, message)
             ends.append(end)
         return ends[0]._replace(channels=sum(end.channels for end in ends))
@@ -453,7 +453,7 @@ class Walk:
             before, heard = last, len(self.faults)
             last = inside.through(line.layers, last, (*at, "layers"))
             if last[1:] != here[1:]:
-                message = f"expected {here.size}, as comes in, gives {last.size}"
+                message = f"expected {here.size}, as comes in, got {last.size}"
                 self.wrong((*at, "layers"), message)
             alike = last == before or len(self.faults) > heard
             times = left if alike else 1
@@ -467,7 +467,7 @@ class Walk:
         made = inside.through(line.layers, one, (*at, "layers"))
         wanted = Map(here.channels, 1, 1)
         if made != wanted and here.channels % line.parts == 0:
-            message = f"expected {wanted}, one for each that comes in, gives {made}"
+            message = f"expected {wanted}, one for each that comes in, got {made}"
             self.wrong((*at, "layers"), message)
         return one
 
@@ -480,7 +480,7 @@ class Walk:
         }
         queries, keys, values = made.values()
         if keys[1:] != values[1:]:
-            message = f"expected {keys.size} (the keys'), gives {values.size}"
+            message = f"expected {keys.size} (the keys'), got {values.size}"
             self.wrong((*at, "values"), message)
         window = None if line.project else line.size  # others are filled up
         if window and any(
@@ -502,7 +502,7 @@ class Walk:
         made = self.through(line.layers, here, (*at, "layers"))
         wanted = here._replace(height=1, width=1)
         if made != wanted and not self.faults:
-            message = f"expected one position of {here.channels} channels, gives"
+            message = f"expected one position of {here.channels} channels, got"
             self.wrong((*at, "layers"), f"{message} {made.size}, {made.channels}")
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
@@ -631,6 +631,6 @@ def _overrides(spec: Spec, name: str) -> Iterator[Fault]:
         lines = [each for part in parts for each in getattr(spec, part)]
         several = sum(states(each, key) for each in lines)
         if given is not None and len(given) != several:
-            what = "stage" if parts == ("stages",) else "line"
-            message = f"expected {several}, one for each {what} with {key}, got"
+            each = "stage that repeats" if key == "repeats" else f"line with {key}"
+            message = f"expected {several}, one value for each {each}, got"
             yield Fault(("variants", name, key), f"{message} {len(given)}")

@@ -120,8 +120,10 @@ def classes_of(spec: Spec) -> int:
         TrainError: if it has no head that classifies whole images.
     """
     if "head" not in spec.sections:
-        expected = "expected a network that tells classes of images apart"
-        raise TrainError(f"{spec.name}: {expected}, got one without such a head")
+        expected = "expected a classifier"
+        raise TrainError(
+            f"{spec.name}: {expected}, got a network without a classifier's head"
+        )
     return spec.classes
 
 
@@ -245,7 +247,7 @@ def decoded(path: Path, channels: int, span: Span) -> Image:
                 image = Image.alpha_composite(white, image.convert("RGBA"))
             return image.convert("L" if channels == GREY else "RGB")
     except Exception:  # noqa: BLE001 - decoders of broken files raise all kinds
-        raise DataError(f"{path}: expected an image, got what is none") from None
+        raise DataError(f"{path}: not a readable image") from None
 
 
 def _is_deep(image: Image) -> bool:
@@ -531,7 +533,7 @@ def refuse_broken(root: Path, broken: Sequence[Path], count: int) -> None:
     if not broken:
         return
     if len(broken) == 1:
-        raise DataError(f"{broken[0]}: expected an image, got what is none")
+        raise DataError(f"{broken[0]}: not a readable image")
     more = f" and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
     named = ", ".join(map(str, sorted(broken)[:SHOWN]))
     what = f"expected {count:,} images, got {len(broken):,} that are none"

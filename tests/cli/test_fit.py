@@ -211,19 +211,19 @@ def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
         (
             ["--macs", "390M", "--within", "1%"],
             (
-                "no variant costs 390 M within 1 %; nearest: 385.8 M (-1.1%), "
-                "569.7 M (+46.1%)"
+                "no network costs 390 M within 1 %; the nearest: 385.8 M (-1.1 %), "
+                "569.7 M (+46.1 %)"
             ),
         ),
         (
             ["--macs", "1G", "--max-resolution", "224", "--within", "5%"],
-            "no variant costs 1.00 G within 5 %; nearest: 569.9 M (-43.0%)",
+            "no network costs 1.00 G within 5 %; the nearest: 569.9 M (-43.0 %)",
         ),
         (
             ["--macs", "= 100k within 5 %"],
             (
-                "no variant costs 100 k within 5 %; nearest: 808.5 k (+708.5%); the "
-                "ray has none that is cheaper: try --free, or --strategy dw"
+                "no network costs 100 k within 5 %; the nearest: 808.5 k (+708.5 %); "
+                "the strategy has none that is cheaper: try --free, or --strategy dw"
             ),
         ),
         (
@@ -234,7 +234,7 @@ def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
             ["--macs", "1G", "--params", "<= 1M", *NARROW],
             (
                 "no network is within <= 1.00 M params; nearest miss: "
-                "b0-d1-w0.39-r0.42 has params 1.132 M (+13.1%)"
+                "b0-d1-w0.39-r0.42 has params 1.132 M (+13.1 %)"
             ),
         ),
     ],
@@ -265,12 +265,12 @@ def test_of_several_costs_each_says_what_is_cheaper_if_anything_is(run: Run) -> 
         1,
         [
             (
-                "no variant costs 560 M within 1 %; nearest: 569.7 M (+1.7%), 385.8 M "
-                "(-31.1%)"
+                "no network costs 560 M within 1 %; the nearest: 569.7 M (+1.7 %), "
+                "385.8 M (-31.1 %)"
             ),
             (
-                "no variant costs 100 k within 1 %; nearest: 808.5 k (+708.5%); the "
-                "ray has none that is cheaper: try --free, or --strategy dw"
+                "no network costs 100 k within 1 %; the nearest: 808.5 k (+708.5 %); "
+                "the strategy has none that is cheaper: try --free, or --strategy dw"
             ),
         ],
     )
@@ -280,8 +280,8 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
     result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--within", "1%")
     assert result.exit_code == 1
     assert [line.partition(" within ")[0] for line in result.stderr.splitlines()] == [
-        "no variant costs 300 M",
-        "no variant costs 390 M",
+        "no network costs 300 M",
+        "no network costs 390 M",
     ]
 
 
@@ -320,22 +320,22 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
         (
             ["--strategy", "all"],
             2,
-            "Error: --free and --strategy take one ray and one cost",
+            "Error: --strategy: expected one strategy, got several",
         ),
         (
             ["--free", "--strategy", "depth"],
             2,
-            "Error: --free and --strategy take one ray and one cost",
+            "Error: --free takes one cost, and no --strategy",
         ),
         (
             ["--free", "--macs", "1G,2G"],
             2,
-            "Error: --free and --strategy take one ray and one cost",
+            "Error: --free takes one cost, and no --strategy",
         ),
         (
             ["--free", "--min-depth", "9"],
             1,
-            "depth: no multiplier from 9 to 3.24 to look at",
+            "expected a multiplier of at least 9, and at most 3.24: there is none",
         ),
         (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
     ],

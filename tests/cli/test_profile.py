@@ -16,7 +16,7 @@ from effscale.module import measure
 from effscale.network.network import network
 from effscale.report.profile import heading
 from effscale.report.rows import FIGURES
-from effscale.spec import builtin
+from effscale.spec.names import names
 from tests.cost.test_conventions import B0
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_restated_rows_add_up(run: Run, by: str) -> None:
 
 @pytest.mark.slow
 def test_reconciling_lines_add_up_as_printed() -> None:
-    for name in builtin.names():
+    for name in names():
         found = amounts(
             step for part in visited(network(es.load(name))) for step in part.visits
         )

@@ -178,7 +178,7 @@ def test_a_broken_image_is_named_before_the_first_step(
     path = root / "owl" / "0.png"
     path.write_bytes(path.read_bytes()[:60])
     result = run("train", spec, *BRIEF, "--data", str(root), "--check-data", "-q")
-    message = f"{path}: expected an image, got what is none\n"
+    message = f"{path}: not a readable image\n"
     assert (result.exit_code, result.stderr) == (1, message)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.cli import types
-from effscale.spec.builtin import families
+from effscale.spec.names import families
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,7 +45,7 @@ READ = (
     ("stages", "side", "said"),
     [
         ((UNSHUFFLED,), 70, "stages[0].factor: expected one that divides 35×35 px"),
-        ((BRANCHED,), 54, "stages[0].branches[1]: expected 13×13 px, gives 14×14 px"),
+        ((BRANCHED,), 54, "stages[0].branches[1]: expected 13×13 px, got 14×14 px"),
         (READ, 70, "stages[2].reads[1]: expected 35×35 px (of stem), got 36×36 px"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_variant_may_state_channels_of_its_own() -> None:
     with pytest.raises(ScaleError) as caught:
         es.variant(spec, "odd")
     assert str(caught.value) == (
-        "odd: stages[3].groups: expected a divisor of 54 channels, got 4"
+        "odd at 32×32 px: stages[3].groups: expected a divisor of 54 channels, got 4"
     )
 
 

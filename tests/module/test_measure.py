@@ -289,8 +289,8 @@ def test_fvcore_is_taught_what_it_leaves_out(engine: Engine) -> None:
 
 def test_what_was_taught_is_said() -> None:
     measured = measure(Applied(same_padding), 8)
-    assert measured.taught == {"conv (padding by word)": 27 * 64}
-    assert measured.calls == {"conv": 1, "conv (padding by word)": 1}
+    assert measured.taught == {"conv (padding=same)": 27 * 64}
+    assert measured.calls == {"conv": 1, "conv (padding=same)": 1}
     assert measured.skipped == {}
 
 

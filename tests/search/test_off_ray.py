@@ -213,7 +213,9 @@ def test_bounds_are_the_limits_where_given(b0: Spec) -> None:
 def test_bounds_that_leave_nothing_are_refused(b0: Spec) -> None:
     with pytest.raises(ScaleError) as caught:
         where(b0, 385814752, Within(min_depth=2.5))
-    assert str(caught.value) == "depth: no multiplier from 2.5 to 1.25 to look at"
+    assert str(caught.value) == (
+        "depth: expected a multiplier of at least 2.5, and at most 1.25: there is none"
+    )
 
 
 @pytest.mark.parametrize("share", [0.3, 0.005])

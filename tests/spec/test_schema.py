@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from effscale.spec import references
-from effscale.spec.builtin import folder
 from effscale.spec.lines import STAGES
 from effscale.spec.loading import examine
 from effscale.spec.meanings import KEYS, meaning
 from effscale.spec.models import Spec
+from effscale.spec.names import folder
 from effscale.spec.nodes import mapping
 from effscale.spec.schema import dumped, schema, subclasses
 from effscale.spec.steps import CHAINS

@@ -181,7 +181,7 @@ def test_what_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         Photographs([path], [0]).image(0, VIEW, torch.Generator())
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"
 
 
 def test_a_truncated_image_is_named(tmp_path: Path) -> None:
@@ -190,4 +190,4 @@ def test_a_truncated_image_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DataError) as caught:
         Photographs([path], [0]).image(0, VIEW, torch.Generator())
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"

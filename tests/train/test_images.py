@@ -177,7 +177,7 @@ def test_numbers_that_are_none_are_no_image(tmp_path: Path) -> None:
     path = put(tmp_path / "owl" / "x.tif", np.array([[0, np.nan]], np.float32))
     with pytest.raises(DataError) as caught:
         folder(tmp_path)
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"
 
 
 def test_is_turned_as_the_file_says(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_one_that_is_broken_further_on_is_found_where_that_is_asked(
     data, seen = folder(tmp_path), []
     with pytest.raises(DataError) as caught:
         check(data, lambda: seen.append(1))
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"
     assert len(seen) == 11
 
 

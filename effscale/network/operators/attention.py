@@ -17,6 +17,7 @@ from effscale.network.operators.operator import (
     PLAIN,
     PRODUCT,
     Cost,
+    Map,
     Operator,
     Traffic,
     check_channels,
@@ -24,7 +25,7 @@ from effscale.network.operators.operator import (
 from effscale.network.shapes import Flow, Shape, Window, all_of, only, same_channels
 
 if TYPE_CHECKING:
-    from effscale.network.operators.operator import Map, Maps, Tally, Tape
+    from effscale.network.operators.operator import Maps, Tally, Tape
     from effscale.spec.values import Attending, Lying, Over
 
 #: Channels inside the perceptron of a continuous position bias, and coordinates.
@@ -150,7 +151,9 @@ class Crop(Joint):
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """A view."""
-        return maps[0]
+        del tape, held
+        whole = maps[0]
+        return Map(whole.number, after, whole.elements)
 
 
 class Groups(NamedTuple):
