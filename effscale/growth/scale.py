@@ -5,7 +5,8 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 
 from __future__ import annotations
 
-from math import lcm
+from fractions import Fraction
+from math import gcd, lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.arrays import every, is_array, on_paper
@@ -18,13 +19,13 @@ from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line, states
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.models import LISTED
-from effscale.spec.parameters import every_line, spots
+from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from effscale.arrays import Int
@@ -125,8 +126,10 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
 
 
 def rules_of(spec: Spec) -> Rules:
-    """The rules of a spec: its `rounding`, and channels that are whole heads."""
-    return Rules.of(spec.rounding, _head_unit(lines_of(spec), spec))
+    """The rules of a spec: its `rounding`, and widths of whole heads and groups."""
+    lines = lines_of(spec)
+    groups = (_group_unit(each) for each in _convolutions(every_line(lines), spec))
+    return Rules.of(spec.rounding, lcm(_head_unit(lines, spec), *groups))
 
 
 def _head_unit(lines: Lines, spec: Spec) -> int:
@@ -137,7 +140,7 @@ def _head_unit(lines: Lines, spec: Spec) -> int:
             free = None in {line.heads, line.key_width, line.value_width}
             unit = lcm(unit, int(line.head_width or line.heads or 1) if free else 1)
             unit = lcm(unit, share_of_keys(line).denominator)
-        elif isinstance(line, Use) and not _attends(spec.blocks):
+        elif isinstance(line, Use) and not _has(Attention, spec.blocks):
             continue
         unit = lcm(
             unit, *(_head_unit(each, spec) for each in chains(line, spec.blocks))
@@ -145,13 +148,38 @@ def _head_unit(lines: Lines, spec: Spec) -> int:
     return unit
 
 
-def _attends(blocks: Blocks) -> bool:
-    """Whether a block of the file's own has attention."""
+def _has(kind: type[Line], blocks: Blocks) -> bool:
+    """Whether a block of the file's own has such a line."""
     return any(
-        isinstance(line, Attention)
+        isinstance(line, kind)
         for block in blocks.values()
         for line in every_line(block.layers)
     )
+
+
+def _convolutions(lines: Iterable[Line], spec: Spec) -> Iterator[Conv]:
+    """Those among lines, and in the blocks that they use, as their parameters are."""
+    for line in lines:
+        if isinstance(line, Conv):
+            yield line
+        elif isinstance(line, Use):
+            values = given(line, spec.blocks)
+            inner = every_line(spec.blocks[line.block].layers)
+            there = (each for one in inner if (each := filled(one, values)))
+            yield from _convolutions(there, spec)
+
+
+def _group_unit(line: Conv) -> int:
+    """What a width is a multiple of, so that a share of it is whole groups."""
+    groups = int(line.group_width or line.groups)
+    share = 1.0 if line.channels is not None else line.expand_ratio or line.ratio
+    exact = Fraction(share).limit_denominator(_SHARES)
+    needed = groups * exact.denominator
+    return needed // gcd(needed, exact.numerator)
+
+
+#: The smallest share of a width whose whole groups are looked after.
+_SHARES = 16
 
 
 def _renamed(spec: Spec, multipliers: Multipliers) -> dict[str, object]:

@@ -31,8 +31,15 @@ class Conv:
     kernel: int
     stride: int
     channels: int | None  #: None: those that come into the residual around it
-    groups: int
+    groups: int  #: of as many channels as `group_width` says, if it does: `SEVERAL`
     activation: str | None  #: None: the network's
+    group_width: int | None = None
+
+    def groups_of(self, c_in: int) -> int:
+        return self.groups if self.group_width is None else c_in // self.group_width
+
+
+SEVERAL = -1
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,9 @@ def _conv(line: Line) -> Conv | None:
     channels: Any = line.channels
     if line.bias or isinstance(channels, tuple):
         return None
-    return Conv(kernel[0], stride[0], channels, int(line.groups), line.activation)
+    width = None if line.group_width is None else int(line.group_width)
+    groups = int(line.groups) if width is None else SEVERAL
+    return Conv(kernel[0], stride[0], channels, groups, line.activation, width)
 
 
 def _ratio(lines: Sequence[Line]) -> tuple[list[Line], float]:
@@ -298,11 +307,11 @@ def _bottleneck(ahead: Ahead) -> Found:
     match [_conv(each) for each in rest]:
         case [
             Conv(1, 1, int() as c_first, 1) as first,
-            Conv(channels=int() as c_mid, groups=groups) as middle,
+            Conv(channels=int() as c_mid) as middle,
             Conv(1, 1, _, 1, "none") as last,
         ] if first.activation == middle.activation == act:
             c_out = c_in if last.channels is None else last.channels
-            reduce = round(c_first / c_mid, 4)
+            groups, reduce = middle.groups_of(c_first), round(c_first / c_mid, 4)
             fits = groups and c_mid % groups == 0 and reduce <= 1
             if not fits or groups * whole_share(c_mid, reduce, groups) != c_first:
                 return None

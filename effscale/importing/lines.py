@@ -454,7 +454,7 @@ def _conv(nodes: Sequence[Node], style: Common) -> Line:
     biased = conv.bias
     if style.norm.kind == "none":  # a convolution with the network's norm has a bias
         norm, biased = biased, False
-    shared = {
+    shared: dict[str, Any] = {
         "kernel": conv.kernel,
         "stride": conv.stride,
         "padding": _said_padding(conv.padding),
@@ -465,7 +465,11 @@ def _conv(nodes: Sequence[Node], style: Common) -> Line:
     }
     if conv.groups == conv.c_in == conv.c_out > 1:
         return steps.Depthwise(block="depthwise", **shared)
-    return steps.Conv(channels=conv.c_out, groups=conv.groups, **shared)
+    groups, width = int(conv.groups), int(conv.c_in) // int(conv.groups)
+    parted: dict[str, Any] = (
+        {"groups": groups} if groups <= width else {"group_width": width}
+    )
+    return steps.Conv(channels=conv.c_out, **parted, **shared)
 
 
 def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:

@@ -204,12 +204,14 @@ def test_a_variant_may_state_channels_of_its_own() -> None:
 def test_what_a_scaled_network_could_not_be_is_said() -> None:
     spec = es.loads(
         "name: n\nresolution: 32\nstem: {kernel: 3, channels: 12}\nhead: {}\nstages:\n"
-        "  - {block: conv, kernel: 3, channels: 12, groups: 3}\n"
+        "  - {block: residual, layers: [{kernel: 3, channels: 12}]}\n"
+        "rounding: {stem: fixed}\n"
     )
     with pytest.raises(ScaleError) as caught:
-        es.scale(spec, es.Multipliers(width=2.0 / 3))
+        es.scale(spec, es.Multipliers(width=2.0))
     assert str(caught.value) == (
-        "n scaled: stages[0].groups: expected a divisor of 8 channels, got 3"
+        "n scaled: stages[0].layers: expected 12 channels of 32×32 px "
+        "(the shortcut's), gives 24 channels of 32×32 px"
     )
 
 

@@ -268,6 +268,27 @@ class Scale(nn.Module):
         return x * self.gamma.reshape(1, -1, 1, 1)
 
 
+class Grouped(nn.Module):
+    """An expansion, a convolution in many narrow groups, and a projection."""
+
+    def __init__(self, c_in: int, c: int, s: int) -> None:
+        super().__init__()
+        mid, self.adds = 3 * c, s == 1 and c_in == c
+        self.layers = nn.Sequential(
+            unit(c_in, mid), unit(mid, mid, 3, s, mid // 4), unit(mid, c, act=False)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layers(x)
+        return x + found if self.adds else found
+
+
+def grouped() -> nn.Module:
+    """Groups of 4 channels, however many there are of these."""
+    blocks = Grouped(8, 16, 2), Grouped(16, 16, 1), Grouped(16, 24, 2)
+    return net(*blocks, Grouped(24, 24, 1), channels=24)
+
+
 class Swapped(nn.Module):
     """Two equal convolutions that run the other way round than they are listed."""
 
@@ -298,6 +319,7 @@ NETS: dict[Callable[[], nn.Module], list[str]] = {
     recurring: ["unit"],
     gated: ["mbconv", "gated"],
     scaled: ["residual", "avg_pool"],
+    grouped: ["grouped", "grouped_2", "grouped_3", "grouped_2"],
     mixed: ["mixed", "max_pool", "mixed"],
 }
 
