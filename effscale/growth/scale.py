@@ -16,8 +16,9 @@ from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.heads import share_of_keys
-from effscale.spec.line import Line
+from effscale.spec.line import Line, states
 from effscale.spec.lines import Bottleneck, MBConv
+from effscale.spec.models import LISTED
 from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
@@ -483,15 +484,9 @@ def variant(spec: Spec, name: str) -> Spec:
     multipliers = stated(spec, given)
     rounding = given.rounding or spec.rounding
     scaled = scale(spec.model_copy(update={"rounding": rounding}), multipliers)
-    if given.repeats is not None:
-        own = iter(given.repeats)
-        stages = tuple(
-            line
-            if line.times is None
-            else line.model_copy(update={"repeats": next(own)})
-            for line in scaled.stages
-        )
-        scaled = scaled.model_copy(update={"stages": stages})
+    for key in LISTED:
+        if (listed := getattr(given, key)) is not None:
+            scaled = scaled.model_copy(update=_with_numbers(scaled, key, listed))
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
@@ -500,8 +495,23 @@ def variant(spec: Spec, name: str) -> Spec:
     }
     for path, value in given.sections.items():
         scaled = with_value(scaled, path, value)
-    resized = at_resolution(scaled, given.resolution)
-    return resized.model_copy(update={"name": name, **figures})
+    named = scaled.model_copy(update={"name": name})
+    return at_resolution(named, given.resolution).model_copy(update=figures)
+
+
+def _with_numbers(
+    spec: Spec, key: str, numbers: Iterable[int]
+) -> dict[str, tuple[Line, ...]]:
+    """Stem and stages with these at a key of the lines that state some, in turn."""
+    own = iter(numbers)
+
+    def with_own(line: Line) -> Line:
+        if not states(line, key):
+            return line
+        update: dict[str, int | None] = {"c_in": None} if hasattr(line, "c_in") else {}
+        return line.model_copy(update={**update, key: next(own)})
+
+    return {name: tuple(map(with_own, getattr(spec, name))) for name in LISTED[key]}
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:

@@ -48,6 +48,11 @@ KEYS = (
 )
 
 
+def states(line: Line, key: str) -> bool:
+    """Whether a line has a number of its own at a key."""
+    return (line.times if key == "repeats" else line.said.get(key)) is not None
+
+
 def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
     known = [key for key in KEYS if key in line.model_fields]

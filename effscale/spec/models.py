@@ -54,7 +54,7 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from effscale.arrays import Int
     from effscale.spec.outputs import AnyOutput
@@ -269,6 +269,13 @@ class Published(Model):
     note: Text | None = None
 
 
+#: What a variant may list where no multiplier gives it, and of which lines.
+LISTED: Mapping[str, tuple[str, ...]] = {
+    "repeats": ("stages",),
+    "channels": ("stem", "stages"),
+}
+
+
 class Variant(Model):
     """A published relative: multipliers rounded by hand, and its own resolution."""
 
@@ -286,6 +293,9 @@ class Variant(Model):
     phi: Annotated[float, values.number(-50, 50)] | None = None
     #: Repeats of each stage that has some, where no multiplier gives them.
     repeats: tuple[Repeats, ...] | None = None
+    #: Channels of each line that states some, of the stem and then of the stages, where
+    #: no multiplier gives them.
+    channels: tuple[Channels, ...] | None = None
     rounding: Annotated[
         Rounding | None,
         BeforeValidator(policy, json_schema_input_type=Rounding | Policy | None),

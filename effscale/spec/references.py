@@ -414,7 +414,8 @@ def _multipliers(backbone: Spec) -> Mapping[str, dict[str, float]]:
     """Multipliers of a spec, and of its variants that are told by them alone."""
     found = {backbone.name: {"depth_multiplier": 1.0, "width_multiplier": 1.0}}
     for name, each in backbone.variants.items():
-        if each.repeats is None and each.rounding is None:
+        given = each.repeats, each.channels, each.rounding
+        if all(part is None for part in given):
             found[name] = {key: getattr(each, key) for key in found[backbone.name]}
     return found
 

@@ -25,6 +25,7 @@ from effscale.spec.geometry import (
     tapped,
     too_small,
 )
+from effscale.spec.line import states
 from effscale.spec.lines import (
     PATHS,
     Block,
@@ -33,6 +34,7 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
+from effscale.spec.models import LISTED
 from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.resampling import PixelUnshuffle, Pool
@@ -623,9 +625,12 @@ def _only_of_detectors(spec: Spec) -> Iterator[Fault]:
 
 
 def _overrides(spec: Spec, name: str) -> Iterator[Fault]:
-    """A variant's own list of repeats has one for each stage that repeats."""
-    given = spec.variants[name].repeats
-    stages = [each for each in spec.stages if each.times is not None]
-    if given is not None and len(given) != len(stages):
-        message = f"expected {len(stages)}, one value for each stage that repeats, got"
-        yield Fault(("variants", name, "repeats"), f"{message} {len(given)}")
+    """A variant's own lists of numbers have one for each line that states some."""
+    for key, parts in LISTED.items():
+        given = getattr(spec.variants[name], key)
+        lines = [each for part in parts for each in getattr(spec, part)]
+        several = sum(states(each, key) for each in lines)
+        if given is not None and len(given) != several:
+            each = "stage that repeats" if key == "repeats" else f"line with {key}"
+            message = f"expected {several}, one value for each {each}, got"
+            yield Fault(("variants", name, key), f"{message} {len(given)}")

@@ -177,6 +177,30 @@ def test_a_variant_may_state_repeats_and_rounding_of_its_own(b0: es.Spec) -> Non
     assert numbers(found, "channels")[:3] == [16, 24, 48]
 
 
+def test_a_variant_may_state_channels_of_its_own() -> None:
+    spec = es.loads(
+        "name: n\nresolution: 32\nhead: {channels: 16}\n"
+        "blocks: {own: [{kernel: 1, channels: 8}, {kernel: 3}]}\n"
+        "stem: [{kernel: 3, channels: 8}, {block: norm}, {kernel: 3, channels: 8}]\n"
+        "stages:\n"
+        "  - {block: fused_mbconv, kernel: 3, stride: 1, expand_ratio: 1, c_in: 8,"
+        " channels: 8, repeats: 1}\n"
+        "  - {block: max_pool, kernel: 3}\n"
+        "  - {block: own, channels: 8, repeats: 2}\n"
+        "  - {block: conv, kernel: 3, channels: 8, groups: 4}\n"
+        "variants:\n"
+        "  v: {width_multiplier: 2, resolution: 32, channels: [16, 24, 40, 24, 56]}\n"
+        "  odd: {resolution: 32, channels: [16, 24, 40, 24, 54]}\n"
+    )
+    found = es.variant(spec, "v")
+    assert numbers(found, "channels") == [32, 16, 24, 40, 24, 56, 16]
+    with pytest.raises(ScaleError) as caught:
+        es.variant(spec, "odd")
+    assert str(caught.value) == (
+        "odd at 32×32 px: stages[3].groups: expected a divisor of 54 channels, got 4"
+    )
+
+
 def test_what_a_scaled_network_could_not_be_is_said() -> None:
     spec = es.loads(
         "name: n\nresolution: 32\nstem: {kernel: 3, channels: 12}\nhead: {}\nstages:\n"
