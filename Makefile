@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
 	$(BIN)/effscale scale --phi 4
@@ -49,12 +49,22 @@ docs: $(INSTALLED) ## build the site of docs into site/
 fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built
 	nice $(BIN)/python -m tests.fuzz --count 200000 --build 20
 
-bench: $(INSTALLED) ## ratios, each measured side by side in one run
-	$(BIN)/python benchmarks/counting.py
+kills: $(INSTALLED) ## every command that writes, ended by signals at 100 points and by full disks
+	nice $(BIN)/python -m tests.kills
+
+bench: $(INSTALLED) ## the table of speed, into benchmarks/RESULTS.md: three minutes
+	$(BIN)/python benchmarks/bench.py
+
+bench-profile: $(INSTALLED) ## where start-up and counting spend their time
+	$(BIN)/python benchmarks/profiles.py
+
+bench-torch: $(INSTALLED) ## counters, fusion and latency of built networks
 	$(BIN)/python benchmarks/counters.py
-	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/fusion.py
 	$(BIN)/python benchmarks/latency.py
+
+growth: $(INSTALLED) ## draw how counting grows into docs/assets/growth.svg
+	$(BIN)/python benchmarks/growth.py
 
 wheel: $(INSTALLED) ## build dist/*.whl
 	$(BIN)/python -m build --wheel
@@ -67,4 +77,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types specs format cov snapshots docs fuzz bench wheel clean
+.PHONY: help run test quick lint types specs format cov snapshots docs fuzz kills bench bench-profile bench-torch growth wheel clean

@@ -4,7 +4,7 @@ Those that are installed (the extra `parity`): fvcore, ptflops, torchinfo and to
 counter used directly, and effscale's three ways. Times are of the counting alone, with
 the network built and all imported; memory is what the process grew by meanwhile.
 
-    make bench
+    make bench-torch
 """
 
 from __future__ import annotations

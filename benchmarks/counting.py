@@ -1,15 +1,14 @@
-"""How fast candidates are counted: as axes, as dense arrays, one by one, by fvcore.
+"""How fast candidates are counted: one by one, as dense arrays, as axes of a grid.
 
-All in one process and one run, on B0 at φ = 1; memory is the peak that Python's and
-numpy's own accounting saw, for a grid and for one eight times as large.
-
-    make bench
+All in this process, on B0 at φ = 1; memory is the peak of a process of its own.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
-import tracemalloc
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -22,17 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 B0 = es.load("b0")
-RUNS = 3
 
 
-def rate(work: Callable[[], int]) -> float:
-    """Networks a second, the best of a few runs."""
-    best = 0.0
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        counted = work()
-        best = max(best, counted / (time.perf_counter() - start))
-    return best
+@dataclass(frozen=True)
+class Rate:
+    """Work that counts so many networks, and how many a second it is to count."""
+
+    name: str
+    work: Callable[[], int]
+    goal: float
+    runs: int
 
 
 def grid(step: str) -> Grid:
@@ -57,45 +55,44 @@ def as_arrays() -> int:
 
 
 def one_by_one() -> int:
-    """A plain loop in Python over the same functions."""
-    for k in range(200):
-        es.count(es.scale(B0, es.Multipliers(1 + k / 200, 1 + k / 500, 1 + k / 500)))
+    """The same network again and again, without scaling it."""
+    for _ in range(200):
+        es.count(B0)
     return 200
 
 
-def by_fvcore() -> int:
-    """Building and tracing B0 itself, the smallest of them."""
-    from effscale.module.measure import measure_spec
-
-    for _ in range(3):
-        measure_spec(B0, "fvcore")
-    return 3
+RATES = [
+    Rate("counting one B0", one_by_one, 2_000, 9),
+    Rate("dense arrays of candidates that share no axis", as_arrays, 2e6, 5),
+    Rate("axes of a grid", as_axes, 15e6, 3),
+]
 
 
-def peak(step: str) -> float:
-    """Peak memory of a search, in MiB."""
-    tracemalloc.start()
-    search(B0, grid(step))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return most / 2**20
+def rates(rate: Rate) -> list[float]:
+    """Networks a second in each of some runs, sorted; the first is not counted."""
+    rate.work()
+    found = []
+    for _ in range(rate.runs):
+        start = time.perf_counter()
+        counted = rate.work()
+        found.append(counted / (time.perf_counter() - start))
+    return sorted(found)
 
 
-def main() -> None:
-    """Print each rate, and its ratio to fvcore's."""
-    by_fvcore()  # imports are not what is measured
-    slowest = rate(by_fvcore)
-    for name, work in (
-        ("axes of a grid", as_axes),
-        ("dense arrays", as_arrays),
-        ("one by one", one_by_one),
-    ):
-        speed = rate(work)
-        print(f"{name:16} {speed:12,.0f} networks/s, {speed / slowest:12,.0f} × fvcore")
-    print(f"{'fvcore':16} {slowest:12,.1f} networks/s")
-    small, large = peak("0.005"), peak("0.0025")
-    print(f"peak of a grid   {small:.0f} MiB; with 8 times the points, {large:.0f} MiB")
+PEAK = """
+import resource, sys
+sys.path.insert(0, {folder!r})
+from counting import B0, grid, search
+print(search(B0, grid({step!r})).enumerated)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
 
 
-if __name__ == "__main__":
-    main()
+def peak(step: str) -> tuple[int, int]:
+    """Points of a grid, and MiB that the process which searches it comes to."""
+    code = PEAK.format(folder=str(sys.path[0]), step=step)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    points, most = map(int, done.stdout.split())
+    return points, most

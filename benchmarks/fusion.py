@@ -8,7 +8,7 @@ automl/efficientdet/efficientdet_arch.py:418-475 writes it: the maps are copied 
 tensor, weighted and summed. Without a GPU it is the time of one thread that counts,
 which other work on the machine does not stretch.
 
-    make bench
+    make bench-torch
     python benchmarks/fusion.py d0
 """
 

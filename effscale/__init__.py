@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.version import VERSION as __version__  # noqa: N811 - its usual name
 
 if TYPE_CHECKING:
-    from effscale.cost.count import Cost, count
+    from effscale.cost.count import Cost, count, counts
     from effscale.errors import EffscaleError, SpecError
     from effscale.growth.growth import at_phi
     from effscale.growth.multipliers import Multipliers, compound, strategy
@@ -55,6 +55,7 @@ _HOMES = {
     "compare": "report.answers",
     "compound": "growth.multipliers",
     "count": "cost.count",
+    "counts": "cost.count",
     "decode": "module.decode",
     "dumps": "spec.dumping",
     "explain": "search.explain",
@@ -92,6 +93,7 @@ __all__ = [
     "compare",
     "compound",
     "count",
+    "counts",
     "decode",
     "dumps",
     "explain",

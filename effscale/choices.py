@@ -18,7 +18,7 @@ TABLES = (
 )
 
 #: What a grid's networks are put in order by.
-SORTS = ("deviation", "tracking", "params", "activations", "macs", "resolution")
+SORTS = ("deviation", "rms_error", "params", "activations", "macs", "resolution")
 
 #: What weights and feature maps may be stored as: bytes of an element.
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

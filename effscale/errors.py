@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Keys and indices on the way to a value of a spec: `("stages", 2, "kernel")`.
 Place: TypeAlias = tuple[str | int, ...]
@@ -40,6 +44,15 @@ class LayerError(CandidateError):
     def within(self, place: str) -> LayerError:
         """The same of a layer in that place."""
         return LayerError(f"{place}: {self}", self.among)
+
+
+@contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Layers that are made in that place, so that errors say it."""
+    try:
+        yield
+    except LayerError as error:
+        raise error.within(place) from None
 
 
 class ScaleError(CandidateError):

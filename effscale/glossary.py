@@ -1,6 +1,7 @@
 """The words of the answers: what each means, in what unit, and its key in JSON.
 
-Headings of tables, the glossary of pages and that of the documents are made of these.
+Headings of tables, the glossary of pages, help of options, descriptions of the schema
+and the documents' pages of words and of JSON are made of these.
 """
 
 from __future__ import annotations
@@ -47,37 +48,47 @@ TERMS = {
     "depth_multiplier": Term("d", "Factor on the repeats of stages.", "factor"),
     "width_multiplier": Term("w", "Factor on channels.", "factor"),
     "resolution_multiplier": Term("r", "Factor on the sides of the image.", "factor"),
-    "ratio": Term("ratio", "MACs over those of the baseline.", "factor"),
+    "macs_ratio": Term(
+        "MACs ratio",
+        "MACs over those of the baseline, or of what stands there.",
+        "factor",
+    ),
+    "target_ratio": Term(
+        "target",
+        "What MACs are to be, as a multiple of the baseline's: 2^φ, or what was asked.",
+        "factor",
+    ),
     "deviation": Term(
-        "off by",
+        "deviation",
         "How far a figure is from its target: MACs / target − 1, more if positive.",
         "%, a fraction in JSON",
     ),
     "share": Term("share", "Part of the network's MACs.", "%, a fraction in JSON"),
-    "points": Term(
-        "points", "Points of a grid that round to this one network.", "count"
+    "grid_points": Term(
+        "grid points", "Points of a grid that round to this one network.", "count"
     ),
-    "tracking": Term(
-        "rms",
-        "Root mean square, over all φ, of the log of ratio over target.",
+    "rms_error": Term(
+        "rms error",
+        "Root mean square, over all φ, of log(MACs ratio / target).",
         "%, a fraction in JSON",
     ),
     "pareto": Term(
         "◆", "Pareto front: no other has fewer params and activations both."
     ),
-    "own": Term("★", "The spec's own coefficients."),
+    "own_coefficients": Term("★", "The spec's own coefficients."),
     "budget": Term(
         "budget", "Limits that a spec sets to its own network, in `budget:`."
     ),
     "memory": Term(
         "memory",
-        "Weights, and the most that feature maps take at one time in inference.",
+        "Weights, and the largest total of feature maps alive at one time, in "
+        "inference.",
         "bytes",
     ),
     "training_memory": Term(
         "training memory",
-        "Weights, and the most that feature maps and gradients take at one time in "
-        "training; the state of an optimizer comes to that.",
+        "Weights, and the largest total of feature maps and gradients alive at one "
+        "time, in training; the state of an optimizer is not included.",
         "bytes",
     ),
     "latency": Term("latency", "Time of one run on the device that is named.", "s"),
@@ -93,6 +104,184 @@ TERMS = {
 }
 
 
+#: What other keys of JSON mean. One that is a name, as `fvcore` in `conventions`, is
+#: explained by what holds it.
+KEYS = {
+    "after": "The part in the second network, as `profile` has it; null if it is gone.",
+    "agrees": "Whether the measured figures are the counted ones; null if unmeasured.",
+    "alpha": "Growth of depth for one φ.",
+    "ap": "Published average precision on COCO, in per cent.",
+    "backbone": "The classifier that a detector is built on; of levels, its MACs.",
+    "bad": "An example that the rule finds.",
+    "baseline": "The network that was scaled.",
+    "batch": "Images at once.",
+    "before": "The part in the first network, as `profile` has it; null if it is new.",
+    "beta": "Growth of width for one φ.",
+    "binds": "Whether a better network would be found without this limit.",
+    "box_head": "MACs of the head that predicts boxes.",
+    "bytes_moved": "Bytes that all operators read and write, none of them fused.",
+    "calls": "How often the operator is called.",
+    "candidates": "Distinct networks that are feasible, best first.",
+    "cells": "Cells of a paper's table, by figure: printed, and counted.",
+    "change": "Whether a part is same, changed, added or removed; of a hint, MACs of "
+    "that network over the variant's, − 1.",
+    "changes": "What is other in a part, in words.",
+    "channels": "Channels that come out; of a detector's grid, the neck's at each φ.",
+    "channels_before": "Channels of the part in the baseline.",
+    "class_head": "MACs of the head that predicts classes.",
+    "classes": "Number of classes.",
+    "code": "Code of a rule.",
+    "command": "The command that answered.",
+    "computed": "Picojoules of the MACs.",
+    "conventions": "What each tool prints of the network, by its name.",
+    "counted": "The figure that effscale counts.",
+    "data": "Data that a network was trained on.",
+    "departures": "How a published detector differs from the scaling rule.",
+    "distinct": "Distinct networks: points that round to one are one.",
+    "dtype": "Type in which weights and feature maps are stored.",
+    "effscale": "Version of effscale.",
+    "elements": "Elements or MACs that a term counts, before `times`.",
+    "energy": "Picojoules of one image, roughly: MACs, and bytes moved.",
+    "engine": "What measured: fvcore or torch.",
+    "enumerated": "Points of the grid.",
+    "equal": "Whether the printed figure is the counted one, rounded or cut.",
+    "errors": "Number of findings of that severity.",
+    "explain": "Factors whose product is macs_ratio / target_ratio.",
+    "factor": "Name of one cause of the deviation.",
+    "family": "Name of the family.",
+    "feasible": "Points within the tolerance of the target and within all limits.",
+    "figure": "What a limit limits: macs, params, activations, memory, …",
+    "file": "File of the spec.",
+    "files": "Number of files that were read.",
+    "findings": "What was found, each with its place, code and hint.",
+    "fix": "How the program can fix it, or null.",
+    "fixable": "Findings that can be fixed, by the option that does.",
+    "fixed": "Findings that were fixed.",
+    "found": "The figure of the network that a limit was held against.",
+    "from": "First value of a step of the staircase.",
+    "gamma": "Growth of resolution for one φ.",
+    "good": "The example, right.",
+    "group": "Backbone, neck, class head or box head.",
+    "groups": "Backbone, neck and heads, each as a whole.",
+    "head_depth_multiplier": "Factor on the repeats of a detector's heads.",
+    "head_layers": "Layers of a detector's heads.",
+    "head_repeats": "Repeats of a detector's heads.",
+    "hint": "A network to consider instead, or null.",
+    "image_width_multiplier": "Factor on the image's width, where height has another.",
+    "input": "Height and width of the feature map that comes in.",
+    "input_before": "The same in the baseline.",
+    "jump": "Whether MACs rise by 5 % or more over the row before.",
+    "kernel": "Side of the kernel, or its height and width.",
+    "kind": "Of a hint: `resolution`, or `published`.",
+    "layer": "Path of the layer in the built module.",
+    "layers": "A row for each layer; of a paper's table, layers of the neck.",
+    "left": "Spec files that were left unread.",
+    "left_out": "Networks that cannot be, and why, with an example of each reason.",
+    "level": "Level of a feature map: 1 / 2^level of the image's sides.",
+    "levels": "A row for each level; of a detector, its lowest and highest level.",
+    "limit": "The limit as it was given.",
+    "limits": "How the answer stands to each limit.",
+    "machine_balance": "MACs that the machine computes while it moves one byte.",
+    "macs_factor": "MACs of the published detector over those without this departure.",
+    "macs_per_byte": TERMS["intensity"].means,
+    "measured": "Figures measured on the built network, or null; of a sum, its engine.",
+    "memory_bound": "Whether MACs per byte are below the machine's balance.",
+    "miou": "Published mean intersection over union, in per cent.",
+    "model": "The network's name in the paper.",
+    "moved": "Picojoules of the bytes moved.",
+    "name": "Name of the network, factor, term or rule.",
+    "neck": "MACs of the neck.",
+    "neck_channels": "Channels of a detector's neck.",
+    "neck_depth_multiplier": "Factor on the repeats of a detector's neck.",
+    "neck_growth": "Growth of the neck's channels for one φ.",
+    "neck_repeats": "Repeats of a detector's neck.",
+    "neck_width_multiplier": "Factor on the channels of a detector's neck.",
+    "network": "Name of the network.",
+    "note": "Why a published figure is not the counted one.",
+    "notes": "Number of findings of that severity.",
+    "operator": "What the part or layer is: MBConv6 3×3, Conv 1×1, …",
+    "operators": "A row for each kind of operator, most expensive first.",
+    "other_changes": "What else is other in the file, beside the parts.",
+    "output": "Height and width of the feature map that comes out.",
+    "output_bytes": "Bytes of the outputs of all operators.",
+    "params_in_all": "Params with the classifier for the classes of `data`.",
+    "params_ratio": "Params over those of `relative_to`.",
+    "part": "Stem, a stage, neck or a head; of a paper's table, what it counts.",
+    "parts": "A row for each part.",
+    "peak_bytes": "Largest total of feature maps alive at one time, in inference.",
+    "phi_range": "First and last φ that give this network.",
+    "printed": "The figure as the paper prints it.",
+    "product": "Nominal growth of MACs for one φ: α·β²·γ².",
+    "product_outputs": "Activations of products of feature maps.",
+    "published": "Figures as the source printed them.",
+    "published_differs": "Published figures that are not the counted ones.",
+    "reads": "Parts that this one reads, if that is not the one before it.",
+    "reason": "What the factor is, or why a cell differs.",
+    "relative_to": "The network that macs_ratio and params_ratio are to.",
+    "repeats": "Blocks in a row.",
+    "repeats_before": "The same in the baseline.",
+    "restated": "The cost as another tool prints it: of a row, or with its terms.",
+    "rise": "MACs over those of the row before, − 1.",
+    "role": "Why the network is shown: nearest, below, above, most, next, nearest "
+    "compound, front, or misses of a limit.",
+    "rounding_overhead": "MACs added by rounding odd sides up, over those without.",
+    "rows": "The networks, a row for each.",
+    "rule": "What the scaling rule gives.",
+    "rule_reason": "Why the printed value is not what the scaling rule gives.",
+    "rules": "The rules that `check` knows.",
+    "safe": "By --fix.",
+    "schema": "Version of these keys: 1.",
+    "score": "Published top-1, AP or mIoU, in per cent; of a study, the objective.",
+    "severity": "How grave it is: error, warning or note.",
+    "size": "Height and width of the level's feature map.",
+    "source": "Publication, with its table.",
+    "spec": "Name of the spec; of several, the first.",
+    "specs": "The built-in networks.",
+    "stages": "The network part by part, each with what it was in the baseline.",
+    "strategy": "How the network was scaled; null if it was not.",
+    "stride": "Stride of the part's first block.",
+    "summary": "How many findings there are.",
+    "sweep": "The dimension that grows along the rows.",
+    "table": "The paper's table.",
+    "target": "The cost that was asked for, in units of its figure; null for limits.",
+    "terms": "Terms of the tool's figure; the sum of times × elements is its total.",
+    "times": "How often the tool counts each of the elements.",
+    "title": "Title of the table.",
+    "to": "Last value of a step of the staircase.",
+    "tool": "The tool whose figure it is.",
+    "top1": "Published top-1 accuracy, in per cent.",
+    "top5": "Published top-5 accuracy, in per cent.",
+    "total": "The tool's figure.",
+    "totals": "Figures of the whole network.",
+    "training_peak_bytes": "Largest total of feature maps and gradients alive at one "
+    "time, in training; weights and the state of an optimizer are not included.",
+    "unsafe": "By --fix --unsafe-fixes.",
+    "update": "By --update.",
+    "value": "The factor, 1 where it costs nothing; of a limit, its figure.",
+    "variants": "The file's variants, before and after.",
+    "version": "The tool's version.",
+    "warnings": "Number of findings of that severity; of a row, what to know of it.",
+    "weight_bytes": "Bytes of the weights.",
+    "what": "What the rule finds.",
+    "why": "Why that matters.",
+}
+#: What is told of any key that ends so.
+ENDINGS = {
+    "_before": "In the first network.",
+    "_after": "In the second network.",
+    "_delta": "The second less the first.",
+}
+
+
+def meaning(key: str) -> str:
+    """What a key of JSON means; empty where no word says it."""
+    if key in KEYS:
+        return KEYS[key]
+    if key in TERMS and key not in UNSAID:
+        return TERMS[key].means
+    return next((said for end, said in ENDINGS.items() if key.endswith(end)), "")
+
+
 def word(key: str) -> str:
     """The heading of what stands under a key."""
     return TERMS[key].word
@@ -105,6 +294,14 @@ def page() -> str:
         for key, term in TERMS.items()
     )
     return "| word | means | unit | key |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def json_page() -> str:
+    """The keys of JSON as a table of Markdown, in order."""
+    known = sorted({*KEYS, *(TERMS.keys() - UNSAID)})
+    rows = "".join(f"| `{key}` | {meaning(key)} |\n" for key in known)
+    rows += "".join(f"| `…{end}` | {said} |\n" for end, said in ENDINGS.items())
+    return "| key | means |\n|---|---|\n" + rows
 
 
 #: Terms that no row of JSON has under that key.

@@ -6,9 +6,11 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-#: Factor of each SI letter. `B` is 10⁹ in papers and tools; it is read, never written.
-SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kMGBT]?)\s*", re.ASCII)
+#: Factor of each letter. `K` is k, and `B` is 10⁹ in papers and tools; these two are
+#: read, never written.
+SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+SCALES |= {"K": SCALES["k"], "B": SCALES["G"]}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kKMGBT]?)\s*", re.ASCII)
 _LETTERS = ("", "k", "M", "G", "T", "P", "E")
 
 
@@ -16,7 +18,7 @@ def parse(text: str) -> int:
     """The whole number that `text` states, `"5.29M"` → 5290000.
 
     Raises:
-        ValueError: if `text` is no number with an optional k, M, G, B or T, or
+        ValueError: if `text` is no number with an optional k, K, M, G, B or T, or
             states a fraction of one.
     """
     match = _QUANTITY.fullmatch(text)

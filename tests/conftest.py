@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import pytest
@@ -32,6 +32,18 @@ Run: TypeAlias = Callable[..., Result]
 def b0() -> es.Spec:
     """EfficientNet-B0, as built in."""
     return es.load("b0")
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Layers of torch draw no weights meanwhile, where tests are of shapes alone."""
+    from torch import nn
+
+    kinds = nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.Linear  # noqa: SLF001
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (*kinds, nn.LayerNorm, nn.GroupNorm):
+            patch.setattr(kind, "reset_parameters", lambda _: None)
+        yield
 
 
 @pytest.fixture

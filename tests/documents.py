@@ -18,6 +18,8 @@ from effscale import glossary
 from effscale.checking.catalogue import RULES
 from effscale.cli import COMMANDS, main
 from effscale.quantity import human
+from effscale.report import specs
+from effscale.spec.names import folder
 
 ROOT = Path(__file__).parents[1]
 #: README.md and every page of docs/.
@@ -30,6 +32,7 @@ _RULES = re.compile(r"(<!-- rules:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _HELP = re.compile(r"(<!-- commands:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _NAMES = re.compile(r"(<!-- api:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _WORDS = re.compile(r"(<!-- words:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
+_JSON = re.compile(r"(<!-- json:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 _TABLE = re.compile(r"(<!-- b-series:.*-->\n)(?:.*\n)*?(<!-- end -->\n)")
 
 
@@ -69,6 +72,7 @@ def with_tables(text: str) -> str:
     text = _HELP.sub(lambda match: match[1] + _commands() + match[2], text)
     text = _NAMES.sub(lambda match: match[1] + _names() + match[2], text)
     text = _WORDS.sub(lambda match: match[1] + glossary.page() + match[2], text)
+    text = _JSON.sub(lambda match: match[1] + glossary.json_page() + match[2], text)
     return _TABLE.sub(lambda match: match[1] + _b_series() + match[2], text)
 
 
@@ -150,6 +154,7 @@ def _b_series() -> str:
 
 
 if __name__ == "__main__":
+    (folder() / specs.KEPT).write_text(specs.kept_text(), encoding="utf-8")
     for page in PAGES:
         page.write_text(refreshed(page.read_text("utf-8")), encoding="utf-8")
     for page in NOTEBOOKS:

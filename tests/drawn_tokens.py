@@ -40,6 +40,8 @@ def attentions(draw: DrawFn) -> Data:
     if draw(FLAGS):
         line |= {"over": draw(st.sampled_from(get_args(Over))), "size": draw(SIZES)}
         line["shift"] = line["over"] == "window" and draw(FLAGS)
+    elif draw(FLAGS):
+        return {**line, "areas": 2}
     if scores:
         line["position"] = draw(st.sampled_from(get_args(Lying)))
     return line
@@ -65,10 +67,15 @@ def bare(draw: DrawFn) -> list[Data]:
         ]
         cascade = {"block": "split", "cascade": True, "branches": [head, head]}
         return [cascade, {"kernel": 1}]
-    attend = {"block": "attention", "head_width": draw(st.integers(1, 4))}
+    attend: Data = {"block": "attention", "kind": kind, "project": False}
+    if draw(FLAGS):
+        attend |= {"least_head_width": draw(st.integers(1, 12)), "areas": 2}
+        ratio = 1.0 if kind == "covariance" else draw(st.sampled_from([0.5, 1.0]))
+        first = {"kernel": 1, "ratio": 1 + 2 * ratio}
+        return [first, {**attend, "key_ratio": ratio, "local": 3}, {"kernel": 3}]
     return [
         {"kernel": 1, "ratio": 3},
-        {**attend, "kind": kind, "project": False},
+        {**attend, "head_width": draw(st.integers(1, 4))},
         {"kernel": 3},
     ]
 

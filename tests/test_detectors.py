@@ -21,6 +21,8 @@ from tests.test_golden import EFFICIENTNETS
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 # Exact params of backbone, BiFPN, class and box head, and MACs of all four: as
 # efficientdet-pytorch's tf_efficientdet_d0 … d7x count, and closed forms of
 # automl/efficientdet/efficientdet_arch.py.

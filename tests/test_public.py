@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+from typing import TYPE_CHECKING, assert_type
 
 import pytest
 
 import effscale as es
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
 
 PUBLIC = [name for name in es.__all__ if not name.startswith("__")]
 
@@ -38,3 +44,17 @@ def test_a_public_function_says_what_it_raises(name: str) -> None:
     said = inspect.getdoc(function) or ""
     assert not raised or "Raises:" in said
     assert all(error in said for error in raised)
+
+
+def test_one_network_costs_ints_and_many_cost_arrays() -> None:
+    """As mypy reads it, too, which runs over this file."""
+    import numpy as np
+
+    b0 = es.load("b0")
+    assert_type(es.count(b0), es.Cost[int])
+    macs: int = es.count(b0).macs
+    widths = es.Multipliers(width=np.array([1.0, 1.5]))
+    together = es.counts(es.scale(b0, widths)).macs
+    assert (together[0], together.shape) == (macs, (2,))
+    build: Callable[[es.Spec], nn.Module] = es.build
+    assert callable(build)

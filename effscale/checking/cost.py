@@ -135,7 +135,7 @@ def findings(source: Source) -> Iterator[Fault]:
         yield from _figures(source, place, each)
         key = tuple((p.input, p.output, p.part.repeats, p.cost) for p in each.parts)
         if key in seen:
-            message = f"expected a network of its own, got that of {seen[key]}"
+            message = f"expected another network than {seen[key]}"
             yield SAME.at(source, place, message, key=True)
         seen.setdefault(key, str(place[-1]) if place else "the baseline")
     yield from _off_phi(source, spec, sound)

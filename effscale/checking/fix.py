@@ -68,7 +68,7 @@ def fixed(
     """
     done = 0
     for kinds in ({*applies} - {"update"}, {*applies} & {"update"}):
-        source, count = _mended(source, enabled, kinds)
+        source, count = _mended(source, enabled, kinds) if kinds else (source, 0)
         done += count
     return source, done
 

@@ -61,7 +61,7 @@ def device(  # noqa: PLR0913 - options
         type=Range(0.01, 3600),
         metavar="S",
         default=SECONDS,
-        help="Run networks for so long; two of each family at least.",
+        help="Time to run networks for; two of each family at least.",
     ),
     title="Latency",
 )

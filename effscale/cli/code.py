@@ -29,7 +29,7 @@ code_options = every(
         "arguments",
         type=Parsed("KEY=VALUE", argument),
         multiple=True,
-        help="What it is called with besides: a Python literal, or text.",
+        help="Further argument of the call: a Python literal, or text.",
     ),
     title="Code in place of a spec",
 )

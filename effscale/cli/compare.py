@@ -51,9 +51,10 @@ def energy(text: str) -> tuple[float, float]:
 @click.argument("specs", type=SpecOrFamily(), nargs=-1, metavar="[SPEC]...")
 @titled("What to show")
 @click.option(
-    "--to",
+    "--relative-to",
+    "to",
     metavar="NAME|cheapest",
-    help="What the ratios are to: one of the networks, or for each of them the "
+    help="Ratios are relative to one of the networks, or for each of them to the "
     "cheapest that is at least as accurate.  [default: the first]",
 )
 @click.option(
@@ -77,6 +78,18 @@ def energy(text: str) -> tuple[float, float]:
     help="Count networks without the linear layer that makes classes, as papers on "
     "transfer do.",
 )
+@click.option(
+    "--x",
+    type=click.Choice(["params", "macs"]),
+    default="macs",
+    help="The cost that --plot draws.",
+)
+@click.option(
+    "--energy",
+    type=Parsed("45nm|PJ/MAC,PJ/B", energy),
+    help="Roughly, what an image takes: picojoules for a MAC and for a byte moved; "
+    "45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
+)
 @titled("Against a revision")
 @click.option(
     "--since",
@@ -90,18 +103,6 @@ def energy(text: str) -> tuple[float, float]:
     help="With --since: exit 1 if a limit of `budget:` is exceeded.",
 )
 @options.plot_option("published accuracy against cost")
-@click.option(
-    "--x",
-    type=click.Choice(["params", "macs"]),
-    default="macs",
-    help="The cost that --plot draws.",
-)
-@click.option(
-    "--energy",
-    type=Parsed("45nm|PJ/MAC,PJ/B", energy),
-    help="Roughly, what an image takes: picojoules for a MAC and for a byte moved; "
-    "45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
-)
 @options.network_options
 @options.measure_option(default="none")
 @latency.timing_options
@@ -131,7 +132,7 @@ def command(  # noqa: PLR0913 - options
 
     \b
       effscale compare b4 resnet50 densenet169
-      effscale compare efficientnet resnet regnety --to cheapest
+      effscale compare efficientnet resnet regnety --relative-to cheapest
       effscale compare efficientnet tinynet mobilenetv3 --plot accuracy.png
       effscale compare old.yaml new.yaml --format markdown
       effscale compare --since origin/main specs --format markdown
@@ -158,7 +159,8 @@ def command(  # noqa: PLR0913 - options
     if printed is not None:
         if specs or to or parts or timed or bare or _changed(request):
             raise click.UsageError(
-                "--table is compared with nothing else: it takes no SPEC, --to, "
+                "--table is compared with nothing else: it takes no SPEC, "
+                "--relative-to, "
                 "--parts, --without-classifier, --resolution, --classes, --latency or "
                 "--units"
             )
@@ -304,7 +306,7 @@ def compared_networks(
     if to is not None and to not in known:
         listed = ", ".join([*dict.fromkeys(each.name for each in found), CHEAPEST])
         message = f"expected one of {listed}, got {to!r}"
-        raise click.BadParameter(message, param_hint="'--to'")
+        raise click.BadParameter(message, param_hint="'--relative-to'")
     return found
 
 
@@ -323,5 +325,5 @@ def _apart(
         raise click.UsageError(message)
     if parts:
         why = "is for networks side by side, not for --parts"
-        options.refuse({"--to": to, "--latency": timed}, why)
+        options.refuse({"--relative-to": to, "--latency": timed}, why)
     return versions(compared) and not (to or timed) if parts is None else parts

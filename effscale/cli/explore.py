@@ -49,7 +49,7 @@ def span(text: str) -> tuple[float, float]:
     help="From which φ to which.",
 )
 @click.option(
-    "--output", type=Target(), help="Write the page to this file, whole or not at all."
+    "--output", type=Target(), help="Write the page to this file, atomically."
 )
 @options.force_option
 @options.network_options
@@ -62,7 +62,7 @@ def command(
 
     One self-contained file: φ on the ray of each strategy, depth, width and resolution
     off it; stages, MACs, params, activations, memory and why a network misses its
-    budget; the staircase around it, and published relatives beside it. Every figure on
+    target; the staircase around it, and published relatives beside it. Every figure on
     it was counted, and a click copies the command that gives the same network.
 
     \b

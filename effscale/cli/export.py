@@ -20,6 +20,7 @@ from effscale.errors import WeightsError, refusal
 
 if TYPE_CHECKING:
     from effscale.module.export import Form
+    from effscale.module.weights import Original
     from effscale.report.document import Report
     from effscale.spec.models import Spec
 
@@ -73,7 +74,7 @@ def batch(text: str) -> int | None:
     default="dynamic",
     help="Images that the network takes at once: any number, or just N.",
 )
-@options.seed_option("The weights are drawn as the reference draws them, by this seed.")
+@options.seed_option("Seed of the initial weights, which follow the reference's rules.")
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -150,7 +151,8 @@ def command(  # noqa: PLR0913 - options
     else:
         networks, paths = [_scaled(request.read(spec), phi)], [output]
 
-    how = How(chosen, batch, seed, weights, decode, opset)  # type: ignore[arg-type]  # click checked it
+    named = options.weights_of(spec, weights)
+    how = How(chosen, batch, seed, named, decode, opset)  # type: ignore[arg-type]  # click checked it
     from effscale.report import export
 
     reports = [
@@ -167,7 +169,7 @@ class How:
     form: Form
     batch: int | None
     seed: int
-    weights: Path | None
+    weights: Path | Original | None
     decode: bool
     opset: int | None
 
@@ -193,8 +195,9 @@ def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
                 progress=lambda what: bar.advance(1, f"{network.name}: {what}"),
             )
             size = new.stat().st_size
+    file = getattr(how.weights, "weights", how.weights)  # with names, or alone
     drawn = f"untrained, drawn by seed {how.seed}"
-    said = f"weights of {how.weights}" if how.weights else drawn
+    said = drawn if file is None else f"weights of {file}"
     return export.report(network, written, path, size, weights=said)
 
 

@@ -166,7 +166,7 @@ def command(  # noqa: PLR0913 - options
     interval gives the same one), and the nearest on the other side; within limits it is
     the largest network, and the next larger one that breaks some. It says which limits
     bind: without any one of them a better network would be within the others. With
-    --free, every distinct network within bounds is counted, not those of the ray alone.
+    --free, every distinct network within bounds is counted, not the strategy's alone.
 
     Exits 1 if nothing is within the limits, naming the nearest miss of each, or nothing
     as close to a cost as --within asks.
@@ -192,12 +192,10 @@ def command(  # noqa: PLR0913 - options
     from effscale.report import fit as report
 
     as_spec = request.wants_spec
-    if (
-        len(strategy) > 1
-        or strategy == ["all"]
-        or (free and (len(asked) > 1 or strategy != ["compound"]))
-    ):
-        raise click.UsageError("--free and --strategy take one ray and one cost")
+    if len(strategy) > 1 or strategy == ["all"]:
+        raise click.UsageError("--strategy: expected one strategy, got several")
+    if free and (len(asked) > 1 or strategy != ["compound"]):
+        raise click.UsageError("--free takes one cost, and no --strategy")
     if baselines is not None:
         if len(asked) > 1 or as_spec:
             raise click.UsageError("--from takes one cost, and writes no spec")

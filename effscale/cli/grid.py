@@ -15,7 +15,7 @@ from effscale.cli import limits, options, study
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
-from effscale.cli.types import BUDGET, INTERVAL, PHIS, STEPS
+from effscale.cli.types import INTERVAL, PHIS, STEPS, TARGET_RATIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,11 +51,11 @@ class Ranges:
         names = ("alpha", "beta", "gamma", "neck_width")
         return {name.replace("_", "-"): getattr(self, name) for name in names}
 
-    def of(self, growth: Growth, budget: float) -> list[Interval]:
+    def of(self, growth: Growth, target_ratio: float) -> list[Interval]:
         """The ranges asked for; by default those of the growth, of what is varied."""
         one = Decimal(1), Decimal(1)
         varied = VARIED[self.strategy]
-        axes = zip(growth.axes, growth.ranges(budget), varied, strict=False)
+        axes = zip(growth.axes, growth.ranges(target_ratio), varied, strict=False)
         return [
             self.given[axis.option] or (default if varies else one)
             for axis, default, varies in axes
@@ -70,8 +70,8 @@ FINALISTS = 3
 @options.spec_argument(default="b0")
 @titled("Budget")
 @click.option(
-    "--budget",
-    type=BUDGET,
+    "--target-ratio",
+    type=TARGET_RATIO,
     default="2",
     help="Cost of one φ, as a multiple of the baseline's MACs.",
 )
@@ -80,7 +80,7 @@ FINALISTS = 3
     "--constraint",
     type=click.Choice(["nominal", "realised"]),
     default="nominal",
-    help="What must meet the budget: α·β²·γ², or the MACs of the rounded network.",
+    help="What must meet the target: α·β²·γ², or the MACs of the rounded network.",
 )
 @titled("Search")
 @click.option(
@@ -95,9 +95,9 @@ FINALISTS = 3
     default="compound",
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
 )
-@click.option("--alpha", type=INTERVAL, help="Depth per φ.  [default: 1:BUDGET]")
-@click.option("--beta", type=INTERVAL, help="Width per φ.  [default: 1:√BUDGET]")
-@click.option("--gamma", type=INTERVAL, help="Resolution per φ.  [default: 1:√BUDGET]")
+@click.option("--alpha", type=INTERVAL, help="Depth per φ.  [default: 1:TARGET]")
+@click.option("--beta", type=INTERVAL, help="Width per φ.  [default: 1:√TARGET]")
+@click.option("--gamma", type=INTERVAL, help="Resolution per φ.  [default: 1:√TARGET]")
 @click.option(
     "--neck-width",
     type=INTERVAL,
@@ -107,7 +107,7 @@ FINALISTS = 3
     "--phi",
     type=PHIS,
     default="1",
-    help="Where to count; several, 1..7, rank how well the family tracks BUDGET^φ.",
+    help="Where to count; several, 1..7, rank how well the family tracks TARGET^φ.",
 )
 @titled("What to show")
 @click.option(
@@ -141,7 +141,7 @@ FINALISTS = 3
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
-    budget: float,
+    target_ratio: float,
     tolerance: float,
     constraint: Constraint,
     ranges: Ranges,
@@ -152,9 +152,9 @@ def command(  # noqa: PLR0913 - options
     evaluation: Evaluation | None,
     request: Request,
 ) -> None:
-    """Find the (α, β, γ) that meet a budget.
+    """Find the (α, β, γ) that meet a target.
 
-    Enumerates a grid of coefficients, keeps those within the tolerance of the budget,
+    Enumerates a grid of coefficients, keeps those within the tolerance of the target,
     counts each network exactly, and folds points that round to the same network into
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
     activations. Of a detector it enumerates the growth of the neck's channels.
@@ -163,7 +163,7 @@ def command(  # noqa: PLR0913 - options
     named .yaml then gets the spec with the winner's coefficients, for scale.
 
     \b
-      effscale grid --budget 2
+      effscale grid --target-ratio 2
       effscale grid --constraint realised --step 0.01 --sort activations
       effscale grid --phi 1..7 --top 5
       effscale grid d0 --phi 1..7
@@ -185,7 +185,7 @@ def command(  # noqa: PLR0913 - options
             "evaluate": evaluation,
         },
     )
-    intervals = ranges.of(growth, budget)
+    intervals = ranges.of(growth, target_ratio)
     steps: Sequence[Decimal] = ranges.step[: len(intervals)]
     goes_on = False
     if evaluation is not None:
@@ -199,15 +199,15 @@ def command(  # noqa: PLR0913 - options
             intervals, steps = _around(best, intervals, steps)
     asked = search.Grid(
         tuple(search.axes(intervals, steps)),
-        budget=budget,
+        target_ratio=target_ratio,
         tolerance=tolerance,
-        constraint=constraint if growth.meets_budget else None,
+        constraint=constraint if growth.meets_target else None,
         phis=tuple(phi),
         limits=wanted.of_candidates(),
         running=wanted.running(),
     )
     answer = _searched(baseline, asked, request)
-    order = sort or ("tracking" if len(phi) > 1 else "deviation")
+    order = sort or ("rms_error" if len(phi) > 1 else "deviation")
     found = search.best_first(growth, answer.candidates, order)
     table = report.candidate_rows(baseline, found, asked)
     if evaluation is not None:
@@ -215,7 +215,7 @@ def command(  # noqa: PLR0913 - options
             evaluation,
             baseline,
             [] if goes_on else table[:top],
-            budget=budget,
+            target_ratio=target_ratio,
             phi=phi[0],
             request=request,
         )

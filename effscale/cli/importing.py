@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "arguments",
     type=Parsed("KEY=VALUE", argument),
     multiple=True,
-    help="What it is made with: a Python literal, or text.",
+    help="Argument for the module's constructor: a Python literal, or text.",
 )
 @click.option(
     "--input",
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913 - options
       effscale import torchvision.models:mobilenet_v2 | effscale scale - --phi 1
       effscale import RegNetY-800MF_dds_8gpu.yaml --output my.yaml
     """
-    mapped = None if output is None else output.with_suffix(".weights.json")
+    mapped = None if output is None else output.with_suffix(options.NAMES)
     request.refuse_existing(mapped, "--output")
     from effscale.importing import network
     from effscale.module import any_module

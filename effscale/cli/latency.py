@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from effscale.comparing.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
+    from effscale.module.weights import Original
     from effscale.report.document import Report
     from effscale.spec.models import Spec
 
@@ -93,7 +94,8 @@ timing_options = every(
     click.option(
         "--latency",
         is_flag=True,
-        help="Measure how long it takes on this machine, with its spread.",
+        help="Measure the time of a run on this machine: median and interquartile "
+        "range.",
     ),
     click.option(
         "--threads",
@@ -109,13 +111,13 @@ timing_options = every(
     click.option(
         "--channels-last",
         is_flag=True,
-        help="With --latency: feature maps stored channel by channel last.",
+        help="With --latency: store feature maps with channels last (NHWC).",
     ),
     click.option(
         "--compile",
         "compiled",
         is_flag=True,
-        help="With --latency: by torch.compile, which takes a while first.",
+        help="With --latency: run by torch.compile, which compiles for a while first.",
     ),
     click.option(
         "--cuda-graph",
@@ -208,7 +210,11 @@ timed_alone = partial(timed, alone=True)
 
 
 def by_part(
-    answer: Report, spec: Spec, timed: Timed, request: Request, weights: Path | None
+    answer: Report,
+    spec: Spec,
+    timed: Timed,
+    request: Request,
+    weights: Path | Original | None,
 ) -> Report:
     """The answer of `profile`, with how long the network and its parts take."""
     from effscale.module.latency import spec_subjects

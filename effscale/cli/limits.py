@@ -13,6 +13,7 @@ from effscale.cli.options import every
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed
 from effscale.errors import ScaleError
+from effscale.glossary import TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ device_options = (
     click.option(
         "--channels-last",
         is_flag=True,
-        help="Feature maps stored channel by channel last, for latency.",
+        help="Store feature maps with channels last (NHWC), for latency.",
     ),
     click.option(
         "--compile",
@@ -86,25 +87,23 @@ def limit_options(
     of_latency = (
         limit_option(
             "latency",
-            "The same of the time that it takes on this device: '<= 20ms'; measured on "
-            "a ray, elsewhere predicted as effscale calibrate has learned.",
+            "A limit of the time that one run takes on this device, '<= 20ms': "
+            "measured along a strategy; with --free and in grid predicted, as effscale "
+            "calibrate has learned.",
         ),
         *device_options,
     )
     more = " and latency" if latency else ""
     return every(
         limit_option("macs", macs, several=several),
-        limit_option("params", "The same of parameters: '<= 8M'."),
-        limit_option("activations", "The same of activations: '<= 20M'."),
+        limit_option("params", f"A limit such as '<= 8M'. {TERMS['params'].means}"),
         limit_option(
-            "memory",
-            "The same of weights and the most that feature maps take at once: "
-            "'<= 64MB'.",
+            "activations", f"A limit such as '<= 20M'. {TERMS['activations'].means}"
         ),
+        limit_option("memory", f"A limit such as '<= 64MB'. {TERMS['memory'].means}"),
         limit_option(
             "training_memory",
-            "The same in training, gradients included: '<= 8GB'; an optimizer's state "
-            "comes to that.",
+            f"A limit such as '<= 8GB'. {TERMS['training_memory'].means}",
         ),
         click.option(
             "--batch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,10 +18,10 @@ from effscale.markup import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from effscale.growth.growth import Variant
     from effscale.module.measure import Measurement
+    from effscale.module.weights import Original
     from effscale.report.document import Report, Units
     from effscale.spec.models import Budget, Spec
 
@@ -148,8 +149,8 @@ output_options = every(
 deploy_option = click.option(
     "--deploy",
     is_flag=True,
-    help="As it is shipped: batch norms within convolutions, and convolutions of one "
-    "map that are added as one (RepVGG, MobileOne).",
+    help="Take the network as it is shipped: batch norms folded into convolutions, "
+    "and convolutions of one map that are added merged into one (RepVGG, MobileOne).",
 )
 network_options = every(
     click.option(
@@ -342,6 +343,22 @@ def _explain(measured: Sequence[Measurement | None]) -> None:
         free = ", ".join(f"{name} ×{n}" for name, n in each.free.items())
         note(f"{each.engine}, by operator: {known}")
         note(f"{each.engine} leaves out by convention: {free}")
+
+
+def weights_of(spec: str, file: Path | None) -> Path | Original | None:
+    """A file of weights, with what `import` has written beside the spec, if it did."""
+    from effscale.spec.builtin import is_file
+
+    beside = Path(spec.partition("@")[0]).with_suffix(NAMES)
+    if file is None or not is_file(spec) or not beside.is_file():
+        return file
+    from effscale.module.weights import Original
+
+    return Original(file, beside)
+
+
+#: How the names that `import` writes for a spec end, in the place of `.yaml`.
+NAMES = ".weights.json"
 
 
 def note(text: str, *, quiet: bool = False) -> None:

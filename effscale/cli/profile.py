@@ -124,7 +124,7 @@ def module(  # noqa: PLR0913 - options
 
     if not (names_callable(spec) or names_saved(spec)):
         why = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
-        _refuse(("--input", "--arg", "--depth", "--operator"), why)
+        _refuse(("--input", "--arg", "--tree-depth", "--operator"), why)
         return None
     params = click.get_current_context().command.params
     others = [each.opts[0] for each in params if each.name not in _OF_MODULES]
@@ -174,10 +174,11 @@ def _given(option: str) -> bool:
     help="Restate the cost as that tool prints it, in a column and in a sum.",
 )
 @click.option(
-    "--depth",
+    "--tree-depth",
+    "depth",
     type=click.IntRange(1, 64),
     default=1,
-    help="Of a module, how many levels of its tree to show.",
+    help="Levels of a module's tree to show.",
 )
 @titled("Modules of your own")
 @click.option(
@@ -192,15 +193,15 @@ def _given(option: str) -> bool:
     "inputs",
     type=Parsed("[NAME=]SIDES[:TYPE]", entering),
     multiple=True,
-    help="Of a module, a tensor that goes in, 1x3x224x224 or 1x77:int64; one for "
-    "each. image=1x3x64x64 goes in by that name, 1x8,1x4 as a list.",
+    help="Input tensor of a module, 1x3x224x224 or 1x77:int64; one option for each. "
+    "image=1x3x64x64 is passed by that name, 1x8,1x4 as a list.",
 )
 @click.option(
     "--operator",
     "operators",
     type=Parsed("NS::NAME=MACS", lesson),
     multiple=True,
-    help="Of a module, what an operator multiplies: arithmetic on the shapes x[0], "
+    help="MACs of an operator that is unknown, as arithmetic on the shapes x[0], "
     "x[1] that go in and y[0] that comes out, 2*prod(x[0])*x[1][-2].",
 )
 @options.network_options
@@ -210,15 +211,15 @@ def _given(option: str) -> bool:
 @click.option(
     "--memory",
     is_flag=True,
-    help="Bytes of weights and feature maps, for --batch and --dtype: at once in "
-    "inference and in training, and moved, by part.",
+    help="Bytes by part, for --batch and --dtype: weights, peak feature maps in "
+    "inference and in training, and bytes moved.",
 )
 @click.option(
     "--balance",
     type=Range(0, 10**6),
     metavar="N",
-    help="With --memory: MACs that the machine does while it moves a byte; parts "
-    f"below are bound by memory.  [default: {BALANCE}, a V100's in float32]",
+    help="With --memory: MACs that the machine computes while it moves a byte; parts "
+    f"below it are memory-bound.  [default: {BALANCE}, a V100's in float32]",
 )
 @click.option(
     "--weights",
@@ -289,7 +290,9 @@ def command(  # noqa: PLR0913 - options
     if memory is not None:
         report = memory.shown(report, network, timed.device if timed else None)
     if timed is not None:
-        report = latency.by_part(report, network, timed, request, weights)
+        report = latency.by_part(
+            report, network, timed, request, options.weights_of(spec, weights)
+        )
     if predict:
         if timed is None:
             raise click.UsageError("--predict goes with --latency")

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 @titled("What to show")
 @click.option("--title", help="What the page is called.  [default: its networks]")
 @click.option(
-    "--to",
+    "--relative-to",
+    "to",
     metavar="NAME|cheapest",
     help="What the ratios are to, as in effscale compare.  [default: the first]",
 )
@@ -59,7 +60,7 @@ def command(
 
     \b
       effscale report b0 b4 my.yaml --output report.html
-      effscale report efficientnet --to cheapest --output family.html
+      effscale report efficientnet --relative-to cheapest --output family.html
       effscale report b1 resnet152 --latency --threads 1 --output latency.html
 
     Needs jinja2 and matplotlib: pip install 'effscale[report]'.

@@ -58,9 +58,10 @@ def command(  # noqa: PLR0913 - options
 
     SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
     (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's
-    α^φ, β^φ, γ^φ; other strategies share the same budget among them differently. A
-    detector grows by its own law (or one dimension of it: backbone, resolution,
-    neck_width, neck_depth, head_depth), beside what is published for that φ.
+    α^φ, β^φ, γ^φ; other strategies spend the same target on them differently. A
+    detector grows by its own scaling rule (or one dimension of it: backbone,
+    resolution, neck_width, neck_depth, head_depth), beside what is published for that
+    φ.
 
     \b
       effscale scale --phi 4

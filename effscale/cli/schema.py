@@ -11,7 +11,9 @@ from effscale.cli.types import Target
 
 @click.command("schema")
 @click.option(
-    "--output", type=Target(), help="Write to this file, whole or not at all."
+    "--output",
+    type=Target(),
+    help="Write to this file, atomically: no part of it is left behind.",
 )
 @options.force_option
 @options.gathered(request=Request)

@@ -16,8 +16,8 @@ from effscale.cli.types import FAMILY
 def command(*, families: tuple[str, ...], request: Request) -> None:
     """List what is built in, counted; or those of each FAMILY.
 
-    Families in turn, each from its cheapest network to its dearest. Each name is a
-    SPEC: effscale profile b4, effscale scale resnet50 --phi 1.
+    Families in turn, each from its cheapest network to its most expensive. Each name
+    is a SPEC: effscale profile b4, effscale scale resnet50 --phi 1.
     """
     from effscale.report import specs
 

@@ -108,10 +108,10 @@ def _where(text: str) -> Place:
 objective_option = click.option(
     "--objective",
     type=Parsed("EXPRESSION", parsed),
-    help="Expression to maximise. Names: accuracy, macs, params, activations, ratio, "
-    "alpha, beta, gamma, height and width (of the image), seconds, peak_memory in "
-    "bytes, and any number that the command writes to {out}. Operators: + - * / **, "
-    "log, exp, sqrt, min, max, abs.  "
+    help="Expression to maximise. Names: accuracy, macs, params, activations, "
+    "macs_ratio, alpha, beta, gamma, image_height, image_width, seconds, peak_memory "
+    "in bytes, and any number that the command writes to {out}. Operators: + - * / "
+    "**, log, exp, sqrt, min, max, abs.  "
     f"[default: {PAPER}]",
 )
 
@@ -267,8 +267,8 @@ def around(asked: Evaluation) -> tuple[float, ...] | None:
     if any(study.wants(each, asked.course.attempts) for each in named):
         return None
     best = standings(study, asked.objective, asked.course)[0]
-    if best.reward is None:
-        raise StudyError(f"{asked.study}: no candidate has a reward yet")
+    if best.score is None:
+        raise StudyError(f"{asked.study}: no candidate has a score yet")
     return tuple(float(best.figures[key]) for key in _COEFFICIENTS)
 
 
@@ -277,7 +277,7 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     baseline: Spec,
     table: Sequence[Data],
     *,
-    budget: float,
+    target_ratio: float,
     phi: float,
     request: Request,
 ) -> None:
@@ -296,7 +296,7 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     made = Header(
         name=baseline.name,
         spec=dumps(baseline),
-        budget=budget,
+        target_ratio=target_ratio,
         phi=phi,
         command=asked.command,
         candidates=[{"name": candidate_name(row), **row} for row in table],
@@ -379,7 +379,7 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
         name = f"{baseline.name}-{row['name']}"[:_LONGEST]
         spec = scale(baseline, given).model_copy(update={"name": name})
         how = ", ".join(f"{key} {row[key]:g}" for key in _COEFFICIENTS)
-        variant = Variant(spec, how, made.phi, given, made.budget**made.phi)
+        variant = Variant(spec, how, made.phi, given, made.target_ratio**made.phi)
         found[row["name"]] = resolved(baseline, variant)
     return found
 
@@ -507,7 +507,7 @@ def deliver(
 @click.option(
     "--watch",
     is_flag=True,
-    help="Show it anew while it runs, where there is a terminal; then the answer.",
+    help="Refresh the answer while the study runs, on a terminal.",
 )
 @options.plot_option("accuracy against α, β, γ and MACs, what matters, and curves")
 @options.output_options

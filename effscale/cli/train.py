@@ -27,6 +27,7 @@ from effscale.cli.types import (
 from effscale.errors import TrainError
 
 if TYPE_CHECKING:
+    from effscale.module.weights import Original
     from effscale.spec.models import Spec
     from effscale.train.batches import Data
     from effscale.train.devices import Share
@@ -130,7 +131,7 @@ class Part:
     threads: int
     file: Path | None
     until: int | None
-    weights: Path | None
+    weights: Path | Original | None
 
     def training(self, network: Spec, images: Data, share: Share) -> Training:
         """The training of one of them."""
@@ -256,7 +257,7 @@ class Part:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Weights to begin with: .pth, .safetensors, or a checkpoint, as effscale "
-    "weights reads them. A classifier of other classes is drawn anew.",
+    "weights reads them. A classifier of other classes is initialised anew.",
 )
 @click.option(
     "--freeze",
@@ -278,8 +279,8 @@ class Part:
     type=NORMALIZE,
     metavar="half|imagenet|MEAN/STD",
     default="half",
-    help="What is taken from pixels of 0 to 1, and what they are then divided by: half "
-    "is 0.5/0.5; numbers are one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
+    help="Mean that is subtracted from pixels of 0 to 1, and the number that then "
+    "divides them: half is 0.5/0.5; one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
 )
 @click.option(
     "--resolution",
@@ -363,7 +364,7 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
 
-    The accuracy is that on images held out.
+    The accuracy is that on validation images.
 
     Gradient descent, cosine schedule and warm-up, label smoothing 0.1, averaged weights
     (EMA), batch norm's statistics estimated anew at the end of each epoch, and dropout
@@ -404,7 +405,7 @@ def command(  # noqa: PLR0913 - options
         threads=threads,
         file=_file(checkpoint, request.output),
         until=learning.until,
-        weights=learning.weights,
+        weights=options.weights_of(spec, learning.weights),
     )
     with together(machine.devices, device, part) as share:
         training = part.training(network, images, share)
@@ -422,7 +423,7 @@ def begun_lines(training: Training, spec: Spec) -> list[str]:
     begun = training.begun
     assert begun is not None  # noqa: S101 - asked before
     count, by = len(begun.mapped.pairs), begun.mapped.by
-    anew = "; the classifier is drawn anew" if begun.mapped.classifier else ""
+    anew = "; the classifier is initialised anew" if begun.mapped.classifier else ""
     said = [f"{begun.file}: {count} tensors by {by}{anew}"]
     if begun.normalisation not in {None, training.normalisation}:
         asked = "/".join(
@@ -435,7 +436,7 @@ def begun_lines(training: Training, spec: Spec) -> list[str]:
 def _check(images: Data, *, quiet: bool) -> None:
     from effscale.train.sources import check
 
-    count = len(images.train.labels) + len(images.held_out.labels)
+    count = len(images.train.labels) + len(images.validation.labels)
     with Bar(count, quiet=quiet) as bar:
         check(images, lambda: bar.advance(1, "decoding every image"))
 

@@ -119,7 +119,7 @@ def strategies(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def budget(text: str) -> float:
+def target_ratio(text: str) -> float:
     """A multiple of the baseline's cost: a number from 1 up."""
     try:
         value = float(text)
@@ -258,7 +258,7 @@ class SpecReference(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Built-in names that fit, then whatever files do; variants behind an `@`."""
         del ctx, param
-        from effscale.spec.builtin import names
+        from effscale.spec.names import names
 
         base, at, variant = incomplete.rpartition("@")
         if at:
@@ -293,7 +293,7 @@ class Family(click.ParamType[str]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str:
-        from effscale.spec.builtin import families
+        from effscale.spec.names import families
 
         if value not in families():
             listed = ", ".join(families())
@@ -306,7 +306,7 @@ class Family(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Those that fit."""
         del ctx, param
-        from effscale.spec.builtin import families
+        from effscale.spec.names import families
 
         return [CompletionItem(n) for n in families() if n.startswith(incomplete)]
 
@@ -357,7 +357,7 @@ NORMALIZE = Parsed("half|imagenet|MEAN/STD", normalize)
 CODES = Parsed("CODE[,CODE…]", codes, _codes)
 PHIS = Parsed("phi", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
-BUDGET = Parsed("N", budget)
+TARGET_RATIO = Parsed("N", target_ratio)
 QUANTITY = Parsed("N", quantity)
 QUANTITIES = Parsed("N[,N…]", quantities)
 DEVICE = Parsed("auto|cpu|cuda[:N]", device)

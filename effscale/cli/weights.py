@@ -15,7 +15,13 @@ from effscale.errors import WeightsError
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
 )
-@click.option("--to", "spec", required=True, metavar="SPEC", help="The network.")
+@click.option(
+    "--to",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    help="The network that the tensors are for.",
+)
 @options.network_options
 @options.output_options
 @options.quiet_option
@@ -34,13 +40,12 @@ def command(*, file: Path, spec: str, request: Request) -> None:
       effscale weights model.safetensors --to my.yaml --format json
     """
     network = request.read(spec)
-    from effscale.module.mapping import mapping
-    from effscale.module.weights import read
+    from effscale.module.mapping import held, mapping
     from effscale.report.weights import report
 
-    held = read(file)
-    found = mapping(network, held)
-    request.deliver(report(network, file, held, found))
+    given = held(options.weights_of(spec, file) or file)
+    found = mapping(network, given)
+    request.deliver(report(network, file, given, found))
     if found.misfits:
         count = len(found.misfits)
         what = "1 does not" if count == 1 else f"{count} do not"

@@ -50,7 +50,7 @@ UNPROVED = {"a guess: ": "guessed at", "not reproduced: ": "not reproduced"}
 Ours: TypeAlias = "int | Fraction | str"
 
 _FOLDER = Path(__file__).with_name("tables")
-_NUMBER = re.compile(r"(\d+(?:\.(\d+))?)([kMGBTx]?)")
+_NUMBER = re.compile(r"(\d+(?:\.(\d+))?)([kKMGBTx]?)")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from effscale.cost.count import Cost, count
 from effscale.growth.scale import relatives, stated
 from effscale.quantity import agrees
-from effscale.spec import builtin
+from effscale.spec import builtin, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -120,7 +120,7 @@ def _multipliers(reference: str, spec: Spec) -> Multipliers | None:
 def built_in(reference: str, spec: Spec) -> bool:
     """Whether `reference`, which names `spec`, needs no file."""
     base = reference.partition("@")[0]
-    return bool({base, base.removeprefix(f"{spec.family}-")} & builtin.names().keys())
+    return bool({base, base.removeprefix(f"{spec.family}-")} & names.names().keys())
 
 
 def expanded(references: Iterable[str]) -> list[str]:
@@ -129,7 +129,7 @@ def expanded(references: Iterable[str]) -> list[str]:
     A name is a network's before it is a family's, and a file alone is its network and
     all variants. What is built in is compared once.
     """
-    known = builtin.names()
+    known = names.names()
     found: list[str] = []
     given = list(references)
     if len(given) == 1 and given[0] not in known:
@@ -152,10 +152,10 @@ def of_file(reference: str) -> list[str]:
 
 def members(family: str) -> list[str]:
     """The built-in networks of that family, cheapest first; none if there is none."""
-    if family not in builtin.families():
+    if family not in names.families():
         return []
     macs: dict[str, int] = {}
-    for stem, path in builtin.files().items():
+    for stem, path in names.files().items():
         if f"family: {family}" not in path.read_text("utf-8"):
             continue
         for name, network in relatives(builtin.spec(stem), stem).items():

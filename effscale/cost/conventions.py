@@ -42,7 +42,7 @@ class Rule(NamedTuple):
 
 
 class Term(NamedTuple):
-    """So many times an amount: `2 × 386 M MACs`; whatever is no MAC, once."""
+    """So many times an amount: `2 × 386 M MACs`, `2 × 2.4 M pooling`."""
 
     name: str
     times: int
@@ -94,9 +94,9 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _NORM,
         Rule("group norm", 2, ("group_norm",)),
         Rule("instance norm", 2, ("instance_norm",)),
-        Rule("activations", 1, ("silu", "relu6", "leaky_relu")),
-        Rule("activations, twice", 2, ("relu", "gelu", "gelu_tanh", "elu", "prelu")),
-        Rule("pooling, twice", 2, ("global_in", "global_max_in", "max_in", "avg_in")),
+        Rule("activation functions", 1, ("silu", "relu6", "leaky_relu")),
+        Rule("activation functions", 2, ("relu", "gelu", "gelu_tanh", "elu", "prelu")),
+        Rule("pooling", 2, ("global_in", "global_max_in", "max_in", "avg_in")),
         _RESIZED,
         Rule("shared layers, again", 1, ("shared",)),
     ),
@@ -104,7 +104,7 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _LAYERS,
         Rule("batch norm", 4, ("norm",)),
         Rule("instance norm", 4, ("instance_norm",)),
-        Rule("activations", 1, ("prelu",)),
+        Rule("activation functions", 1, ("prelu",)),
         Rule("pooling", 1, ("global_in", "global_out", "avg_out")),
         Rule("transposed, by their output", 1, ("transposed",)),
         Rule("shared layers, again", 1, ("shared_hooks",)),
@@ -115,13 +115,20 @@ RULES: dict[Tool, tuple[Rule, ...]] = {
         _NORM,
         _LAYER_NORM,
         *_OTHER_NORMS,
-        Rule("activations", 1, ("silu", "relu", "gelu", "gelu_tanh")),
-        Rule("other activations", 1, ("leaky_relu", "elu", "prelu")),
+        Rule("activation functions", 1, ("silu", "relu", "gelu", "gelu_tanh")),
+        Rule("other activation functions", 1, ("leaky_relu", "elu", "prelu")),
         Rule("pooling", 1, ("global_in", "global_max_in", "max_in", "avg_in")),
         Rule("resizing, one channel", 1, ("resized_positions",)),
         Rule("shared layers, again", 2, ("shared",)),
     ),
 }
+
+#: Terms of which a tool counts every element twice, once by a module's hook.
+COUNTED_TWICE = [
+    rule
+    for rule in RULES["ptflops"]
+    if rule.times == 2 and rule.term in {"activation functions", "pooling"}  # noqa: PLR2004
+]
 
 
 def conventions(net: Network) -> dict[str, int]:
@@ -143,7 +150,8 @@ def terms(found: Counter[str], tool: Tool) -> list[Term]:
             name = rule.term if found["products"] else _MACS.term
             made.append(Term(name, rule.times, amount))
         elif amount:
-            made.append(Term(rule.term, 1, rule.times * amount))
+            times = 2 if rule in COUNTED_TWICE else 1
+            made.append(Term(rule.term, times, rule.times // times * amount))
     return made
 
 

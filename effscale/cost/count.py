@@ -7,11 +7,12 @@ that would not fit is an error, never a wrapped number.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from effscale.arrays import ONE, Int, is_array
+from effscale.cost.fold import converted, folded
 from effscale.data import data
-from effscale.errors import CountError, LayerError
+from effscale.errors import CandidateError, CountError, LayerError
 from effscale.network.combinators import (
     Across,
     Collect,
@@ -38,10 +39,9 @@ from effscale.network.shapes import (
     only,
     same_channels,
 )
-from effscale.spec.values import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from effscale.network.parts import Network, Part
     from effscale.network.shapes import Merge
@@ -84,12 +84,32 @@ class LayerCost:
     cost: Cost
 
 
-def count(spec: Spec) -> Cost:
-    """What the network of `spec` costs; arrays in the spec give arrays.
+def count(spec: Spec) -> Cost[int]:
+    """What the network of `spec` costs; what many do that are one spec, see `counts`.
 
     Raises:
         CountError: if a candidate's count does not fit into 64 bits.
     """
+    return counts(spec)
+
+
+def counts(spec: Spec) -> Cost:
+    """The same of a spec of arrays: an entry for each of many candidates.
+
+    Raises:
+        CountError: if a candidate's count does not fit into 64 bits.
+    """
+    few = folded(spec)
+    if not few.places:
+        return _guarded(spec)
+    try:
+        cost = _guarded(few.spec)
+    except CandidateError:  # which of all candidates it is of, all of them say
+        return _guarded(spec)
+    return Cost(*(few.laid_out(each) for each in vars(cost).values()))
+
+
+def _guarded(spec: Spec) -> Cost:
     cost = total(network(spec))
     if any(is_array(each) for each in vars(cost).values()):
         _guard(spec)
@@ -161,36 +181,6 @@ def _guard(spec: Spec) -> None:
         highest = counts.max() if is_array(counts) else counts
         if highest > INT64_MAX:
             raise CountError(f"{name}: expected at most 2^63 - 1, counted {highest}")
-
-
-def shape_of(spec: Spec) -> tuple[int, ...]:
-    """The shape that all arrays of a spec broadcast to; none of one network."""
-    shapes: list[tuple[int, ...]] = []
-
-    def note(array: Any) -> Any:  # noqa: ANN401 - an array
-        shapes.append(array.shape)
-        return array
-
-    converted(spec, note)
-    if not shapes:
-        return ()
-    import numpy as np
-
-    return np.broadcast_shapes(*shapes)
-
-
-def converted(value: Any, convert: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-    """`value`, a spec or what is in it, with each array converted."""
-    if is_array(value):
-        return convert(value)
-    if isinstance(value, tuple):
-        return tuple(converted(each, convert) for each in value)
-    if isinstance(value, dict):
-        return {name: converted(each, convert) for name, each in value.items()}
-    if isinstance(value, Model):
-        parts = {name: converted(each, convert) for name, each in value}
-        return value.model_copy(update=parts)
-    return value
 
 
 class Visit(NamedTuple):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from effscale.arrays import Int, larger
 from effscale.choices import STORED_BYTES
-from effscale.cost.count import converted, leaf_cost, shape_of, visited
+from effscale.cost.count import leaf_cost, visited
+from effscale.cost.fold import converted, shape_of
 from effscale.network.combinators import (
     Across,
     Collect,
@@ -256,12 +257,13 @@ def training_peak(ops: Sequence[Op], batch: int, size: int) -> Int:
     back: Int = 0
     weights: Int = 0
     gradients = {each.number: each.elements for each in outputs}
+    image = next(op.reads[0] for op in ops if op.reads)
     for op in reversed(ops):
         own = gradients.pop(op.makes.number, op.makes.elements)
         weights = weights + op.trains
         around: Int = own + sum(gradients.values()) + sum(_gradients(op))
         # Whoever trains holds what goes in and what comes out.
-        ends = (ops[0].reads[0], *outputs)
+        ends = (image, *outputs)
         around += sum(m.elements for m in ends if m.number not in kept.times)
         back = larger(back, kept.bytes + size * (batch * around + weights))
         gradients.update({each.number: each.elements for each in op.reads})

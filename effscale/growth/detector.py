@@ -42,18 +42,19 @@ class Detector(Growth):
 
     strategies = BY_LAW
     columns = ("backbone", "neck_channels", "neck_repeats", "head_repeats")
-    legend = "W, D: channels and repeats of the neck; H: repeats of the heads"
     reasons: ClassVar = {
-        "budget": Reason(
-            "1/budget", "1 over the budget, which the others' growth is held against"
+        "target": Reason(
+            "1/target",
+            "1 / target ratio: where the other factors multiply to the target, the "
+            "deviation is 0",
         ),
         "backbone": Reason("backbone", "of the baseline's depth and width"),
-        "resolution": Reason("size", "pixels, each side a multiple"),
+        "resolution": Reason("resolution", "pixels, each side a multiple"),
         "neck channels": Reason(
-            "channels", "of neck and heads, a multiple of the divisor"
+            "neck channels", "of neck and heads, a multiple of the divisor"
         ),
-        "neck repeats": Reason("neck", "layers of the feature network"),
-        "head repeats": Reason("heads", "layers of the class and the box head"),
+        "neck repeats": Reason("neck repeats", "layers of the feature network"),
+        "head repeats": Reason("head repeats", "layers of the class and the box head"),
         "levels": Reason("levels", "feature maps by level"),
     }
     of_deviation = False
@@ -74,7 +75,7 @@ class Detector(Growth):
 
     axes = (Axis("neck_growth", "growth", "neck_width", "neck-width"),)
     points = "growths of the neck"
-    meets_budget = False
+    meets_target = False
     options = ("neck-width",)
     refusal = "{options}: of classifiers alone; a detector's grid varies --neck-width"
     candidate = (
@@ -82,13 +83,13 @@ class Detector(Growth):
         *Classifier.columns,
         *("neck_width_multiplier", "resolution", "channels"),
         *("params", "macs", "activations", "products"),
-        *("ratio", "budget", "deviation", "tracking"),
-        *("points", "pareto", "own", "measured", "agrees"),
+        *("macs_ratio", "target_ratio", "deviation", "rms_error"),
+        *("grid_points", "pareto", "own_coefficients", "measured", "agrees"),
     )
     #: Params and activations rise together with the neck's channels.
     unsaid = ("alpha", "beta", "gamma", "product", "pareto")
     ties = ("neck_growth",)
-    marks = "★ the spec's own growth  W: channels of the neck"
+    marks = "★ the spec's own growth"
 
     @property
     def scaling(self) -> Scaling:
@@ -162,23 +163,23 @@ class Detector(Growth):
         larger = f" + {law.resolution}·φ" if law.resolution else ""
         words = [
             f"backbone {backbone}",
-            f"W {self.neck.channels}{wider}",
-            f"D {self.neck.repeats}{deeper}",
-            f"H {self.heads.repeats}{every}",
+            f"neck channels {self.neck.channels}{wider}",
+            f"neck repeats {self.neck.repeats}{deeper}",
+            f"head repeats {self.heads.repeats}{every}",
             f"{'×'.join(map(str, sides))}{larger} px{each}",
         ]
-        return "law", "; ".join(words)
+        return "scaling rule", "; ".join(words)
 
     def factors(
         self,
         given: Multipliers,  # noqa: ARG002 - `scaled` says it all
         scaled: Spec,
-        budget: float,
+        target: float,
         macs: Macs,
     ) -> list[Factor]:
         """Each is MACs with one more dimension grown, over those before."""
         found = {each.dimension: each.factor for each in self.steps(scaled, macs)}
-        found["budget"] = 1 / Fraction(budget)
+        found["target"] = 1 / Fraction(target)
         return [
             Factor(name, found.get(name, Fraction(1)), reason.text)
             for name, reason in self.reasons.items()
@@ -228,7 +229,7 @@ class Detector(Growth):
     def own(self) -> Sequence[float]:
         return (self.scaling.channels,)
 
-    def ranges(self, budget: float) -> Sequence[Interval]:  # noqa: ARG002
+    def ranges(self, target: float) -> Sequence[Interval]:  # noqa: ARG002
         """The paper's list: 1.2, 1.25 … 1.45."""
         return [(Decimal("1.2"), Decimal("1.45"))]
 

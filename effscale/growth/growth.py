@@ -37,12 +37,12 @@ class Variant:
     strategy: str
     phi: float | None  #: None where no φ gives these multipliers
     multipliers: Multipliers
-    budget: float  #: as a multiple of the baseline's MACs
+    target_ratio: float  #: as a multiple of the baseline's MACs
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One reason: `value` above 1 costs more than the budget foresaw."""
+    """One reason: `value` above 1 costs more than the target foresaw."""
 
     name: str
     value: Fraction
@@ -86,12 +86,11 @@ class Growth(ABC):
 
     #: What `all` stands for.
     strategies: ClassVar[Sequence[str]]
-    #: Keys of a row that say how a network was scaled, and what their titles mean.
+    #: Keys of a row that say how a network was scaled.
     columns: ClassVar[Sequence[str]]
-    legend: ClassVar[str] = ""
     #: Every factor of `factors`, in their order.
     reasons: ClassVar[Mapping[str, Reason]]
-    #: Whether the factors multiply to the deviation, or to the ratio over the budget.
+    #: Whether the factors multiply to the deviation, or to the ratio over the target.
     of_deviation: ClassVar[bool]
     #: Dimensions in which two networks differ: the values that make each, the first of
     #: which says it.
@@ -106,8 +105,8 @@ class Growth(ABC):
     #: What a grid varies, and what its points are called.
     axes: ClassVar[Sequence[Axis]]
     points: ClassVar[str] = "points"
-    #: Whether a grid keeps what meets the budget, or ranks all that it has.
-    meets_budget: ClassVar[bool] = True
+    #: Whether a grid keeps what meets the target, or ranks all that it has.
+    meets_target: ClassVar[bool] = True
     #: Options of a grid that are of this kind alone, and what is said of others'.
     options: ClassVar[Sequence[str]]
     refusal: ClassVar[str]
@@ -129,15 +128,20 @@ class Growth(ABC):
         """
 
     @property
+    def coefficients(self) -> dict[str, float] | None:
+        """α, β, γ and α·β²·γ²; None where the growth has no use for them."""
+        return None
+
+    @property
     @abstractmethod
     def law(self) -> tuple[str, str]:
         """The law in a line, behind its label."""
 
     @abstractmethod
     def factors(
-        self, given: Multipliers, scaled: Spec, budget: float, macs: Macs
+        self, given: Multipliers, scaled: Spec, target: float, macs: Macs
     ) -> list[Factor]:
-        """Factors whose product is exactly `scaled` over the network over the budget.
+        """Factors whose product is exactly `scaled` over the network over the target.
 
         `scaled` is what the multipliers give, or a published network in its place.
         """
@@ -148,7 +152,7 @@ class Growth(ABC):
         """The network's own coefficients, one for each axis."""
 
     @abstractmethod
-    def ranges(self, budget: float) -> Sequence[Interval]:
+    def ranges(self, target: float) -> Sequence[Interval]:
         """Where a grid looks unless it is told, from and to, one for each axis."""
 
     @abstractmethod
@@ -212,14 +216,17 @@ class Classifier(Growth):
     strategies = SINGLE
     columns = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
     reasons: ClassVar = {
-        "coefficients": Reason("law", "d·w²·r² of the multipliers over the budget"),
-        "fixed parts": Reason(
-            "fixed", "image, classes, depthwise, first blocks: not d·w²·r²"
+        "coefficients": Reason(
+            "coefficients", "d·w²·r² of the multipliers over the target ratio"
+        ),
+        "other scaling": Reason(
+            "other scaling",
+            "layers that do not grow as d·w²·r²: first, last, depthwise",
         ),
         "repeats": Reason("repeats", "rounded to whole blocks"),
         "channels": Reason("channels", "rounded to a multiple of the divisor"),
-        "resolution": Reason("size", "rounded to a multiple in pixels"),
-        "odd maps": Reason("odd maps", "a stride on an odd side rounds up"),
+        "resolution": Reason("resolution", "rounded to a multiple in pixels"),
+        "odd sizes": Reason("odd sizes", "a stride rounds an odd side up"),
     }
     of_deviation = True
     elsewhere = "--free, or --strategy dw"
@@ -236,11 +243,12 @@ class Classifier(Growth):
     candidate = (
         *("alpha", "beta", "gamma", "product", *columns, "resolution"),
         *("params", "macs", "activations", "products"),
-        *("ratio", "deviation", "tracking"),
-        *("points", "pareto", "own", "budget", "measured", "agrees"),
+        *("macs_ratio", "deviation", "rms_error"),
+        *("grid_points", "pareto", "own_coefficients", "target_ratio"),
+        *("measured", "agrees"),
     )
     ties = ("deviation", "alpha", "beta", "gamma")
-    tracking = "rms: of log(ratio / budget) over φ"
+    tracking = "rms error: root mean square over φ of log(MACs ratio / target)"
     marks = (
         "★ the spec's own coefficients  ◆ on the front of params against activations"
     )
@@ -248,6 +256,11 @@ class Classifier(Growth):
     def at_phi(self, phi: Real, name: str = "compound") -> Multipliers:
         given = strategy(name, phi, self.spec.coefficients)
         return given.by(self.spec.rounding)
+
+    @property
+    def coefficients(self) -> dict[str, float] | None:
+        given = self.spec.coefficients
+        return {**dict(given), "product": given.product}
 
     @property
     def law(self) -> tuple[str, str]:
@@ -260,16 +273,16 @@ class Classifier(Growth):
         return dict(named) if name == "compound" else {}
 
     def factors(
-        self, given: Multipliers, scaled: Spec, budget: float, macs: Macs
+        self, given: Multipliers, scaled: Spec, target: float, macs: Macs
     ) -> list[Factor]:
         """Each is a ratio of two counts, the later with one more rounding.
 
-        - coefficients: d·w²·r² / budget.
-        - fixed parts: the network with fractional repeats, channels and sides, over
+        - coefficients: d·w²·r² / target.
+        - other scaling: the network with fractional repeats, channels and sides, over
           d·w²·r² times the baseline; sides are never rounded up here, of either.
         - repeats, channels, resolution: the same with that rounding, over the one
           before.
-        - odd maps: sides rounded up at each stride, over the same without; the
+        - odd sizes: sides rounded up at each stride, over the same without; the
           baseline's own share of it divided out.
         """
         spec, rules = self.spec, rules_of(self.spec)
@@ -285,7 +298,7 @@ class Classifier(Growth):
             rounded.append(replace(rounded[-1], **one_more))
         costs = [macs(_smooth(scale(spec, given, rules=each))) for each in rounded]
         values = (
-            nominal / Fraction(budget),
+            nominal / Fraction(target),
             costs[0] / (nominal * smooth_base),
             *(after / before for before, after in pairwise(costs)),
             (macs(scaled) / costs[-1]) / (macs(spec) / smooth_base),
@@ -298,10 +311,10 @@ class Classifier(Growth):
         given = self.spec.coefficients
         return given.alpha, given.beta, given.gamma
 
-    def ranges(self, budget: float) -> Sequence[Interval]:
+    def ranges(self, target: float) -> Sequence[Interval]:
         """All that can be feasible, at two decimals."""
-        one, root = Decimal(1), math.ceil(100 * math.sqrt(budget)) / 100
-        return [(one, Decimal(str(high))) for high in (budget, root, root)]
+        one, root = Decimal(1), math.ceil(100 * math.sqrt(target)) / 100
+        return [(one, Decimal(str(high))) for high in (target, root, root)]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
         given = Multipliers(*(each**phi for each in points))
@@ -339,7 +352,7 @@ def at_phi(spec: Spec, phi: Real, name: str = "compound") -> Multipliers:
 def family(
     baseline: Spec, phis: Sequence[float], strategies: Sequence[str] = ("compound",)
 ) -> list[Variant]:
-    """A variant of budget 2^φ for each φ and strategy: `b0-phi4`, `b0-depth-phi4`.
+    """A variant of target 2^φ for each φ and strategy: `b0-phi4`, `b0-depth-phi4`.
 
     The strategy `all` stands for those that the paper compares.
 

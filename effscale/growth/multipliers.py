@@ -99,13 +99,13 @@ def compound(phi: Real, coefficients: Coefficients | None = None) -> Multipliers
 
 
 def strategy(
-    name: str, phi: Real, coefficients: Coefficients | None = None, budget: float = 2.0
+    name: str, phi: Real, coefficients: Coefficients | None = None, target: float = 2.0
 ) -> Multipliers:
-    """The multipliers by which strategy `name` spends `budget`^φ times the MACs.
+    """The multipliers by which strategy `name` spends `target`^φ times the MACs.
 
     A name of `STRATEGIES`; `fast:0.5` for fast compound scaling with its α; or weights
     of depth, width and resolution, `d1_w8_r1`. Only `compound` reads `coefficients`,
-    whose own product stands in the budget's place.
+    whose own product stands in the target's place.
 
     Raises:
         ScaleError: for any other name.
@@ -117,7 +117,7 @@ def strategy(
     growth = [phi * depth, phi * width / 2, phi * resolution / 2]
     if (group := group_share(name)) is not None:
         growth.append(phi * group / 2)
-    return Multipliers(*(budget**exponent for exponent in growth))
+    return Multipliers(*(target**exponent for exponent in growth))
 
 
 def shares(name: str) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
+from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.parameters import every_line, spots
@@ -118,11 +119,8 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
         for line, before in zip(scaled.stages, spec.stages, strict=True)
     )
     resolution = _sides(spec, rules, multipliers)
-    sized = at_resolution(scaled.model_copy(update={"stages": stages}), resolution)
-    if not fits_by_itself(sized) and is_plain(sized):
-        for fault in faults(sized):
-            raise ScaleError(f"{spec.name} scaled: {fault.said}")
-    return sized
+    sized = _sized(scaled.model_copy(update={"stages": stages}), resolution)
+    return _fitting(sized, f"{spec.name} scaled")
 
 
 def rules_of(spec: Spec) -> Rules:
@@ -137,6 +135,7 @@ def _head_unit(lines: Lines, spec: Spec) -> int:
         if isinstance(line, Attention):
             free = None in {line.heads, line.key_width, line.value_width}
             unit = lcm(unit, int(line.head_width or line.heads or 1) if free else 1)
+            unit = lcm(unit, share_of_keys(line).denominator)
         elif isinstance(line, Use) and not _attends(spec.blocks):
             continue
         unit = lcm(
@@ -373,8 +372,23 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     """`spec` for images of (height, width) pixels, without its figures and variants.
 
     Raises:
-        ScaleError: if a side is below the network's total stride.
+        ScaleError: if a side is below the network's total stride, or lines no longer
+            fit each other.
     """
+    height, width = resolution
+    return _fitting(_sized(spec, resolution), f"{spec.name} at {height}×{width} px")
+
+
+def _fitting(spec: Spec, called: str) -> Spec:
+    """The network itself, if its lines still fit each other."""
+    if is_plain(spec) and not fits_by_itself(spec):
+        for fault in faults(spec):
+            raise ScaleError(f"{called}: {fault.said}")
+    return spec
+
+
+def _sized(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
+    """`spec` for images of that size, which is to be as large as its strides ask."""
     exact = on_paper(*resolution)
     if not exact and (found := too_small(spec, resolution)):
         (axis, message, least), *_ = found

@@ -312,10 +312,14 @@ def _unit_paths(chain: Chain) -> list[tuple[str, str] | None]:
         and any(other.startswith(f"{path}.") for other in units)
     }
     units -= inner
-    return [
+    found = [
         next(((path, kind) for path, kind in places if path in units), None)
         for places in of
     ]
+    for index in range(1, len(chain)):
+        if found[index] is None and _ends_sum(chain, index):
+            found[index] = found[index - 1]
+    return found
 
 
 _CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
@@ -335,6 +339,13 @@ def _holds(chain: Chain, indices: Sequence[int]) -> bool:
         if isinstance(e, Fork) and e.merge != "product"
     ]
     return convs > 1 or bool(forks)
+
+
+def _ends_sum(chain: Chain, index: int) -> bool:
+    """Whether it is the activation of the sum before it, whoever calls it."""
+    before = chain[index - 1]
+    summed = isinstance(before, Fork) and before.merge == "sum"
+    return summed and _is(chain[index], Act)
 
 
 def _only_children(path: str, of: Sequence[tuple[tuple[str, str], ...]]) -> bool:

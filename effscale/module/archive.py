@@ -113,7 +113,7 @@ def _opened(path: Path, kind: str) -> Any:  # noqa: ANN401 - untyped
     try:
         return torch._C.PyTorchFileReader(str(path))  # noqa: SLF001
     except RuntimeError:
-        raise MeasureError(f"expected a file of {kind}, got what is none") from None
+        raise MeasureError(f"expected a file of {kind}, got something else") from None
 
 
 def _refused(what: str) -> MeasureError:
@@ -124,7 +124,7 @@ def _json(name: str, reader: Any) -> Any:  # noqa: ANN401
     try:
         return json.loads(reader.get_record(name))
     except (ValueError, RecursionError):
-        raise MeasureError(f"expected JSON as its {name}, got what is none") from None
+        raise MeasureError(f"expected JSON as its {name}, got something else") from None
 
 
 def _unpickles(name: str, reader: Any) -> None:  # noqa: ANN401

@@ -222,6 +222,9 @@ class Attending(nn.Module):
 
     def _grouped(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to (N · groups, C, h, w), positions that see each other."""
+        if (areas := self.attend.areas) > 1:
+            by_area = x.reshape(*x.shape[:2], areas, -1).transpose(1, 2)
+            return by_area.reshape(-1, x.shape[1], by_area.shape[3], 1)
         if self.attend.over is None:
             return x
         if any(self._moved(x.shape[2:])):
@@ -237,6 +240,8 @@ class Attending(nn.Module):
     def _whole(self, x: torch.Tensor, sides: torch.Size) -> torch.Tensor:
         """(N · groups, C, positions) to (N, C, H, W)."""
         c = x.shape[1]
+        if (areas := self.attend.areas) > 1:
+            x = x.unflatten(0, (-1, areas)).transpose(1, 2)
         if self.attend.over is None:
             return x.reshape(-1, c, *sides)
         a, b, d, e = self._factors(sides)

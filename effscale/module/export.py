@@ -21,6 +21,7 @@ from effscale.module.anchors import detector_of
 from effscale.module.decode import Decoding
 from effscale.module.deployed import weighed
 from effscale.module.latency import images
+from effscale.module.mapping import held
 from effscale.module.measure import refuse_too_large
 from effscale.module.weights import read, write_safetensors
 from effscale.network.network import network
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from effscale.module.weights import Original
     from effscale.spec.models import Spec
 
 Form = Literal["torchscript", "exported", "onnx", "state-dict", "safetensors"]
@@ -91,7 +93,7 @@ def export_spec(  # noqa: PLR0913 - options of the command
     *,
     batch: int | None = None,
     seed: int = 0,
-    weights: Path | None = None,
+    weights: Path | Original | None = None,
     decode: bool = False,
     opset: int | None = None,
     progress: Callable[[str], None] = lambda _what: None,
@@ -114,10 +116,10 @@ def export_spec(  # noqa: PLR0913 - options of the command
     net = network(spec)
     refuse_too_large([net], batch or 1)
     progress("building")
-    held = None if weights is None else read(weights)
-    module = weighed(spec, seed, held)
-    known = None if held is None else held.normalisation
-    classes = None if held is None else held.classes
+    given = None if weights is None else held(weights)
+    module = weighed(spec, seed, given)
+    known = None if given is None else given.normalisation
+    classes = None if given is None else given.classes
     if decode:
         module = Decoding(spec, module)
     image = [int(each) for each in net.image]

@@ -267,7 +267,10 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  #
     torch._dynamo, which takes longer than all the counting. Where the shape of the
     result is known as well without them, they are not called.
     """
-    if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
+    first = args[0] if args else None
+    if isinstance(first, list | tuple) and first:
+        first = first[0]
+    if isinstance(first, torch.Tensor) and first.is_meta:
         known = _KNOWN.get(func) or _KNOWN.get(getattr(func, "overloadpacket", func))
         found = None if known is None else known(*args)
         if found is not None:
@@ -289,6 +292,19 @@ def _convolved(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN
     sides = zip(x.shape[2:], padding, window, stride, strict=True)
     moved = [x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides]
     return x.new_empty(x.shape[0], weight.shape[0], *moved)
+
+
+def _joined(maps: Sequence[torch.Tensor], dim: int = 0) -> torch.Tensor | None:
+    first, *others = maps
+    sides = list(first.shape)
+    for each in others:
+        if each.dtype != first.dtype or each.dim() != first.dim() or not sides:
+            return None
+        sides[dim] += each.shape[dim]
+        apart = [n for k, n in enumerate(each.shape) if k != dim % len(sides)]
+        if apart != [n for k, n in enumerate(sides) if k != dim % len(sides)]:
+            return None
+    return first.new_empty(sides)
 
 
 def _normalised(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, ...] | None:  # noqa: ANN401
@@ -345,6 +361,18 @@ def _pooled(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, torch.Tensor] | 
     return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
 
 
+def _pooled_on_average(
+    x: torch.Tensor,
+    kernel: Any,  # noqa: ANN401
+    stride: Any = (),  # noqa: ANN401
+    padding: Any = (0,),  # noqa: ANN401
+    ceil: Any = False,  # noqa: ANN401, FBT002
+    *_divisor: Any,  # noqa: ANN401
+) -> torch.Tensor | None:
+    found = _pooled(x, kernel, stride, padding, (1,), ceil)
+    return None if found is None else found[0]
+
+
 def _resized(x: torch.Tensor, size: Any, *_scales: Any) -> torch.Tensor | None:  # noqa: ANN401
     known = x.dim() == IMAGES and size
     return x.new_empty(*x.shape[:2], *size) if known else None
@@ -373,10 +401,12 @@ _ELEMENTWISE = (
 _KNOWN: dict[Any, Callable[..., Any]] = {
     **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},
     _aten.convolution.default: _convolved,
+    _aten.cat.default: _joined,
     _aten.native_batch_norm.default: _normalised,
     _aten.native_layer_norm.default: _layer_normalised,
     _aten.addmm.default: _multiplied,
     _aten.max_pool2d_with_indices.default: _pooled,
+    _aten.avg_pool2d.default: _pooled_on_average,
     _aten.upsample_nearest2d.default: _resized,
     _aten.mean.dim: _averaged,
     _aten.linalg_vector_norm.default: _measured,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from effscale.module.any_module import Counted
+    from effscale.module.weights import Original
     from effscale.spec.models import Spec
 
     #: Told what is being done, and the number of networks timed since the last call.
@@ -307,7 +308,7 @@ def spec_subjects(
     settings: Sequence[Setting],
     *,
     parts: bool = False,
-    weights: Path | None = None,
+    weights: Path | Original | None = None,
 ) -> list[Subject]:
     """The networks of `specs`, to be run as all these settings say.
 
@@ -323,7 +324,9 @@ def spec_subjects(
     return [subject(spec, parts=parts, weights=weights) for spec in specs]
 
 
-def subject(spec: Spec, *, parts: bool, weights: Path | None = None) -> Subject:
+def subject(
+    spec: Spec, *, parts: bool, weights: Path | Original | None = None
+) -> Subject:
     """The network of `spec` with weights of a file, or drawn by a fixed seed."""
     net = network(spec)
     module = weighed(spec, SEED, weights)

@@ -23,7 +23,7 @@ import torch
 from effscale.errors import WeightsError, first_line
 from effscale.module.attention import Attending
 from effscale.module.build import build
-from effscale.module.weights import Weights, read
+from effscale.module.weights import Original, Weights, names_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from effscale.spec.values import SamePadding
 
     #: A file, what was read of one, or tensors by name.
-    Given: TypeAlias = str | Path | Weights | Mapping[str, torch.Tensor]
+    Given: TypeAlias = str | Path | Original | Weights | Mapping[str, torch.Tensor]
 
 Sides: TypeAlias = tuple[int, ...]
 #: Shapes of the tensors of one module, by the last word of their names.
@@ -95,6 +95,9 @@ class Library:
         return ours.replace("-", "_")
 
 
+#: Networks whose widths timm writes in per cent: `lcnet_050`.
+_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilevitv2|rexnet)"
+
 #: Libraries by the name that `mapping` is given. Sources: as `NAMINGS`.
 LIBRARIES = {
     "torchvision": Library(
@@ -113,7 +116,9 @@ LIBRARIES = {
             (r"mobilenetv3-(\w+)", r"mobilenet_v3_\1"),
             (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)", r"regnet_\1_\2\3"),
             (r"regnet([xy])-(\d+)\.(\d)gf", r"regnet_\1_\2_\3gf"),
-            (r"shufflenetv2-x(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
+            (r"shufflenetv2-(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
+            (r"squeezenet-(\d)\.(\d)", r"squeezenet\1_\2"),
+            (r"(\w+)-mobilenetv3-large", r"\1_mobilenet_v3_large"),
         ),
     ),
     "timm": Library(
@@ -125,7 +130,6 @@ LIBRARIES = {
             (r"efficientnet-(lite\d)", r"tf_efficientnet_\1"),
             (r"efficientnetv2-(\w+)", r"tf_efficientnetv2_\1"),
             (r"efficientnet-edgetpu-(\w)", r"efficientnet_e\1"),
-            (r"(convnext(?:v2)?)-n", r"\1_nano"),
             (r"(convnext(?:v2)?)-t", r"\1_tiny"),
             (r"(convnext(?:v2)?)-s", r"\1_small"),
             (r"(convnext(?:v2)?)-b", r"\1_base"),
@@ -133,7 +137,11 @@ LIBRARIES = {
             (r"(convnext(?:v2)?)-xl", r"\1_xlarge"),
             (r"(convnext(?:v2)?)-h", r"\1_huge"),
             (r"fbnet-c", "fbnetc_100"),
-            (r"ghostnet-(\d)\.(\d)", r"ghostnet_\1\g<2>0"),
+            (_WIDE + r"-(\d)\.(\d)", r"\1_\2\g<3>0"),
+            (_WIDE + r"-(\d)\.(\d\d)", r"\1_\2\3"),
+            (r"mnasnet-a1-0\.75", "semnasnet_075"),
+            (r"mobilenetv4-conv-small-0\.(\d)", r"mobilenetv4_conv_small_0\g<1>0"),
+            (r"mobilenetv4-conv-small-0\.(\d\d)", r"mobilenetv4_conv_small_0\1"),
             (r"hardcore-nas-(\w)", r"hardcorenas_\1"),
             (r"(ghostnet|lcnet|spnasnet|mobilenetv[12])", r"\1_100"),
             (r"mobilenetv3-(\w+)", r"mobilenetv3_\1_100"),
@@ -255,27 +263,33 @@ def mapping(spec: Spec, weights: Given) -> Mapped:
     own = build(spec, init=False, device="meta").state_dict()
     if isinstance(weights, str) and weights in LIBRARIES:
         weights = _of_library(spec.name, weights)
-    found = _mapped(_shapes(own), _shapes(held(weights).tensors))
+    given = held(weights)
+    found = _mapped(_shapes(own), _shapes(given.tensors), given.names)
     pairs = {name: found.pairs[name] for name in own if name in found.pairs}
     return replace(found, pairs=pairs)
 
 
 @torch.no_grad()
 def load_weights(
-    net: nn.Module, weights: Given, *, new_classifier: bool = False
+    net: nn.Module,
+    weights: Given,
+    *,
+    new_classifier: bool = False,
+    names: str | Path | None = None,
 ) -> Mapped:
     """Give `net` the weights of a file, of another library's network as well.
 
     Reads `.pth` and `.safetensors` files and checkpoints of `effscale train`, without
     running anything in them. With `new_classifier` what tells classes apart stays as it
     is where the file's is of other classes. Padding and batch norm's ε are no weights:
-    the spec says them (`padding: tensorflow`, `norm: {eps: …}`).
+    the spec says them (`padding: tensorflow`, `norm: {eps: …}`). `names` is what
+    `effscale import` has written beside the spec, for weights of its original.
 
     Raises:
         WeightsError: if the file cannot be read, or its weights are not this network's.
     """
-    given, own = held(weights), net.state_dict()
-    found = _mapped(_shapes(own), _shapes(given.tensors))
+    given, own = held(weights, names), net.state_dict()
+    found = _mapped(_shapes(own), _shapes(given.tensors), given.names)
     wrong = list(found.misfits)
     if not new_classifier:
         wrong += [f"other classes for {name}" for name in found.classifier]
@@ -359,14 +373,21 @@ def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:
     return tensor.transpose(1, 2) if tokens else tensor
 
 
-def _mapped(ours: Mapping[str, Sides], theirs: Mapping[str, Sides]) -> Mapped:
+def _mapped(
+    ours: Mapping[str, Sides],
+    theirs: Mapping[str, Sides],
+    names: Mapping[str, str] | None = None,
+) -> Mapped:
     """By our own names if most are there, by a library's, or else by order and shape.
 
-    Of the last two, the one that fits.
+    Of the last two, the one that fits. Names that were told go before those that are
+    known, if the file has most of them.
     """
     own, known = _weighing(ours), _weighing(theirs)
     if 2 * len(own.keys() & known.keys()) > len(own):
         return _by_own_names(own, known)
+    if names and 2 * len({*names.values()} & known.keys()) > len(names):
+        return _by_names_told(own, known, names)
     naming = naming_of(known)
     if naming is None:
         return _paired([(_units(own), _units(known))], "order and shape")
@@ -403,6 +424,19 @@ def _by_own_names(own: Mapping[str, Sides], known: Mapping[str, Sides]) -> Mappe
     return _paired(groups, "effscale's names")
 
 
+def _by_names_told(
+    own: Mapping[str, Sides], known: Mapping[str, Sides], names: Mapping[str, str]
+) -> Mapped:
+    """What is of that name, each by itself; the rest of a file has no part in it."""
+    told = {k: known[v] for k, v in names.items() if v in known and k in own}
+    found = _by_own_names(own, told)
+    pairs = {ours: names[same] for ours, same in found.pairs.items()}
+    left = tuple(name for name in known if name not in {*names.values()})
+    over = [f"{v} besides" for k, v in names.items() if v in known and k not in own]
+    by, misfits = "the names of its import", (*found.misfits, *over)
+    return replace(found, by=by, pairs=pairs, left=left, misfits=misfits)
+
+
 def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
     """What counts the batches that each batch norm has seen; not all files have it."""
     means = ((ours, pairs[ours]) for ours in pairs if ours.endswith("running_mean"))
@@ -412,11 +446,15 @@ def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def held(weights: Given) -> Weights:
+def held(weights: Given, names: str | Path | None = None) -> Weights:
     """The weights of a file, or those given as tensors by name."""
+    if names is not None:
+        return replace(held(weights), names=names_of(Path(names)))
     match weights:
         case Weights():
             return weights
+        case Original():
+            return replace(read(weights.weights), names=names_of(weights.names))
         case str() | Path():
             return read(Path(weights))
         case _:

@@ -14,10 +14,12 @@ import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from effscale.cost.count import Cost, layer_costs, part_costs, whole
 from effscale.data import data
@@ -153,10 +155,17 @@ def run(
     on_meta = engine == "torch" and not really
     device = torch.device("meta") if on_meta else like.device
 
-    def zeros(each: Input) -> torch.Tensor:
-        return torch.zeros(each.shape, dtype=each.dtype or like.dtype, device=device)
+    def zeros(device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        def make(each: Input) -> torch.Tensor:
+            return torch.zeros(
+                each.shape, dtype=each.dtype or like.dtype, device=device
+            )
 
-    args, named = filled((tuple(inputs), dict(keywords or {})), zeros)
+        return filled(tuple(inputs), make), filled(dict(keywords or {}), make)
+
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        _find_shapes(module, *zeros(like.device))
+    args, named = zeros(device)
     with torch.no_grad(), _left_as_it_was(module), _uncompiled(module):
         module.eval()
         if engine == "torch":
@@ -169,6 +178,20 @@ def run(
         params=sum(each.numel() for each in params),
         trainable=sum(each.numel() for each in params if each.requires_grad),
     )
+
+
+def _find_shapes(
+    module: nn.Module, args: tuple[Any, ...], named: Mapping[str, Any]
+) -> None:
+    """Run once a module whose weights take their shapes from what first goes in."""
+    training = [each for each in module.modules() if each.training]
+    module.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            module(*args, **named)
+    finally:
+        for each in training:
+            each.training = True
 
 
 @contextmanager
@@ -353,6 +376,8 @@ class _Seen:
         self.products: dict[str, _Product] = {}
         #: Whether what goes in is in a value, by its name.
         self._is_map: dict[str, bool] = {}
+        #: The same where sizes, which are no tensors, do not matter.
+        self._has_map: dict[str, bool] = {}
         #: Names of the values that made weights, and unknown operators that did.
         self.apart: dict[str, str] = {}
 
@@ -365,46 +390,59 @@ class _Seen:
 
     def is_map(self, value: Any) -> bool:  # noqa: ANN401 - a value of a trace
         """Whether it is made of what goes in, and not of weights alone."""
-        known, waiting = self._is_map, [value]
+        return self._is_fed(value, self._is_map, lambda node: [*node.inputs()])
+
+    def _is_fed(
+        self,
+        value: Any,  # noqa: ANN401
+        known: dict[str, bool],
+        before: Callable[[Any], list[Any]],
+    ) -> bool:
+        """Whether a way leads to a value from what goes in; each step looked at once.
+
+        `before` are the values that a node is made of, so far as they matter.
+        """
+        waiting = [value]
         while waiting:
             each = waiting[-1]
             name, node = each.debugName(), each.node()
             if name in known:
                 waiting.pop()
             elif node.kind() == "prim::Param":
-                ins = [x.debugName() for x in node.outputs()][: self.inputs]
-                known[name] = name in ins
+                known[name] = self._goes_in(name, node)
             else:
-                before = [*node.inputs()]
-                unknown = [x for x in before if x.debugName() not in known]
+                made_of = before(node)
+                unknown = [x for x in made_of if x.debugName() not in known]
                 waiting += unknown
                 if not unknown:
-                    known[name] = any(known[x.debugName()] for x in before)
+                    known[name] = any(known[x.debugName()] for x in made_of)
         return known[value.debugName()]
 
     def weight(self, value: Any) -> None:  # noqa: ANN401 - a value of a trace
         """Note what made a layer's weight, if it was made of weights alone."""
+        if self._is_fed(value, self._has_map, _tensors):
+            return
         made: dict[str, str] = {}
         waiting, known = [value], set()
         while waiting:
             each = waiting.pop()
             name, node = each.debugName(), each.node()
-            if name in known:
+            if name in known or node.kind() == "prim::Param":
                 continue
             known.add(name)
-            if node.kind() == "prim::Param":
-                ins = [x.debugName() for x in node.outputs()][: self.inputs]
-                if name in ins:
-                    return
-                continue
             if name in self.products or standing(node.kind()) == "unknown":
                 made[name] = node.kind()
-            waiting += [x for x in node.inputs() if "Tensor" in str(x.type())]
+            waiting += _tensors(node)
         self.apart |= {
             name: kind
             for name, kind in made.items()
             if name in self.products or not kind.startswith("prim::")
         }
+
+    def _goes_in(self, name: str, parameters: Any) -> bool:  # noqa: ANN401 - a node
+        """Whether a value goes in: it is among the first of a graph's parameters."""
+        first = islice(parameters.outputs(), self.inputs)
+        return name in {each.debugName() for each in first}
 
     def set_apart(self, found: Measurement) -> Measurement:
         """The measurement without the products that made weights of weights."""
@@ -437,6 +475,11 @@ class _Seen:
             modules=dict(modules),
             apart=dict(apart),
         )
+
+
+def _tensors(node: Any) -> list[Any]:  # noqa: ANN401 - of a trace
+    """The tensors that a node is made of."""
+    return [each for each in node.inputs() if "Tensor" in str(each.type())]
 
 
 #: Operators of layers, and which of their arguments is the weight.
@@ -508,7 +551,7 @@ def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
         """Convolutions whose padding is a word, `same` or `valid`."""
         shapes = shape(inputs[0]), shape(inputs[1]), shape(outputs[0])
         macs, elements = conv_flop_count(*shapes), math.prod(shapes[2])
-        return taught("conv (padding by word)", formulas.Products(macs, elements))
+        return taught("conv (padding=same)", formulas.Products(macs, elements))
 
     def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
         """Attention in one call, whose scores are activations too."""

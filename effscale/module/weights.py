@@ -12,13 +12,13 @@ import mmap
 import pickle
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from effscale.errors import WeightsError, first_line, short
+from effscale.errors import WeightsError, first_line, refusal, short
 from effscale.version import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -59,6 +59,35 @@ class Weights:
     classes: tuple[str, ...] | None = None  #: their names, where known
     spec: str | None = None  #: of the network that was trained, as YAML
     file: str = ""  #: where they were read from
+    #: The file's name of each of the network's, where `import` has written them.
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Original:
+    """Weights of the module that a spec was imported from, and what names them."""
+
+    weights: Path
+    names: Path  #: what `import` has written beside the spec
+
+
+def names_of(path: Path) -> dict[str, str]:
+    """The names of a module's tensors that `import` has written, by a network's own.
+
+    Raises:
+        WeightsError: if it is no such file.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: cannot be read: {refusal(error)}") from None
+    names = found.get("tensors") if isinstance(found, dict) else None
+    if not isinstance(names, dict) or not all(
+        isinstance(each, str) for each in names.values()
+    ):
+        message = "expected names by names under tensors, as effscale import writes"
+        raise WeightsError(f"{path}: {message}, got {short(names)}")
+    return names
 
 
 def read(path: Path) -> Weights:

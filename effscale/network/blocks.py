@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
     Int,
-    divided,
     every,
-    multiple,
     odd_log,
-    share,
     where,
-    whole_share,
 )
 from effscale.data import data
 from effscale.network.combinators import (
@@ -134,17 +130,10 @@ def squeeze_excite(
 ) -> Gate:
     """x · gate(expand(act(reduce(pool(x))))), 1×1 with bias (Hu et al. 2018).
 
-    `channels` are gated; `c_in` come into the block. The squeezed width is cut to
-    whole channels (MBConvBlock._build, tpu/models/official/efficientnet/
-    efficientnet_model.py) or rounded to a multiple (MobileNetV3).
+    `channels` are gated; `c_in` come into the block.
     """
     choice = style.squeeze
-    gated_by = c_in if choice.of == "input" else channels
-    squeezed = (
-        whole_share(gated_by, se_ratio)
-        if choice.divisor == 1
-        else multiple(share(gated_by, se_ratio), choice.divisor)
-    )
+    squeezed = choice.width(channels, c_in, se_ratio)
     norm = {"norm": style.norm(squeezed)} if choice.norm else {}
     layers: dict[str, Layer] = {
         "pool": GlobalPool(),
@@ -249,17 +238,14 @@ def bottleneck(line: Bottleneck, style: Style, c_in: Int, stride: int, _: int) -
     the first 1×1 (torchvision's ResNet, "v1.5").
     """
     act, c_out = line.activation, line.channels
-    c_mid = c_out if line.c_mid is None else line.c_mid
-    groups = 1 if line.group_width is None else divided(c_mid, line.group_width)
-    c_first = c_mid
-    if line.reduce_ratio < 1:  # cut to whole groups
-        c_first = groups * whole_share(c_mid, line.reduce_ratio, groups)
+    c_mid = line.inside
+    c_first = line.c_first
     middle = Conv(
         c_first,
         c_mid,
         square(line.kernel),
         square(stride),
-        groups,
+        line.in_groups,
         dilation=line.dilation,
     )
     layers: dict[str, Layer] = {

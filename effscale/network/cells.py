@@ -29,6 +29,7 @@ from effscale.network.combinators import (
 from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Shift
 from effscale.network.operators.pooling import Pool
+from effscale.spec.lines import QUARTER
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from effscale.spec.lines import Cell
     from effscale.spec.values import PoolKind
 
-#: Exact in binary, so that whole numbers stay exact.
-HALF, QUARTER = 0.5, 0.25
+#: What each path of a reduction has of its channels.
+HALF = 0.5
 
 
 @data

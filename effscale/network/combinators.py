@@ -62,7 +62,8 @@ class Repeat:
 
     def __post_init__(self) -> None:
         if not at_least(0, self.times):
-            raise LayerError(f"times: expected at least 0, got {self.times}")
+            message = f"times: expected at least 0, got {self.times}"
+            raise LayerError(message, self.times < 0)
 
 
 @data

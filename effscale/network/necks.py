@@ -12,7 +12,7 @@ from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.arrays import where
-from effscale.errors import LayerError
+from effscale.errors import LayerError, placed
 from effscale.network.combinators import Graph, Layer, Maybe, Node, Repeat, Sequential
 from effscale.network.names import neck_words
 from effscale.network.operators.fusion import Attend, Fuse, Resize
@@ -46,10 +46,8 @@ def neck_part(given: Neck, taps: Sequence[tuple[int, Ends]], style: Style) -> Pa
         raise LayerError(
             f"neck: expected a stage of stride {2**low} (P{low}), got none"
         )
-    try:
+    with placed("neck"):
         layer = neck(given, [ends.newest for _, ends in taps], style)
-    except LayerError as error:
-        raise error.within("neck") from None
     if len(taps) == 1 and taps[0][1].older is not None:  # a cell hands on two
         layer = Sequential((("newest", Graph(2, (), (0,))), *layer.layers))
     return Part(

@@ -7,7 +7,7 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
-from effscale.errors import LayerError
+from effscale.errors import LayerError, placed
 from effscale.network import blocks
 from effscale.network.blocks import Style
 from effscale.network.cells import Ends, after, cell
@@ -51,15 +51,14 @@ def network(spec: Spec) -> Network:
     those that are tapped, `neck.0.p6_td`, `class_head.0`, `box_head.predict`.
     """
     style, taps = Style.of(spec), tapped(spec)
-    layer, c_out = chain(spec.stem, spec.image_channels, style)
+    with placed("stem"):
+        layer, c_out = chain(spec.stem, spec.image_channels, style)
     parts = [_part(spec, "stem", "stem", spec.stem, layer, c_out)]
     reads, image = sources(spec), Ends(spec.image_channels)
 
     def through(index: int, line: Line, read: list[Ends]) -> Ends:
-        try:
+        with placed(f"stages[{index}]"):
             layer, after = _reading(index, line, read, spec, style)
-        except LayerError as error:
-            raise error.within(f"stages[{index}]") from None
         name, path = line.name or f"stage {index + 1}", f"stages.{index}"
         part = _part(spec, name, path, (line,), layer, after.newest)
         chained = reads[index] == (index,)
@@ -128,10 +127,8 @@ def _outputs(spec: Spec, found: Sequence[Ends], style: Style) -> list[Part]:
     parts = []
     for end, (name, given) in zip(ends(spec), spec.outputs.items(), strict=True):
         read = [Level(k, found[k].newest, strided[k]) for k in end.numbers]
-        try:
+        with placed(f"outputs.{name}"):
             part = output_part(name, given, read, style)
-        except LayerError as error:
-            raise error.within(f"outputs.{name}") from None
         if end.numbers == part.reads and len(read) == 1:
             own = found[end.numbers[0]]
             layer = _newest(own, Ends(own.newest), part.layer)
@@ -149,7 +146,8 @@ def _behind(
     """
     if spec.head is not None:
         last = found[-1]
-        part = classifier_part(spec.head, last.newest, style)
+        with placed("head"):
+            part = classifier_part(spec.head, last.newest, style)
         return [replace(part, layer=_newest(last, Ends(last.newest), part.layer))]
     if spec.outputs:
         return _outputs(spec, found, style)
@@ -157,7 +155,8 @@ def _behind(
         raise LayerError("head: expected a head, or a neck with heads, got none")
     neck, heads = spec.detector
     part = neck_part(neck, taps, style)
-    return [part, *detection_parts(heads, neck, (taps[-1][0] + 1,), style)]
+    with placed("heads"):
+        return [part, *detection_parts(heads, neck, (taps[-1][0] + 1,), style)]
 
 
 def _part(  # noqa: PLR0913, PLR0917 - a part has as many fields

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from effscale.arrays import maximum, whole_share
 from effscale.network.blocks import conv_norm_act
 from effscale.network.combinators import (
     IDENTITY,
@@ -214,10 +213,7 @@ class _LevelHeads:
 
 def _yolo(given: outputs.Yolo, read: Sequence[Level], style: Style) -> Sequential:
     """Widths follow from the finest level (ultralytics' `Detect` has the same)."""
-    c_first = read[0].channels
-    quarter = whole_share(c_first, 0.25)
-    c_box = maximum(max(16, BOX * given.bins), quarter)
-    c_class = maximum(min(given.classes, 100), c_first)
+    c_box, c_class = given.widths(read[0].channels)
     nodes: list[Node] = []
     layer: Layer
     for before in ("", "one_") if given.one_to_one else ("",):

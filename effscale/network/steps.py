@@ -370,6 +370,7 @@ def _attention(
         apart=not line.alike,
         over=line.over,
         size=line.size or SQUARE,
+        areas=line.areas,
         shift=line.shift,
         position=line.position,
     )

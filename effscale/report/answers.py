@@ -168,7 +168,7 @@ def fit(
 def grid(  # noqa: PLR0913 - as the command has them
     spec: Named = "b0",
     *,
-    budget: float = 2.0,
+    target_ratio: float = 2.0,
     tolerance: float = 0.05,
     constraint: Constraint = "nominal",
     step: float = 0.05,
@@ -176,23 +176,23 @@ def grid(  # noqa: PLR0913 - as the command has them
     sort: str | None = None,
     **ranges: Unpack[Ranges],
 ) -> Answer:
-    """Find the coefficients that meet a budget, best first.
+    """Find the coefficients that meet a target, best first.
 
     As `effscale grid`: each row is a network that is counted exactly, and the
     coefficients that make it.
 
     Args:
         spec: the baseline, or its name.
-        budget: MACs of one φ, as a multiple of the baseline's.
-        tolerance: how far from the budget, relative to it.
-        constraint: what must meet the budget, α·β²·γ² or the MACs of the network.
+        target_ratio: MACs of one φ, as a multiple of the baseline's.
+        tolerance: how far from the target, relative to it.
+        constraint: what must meet the target, α·β²·γ² or the MACs of the network.
         step: of each coefficient.
-        phi: where to count; several rank how well the family tracks the budget.
-        sort: what is best: `deviation`, `tracking` over several φ, `macs` and so on.
+        phi: where to count; several rank how well the family tracks the target.
+        sort: what is best: `deviation`, `rms_error` over several φ, `macs` and so on.
         ranges: `alpha=(1, 2)` and so on, and limits as `macs="<= 1G"`.
 
     Raises:
-        ScaleError: if no point meets the budget, or a limit cannot be read.
+        ScaleError: if no point meets the target, or a limit cannot be read.
     """
     from effscale.report import grid as report
     from effscale.search import grid as search
@@ -210,22 +210,22 @@ def grid(  # noqa: PLR0913 - as the command has them
         _interval(others[name]) if name in others else default
         for name, default in zip(
             (axis.option.replace("-", "_") for axis in growth.axes),
-            growth.ranges(budget),
+            growth.ranges(target_ratio),
             strict=True,
         )
     ]
     phis = tuple(phi) if isinstance(phi, Sequence) else (phi,)
     asked = search.Grid(
         tuple(search.axes(varied, [Decimal(repr(step))] * len(varied))),
-        budget=budget,
+        target_ratio=target_ratio,
         tolerance=tolerance,
-        constraint=constraint if growth.meets_budget else None,
+        constraint=constraint if growth.meets_target else None,
         phis=phis,
         limits=tuple(limits),
         running=running,
     )
     answer = search.search(baseline, asked)
-    order = sort or ("tracking" if len(phis) > 1 else "deviation")
+    order = sort or ("rms_error" if len(phis) > 1 else "deviation")
     found = search.best_first(growth, answer.candidates, order)
     rows = report.candidate_rows(baseline, found, asked)
     shown = report.report(baseline, asked, answer, rows, top=report.SHOWN)
@@ -267,7 +267,7 @@ def profile(  # noqa: PLR0913 - as the command has them
     return Answer.of(shown, key, [network])
 
 
-def compare(*networks: Named, to: str | None = None) -> Answer:
+def compare(*networks: Named, relative_to: str | None = None) -> Answer:
     """Show networks side by side, with ratios of MACs and params.
 
     As `effscale compare b0 b1 --measure none`; the name of a family stands for all its
@@ -275,11 +275,11 @@ def compare(*networks: Named, to: str | None = None) -> Answer:
 
     Args:
         networks: specs, or names of networks or families.
-        to: the name of the network that ratios are to, the first unless given; with
+        relative_to: the network that ratios are to, the first unless given; with
             `cheapest`, for each the cheapest here that is as accurate.
 
     Raises:
-        ScaleError: if there is no network, or `to` names none of them.
+        ScaleError: if there is no network, or `relative_to` names none of them.
     """
     from effscale.comparing.side_by_side import CHEAPEST, Entry, entries, expanded
     from effscale.report.compare import report
@@ -294,10 +294,10 @@ def compare(*networks: Named, to: str | None = None) -> Answer:
     if not found:
         raise ScaleError("compare: expected networks, got none")
     known = {CHEAPEST, *(name for each in found for name in each.names)}
-    if to is not None and to not in known:
+    if relative_to is not None and relative_to not in known:
         listed = ", ".join([*dict.fromkeys(each.name for each in found), CHEAPEST])
-        raise ScaleError(f"to: expected one of {listed}, got {to!r}")
-    shown = report(found, to=to, measured=[None] * len(found))
+        raise ScaleError(f"relative_to: expected one of {listed}, got {relative_to!r}")
+    shown = report(found, to=relative_to, measured=[None] * len(found))
     return Answer.of(shown, "rows", [each.spec for each in found])
 
 

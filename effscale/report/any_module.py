@@ -64,7 +64,7 @@ def report(
         "conventions": numbers,
     }
     if tool:
-        data["as"] = {"tool": tool, "total": numbers.get(tool)}
+        data["restated"] = {"tool": tool, "total": numbers.get(tool)}
     main = operators if by == "operator" else named
     engines = [each.engine for each in found.attempts]
     sections = [Section(_columns(by, engines, units), main, total=total)]
@@ -73,13 +73,13 @@ def report(
     return Report(
         data=data,
         sections=sections,
-        heading=_heading(found, inputs, units, tool or "fvcore"),
+        heading=_heading(found, inputs, units, tool),
         records=[_record(row) for row in main],
     )
 
 
 def _heading(
-    found: Counted, inputs: Sequence[str], units: Units, tool: str
+    found: Counted, inputs: Sequence[str], units: Units, tool: str | None
 ) -> list[tuple[str, str]]:
     """The lines above the table: what it is, what it costs, what was seen of it."""
     unit, factor = document.unit_of(units)
@@ -115,10 +115,24 @@ def _heading(
     if any(each.of_complex for each in found.measured):
         lines.append(("complex", "a product of complex numbers counts as one"))
     if free := _free(found.measured[0], same=found.same):
-        lines.append(("left out", free))
-    if terms := _terms(found, tool):
-        lines.append(("elsewhere", f"{tool}'s {sentence(terms)}"))
+        lines.append(("not counted", free))
+    if elsewhere := _elsewhere(found, tool):
+        lines.append(("other tools", elsewhere))
     return lines
+
+
+def _elsewhere(found: Counted, asked: str | None) -> str:
+    """How a tool's number is made; where nobody asked, fvcore's if it is another."""
+    tool = asked or "fvcore"
+    terms = _terms(found, tool)
+    if found.answer is None or not terms:
+        return ""
+    missing = int(found.answer.macs) - terms[0].amount
+    if len(terms) == 1 and not missing and not asked:
+        return ""
+    said = sentence(terms) if any(each.amount for each in terms) else "0"
+    less = f"; it leaves out {missing:,} of the MACs" if missing else ""
+    return f"{tool}'s {said}{less}"
 
 
 def _agree(found: Counted) -> bool:
@@ -156,13 +170,13 @@ _BATCHED = (2, 4, 5)
 
 
 def _coverage(attempt: Attempt, *, same: bool) -> str:
-    """`fvcore 53 of 54 multiplying calls (98.1 %), lstm ×1 left out`."""
+    """`fvcore 53 of 54 conv and matmul calls (98.1 %), lstm ×1 left out`."""
     measured = attempt.measured
     if measured is None:
         return f"{attempt.engine} none: {attempt.error}"
     calls, skipped = sum(measured.calls.values()), {} if same else measured.skipped
     every = calls + sum(skipped.values())
-    said = f"{attempt.engine} {calls} of {every} multiplying calls"
+    said = f"{attempt.engine} {calls} of {every} conv and matmul calls"
     if skipped:
         missed = ", ".join(f"{plain(name)} ×{n}" for name, n in skipped.items())
         said += f" ({percent(calls / every)}), {missed} unknown"
@@ -172,7 +186,7 @@ def _coverage(attempt: Attempt, *, same: bool) -> str:
 
 
 def _free(measured: Measurement, *, same: bool) -> str:
-    """The operators that are neither convolution nor product, most frequent first."""
+    """The operators that are no convolution or matrix product, most frequent first."""
     skipped = {} if same else measured.skipped
     calls = {plain(name): n for name, n in measured.free.items() if name not in skipped}
     names = sorted(calls, key=lambda name: -calls[name])
@@ -180,7 +194,7 @@ def _free(measured: Measurement, *, same: bool) -> str:
     said += _besides(measured)
     if len(names) > NAMED:
         said.append(f"{len(names) - NAMED} others")
-    return f"{', '.join(said)}: neither convolution nor product" if said else ""
+    return f"{', '.join(said)}: no convolution or matrix product" if said else ""
 
 
 def _besides(measured: Measurement) -> dict[str, int]:

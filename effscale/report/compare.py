@@ -36,22 +36,27 @@ def report(
     triples = zip(compared, beside, measured, strict=True)
     table = [_row(each, rival, found, notes) for each, rival, found in triples]
     return Report(
-        data={**rows.envelope("compare", compared[0].name), "rows": table},
+        data={**rows.envelope("compare", compared[0].name), "rows": unmarked(table)},
         sections=[
             Section(_columns(table, to, units), table),
             *notes.section("Where another figure is published", "published"),
         ],
         notes=_notes(to, table),
-        records=[rows.flat(row) for row in table],
+        records=[rows.flat(row) for row in unmarked(table)],
     )
 
 
 def ratios(cost: Cost, other: Cost) -> Data:
     """MACs and params as multiples of another network's."""
     return {
-        "ratio": int(cost.macs) / max(int(other.macs), 1),
+        "macs_ratio": int(cost.macs) / max(int(other.macs), 1),
         "params_ratio": int(cost.params) / max(int(other.params), 1),
     }
+
+
+def unmarked(table: Sequence[Data]) -> list[Data]:
+    """The rows without the marks of their footnotes, which are of a table alone."""
+    return [{k: v for k, v in row.items() if k != "marks"} for row in table]
 
 
 def times(value: float) -> str:
@@ -71,15 +76,16 @@ def _row(
         )
         for each in marks(entry)
     }
-    none = {"ratio": None, "params_ratio": None}
+    none = {"macs_ratio": None, "params_ratio": None}
     return {
         **rows.network(entry.name, entry.spec, entry.cost, given, measurement),
         **(none if rival is None else ratios(entry.cost, rival.cost)),
-        "to": None if rival is None else rival.name,
+        "relative_to": None if rival is None else rival.name,
         "spec": entry.reference,
         "family": entry.spec.family,
         **{key: getattr(printed, key, None) for key in document.SCORES.values()},
         "published": printed.model_dump() if printed else None,
+        "published_differs": list(found),
         "marks": found,
     }
 
@@ -95,15 +101,15 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
 
         return Column(unit if key == "macs" else key, "", show)
 
-    rival = [Column.words("to")] if to == CHEAPEST else []
+    rival = [Column.words("relative to", "relative_to")] if to == CHEAPEST else []
     accuracies = [Column(*each, "{:.1f}".format) for each in scored(table)]
     return [
         Column.words("network", "name"),
         document.IMAGE,
         cost("params"),
-        Column("×", "params_ratio", times),
+        Column("params ×", "params_ratio", times),
         cost("macs", factor),
-        Column("×", "ratio", times),
+        Column("MACs ×", "macs_ratio", times),
         *rival,
         *document.products(table, units),
         document.ACTIVATIONS,
@@ -124,7 +130,7 @@ def _notes(to: str | None, table: Sequence[Data]) -> list[str]:
     if to == CHEAPEST:
         text = "×: as a multiple of the cheapest network here that is as accurate"
     else:
-        text = f"×: as a multiple of {table[0]['to']}"
+        text = f"×: as a multiple of {table[0]['relative_to']}"
     named = [title for title, _ in scored(table)]
     text += f"; {', '.join(named)}: as published, in per cent" if named else ""
     return [text, *document.agreement(table)]

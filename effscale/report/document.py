@@ -152,7 +152,8 @@ IMAGE = Column(word("resolution"), "resolution", sides)
 PARAMS = Column(word("params"), "params", human)
 ACTIVATIONS = Column(word("activations"), "activations", human)
 SHARE = Column(word("share"), "share", percent)
-RATIO = Column(word("ratio"), "ratio", multiple)
+RATIO = Column(word("macs_ratio"), "macs_ratio", multiple)
+TARGET_RATIO = Column(word("target_ratio"), "target_ratio", multiple)
 OFF_BY = Column(word("deviation"), "deviation", signed_percent, style=deviation_style)
 
 #: Published accuracies, in per cent, by the titles of their columns.

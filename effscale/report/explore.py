@@ -88,8 +88,8 @@ def _point(spec: Spec, named: str, point: Point) -> Data:
         "input": row["resolution"],
         "figures": [row["macs"], row["params"], row["activations"]],
         "memory": [held.weights, held.peak],
-        "ratio": row["ratio"],
-        "budget": row["budget"],
+        "ratio": row["macs_ratio"],
+        "target": row["target_ratio"],
         "deviation": row["deviation"],
         "why": [[e["factor"], e["value"], e["reason"]] for e in row["explain"]],
         "parts": [

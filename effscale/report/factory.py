@@ -1,4 +1,4 @@
-"""The answer of `scale` and `fit` for code: what it made, beside the budget."""
+"""The answer of `scale` and `fit` for code: what it made, beside the target."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.document import Column, Report, Section, extents, multiple
+from effscale.report.document import Column, Report, Section, extents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Coefficients
 
 
-def row(made: Made, base: Made, budget: float) -> Data:
-    """A network that code made: its multipliers, cost, budget."""
+def row(made: Made, base: Made, target: float) -> Data:
+    """A network that code made: its multipliers, cost, target."""
     ratio = int(made.cost.macs) / int(base.cost.macs)
     given = made.multipliers
     return {
@@ -30,9 +30,9 @@ def row(made: Made, base: Made, budget: float) -> Data:
         "resolution_multiplier": float(given.resolution),
         "resolution": list(made.sides),
         **rows.costs(made.cost),
-        "ratio": ratio,
-        "budget": budget,
-        "deviation": ratio / budget - 1,
+        "macs_ratio": ratio,
+        "target_ratio": target,
+        "deviation": ratio / target - 1,
         "measured": rows.measured(made.cost),
         "agrees": None,
     }
@@ -50,7 +50,7 @@ def scaled(
         *document.MULTIPLIERS,
         *document.costs(units, table),
         document.RATIO,
-        Column("budget", "budget", multiple),
+        document.TARGET_RATIO,
         document.OFF_BY,
     ]
     return _report("scale", factory, base, table, columns, units)
@@ -65,12 +65,12 @@ def fitted(
     units: Units = "macs",
 ) -> Report:
     """The network nearest to a cost, and the one on its other side."""
-    budget = macs / int(base.cost.macs)
+    target = macs / int(base.cost.macs)
     table = []
     for index, each in enumerate(found):
         side = "below" if each.cost.macs <= macs else "above"
         role = side if index else "nearest"
-        table.append({"role": role, "target": macs, **row(each, base, budget)})
+        table.append({"role": role, "target": macs, **row(each, base, target)})
     columns = [
         Column.words("", "role"),
         Column("φ", "phi", lambda phi: f"{phi:.4g}"),
@@ -103,7 +103,7 @@ def _report(  # noqa: PLR0913, PLR0917 - what both answers have
         ("baseline", f"{factory.reference}, {cost} params, {size} px"),
         ("code", takes),
         (
-            "law",
+            "compound",
             _law(given),
         ),
     ]

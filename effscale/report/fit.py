@@ -8,6 +8,7 @@ import numpy as np
 
 from effscale.cost.count import count
 from effscale.errors import UnreachableError
+from effscale.glossary import word
 from effscale.growth.growth import growth_of
 from effscale.growth.scale import relatives
 from effscale.limit import UNITS, exactly, title
@@ -16,7 +17,6 @@ from effscale.report import document, left_out, rows
 from effscale.report.calibrate import predicted
 from effscale.report.document import Column, Report, Section
 from effscale.report.scaling import (
-    legend,
     reasons,
     scaled,
     unexplained,
@@ -107,14 +107,17 @@ def _missed(answer: Answer, elsewhere: str) -> str:
         each for each in answer.found if each.role in {"nearest", "below", "above"}
     ]
     near = ", ".join(
-        f"{exactly(goal.figure, each.figures[goal.figure])} ({each.deviation:+.1%})"
+        f"{exactly(goal.figure, each.figures[goal.figure])} "
+        f"({100 * (each.deviation or 0):+.1f} %)"
         for each in sides
     )
-    what = f"nearest: {near}"
+    what = f"the nearest: {near}"
     if elsewhere and all((each.deviation or 0) > 0 for each in sides):
-        what += f"; the ray has none that is cheaper: try {elsewhere}"
+        what += f"; the strategy has none that is cheaper: try {elsewhere}"
     wanted = f"{show(goal.target)} within {100 * within:g} %"
-    return f"no variant costs {wanted}; {what}"
+    limits = ", ".join(map(str, answer.asked.limits))
+    meeting = f" with {limits}" if limits else ""
+    return f"no network{meeting} costs {wanted}; {what}"
 
 
 def _misses(answer: Answer) -> str:
@@ -192,7 +195,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
             ("asked", said([each.asked for each in answers])),
             ("searched", searched),
         ],
-        notes=[*notes, *legend(growth), *unexplained(table)],
+        notes=[*notes, *unexplained(table)],
         records=[_flat(row) for row in table],
         warnings=warnings(table),
     )
@@ -312,7 +315,7 @@ def _limits(answer: Answer) -> list[Data]:
                 "value": limit.value,
                 "network": None if judged is None else judged.variant.spec.name,
                 "found": value,
-                "off": None if value is None else value / limit.value - 1,
+                "deviation": None if value is None else value / limit.value - 1,
                 "binds": limit in answer.binding,
             }
         )
@@ -328,7 +331,7 @@ def limits_section(table: Sequence[Data]) -> list[Section]:
     columns = [
         Column.words("limit"),
         Column("found", "", shown),
-        Column("off by", "off", document.signed_percent),
+        Column(word("deviation"), "deviation", document.signed_percent),
         Column("", "binds", lambda binds: "binds" if binds else "", justify="left"),
         Column.words("network"),
     ]
@@ -346,15 +349,15 @@ def _row(spec: Spec, found: Found, measurement: Measurement | None) -> Data:
         "target": found.goal.target,
         **row,
         **figures,
-        "interval": interval,
+        "phi_range": interval,
     }
 
 
 def _flat(row: Data) -> Data:
     """A row for a CSV, the interval in two cells."""
-    low, high = row["interval"] or (None, None)
+    low, high = row["phi_range"] or (None, None)
     flat = {**rows.flat(row), "phi_from": low, "phi_to": high}
-    del flat["interval"]
+    del flat["phi_range"]
     return flat
 
 
@@ -374,7 +377,7 @@ def _interval(value: Sequence[float]) -> str:
 
 _PHI = [
     Column("φ", "phi", lambda phi: f"{phi:g}"),
-    Column("same for φ", "interval", _interval),
+    Column("φ range", "phi_range", _interval),
 ]
 
 
@@ -382,7 +385,7 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
     targets = [document.macs_column(units, "target", title="target")]
     asked = {key for row in table for key in row}
-    ray = any(row["interval"] for row in table)
+    ray = any(row["phi_range"] for row in table)
     return [
         Column.words("", "role"),
         *(targets if several else []),

@@ -1,4 +1,4 @@
-"""The answer of `grid`: coefficients that meet a budget, best first."""
+"""The answer of `grid`: coefficients that meet a target, best first."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def candidate_rows(spec: Spec, candidates: Candidates, grid: Grid) -> list[Data]
         "product": candidates.product,
         "resolution": np.stack([candidates.height, candidates.width], axis=1),
         "channels": candidates.numbers,
-        "ratio": candidates.ratio,
+        "macs_ratio": candidates.ratio,
         "deviation": candidates.deviation,
-        "tracking": candidates.tracking,
-        "points": candidates.same,
+        "rms_error": candidates.tracking,
+        "grid_points": candidates.same,
         "pareto": candidates.pareto,
         **_figures(grid, candidates),
-        "own": np.all([each == own for _, each, own in axes], axis=0),
+        "own_coefficients": np.all([each == own for _, each, own in axes], axis=0),
     }
     said = [key for key in (*growth.candidate, *grid.figures) if key in figures]
     lists = [_plain(figures[key], size) for key in said]
@@ -83,17 +83,17 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
 
     `measured` has an entry for each of the first rows, as far as it goes.
     """
-    growth, budget = growth_of(spec), grid.budget ** grid.phis[0]
+    growth, target = growth_of(spec), grid.target_ratio ** grid.phis[0]
     for index, row in enumerate(table):
         found = measured[index] if index < len(measured) else None
         cost = Cost(**{name: row[name] for name in rows.FIGURES})
-        row["budget"] = budget
+        row["target_ratio"] = target
         row["measured"] = rows.measured(found)
         row["agrees"] = rows.agrees(cost, found)
     ran = ["measured_latency"] if "latency" in grid.figures else []
     keys = (*growth.candidate, *grid.figures, *ran)
     table = [{key: row.get(key) for key in keys} for row in table]
-    shown = [*table[:top], *(row for row in table[top:] if row["own"])]
+    shown = [*table[:top], *(row for row in table[top:] if row["own_coefficients"])]
     family = len(grid.phis) > 1
     left = len(table) - top
     more = [
@@ -104,7 +104,7 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
             **rows.envelope("grid", spec.name),
             "enumerated": answer.enumerated,
             "feasible": answer.feasible,
-            "networks": len(table),
+            "distinct": len(table),
             "candidates": table,
             "left_out": left_out.rows(answer.left),
         },
@@ -132,15 +132,15 @@ def _heading(
     growth: Growth, grid: Grid, answer: Answer, networks: int
 ) -> list[tuple[str, str]]:
     low, high = grid.phis[0], grid.phis[-1]
-    budget = [f"{grid.budget:g} × {growth.spec.name} per φ"]
+    target = [f"{grid.target_ratio:g} × {growth.spec.name} per φ"]
     found = [f"{answer.enumerated:,} {growth.points}"]
     if grid.constraint is not None:
         what = "α·β²·γ²" if grid.constraint == "nominal" else "realised MACs"
-        budget.append(f"by {what} within {100 * grid.tolerance:g} %")
+        target.append(f"by {what} within {100 * grid.tolerance:g} %")
         found.append(f"{answer.feasible:,} feasible")
-    budget.append(f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}")
+    target.append(f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}")
     found.append(f"{networks:,} networks")
-    lines = [("budget", ", ".join(budget)), ("grid", ", ".join(found))]
+    lines = [("target", ", ".join(target)), ("grid", ", ".join(found))]
     limits = [("limits", "; ".join(map(str, grid.limits)))]
     model = grid.running.model
     said = [] if model is None else [("latency", predicted(model))]
@@ -152,7 +152,9 @@ _RAN = Column("measured", "measured_latency", in_seconds)
 #: Columns beside the coefficients, of the growths whose candidates have them.
 _BESIDE = {
     "product": Column("product", "product", lambda value: f"{value:.3f}"),
-    "channels": Column("W", "channels", lambda each: " ".join(map(str, each))),
+    "channels": Column(
+        "neck channels", "channels", lambda each: " ".join(map(str, each))
+    ),
 }
 
 
@@ -162,7 +164,9 @@ def _columns(
     family = len(grid.phis) > 1
     said = [key for key in growth.candidate if key not in growth.unsaid]
     return [
-        document.marks_column(("own", word("own")), ("pareto", word("pareto"))),
+        document.marks_column(
+            *((key, word(key)) for key in ("own_coefficients", "pareto"))
+        ),
         *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
         *(_BESIDE[key] for key in said if key in _BESIDE),
         *document.costs(units, shown),
@@ -171,13 +175,13 @@ def _columns(
         *([_RAN] if any(row.get(_RAN.key) for row in shown) else []),
         document.RATIO,
         document.OFF_BY,
-        *([Column(word("tracking"), "tracking", percent)] if family else []),
-        Column(word("points"), "points"),
+        *([Column(word("rms_error"), "rms_error", percent)] if family else []),
+        Column(word("grid_points"), "grid_points"),
     ]
 
 
 def _emphasis(row: Row) -> str:
-    return "bold" if row["own"] else ""
+    return "bold" if row["own_coefficients"] else ""
 
 
 def _legend(growth: Growth, *, family: bool) -> str:

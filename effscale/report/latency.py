@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from effscale.glossary import word
 from effscale.quantity import in_seconds
 from effscale.report import document, rows
 from effscale.report.compare import times
@@ -92,7 +93,7 @@ _PREDICTED = [
     Column.words("part"),
     Column("predicted", "predicted", in_seconds),
     Column("measured", "measured", in_seconds),
-    Column("off by", "", lambda row: _off(row["predicted"], row["measured"])),
+    Column(word("deviation"), "", lambda row: _off(row["predicted"], row["measured"])),
 ]
 
 
@@ -127,7 +128,7 @@ def beside(
         Column.words("network", "name"),
         *_varying(table),
         *_measured(units),
-        Column("×", "", _times),
+        Column("time ×", "", _times),
     ]
     section = Section(columns, table, f"Latency, {_common(table)}")
     records = [
@@ -174,16 +175,16 @@ def _timing(found: Timing) -> Data:
     return {
         "seconds": found.median,
         "quartiles": list(found.quartiles),
-        "spread": found.spread,
+        "relative_iqr": found.spread,
         "runs": len(found.runs),
     }
 
 
 def _ratio(each: Latency, rival: Latency | None) -> Data:
     if rival is None:
-        return {"ratio": None, "ratio_quartiles": None}
+        return {"time_ratio": None, "time_ratio_quartiles": None}
     middle, low, high = each.ratio(rival)
-    return {"ratio": middle, "ratio_quartiles": [low, high]}
+    return {"time_ratio": middle, "time_ratio_quartiles": [low, high]}
 
 
 def _cells(entry: Data, part: Data) -> Data:
@@ -200,7 +201,7 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
     columns = [
         Column.words("part"),
         Column("median", "seconds", in_seconds),
-        Column("spread", "spread", percent),
+        Column("IQR", "relative_iqr", percent),
         Column("of time", "share", percent),
         Column(f"of {document.unit_of(units)[0]}", "macs_share", percent),
         document.macs_column(units, "macs_per_second", suffix="/s"),
@@ -224,17 +225,17 @@ def _parts(entries: Sequence[Data], units: Units) -> list[Section]:
 def _measured(units: Units) -> list[Column]:
     return [
         Column("median", "seconds", in_seconds),
-        Column("spread", "spread", percent),
+        Column("IQR", "relative_iqr", percent),
         Column("images/s", "images_per_second", lambda n: f"{n:.3g}"),
         document.macs_column(units, "macs_per_second", suffix="/s"),
     ]
 
 
 def _times(row: Row) -> str:
-    if row["ratio"] is None:
+    if row["time_ratio"] is None:
         return ""
-    low, high = map(times, row["ratio_quartiles"])
-    middle = times(row["ratio"])
+    low, high = map(times, row["time_ratio_quartiles"])
+    middle = times(row["time_ratio"])
     return middle if low == high == middle else f"{middle} ({low} to {high})"
 
 
@@ -270,9 +271,9 @@ def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
 def _legend(entries: Sequence[Row], *, parts: bool = False) -> str:
     runs = sorted({each["runs"] for each in entries})
     number = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-    text = f"median of {number} runs; spread: the middle half of them, over the median"
+    text = f"median of {number} runs; IQR: interquartile range over the median"
     if parts:
         return f"{text}; parts run alone, on what the network gives them"
-    if "ratio" in entries[0]:
-        return f"{text}; ×: in the same round, and its middle half"
+    if "time_ratio" in entries[0]:
+        return f"{text}; time ×: in the same round, and its quartiles"
     return text

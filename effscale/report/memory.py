@@ -45,7 +45,7 @@ def by_part(
         section = Section(_PARTS, parts, title, total=total, emphasis=_emphasis)
     return replace(
         answer,
-        data={**answer.data, "balance": balance, "memory": entries},
+        data={**answer.data, "machine_balance": balance, "memory": entries},
         sections=[*answer.sections, section],
         heading=heading,
         notes=[*answer.notes, _note(balance) + _workspace(device)],

@@ -46,7 +46,7 @@ _PICTURES = ((plots.costs, "Where its cost is"), (plots.maps, "Its feature maps"
 
 #: Columns that a narrow screen leaves to what opens.
 MINOR = {
-    *("resolution", "activations", "top5", "ratio", "params_ratio", "repeats"),
+    *("resolution", "activations", "top5", "macs_ratio", "params_ratio", "repeats"),
     *("input", "output", "channels", "products", "calls"),
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.comparing.paper_tables import UNPROVED
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.compare import ratios, scored
+from effscale.report.compare import ratios, scored, unmarked
 from effscale.report.document import (
     Column,
     Footnotes,
@@ -41,7 +41,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
             **rows.network(row.spec.name, row.spec, row.cost, row.multipliers, each),
             **ratios(row.cost, leads[row.to]),
             "model": row.model,
-            "to": row.to,
+            "relative_to": row.to,
             **_trained(row),
             **{key: row.printed.get(key) for key in document.SCORES.values()},
             "cells": {cell.figure: _cell(cell) for cell in row.cells},
@@ -57,7 +57,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
             "title": table.title,
             "source": table.source,
             "part": table.part,
-            "rows": found,
+            "rows": unmarked(found),
         },
         sections=[
             Section(_columns(table, found), found, emphasis=_emphasis),
@@ -73,7 +73,7 @@ def report(table: Table, *, measured: Sequence[Measurement | None]) -> Report:
             *table.notes,
             *document.agreement(found),
         ],
-        records=[_record(row) for row in found],
+        records=[_record(row) for row in unmarked(found)],
     )
 
 
@@ -93,7 +93,7 @@ def _accounted(table: Table) -> str:
     apart = Counter(each.standing for each in (*cells, *laws) if not each.equal)
     if laws:
         found = [f"{len(cells)} printed", f"{equal} as the specs state them"]
-        found.append(f"{same} of {len(laws)} as the law gives them")
+        found.append(f"{same} of {len(laws)} as the scaling rule gives them")
     else:
         alone = "" if table.part is None else f" of the {table.part} alone"
         found = [f"{len(cells)} counted{alone}", f"{equal} equal after rounding"]
@@ -110,15 +110,15 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "counted": ours if isinstance(ours, int | str) else float(ours),
         "equal": cell.equal,
         "reason": cell.reason,
-        "law": None if law is None else law.ours,
-        "law_reason": None if law is None else law.reason,
+        "rule": None if law is None else law.ours,
+        "rule_reason": None if law is None else law.reason,
     }
 
 
 def _marks(row: Row, notes: Footnotes) -> dict[str, str]:
     """The marks of the cells that differ, and of the law's: `law_channels`."""
     both = [(cell.figure, cell) for cell in row.cells]
-    both += [(f"law_{name}", cell.law) for name, cell in both if cell.law is not None]
+    both += [(f"rule_{name}", cell.law) for name, cell in both if cell.law is not None]
     return {
         name: notes.mark(cell.reason or UNEXPLAINED)
         for name, cell in both
@@ -131,14 +131,14 @@ def _record(row: Mapping[str, Any]) -> dict[str, Any]:
     cells = {
         f"{figure}_{key}": cell[key]
         for figure, cell in row["cells"].items()
-        for key in ("printed", "equal", "law")
-        if key != "law" or cell[key] is not None
+        for key in ("printed", "equal", "rule")
+        if key != "rule" or cell[key] is not None
     }
     return {**rows.flat(dict(row)), **cells}
 
 
 def _emphasis(row: Data) -> str:
-    return "bold" if row["model"] == row["to"] else ""
+    return "bold" if row["model"] == row["relative_to"] else ""
 
 
 def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -151,7 +151,7 @@ def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
         for column in (
             Column(_title(figure, figures), "", _printed(figure)),
             *([] if _repeats(figure, found) else [Column("ours", "", _ours(figure))]),
-            *([Column("law", "", _law(figure))] if laws else []),
+            *([Column("rule", "", _law(figure))] if laws else []),
         )
     ]
     return [
@@ -207,8 +207,8 @@ def _ours(figure: str) -> Show:
 
 def _law(figure: str) -> Show:
     def show(row: Data) -> str:
-        law = row["cells"][figure]["law"]
-        return "" if law is None else _noted(row, f"law_{figure}", str(law))
+        law = row["cells"][figure]["rule"]
+        return "" if law is None else _noted(row, f"rule_{figure}", str(law))
 
     return show
 

@@ -45,7 +45,7 @@ def report(
     changed = [row for row in parts if row["change"] != "same"]
     sum_of_all = {"part": "total", **figures(old.cost, new.cost)}
     verdict = _verdict(old, new, total, units)
-    what = [Column.words("part"), Column.words("change", "what", wraps=True)]
+    what = [Column.words("part"), Column.words("change", "changes", wraps=True)]
     name = [Column.words("variant")]
     sections = [
         Section([*what, *deltas(units, changed)], changed, verdict, total=sum_of_all),
@@ -57,11 +57,11 @@ def report(
     ]
     return Report(
         data={
-            **rows.envelope("compare", new.name),
+            **rows.envelope("compare", old.name),
             "rows": both,
             "parts": parts,
             "variants": variants,
-            "aside": others,
+            "other_changes": others,
         },
         sections=[each for each in sections if each.rows],
         heading=[] if changed else [("verdict", verdict)],
@@ -75,7 +75,7 @@ def _rows(old: Entry, new: Entry, measured: Sequence[Measurement | None]) -> lis
         {
             **rows.network(each.name, each.spec, each.cost, each.multipliers, found),
             **ratios(each.cost, old.cost),
-            "to": old.name,
+            "relative_to": old.name,
             "spec": each.reference,
         }
         for each, found in zip((old, new), measured, strict=True)
@@ -101,7 +101,7 @@ def _part_row(change: Change, old: Cost, new: Cost) -> Data:
     return {
         "part": name,
         "change": change.kind,
-        "what": what,
+        "changes": what,
         **figures(*costs),
         "before": change.before and rows.part_row(change.before, old),
         "after": change.after and rows.part_row(change.after, new),

@@ -77,7 +77,9 @@ def grid(
     """
     figure = blank(11.5, 5)
     phi = asked.phis[0]
-    what = f"networks of {asked.budget:g} times the MACs for each φ, at φ = {phi:g}"
+    what = (
+        f"networks of {asked.target_ratio:g} times the MACs for each φ, at φ = {phi:g}"
+    )
     figure.suptitle(f"{name}: {what}", fontsize=11)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
     is_own = np.all([a == b for a, b in zip(found.coefficients, own, strict=True)], 0)
@@ -95,10 +97,10 @@ def grid(
                 )
 
     nominal = found.product**phi
-    budget, power = asked.budget**phi, phi if asked.constraint == "nominal" else 1
+    target, power = asked.target_ratio**phi, phi if asked.constraint == "nominal" else 1
     ends = [1 - asked.tolerance, 1 + asked.tolerance]
-    low, high = (budget * end**power for end in ends)
-    left.axhspan(low, high, color="C0", alpha=0.12, lw=0, label="within the budget")
+    low, high = (target * end**power for end in ends)
+    left.axhspan(low, high, color="C0", alpha=0.12, lw=0, label="within the tolerance")
     reach = nominal.min(), nominal.max()
     left.plot(reach, reach, color="0.6", lw=1, label="realised = nominal")
     left.scatter(nominal, found.ratio, s=16, c="C0", alpha=0.5, lw=0)
@@ -314,7 +316,7 @@ def family(name: str, variants: Sequence[Row], kind: str) -> bytes:
     for strategy, members in lines.items():
         at = [row["phi"] for row in members]
         look = {"marker": "o", "ms": 4.5, "lw": 1.2}
-        above.plot(at, [row["ratio"] for row in members], label=strategy, **look)
+        above.plot(at, [row["macs_ratio"] for row in members], label=strategy, **look)
         below.plot(at, [100 * row["deviation"] for row in members], **look)
     above.set_yscale("log", base=2)
     above.set_ylabel("MACs / baseline")

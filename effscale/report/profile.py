@@ -78,8 +78,8 @@ def report(  # noqa: PLR0913 - options
         data["groups"] = grouped
     total = {by: "total", **rows.costs(cost), "share": 1.0}
     if tool:
-        data["as"] = restated(whole, tool)
-        total["restated"] = data["as"]["total"]
+        data["restated"] = restated(whole, tool)
+        total["restated"] = data["restated"]["total"]
     columns = _columns(by, units, tool, table, _titles(net))
     return Report(
         data=data,
@@ -116,10 +116,11 @@ def _heading(
 
 
 def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
-    """What the source printed; ≠ where that is not our figure, rounded or cut."""
+    """What the source printed, and whether that is not our figure, rounded or cut."""
     pairs = ((printed.macs, "MACs", cost.macs), (printed.params, "params", cost.params))
     figures = [
-        f"{text} {name}" + ("" if agrees(text, int(ours)) else " ≠")
+        f"{text} {name}"
+        + ("" if agrees(text, int(ours)) else " (differs from the count)")
         for text, name, ours in pairs
         if text is not None
     ]
@@ -296,7 +297,7 @@ def heading(found: Counter[str], tool: Tool | None) -> tuple[str, str]:
     """The line that reconciles a tool's figure, fvcore's where none was asked for."""
     tool = tool or "fvcore"
     whose = f"{tool}'" if tool.endswith("s") else f"{tool}'s"
-    return "elsewhere", f"{whose} {sentence(terms(found, tool))}"
+    return "other tools", f"{whose} {sentence(terms(found, tool))}"
 
 
 def sentence(made: Sequence[Term]) -> str:
@@ -340,5 +341,8 @@ def restated(found: Counter[str], tool: Tool) -> Data:
         "tool": tool,
         "version": VERSIONS.get(tool),
         "total": figure(found, tool),
-        "terms": {each.name: each.times * each.amount for each in terms(found, tool)},
+        "terms": [
+            {"name": each.name, "times": each.times, "elements": each.amount}
+            for each in terms(found, tool)
+        ],
     }

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from effscale.extras import RICH
@@ -14,6 +15,7 @@ from effscale.report import plain as without_rich
 
 if TYPE_CHECKING or RICH:
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -97,13 +99,52 @@ def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
         if section.title and markdown:
             console.print()
         whole = markdown or console.width == UNBOUNDED
-        table = (
-            _table(section, markdown=markdown) if whole else _fitting(section, console)
-        )
-        console.print(table)
+        parts = [section] if whole else _abreast(section, console)
+        for number, each in enumerate(parts):
+            if number:
+                console.print()
+            table = (
+                _table(each, markdown=markdown) if whole else _fitting(each, console)
+            )
+            console.print(table)
     for note in report.notes:
         console.print()
         console.print(Text(said(note)))
+
+
+def _abreast(section: Section, console: Console) -> list[Section]:
+    """The section, or parts of its columns that each fit into the console's width.
+
+    Each part begins with the columns up to the first that has a title, as what is in
+    its row.
+    """
+    widths = [_width(section, column) for column in section.columns]
+    if sum(widths) + len(widths) - 1 <= console.width:
+        return [section]
+    lead = 1 + next((k for k, each in enumerate(section.columns) if each.title), 0)
+    taken = sum(widths[:lead]) + lead - 1
+    parts: list[list[Column]] = [[]]
+    room = console.width - taken
+    for column, width in zip(section.columns[lead:], widths[lead:], strict=True):
+        if parts[-1] and width + 1 > room:
+            parts.append([])
+            room = console.width - taken
+        parts[-1].append(column)
+        room -= width + 1
+    first = section.columns[:lead]
+    return [replace(section, columns=[*first, *each]) for each in parts]
+
+
+#: What a column that wraps needs at least.
+_WRAPPED = 24
+
+
+def _width(section: Section, column: Column) -> int:
+    """What a column needs if no cell of it is folded, but those that wrap."""
+    rows = [*section.rows, *([section.total] if section.total else [])]
+    widest = max((cell_len(plain(column.cell(row))) for row in rows), default=0)
+    widest = max(widest, cell_len(plain(column.title)))
+    return min(widest, _WRAPPED) if column.wraps else widest
 
 
 def _fitting(section: Section, console: Console) -> Table:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def base_macs(baseline: Spec) -> int:
-    """The baseline's MACs, of which a budget is a multiple.
+    """The baseline's MACs, of which a target is a multiple.
 
     Raises:
         ScaleError: if there are none.
@@ -57,9 +57,9 @@ def base_macs(baseline: Spec) -> int:
 def variant_row(
     baseline: Spec, variant: Variant, measurement: Measurement | None
 ) -> Data:
-    """A variant beside its baseline: multipliers, cost, budget, and the reasons.
+    """A variant beside its baseline: multipliers, cost, target, and the reasons.
 
-    The baseline's own row has ratio and budget 1.
+    The baseline's own row has ratio and target 1.
     """
     spec, given = variant.spec, variant.multipliers
     cost = count(spec)
@@ -69,9 +69,9 @@ def variant_row(
     return row | {
         "strategy": variant.strategy,
         "phi": None if variant.phi is None else float(variant.phi),
-        "ratio": ratio,
-        "budget": variant.budget,
-        "deviation": ratio / variant.budget - 1,
+        "macs_ratio": ratio,
+        "target_ratio": variant.target_ratio,
+        "deviation": ratio / variant.target_ratio - 1,
         "stages": _stages(baseline, spec),
         **_explained(baseline, variant),
         **_warned(baseline, spec),
@@ -97,7 +97,7 @@ def _explained(baseline: Spec, variant: Variant) -> Data:
     """Why a variant costs what it does; or nothing, and why that cannot be told."""
     try:
         factors = explain(
-            baseline, variant.multipliers, variant.budget, scaled=variant.spec
+            baseline, variant.multipliers, variant.target_ratio, scaled=variant.spec
         )
     except UnexplainedError as error:
         return {"explain": [], "unexplained": str(error)}
@@ -153,21 +153,20 @@ def report(
     if published:  # each beside the law's of its φ
         table.sort(key=lambda row: row["phi"])
     growth = growth_of(baseline)
-    given = baseline.coefficients
     if len(variants) == 1:
         more = _story(growth, variants[0], table[1:], units)
         found = None if published else hint(baseline, variants[0].spec)
     else:
         more, found = reasons(growth, table[1:]), None
     said = None if found is None else _sentence(found)
-    notes = [*document.agreement(table), *_by_law(published), *legend(growth)]
+    notes = [*document.agreement(table), *_by_law(published)]
     notes += unexplained(table)
     return Report(
         data={
             **rows.envelope("scale", baseline.name),
-            "coefficients": {**dict(given), "product": given.product},
+            "coefficients": growth.coefficients,
             "rows": table,
-            "hint": said,
+            "hint": None if found is None else _hint(found),
         },
         sections=[
             Section(_columns(growth, units, table), table, emphasis=_emphasis),
@@ -192,14 +191,14 @@ def _heading(
     params = human(int(base.params))
     text = f"{baseline.name}, {macs} {unit}, {params} params, {size} px"
     lines = [("baseline", text), growth.law]
-    budgets = {(each.phi, each.budget) for each in variants}
-    if len(budgets) == 1:
-        phi, budget = budgets.pop()
-        cost = human(factor * int(base.macs) * budget)
-        text = f"2^{phi:g} = {multiple(budget)} × {baseline.name} = {cost} {unit}"
+    targets = {(each.phi, each.target_ratio) for each in variants}
+    if len(targets) == 1:
+        phi, target = targets.pop()
+        cost = human(factor * int(base.macs) * target)
+        text = f"2^{phi:g} = {multiple(target)} × {baseline.name} = {cost} {unit}"
     else:
         text = f"2^φ × {baseline.name}"
-    return [*lines, ("budget", text)]
+    return [*lines, ("target", text)]
 
 
 def _emphasis(row: Any) -> str:  # noqa: ANN401 - a row
@@ -212,7 +211,7 @@ def _columns(growth: Growth, units: Units, table: Sequence[Data]) -> list[Column
         *scaled(growth),
         *document.costs(units, table),
         document.RATIO,
-        Column("budget", "budget", multiple),
+        document.TARGET_RATIO,
         document.OFF_BY,
     ]
 
@@ -228,18 +227,14 @@ def _backbone(row: Row) -> str:
 _SCALED = {
     **{column.key: column for column in document.MULTIPLIERS},
     "backbone": Column("backbone", "", _backbone, justify="left"),
-    "neck_channels": Column("W", "neck_channels"),
-    "neck_repeats": Column("D", "neck_repeats"),
-    "head_repeats": Column("H", "head_repeats"),
+    "neck_channels": Column("neck channels", "neck_channels"),
+    "neck_repeats": Column("neck repeats", "neck_repeats"),
+    "head_repeats": Column("head repeats", "head_repeats"),
 }
 
 
 def scaled(growth: Growth) -> list[Column]:
     return [_SCALED[key] for key in growth.columns]
-
-
-def legend(growth: Growth) -> list[str]:
-    return [growth.legend] if growth.legend else []
 
 
 def _story(
@@ -287,11 +282,13 @@ def _factors(row: Data) -> list[Section]:
         Column("effect", "value", lambda value: signed_percent(value - 1)),
         Column.words("why", "reason", wraps=True),
     ]
-    ratio, budget = multiple(row["ratio"]), multiple(row["budget"])
-    product = row["ratio"] / row["budget"]
-    text = f"ratio {ratio} / budget {budget}"
-    title = "Why it misses the budget: factors that multiply to the deviation"
-    foot = {"factor": "together", "value": product, "reason": text}
+    ratio, target = multiple(row["macs_ratio"]), multiple(row["target_ratio"])
+    product = row["macs_ratio"] / row["target_ratio"]
+    text = f"MACs ratio {ratio} / target {target}"
+    title = (
+        "Why MACs differ from the target: the product of 1 + effect is 1 + deviation"
+    )
+    foot = {"factor": "deviation", "value": product, "reason": text}
     return [Section(why, row["explain"], title, foot)]
 
 
@@ -317,8 +314,9 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> list[Section]:
         *(Column(each.title, key, effect) for key, each in growth.reasons.items()),
         document.OFF_BY,
     ]
-    product = "the deviation" if growth.of_deviation else "ratio over budget"
-    return [Section(effects, matrix, f"Why: factors that multiply to {product}")]
+    what = "1 + effect" if growth.of_deviation else "the factors"
+    title = f"Why MACs differ from the target: the product of {what} is 1 + deviation"
+    return [Section(effects, matrix, title)]
 
 
 def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
@@ -326,15 +324,15 @@ def _unrounded(growth: Growth, variant: Variant) -> list[Section]:
     found = [
         {
             "dimension": name,
-            "exact": exact,
-            "used": _plain(value(variant.spec, growth.dimensions[name][0])),
+            "before": exact,
+            "after": _plain(value(variant.spec, growth.dimensions[name][0])),
         }
         for name, exact in growth.unrounded(variant.multipliers).items()
     ]
     columns = [
         Column.words("dimension"),
-        Column("exactly", "", lambda row: _said(row, "exact")),
-        Column("used", "", lambda row: _said(row, "used")),
+        Column("before rounding", "", lambda row: _said(row, "before")),
+        Column("after rounding", "", lambda row: _said(row, "after")),
     ]
     return [Section(columns, found, f"{variant.spec.name}, rounded")] if found else []
 
@@ -345,9 +343,9 @@ def _departures(published: Published) -> list[Data]:
         {
             "name": published.variant.spec.name,
             "dimension": each.dimension,
-            "law": _plain(each.before),
+            "rule": _plain(each.before),
             "published": _plain(each.after),
-            "factor": float(each.factor),
+            "macs_factor": float(each.factor),
         }
         for each in published.steps
     ]
@@ -356,20 +354,22 @@ def _departures(published: Published) -> list[Data]:
 def _by_law(published: Sequence[Published]) -> list[str]:
     """The note on published networks that are the law's own."""
     names = [each.variant.spec.name for each in published if not each.steps]
-    return [f"as the law gives them: {', '.join(names)}"] if names else []
+    return [f"as the scaling rule gives them: {', '.join(names)}"] if names else []
 
 
 def _left(published: Sequence[Published]) -> list[Section]:
     """The published networks beside the law's, a row for each departure."""
     found = [row for each in published for row in _departures(each)]
     columns = [
-        Column.words("published", "name"),
+        Column.words("detector", "name"),
         Column.words("dimension"),
-        Column("law", "", lambda row: _said(row, "law")),
-        Column("is", "", lambda row: _said(row, "published")),
-        Column("MACs", "factor", lambda factor: signed_percent(factor - 1)),
+        Column("rule", "", lambda row: _said(row, "rule")),
+        Column("published", "", lambda row: _said(row, "published")),
+        Column(
+            "effect on MACs", "macs_factor", lambda factor: signed_percent(factor - 1)
+        ),
     ]
-    title = "Where the published detectors leave the law"
+    title = "Published detectors that differ from the scaling rule"
     return [Section(columns, found, title)] if found else []
 
 
@@ -390,13 +390,24 @@ def _said(row: Row, key: str) -> str:
     )
 
 
+def _hint(found: Hint) -> Data:
+    """A network to consider instead, as data."""
+    return {
+        "kind": found.kind,
+        "name": found.name,
+        "resolution": list(found.resolution),
+        **rows.costs(found.cost),
+        "change": found.change,
+    }
+
+
 def _sentence(found: Hint) -> str:
     size = sides(found.resolution)
     cost, saved = human(int(found.cost.macs)), percent(abs(found.change))
     if found.kind == "resolution":
         return (
-            f"hint: at {size} px it costs {saved} less ({cost} MACs), more than the "
-            "smaller image explains: fewer feature maps are odd"
+            f"hint: {size} px needs {saved} fewer MACs ({cost}); the smaller area "
+            f"alone would save {percent(found.area)}, the rest is fewer odd sizes"
         )
     more = "more" if found.change >= 0 else "less"
     params = human(int(found.cost.params))

@@ -47,7 +47,9 @@ def report(files: Sequence[File], revision: str, *, units: Units = "macs") -> Re
     ]
     heading = [("since", f"{revision}: {several(len(files), 'spec file')} changed")]
     notes = [
-        f"{row['file']}: {'; '.join(row['aside'])}" for row in table if row["aside"]
+        f"{row['file']}: {'; '.join(row['other_changes'])}"
+        for row in table
+        if row["other_changes"]
     ]
     notes += [f"does not load: {line}" for each in files for line in each.faults]
     notes += [f"over budget: {line}" for each in files for line in each.over]
@@ -76,7 +78,7 @@ def _told(file: File, units: Units) -> tuple[Data, list[Section]]:
         "change": file.changed.kind,
         "said": _said(file),
         **parts.figures(*costs),
-        "aside": [],
+        "other_changes": [],
         "parts": [],
         "variants": [],
         "faults": list(file.faults),
@@ -86,8 +88,10 @@ def _told(file: File, units: Units) -> tuple[Data, list[Section]]:
         names = [file.changed.before or "", file.name]
         old, new = entries(names, [file.before, file.after])
         inner = parts.report(old, new, measured=[None, None], units=units)
-        row |= {name: inner.data[name] for name in ("parts", "variants", "aside")}
-        if not inner.sections and not inner.data["aside"]:
+        row |= {
+            name: inner.data[name] for name in ("parts", "variants", "other_changes")
+        }
+        if not inner.sections and not inner.data["other_changes"]:
             row["said"] += ", same cost"
         return row, [_titled(file.name, each) for each in inner.sections]
     spec = file.after or file.before

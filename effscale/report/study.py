@@ -1,4 +1,4 @@
-"""The answer of `study`: candidates by reward, beside what they cost."""
+"""The answer of `study`: candidates by score, beside what they cost."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             "evaluate": study.header.command,
             "versions": study.header.versions,
             "objective": objective.text,
-            "budget": study.header.budget,
+            "target_ratio": study.header.target_ratio,
             "phi": study.header.phi,
             "seeds": course.seeds.most,
             "seeds_first": course.seeds.first,
@@ -76,7 +76,7 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
             "front": {
                 name: "more" if sign > 0 else "less" for name, sign in along.items()
             },
-            "trainings": {
+            "training_runs": {
                 "all": ahead.all,
                 "done": ahead.done,
                 "failed": len(failed),
@@ -101,23 +101,21 @@ def _rows(
     level, seen = tied(ranked, best), 0
     table = []
     for each in ranked:
-        seen += each.reward is not None
+        seen += each.score is not None
         table.append(
             {
-                "rank": None if each.reward is None else seen,
+                "rank": None if each.score is None else seen,
                 **each.figures,
                 "accuracy": each.mean,
-                "spread": each.spread,
+                "accuracy_std": each.spread,
                 "accuracy_error": each.accuracy_error,
                 "accuracies": each.accuracies,
                 "seeds": len(each.outcomes),
                 "epochs": each.epochs or None,
-                "reward": each.reward,
-                "reward_error": each.error,
+                "score": each.score,
+                "score_error": each.error,
                 "tied": None
-                if level is None
-                or each.reward is None
-                or each.epochs < ranked[0].epochs
+                if level is None or each.score is None or each.epochs < ranked[0].epochs
                 else each.name in level,
                 "pareto": each.name in ahead,
                 "seconds": each.seconds,
@@ -161,7 +159,7 @@ def _heading(
 ) -> list[tuple[str, str]]:
     header = study.header
     what = f"{len(header.candidates)} candidates of {header.name}, "
-    what += f"{header.budget:g} × per φ, at φ {header.phi:g}"
+    what += f"{header.target_ratio:g} × per φ, at φ {header.phi:g}"
     stands += f", {course.seeds} seeds each" if course.seeds.most > 1 else ""
     if study.running and study.last:
         stands += f", process {study.last.get('pid', '?')} is at it"
@@ -170,7 +168,7 @@ def _heading(
         ("command", header.command),
         ("stands", stands),
         *([("rungs", _climb(course))] if course.below else []),
-        ("reward", objective.text),
+        ("objective", objective.text),
     ]
 
 
@@ -188,7 +186,9 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
     uneven = len(done) > 1 and max(done) > 1
     return [
         Column("", "rank"),
-        document.marks_column(("own", "★"), ("pareto", "◆"), ("tied", "≈")),
+        document.marks_column(
+            ("own_coefficients", "★"), ("pareto", "◆"), ("tied", "≈")
+        ),
         *(Column(axis.title, axis.key, multiple) for axis in Classifier.axes),
         *document.costs(units, table),
         document.ACTIVATIONS,
@@ -197,7 +197,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         *([Column("seeds", "seeds")] if uneven else []),
         *([Column("epochs", "epochs")] if len(climbed) > 1 else []),
         Column("time", "seconds", lambda value: duration(value) if value else ""),
-        Column("reward", "reward", lambda value: f"{value:.5g}"),
+        Column("score", "score", lambda value: f"{value:.5g}"),
     ]
 
 
@@ -239,12 +239,12 @@ def _notes(
             "that is by rank there alone, and tells nothing apart"
         )
     first = table[0]
-    if lacking := [row for row in table if row["seeds"] and row["reward"] is None]:
+    if lacking := [row for row in table if row["seeds"] and row["score"] is None]:
         notes.append(
             f"{len(lacking)} of {len(table)} candidates have accuracies, but no "
-            f"reward: {_why(study, objective)}"
+            f"score: {_why(study, objective)}"
         )
-    if first["reward"] is None:
+    if first["score"] is None:
         return notes
     level = sum(row["tied"] or 0 for row in table)
     others = [row for row in table[1:] if row["epochs"] == first["epochs"]]
@@ -299,14 +299,14 @@ def _flat(row: Data, standing: Standing) -> Data:
 
 
 def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> str:
-    """YAML of the baseline, its `coefficients:` those of the best reward.
+    """YAML of the baseline, its `coefficients:` those of the best score.
 
     Raises:
-        StudyError: if no candidate has a reward yet.
+        StudyError: if no candidate has a score yet.
     """
     best = ranked[0]
-    if best.reward is None or best.mean is None:
-        raise StudyError(f"{study.folder}: no candidate has a reward yet")
+    if best.score is None or best.mean is None:
+        raise StudyError(f"{study.folder}: no candidate has a score yet")
     found = Coefficients(
         **{axis.key: best.figures[axis.key] for axis in Classifier.axes}
     )

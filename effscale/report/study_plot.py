@@ -40,9 +40,9 @@ class Ranked:
 
     @property
     def best(self) -> Standing | None:
-        """Whoever has the best reward, if any has one."""
+        """Whoever has the best score, if any has one."""
         first = self.standings[0]
-        return first if first.reward is not None else None
+        return first if first.score is not None else None
 
 
 def picture(
@@ -54,7 +54,7 @@ def picture(
 ) -> bytes:
     """Panels of accuracy; below, what goes with it, and its curves where there are any.
 
-    The winner by reward and those on the front, which is `along` these names of the
+    The winner by score and those on the front, which is `along` these names of the
     objective, are marked. Bars are one standard error of the mean over seeds.
 
     Raises:
@@ -112,7 +112,7 @@ def _points(axes: Axes, known: Ranked, key: str, label: str) -> None:
         what = f"front of {', '.join(known.along)}"
         axes.scatter(*at, s=60, marker="D", fc="none", ec=_FRONT, zorder=3, label=what)
     if known.best is not None:
-        what = "best reward"
+        what = "best score"
         axes.scatter(x[:1], y[:1], s=110, marker="*", c=_BEST, zorder=4, label=what)
     axes.set_xlabel(label)
     ruled(axes)

@@ -26,17 +26,17 @@ def report(
     *,
     units: Units = "macs",
 ) -> Report:
-    """Each step with its cost as a bar, cliffs and sizes free of waste marked."""
+    """Each row with its cost as a bar, jumps and sizes without overhead marked."""
     table = [_row(dimension, each, base) for each in found.steps]
     unit, factor = document.unit_of(units)
-    wasted = any(row["waste"] is not None for row in table)
+    wasted = any(row["rounding_overhead"] is not None for row in table)
     highest = max((row["macs"] for row in table), default=1)
     columns = [
         Column(_title(dimension), "", lambda row: _range(dimension, row)),
         document.macs_column(units),
         Column("", "macs", lambda macs: _bar(macs / highest), justify="left"),
         document.RATIO,
-        Column("step", "rise", lambda rise: signed_percent(rise) if rise else ""),
+        Column("rise", "rise", lambda rise: signed_percent(rise) if rise else ""),
         *_dimension_columns(dimension, wasted=wasted),
         Column("", "", _mark, justify="left"),
     ]
@@ -44,7 +44,7 @@ def report(
         data={
             **rows.envelope("scale", spec.name),
             "sweep": dimension,
-            "steps": table,
+            "rows": table,
             "left_out": left_out.rows(found.left),
         },
         sections=[
@@ -63,16 +63,18 @@ def _row(dimension: Dimension, step: Step, base: int) -> Data:
         "from": int(step.low) if whole else float(step.low),
         "to": int(step.high) if whole else float(step.high),
         **rows.costs(step.cost),
-        "ratio": int(step.cost.macs) / base,
+        "macs_ratio": int(step.cost.macs) / base,
         "rise": step.rise,
-        "cliff": step.is_cliff,
-        "waste": step.waste,
+        "jump": step.is_cliff,
+        "rounding_overhead": step.waste,
     }
 
 
 def _dimension_columns(dimension: Dimension, *, wasted: bool) -> list[Column]:
     if dimension == "resolution":
-        return [Column("waste", "waste", signed_percent)] if wasted else []
+        return (
+            [Column("overhead", "rounding_overhead", signed_percent)] if wasted else []
+        )
     return [document.PARAMS]
 
 
@@ -95,20 +97,20 @@ def _bar(share: float) -> str:
 
 
 def _free(row: Row) -> bool:
-    return row["waste"] is not None and abs(row["waste"]) < 5e-4  # noqa: PLR2004
+    return row["rounding_overhead"] is not None and abs(row["rounding_overhead"]) < 5e-4  # noqa: PLR2004
 
 
 def _mark(row: Row) -> str:
-    return "cliff" if row["cliff"] else "free" if _free(row) else ""
+    return "jump" if row["jump"] else "no overhead" if _free(row) else ""
 
 
 def _emphasis(row: Row) -> str:
-    return "bold" if row["cliff"] or _free(row) else ""
+    return "bold" if row["jump"] or _free(row) else ""
 
 
 def _legend(*, wasted: bool) -> str:
-    cliff = "cliff: 5 % or more above the step before"
+    jump = "jump: 5 % or more above the row before"
     if not wasted:
-        return cliff
-    waste = "waste: MACs of maps that strides round up, at the step's last size"
-    return f"{cliff}  free: none wasted  {waste}"
+        return jump
+    overhead = "overhead: MACs added by rounding odd sides up, at the row's last size"
+    return f"{jump}  {overhead}"

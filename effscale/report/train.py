@@ -20,8 +20,8 @@ CROP = 0.08
 #: Classes that a line shows, of many.
 SHOWN = 20
 NOTE = (
-    "accuracy: of the averaged weights on images held out, ± its standard error; in "
-    "training: of the last epoch's weights while they learnt, images augmented"
+    "accuracy: of the averaged weights on validation images, ± one standard error; in "
+    "training: of the last epoch, as weights changed, on augmented images"
 )
 
 
@@ -58,9 +58,11 @@ def report(spec: Spec, outcome: Data) -> Report:
 
 def data_lines(name: str, counts: Data, notes: Sequence[str]) -> list[str]:
     """What will be learnt from: the classes, their images, and what is done to them."""
-    shown = [f"{each} {n['train']:,} + {n['held_out']:,}" for each, n in counts.items()]
+    shown = [
+        f"{each} {n['train']:,} + {n['validation']:,}" for each, n in counts.items()
+    ]
     more = f", and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
-    classes = f"{len(shown):,} classes (images to learn from + held out)"
+    classes = f"{len(shown):,} classes (training + validation images)"
     listed = f"{classes}: {', '.join(shown[:SHOWN])}{more}"
     return [f"{name}: {each}" for each in (listed, *notes)]
 
@@ -90,8 +92,9 @@ def _network(spec: Spec, data: Data) -> str:
 
 
 def _data(data: Data) -> str:
-    train, held_out = data["train"], data["held_out"]
-    return f"{data['name']}, {train:,} images; {held_out:,} held out ({data['split']})"
+    train, validation = data["train"], data["validation"]
+    images = f"{train:,} training images, {validation:,} validation images"
+    return f"{data['name']}, {images} ({data['split']})"
 
 
 def _trained(outcome: Data) -> str:
@@ -133,6 +136,6 @@ def _speed(outcome: Data) -> str:
 
 
 def _accuracy(outcome: Data) -> str:
-    error = percent(outcome["standard_error"])
+    error = percent(outcome["accuracy_error"])
     train = percent(outcome["train_accuracy"])
     return f"{percent(outcome['accuracy'])} ± {error}, in training {train}"

@@ -1,1 +1,1 @@
-"""Searches over many networks: grids, fits, sweeps, and why a budget is missed."""
+"""Searches over many networks: grids, fits, sweeps, and why a target is missed."""

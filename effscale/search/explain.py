@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from effscale.cost.count import Cost, count
 from effscale.errors import LayerError, ScaleError, UnexplainedError
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 
 
 def explain(
-    spec: Spec, multipliers: Multipliers, budget: float, scaled: Spec | None = None
+    spec: Spec,
+    multipliers: Multipliers,
+    target_ratio: float,
+    scaled: Spec | None = None,
 ) -> list[Factor]:
-    """Factors whose product is exactly the realised ratio over the budget.
+    """Factors whose product is exactly the realised ratio over the target.
 
     The realised ratio is MACs(scaled) / MACs(spec), where `scaled` is what the
     multipliers give, or a published network that multipliers alone do not make. What
     each factor is, the growth of the network's kind says (`Growth.factors`): of a
     classifier the roundings one by one, of a detector the dimensions. Every factor but
-    the budget's is 1 at multipliers of 1.
+    the target's is 1 at multipliers of 1.
 
     Raises:
         UnexplainedError: if the layers of a network between the two do not meet, or the
@@ -40,7 +43,7 @@ def explain(
     """
     scaled = scaled or scale(spec, multipliers)
     try:
-        return growth_of(spec).factors(multipliers, scaled, budget, macs)
+        return growth_of(spec).factors(multipliers, scaled, target_ratio, macs)
     except ZeroDivisionError:
         why = f"{spec.name} has no MACs"
     except (LayerError, ScaleError) as error:
@@ -123,11 +126,12 @@ SMALLER, CLOSE = 0.1, 0.1
 class Hint:
     """A network to consider instead; `change` is its MACs over the variant's, − 1."""
 
-    kind: str  #: `resolution` or `published`
+    kind: Literal["resolution", "published"]
     name: str
     resolution: tuple[int, int]
     cost: Cost
     change: float
+    area: float  #: share of the pixels that it does without
 
 
 def hint(baseline: Spec, scaled: Spec) -> Hint | None:
@@ -150,12 +154,13 @@ def _smaller_image(spec: Spec) -> Hint | None:
             break
         try:
             cost = count(at_resolution(spec, smaller))
-        except LayerError:  # branches that meet at other sizes
+        except ScaleError:  # branches that meet at other sizes
             continue
         ratio = int(cost.macs) / macs
         gain = 1 - ratio * (height * width) / (smaller[0] * smaller[1])
         if gain >= best_gain:
-            best = Hint("resolution", spec.name, smaller, cost, ratio - 1)
+            area = 1 - smaller[0] * smaller[1] / (height * width)
+            best = Hint("resolution", spec.name, smaller, cost, ratio - 1, area)
             best_gain = gain
     return best
 
@@ -179,6 +184,7 @@ def _published(baseline: Spec, spec: Spec) -> Hint | None:
         change = int(cost.macs) / macs - 1
         if abs(change) <= CLOSE and name != spec.name:
             sides = int(relative.resolution[0]), int(relative.resolution[1])
-            found = Hint("published", name, sides, cost, change)
+            area = 1 - sides[0] * sides[1] / math.prod(map(int, spec.resolution))
+            found = Hint("published", name, sides, cost, change, area)
             near.append((abs(math.log1p(change)), found))
     return min(near, key=lambda pair: pair[0])[1] if near else None

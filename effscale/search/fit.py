@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.choices import MAX_PHI
-from effscale.cost.count import Cost, count
+from effscale.cost.count import Cost, count, counts
 from effscale.errors import CountError, LayerError, ScaleError
 from effscale.growth.growth import Variant, called, growth_of
 from effscale.growth.scale import leaves_an_image, scale
@@ -90,12 +90,12 @@ def named(  # noqa: PLR0913 - what a variant is
     scaled = scale(spec, multipliers).model_copy(update={"name": name})
     most = asked.most().get("macs")
     if most is not None:
-        budget = most / int(count(spec).macs)
+        target = most / int(count(spec).macs)
     elif phi is not None:
-        budget = 2.0**phi
+        target = 2.0**phi
     else:
-        budget = float(multipliers.nominal)
-    return Variant(scaled, strategy, phi, multipliers, budget)
+        target = float(multipliers.nominal)
+    return Variant(scaled, strategy, phi, multipliers, target)
 
 
 def nearest_first(sides: list[Found]) -> list[Found]:
@@ -271,7 +271,7 @@ def _span(
     def passes(phi: float) -> bool:
         """Whether every one of those asked has a figure that may not come to this."""
         made = scale(spec, given(phi))
-        found = figures_of(asked, made, count(made))
+        found = figures_of(asked, made, counts(made))
         return all(
             any(np.max(found[figure]) > most for figure, most in each.most().items())
             for each in asked
@@ -281,7 +281,7 @@ def _span(
         """Whether there is a network, or one of more φ may be: it fits our numbers."""
         try:
             if np.all(leaves_an_image(spec, given(phi))):
-                count(scale(spec, given(phi)))
+                counts(scale(spec, given(phi)))
         except LayerError:
             return True
         except (CountError, ScaleError):

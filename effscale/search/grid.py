@@ -1,4 +1,4 @@
-"""Coefficients of a grid that meet a budget, and the exact cost of their networks.
+"""Coefficients of a grid that meet a target, and the exact cost of their networks.
 
 Of a classifier, step 1 of compound scaling: every (α, β, γ). The axes stay axes while
 counting: channels know only of β, sides only of γ, repeats only of α, and arrays of
@@ -17,6 +17,7 @@ import numpy as np
 from effscale.arrays import ZERO, is_array
 from effscale.cost.count import Cost, count
 from effscale.cost.figures import Running
+from effscale.cost.fold import keys
 from effscale.errors import CandidateError, ScaleError
 from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import Multipliers
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 
 Constraint = Literal["nominal", "realised"]
-#: Candidates counted at once: their arrays stay in the processor's cache.
-CHUNK = 2**13
+#: Candidates counted at once: the more there are, the more of them are alike.
+CHUNK = 2**16
 #: Points counted at once: a slab's arrays stay within tens of megabytes.
 SLAB = 2**20
 MAX_POINTS = 10**9
@@ -48,16 +49,18 @@ class Grid:
     """The points to look at, and what makes one of them feasible."""
 
     axes: tuple[RealArray, ...]  #: as the growth of the network names them
-    budget: float = 2.0
-    tolerance: float = 0.05  #: relative, of the budget
+    target_ratio: float = 2.0
+    tolerance: float = 0.05  #: relative, of the target
     constraint: Constraint | None = "nominal"  #: None keeps every point
     phis: tuple[float, ...] = (1.0,)
     limits: tuple[Limit, ...] = ()  #: of each network at the first φ
     running: Running = field(default_factory=Running)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.budget < float("inf"):
-            raise ScaleError(f"budget: expected at least 1, got {self.budget!r}")
+        if not 1 <= self.target_ratio < float("inf"):
+            raise ScaleError(
+                f"target ratio: expected at least 1, got {self.target_ratio!r}"
+            )
         _limit(self.points)
 
     @property
@@ -148,7 +151,7 @@ def search(
     for slab in _slabs(axes):
         # Where an axis changes nothing, what is counted has one entry for all of it.
         distance = np.broadcast_to(
-            np.abs(_over_budget(growth, base, grid, slab, left)), [*map(len, slab)]
+            np.abs(_off_target(growth, base, grid, slab, left)), [*map(len, slab)]
         )
         inside = np.nonzero(distance <= grid.tolerance + EDGE)
         found.append(_points(slab, inside))
@@ -191,22 +194,22 @@ def _slabs(axes: Sequence[RealArray]) -> Iterator[list[RealArray]]:
         yield [first[start : start + rows].reshape(-1, *[1] * last), *inner]
 
 
-def _over_budget(
+def _off_target(
     growth: Growth, base: int, grid: Grid, axes: Sequence[RealArray], left: LeftOut
 ) -> Any:  # noqa: ANN401
-    """Cost over budget − 1 of each point: nominal, or realised at the grid's φ.
+    """Cost over target − 1 of each point: nominal, or realised at the grid's φ.
 
     Infinite of what is no network.
     """
     if grid.constraint is None:
         return np.zeros([len(each) for each in axes])
     if grid.constraint == "nominal":
-        return growth.nominal(axes) / grid.budget - 1
+        return growth.nominal(axes) / grid.target_ratio - 1
     logs = []
     for phi in grid.phis:
         exists, figures, _ = spread(growth.spec, growth.at(axes, phi), left)
         macs: Any = np.where(exists, figures["macs"], np.inf)
-        logs.append(np.log(macs / base / grid.budget**phi))
+        logs.append(np.log(macs / base / grid.target_ratio**phi))
     if len(logs) == 1:
         return np.expm1(logs[0])
     return np.sqrt(sum(log**2 for log in logs) / len(logs))
@@ -221,14 +224,16 @@ def _infeasible(
     growth: Growth, grid: Grid, distance: float, point: tuple[float, ...]
 ) -> ScaleError:
     realised = grid.constraint == "realised"
-    budget = grid.budget ** (grid.phis[0] if realised else 1)
-    low, high = (budget * (1 + sign * grid.tolerance) for sign in (-1, 1))
-    admits = np.ceil(distance * 1000) / 1000
+    target = grid.target_ratio ** (grid.phis[0] if realised else 1)
+    low, high = (target * (1 + sign * grid.tolerance) for sign in (-1, 1))
+    places = max(0, 1 - math.floor(math.log10(100 * distance))) if distance else 0
+    admits = math.ceil(distance * 10 ** (places + 2)) / 10 ** (places + 2)
     named = zip(growth.axes, point, strict=True)
     nearest = ", ".join(f"{axis.key} {value:g}" for axis, value in named)
     return ScaleError(
         f"no coefficients cost {low:.6g} to {high:.6g} times the baseline "
-        f"({grid.constraint}); nearest is {nearest}, off by {distance:.1%}; "
+        f"({grid.constraint}); nearest is {nearest}, off by "
+        f"{100 * distance:.{places}f} %; "
         f"try --tolerance {admits:g}"
     )
 
@@ -238,7 +243,7 @@ class Candidates:
     """Feasible coefficients, one entry each, those of one network folded into one.
 
     Costs and deviation are those at the first φ of the grid; `tracking` is the root
-    mean square, over all its φ, of the log of realised ratio over budget^φ.
+    mean square, over all its φ, of the log of realised ratio over target^φ.
     """
 
     coefficients: tuple[RealArray, ...]  #: one array for each axis of the growth
@@ -308,7 +313,7 @@ def counted(
     """
     growth, left = growth_of(spec), left or LeftOut()
     chunks: list[Sequence[Real]]
-    if growth.meets_budget:
+    if growth.meets_target:
         starts = range(0, len(points[0]), CHUNK)
         chunks = [[each[k : k + CHUNK] for each in points] for k in starts]
     else:
@@ -319,7 +324,7 @@ def counted(
         if (table := _chunk(growth, each, grid, left)) is not None
     ]
     if not tables:
-        left.refuse_all("point within the budget")
+        left.refuse_all("point within the target")
     table = {
         name: np.concatenate([each[name] for each in tables]) for name in tables[0]
     }
@@ -329,7 +334,9 @@ def counted(
     is_own = np.all(
         [each == own for each, own in zip(points, growth.own, strict=True)], axis=0
     )
-    first, same = _folded(is_own, np.abs(product - grid.budget), table.pop("network"))
+    first, same = _folded(
+        is_own, np.abs(product - grid.target_ratio), table.pop("network")
+    )
     named = {name: values[first] for name, values in table.items()}
     figures = [each.name for each in fields(Cost) if each.name in named]
     cost = Cost(**{name: named.pop(name) for name in figures})
@@ -354,7 +361,7 @@ def _chunk(
     Of those that are networks at each φ; none if there are none.
     """
     base, size = int(count(growth.spec).macs), np.size(points[0])
-    budget, phis = grid.budget, grid.phis
+    target, phis = grid.target_ratio, grid.phis
     limited: list[Any] = []
     networks: list[IntArray] = []
     numbers: list[Any] = []
@@ -371,12 +378,12 @@ def _chunk(
         networks.append(signature(made, size))
         numbers += growth.numbers(made)
         ratio = cost.macs / base
-        logs.append(_log(ratio, budget, phi))
+        logs.append(_log(ratio, target, phi))
         if not table:
             height, width = made.resolution
             figures = {k: each for k, each in vars(cost).items() if each is not ZERO}
             table = {"height": height, "width": width, **figures, "ratio": ratio}
-            table["deviation"] = ratio / budget**phi - 1
+            table["deviation"] = ratio / target**phi - 1
             limited = [grid.running.figure(name, made, cost) for name in grid.figures]
     table["tracking"] = np.sqrt(sum(log**2 for log in logs) / len(logs))
     table = {name: np.broadcast_to(each, size) for name, each in table.items()}
@@ -402,11 +409,11 @@ def _networks(
         return None
 
 
-def _log(ratio: Any, budget: float, phi: float) -> Any:  # noqa: ANN401
-    """The log of ratio over budget^φ."""
+def _log(ratio: Any, target: float, phi: float) -> Any:  # noqa: ANN401
+    """The log of ratio over target^φ."""
     if is_array(ratio):
-        return np.log(ratio / budget**phi)
-    return math.log(ratio) - phi * math.log(budget)
+        return np.log(ratio / target**phi)
+    return math.log(ratio) - phi * math.log(target)
 
 
 def signature(spec: Spec, size: int) -> IntArray:
@@ -423,11 +430,11 @@ def _folded(
     """Index of one point for each distinct network, and how many points it is.
 
     The point that stands for a network is the spec's own, or else the one whose
-    product is nearest to the budget.
+    product is nearest to the target.
     """
     order = np.lexsort((distance, ~is_own))
     _, first, same = np.unique(
-        networks[order], axis=0, return_index=True, return_counts=True
+        keys(networks[order].T), return_index=True, return_counts=True
     )
     return order[first], same
 
@@ -448,7 +455,7 @@ def best_first(growth: Growth, candidates: Candidates, by: str) -> Candidates:
     axes = zip(growth.axes, candidates.coefficients, strict=True)
     keys: dict[str, Any] = {
         "deviation": np.abs(candidates.deviation),
-        "tracking": candidates.tracking,
+        "rms_error": candidates.tracking,
         **vars(candidates.cost),
         "resolution": candidates.height * candidates.width,
         **{axis.key: each for axis, each in axes},

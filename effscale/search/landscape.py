@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effscale.cost.count import Cost, count
+from effscale.cost.count import Cost, counts
 from effscale.errors import LayerError, ScaleError
 from effscale.growth.growth import Variant, family, growth_of
 from effscale.growth.multipliers import Multipliers
@@ -112,7 +112,7 @@ def lattice(spec: Spec, low: float, high: float) -> Lattice | None:
     )
     try:
         scaled = scale(spec, given)
-        cost = of_shape(count(scaled), (len(depth), len(width), len(resolution)))
+        cost = of_shape(counts(scaled), (len(depth), len(width), len(resolution)))
     except (LayerError, ScaleError):
         return None
     sides = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from effscale.arrays import is_array
-from effscale.cost.count import Cost, count
+from effscale.cost.count import Cost, counts
 from effscale.errors import CandidateError, ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import scale
@@ -92,7 +92,7 @@ def networks(
     while len(kept):
         try:
             spec = make(kept)
-            return Networks(kept, spec, count(spec))
+            return Networks(kept, spec, counts(spec))
         except CandidateError as error:
             if error.among is None:
                 raise
@@ -151,7 +151,7 @@ def spread(
     """
     try:
         whole = scale(spec, given)
-        found = figures(whole, count(whole))
+        found = figures(whole, counts(whole))
         return Spread(True, found, whole.resolution)  # noqa: FBT003 - a mask
     except CandidateError as error:
         if error.among is None:

@@ -72,8 +72,8 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
         if name in bounds.hold:
             found[name] = 1.0, 1.0
         elif first > last:
-            message = f"no multiplier from {first:.4g} to {last:.4g} to look at"
-            raise ScaleError(f"{name}: {message}")
+            message = f"expected a multiplier of at least {first:.4g}, and at most "
+            raise ScaleError(f"{name}: {message}{last:.4g}: there is none")
     return found["depth"], found["width"], found["resolution"]
 
 
@@ -217,10 +217,10 @@ class _Search:
         self.front = [(joined[0][best], joined[1][best], joined[2][best])]
 
     def answer(self) -> Answer:
-        """The best, the other side, closest to the ray, the front by params."""
+        """The best, the other side, nearest to the ray, the front by params."""
         answer = answered(self.best, lambda key, role: self._found(role, key))
         if self.closest is not None:
-            answer.found.append(self._found("closest", self.closest[1]))
+            answer.found.append(self._found("nearest compound", self.closest[1]))
         if self.front:
             params, _, indices = self.front[0]
             for each in np.argsort(params):

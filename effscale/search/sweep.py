@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from effscale.cost.count import Cost, count
+from effscale.cost.count import Cost, counts
 from effscale.errors import ScaleError
 from effscale.growth.growth import growth_of
 from effscale.growth.multipliers import Multipliers
@@ -118,7 +118,7 @@ def _smooth(spec: Spec, height: Any, width: Any) -> Any:  # noqa: ANN401
 
     def macs(high: int, wide: int) -> float:
         size: Any = Fraction(rows * high), Fraction(columns * wide)
-        return float(cast("Fraction", count(at_resolution(spec, size)).macs))
+        return float(cast("Fraction", counts(at_resolution(spec, size)).macs))
 
     corner, up, right, both = macs(1, 1), macs(2, 1), macs(1, 2), macs(2, 2)
     y, x = height / rows - 1, width / columns - 1

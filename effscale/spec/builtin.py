@@ -6,11 +6,11 @@ import os
 import re
 import subprocess
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import did_you_mean, short
 from effscale.spec.loading import FOREIGN, load_file, loads
+from effscale.spec.names import aliases, bare, bare_names, files, names
 from effscale.spec.nodes import MAX_BYTES, decoded, label, read_bytes, refused
 
 if TYPE_CHECKING:
@@ -23,25 +23,6 @@ _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
 _SUFFIXES = (".yaml", ".yml")
 #: How a path of Windows begins.
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_PACKAGE = Path(__file__).parents[1]
-_VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
-_FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
-#: What libraries write out or add: `tf_efficientnet_b0`, `vit_small_patch16_224`.
-_SIZE = {"tiny": "t", "small": "s", "base": "b", "large": "l", "huge": "h"}
-_DROPPED = {"tf", "patch", "100", "224"}
-_FAMILIES = re.compile(r"\bfamily: ([\w.+-]+)")
-
-
-def folder() -> Path:
-    """Where the built-in specs lie: in an installed package, or beside a checkout's."""
-    installed = _PACKAGE / "specs"
-    return installed if installed.is_dir() else _PACKAGE.parent / "specs"
-
-
-@cache
-def files() -> dict[str, Path]:
-    """The built-in files by their name without suffix, sorted."""
-    return {path.stem: path for path in sorted(folder().glob("*.yaml"))}
 
 
 @cache
@@ -51,49 +32,6 @@ def spec(stem: str) -> Spec:
 
 def builtin() -> dict[str, Spec]:
     return {stem: spec(stem) for stem in files()}
-
-
-@cache
-def names() -> dict[str, tuple[str, str | None]]:
-    """Every name that needs no file: of a built-in file, or of a variant in one.
-
-    Looked up in the texts, since one network is wanted where dozens are built in: the
-    files write a variant's name in a line of its own, and `variants` last.
-    """
-    found: dict[str, tuple[str, str | None]] = {}
-    for stem, path in files().items():
-        variants = _VARIANT.findall(_text(path).partition("\nvariants:\n")[2])
-        found.update({stem: (stem, None), **{name: (stem, name) for name in variants}})
-    return found
-
-
-@cache
-def _aliases() -> dict[str, str]:
-    """Names with the family of their file before them: `efficientnet-b4` is `b4`.
-
-    And the family of one file alone, for its baseline: `yolov8` is `yolov8n`.
-    """
-    family = {stem: _FAMILY.search(_text(path)) for stem, path in files().items()}
-    stems: dict[str, list[str]] = {}
-    for stem, found in family.items():
-        stems.setdefault(found[1] if found else stem, []).append(stem)
-    alone = {each: only[0] for each, only in stems.items() if len(only) == 1}
-    return alone | {
-        f"{found[1]}-{name}": name
-        for name, (stem, _) in names().items()
-        if (found := family[stem]) and found[1] not in name
-    }
-
-
-@cache
-def families() -> list[str]:
-    """The families of the built-in networks, sorted; variants may have their own."""
-    texts = map(_text, files().values())
-    return sorted({each for text in texts for each in _FAMILIES.findall(text)})
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
 
 
 def find(reference: str) -> tuple[Spec, str | None]:
@@ -129,26 +67,15 @@ def _based(base: str) -> tuple[Spec, str | None]:
     """The spec that a reference without `@` names, and its variant."""
     if base in files():  # no text is read for its name
         return spec(base), None
-    if not is_file(base) and (named := names().get(_aliases().get(base, base))):
+    if not is_file(base) and (named := names().get(aliases().get(base, base))):
         stem, variant = named
         return spec(stem), variant
     if (base and is_file(base)) or os.path.exists(base) or is_revision(base):  # noqa: PTH110 - raises nothing
         return loads(text(base), label(base)), None
-    same = _bare_names().get(_bare(base))
+    same = bare_names().get(bare(base))
     hint = f"; did you mean {same!r}?" if same else did_you_mean(base, list(names()))
     message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
     raise refused(short(base), message)
-
-
-def _bare(name: str) -> str:
-    """What is left of a name where libraries differ: `ConvNeXt_Tiny` is `convnextt`."""
-    words = re.findall(r"[a-z]+|\d+", name.lower())
-    return "".join(_SIZE.get(word, word) for word in words if word not in _DROPPED)
-
-
-def _bare_names() -> dict[str, str]:
-    every = _aliases() | {name: name for name in names()}
-    return {_bare(name): meant for name, meant in every.items()}
 
 
 def text(base: str) -> str:

@@ -164,8 +164,9 @@ def _least(spec: Spec, axis: int) -> int:
     for index, numbers in reversed([*enumerate(sources(spec))]):
         line, need = spec.stages[index], needs[index + 1]
         spare = ceil(strides(spec, (line,))[axis]) - 1 if index >= finest else 0
+        own = 1 if line.likened else need  # a map of any size takes that of another
         for number, within in zip(
-            numbers, _each_needs(spec, line, axis, need, len(numbers)), strict=False
+            numbers, _each_needs(spec, line, axis, own, len(numbers)), strict=False
         ):
             needs[number] = max(needs[number], within - spare)
         if line.likened:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from effscale.arrays import Int, divided, divides, first
+from effscale.arrays import ONE, Int, divided, divides, every, first, on_paper, where
 from effscale.errors import Fault, LayerError
 
 if TYPE_CHECKING:
@@ -13,24 +14,64 @@ if TYPE_CHECKING:
     from effscale.spec.steps import Attention
 
 
+#: How a line says how many heads there are.
+WAYS = ("heads", "head_width", "least_head_width")
+
+
 def heads_of(line: Attention, c_in: Int) -> tuple[Int, Int, Int]:
     """How many heads, and the channels of a key and of a value of each.
 
     Raises:
         LayerError: if the channels are no whole number of heads.
     """
+    if line.least_head_width is not None or line.key_ratio is not None:
+        return _by_share(line, c_in)
     parts, key, value = 1 if line.project else 3, line.key_width, line.value_width
     if line.head_width is not None:
         key, value = key or line.head_width, value or line.head_width
         unit = line.head_width if line.project else 2 * key + value
         return _whole(c_in, unit, "head_width"), key, value
-    heads = 1 if line.heads is None else line.heads
+    heads = line.heads or 1
     if key is not None and value is None and not line.project:
         value = _whole(c_in - 2 * key * heads, heads, "heads")
     if key is None or value is None:
         width = _whole(c_in, parts * heads, "heads")
         key, value = key or width, value or width
     return heads, key, value
+
+
+def _by_share(line: Attention, c_in: Int) -> tuple[Int, Int, Int]:
+    """Keys as a share of values, which are what comes in less queries and keys."""
+    share = share_of_keys(line)
+    part, of = share.numerator, share.denominator
+    total = c_in if line.project else _parts(c_in, of + 2 * part, share) * of
+    if line.least_head_width is not None:
+        heads = most_heads(total, line.least_head_width, of)
+    elif line.head_width is not None:
+        heads = _whole(total, line.head_width, "head_width")
+    else:
+        heads = line.heads or 1
+    value = _whole(total, heads, "heads")
+    return heads, _parts(value, of, share) * part, value
+
+
+def share_of_keys(line: Attention) -> Fraction:
+    """Channels of a head's keys over those of its values."""
+    stated = 1 if line.key_ratio is None else line.key_ratio
+    return Fraction(stated).limit_denominator(64)
+
+
+def most_heads(channels: Int, least: Int, of: int) -> Int:
+    """As many heads as are whole, of a multiple of `of` and at least `least` channels.
+
+    One, where there are fewer channels; on paper, as many as go into them.
+    """
+    found: Int = divided(channels, least) if on_paper(channels) else ONE + 0 * channels
+    heads = 2
+    while not (on_paper(channels) or every(channels < heads * least)):
+        whole = (channels % (heads * of) == 0) & (channels >= heads * least)
+        found, heads = where(whole, heads, found), heads + 1
+    return found
 
 
 def _whole(channels: Int, unit: Int, what: str) -> Int:
@@ -44,14 +85,35 @@ def _whole(channels: Int, unit: Int, what: str) -> Int:
     return found
 
 
+def _parts(channels: Int, of: int, share: Fraction) -> Int:
+    """The channels in so many parts, which keys and values are some of."""
+    if not divides(of, channels):
+        wrong = channels % of != 0
+        (several,) = first(wrong, channels)
+        message = f"expected a multiple of {of} channels beside {share}, got {several}"
+        raise LayerError(f"key_ratio: {message}", wrong)
+    found: Int = divided(channels, of)
+    return found
+
+
 def faults_of(line: Attention, c_in: int) -> Iterator[Fault]:
     """Heads that are said twice, or do not go into the channels; and the like."""
-    if line.heads is None and line.head_width is None:
+    said = [name for name in WAYS if getattr(line, name) is not None]
+    if not said:
         yield Fault((), "missing heads or head_width", "EFF101")
         return
-    if line.heads is not None and line.head_width is not None:
-        yield Fault(("head_width",), "expected heads or head_width, got both")
+    if len(said) > 1:
+        yield Fault((said[1],), f"expected {' or '.join(said)}, got both")
         return
+    widths = [name for name in ("key_width", "value_width") if getattr(line, name)]
+    if widths and {line.least_head_width, line.key_ratio} != {None}:
+        by = "least_head_width" if line.least_head_width else "key_ratio"
+        yield Fault((widths[0],), f"expected none beside {by}")
+        return
+    if line.areas > 1 and line.over is not None:
+        yield Fault(
+            ("areas",), f"expected 1 beside over: {line.over}, got {line.areas}"
+        )
     if line.over is None and line.size is not None:
         yield Fault(("size",), "expected none without over")
     elif line.over is not None and line.size is None:
@@ -90,6 +152,7 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
             "another where keys are of another map",
         ),
         "over": (line.over is not None and apart, of_one),
+        "areas": (line.areas > 1 and apart, of_one),
         "local": (
             line.local is not None and (apart or separable),
             "another kind" if separable else of_one,
@@ -100,9 +163,11 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
         ),
     }
     if line.position != "none":
+        areas = line.areas > 1
+        where_apart = "none where keys are of another map" if apart else "kind: softmax"
         wrong["position"] = (
-            apart or not of_scores,
-            "none where keys are of another map" if apart else "kind: softmax",
+            apart or areas or not of_scores,
+            "none beside areas" if areas else where_apart,
         )
     for name, (found, expected) in wrong.items():
         if found:

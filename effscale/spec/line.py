@@ -40,8 +40,9 @@ KEYS = (
     *("fixed", "groups", "dilation", "padding", "include_padding", "bias", "norm"),
     *("shortcut_kernel", "se_ratio", "activation", "initial", "single"),
     *("rate", "by", "shared"),
-    *("heads", "head_width", "key_width", "value_width", "multi_query"),
-    *("over", "size", "shift", "position", "project", "local"),
+    *("heads", "head_width", "least_head_width", "key_width", "key_ratio"),
+    *("value_width", "multi_query", "over", "size", "areas", "shift", "position"),
+    *("project", "local"),
     *("queries", "keys", "values", "tokens", "parts", "shares", "cascade"),
     *("branches", "layers", "shortcut", "projection"),
 )
@@ -139,6 +140,14 @@ class Line(Model):
     def normed(self, c_in: int) -> Iterator[int]:
         """Channels of the network's norms in a block of the language."""
         del c_in
+        yield from ()
+
+    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+        """Channels that each block of it squeezes and excites, and that come into it.
+
+        In a block they are those of its widest map (`middle`), or that it puts out.
+        """
+        del c_in, at
         yield from ()
 
     def faults(self, c_in: int) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from effscale.arrays import Int, whole_share
+from effscale.arrays import Int, divided, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
 from effscale.spec.line import Line
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 #: States that come into a cell; and paths of a reduction that brings one to size.
 INPUTS, PATHS = 2, 2
+#: What share of its channels a node's `conv_3x3` and `conv_1x7_7x1` go by way of;
+#: exact in binary, so that whole numbers stay exact.
+QUARTER = 0.25
 
 
 class Block(Line):
@@ -58,6 +61,10 @@ class Block(Line):
     def normed(self, c_in: int) -> Iterator[int]:
         del c_in
         yield int(self.channels)
+
+    def comes(self, c_in: int) -> tuple[int, ...]:
+        """The channels that come into each block."""
+        return (c_in, *[int(self.channels)] * (int(self.repeats) - 1))
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """A stated input that is not the one."""
@@ -84,13 +91,20 @@ class MBConv(Block):
     dilation: Dilation = 1
 
     def normed(self, c_in: int) -> Iterator[int]:
-        yield from super().normed(c_in)
-        comes = (c_in, *[int(self.channels)] * (int(self.repeats) - 1))
-        for index, each in enumerate(comes):
+        yield from (*super().normed(c_in), *self._inside(c_in))
+
+    def _inside(self, c_in: int) -> Iterator[int]:
+        """The expanded width of each block."""
+        for index, each in enumerate(self.comes(c_in)):
             if self.c_mid is not None:
                 yield int(of_block(self.c_mid, index))
             elif self.expand_ratio is not None:
                 yield each * self.expand_ratio
+
+    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+        pairs = zip(self._inside(c_in), self.comes(c_in), strict=False)
+        for inside, each in pairs if self.se_ratio else ():
+            yield (inside if at == "middle" else int(self.channels), each)
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """An expansion that is said twice, or not at all."""
@@ -118,6 +132,11 @@ class Basic(Block):
     #: Of both convolutions.
     dilation: Dilation = 1
 
+    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+        del at
+        for each in self.comes(c_in) if self.se_ratio else ():
+            yield int(self.channels), each
+
 
 class Bottleneck(Block):
     """1×1, k×k (with the stride, in groups), 1×1, and a shortcut."""
@@ -137,14 +156,40 @@ class Bottleneck(Block):
     dilation: Dilation = 1
 
     def normed(self, c_in: int) -> Iterator[int]:
-        inside = int(self.c_mid or self.channels)
-        first = int(whole_share(inside, self.reduce_ratio))
-        yield from (first, inside, *super().normed(c_in))
+        yield from (int(self.inside), *super().normed(c_in))
+        if not self.group_width or self.inside % self.group_width == 0:
+            yield int(self.c_first)
+
+    @property
+    def inside(self) -> Int:
+        """The channels inside, stated or not."""
+        return self.channels if self.c_mid is None else self.c_mid
+
+    @property
+    def in_groups(self) -> Int:
+        """How many groups the k×k convolution has."""
+        width = self.group_width
+        found: Int = 1 if width is None else divided(self.inside, width)
+        return found
+
+    @property
+    def c_first(self) -> Int:
+        """Channels that the first convolution puts out, cut to whole groups."""
+        if self.reduce_ratio == 1:
+            return self.inside
+        groups = self.in_groups
+        found: Int = groups * whole_share(self.inside, self.reduce_ratio, groups)
+        return found
+
+    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+        wide = self.inside if at == "middle" else self.channels
+        for each in self.comes(c_in) if self.se_ratio else ():
+            yield int(wide), each
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """Groups that do not divide the channels inside."""
         yield from super().faults(c_in)
-        inside, width = int(self.c_mid or self.channels), self.group_width
+        inside, width = int(self.inside), self.group_width
         if width is not None and inside % width:
             message = f"expected a divisor of {inside} channels inside, got {width}"
             yield Fault(("group_width",), message)
@@ -200,10 +245,6 @@ class CellStage(Line):
     #: Left out, it is one at any depth.
     repeats: Repeats | None = None
 
-    def normed(self, c_in: int) -> Iterator[int]:
-        del c_in
-        yield int(self.channels)
-
     def faults(self, c_in: int) -> Iterator[Fault]:
         """Too few channels to have one for each path of a reduction."""
         yield from super().faults(c_in)
@@ -248,6 +289,13 @@ class Cell(Model):
     ]
     concat: Annotated[tuple[State, ...], Field(min_length=1)]
 
+    def normed(self, channels: int) -> Iterator[int]:
+        """Channels of its norms, where its nodes have these."""
+        yield channels
+        operators = {name for node in self.nodes for name, _ in node}
+        if operators & {"conv_3x3", "conv_1x3_3x1", "conv_1x7_7x1"}:
+            yield int(whole_share(channels, QUARTER))
+
     def faults(self, *, strides: bool) -> Iterator[Fault]:
         """States read before they are there, or in vain; even windows on whole maps.
 
@@ -260,7 +308,7 @@ class Cell(Model):
                 yield from _known(state, index + INPUTS, (*at, 1))
                 read.add(state)
                 if operator.endswith("2x2") and not (strides and state < INPUTS):
-                    message = "expected odd sides where nothing strides, got"
+                    message = "expected an odd kernel where the stride is 1, got"
                     yield Fault((*at, 0), f"{message} {operator!r}")
         states = len(self.nodes) + INPUTS
         for k, state in enumerate(self.concat):

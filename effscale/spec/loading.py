@@ -228,8 +228,19 @@ def schema_faults(
         yield replace(fault, implies=len(lacking) - len(missing[fault.place]))
     for place, keys in missing.items():
         if keys:
-            fault = Fault(place, f"missing {', '.join(keys)}", "EFF101")
-            yield root.at(place).located(fault, path)
+            node = root.at(place)
+            plain = (
+                keys == ["block"]
+                and "kernel" in node.keys
+                and not _OF_BLOCKS & {*node.keys}
+            )
+            hint = "; a plain convolution is block: conv" if plain else ""
+            fault = Fault(place, f"missing {', '.join(keys)}{hint}", "EFF101")
+            yield node.located(fault, path)
+
+
+#: Keys that a block of several layers has, and a convolution has not.
+_OF_BLOCKS = {"expand_ratio", "repeats", "se_ratio", "c_mid"}
 
 
 def _worded(
@@ -268,6 +279,14 @@ def stated(place: Place, root: Node) -> Place:
     return tuple(found)
 
 
+#: Keys that are looked for where they are not, and what is there in their place.
+_ELSEWHERE: dict[object, str] = {
+    "classes": "a classifier's stand in head",
+    "dropout": "a classifier's stands in head",
+    "resolution_multiplier": "a variant has its resolution in pixels",
+}
+
+
 def _wording(
     detail: ErrorDetails, place: Place, root: Node
 ) -> tuple[str, str, tuple[object, list[str]]]:
@@ -280,6 +299,9 @@ def _wording(
             if place[-1] == "repeats" and place[0] in {"stages", "blocks"}:
                 only = "it is one at any depth; a block under blocks repeats"
                 return f"{message}; {only}", "EFF102", NO_WORDS
+            if place[-1] in _ELSEWHERE and place[-1] not in known:
+                said = f"{message}; {_ELSEWHERE[place[-1]]}"
+                return said, "EFF102", NO_WORDS
             return message, "EFF102", (place[-1], known)
         case "kind":
             expected = str(detail["ctx"]["expected"])

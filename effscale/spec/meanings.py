@@ -1,7 +1,8 @@
 """The meaning of each key of the language, for schemas and editors.
 
-A key that means the same wherever it stands is explained here. Any other has a comment
-of its own beside its field, `#: …`, which is read from the source and comes first.
+A key that means the same wherever it stands is explained here; what answers speak of
+too, in `effscale.glossary`. Any other has a comment of its own beside its field,
+`#: …`, which is read from the source and comes first.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from effscale import glossary
+
 if TYPE_CHECKING:
     from effscale.spec.values import Model
 
 #: Keys that mean the same in every section.
 KEYS = {
     "activation": "Activation function; left out, the network's own.",
-    "activations": "Output elements of convolutions, linear layers and products.",
-    "alpha": "Growth of depth for one φ.",
     "anchor_scale": "Side of the smallest anchor, as a multiple of the level's stride.",
     "anchors": "Boxes that each position of a level begins from.",
     "backbone": "Spec of a classifier, built in or a file, that the rest builds on.",
     "backbones": "Names of backbones by whole φ, or their multipliers.",
-    "beta": "Growth of width for one φ.",
     "bias": "Whether a bias is added to each channel.",
     "block": "What the line is made of.",
     "blocks": "Blocks that this file defines, each a list of steps.",
@@ -39,7 +39,6 @@ KEYS = {
     "coefficients": "Growth of depth, width and resolution for one φ.",
     "compression": "Channels that come out, over those that come in.",
     "concat": "States that are put out, one after the other.",
-    "depth_multiplier": "Factor on repeats.",
     "dilation": "Positions from one element of the kernel to the next.",
     "dropout": "Rate of dropout before the classifier, in training.",
     "eps": "Number added to the variance.",
@@ -48,7 +47,6 @@ KEYS = {
     "factor": "Height and width that come out, over those that come in.",
     "family": "Name of the family.",
     "fusion": "How maps of one size become one.",
-    "gamma": "Growth of resolution for one φ.",
     "gate": "Activation that ends between 0 and 1.",
     "groups": "Groups of channels that do not see each other.",
     "head": "Layers that make classes of the last feature map.",
@@ -60,7 +58,6 @@ KEYS = {
     "layers": "Steps, one after the other.",
     "level": "Level of the map: 1 / 2^level of the image's side.",
     "levels": "Lowest and highest level: 1 / 2^level of the image's side.",
-    "macs": "Multiply-accumulates of one image.",
     "mode": "Interpolation of a larger map.",
     "momentum": "Weight of a new batch in running statistics, as torch means it.",
     "name": "Name of the network.",
@@ -70,7 +67,6 @@ KEYS = {
     "note": "Reason of a published figure that is not the counted one.",
     "padding": "`same` makes ceil(side / stride) of a side, `valid` adds no padding, a "
     "number as many pixels on both sides.",
-    "params": "Trainable parameters.",
     "published": "Figures as the source printed them, digit by digit.",
     "ratio": "Share of the channels that are not stated.",
     "ratios": "Height over width of anchors, or pairs of both.",
@@ -89,7 +85,6 @@ KEYS = {
     "top1": "Top-1 accuracy in per cent.",
     "top5": "Top-5 accuracy in per cent.",
     "variants": "Published relatives of this network, by name.",
-    "width_multiplier": "Factor on channels.",
 }
 
 _COMMENT = re.compile(r"#: ?(.*)")
@@ -119,4 +114,4 @@ def meaning(model: type[Model], key: str) -> str:
     for each in model.__mro__:
         if each.__module__.startswith("effscale.") and key in _comments(each):
             return _comments(each)[key]
-    return KEYS.get(key, "")
+    return KEYS.get(key) or glossary.meaning(key)

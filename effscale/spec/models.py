@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from effscale.arrays import multiple, share, whole_share
 from effscale.choices import STORED_BYTES, StoredName
 from effscale.markup import figures
 from effscale.spec import values
@@ -55,6 +56,7 @@ from effscale.spec.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from effscale.arrays import Int
     from effscale.spec.outputs import AnyOutput
 
 
@@ -188,6 +190,20 @@ class Squeeze(Model):
     #: Whether what is squeezed is normalised.
     norm: Flag = False
     gate: GateName = "sigmoid"
+
+    def width(self, gated: Int, c_in: Int, ratio: float) -> Int:
+        """The squeezed width, where so many channels are gated and come in.
+
+        Cut to whole channels (MBConvBlock._build, tpu/models/official/efficientnet/
+        efficientnet_model.py), or rounded to a multiple (MobileNetV3).
+        """
+        of = c_in if self.of == "input" else gated
+        found: Int
+        if self.divisor == 1:
+            found = whole_share(of, ratio)
+        else:
+            found = multiple(share(of, ratio), self.divisor)
+        return found
 
     @model_serializer(mode="wrap")
     def _for_older_versions(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401

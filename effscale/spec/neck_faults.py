@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import prod
+from math import log2, prod
 from typing import TYPE_CHECKING
 
 from effscale.arrays import strided
@@ -20,6 +20,7 @@ from effscale.spec.neck import (
     nodes,
 )
 from effscale.spec.steps import Activate, Conv, Depthwise, Normalise, Resized, Select
+from effscale.spec.structure import Map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
     from effscale.spec.neck import Heads, Neck, NeckChange, NeckNode
-    from effscale.spec.structure import Map, Walk
+    from effscale.spec.structure import Walk
 
 #: The rules of taps of the backbone, of levels, of the neck's graph, and of heads.
 TAPS, LEVELS, GRAPH, HEADS = "EFF402", "EFF403", "EFF404", "EFF405"
@@ -57,8 +58,8 @@ def faults_of_detector(
         yield from _lost(spec, neck)
     taps = [passed[index] for index in tapped(spec) if index < len(passed)]
     taps = taps or [passed[-1]]
-    here = taps[0]._replace(channels=int(neck.channels), height=SIDE, width=SIDE)
-    yield from _Layers(walk, neck, here).faults(heads, taps)
+    layers = _Layers.on(walk, neck, taps)
+    yield from layers.faults(heads, taps)
     yield from _variants(spec, neck, sound=not wrong)
 
 
@@ -244,15 +245,31 @@ class _Layers:
 
     walk: Walk
     neck: Neck
-    here: Map  #: one that they take in
+    here: Map  #: one that they take in, of a size that strides divide
+    sizes: dict[int, Map]  #: those of each level
+
+    @classmethod
+    def on(cls, walk: Walk, neck: Neck, taps: Sequence[Map]) -> _Layers:
+        """Those on the maps of a backbone that are tapped, lowest level first."""
+        channels, (low, high) = int(neck.channels), neck.levels
+        here = taps[0]._replace(channels=channels, height=SIDE, width=SIDE)
+        sizes = {
+            k: each._replace(channels=channels) for k, each in enumerate(taps, low)
+        }
+        for level in range(low + len(taps), high + 1):
+            _, *sides = sizes[level - 1]
+            sizes[level] = Map(channels, *(strided(side, 2) for side in sides))
+        return cls(walk, neck, here, sizes)
 
     def faults(self, heads: Heads, taps: Sequence[Map]) -> Iterator[Fault]:
         """Layers that change width or size; `taps` are maps of the backbone."""
-        low, _ = self.neck.levels
-        yield from self.kept(self.neck.layers, ("neck", "layers"))
+        low, high = self.neck.levels
+        plain = [each.level for each in self.neck.nodes.values() if each.layers is None]
+        top = max(plain, default=low) if self.neck.nodes else high
+        yield from self.kept(self.neck.layers, ("neck", "layers"), top)
         for name, node in self.neck.nodes.items():
             at, most = ("neck", "nodes", name, "layers"), 2 ** max(0, node.level - low)
-            yield from self.kept(node.layers or (), at, most)
+            yield from self.kept(node.layers or (), at, node.level, most)
         yield from self.lateral(taps)
         yield from self.of_heads(heads)
 
@@ -265,7 +282,8 @@ class _Layers:
                 message = "expected conv, depthwise, norm or activation, got"
                 yield Fault((*at, k, "block"), f"{message} {line.block!r}", HEADS)
         if all(isinstance(line, kinds) for line in heads.layers):
-            yield from self.kept(heads.layers, at, code=HEADS)
+            _, high = self.neck.levels
+            yield from self.kept(heads.layers, at, high, code=HEADS)
         kernels = [x for x in heads.layers if isinstance(x, Conv | Depthwise)]
         if not kernels or not isinstance(kernels[-1], Conv):
             message = "expected a convolution last, which predicts in the last block"
@@ -285,19 +303,31 @@ class _Layers:
         found: list[Fault] = []
         for tap in taps:
             here = tap._replace(height=SIDE, width=SIDE)
-            found += self.followed(wide, here, self.here, at)
+            wrong = list(self.followed(wide, here, self.here, at))
+            found += wrong or self.walked(wide, tap, at)[1]
         yield from dict.fromkeys(found)
 
     def kept(
-        self, lines: Sequence[Line], at: Place, most: int = 1, code: str = GRAPH
+        self,
+        lines: Sequence[Line],
+        at: Place,
+        level: int,
+        most: int = 1,
+        code: str = GRAPH,
     ) -> Iterator[Fault]:
-        """Lines that do not put out what they take in, strides up to `most` aside."""
+        """Lines that do not put out what they take in, strides up to `most` aside.
+
+        `level` is the highest that they put out a map of.
+        """
         if stated := list(self.stated(lines, at, most, code)):
             yield from stated
             return
-        side = strided(SIDE, prod(line.window[1][0] for line in lines))
+        down = prod(line.window[1][0] for line in lines)
+        side = strided(SIDE, down)
         end = self.here._replace(height=side, width=side)
-        yield from self.followed(lines, self.here, end, at)
+        wrong = list(self.followed(lines, self.here, end, at))
+        own = self.sizes.get(level - int(log2(down)))
+        yield from wrong or ([] if own is None else self.walked(lines, own, at)[1])
 
     def stated(
         self, lines: Sequence[Line], at: Place, most: int = 1, code: str = GRAPH
@@ -323,18 +353,24 @@ class _Layers:
                     message = f"expected none, as it has {own}, got {found}"
                     yield Fault((*at, k, key), message, code)
 
+    def walked(
+        self, lines: Sequence[Line], here: Map, at: Place
+    ) -> tuple[Map, list[Fault]]:
+        """What lines make of a map, and what is wrong on the way."""
+        walk = replace(self.walk, stated=False, faults=[])
+        return walk.through(lines, here, at), walk.faults
+
     def followed(
         self, lines: Sequence[Line], here: Map, wanted: Map, at: Place
     ) -> Iterator[Fault]:
         """What is wrong on the way through lines, or with what they put out."""
-        walk = replace(self.walk, stated=False, faults=[])
-        end = walk.through(lines, here, at)
-        yield from walk.faults
-        if walk.faults or end == wanted:
+        end, wrong = self.walked(lines, here, at)
+        yield from wrong
+        if wrong or end == wanted:
             return
         if end.channels != wanted.channels:
             expected = f"{wanted.channels} channels (the neck's)"
-            message = f"expected {expected}, gives {end.channels}"
+            message = f"expected {expected}, got {end.channels}"
         else:
-            message = f"expected {wanted.size}, as comes in, gives {end.size}"
+            message = f"expected {wanted.size}, as comes in, got {end.size}"
         yield Fault(at, message, GRAPH)

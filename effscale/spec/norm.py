@@ -102,6 +102,11 @@ class Norm(Model):
         Channels | None, AfterValidator(_alone), _of("group_width")
     ] = None
 
+    @property
+    def in_groups(self) -> bool:
+        """Whether it is of each image's groups of channels, which are to be several."""
+        return self.kind in {"group", "instance"}
+
     @model_validator(mode="before")
     @classmethod
     def _as_its_kind(cls, stated: Any) -> Any:  # noqa: ANN401 - whatever a file holds

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
+from effscale.arrays import Int, maximum, whole_share
 from effscale.errors import Fault
 from effscale.spec import values
+from effscale.spec.neck import BOX
 from effscale.spec.steps import Steps
 from effscale.spec.values import (
     MAX_CHANNELS,
@@ -138,6 +140,18 @@ class Yolo(Model):
     separable: Flag = False
     #: Whether the branches are there twice, the second for one box an object (YOLOv10).
     one_to_one: Flag = False
+
+    def widths(self, c_first: Int) -> tuple[Int, Int]:
+        """Channels inside a branch of boxes and of classes, by those of the finest."""
+        quarter = whole_share(c_first, 0.25)
+        boxes = maximum(max(16, BOX * self.bins), quarter)
+        return boxes, maximum(min(self.classes, 100), c_first)
+
+    def normed(self, c_in: int, c_first: int) -> Iterator[int]:
+        """Channels of the norms behind a line of so many, the finest having these."""
+        yield from map(int, self.widths(c_first))
+        if self.separable:
+            yield c_in
 
 
 class YoloAnchors(Model):

@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     Blocks: TypeAlias = Mapping[str, "OwnBlock"]
 
 Dilation = Annotated[int, values.whole(1, 64)]
+Areas = Annotated[int, values.whole(1, 64)]
+SomeShare = Annotated[float, values.number(0, 1, above=True)]
 
 
 class Conv(Line):
@@ -265,7 +267,7 @@ class Split(Line):
     block: Literal["split"]
     #: Shares of the channels, cut to whole ones; the first branch has what is left. All
     #: alike if left out; in a cascade the last has what is left.
-    shares: tuple[Annotated[float, values.number(0, 1, above=True)], ...] | None = None
+    shares: tuple[SomeShare, ...] | None = None
     branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
     #: Whether a branch takes in what the one before it puts out, too, as a sum; an
     #: empty branch does not.
@@ -438,8 +440,13 @@ class Attention(Line):
     heads: Channels | None = None
     #: Channels of a head, in place of how many there are.
     head_width: Channels | None = None
+    #: Channels that a head has at least, in place of how many there are: as many heads
+    #: as divide the channels.
+    least_head_width: Channels | None = None
     #: Channels of a head's queries and keys, where they are others.
     key_width: Channels | None = None
+    #: The same, as a share of the channels of a head's values.
+    key_ratio: SomeShare | None = None
     #: Channels of a head's values, where they are others.
     value_width: Channels | None = None
     #: Whether the keys and values of one head are those of all.
@@ -452,6 +459,8 @@ class Attention(Line):
     over: OverName | None = None
     #: Rows and columns of a window, of the grid, of a patch.
     size: Window | None = None
+    #: Parts of the positions, row by row, each of which sees itself (YOLO12).
+    areas: Areas = 1
     #: Whether windows are moved by half.
     shift: Flag = False
     #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.

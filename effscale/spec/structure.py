@@ -48,6 +48,7 @@ from effscale.spec.steps import (
     Resized,
     Select,
     Split,
+    SqueezeExcite,
     TransposedConv,
     Use,
 )
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
     from effscale.spec.line import Line
     from effscale.spec.models import Spec
-    from effscale.spec.outputs import Detect
+    from effscale.spec.outputs import AnyOutput, Detect
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
@@ -174,7 +175,26 @@ class Walk:
         widths = [each.channels for each in read]
         return first._replace(channels=widths[0] if summed else sum(widths))
 
-    def by_level(self, output: Detect, read: Sequence[Map], at: Place) -> None:
+    def end(self, end: wiring.End, here: Map) -> None:
+        """Note what is wrong with what is behind the stages, on the map it reads."""
+        here = self.through(end.lines, here, (*end.place, "layers"))
+        head = self.spec.classifying[end.place]
+        if isinstance(head, outputs.Head) and head.channels is not None:
+            wide = here._replace(channels=int(head.channels))
+            self.normed(self.spec.norm, wide, (*end.place, "channels"))
+
+    def by_level(self, output: AnyOutput, read: Sequence[Map], at: Place) -> None:
+        """Note what is wrong with heads on maps of several levels."""
+        if isinstance(output, outputs.Detect):
+            self.kept(output, read, at)
+        elif isinstance(output, outputs.Yolo):
+            for here in read:
+                inside = output.normed(here.channels, read[0].channels)
+                for channels in dict.fromkeys(inside):
+                    found = here._replace(channels=channels)
+                    self.normed(self.spec.norm, found, at)
+
+    def kept(self, output: Detect, read: Sequence[Map], at: Place) -> None:
         """Note layers of heads that do not put out what they take in, by level."""
         heard = len(self.faults)
         for k, here in enumerate(read):
@@ -186,7 +206,7 @@ class Walk:
             inside = replace(self, stated=False)
             after = inside.through(output.layers, here, (*at, "layers"))
             if after != here:
-                message = f"expected {here}, as comes in, gives {after}"
+                message = f"expected {here}, as comes in, got {after}"
                 self.wrong((*at, "layers"), message)
 
     def inspect(self, line: Line, here: Map, at: Place) -> None:
@@ -284,9 +304,31 @@ class Walk:
             self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
         there = Map(channels, *(max(1, side) for side in sides))
         self.normalised(line, there, at)
-        for inner in dict.fromkeys(line.normed(here.channels)):
-            self.normed(self.spec.norm, there._replace(channels=inner), at)
+        self.within(line, here, there, at)
         return there
+
+    def within(self, line: Line, here: Map, there: Map, at: Place) -> None:
+        """Note what is wrong with the norms that are within a line."""
+        inner = line.normed(here.channels)
+        if isinstance(line, CellStage):
+            inner = self.spec.cells[line.cell].normed(int(line.channels))
+        before = isinstance(line, Transition)
+        for channels in dict.fromkeys(inner):
+            found = (here if before else there)._replace(channels=channels)
+            self.normed(self.spec.norm, found, at)
+        if self.spec.squeeze_excite.norm:
+            self.squeezed(line, here.channels, (*at, "se_ratio"))
+
+    def squeezed(self, line: Line, c_in: int, at: Place) -> None:
+        """Note what is wrong with the norms of what a line squeezes."""
+        choice = self.spec.squeeze_excite
+        gated = line.gated(c_in, choice.at)
+        if isinstance(line, SqueezeExcite):
+            gated = iter([(c_in, self.unstated or c_in)])
+        ratio = getattr(line, "se_ratio", 0.0)
+        squeezed = (int(choice.width(*each, ratio)) for each in gated)
+        for channels in dict.fromkeys(squeezed):
+            self.normed(self.spec.norm, Map(channels, 1, 1), at)
 
     def convolved(self, line: Conv, c_in: int, c_out: int, at: Place) -> None:
         """Note groups that do not divide the channels, weights shared by unequals."""
@@ -327,7 +369,7 @@ class Walk:
             return
         if norm.group_width is not None:
             groups = here.channels // norm.group_width
-        if norm.kind in {"group", "instance"} and groups == here.elements:
+        if norm.in_groups and groups == here.elements:
             self.wrong(at, f"expected several numbers to normalise, got {here}")
 
     def grouped(
@@ -356,9 +398,9 @@ class Walk:
         for place, end in ends.items():
             if summed:
                 if end not in {first, Map(first.channels, 1, 1)}:
-                    self.wrong((*at, *place), f"expected {first}, gives {end}")
+                    self.wrong((*at, *place), f"expected {first}, got {end}")
             elif end[1:] != first[1:]:
-                message = f"expected {first.size}, gives {end.size}"
+                message = f"expected {first.size}, got {end.size}"
                 self.wrong((*at, *place), message)
         widths = [end.channels for end in ends.values()]
         return first._replace(channels=widths[0] if summed else sum(widths))
@@ -378,7 +420,7 @@ class Walk:
         aside = replace(self, stated=False)
         beside = aside.through(steps, here, (*at, key))
         if out != beside:
-            message = f"expected {beside} (the shortcut's), gives {out}"
+            message = f"expected {beside} (the shortcut's), got {out}"
             self.wrong((*at, "layers"), message)
         return out
 
@@ -390,12 +432,12 @@ class Walk:
         ):
             own, place = here._replace(channels=int(channels)), (*at, "branches", k)
             if line.cascade and branch and ends and ends[-1] != own:
-                message = f"expected {own} of the branch before, to add it, gives"
+                message = f"expected {own} of the branch before, to add it, got"
                 self.wrong(place, f"{message} {ends[-1]}")
             inside = replace(self, stated=False, unstated=own.channels)
             end = inside.through(branch, own, place)
             if ends and end[1:] != ends[0][1:]:
-                message = f"expected {ends[0].size}, gives {end.size}"
+                message = f"expected {ends[0].size}, got {end.size}"
                 self.wrong(place, message)
             ends.append(end)
         return ends[0]._replace(channels=sum(end.channels for end in ends))
@@ -409,7 +451,7 @@ class Walk:
             before, heard = last, len(self.faults)
             last = inside.through(line.layers, last, (*at, "layers"))
             if last[1:] != here[1:]:
-                message = f"expected {here.size}, as comes in, gives {last.size}"
+                message = f"expected {here.size}, as comes in, got {last.size}"
                 self.wrong((*at, "layers"), message)
             alike = last == before or len(self.faults) > heard
             times = left if alike else 1
@@ -423,7 +465,7 @@ class Walk:
         made = inside.through(line.layers, one, (*at, "layers"))
         wanted = Map(here.channels, 1, 1)
         if made != wanted and here.channels % line.parts == 0:
-            message = f"expected {wanted}, one for each that comes in, gives {made}"
+            message = f"expected {wanted}, one for each that comes in, got {made}"
             self.wrong((*at, "layers"), message)
         return one
 
@@ -436,7 +478,7 @@ class Walk:
         }
         queries, keys, values = made.values()
         if keys[1:] != values[1:]:
-            message = f"expected {keys.size} (the keys'), gives {values.size}"
+            message = f"expected {keys.size} (the keys'), got {values.size}"
             self.wrong((*at, "values"), message)
         window = None if line.project else line.size  # others are filled up
         if window and any(
@@ -445,6 +487,9 @@ class Walk:
             found = "×".join(map(str, dict.fromkeys(window)))
             message = f"expected one that divides {queries.size}, got {found}"
             self.wrong((*at, "size"), message)
+        if queries.height * queries.width % line.areas:
+            message = f"expected one that divides the positions of {queries.size}, got"
+            self.wrong((*at, "areas"), f"{message} {line.areas}")
         if self.faults:
             return here
         channels = self.unstated if line.project else line.c_out(here.channels)
@@ -455,7 +500,7 @@ class Walk:
         made = self.through(line.layers, here, (*at, "layers"))
         wanted = here._replace(height=1, width=1)
         if made != wanted and not self.faults:
-            message = f"expected one position of {here.channels} channels, gives"
+            message = f"expected one position of {here.channels} channels, got"
             self.wrong((*at, "layers"), f"{message} {made.size}, {made.channels}")
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
@@ -493,11 +538,18 @@ class Walk:
 
 def fits_by_itself(spec: Spec) -> bool:
     """Whether its lines fit each other whatever their widths: blocks in a row."""
-    return not (spec.detector or is_wired(spec) or spec.outputs) and all(
-        isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
-        or (isinstance(line, Conv) and line.groups == 1 and line.group_width is None)
-        for line in lines_of(spec)
-    )
+    if spec.detector or is_wired(spec) or spec.outputs or spec.norm.in_groups:
+        return False
+    return all(map(_fits_by_itself, lines_of(spec)))
+
+
+def _fits_by_itself(line: Line) -> bool:
+    norm = getattr(line, "norm", None)
+    if isinstance(norm, Norm) and norm.in_groups:
+        return False
+    if isinstance(line, Conv):
+        return line.groups == 1 and line.group_width is None
+    return isinstance(line, Block | Dense | Transition | Pool | Normalise | Activate)
 
 
 def faults(spec: Spec) -> Iterator[Fault]:
@@ -518,10 +570,10 @@ def faults(spec: Spec) -> Iterator[Fault]:
     yield from wiring.faults(spec, taps)
     stem, *stages = walk.stages(image)
     for end in wiring.ends(spec):
-        read = [(stem, *stages)[k] for k in end.numbers]
-        walk.through(end.lines, read[0], (*end.place, "layers"))
+        here = (stem, *stages)[end.numbers[0]]
+        walk.end(end, here)
     for name, output in spec.outputs.items():
-        if isinstance(output, outputs.Detect):
+        if outputs.of_levels(output):
             known = wiring.called(spec)
             read = [(stem, *stages)[max(0, known.get(k, 0))] for k in output.reads]
             walk.by_level(output, read, ("outputs", name))
@@ -575,5 +627,5 @@ def _overrides(spec: Spec, name: str) -> Iterator[Fault]:
     given = spec.variants[name].repeats
     stages = [each for each in spec.stages if each.times is not None]
     if given is not None and len(given) != len(stages):
-        message = f"expected {len(stages)}, one for each stage with repeats, got"
+        message = f"expected {len(stages)}, one value for each stage that repeats, got"
         yield Fault(("variants", name, "repeats"), f"{message} {len(given)}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
@@ -18,7 +19,7 @@ from effscale.errors import Fault, closest, short
 from effscale.spec.nodes import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from effscale.errors import Place
 
@@ -35,155 +36,10 @@ CLASSIFIER = 1280
 ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "GELU": "gelu"}
 ACTIVATIONS |= {"Hardswish": "hard_swish", "Identity": "none"}
 
-#: What modules are made of, as blocks of a file, each below those that it uses. A pool
-#: of 5, one more and one more see 5, 9 and 13 positions.
-BLOCKS: Data = yaml.safe_load("""
-conv3:
-- {kernel: 3}
-halved:
-- {block: residual, layers: [{kernel: 3, ratio: 0.5}, {kernel: 3}]}
-halved_plain:
-- {kernel: 3, ratio: 0.5}
-- {kernel: 3}
-dark:
-- {block: residual, layers: [{kernel: 1, expand_ratio: 1}, {kernel: 3,
-        expand_ratio: 1}]}
-dark_plain:
-- {kernel: 1, expand_ratio: 1}
-- {kernel: 3, expand_ratio: 1}
-c3:
-  parameters: {times: 1}
-  layers:
-  - {block: concat, branches: [[{kernel: 1, ratio: 0.5}, {block: dark,
-            repeats: $times}], [{kernel: 1, ratio: 0.5}]]}
-  - {kernel: 1}
-c3_plain:
-  parameters: {times: 1}
-  layers:
-  - {block: concat, branches: [[{kernel: 1, ratio: 0.5}, {block: dark_plain,
-            repeats: $times}], [{kernel: 1, ratio: 0.5}]]}
-  - {kernel: 1}
-c2f:
-  parameters: {times: 1}
-  layers:
-  - {kernel: 1}
-  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
-            layers: [{block: residual, layers: [{kernel: 3}, {kernel: 3}]}]}]]}
-  - {kernel: 1}
-c2f_plain:
-  parameters: {times: 1}
-  layers:
-  - {kernel: 1}
-  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
-            layers: [{kernel: 3}, {kernel: 3}]}]]}
-  - {kernel: 1}
-sppf:
-- {kernel: 1, ratio: 0.5}
-- {block: concat, branches: [[], [{block: max_pool, kernel: 5}], [
-        {block: max_pool, kernel: 9}], [{block: max_pool, kernel: 13}]]}
-- {kernel: 1}
-rep:
-- {block: residual, layers: [{block: sum, branches: [[{kernel: 3,
-              expand_ratio: 1, activation: none}], [{kernel: 1, expand_ratio: 1,
-              activation: none}]]}, {block: activation}, {kernel: 3,
-        expand_ratio: 1}]}
-rep_csp:
-  parameters: {times: 1}
-  layers:
-  - {block: concat, branches: [[{kernel: 1, ratio: 0.5}, {block: rep,
-            repeats: $times}], [{kernel: 1, ratio: 0.5}]]}
-  - {kernel: 1}
-elan1:
-  parameters: {width: null, inner: null}
-  layers:
-  - {kernel: 1, channels: $width}
-  - {block: split, branches: [[], [{block: aggregate, fixed: true, repeats: 2,
-            layers: [{kernel: 3, channels: $inner}]}]]}
-  - {kernel: 1}
-elan4:
-  parameters: {width: null, inner: null, times: 1}
-  layers:
-  - {kernel: 1, channels: $width}
-  - {block: split, branches: [[], [{block: aggregate, fixed: true, repeats: 2,
-            layers: [{block: rep_csp, times: $times, channels: $inner},
-              {kernel: 3, channels: $inner}]}]]}
-  - {kernel: 1}
-spp_elan:
-  parameters: {width: null}
-  layers:
-  - {kernel: 1, channels: $width}
-  - {block: concat, branches: [[], [{block: max_pool, kernel: 5}],
-        [{block: max_pool, kernel: 9}], [{block: max_pool, kernel: 13}]]}
-  - {kernel: 1}
-aconv:
-- {block: avg_pool, kernel: 2, padding: valid}
-- {kernel: 3, stride: 2}
-adown:
-- {block: avg_pool, kernel: 2, padding: valid}
-- {block: split, branches: [[{kernel: 3, stride: 2}], [{block: max_pool,
-          kernel: 3, stride: 2}, {kernel: 1}]]}
-pair:
-- {block: residual, layers: [{kernel: 3, expand_ratio: 1}, {kernel: 3,
-        expand_ratio: 1}]}
-c3k2:
-  parameters: {times: 1, wide: 1}
-  layers:
-  - {kernel: 1, ratio: $wide}
-  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
-            layers: [{block: residual, layers: [{kernel: 3, expand_ratio: 0.5},
-                  {kernel: 3, expand_ratio: 2}]}]}]]}
-  - {kernel: 1}
-c3k2_deep:
-  parameters: {times: 1, wide: 1}
-  layers:
-  - {kernel: 1, ratio: $wide}
-  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
-            layers: [{block: concat, branches: [[{kernel: 1, expand_ratio: 0.5},
-                    {block: pair}, {block: pair}], [{kernel: 1, expand_ratio: 0.5}]]},
-              {kernel: 1, expand_ratio: 1}]}]]}
-  - {kernel: 1}
-psa:
-- {block: residual, layers: [{kernel: 1, expand_ratio: 2, activation: none},
-      {block: attention, head_width: 64, key_width: 32, value_width: 64,
-        project: false, local: 3}, {kernel: 1, expand_ratio: 1, activation: none}]}
-- {block: residual, layers: [{kernel: 1, expand_ratio: 2}, {kernel: 1,
-        expand_ratio: 0.5, activation: none}]}
-c2f_cib:
-  parameters: {times: 1}
-  layers:
-  - {kernel: 1}
-  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
-            layers: [{block: residual, layers: [{block: depthwise,
-                    kernel: 3}, {kernel: 1, expand_ratio: 2}, {block: depthwise,
-                    kernel: 3}, {kernel: 1, expand_ratio: 0.5}, {
-                    block: depthwise, kernel: 3}]}]}]]}
-  - {kernel: 1}
-c2f_cib_large:
-  parameters: {times: 1}
-  layers:
-  - {kernel: 1}
-  - {block: split, branches: [[], [{block: aggregate, repeats: $times,
-            layers: [{block: residual, layers: [{block: depthwise,
-                    kernel: 3}, {kernel: 1, expand_ratio: 2}, {block: sum,
-                    branches: [[{block: depthwise, kernel: 7, activation: none}],
-                      [{block: depthwise, kernel: 3, activation: none}]]},
-                  {block: activation}, {kernel: 1, expand_ratio: 0.5},
-                  {block: depthwise, kernel: 3}]}]}]]}
-  - {kernel: 1}
-c2psa:
-  parameters: {times: 1}
-  layers:
-  - {kernel: 1}
-  - {block: split, branches: [[], [{block: psa, repeats: $times}]]}
-  - {kernel: 1}
-psa_once:
-- {kernel: 1}
-- {block: split, branches: [[], [{block: psa}]]}
-- {kernel: 1}
-scdown:
-- {kernel: 1}
-- {block: depthwise, kernel: 3, stride: 2, activation: none}
-""")
+#: What modules are made of, as blocks of a file, each below those that it uses.
+BLOCKS: Data = yaml.safe_load(
+    Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
+)
 
 
 def is_model(data: object) -> bool:
@@ -297,10 +153,25 @@ def _bottleneck(layer: Layer) -> Made:
     return {"block": name, "channels": c_out, "repeats": layer.times}, c_out
 
 
-def _sppf(layer: Layer) -> Made:
-    if layer.number(1, 5) != 5 or layer.c_in != layer.channels:  # noqa: PLR2004
-        raise RefusedError((3,), f"expected {layer.c_in} channels and a kernel of 5")
-    return {"block": "sppf", "channels": layer.channels}, layer.channels
+def _pyramid(default: object) -> Callable[[Layer], Made]:
+    """Pools of 5, 9 and 13 positions, as three of 5 after each other are."""
+
+    def make(layer: Layer) -> Made:
+        layer.only(2)
+        if (given := layer.args[1:2]) not in ([], [default]):
+            message = f"expected {default}, got {short(given[0])}"
+            raise RefusedError((3, 1), message)
+        return {"block": "sppf", "channels": layer.channels}, layer.channels
+
+    return make
+
+
+def _max_pool(layer: Layer) -> Made:
+    kernel, stride, padding = layer.number(0), layer.number(1), layer.number(2, 0)
+    layer.only(3)
+    around = {"padding": padding or "valid"}
+    line = {"block": "max_pool", "kernel": kernel, "stride": stride, **around}
+    return line, layer.c_in
 
 
 def _upsample(layer: Layer) -> Made:
@@ -368,10 +239,39 @@ def _c2f_cib(layer: Layer) -> Made:
     return {"block": block, "times": layer.times, "channels": c_out}, c_out
 
 
-def _c2psa(layer: Layer) -> Made:
-    layer.only(1)
-    c_out = layer.channels
-    return {"block": "c2psa", "times": layer.times, "channels": c_out}, c_out
+def _a2c2f(layer: Layer) -> Made:
+    """In the largest sizes what comes in is added, whatever the file says."""
+    attends, c_out = layer.flag(1, default=True), layer.channels
+    layer.only(3)
+    line: Data = {"times": layer.times, "channels": c_out}
+    if not attends:
+        return {"block": "a2c2f_plain", **line}, c_out
+    block = "a2c2f_kept" if layer.scale.name in {"l", "x"} else "a2c2f"
+    if block == "a2c2f_kept" and c_out != layer.c_in:
+        message = f"expected {layer.c_in} channels, to be added, got {c_out}"
+        raise RefusedError((3, 0), message)
+    inner = {"areas": layer.number(2, 1), "inner": c_out // 2}
+    return {"block": block, **inner, **line}, c_out
+
+
+def _ghost(layer: Layer) -> Made:
+    kernel, stride = layer.number(1, 1), layer.number(2, 1)
+    layer.only(3)
+    line = {"block": "ghost", "kernel": kernel, "stride": stride}
+    return {**line, "channels": layer.channels}, layer.channels
+
+
+def _in_times(name: str) -> Callable[[Layer], Made]:
+    """A block whose inner blocks repeat, with shortcuts."""
+
+    def make(layer: Layer) -> Made:
+        if not layer.flag(1, default=True):
+            raise RefusedError((3, 1), "expected true, with shortcuts, got false")
+        layer.only(2)
+        c_out = layer.channels
+        return {"block": name, "times": layer.times, "channels": c_out}, c_out
+
+    return make
 
 
 def _psa(layer: Layer) -> Made:
@@ -383,8 +283,13 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
     "Conv": _conv,
     "C2f": _csp_of("c2f", default=False),
     "C3": _csp_of("c3", default=True),
+    "C2": _csp_of("c2", default=True),
+    "C3Ghost": _in_times("c3_ghost"),
+    "GhostConv": _ghost,
     "Bottleneck": _bottleneck,
-    "SPPF": _sppf,
+    "SPPF": _pyramid(5),
+    "SPP": _pyramid([5, 9, 13]),
+    "nn.MaxPool2d": _max_pool,
     "nn.Upsample": _upsample,
     "nn.ConvTranspose2d": _transposed,
     "ELAN1": _elan("elan1"),
@@ -394,14 +299,23 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
     "ADown": _down("adown"),
     "SCDown": _scdown,
     "C3k2": _c3k2,
-    "C2PSA": _c2psa,
+    "C2PSA": _in_times("c2psa"),
+    "A2C2f": _a2c2f,
     "C2fCIB": _c2f_cib,
     "PSA": _psa,
 }
 #: Modules of the versions whose class branch is depthwise and 1×1 (`Detect.legacy`).
 LATER = {"C3k2", "C2fCIB", "A2C2f"}
 #: Modules that are no line of stages.
-ENDS = ("Concat", "Detect", "v10Detect", "Classify")
+ENDS = ("Detect", "v10Detect", "Classify")
+#: Modules that are no line, or several, or read several layers.
+JOINTS = ("Concat", "nn.Identity", "CBLinear", "CBFuse")
+#: Modules behind which layers are not numbered as lines are.
+UNEVEN = {"nn.Identity", "CBLinear", "CBFuse"}
+#: What the lines of one layer are told apart by.
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+#: Channels of an image.
+RGB = 3
 
 
 class _Entry(NamedTuple):
@@ -419,7 +333,7 @@ def _entry(index: int, given: object) -> _Entry:
         message = "expected [from, repeats, module, arguments], got"
         raise RefusedError((), f"{message} {short(given)}")
     sources, times, module, args = given
-    known = [*MODULES, *ENDS]
+    known = [*MODULES, *JOINTS, *ENDS]
     if module not in known:
         message = f"expected one of {', '.join(known)}, got {short(module)}"
         raise RefusedError((2,), message, closest(module, known))
@@ -443,16 +357,52 @@ def _numbers(index: int, sources: Any) -> list[int]:  # noqa: ANN401
     return [each + index if each < 0 else each for each in several]
 
 
+class _Part(NamedTuple):
+    """What a line puts out: what it is called by those that read it, and its width."""
+
+    name: str
+    channels: int
+
+
+def _whole(parts: Sequence[_Part]) -> _Part:
+    """The map of a layer that puts out one."""
+    if len(parts) > 1:
+        message = f"expected a layer of one map, as only CBFuse takes {len(parts)}"
+        raise RefusedError((0,), message)
+    return parts[0]
+
+
+def _linears(layer: Layer) -> list[Made]:
+    """A convolution of 1×1 for each part that it puts out."""
+    layer.only(1)
+    widths = layer.args[0] if layer.args else None
+    if not isinstance(widths, list) or not all(type(n) is int for n in widths):
+        message = f"expected a list of channels, got {short(widths)}"
+        raise RefusedError((3, 0), message)
+    plain = {"bias": True, "norm": False, "activation": "none"}
+    return [
+        ({"block": "conv", "kernel": 1, "channels": width, **plain}, width)
+        for width in widths
+    ]
+
+
 @dataclass
 class _Reading:
     """The layers so far: their channels, and the lines that they are."""
 
     scale: _Scale
-    widths: list[int] = field(default_factory=list)
+    #: Whether lines have names, `layer7`, as layers are not numbered as lines are.
+    named: bool = False
+    #: What each layer puts out, part by part.
+    parts: list[list[_Part]] = field(default_factory=list)
     lines: list[Data] = field(default_factory=list)
+    #: The layer that each line is of.
+    layers: list[int] = field(default_factory=list)
     stem: list[Data] = field(default_factory=list)
     outputs: Data = field(default_factory=dict)
     later: bool = False
+    #: What the line before is called.
+    last: str = "stem"
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, index: int, given: object, place: Place, classes: int) -> None:
@@ -460,31 +410,84 @@ class _Reading:
         try:
             entry = _entry(index, given)
             self.later = self.later or entry.module in LATER
-            if entry.module in ENDS[1:]:
+            if entry.module in ENDS:
                 self._end(entry, classes)
                 return
-            line, c_out = self._made(index, entry)
+            made = self._layer(index, entry)
         except RefusedError as refused:
             self.faults.append(refused.fault.within(place))
-            line, c_out = {"block": "norm"}, self.widths[-1] if self.widths else 3
-        self.lines += [line] if index else []
-        self.widths.append(c_out)
+            width = self.parts[-1][0].channels if self.parts else RGB
+            made = [self._line(index, {"block": "norm"}, width)]
+        self.parts.append(made)
 
-    def _made(self, index: int, entry: _Entry) -> Made:
-        """A layer's line, and what it puts out; the first one's is the stem's."""
-        numbers, args = entry.numbers, entry.args
-        if not index:
-            return self._stem(Layer(1, args, 3, self.scale), entry.module)
-        reads = [f"stage {k}" if k else "stem" for k in numbers]
-        c_in = sum(self.widths[k] for k in numbers)
+    def _line(
+        self,
+        index: int,
+        line: Data,
+        c_out: int,
+        reads: Sequence[str] = (),
+        letter: str = "",
+    ) -> _Part:
+        """Put a line of a layer behind the others, which reads others than the last."""
+        name = f"stage {len(self.lines) + 1}"
+        said: Data = {}
+        if self.named:
+            said["name"] = name = f"layer{index}{letter}"
+        if reads and [*reads] != [self.last]:
+            said["reads"] = [*reads]
+        self.lines.append({**said, **line})
+        self.layers.append(index)
+        self.last = name
+        return _Part(name, c_out)
+
+    def _layer(self, index: int, entry: _Entry) -> list[_Part]:
+        """What a layer puts out; the first that is a module is the stem."""
+        read = [self.parts[k] for k in entry.numbers if k >= 0]
+        read = read or [[_Part("image", RGB)]]
+        if entry.module == "CBFuse":
+            return [self._fused(index, entry, read)]
+        several = [_whole(each) for each in read]
         if entry.module == "Concat":
-            return {"reads": reads, "block": "join"}, c_in
-        if len(numbers) > 1:
-            raise RefusedError((0,), f"expected one layer, got {short(numbers)}")
-        layer = Layer(self.scale.times(entry.times), args, c_in, self.scale)
-        line, c_out = MODULES[entry.module](layer)
-        chained = numbers == [index - 1]
-        return line if chained else {"reads": reads, **line}, c_out
+            names = [each.name for each in several]
+            width = sum(each.channels for each in several)
+            return [self._line(index, {"block": "join"}, width, names)]
+        if len(several) > 1:
+            raise RefusedError((0,), f"expected one layer, got {short(entry.numbers)}")
+        (one,) = several
+        if entry.module == "nn.Identity":
+            return [one]
+        layer = Layer(
+            self.scale.times(entry.times), entry.args, one.channels, self.scale
+        )
+        if entry.module == "CBLinear":
+            return [
+                self._line(index, line, width, [one.name], letter)
+                for letter, (line, width) in zip(LETTERS, _linears(layer), strict=False)
+            ]
+        if not self.stem:
+            return [_Part("stem", self._stem(layer, entry.module))]
+        return [self._line(index, *MODULES[entry.module](layer), [one.name])]
+
+    def _fused(
+        self, index: int, entry: _Entry, read: Sequence[Sequence[_Part]]
+    ) -> _Part:
+        """The sum of a part of each, brought to the size of the last, and the last."""
+        *sources, target = read
+        goal, picks = _whole(target), entry.args[0] if entry.args else None
+        if not isinstance(picks, list) or len(picks) != len(sources):
+            message = f"expected {len(sources)} numbers, got {short(picks)}"
+            raise RefusedError((3, 0), message)
+        names = []
+        for k, (source, pick) in enumerate(zip(sources, picks, strict=True)):
+            known = [n for n, each in enumerate(source) if each[1] == goal.channels]
+            if pick not in known:
+                message = f"expected a part of {goal.channels} channels, got"
+                raise RefusedError((3, 0, k), f"{message} {short(pick)}")
+            line = {"block": "upsample", "like": goal.name}
+            made = self._line(index, line, 0, [source[pick].name], LETTERS[k])
+            names.append(made.name)
+        line = {"merge": "sum", "block": "join"}
+        return self._line(index, line, goal.channels, [*names, goal.name])
 
     def activation(self, stated: object) -> str:
         """The activation that a file states as code, `nn.ReLU()`, or SiLU."""
@@ -505,22 +508,23 @@ class _Reading:
         stays = {"head": "fixed", "resolution_multiple": 32}
         return {"channels": "up", "repeats": "round", **stays}
 
-    def _stem(self, layer: Layer, module: str) -> Made:
+    def _stem(self, layer: Layer, module: str) -> int:
+        """Make the stem of a layer; the channels that it puts out."""
         if module != "Conv":
             raise RefusedError((2,), f"expected Conv first, got {short(module)}")
         if layer.args[1:4] == [6, 2, 2]:  # of 2×2 positions as channels, a 3×3
-            layer = Layer(1, [layer.args[0], 3], 12, self.scale)
+            layer = Layer(1, [layer.args[0], 3], 4 * RGB, self.scale)
             self.stem.append({"block": "pixel_unshuffle"})
         line, c_out = _conv(layer)
         del line["block"]
         self.stem.append(line)
-        return line, c_out
+        return c_out
 
     def _end(self, entry: _Entry, classes: int) -> None:
         if entry.module == "Classify":
             self.outputs = {"head": {"channels": CLASSIFIER, "classes": classes}}
             return
-        reads = [f"stage {k}" for k in entry.numbers]
+        reads = [_whole(self.parts[k]).name for k in entry.numbers]
         boxes: Data = {"kind": "yolo", "reads": reads, "classes": classes}
         twice = entry.module == "v10Detect"
         boxes |= {"separable": True} if self.later or twice else {}
@@ -534,7 +538,7 @@ class Translated:
 
     data: Data
     faults: tuple[Fault, ...]
-    #: Where in the file each line of stages is.
+    #: Where in the file the stem, each line of stages and what is behind them are.
     places: tuple[Place, ...]
 
     def place(self, of_spec: Place) -> Place:
@@ -558,16 +562,18 @@ def translated(data: object, name: str, scale: str | None = None) -> Translated:
     model, names = mapping(data), scales(data)
     chosen = scale or next(iter(names), None)
     classes = model.get("nc", 80)
-    reading = _Reading(_scale(model, chosen))
-    places: list[Place] = []
-    for section in ("backbone", "head"):
-        for k, entry in enumerate(model[section]):
-            place: Place = (section, k)
-            reading.add(len(places), entry, place, classes)
-            places.append(place)
+    layers: dict[Place, object] = {
+        (section, k): entry
+        for section in ("backbone", "head")
+        for k, entry in enumerate(model[section])
+    }
+    reading = _Reading(_scale(model, chosen), any(map(_uneven, layers.values())))
+    for index, (place, entry) in enumerate(layers.items()):
+        reading.add(index, entry, place, classes)
+    places = [*layers] or [("head",)]
     if not reading.outputs and not reading.faults:
         message = "expected Detect or Classify last, found neither"
-        reading.faults.append(Fault((places or [("head",)])[-1], message, UNKNOWN))
+        reading.faults.append(Fault(places[-1], message, UNKNOWN))
     activation = reading.activation(model.get("activation"))
     called = f"{name}{chosen or ''}"
     made = {
@@ -581,7 +587,15 @@ def translated(data: object, name: str, scale: str | None = None) -> Translated:
         **reading.outputs,
         "rounding": reading.rounding,
     }
-    return Translated(made, tuple(reading.faults), tuple(places))
+    of_lines = (places[0], *(places[k] for k in reading.layers), places[-1])
+    return Translated(made, tuple(reading.faults), of_lines)
+
+
+def _uneven(entry: object) -> bool:
+    """Whether layers behind an entry are not numbered as lines are."""
+    return isinstance(entry, list) and any(
+        isinstance(each, str) and each in UNEVEN for each in entry
+    )
 
 
 def _scale(model: Data, chosen: str | None) -> _Scale:

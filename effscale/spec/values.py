@@ -303,7 +303,7 @@ WORD = Kind(
 )
 
 #: How a quantity is written, for those who read patterns.
-QUANTITY = r"([0-9]+([.][0-9]+)?|[.][0-9]+) ?[kMGBT]?"
+QUANTITY = r"([0-9]+([.][0-9]+)?|[.][0-9]+) ?[kKMGBT]?"
 
 
 def _quantity(expected: str) -> Kind:

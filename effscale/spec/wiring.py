@@ -25,7 +25,7 @@ T = TypeVar("T")
 class End(NamedTuple):
     """What is behind the stages: its place, its steps, the lines that it reads."""
 
-    place: Place
+    place: tuple[str, ...]
     lines: Lines
     numbers: tuple[int, ...]
 

@@ -83,7 +83,7 @@ class Header:
     created: str = field(default_factory=_now)
     name: str  #: the spec's
     spec: str  #: as YAML
-    budget: float
+    target_ratio: float
     phi: float
     command: str
     candidates: list[dict[str, Any]]  #: rows of `grid`, each with a name
@@ -173,7 +173,7 @@ def _check_kind(path: Path, name: str, value: object) -> None:
             isinstance(each, str) for each in value.values()
         )
         expected = "names and versions"
-    elif name in {"budget", "phi"}:
+    elif name in {"target_ratio", "phi"}:
         good, expected = _is_number(value), "a number"
     else:
         good, expected = isinstance(value, str), "a text"
@@ -198,7 +198,7 @@ def _check_candidates(path: Path, candidates: object) -> None:
         if name in names:
             raise StudyError(f"{where}.name: {name} is there twice")
         names.add(name)
-        for key in (*_FIGURES, "ratio"):
+        for key in (*_FIGURES, "macs_ratio"):
             _check_figure(f"{where}.{key}", key, row.get(key))
 
 
@@ -219,10 +219,10 @@ def _is_number(value: object) -> bool:
 
 def difference(made: Header, asked: Header) -> str:
     """In what a study is another than the one asked for; empty where it is the same."""
-    for what in ("name", "phi", "budget", "command"):
+    for what in ("name", "phi", "target_ratio", "command"):
         old, new = getattr(made, what), getattr(asked, what)
         if old != new:
-            label = "spec" if what == "name" else what
+            label = {"name": "spec", "target_ratio": "target ratio"}.get(what, what)
             return f"made for {label} {_quoted(old)}, got {_quoted(new)}"
     if made.spec != asked.spec:
         return f"made for another spec of the name {made.name!r}"

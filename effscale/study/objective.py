@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 PAPER = "accuracy * (macs/400e6)**-0.07"
 #: What an expression may always speak of, beside the numbers that a command writes.
 NAMES = (
-    *("accuracy", "macs", "params", "activations", "ratio"),
-    *("alpha", "beta", "gamma", "height", "width", "seconds", "peak_memory"),
+    *("accuracy", "macs", "params", "activations", "macs_ratio"),
+    *(
+        "alpha",
+        "beta",
+        "gamma",
+        "image_height",
+        "image_width",
+        "seconds",
+        "peak_memory",
+    ),
 )
 #: By how much a number is moved to see whether more of it is better.
 _NUDGE = 1e-4

@@ -1,4 +1,4 @@
-"""Standings of a study's candidates: mean, spread, reward, front, and who ties."""
+"""Standings of a study's candidates: mean, spread, score, front, and who ties."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Standing:
     outcomes: Mapping[int, Outcome]  #: the good one of each seed
     failed: Sequence[Outcome]  #: the last failure of each seed that has no good one
     values: Mapping[str, float]  #: what an objective may speak of, as means over seeds
-    rewards: Mapping[int, float]  #: of each seed; none where the objective has no value
+    scores: Mapping[int, float]  #: of each seed; none where the objective has no value
     ended: set[int]  #: seeds that have an outcome, or are given up
     epochs: int  #: of what was learnt so far; `WHOLE` where the command says itself
     seconds: float  #: of all its trainings, those that failed too
@@ -50,14 +50,14 @@ class Standing:
         return str(self.figures["name"])
 
     @property
-    def reward(self) -> float | None:
-        """The mean of the seeds' rewards."""
-        return fmean(self.rewards.values()) if self.rewards else None
+    def score(self) -> float | None:
+        """The mean of the seeds' scores."""
+        return fmean(self.scores.values()) if self.scores else None
 
     @property
     def error(self) -> float | None:
-        """One standard error of the reward, of two seeds or more."""
-        return standard_error(list(self.rewards.values()))
+        """One standard error of the score, of two seeds or more."""
+        return standard_error(list(self.scores.values()))
 
     @property
     def accuracies(self) -> list[float]:
@@ -88,11 +88,11 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 
 def standings(study: Study, objective: Objective, course: Course) -> list[Standing]:
-    """All candidates, the best reward first, those without one last.
+    """All candidates, the best score first, those without one last.
 
     Whoever has climbed more rungs stands before those who have not. One that was told
     apart from the best stands behind all that were not, whatever became of theirs
-    since. Equal rewards stand in the order of the header, so that a study is always
+    since. Equal scores stand in the order of the header, so that a study is always
     ranked alike.
     """
     found = _standings(study, objective, course)
@@ -100,7 +100,7 @@ def standings(study: Study, objective: Objective, course: Course) -> list[Standi
 
     def place(each: Standing) -> tuple[bool, int, bool, float]:
         behind = best is not None and each.name not in best
-        return each.reward is None, -each.epochs, behind, -(each.reward or 0)
+        return each.score is None, -each.epochs, behind, -(each.score or 0)
 
     return sorted(found, key=place)
 
@@ -137,12 +137,12 @@ def _standing(
     } - {*good}
     height, width = row["resolution"]
     known = {key: row[key] for key in row if is_number(row[key])}
-    known |= {"height": height, "width": width}
+    known |= {"image_height": height, "image_width": width}
     values = {seed: {**numbers(each), **known} for seed, each in good.items()}
-    rewards = {seed: objective(each) for seed, each in values.items()}
-    means, known_rewards = _means(values.values()), _all_known(rewards)
+    scores = {seed: objective(each) for seed, each in values.items()}
+    means, known_scores = _means(values.values()), _all_known(scores)
     return Standing(
-        row, good, failed, means, known_rewards, {*good} | given_up, reached, seconds
+        row, good, failed, means, known_scores, {*good} | given_up, reached, seconds
     )
 
 
@@ -190,10 +190,10 @@ def _means(values: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(each[name] for each in every) for name in sorted(names)}
 
 
-def _all_known(rewards: Mapping[int, float | None]) -> dict[int, float]:
-    """The rewards, if each seed has one: a mean over some would be of the luckier."""
-    found = {seed: each for seed, each in rewards.items() if each is not None}
-    return found if len(found) == len(rewards) else {}
+def _all_known(scores: Mapping[int, float | None]) -> dict[int, float]:
+    """The scores, if each seed has one: a mean over some would be of the luckier."""
+    found = {seed: each for seed, each in scores.items() if each is not None}
+    return found if len(found) == len(scores) else {}
 
 
 def may_be_best(found: Sequence[Standing], course: Course) -> set[str] | None:
@@ -208,7 +208,7 @@ def may_be_best(found: Sequence[Standing], course: Course) -> set[str] | None:
     screening of Nelson, Swann, Goldsman & Song (Operations Research 49, 2001, 950-963).
     """
     final = [each for each in found if each.epochs == course.last]
-    if all(len(each.rewards) < _PAIR for each in final):
+    if all(len(each.scores) < _PAIR for each in final):
         return None
     *_, (_, left) = _looks(final, course.seeds)
     return {each.name for each in left}
@@ -280,8 +280,8 @@ def _climbs(
         ended = ended and len(found) == count
         places, missing = course.going_on(count), count - len(found)
         best = sorted(
-            (each for each in found if each.reward is not None),
-            key=lambda each: -(each.reward or 0),
+            (each for each in found if each.score is not None),
+            key=lambda each: -(each.score or 0),
         )
         names = {each.name for each in best[: max(0, places - missing)]}
         # Whoever has gone on once stays, also where better ones have come since.
@@ -314,7 +314,7 @@ def _looks(
         # At the last look all that is there counts, whatever it was once made for.
         first = math.inf if look == seeds.most else look
         samples = {
-            each.name: [each.rewards[seed] for seed in each.rewards if seed < first]
+            each.name: [each.scores[seed] for seed in each.scores if seed < first]
             for each in found
         }
         left = _left(left, {k: v for k, v in samples.items() if v}, ERROR / len(looks))
@@ -369,7 +369,7 @@ def axes(ranked: Sequence[Standing], objective: Objective) -> dict[str, int]:
     Each with 1 where more of it is better, -1 where less is. A name that the objective
     wants neither more nor less of throughout, such as MACs near a target, is none.
     """
-    known = [each.values for each in ranked if each.reward is not None]
+    known = [each.values for each in ranked if each.score is not None]
     found = {}
     for name in objective.names:
         signs = {objective.direction(name, values) for values in known} - {0}
@@ -385,9 +385,9 @@ def front(ranked: Sequence[Standing], along: Mapping[str, int]) -> set[str]:
 
     Of those on the furthest rung: what was learnt in fewer epochs is another accuracy.
     """
-    furthest = max((each.epochs for each in ranked if each.rewards), default=WHOLE)
+    furthest = max((each.epochs for each in ranked if each.scores), default=WHOLE)
     known = [
-        each for each in ranked if each.reward is not None and each.epochs == furthest
+        each for each in ranked if each.score is not None and each.epochs == furthest
     ]
     if not known or not along:
         return set()
@@ -414,10 +414,10 @@ def all_at_chance(ranked: Sequence[Standing]) -> bool:
 def _is_at_chance(outcome: Outcome) -> bool:
     result = outcome.get("result") or {}
     chance, data = result.get("chance"), result.get("data")
-    held_out = data.get("held_out") if isinstance(data, dict) else None
+    validation = data.get("validation") if isinstance(data, dict) else None
     if not isinstance(chance, float) or not 0 <= chance <= 1:
         return False
-    if not isinstance(held_out, int) or held_out < 1:
+    if not isinstance(validation, int) or validation < 1:
         return False
-    error = math.sqrt(chance * (1 - chance) / held_out)
+    error = math.sqrt(chance * (1 - chance) / validation)
     return float(outcome["accuracy"]) <= chance + 2 * error

@@ -51,11 +51,13 @@ class Images(Protocol):
     def at_hand(self) -> bool:
         """Whether they are in memory, or must be read and decoded."""
 
-    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
-        """One of them as (channels, height, width) bytes.
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """Some of them as (N, channels, height, width) bytes, each by draws of its own.
 
         Raises:
-            DataError: if it cannot be read.
+            DataError: if one cannot be read.
         """
 
 
@@ -66,16 +68,16 @@ class Data:
     name: str
     classes: tuple[str, ...]
     train: Images
-    held_out: Images
+    validation: Images
     split: str  #: how it was split, for people
     digest: str  #: of what it holds
     notes: tuple[str, ...] = ()  #: what is left out or changed, for people
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Images of each class, to learn from and held out."""
-        train, held = Counter(self.train.labels), Counter(self.held_out.labels)
+        """Images of each class, for training and validation."""
+        train, held = Counter(self.train.labels), Counter(self.validation.labels)
         return {
-            name: {"train": train[k], "held_out": held[k]}
+            name: {"train": train[k], "validation": held[k]}
             for k, name in enumerate(self.classes)
         }
 
@@ -118,8 +120,8 @@ def in_turn(images: int, batch: int) -> list[list[Ask]]:
     return [every[first : first + batch] for first in range(0, images, batch)]
 
 
-class _Reader(Dataset["tuple[torch.Tensor, int] | DataError"]):
-    """Reads one image; what cannot be read comes back as the error that says so.
+class _Reader(Dataset["Batch | DataError"]):
+    """Reads whole batches; what cannot be read comes back as the error that says so.
 
     (An error raised in a process of its own would come with that process's traceback.)
     """
@@ -127,24 +129,17 @@ class _Reader(Dataset["tuple[torch.Tensor, int] | DataError"]):
     def __init__(self, images: Images, view: View, base: int) -> None:
         self.images, self.view, self.base = images, view, base
 
-    def __getitem__(self, ask: Ask) -> tuple[torch.Tensor, int] | DataError:
-        epoch, index = ask
-        draws = torch.Generator().manual_seed(seed(self.base, "image", epoch, index))
+    def __getitem__(self, asks: Sequence[Ask]) -> Batch | DataError:
+        draws = (
+            torch.Generator().manual_seed(seed(self.base, "image", epoch, index))
+            for epoch, index in asks
+        )
+        indices = [index for _, index in asks]
         try:
-            image = self.images.image(index, self.view, draws)
+            read = self.images.read(indices, self.view, draws)
         except DataError as error:
             return error
-        return image, self.images.labels[index]
-
-
-def _together(read: list[tuple[torch.Tensor, int] | DataError]) -> Batch | DataError:
-    images, labels = [], []
-    for each in read:
-        if isinstance(each, DataError):
-            return each
-        images.append(each[0])
-        labels.append(each[1])
-    return torch.stack(images), torch.tensor(labels)
+        return read, torch.tensor([self.images.labels[index] for index in indices])
 
 
 def _in_process(_number: int) -> None:
@@ -171,9 +166,9 @@ def batches(  # noqa: PLR0913 - what to read, in what order, and how
     """
     loader = DataLoader(
         _Reader(images, view, base),
-        batch_sampler=order,
+        batch_size=None,  # it reads whole ones
+        sampler=order,
         num_workers=0 if images.at_hand else workers,
-        collate_fn=_together,
         worker_init_fn=_in_process,
         pin_memory=pinned,
     )

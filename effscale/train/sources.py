@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -38,7 +38,7 @@ DIGITS = "digits"
 FILE = Path(__file__).with_name("digits.csv.gz")
 SIDE, CLASSES = 8, 10
 DARKEST = 16
-#: Of each class, every fifth digit is held out.
+#: Of each class, every fifth digit is for validation.
 FOLD = 5
 
 SUFFIXES = {
@@ -68,7 +68,7 @@ SMALL = 64
 MOVED = 1 / 8
 #: Bytes of decoded images that are kept in memory.
 KEPT = 2**28
-#: Of each class, this share is held out where a folder is not split.
+#: Of each class, this share is for validation where a folder is not split.
 SHARE = 0.2
 #: Share of an image's sides that its centre has: 224 of 256 pixels
 #: (CROP_PADDING, tpu/models/official/efficientnet/preprocessing.py).
@@ -120,8 +120,10 @@ def classes_of(spec: Spec) -> int:
         TrainError: if it has no head that classifies whole images.
     """
     if "head" not in spec.sections:
-        expected = "expected a network that tells classes of images apart"
-        raise TrainError(f"{spec.name}: {expected}, got one without such a head")
+        expected = "expected a classifier"
+        raise TrainError(
+            f"{spec.name}: {expected}, got a network without a classifier's head"
+        )
     return spec.classes
 
 
@@ -137,14 +139,16 @@ class Digits:
     def labels(self) -> list[int]:
         return list(map(int, self.classes.tolist()))
 
-    def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
-        """The digit enlarged by interpolation; a crop would not show it."""
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """Digits enlarged by interpolation; a crop would not show them."""
         del draws
-        grey = _enlarged(self, view.height, view.width)[index]
-        return grey.expand(view.channels, -1, -1)
+        grey = _enlarged(self, view.height, view.width)[list(indices)]
+        return grey.expand(-1, view.channels, -1, -1)
 
 
-@lru_cache(maxsize=2)  # of those to learn from, and those held out
+@lru_cache(maxsize=2)  # of those to train on, and validation images
 def _enlarged(digits: Digits, height: int, width: int) -> torch.Tensor:
     """All of them as (N, 1, height, width) bytes."""
     size = height, width
@@ -153,7 +157,7 @@ def _enlarged(digits: Digits, height: int, width: int) -> torch.Tensor:
 
 
 def digits() -> Data:
-    """The digits, always split alike: of each class, every fifth is held out."""
+    """The digits, always split alike: of each class, every fifth is for validation."""
     packed = FILE.read_bytes()
     with gzip.open(FILE, "rt", encoding="ascii") as lines:
         table = torch.from_numpy(np.loadtxt(lines, np.uint8, delimiter=","))
@@ -166,8 +170,8 @@ def digits() -> Data:
         name="digits",
         classes=tuple(map(str, range(CLASSES))),
         train=Digits(pixels[~held], classes[~held]),
-        held_out=Digits(pixels[held], classes[held]),
-        split="of each class, every fifth held out",
+        validation=Digits(pixels[held], classes[held]),
+        split="of each class, every fifth for validation",
         digest=blake2b(packed, digest_size=8).hexdigest(),
     )
 
@@ -182,6 +186,13 @@ class Photographs:
     small: bool = False  #: an object fills them: moved, not cropped and mirrored
     span: Span = (0.0, 1.0)  #: black and white of images that are not of bytes
     _kept: dict[tuple[int, int], Image] = field(default_factory=dict, repr=False)
+
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """As `image` shows each of them."""
+        shown = map(self.image, indices, repeat(view), draws)
+        return torch.stack(list(shown))
 
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
         """Its centre, or a random part of it, mirrored or not, where `view` crops.
@@ -236,7 +247,7 @@ def decoded(path: Path, channels: int, span: Span) -> Image:
                 image = Image.alpha_composite(white, image.convert("RGBA"))
             return image.convert("L" if channels == GREY else "RGB")
     except Exception:  # noqa: BLE001 - decoders of broken files raise all kinds
-        raise DataError(f"{path}: expected an image, got what is none") from None
+        raise DataError(f"{path}: not a readable image") from None
 
 
 def _is_deep(image: Image) -> bool:
@@ -300,7 +311,7 @@ def folder(path: Path) -> Data:
     """The images below `path`, a folder for each class.
 
     With `train` and `val` in it, or by other usual names, these are the two parts;
-    otherwise a fifth of each class is held out, chosen by its files' names, so that it
+    otherwise a fifth of each class is for validation, chosen by its files' names: that
     is always the same.
 
     Raises:
@@ -314,11 +325,13 @@ def folder(path: Path) -> Data:
     left: Counter[str] = Counter()
     if given is None:
         train, held = _parted(path, _found(path, left))
-        split = "of each class, a fifth held out by the names of its files"
+        split = "of each class, a fifth for validation, by the names of its files"
         notes = []
     elif given.held is None:
         train, held = _parted(path, _found(given.train, left))
-        split = f"of each class in {given.train.name}, a fifth held out by the names"
+        split = (
+            f"of each class in {given.train.name}, a fifth for validation, by the names"
+        )
         notes = given.notes
     else:
         train, held = _found(given.train, left), _found(given.held, left)
@@ -338,7 +351,7 @@ def folder(path: Path) -> Data:
         name=path.resolve().name,
         classes=classes,
         train=_photographs(train, classes, seen),
-        held_out=_photographs(held, classes, seen),
+        validation=_photographs(held, classes, seen),
         split=split,
         digest=_digest(path, train, held),
         notes=(*notes, *seen.notes),
@@ -378,7 +391,9 @@ def _given(path: Path) -> Given | None:
         return None
     used = {found["train"], held}
     unused = [each.name for each in _folders(path) if each not in used]
-    notes = [f"left out, as no part to learn from or held out: {', '.join(unused)}"]
+    notes = [
+        f"left out, as neither training nor validation images: {', '.join(unused)}"
+    ]
     return Given(found["train"], held, notes if unused else [])
 
 
@@ -496,7 +511,7 @@ def check(data: Data, progress: Callable[[], None]) -> None:
         DataError: naming those that are none.
     """
     broken, count = [], 0
-    for part in (data.train, data.held_out):
+    for part in (data.train, data.validation):
         if not isinstance(part, Photographs):
             continue
         count += len(part.paths)
@@ -518,7 +533,7 @@ def refuse_broken(root: Path, broken: Sequence[Path], count: int) -> None:
     if not broken:
         return
     if len(broken) == 1:
-        raise DataError(f"{broken[0]}: expected an image, got what is none")
+        raise DataError(f"{broken[0]}: not a readable image")
     more = f" and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
     named = ", ".join(map(str, sorted(broken)[:SHOWN]))
     what = f"expected {count:,} images, got {len(broken):,} that are none"

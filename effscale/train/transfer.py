@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effscale.errors import TrainError, did_you_mean
-from effscale.module.mapping import load_weights
-from effscale.module.weights import read
+from effscale.module.mapping import held, load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from torch import nn
 
     from effscale.module.mapping import Mapped
+    from effscale.module.weights import Original
     from effscale.train.recipe import Normalisation
 
 #: All of a network but what tells classes apart.
@@ -51,15 +51,16 @@ class Begun:
         }
 
 
-def begin(net: nn.Module, path: Path) -> Begun:
+def begin(net: nn.Module, weights: Path | Original) -> Begun:
     """Give `net` the weights of a file; a classifier of other classes stays drawn.
 
     Raises:
         WeightsError: if they cannot be read, or are another network's.
     """
-    held = read(path)
-    mapped = load_weights(net, held, new_classifier=True)
-    known = held.normalisation
+    found = held(weights)
+    path = Path(found.file)
+    mapped = load_weights(net, found, new_classifier=True)
+    known = found.normalisation
     normal = known and (tuple(known[0]), tuple(known[1]))
     return Begun(path, _digest(path), mapped, normal)
 

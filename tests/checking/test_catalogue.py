@@ -17,7 +17,7 @@ from effscale.checking.catalogue import (
 )
 from effscale.checking.rule import Rule
 from effscale.checking.run import check, read
-from effscale.spec.builtin import folder
+from effscale.spec.names import folder
 
 PACKAGE = Path(__file__).parents[2] / "effscale"
 

@@ -47,8 +47,8 @@ def versions(
     "arguments",
     [
         ["b0", "b4", "resnet50", "senet154", "pnasnet-5-large"],
-        ["efficientnet", "resnet", "--to", "cheapest"],
-        ["resnet50", "b4", "--to", "b4", "--units", "flops"],
+        ["efficientnet", "resnet", "--relative-to", "cheapest"],
+        ["resnet50", "b4", "--relative-to", "b4", "--units", "flops"],
         ["b0", "resnet50", "--resolution", "192x256", "--classes", "10"],
         ["b4", "inception-v4", "--format", "markdown"],
         ["b4", "b0", "--format", "csv"],
@@ -104,7 +104,7 @@ def test_two_networks_of_one_name_are_versions_unless_told(
     assert run("compare", "b0", versions[0]).stdout.startswith("verdict  b0: the cost")
     beside = run("compare", "b0", versions[0], "--no-parts").stdout
     assert [line.split()[0] for line in beside.splitlines()[2:4]] == ["b0", "old.yaml"]
-    assert "top-1" in run("compare", *versions, "--to", "old.yaml").stdout
+    assert "top-1" in run("compare", *versions, "--relative-to", "old.yaml").stdout
 
 
 def test_json_is_the_contract(run: Run) -> None:
@@ -116,7 +116,7 @@ def test_json_is_the_contract(run: Run) -> None:
         *("name", "strategy", "phi"),
         *("depth_multiplier", "width_multiplier", "resolution_multiplier"),
         *("resolution", "params", "macs", "activations"),
-        *("products", "ratio", "budget", "deviation", "measured"),
+        *("products", "macs_ratio", "target_ratio", "deviation", "measured"),
     ]
     assert {key: b4[key] for key in list(b4)[1:7]} == {
         "strategy": None,
@@ -126,12 +126,12 @@ def test_json_is_the_contract(run: Run) -> None:
         "resolution_multiplier": 380 / 224,
         "resolution": [380, 380],
     }
-    assert (b4["ratio"], b4["params_ratio"], b4["to"]) == (
+    assert (b4["macs_ratio"], b4["params_ratio"], b4["relative_to"]) == (
         4393771024 / 385814752,
         19341616 / 5288548,
         "b0",
     )
-    assert (b4["top1"], b4["top5"], b4["marks"]) == (82.9, 96.4, {"macs": "¹"})
+    assert (b4["top1"], b4["top5"], b4["published_differs"]) == (82.9, 96.4, ["macs"])
     assert b4["published"]["macs"] == "4.2B"
     assert data["rows"][2]["depth_multiplier"] is None
 
@@ -220,12 +220,15 @@ def test_nothing_to_draw_writes_nothing(run: Run, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ([], "Missing argument '[SPEC]...', or --table."),
-        (["b0", "b1", "--to", "b2"], "expected one of b0, b1, cheapest, got 'b2'"),
+        (
+            ["b0", "b1", "--relative-to", "b2"],
+            "expected one of b0, b1, cheapest, got 'b2'",
+        ),
         (["b0", "--parts"], "--parts compares two networks, got 1"),
         (["b0", "b1", "b2", "--parts"], "--parts compares two networks, got 3"),
         (
-            ["b0", "b1", "--parts", "--to", "b0"],
-            "--to is for networks side by side, not for --parts",
+            ["b0", "b1", "--parts", "--relative-to", "b0"],
+            "--relative-to is for networks side by side, not for --parts",
         ),
         (["b0", "--table", "efficientnet-2"], "--table is compared with nothing else"),
         (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         ["fit", "d0", "--macs", "6G", "--strategy", "neck_width"],
         ["grid", "d0"],
         ["grid", "d0", "--phi", "1..7", "--step", "0.01", "--top", "5"],
-        ["compare", "d0", "d3", "b3", "--to", "cheapest"],
+        ["compare", "d0", "d3", "b3", "--relative-to", "cheapest"],
     ],
     ids=" ".join,
 )
@@ -63,12 +63,13 @@ def test_json_has_the_law_and_the_departures(run: Run) -> None:
         "resolution",
         "neck repeats",
     ]
-    assert published["departures"][0]["law"] == [1152, 1152]
+    assert published["departures"][0]["rule"] == [1152, 1152]
     assert published["macs"] == 134133865152
     assert baseline["explain"][0] == {
-        "factor": "budget",
+        "factor": "target",
         "value": 1.0,
-        "reason": "1 over the budget, which the others' growth is held against",
+        "reason": "1 / target ratio: where the other factors multiply to the target, "
+        "the deviation is 0",
     }
 
 

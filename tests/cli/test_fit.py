@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 KEYS = {
     *("name", "strategy", "phi", "depth_multiplier", "width_multiplier"),
     *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-    *("products", "ratio", "budget", "deviation", "measured"),
+    *("products", "macs_ratio", "target_ratio", "deviation", "measured"),
 }
 #: Few networks off the ray: quick to count.
 NARROW = ("--free", "--min-depth", "1", "--max-depth", "1.2", "--max-width", "1.1")
@@ -71,8 +71,8 @@ def check(row: dict[str, Any], target: int) -> None:
     assert (row["macs"], row["params"]) == (cost.macs, cost.params)
     assert row["activations"] == cost.activations
     assert row["resolution"] == list(scaled.resolution)
-    assert row["ratio"] == row["macs"] / 385814752
-    assert row["budget"] == target / 385814752
+    assert row["macs_ratio"] == row["macs"] / 385814752
+    assert row["target_ratio"] == target / 385814752
     assert row["deviation"] == pytest.approx(row["macs"] / target - 1, abs=1e-12)
     assert row["measured"] is None
 
@@ -84,7 +84,7 @@ def test_json_is_the_contract(run: Run) -> None:
         assert set(row) >= KEYS
         check(row, 1_500_000_000)
         assert row["strategy"] == "compound"
-        low, high = row["interval"]
+        low, high = row["phi_range"]
         assert low <= row["phi"] < high
     assert found[0]["macs"] < 1_500_000_000 < found[1]["macs"]
 
@@ -93,12 +93,12 @@ def test_json_off_the_ray(run: Run) -> None:
     found = rows(run, "--macs", "1G", *NARROW)
     roles = [row["role"] for row in found]
     assert roles[0] == "nearest"
-    assert roles.count("closest") == 1
+    assert roles.count("nearest compound") == 1
     assert roles.count("front") >= 2
     for row in found:
         assert set(row) >= KEYS
         check(row, 10**9)
-        assert (row["strategy"], row["phi"], row["interval"]) == ("free", None, None)
+        assert (row["strategy"], row["phi"], row["phi_range"]) == ("free", None, None)
         assert row["depth_multiplier"] <= 1.2
         assert row["width_multiplier"] <= 1.1
     front = [row for row in found if row["role"] == "front"]
@@ -112,7 +112,7 @@ def test_the_baseline_s_own_cost_is_the_baseline(run: Run) -> None:
     assert (nearest["phi"], nearest["deviation"]) == (0, 0)
     assert (nearest["macs"], nearest["params"]) == (385814752, 5288548)
     free = rows(run, "--macs", "385814752", *NARROW)
-    closest = next(row for row in free if row["role"] == "closest")
+    closest = next(row for row in free if row["role"] == "nearest compound")
     assert (closest["macs"], closest["params"]) == (385814752, 5288548)
 
 
@@ -211,19 +211,19 @@ def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
         (
             ["--macs", "390M", "--within", "1%"],
             (
-                "no variant costs 390 M within 1 %; nearest: 385.8 M (-1.1%), "
-                "569.7 M (+46.1%)"
+                "no network costs 390 M within 1 %; the nearest: 385.8 M (-1.1 %), "
+                "569.7 M (+46.1 %)"
             ),
         ),
         (
             ["--macs", "1G", "--max-resolution", "224", "--within", "5%"],
-            "no variant costs 1.00 G within 5 %; nearest: 569.9 M (-43.0%)",
+            "no network costs 1.00 G within 5 %; the nearest: 569.9 M (-43.0 %)",
         ),
         (
             ["--macs", "= 100k within 5 %"],
             (
-                "no variant costs 100 k within 5 %; nearest: 808.5 k (+708.5%); the "
-                "ray has none that is cheaper: try --free, or --strategy dw"
+                "no network costs 100 k within 5 %; the nearest: 808.5 k (+708.5 %); "
+                "the strategy has none that is cheaper: try --free, or --strategy dw"
             ),
         ),
         (
@@ -234,7 +234,7 @@ def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
             ["--macs", "1G", "--params", "<= 1M", *NARROW],
             (
                 "no network is within <= 1.00 M params; nearest miss: "
-                "b0-d1-w0.39-r0.42 has params 1.132 M (+13.1%)"
+                "b0-d1-w0.39-r0.42 has params 1.132 M (+13.1 %)"
             ),
         ),
     ],
@@ -265,12 +265,12 @@ def test_of_several_costs_each_says_what_is_cheaper_if_anything_is(run: Run) -> 
         1,
         [
             (
-                "no variant costs 560 M within 1 %; nearest: 569.7 M (+1.7%), 385.8 M "
-                "(-31.1%)"
+                "no network costs 560 M within 1 %; the nearest: 569.7 M (+1.7 %), "
+                "385.8 M (-31.1 %)"
             ),
             (
-                "no variant costs 100 k within 1 %; nearest: 808.5 k (+708.5%); the "
-                "ray has none that is cheaper: try --free, or --strategy dw"
+                "no network costs 100 k within 1 %; the nearest: 808.5 k (+708.5 %); "
+                "the strategy has none that is cheaper: try --free, or --strategy dw"
             ),
         ],
     )
@@ -280,8 +280,8 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
     result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--within", "1%")
     assert result.exit_code == 1
     assert [line.partition(" within ")[0] for line in result.stderr.splitlines()] == [
-        "no variant costs 300 M",
-        "no variant costs 390 M",
+        "no network costs 300 M",
+        "no network costs 390 M",
     ]
 
 
@@ -320,22 +320,22 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
         (
             ["--strategy", "all"],
             2,
-            "Error: --free and --strategy take one ray and one cost",
+            "Error: --strategy: expected one strategy, got several",
         ),
         (
             ["--free", "--strategy", "depth"],
             2,
-            "Error: --free and --strategy take one ray and one cost",
+            "Error: --free takes one cost, and no --strategy",
         ),
         (
             ["--free", "--macs", "1G,2G"],
             2,
-            "Error: --free and --strategy take one ray and one cost",
+            "Error: --free takes one cost, and no --strategy",
         ),
         (
             ["--free", "--min-depth", "9"],
             1,
-            "depth: no multiplier from 9 to 3.24 to look at",
+            "expected a multiplier of at least 9, and at most 3.24: there is none",
         ),
         (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
     ],

@@ -40,7 +40,7 @@ def answer(run: Run, *arguments: str) -> dict[str, Any]:
         ["--phi", "1..7", "--top", "3"],
         ["--constraint", "realised", "--step", "0.01", "--top", "5"],
         ["--strategy", "dr", "--sort", "activations", "--units", "flops"],
-        ["b3", "--budget", "1.5", "--resolution", "224x288", "--top", "3"],
+        ["b3", "--target-ratio", "1.5", "--resolution", "224x288", "--top", "3"],
         [*QUICK, "--top", "2", "--format", "markdown"],
         [*QUICK, "--format", "csv"],
     ],
@@ -58,23 +58,30 @@ def test_json_is_the_contract(run: Run) -> None:
     assert (data["command"], data["spec"]) == ("grid", "b0")
     assert (data["enumerated"], data["feasible"]) == (1701, 109)
     candidates = data["candidates"]
-    assert len(candidates) == data["networks"]
-    assert sum(row["points"] for row in candidates) == 109
+    assert len(candidates) == data["distinct"]
+    assert sum(row["grid_points"] for row in candidates) == 109
     for row in candidates:
         assert set(row) >= {
             *("alpha", "beta", "gamma", "product", "depth_multiplier"),
             *("width_multiplier", "resolution_multiplier", "resolution", "params"),
-            *("macs", "activations", "ratio", "budget", "deviation", "pareto"),
+            *(
+                "macs",
+                "activations",
+                "macs_ratio",
+                "target_ratio",
+                "deviation",
+                "pareto",
+            ),
         }
         product = row["alpha"] * row["beta"] ** 2 * row["gamma"] ** 2
         assert row["product"] == pytest.approx(product)
         assert abs(product / 2 - 1) <= 0.05 + 1e-9
-        assert row["ratio"] == row["macs"] / 385814752
-        assert row["budget"] == 2
-        assert row["deviation"] == row["ratio"] / 2 - 1
+        assert row["macs_ratio"] == row["macs"] / 385814752
+        assert row["target_ratio"] == 2
+        assert row["deviation"] == row["macs_ratio"] / 2 - 1
     deviations = [abs(row["deviation"]) for row in candidates]
     assert deviations == sorted(deviations)
-    own = next(row for row in candidates if row["own"])
+    own = next(row for row in candidates if row["own_coefficients"])
     assert (own["alpha"], own["beta"], own["gamma"]) == (1.2, 1.1, 1.15)
     assert (own["resolution"], own["params"]) == ([256, 256], 9109994)
     assert own["macs"] == 859853760
@@ -86,8 +93,8 @@ def test_json_is_the_contract(run: Run) -> None:
         (["--sort", "params"], "params"),
         (["--sort", "activations"], "activations"),
         (["--sort", "macs"], "macs"),
-        (["--phi", "1,2"], "tracking"),
-        (["--phi", "1", "--sort", "tracking"], "tracking"),
+        (["--phi", "1,2"], "rms_error"),
+        (["--phi", "1", "--sort", "rms_error"], "rms_error"),
     ],
     ids=str,
 )
@@ -116,7 +123,7 @@ def test_ranges_are_those_asked_for(run: Run) -> None:
 def test_csv_has_exact_integers_and_every_network(run: Run) -> None:
     result = run("grid", "--format", "csv", "--top", "1")
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
-    own = next(row for row in rows if row["own"] == "True")
+    own = next(row for row in rows if row["own_coefficients"] == "True")
     assert (own["macs"], own["resolution"]) == ("859853760", "256x256")
     assert (own["alpha"], own["beta"], own["gamma"]) == ("1.2", "1.1", "1.15")
     assert len(rows) == len(answer(run)["candidates"])
@@ -181,9 +188,21 @@ def test_without_matplotlib_says_what_to_install(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--budget", "0.9"], 2, "'--budget': expected a number from 1 to 1000"),
-        (["--budget", "two"], 2, "'--budget': expected a number from 1 to 1000"),
-        (["--budget", "nan"], 2, "'--budget': expected a number from 1 to 1000"),
+        (
+            ["--target-ratio", "0.9"],
+            2,
+            "'--target-ratio': expected a number from 1 to 1000",
+        ),
+        (
+            ["--target-ratio", "two"],
+            2,
+            "'--target-ratio': expected a number from 1 to 1000",
+        ),
+        (
+            ["--target-ratio", "nan"],
+            2,
+            "'--target-ratio': expected a number from 1 to 1000",
+        ),
         (["--tolerance", "-0.1"], 2, "'--tolerance': -0.1 is not in the range"),
         (["--tolerance", "nan"], 2, "'--tolerance': expected a number, got 'nan'"),
         (["--tolerance", "x"], 2, "'--tolerance': 'x' is not a valid float"),
@@ -207,12 +226,12 @@ def test_without_matplotlib_says_what_to_install(
         (["--plot", "no/x.png"], 2, "'--plot': expected a folder, found none at 'no'"),
         (["--output", "no/x"], 2, "'--output': expected a folder, found none at 'no'"),
         (
-            ["--budget", "900"],
+            ["--target-ratio", "900"],
             1,
             "grid: expected at most 1,000,000,000 points, got 6,",
         ),
         (
-            ["--step", "0.5", "--tolerance", "0.01", "--budget", "2.1"],
+            ["--step", "0.5", "--tolerance", "0.01", "--target-ratio", "2.1"],
             1,
             (
                 "no coefficients cost 2.079 to 2.121 times the baseline (nominal); "
@@ -242,7 +261,7 @@ def test_bad_input_is_one_clear_line(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--step", "0.5", "--tolerance", "0.01", "--budget", "2.1"],
+        ["--step", "0.5", "--tolerance", "0.01", "--target-ratio", "2.1"],
         ["--alpha", "1.5", "--beta", "1.5", "--gamma", "1.5"],
         ["--alpha", "100", "--beta", "1", "--gamma", "1"],
     ],

@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import effscale as es
 from effscale.cli import main
+from tests.importing import nets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +76,61 @@ def test_what_cannot_be_is_said_in_a_line(arguments: list[str], message: str) ->
     assert result.exit_code == 1
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_weights_of_the_original_load_by_the_names_beside_the_spec(
+    tmp_path: Path,
+) -> None:
+    """Its shortcuts are listed after what they run beside, so that no order fits."""
+    module, spec = nets.swapped(), tmp_path / "my.yaml"
+    torch.save(module.state_dict(), tmp_path / "original.pth")
+    run("import", "tests.importing.nets:swapped", *SIDES, "--output", str(spec))
+    weights = "--weights", str(tmp_path / "original.pth")
+    run(*("weights", weights[1], "--to", str(spec)))
+    output = tmp_path / "my.pth"
+    run("export", str(spec), *weights, "--output", str(output), "--to", "state-dict")
+    ours = es.build(es.load(spec)).double().eval()
+    ours.load_state_dict(torch.load(output))
+    image = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(ours(image), module.double().eval()(image))
+
+
+def test_a_scaled_spec_says_which_of_the_originals_weights_do_not_fit(
+    tmp_path: Path,
+) -> None:
+    spec = tmp_path / "my.yaml"
+    torch.save(nets.swapped().state_dict(), tmp_path / "original.pth")
+    run("import", "tests.importing.nets:swapped", *SIDES, "--output", str(spec))
+    wide = str(tmp_path / "wide.yaml")
+    run("scale", str(spec), "--phi", "4", "--measure", "none", "--output", wide)
+    weights = str(tmp_path / "original.pth")
+    result = CliRunner().invoke(main, ["weights", weights, "--to", wide])
+    assert result.exit_code == 1
+    assert "expected swapped-phi4's weights, " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read: "),
+        ("[]", "expected names by names under tensors"),
+        ('{"tensors": {"a": 3}}', "expected names by names under tensors"),
+    ],
+)
+def test_names_that_are_damaged_are_said(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    spec, weights = tmp_path / "my.yaml", tmp_path / "original.pth"
+    spec.write_text(es.dumps(es.load("b0")))
+    torch.save(nets.plain().state_dict(), weights)
+    (tmp_path / "my.weights.json").write_text(content)
+    result = CliRunner().invoke(main, ["weights", str(weights), "--to", str(spec)])
+    assert result.exit_code == 1
+    assert f"my.weights.json: {message}" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def run(*arguments: str) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.stderr

@@ -38,7 +38,9 @@ def test_goes_into_a_pipe(run: Run) -> None:
 
 
 def test_a_family_is_its_networks(run: Run) -> None:
-    result = run("report", "mobilenetv3", "--to", "cheapest", "--units", "flops")
+    result = run(
+        "report", "mobilenetv3", "--relative-to", "cheapest", "--units", "flops"
+    )
     assert result.exit_code == 0
     assert "<title>mobilenetv3-small, mobilenetv3-large</title>" in result.stdout
     assert "FLOPs" in result.stdout
@@ -64,7 +66,7 @@ def test_has_what_was_measured_and_timed(run: Run) -> None:
     [
         ([], 2, "Missing argument 'SPEC...'."),
         (["nope"], 1, "'nope': expected a file or a built-in spec; see effscale specs"),
-        (["b0", "--to", "b1"], 2, "expected one of b0, cheapest, got 'b1'"),
+        (["b0", "--relative-to", "b1"], 2, "expected one of b0, cheapest, got 'b1'"),
         (
             ["b0", "--threads", "1"],
             2,

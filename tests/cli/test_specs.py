@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from effscale.report import specs
 from effscale.spec.builtin import builtin
+from effscale.spec.names import folder
 
 if TYPE_CHECKING:
+    import pytest
     from syrupy.assertion import SnapshotAssertion
 
     from tests.conftest import Run
@@ -17,6 +20,19 @@ def test_prints(run: Run, snapshot: SnapshotAssertion) -> None:
     result = run("specs")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == snapshot
+
+
+def test_what_is_kept_is_what_is_counted() -> None:
+    """`make shown` writes it anew."""
+    assert (folder() / specs.KEPT).read_text("utf-8") == specs.kept_text()
+
+
+def test_another_text_is_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [{**specs.counted()[0], "macs": 1}]
+    monkeypatch.setattr(specs, "counted", lambda: own)
+    path = folder() / "b0.yaml"
+    monkeypatch.setattr(specs, "files", lambda: {"b0": path})
+    assert json.loads(run("specs", "--format", "json").stdout)["specs"] == own
 
 
 def test_json_is_the_contract(run: Run) -> None:

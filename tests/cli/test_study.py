@@ -72,7 +72,7 @@ def test_prints(
 
 
 def test_chance_alone_is_said_to_be_chance(run: Run, tmp_path: Path) -> None:
-    told = '{"accuracy": 0.12, "chance": 0.1, "data": {"held_out": 100}}'
+    told = '{"accuracy": 0.12, "chance": 0.1, "data": {"validation": 100}}'
     written = told.replace('"', '\\"')
     command = f"sh -c 'echo \"{written}\" >{{out}}' {{spec}}"
     result = evaluate(run, tmp_path, command=command)
@@ -99,20 +99,20 @@ def test_json_is_the_contract(run: Run, tmp_path: Path) -> None:
     data = answer(evaluate(run, tmp_path, "--seeds", "2", "--format", "json"))
     assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
     assert (data["command"], data["spec"], data["objective"]) == ("grid", "b0", PAPER)
-    assert data["trainings"] == {"all": 8, "done": 8, "failed": 0, "left": 0}
+    assert data["training_runs"] == {"all": 8, "done": 8, "failed": 0, "left": 0}
     rows = data["candidates"]
     assert [row["rank"] for row in rows] == [1, 2, 3, 4]
-    rewards = [row["reward"] for row in rows]
+    rewards = [row["score"] for row in rows]
     assert rewards == sorted(rewards, reverse=True)
     for row in rows:
         assert set(row) >= {
             *("alpha", "beta", "gamma", "resolution", "params", "macs", "activations"),
-            *("ratio", "deviation", "own", "accuracy", "spread", "accuracies", "seeds"),
-            *("reward", "reward_error", "tied", "pareto", "seconds", "failed"),
+            *("macs_ratio", "deviation", "own_coefficients", "accuracy"),
+            *("score", "score_error", "tied", "pareto", "seconds", "failed"),
         }
         assert row["accuracy"] == sum(row["accuracies"]) / 2
         paper = row["accuracy"] * (row["macs"] / 400e6) ** -0.07
-        assert row["reward"] == pytest.approx(paper)
+        assert row["score"] == pytest.approx(paper)
 
 
 def test_csv_has_a_line_for_each_candidate(run: Run, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(
     assert evaluate(run, tmp_path).stdout == first.stdout
     assert (tmp_path / "study/outcomes.jsonl").read_bytes() == kept
     more = answer(evaluate(run, tmp_path, "--seeds", "2", "--format", "json"))
-    assert more["trainings"]["done"] == 8
+    assert more["training_runs"]["done"] == 8
     assert (tmp_path / "study/outcomes.jsonl").read_bytes().startswith(kept)
 
 
@@ -144,7 +144,7 @@ def test_on_rungs_the_best_third_goes_on(run: Run, tmp_path: Path) -> None:
     data = answer(evaluate(run, tmp_path, *rungs, command=CLIMB))
     assert (data["rungs"], data["halving"]) == ([2, 4], 3)
     assert set(data["importance"]) == {"alpha", "beta", "gamma"}
-    assert data["trainings"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
+    assert data["training_runs"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
     assert [row["epochs"] for row in data["candidates"]] == [4] * 3 + [2] * 6
     lines = (tmp_path / "study/outcomes.jsonl").read_text("utf-8").splitlines()
     first = {
@@ -177,8 +177,8 @@ def test_a_study_that_has_ended_is_refined_around_its_best(
     for row in added:
         for key in ("alpha", "beta", "gamma"):
             assert abs(row[key] - best[key]) < 0.05001
-    assert refined["trainings"]["left"] == 0
-    assert first["trainings"]["all"] + len(added) == refined["trainings"]["all"]
+    assert refined["training_runs"]["left"] == 0
+    assert first["training_runs"]["all"] + len(added) == refined["training_runs"]["all"]
     other = evaluate(run, tmp_path, "--top", "9")
     assert other.exit_code == 1
     assert "--grow adds them, or name another --study" in other.stderr
@@ -195,7 +195,7 @@ def test_a_refinement_that_was_cut_short_goes_on_with_what_it_has_added(
         evaluate(run, tmp_path, "--seeds", "2", "--refine", "--format", "json")
     )
     assert len(data["candidates"]) == len(header["candidates"])
-    assert data["trainings"]["left"] == 0
+    assert data["training_runs"]["left"] == 0
 
 
 def test_watched_off_a_terminal_it_is_shown_once(run: Run, tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_study_without_a_reward_has_no_winner(run: Run, tmp_path: Path) -> Non
         run, tmp_path, "-q", "--output", str(path), command="false {spec} {out}"
     )
     assert (result.exit_code, path.exists()) == (1, False)
-    said = f"{tmp_path / 'study'}: no candidate has a reward yet\n"
+    said = f"{tmp_path / 'study'}: no candidate has a score yet\n"
     assert result.stderr == said
 
 
@@ -461,7 +461,7 @@ def test_ctrl_c_ends_the_trainings_and_keeps_what_is_done(
     ]
     assert not list(running(str(tmp_path)))
     data = json.loads(run("study", str(tmp_path / "study"), "--format", "json").stdout)
-    assert data["trainings"]["done"] == 1
+    assert data["training_runs"]["done"] == 1
 
 
 def test_two_runs_at_once_are_one_too_many(run: Run, tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_the_built_in_trainer_ranks_alike_again(run: Run, tmp_path: Path) -> Non
         result = run("grid", str(DIGITS), "--top", "2", *study, "--format", "json")
         assert (result.exit_code, result.stderr) == (0, "")
         rows = json.loads(result.stdout)["candidates"]
-        return [(row["name"], row["reward"]) for row in rows]
+        return [(row["name"], row["score"]) for row in rows]
 
     once = rewards("once")
     assert once == rewards("again")
@@ -510,7 +510,7 @@ def test_further_seeds_are_for_those_that_may_be_best(run: Run, tmp_path: Path) 
     trained = {row["alpha"] * row["beta"]: row["seeds"] for row in data["candidates"]}
     assert sorted(trained.values()) == [3, 3, 6, 6]
     assert (data["seeds"], data["seeds_first"]) == (6, 3)
-    assert data["trainings"] == {"all": 18, "done": 18, "failed": 0, "left": 0}
+    assert data["training_runs"] == {"all": 18, "done": 18, "failed": 0, "left": 0}
     assert [row["tied"] for row in data["candidates"]] == [False, True, False, False]
     again = answer(run("study", str(tmp_path / "study"), "--format", "json"))
     assert {**again, "command": "grid"} == data
@@ -529,7 +529,7 @@ def test_a_study_that_stopped_goes_on_with_those_that_may_be_best(
     for count in (0, 5, 12, 13, 17):
         path.write_text("".join(lines[:count]), "utf-8")
         part = answer(evaluate(run, tmp_path, *seeds, command=AHEAD))
-        assert part["trainings"] == whole["trainings"]
+        assert part["training_runs"] == whole["training_runs"]
         for row, other in zip(part["candidates"], whole["candidates"], strict=True):
             assert row["accuracies"] == other["accuracies"]
 
@@ -540,12 +540,12 @@ def test_a_number_of_the_command_s_own_is_an_objective(
     aim = ("--objective", "accuracy - latency", "--format", "json")
     data = answer(evaluate(run, tmp_path, *aim, command=AHEAD))
     assert data["front"] == {"accuracy": "more", "latency": "less"}
-    assert data["candidates"][0]["reward"] == pytest.approx(0.9 - 0.0001)
+    assert data["candidates"][0]["score"] == pytest.approx(0.9 - 0.0001)
     study = str(tmp_path / "study")
     refused = run("study", study, "--objective", "accuracy / latencies")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert (
-        "height, width, seconds, peak_memory, latency, got 'latencies'"
+        "image_height, image_width, seconds, peak_memory, latency, got 'latencies'"
         in refused.stderr
     )
     assert "did you mean 'latency'?" in refused.stderr
@@ -558,7 +558,7 @@ def test_a_number_that_is_not_written_is_said_at_the_first_outcome(
     result = evaluate(run, tmp_path, *aim, command=AHEAD)
     said = "no {out} has a number called top5"
     assert result.stderr.count(said) == 1
-    assert f"4 of 4 candidates have accuracies, but no reward: {said}" in result.stdout
+    assert f"4 of 4 candidates have accuracies, but no score: {said}" in result.stdout
 
 
 def test_the_picture_says_what_its_axes_bars_and_marks_are(
@@ -570,7 +570,7 @@ def test_the_picture_says_what_its_axes_bars_and_marks_are(
     assert texts >= {
         *("accuracy", "α (depth)", "β (width)", "γ (resolution)", "MACs"),
         *("mean over seeds ± one standard error", "front of accuracy, macs"),
-        "best reward",
+        "best score",
     }
 
 

@@ -53,9 +53,9 @@ def ranked(folder: Path, on: str, trouble: Callable[[], None] | None = None) -> 
         out, said = program.communicate(timeout=100)
     assert (program.returncode, said) == (0, "")
     data = json.loads(out)
-    assert data["trainings"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
+    assert data["training_runs"] == {"all": 12, "done": 12, "failed": 0, "left": 0}
     assert outcomes(folder) == 12
-    return [(row["name"], row["reward"], row["epochs"]) for row in data["candidates"]]
+    return [(row["name"], row["score"], row["epochs"]) for row in data["candidates"]]
 
 
 def outcomes(folder: Path) -> int:

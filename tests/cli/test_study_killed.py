@@ -75,7 +75,7 @@ def test_twenty_kills_at_random_moments_lose_and_double_nothing(
     assert len(accuracies(folder)) == TRAININGS
     assert accuracies(folder) == accuracies(whole)
     ranked, expected = (
-        [(row["name"], row["reward"]) for row in json.loads(each.stdout)["candidates"]]
+        [(row["name"], row["score"]) for row in json.loads(each.stdout)["candidates"]]
         for each in (done, never)
     )
     assert ranked == expected

@@ -33,11 +33,11 @@ def test_json_has_every_step(run: Run) -> None:
     result = run("scale", "--sweep", "resolution=223..226", "--format", "json")
     data = json.loads(result.stdout)
     assert data["sweep"] == "resolution"
-    first, second = data["steps"]
+    first, second = data["rows"]
     assert (first["from"], first["to"], first["macs"]) == (223, 224, 385814752)
-    assert (second["from"], second["to"], second["cliff"]) == (225, 226, True)
+    assert (second["from"], second["to"], second["jump"]) == (225, 226, True)
     assert second["rise"] == second["macs"] / first["macs"] - 1
-    assert first["waste"] == pytest.approx(0)
+    assert first["rounding_overhead"] == pytest.approx(0)
 
 
 def test_draws_itself(run: Run, tmp_path: Path) -> None:
@@ -76,4 +76,4 @@ def test_bad_input_is_one_clear_line(
 def test_follows_the_spec_it_is_given(run: Run) -> None:
     options = ("--sweep", "resolution=380..380", "--format", "json")
     data = json.loads(run("scale", "b4", *options).stdout)
-    assert data["steps"][0]["macs"] == es.count(es.load("b4")).macs
+    assert data["rows"][0]["macs"] == es.count(es.load("b4")).macs

@@ -73,7 +73,7 @@ def test_compares_side_by_side_even_versions(
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     header, *rows = path.read_text("utf-8").splitlines()
     assert header.endswith(
-        "latency_images_per_second,latency_macs_per_second,latency_ratio"
+        "latency_images_per_second,latency_macs_per_second,latency_time_ratio"
     )
     assert len(rows) == 2
 

@@ -80,14 +80,14 @@ def test_the_result_has_all_that_it_depends_on(
     assert list(found)[:5] == ["effscale", "schema", "command", "spec", "accuracy"]
     last = found["history"][-1]
     assert 0 < found["accuracy"] == last["accuracy"] <= 1
-    assert found["loss"] == last["held_out_loss"]
+    assert found["loss"] == last["validation_loss"]
     assert (found["epochs"], found["steps"], found["seed"]) == (2, 44, 3)
     assert (found["batch"], found["lr"]) == (64, 0.1)
     assert (found["resolution"], found["classes"]) == ([8, 8], 10)
     # √(p(1−p)/n)
     p = found["accuracy"]
-    assert found["standard_error"] == pytest.approx((p * (1 - p) / 355) ** 0.5)
-    assert found["data"]["train"] + found["data"]["held_out"] == 1797
+    assert found["accuracy_error"] == pytest.approx((p * (1 - p) / 355) ** 0.5)
+    assert found["data"]["train"] + found["data"]["validation"] == 1797
     assert set(found["versions"]) == {"effscale", "python", "torch"}
     assert (found["device"], found["threads"]) == ("cpu", 1)
     assert found["images_per_second"] > 0
@@ -160,14 +160,14 @@ def test_says_first_what_is_learnt_from(run: Run, spec: str, tmp_path: Path) -> 
     result = run("train", spec, *BRIEF, *options, "--check-data")
     assert result.exit_code == 0
     said = [
-        "2 classes (images to learn from + held out): crow 4 + 1, owl 4 + 1",
+        "2 classes (training + validation images): crow 4 + 1, owl 4 + 1",
         "left out, as no images by their names: 1 .txt",
         "10 with transparency, laid on white",
     ]
     lines = result.stderr.splitlines()
     assert lines[:3] == [f"birds: {each}" for each in said]
     found = json.loads((tmp_path / "out.json").read_text("utf-8"))["data"]
-    assert found["by_class"]["owl"] == {"train": 4, "held_out": 1}
+    assert found["by_class"]["owl"] == {"train": 4, "validation": 1}
     assert found["notes"] == said[1:]
 
 
@@ -178,7 +178,7 @@ def test_a_broken_image_is_named_before_the_first_step(
     path = root / "owl" / "0.png"
     path.write_bytes(path.read_bytes()[:60])
     result = run("train", spec, *BRIEF, "--data", str(root), "--check-data", "-q")
-    message = f"{path}: expected an image, got what is none\n"
+    message = f"{path}: not a readable image\n"
     assert (result.exit_code, result.stderr) == (1, message)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.cli import types
-from effscale.spec.builtin import families
+from effscale.spec.names import families
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,9 +49,9 @@ SWEEP = "depth, width or resolution as resolution=200..320"
         (types.strategies, "compound", ["compound"]),
         (types.strategies, "dw,fast:0.5,dw,d1_w8", ["dw", "fast:0.5", "d1_w8"]),
         (types.strategies, "all", ["all"]),  # of a classifier or a detector
-        (types.budget, "1", 1),
-        (types.budget, "2.5", 2.5),
-        (types.budget, "1e3", 1000),
+        (types.target_ratio, "1", 1),
+        (types.target_ratio, "2.5", 2.5),
+        (types.target_ratio, "1e3", 1000),
         (types.quantity, "1.5G", 1_500_000_000),
         (types.quantity, " 8 M ", 8_000_000),
         (types.quantities, "400M,1.8B,7", [400_000_000, 1_800_000_000, 7]),
@@ -109,11 +109,11 @@ def test_a_range_steps_exactly(low: int, count: int, step: str) -> None:
         (types.STRATEGIES_LIST, "deep", STRATEGY),
         (types.STRATEGIES_LIST, "depth,", STRATEGY),
         (types.STRATEGIES_LIST, "all,depth", STRATEGY),
-        (types.BUDGET, "abc", BUDGET),
-        (types.BUDGET, "", BUDGET),
-        (types.BUDGET, "0.99", BUDGET),
-        (types.BUDGET, "1000.1", BUDGET),
-        (types.BUDGET, "nan", BUDGET),
+        (types.TARGET_RATIO, "abc", BUDGET),
+        (types.TARGET_RATIO, "", BUDGET),
+        (types.TARGET_RATIO, "0.99", BUDGET),
+        (types.TARGET_RATIO, "1000.1", BUDGET),
+        (types.TARGET_RATIO, "nan", BUDGET),
         (types.QUANTITY, "1.5X", COST),
         (types.QUANTITY, "0", COST),
         (types.QUANTITY, "-1G", COST),
@@ -157,8 +157,8 @@ def test_what_is_no_text_is_a_value_already() -> None:
 )
 @pytest.mark.parametrize(
     "kind",
-    [types.PHIS, types.BUDGET, types.QUANTITY, types.INTERVAL, types.STEPS],
-    ids=["phi", "budget", "quantity", "interval", "step"],
+    [types.PHIS, types.TARGET_RATIO, types.QUANTITY, types.INTERVAL, types.STEPS],
+    ids=["phi", "target ratio", "quantity", "interval", "step"],
 )
 def test_numbers_of_absurd_size_are_refused_at_once(
     kind: types.Parsed, text: str

@@ -21,7 +21,7 @@ GROUPS = {
     "b0": ["resnet50", "densenet169"],
     "b1": ["resnet152", "densenet264", "inception-v3", "xception"],
     "b2": ["inception-v4", "inception-resnet-v2"],
-    "b3": ["resnext101_64x4d", "polynet"],
+    "b3": ["resnext101-64x4d", "polynet"],
     "b4": ["senet154", "nasnet-a-large", "amoebanet-a", "pnasnet-5-large"],
     "b5": ["amoebanet-c"],
     "b6": [],

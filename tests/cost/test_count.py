@@ -141,7 +141,7 @@ def test_each_candidate_counts_as_one_alone(
     except ScaleError:  # a size that kernels leave nothing of, odd groups
         reject()
     columns = (np.array(column) for column in zip(*candidates, strict=True))
-    together = es.count(es.scale(spec, es.Multipliers(*columns)))
+    together = es.counts(es.scale(spec, es.Multipliers(*columns)))
     for name in NAMES:
         expected = [getattr(each, name) for each in alone]
         assert {type(each) for each in expected} == {int}
@@ -170,7 +170,7 @@ def test_each_candidate_of_a_detector_counts_as_one_alone(
     except ScaleError:  # too small an image, groups that divide no longer
         reject()
     columns = (np.array(column) for column in zip(*candidates, strict=True))
-    together = es.count(es.scale(spec, multipliers(columns)))
+    together = es.counts(es.scale(spec, multipliers(columns)))
     for name in NAMES:
         found = np.broadcast_to(getattr(together, name), len(candidates))
         assert found.tolist() == [getattr(each, name) for each in alone]
@@ -183,7 +183,7 @@ def test_axes_of_multipliers_give_the_whole_grid(b0: es.Spec) -> None:
         np.array(widths)[:, None, None],
         np.array(sides)[None, None, :],
     )
-    together = es.count(es.scale(b0, grid))
+    together = es.counts(es.scale(b0, grid))
     shape = len(widths), len(depths), len(sides)
     assert np.shape(together.macs) == shape
     for (i, w), (j, d), (k, r) in product(*map(enumerate, (widths, depths, sides))):
@@ -247,5 +247,5 @@ def test_candidates_are_judged_one_by_one(b0: es.Spec) -> None:
     worst = es.count(es.scale(b0, es.Multipliers(2000.0, 300.0, 100.0))).macs
     assert max(map(int, alone)) <= INT64_MAX < worst
     columns = (np.array(column) for column in zip(*figures, strict=True))
-    together = es.count(es.scale(b0, es.Multipliers(*columns)))
+    together = es.counts(es.scale(b0, es.Multipliers(*columns)))
     assert np.asarray(together.macs).tolist() == alone

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import yaml
+
 import effscale as es
 from effscale.cost.memory import memory, tape
 from effscale.network.network import network
+from effscale.spec.loading import loads
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -54,3 +57,32 @@ def test_weights_are_those_of_the_operators() -> None:
     for name in ("b0", "inception-v3", "nasnet-a-large"):
         net = network(es.load(name))
         assert 4 * sum(op.params for op in tape(net)) == memory(net).weights
+
+
+def test_windows_larger_than_their_map_leave_it_as_it_was() -> None:
+    """What is filled up for them is cut off again."""
+    filled = {"block": "attention", "head_width": 8, "over": "window", "size": 33}
+    text = {
+        "name": "filled",
+        "resolution": 8,
+        "stem": {"kernel": 3, "stride": 2, "channels": 16},
+        "stages": [
+            {"block": "residual", "layers": [filled]},
+            {"block": "pixel_unshuffle"},
+        ],
+        "head": {"classes": 4},
+    }
+    found = memory(network(loads(yaml.safe_dump(text))))
+    assert found.parts[2].moved == 4 * 2 * 16 * 4 * 4  # read and written
+
+
+def test_a_network_that_begins_with_what_reads_no_map_is_trained() -> None:
+    text = {
+        "name": "waves",
+        "resolution": 8,
+        "stem": [{"block": "positions", "kind": "fourier"}],
+        "stages": [{"block": "conv", "kernel": 3, "channels": 4}],
+        "head": {"classes": 4},
+    }
+    found = memory(network(loads(yaml.safe_dump(text))))
+    assert found.training_peak > found.peak

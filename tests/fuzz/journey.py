@@ -150,10 +150,10 @@ def _written(spec: Spec, variant: Variant) -> None:
 
 
 def _explained(spec: Spec, variant: Variant) -> str:
-    budget = Fraction(variant.budget)
+    budget = Fraction(variant.target_ratio)
     ratio = Fraction(int(count(variant.spec).macs), int(count(spec).macs))
     try:
-        factors = explain(spec, variant.multipliers, variant.budget, variant.spec)
+        factors = explain(spec, variant.multipliers, variant.target_ratio, variant.spec)
     except UnexplainedError:
         return "unexplained"
     if prod(each.value for each in factors) != ratio / budget:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml import CSafeDumper, CSafeLoader
 
-from effscale.spec.builtin import folder, names
 from effscale.spec.lines import OPERATORS
 from effscale.spec.models import POLICIES
+from effscale.spec.names import folder, names
 from effscale.spec.schema import schema
 
 if TYPE_CHECKING:

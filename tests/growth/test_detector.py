@@ -124,7 +124,7 @@ def test_factors_multiply_to_the_ratio(wide: Spec) -> None:
         int(es.count(es.scale(wide, given_)).macs), int(es.count(wide).macs)
     )
     product = Fraction(1)
-    for each in es.explain(wide, given_, budget=4):
+    for each in es.explain(wide, given_, target_ratio=4):
         product *= each.value
     assert product == ratio / 4
 
@@ -135,6 +135,6 @@ def test_a_classifier_s_sides_may_part_too(b0: Spec) -> None:
     assert scaled.resolution == (336, 448)
     assert given_.nominal == 3
     product = Fraction(1)
-    for each in es.explain(b0, given_, budget=1):
+    for each in es.explain(b0, given_, target_ratio=1):
         product *= each.value
     assert product == Fraction(int(es.count(scaled).macs), int(es.count(b0).macs))

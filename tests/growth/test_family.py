@@ -51,10 +51,10 @@ def test_a_family_follows_its_baseline_s_coefficients(b0: Spec) -> None:
     assert found.multipliers == es.Multipliers(2, 1, 1)
 
 
-@pytest.mark.parametrize(("phi", "budget"), [(0, 1), (4, 16), (-1, 0.5), (0.5, 2**0.5)])
-def test_the_budget_is_two_to_the_phi(b0: Spec, phi: float, budget: float) -> None:
+@pytest.mark.parametrize(("phi", "target"), [(0, 1), (4, 16), (-1, 0.5), (0.5, 2**0.5)])
+def test_the_target_is_two_to_the_phi(b0: Spec, phi: float, target: float) -> None:
     (found,) = family(b0, [phi])
-    assert found.budget == budget
+    assert found.target_ratio == target
 
 
 def test_a_variant_out_of_range_is_refused(b0: Spec) -> None:

@@ -15,6 +15,7 @@ import effscale as es
 from effscale.errors import LayerError
 from effscale.growth.scale import numbers
 from effscale.search.explain import explain
+from effscale.spec.heads import most_heads
 from tests.spec.small import lines
 
 LAYERS = "[{{block: residual, layers: [{{block: norm}}, {{block: attention, {0}}}]}}]"
@@ -37,6 +38,9 @@ def of(attention: str, **more: str) -> es.Spec:
         ("head_width: 12", 24),
         ("heads: 3", 24),
         ("heads: 3, key_width: 5", 24),
+        ("least_head_width: 12", 8),
+        ("least_head_width: 9, key_ratio: 0.5", 8),
+        ("head_width: 12, key_ratio: 0.5", 24),
         ("heads: 3, key_width: 5, value_width: 7", 8),
         ("head_width: 12, over: window, size: 3, shift: true", 24),
     ],
@@ -54,6 +58,7 @@ def test_widths_are_whole_heads(attention: str, unit: int, width: float) -> None
     "attention",
     [
         "head_width: 12",
+        "least_head_width: 10, key_ratio: 0.5, areas: 4",
         "heads: 3, kind: covariance",
         "heads: 4, kind: linear, over: window, size: 3",
         "heads: 3, position: relative",
@@ -74,7 +79,12 @@ def test_arrays_of_candidates_cost_what_each_does(attention: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "attention", ["head_width: 12", "heads: 4, kind: linear, over: window, size: 3"]
+    "attention",
+    [
+        "head_width: 12",
+        "least_head_width: 20, key_ratio: 0.5",
+        "heads: 4, kind: linear, over: window, size: 3",
+    ],
 )
 def test_explanations_are_exact(attention: str) -> None:
     spec = of(attention)
@@ -82,6 +92,17 @@ def test_explanations_are_exact(attention: str) -> None:
     scaled = es.scale(spec, es.compound(1))
     ratio = math.prod(each.value for each in factors) * 2
     assert ratio == Fraction(int(es.count(scaled).macs), int(es.count(spec).macs))
+
+
+@pytest.mark.parametrize(
+    ("channels", "heads"), [(48, 4), (56, 4), (44, 2), (8, 1), (36, 3), (120, 10)]
+)
+def test_heads_are_as_many_as_are_whole_and_wide_enough(
+    channels: int, heads: int
+) -> None:
+    assert most_heads(channels, 12, 2) == heads
+    found: Any = most_heads(np.array([channels, 48]), 12, 2)
+    assert found.tolist() == [heads, 4]
 
 
 def test_stated_widths_that_are_no_whole_heads_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Tests of `effscale.growth.multipliers`: how each strategy spends a budget."""
+"""Tests of `effscale.growth.multipliers`: how each strategy spends a target."""
 
 from __future__ import annotations
 
@@ -121,11 +121,11 @@ def test_a_growth_of_four_is_shared(
 
 
 @pytest.mark.parametrize("name", [*SHARES, "fast", "fast:0.3", "d1_w8_r1", "w2_r5"])
-def test_shares_spend_the_whole_budget(name: str) -> None:
+def test_shares_spend_the_whole_target(name: str) -> None:
     assert sum(shares(name)) == pytest.approx(1)
     for phi in (-3.5, 0.5, 40.0):
         assert strategy(name, phi).nominal == pytest.approx(2**phi)
-        assert strategy(name, phi, budget=1.9).nominal == pytest.approx(1.9**phi)
+        assert strategy(name, phi, target=1.9).nominal == pytest.approx(1.9**phi)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

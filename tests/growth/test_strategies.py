@@ -78,11 +78,11 @@ def test_weights_share_the_growth_as_pycls_does(
     st.floats(1, 10),
 )
 @some
-def test_a_strategy_spends_just_the_budget(
-    name: str, phi: float, budget: float
+def test_a_strategy_spends_just_the_target(
+    name: str, phi: float, target: float
 ) -> None:
-    spent = strategy(name, phi, budget=budget).nominal
-    assert spent == pytest.approx(budget**phi, rel=1e-9)
+    spent = strategy(name, phi, target=target).nominal
+    assert spent == pytest.approx(target**phi, rel=1e-9)
 
 
 def test_only_compound_reads_the_coefficients() -> None:

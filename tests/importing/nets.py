@@ -268,6 +268,23 @@ class Scale(nn.Module):
         return x * self.gamma.reshape(1, -1, 1, 1)
 
 
+class Swapped(nn.Module):
+    """Two equal convolutions that run the other way round than they are listed."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.second, self.first = (unit(channels, channels, 3) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.second(self.first(x))
+        return found
+
+
+def swapped() -> nn.Module:
+    torch.manual_seed(0)
+    return net(Swapped(8), channels=8)
+
+
 #: Each, and the blocks that its stages are.
 NETS: dict[Callable[[], nn.Module], list[str]] = {
     plain: ["conv", "conv", "conv"],

@@ -52,8 +52,8 @@ def test_scale_shows_the_table_of_specs() -> None:
         "sized-phi2",
     ]
     first, *rest = answer["rows"]
-    assert rest[0]["ratio"] == first["ratio"] == 1
-    assert all(row["budget"] == 2 ** row["phi"] for row in rest)
+    assert rest[0]["macs_ratio"] == first["macs_ratio"] == 1
+    assert all(row["target_ratio"] == 2 ** row["phi"] for row in rest)
     assert answer["as_args"] == TAKES
 
 

@@ -120,6 +120,16 @@ def test_positions_see_those_of_their_group(
 
 
 @torch.no_grad()
+def test_positions_of_an_area_see_each_other_row_by_row() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, areas=3))
+    places: list[Place] = [(y, x) for y in range(SIDES[0]) for x in range(SIDES[1])]
+    x = torch.randn(2, HEADS * (2 * KEY + VALUE), *SIDES, dtype=torch.float64)
+    areas = [places[:8], places[8:16], places[16:]]
+    groups = {place: area for area in areas for place in area}
+    assert_same(module(x), by_hand(module, x, groups))
+
+
+@torch.no_grad()
 def test_relative_tables_have_a_weight_for_each_offset() -> None:
     module = made(Attention(HEADS, KEY, VALUE, position="relative"))
     found = module.biases(torch.Size(SIDES))

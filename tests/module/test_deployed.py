@@ -25,9 +25,9 @@ pytestmark = pytest.mark.torch
 #: Parameters and MACs as they are shipped: timm 1.0.31, `reparameterize_model`, with
 #: what torch's counter has of it.
 SHIPPED = {
-    "repvgg_a0": (8309384, 1361451008),
-    "mobileone_s0": (2078504, 275110400),
-    "mobileone_s4": (14838352, 2979269760),
+    "repvgg-a0": (8309384, 1361451008),
+    "mobileone-s0": (2078504, 275110400),
+    "mobileone-s4": (14838352, 2979269760),
 }
 SUMS = """name: small
 resolution: 32
@@ -58,7 +58,7 @@ def test_a_shipped_network_has_fewer_layers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["repvgg_a0", "mobileone_s0", "b0", "densenet121", "hgnetv2_b0"]
+    "name", ["repvgg-a0", "mobileone-s0", "b0", "densenet121", "hgnetv2-b0"]
 )
 @torch.no_grad()
 def test_a_shipped_network_gives_the_same(name: str) -> None:
@@ -83,13 +83,13 @@ def test_what_would_cost_more_or_is_no_sum_of_convolutions_stays() -> None:
 
 
 def test_profile_and_export_of_what_is_shipped(run: Run, tmp_path: Path) -> None:
-    asked = ("repvgg_a0", "--deploy")
+    asked = ("repvgg-a0", "--deploy")
     profiled = run("profile", *asked, "--measure", "torch", "--format", "json")
     assert (profiled.exit_code, profiled.stderr) == (0, "")
-    assert f'"params": {SHIPPED["repvgg_a0"][0]}' in profiled.stdout
+    assert f'"params": {SHIPPED["repvgg-a0"][0]}' in profiled.stdout
     assert json.loads(profiled.stdout)
     path = tmp_path / "net.pth"
     written = run("export", *asked, "--resolution", "32", "--output", str(path))
     assert (written.exit_code, written.stderr) == (0, "")
-    net = es.build(shipped(es.load("repvgg_a0"), 32), init=False)
+    net = es.build(shipped(es.load("repvgg-a0"), 32), init=False)
     net.load_state_dict(torch.load(path, weights_only=True))

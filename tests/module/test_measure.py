@@ -89,6 +89,17 @@ def test_frozen_parameters_are_parameters_that_are_not_trained(engine: Engine) -
 
 
 @engines
+def test_a_lazy_module_takes_its_shapes_from_what_goes_in(engine: Engine) -> None:
+    conv, linear = nn.LazyConv2d(4, 3), nn.LazyLinear(5)
+    lazy = nn.Sequential(conv, nn.LazyBatchNorm2d(), nn.Flatten(), linear)
+    measured = measure(lazy.train(), (6, 8), engine=engine)
+    assert measured.macs == 4 * 24 * 27 + 4 * 24 * 5
+    assert measured.params == 4 * (27 + 1) + 8 + 5 * (4 * 24 + 1)
+    assert lazy.training
+    assert lazy[1].num_batches_tracked == 0
+
+
+@engines
 def test_parameters_may_be_whole_numbers(engine: Engine) -> None:
     coded = nn.Identity()
     coded.codes = nn.Parameter(torch.arange(5), requires_grad=False)
@@ -278,8 +289,8 @@ def test_fvcore_is_taught_what_it_leaves_out(engine: Engine) -> None:
 
 def test_what_was_taught_is_said() -> None:
     measured = measure(Applied(same_padding), 8)
-    assert measured.taught == {"conv (padding by word)": 27 * 64}
-    assert measured.calls == {"conv": 1, "conv (padding by word)": 1}
+    assert measured.taught == {"conv (padding=same)": 27 * 64}
+    assert measured.calls == {"conv": 1, "conv (padding=same)": 1}
     assert measured.skipped == {}
 
 

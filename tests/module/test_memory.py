@@ -81,7 +81,7 @@ def test_layer_norms_keep_their_statistics_for_the_way_back(
 KINDS = (
     *("polynet", "inception-v3", "densenet121", "nasnet-a-large", "xception"),
     *("efficientnet-lite0", "regnety-200mf", "efficientnetv2-b0", "vit-s-16"),
-    *("d0", "efficientdet-lite0", "nas-fpn-r50", "yolov8n", "hrnet_w18_small"),
+    *("d0", "efficientdet-lite0", "nas-fpn-r50", "yolov8n", "hrnet-w18-small"),
 )
 
 

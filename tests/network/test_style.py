@@ -17,8 +17,8 @@ from effscale.network.operators.convolution import Conv
 from effscale.network.operators.elementwise import Act
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.spec import builtin
 from effscale.spec.models import Squeeze
+from effscale.spec.names import files
 from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_the_spec_s_choice_of_activation_goes_before_the_line_s(
     assert (layers["act"], layers["gate"]) == (Act(found), Act("hard_sigmoid"))
 
 
-@pytest.mark.parametrize("name", sorted(builtin.names()))
+@pytest.mark.parametrize("name", sorted(files()))
 def test_windows_that_stride_lie_where_tensorflow_has_them(name: str) -> None:
     spec = es.load(name).model_copy(update={"padding": "tensorflow"})
     for part in visited(network(spec)):

@@ -39,8 +39,8 @@ PAIRS: dict[str, Callable[[], es.Answer]] = {
     "profile d0 --by level --memory --batch 2 --measure none": lambda: es.profile(
         "d0", by="level", memory=True, batch=2
     ),
-    "compare b1 b0 lcnet --to b0 --measure none": lambda: es.compare(
-        "b1", "b0", "lcnet", to="b0"
+    "compare b1 b0 lcnet --relative-to b0 --measure none": lambda: es.compare(
+        "b1", "b0", "lcnet", relative_to="b0"
     ),
     f"check {SPECS} --macs <=_100M": lambda: es.check(SPECS, macs="<= 100M"),
 }
@@ -113,7 +113,11 @@ def test_rows_go_to_pandas_as_they_are() -> None:
         (lambda: es.grid("d0", alpha=(1, 2)), ScaleError, "alpha: of classifiers"),
         (lambda: es.check(macs="1G"), ScaleError, "check: expected limits such as"),
         (es.compare, ScaleError, "compare: expected networks, got none"),
-        (lambda: es.compare("b0", to="x"), ScaleError, "to: expected one of b0, chea"),
+        (
+            lambda: es.compare("b0", relative_to="x"),
+            ScaleError,
+            "to: expected one of b0, chea",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_said(

@@ -54,7 +54,7 @@ def test_ratios_have_three_digits(value: float, text: str) -> None:
 def test_networks_side_by_side_in_their_order() -> None:
     report = beside("resnet50", "b4", "b0")
     assert [row["name"] for row in report.data["rows"]] == ["resnet50", "b4", "b0"]
-    assert report.data["rows"][2]["ratio"] == 385814752 / 4089184256
+    assert report.data["rows"][2]["macs_ratio"] == 385814752 / 4089184256
     assert report.notes == [
         "×: as a multiple of resnet50; top-1, top-5: as published, in per cent"
     ]
@@ -81,19 +81,26 @@ def test_without_accuracies_there_are_no_columns_of_them(b0: es.Spec) -> None:
     bare = b0.model_copy(update={"published": None})
     report = compare.report(entries(["b0"], [bare]), measured=[None])
     titles = [column.title for column in report.sections[0].columns]
-    assert titles == ["network", "input", "params", "×", "MACs", "×", "activ."]
+    assert titles == [
+        *("network", "input", "params", "params ×", "MACs", "MACs ×", "activ.")
+    ]
     assert report.notes == ["×: as a multiple of b0"]
 
 
 def test_each_rival_is_named() -> None:
     report = beside("b0", "b1", "resnet50", "resnet152", to="cheapest")
-    assert [row["to"] for row in report.data["rows"]] == ["b0", "b1", "b0", "b1"]
-    assert "to" in [column.title for column in report.sections[0].columns]
+    assert [row["relative_to"] for row in report.data["rows"]] == [
+        "b0",
+        "b1",
+        "b0",
+        "b1",
+    ]
+    assert "relative to" in [column.title for column in report.sections[0].columns]
 
 
 def test_what_changed_is_said_in_words(b0: es.Spec) -> None:
     report = changed(b0, edited(b0, 2, channels=48, kernel=7, se_ratio=0.0))
-    rows = {row["part"]: row["what"] for row in report.sections[0].rows}
+    rows = {row["part"]: row["changes"] for row in report.sections[0].rows}
     assert rows == {
         "stage 3": "kernel 5→7, channels 40→48, se_ratio 0.25→0",
         "stage 4": "c_in 40→48",
@@ -108,7 +115,7 @@ def test_a_stage_that_moved_says_where_it_was(b0: es.Spec) -> None:
     names = [row["part"] for row in changed(b0, new).sections[0].rows]
     assert names == ["stage 3", "stage 4 (was 3)"]
     back = changed(new, b0.model_copy(update={"variants": {}})).sections[0].rows
-    assert [row["what"] for row in back] == [
+    assert [row["changes"] for row in back] == [
         "removed: MBConv6 5×5, 40 channels",
         "c_in 40→24",
     ]
@@ -135,7 +142,7 @@ def test_a_long_value_is_not_shown() -> None:
     old = es.load("inception-v3")
     stem = old.stem[:-1]
     report = changed(old, old.model_copy(update={"stem": stem}))
-    assert report.sections[0].rows[0]["what"] == "what it is made of is another"
+    assert report.sections[0].rows[0]["changes"] == "what it is made of is another"
 
 
 def test_signs() -> None:

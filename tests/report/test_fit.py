@@ -66,10 +66,10 @@ def test_rows_are_the_contract(b0: es.Spec, found: list[Found]) -> None:
         assert list(row)[: len(KEYS)] == KEYS
         assert row["macs"] == each.cost.macs
         assert row["target"] == TARGET
-        assert row["budget"] == TARGET / 385814752
-        assert row["ratio"] == row["macs"] / 385814752
+        assert row["target_ratio"] == TARGET / 385814752
+        assert row["macs_ratio"] == row["macs"] / 385814752
         assert row["deviation"] == pytest.approx(each.deviation)
-        assert row["interval"] == list(each.interval or ())
+        assert row["phi_range"] == list(each.interval or ())
     assert [row["role"] for row in shown.data["rows"]] == ["nearest", "below"]
 
 
@@ -161,5 +161,5 @@ def test_the_baseline_among_the_found_deviates_by_nothing(b0: es.Spec) -> None:
     figures: dict[Figure, float] = {"macs": 385814752}
     itself = Found("nearest", variant, es.count(b0), asked.goal, figures, (0, 1))
     (row,) = answered(b0, [itself]).data["rows"]
-    assert (row["ratio"], row["budget"], row["deviation"]) == (1, 1, 0)
-    assert (row["phi"], row["interval"]) == (0, [0, 1])
+    assert (row["macs_ratio"], row["target_ratio"], row["deviation"]) == (1, 1, 0)
+    assert (row["phi"], row["phi_range"]) == (0, [0, 1])

@@ -29,7 +29,8 @@ POINTS = [(1.2, 1.1, 1.15), (1.0, 1.4, 1.0), (2.0, 1.0, 1.0), (1.95, 1.0, 1.0)]
 KEYS = [
     *("alpha", "beta", "gamma", "product", "depth_multiplier", "width_multiplier"),
     *("resolution_multiplier", "resolution", "params", "macs", "activations"),
-    *("products", "ratio", "deviation", "tracking", "points", "pareto", "own"),
+    *("products", "macs_ratio", "deviation", "rms_error"),
+    *("grid_points", "pareto", "own_coefficients"),
 ]
 
 
@@ -74,7 +75,7 @@ def test_of_equals_the_smaller_deviation_then_the_smaller_alpha_comes_first(
     columns = [np.array(each) for each in zip(*points, strict=True)]
     found = best_first(
         growth_of(b0),
-        counted(b0, columns, Grid((), budget=2.0, phis=(1,))),
+        counted(b0, columns, Grid((), target_ratio=2.0, phis=(1,))),
         "resolution",
     )
     assert found.height.tolist() == [256] * 3
@@ -89,17 +90,17 @@ def test_rows_are_plain_python(b0: es.Spec) -> None:
     table = table_of(b0)
     assert [list(row) for row in table] == [KEYS] * 3
     assert json.loads(json.dumps(table)) == table
-    own = next(row for row in table if row["own"])
+    own = next(row for row in table if row["own_coefficients"])
     assert (own["alpha"], own["beta"], own["gamma"]) == (1.2, 1.1, 1.15)
     # the network of B2, at 256 px
     assert (own["params"], own["macs"]) == (9109994, 859853760)
-    assert (own["resolution"], own["points"]) == ([256, 256], 1)
-    assert sum(row["own"] for row in table) == 1
-    assert sorted(row["points"] for row in table) == [1, 1, 2]
+    assert (own["resolution"], own["grid_points"]) == ([256, 256], 1)
+    assert sum(row["own_coefficients"] for row in table) == 1
+    assert sorted(row["grid_points"] for row in table) == [1, 1, 2]
 
 
 def test_multipliers_are_those_of_phi(b0: es.Spec) -> None:
-    own = next(row for row in table_of(b0, phi=3) if row["own"])
+    own = next(row for row in table_of(b0, phi=3) if row["own_coefficients"])
     names = ("depth_multiplier", "width_multiplier", "resolution_multiplier")
     assert [own[each] for each in names] == pytest.approx([1.2**3, 1.1**3, 1.15**3])
     assert own["product"] == pytest.approx(1.92027)
@@ -107,8 +108,8 @@ def test_multipliers_are_those_of_phi(b0: es.Spec) -> None:
 
 def test_the_spec_s_own_is_shown_even_below_the_top(b0: es.Spec) -> None:
     shown = answered(b0, top=1).sections[0].rows
-    assert [row["own"] for row in shown] == [False, True]
-    assert not answered(b0, top=1).sections[0].rows[0]["own"]
+    assert [row["own_coefficients"] for row in shown] == [False, True]
+    assert not answered(b0, top=1).sections[0].rows[0]["own_coefficients"]
     assert len(answered(b0, top=3).sections[0].rows) == 3
 
 
@@ -129,24 +130,27 @@ def test_data_and_records_have_every_network(b0: es.Spec) -> None:
             "spec",
             "enumerated",
             "feasible",
-            "networks",
+            "distinct",
         ),
         *("candidates", "left_out"),
     ]
-    counts = data["enumerated"], data["feasible"], data["networks"]
+    counts = data["enumerated"], data["feasible"], data["distinct"]
     assert counts == (64, 4, 3)
     assert len(data["candidates"]) == len(found.records) == 3
-    assert {row["budget"] for row in data["candidates"]} == {2}
+    assert {row["target_ratio"] for row in data["candidates"]} == {2}
     assert {row["measured"] for row in data["candidates"]} == {None}
 
 
-def test_the_budget_is_that_of_the_first_phi(b0: es.Spec) -> None:
+def test_the_target_is_that_of_the_first_phi(b0: es.Spec) -> None:
     found = answered(b0, asked={"phis": (3.0, 1.0)})
     for row in found.data["candidates"]:
-        assert row["budget"] == 8
-        assert row["deviation"] == pytest.approx(row["ratio"] / 8 - 1)
-    assert "rms" in [column.title for column in found.sections[0].columns]
-    assert "rms: of log(ratio / budget) over φ" in found.notes[0]
+        assert row["target_ratio"] == 8
+        assert row["deviation"] == pytest.approx(row["macs_ratio"] / 8 - 1)
+    assert "rms error" in [column.title for column in found.sections[0].columns]
+    assert (
+        "rms error: root mean square over φ of log(MACs ratio / target)"
+        in found.notes[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,7 @@ def test_the_budget_is_that_of_the_first_phi(b0: es.Spec) -> None:
         ({}, "2 × b0 per φ, by α·β²·γ² within 5 %, φ 1"),
         ({"phis": (1, 2, 7)}, "2 × b0 per φ, by α·β²·γ² within 5 %, φ 1 to 7"),
         (
-            {"constraint": "realised", "budget": 2.5, "tolerance": 0.125},
+            {"constraint": "realised", "target_ratio": 2.5, "tolerance": 0.125},
             "2.5 × b0 per φ, by realised MACs within 12.5 %, φ 1",
         ),
         ({"tolerance": 0.0}, "2 × b0 per φ, by α·β²·γ² within 0 %, φ 1"),
@@ -168,8 +172,8 @@ def test_the_budget_is_that_of_the_first_phi(b0: es.Spec) -> None:
 def test_the_heading_says_what_was_asked(
     b0: es.Spec, asked: dict[str, Any], line: str
 ) -> None:
-    budget, grid = answered(b0, asked=asked).heading
-    assert budget == ("budget", line)
+    target, grid = answered(b0, asked=asked).heading
+    assert target == ("target", line)
     assert grid[0] == "grid"
     assert grid[1].startswith("64 points, 4 feasible, ")
 

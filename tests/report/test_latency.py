@@ -45,10 +45,10 @@ def test_a_network_by_part(b0: es.Spec) -> None:
     found = [timed(Setting(batch=4, threads=2), 0.04, times)]
     report = latency.by_part(answer, found, macs(answer), "a machine")
     printed = text(report, "table").splitlines()
-    assert "machine    a machine" in printed
+    assert "machine      a machine" in printed
     at = printed.index("Latency, batch 4, 2 threads, float32, cpu")
     assert printed[at + 1 : at + 4] == [
-        " median  spread  images/s  MACs/s",
+        " median     IQR  images/s  MACs/s",
         "─────────────────────────────────",
         "40.0 ms  10.0 %       100  38.6 G",
     ]
@@ -56,7 +56,7 @@ def test_a_network_by_part(b0: es.Spec) -> None:
     assert "head      2.00 ms  10.0 %   20.0 %    5.5 %  42.7 G" in printed
     assert "together  10.0 ms          100.0 %  100.0 %" in printed
     assert printed[-1] == (
-        "median of 3 runs; spread: the middle half of them, over the median; parts run "
+        "median of 3 runs; IQR: interquartile range over the median; parts run "
         "alone, on what the network gives them"
     )
     (entry,) = json.loads(text(report, "json"))["latency"]
@@ -111,17 +111,20 @@ def test_networks_side_by_side() -> None:
     printed = text(report, "table").splitlines()
     at = printed.index("Latency, batch 1, 1 thread, float32, cpu")
     assert printed[at + 1 : at + 5] == [
-        "network    median  spread  images/s  FLOPs/s    ×",
-        "─────────────────────────────────────────────────",
-        "b1         100 ms  10.0 %        10   13.7 G    1",
-        "resnet152  570 ms  10.0 %      1.75   40.4 G  5.7",
+        "network    median     IQR  images/s  FLOPs/s  time ×",
+        "────────────────────────────────────────────────────",
+        "b1         100 ms  10.0 %        10   13.7 G       1",
+        "resnet152  570 ms  10.0 %      1.75   40.4 G     5.7",
     ]
     assert printed[-1].endswith(
-        "; ×: in the same round, and its middle half; on a machine"
+        "; time ×: in the same round, and its quartiles; on a machine"
     )
     rows = json.loads(text(report, "json"))["rows"]
-    assert rows[1]["latency"][0]["ratio"] == pytest.approx(5.7)
-    assert [row["latency_ratio"] for row in report.records] == [1, pytest.approx(5.7)]
+    assert rows[1]["latency"][0]["time_ratio"] == pytest.approx(5.7)
+    assert [row["latency_time_ratio"] for row in report.records] == [
+        1,
+        pytest.approx(5.7),
+    ]
 
 
 def test_a_ratio_has_its_spread_and_may_be_missing() -> None:

@@ -78,6 +78,19 @@ def test_nothing_is_cut_at_80_columns(
                     assert column.cell(row) in shown
 
 
+@pytest.mark.parametrize("width", [40, 60])
+def test_numbers_are_not_broken_where_a_table_is_too_wide(
+    scaled: Report, profiled: Report, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its columns stand in several tables, each with the first column."""
+    for report in (scaled, profiled):
+        shown = on_terminal(report, width, monkeypatch)
+        for section in report.sections:
+            for row in section.rows:
+                for column in section.columns:
+                    assert column.wraps or column.cell(row) in shown
+
+
 def test_off_a_terminal_lines_are_as_long_as_they_are(profiled: Report) -> None:
     lines = render.text(profiled, "table").splitlines()
     assert max(map(len, lines)) == 88

@@ -214,6 +214,7 @@ def test_of_equals_it_is_the_one_that_suits_the_strides(b0: Spec) -> None:
         ("<= 300M", "macs", 300_000_000, 0),
         ("<= 300M", "macs", 330_000_000, 0.1),
         (">= 100", "params", 90, 0.1),
+        ("<= 200K", "params", 220_000, 0.1),
         ("= 1k within 5 %", "params", 1050, 0),
         ("= 1k within 5 %", "params", 900, 0.05),
         ("<= 64MB", "memory", 64_000_000, 0),

@@ -85,7 +85,7 @@ def test_each_candidate_is_counted_as_it_is_alone(
     spec: es.Spec, points: list[Point]
 ) -> None:
     phi, budget, base = 2.0, 1.9, int(es.count(spec).macs)
-    found = counted(spec, columns(points), Grid((), budget=budget, phis=(phi,)))
+    found = counted(spec, columns(points), Grid((), target_ratio=budget, phis=(phi,)))
     for index in range(len(found)):
         one = found.take(np.array([index]))
         alpha, beta, gamma = (float(each[0]) for each in one.coefficients)
@@ -110,7 +110,7 @@ def test_tracking_is_the_root_mean_square_of_the_logs(b0: es.Spec) -> None:
         expected = math.sqrt(sum(log**2 for log in logs) / 3)
         assert found.tracking[index] == pytest.approx(expected, rel=1e-12)
         first = es.count(scaled(b0, point, 1)).macs
-        assert found.cost.macs[index] == first  # type: ignore[index]
+        assert found.cost.macs[index] == first
 
 
 def test_tracking_of_a_single_phi_is_the_log_of_its_ratio(b0: es.Spec) -> None:
@@ -141,7 +141,7 @@ def test_take_picks_candidates_with_all_their_figures(b0: es.Spec) -> None:
     other = found.take(np.array([1, 0]))
     assert len(other) == 2
     assert other.coefficients[0].tolist() == found.coefficients[0].tolist()[::-1]
-    assert other.cost.params.tolist() == found.cost.params.tolist()[::-1]  # type: ignore[union-attr]
+    assert other.cost.params.tolist() == found.cost.params.tolist()[::-1]
     assert len(found.take(np.array([1]))) == 1
 
 

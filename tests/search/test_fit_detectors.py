@@ -23,8 +23,10 @@ def test_the_nearest_is_as_near_as_any_phi(name: str) -> None:
     base = int(es.count(d0).macs)
     phis = np.linspace(-3, 6, 61)
     sampled = [macs(d0, phi, name) for phi in phis.tolist()]
-    for target in (base // 2, base, 5 * base // 4, 3 * base):
-        nearest, *_ = on_ray(ray(d0, [near(target)], name=name), near(target)).found
+    targets = (base // 2, base, 5 * base // 4, 3 * base)
+    along = ray(d0, [near(each) for each in targets], name=name)
+    for target in targets:
+        nearest, *_ = on_ray(along, near(target)).found
         best = min(abs(each - target) for each in sampled)
         assert abs(int(nearest.cost.macs) - target) <= best
         assert nearest.variant.phi is not None

@@ -116,7 +116,7 @@ def test_axes_are_refused_together_before_they_are_made(
 @pytest.mark.parametrize("budget", [0.999, 0, -2, float("inf"), float("nan")])
 def test_a_budget_below_the_baseline_is_refused(budget: float) -> None:
     with pytest.raises(ScaleError) as caught:
-        papers(budget=budget)
+        papers(target_ratio=budget)
     assert str(caught.value) == f"budget: expected at least 1, got {budget!r}"
 
 
@@ -151,7 +151,9 @@ def test_the_point_nearest_to_two(b0: es.Spec) -> None:
 
 def test_a_point_on_the_very_edge_of_the_tolerance_is_in(b0: es.Spec) -> None:
     # 1.1 is 10 % above 1, though 1.1 / 1 - 1 is 0.10000000000000009
-    alone = Grid((np.array([1.1]), np.ones(1), np.ones(1)), budget=1, tolerance=0.1)
+    alone = Grid(
+        (np.array([1.1]), np.ones(1), np.ones(1)), target_ratio=1, tolerance=0.1
+    )
     assert search(b0, alone).feasible == 1
 
 
@@ -171,7 +173,7 @@ def realised(spec: es.Spec, asked: Grid) -> list[tuple[float, float, float]]:
                 assume(str(error).startswith("resolution:"))
                 logs.append(np.inf)
                 continue
-            logs.append(np.log(int(cost.macs) / base / asked.budget**phi))
+            logs.append(np.log(int(cost.macs) / base / asked.target_ratio**phi))
         off = np.sqrt(np.mean(np.square(logs)))
         if len(logs) == 1:
             off = abs(np.expm1(logs[0]))
@@ -247,7 +249,7 @@ def test_images_too_small_are_left_out(b0: es.Spec) -> None:
 
 
 INFEASIBLE = [
-    (papers("0.1", tolerance=0.0001, budget=2.3), "nominal"),
+    (papers("0.1", tolerance=0.0001, target_ratio=2.3), "nominal"),
     (papers("0.5", tolerance=0.01, constraint="realised"), "realised"),
     (cube(1.5, tolerance=0.05), "nominal"),
     (cube(1.3, tolerance=0.05, constraint="realised", phis=(3.0,)), "realised"),

@@ -39,7 +39,9 @@ def test_the_hint_at_phi_four_is_eight_pixels_less(b0: Spec) -> None:
     cost = es.count(smaller)
     assert cost.macs == 5696445504
     change = 5696445504 / 6319727088 - 1
-    assert hint(b0, scaled(b0, 4)) == Hint("resolution", "b0", (384, 384), cost, change)
+    assert hint(b0, scaled(b0, 4)) == Hint(
+        "resolution", "b0", (384, 384), cost, change, 1 - (384 / 392) ** 2
+    )
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_agrees_with_counting_every_network(multiple: float, limits: Within) -> 
 def test_closest_to_the_baseline_s_cost_is_the_baseline(b0: Spec) -> None:
     narrow = Within(max_depth=1.1, min_width=0.95)
     answer = search(b0, 385814752, narrow, 0.05)
-    (closest,) = roles(answer, "closest")
+    (closest,) = roles(answer, "nearest compound")
     assert network(closest.variant.spec) == network(b0)
     assert closest.variant.multipliers == es.Multipliers(1.0, 1.0, 1.0)
     nearest = answer.answer.found[0]
@@ -147,7 +147,7 @@ def test_closest_is_on_the_ray_where_the_ray_passes(multiple: float) -> None:
     nearest = on_ray(ray(spec, [near(target)]), near(target)).found[0]
     assert abs(off(nearest)) < 0.4
     answer = search(spec, target, Within(), 0.4)
-    (closest,) = roles(answer, "closest")
+    (closest,) = roles(answer, "nearest compound")
     assert network(closest.variant.spec) == network(nearest.variant.spec)
 
 
@@ -213,7 +213,9 @@ def test_bounds_are_the_limits_where_given(b0: Spec) -> None:
 def test_bounds_that_leave_nothing_are_refused(b0: Spec) -> None:
     with pytest.raises(ScaleError) as caught:
         where(b0, 385814752, Within(min_depth=2.5))
-    assert str(caught.value) == "depth: no multiplier from 2.5 to 1.25 to look at"
+    assert str(caught.value) == (
+        "depth: expected a multiplier of at least 2.5, and at most 1.25: there is none"
+    )
 
 
 @pytest.mark.parametrize("share", [0.3, 0.005])

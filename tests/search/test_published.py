@@ -83,11 +83,11 @@ def test_the_same_detector_is_no_way_at_all(d0: es.Spec) -> None:
 @given(phi=st.floats(-3, 6), name=st.sampled_from(Detector.strategies))
 def test_the_reasons_multiply_to_the_ratio(phi: float, name: str) -> None:
     d0 = es.load("d0")
-    multipliers, budget = at_phi(d0, phi, name), 2.0**phi
-    factors = es.explain(d0, multipliers, budget)
+    multipliers, target = at_phi(d0, phi, name), 2.0**phi
+    factors = es.explain(d0, multipliers, target)
     realised = Fraction(macs(es.scale(d0, multipliers)), macs(d0))
-    assert prod(each.value for each in factors) == realised / Fraction(budget)
-    assert next(each.name for each in factors) == "budget"
+    assert prod(each.value for each in factors) == realised / Fraction(target)
+    assert next(each.name for each in factors) == "target"
 
 
 def test_multipliers_of_a_published_detector_are_its_numbers(d0: es.Spec) -> None:

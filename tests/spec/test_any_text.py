@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.errors import SpecError
-from effscale.spec.builtin import folder
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
+from effscale.spec.names import folder
 from tests.spec.small import TEXT as SMALL
 
 #: Files of every kind of line.

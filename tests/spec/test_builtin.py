@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,11 @@ import pytest
 
 from effscale.errors import SpecError, short
 from effscale.spec import builtin
-from effscale.spec.builtin import find, folder, names
+from effscale.spec import names as names_of_files
+from effscale.spec.builtin import find
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import load_file
+from effscale.spec.names import families, folder, names
 
 if TYPE_CHECKING:
     import effscale as es
@@ -33,7 +36,7 @@ def test_specs_lie_beside_the_package_or_in_it(
 ) -> None:
     package = tmp_path / "site" / "effscale"
     package.mkdir(parents=True)
-    monkeypatch.setattr(builtin, "_PACKAGE", package)
+    monkeypatch.setattr(names_of_files, "_PACKAGE", package)
     assert folder() == tmp_path / "site" / "specs"
     (package / "specs").mkdir()
     assert folder() == package / "specs"
@@ -43,7 +46,7 @@ def test_every_file_in_the_folder_is_built_in() -> None:
     files = sorted(folder().glob("*.yaml"))
     assert files
     assert list(builtin.builtin()) == [path.stem for path in files]
-    for path in files:
+    for path in files[::20]:
         assert builtin.builtin()[path.stem] == load_file(path)
 
 
@@ -62,7 +65,7 @@ def test_families_are_those_of_specs_and_of_their_variants() -> None:
     found = set()
     for spec in builtin.builtin().values():
         found |= {spec.family, *(each.family for each in spec.variants.values())}
-    assert builtin.families() == sorted(each for each in found if each)
+    assert families() == sorted(each for each in found if each)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +172,29 @@ def test_a_file_is_read_without_the_built_in_specs(
 ) -> None:
     monkeypatch.delattr(builtin, "names")
     assert find(str(folder() / "b0.yaml@b1")) == (b0, "b1")
+
+
+def test_names_are_words_between_hyphens() -> None:
+    """One rule for all: `vgg11-bn`, and widths as decimals, `lcnet-0.5`."""
+    rule = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+|-\d\.\d+[a-z]*)*")
+    named = [*names(), *families()]
+    assert [each for each in named if not rule.fullmatch(each)] == []
+    in_per_cent = re.compile(r".*-(0\d\d|1\d\d)")
+    assert [each for each in named if in_per_cent.fullmatch(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("vgg11_bn", "vgg11-bn"),
+        ("lcnet_050", "lcnet-0.5"),
+        ("shufflenet_v2_x0_5", "shufflenetv2-0.5"),
+        ("mobilevitv2_125", "mobilevitv2-1.25"),
+        ("squeezenet1_0", "squeezenet-1.0"),
+        ("resnext50_32x4d", "resnext50-32x4d"),
+        ("deeplabv3_mobilenet_v3_large", "deeplabv3-mobilenetv3-large"),
+    ],
+)
+def test_spellings_of_libraries_are_hinted_at(theirs: str, ours: str) -> None:
+    with pytest.raises(SpecError, match=f"did you mean '{re.escape(ours)}'"):
+        find(theirs)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from effscale.errors import SpecError, dotted
-from effscale.spec.builtin import folder
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import load_file, loads
+from effscale.spec.names import folder
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -11,11 +12,11 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from effscale.spec import references
-from effscale.spec.builtin import folder
 from effscale.spec.lines import STAGES
 from effscale.spec.loading import examine
 from effscale.spec.meanings import KEYS, meaning
 from effscale.spec.models import Spec
+from effscale.spec.names import folder
 from effscale.spec.nodes import mapping
 from effscale.spec.schema import dumped, schema, subclasses
 from effscale.spec.steps import CHAINS
@@ -84,6 +85,7 @@ def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
     assert list(JUDGE.iter_errors(root.plain())) == []
 
 
+@cache
 def compared() -> list[str]:
     """The files of the corpus that are data which JSON could hold alike."""
     found = []

@@ -52,14 +52,37 @@ head:
 """
 
 
+#: More of them, and layers that are several lines.
+MORE = """\
+backbone:
+  - [-1, 1, nn.Identity, []] # 0
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, GhostConv, [32, 3, 2]]
+  - [-1, 2, C3Ghost, [32]]
+  - [-1, 1, nn.MaxPool2d, [2, 2, 0]]
+  - [-1, 2, C2, [32, False]] # 5
+  - [1, 1, CBLinear, [[16]]]
+  - [5, 1, CBLinear, [[16, 32]]]
+  - [0, 1, Conv, [16, 3, 2]]
+  - [[6, 7, -1], 1, CBFuse, [[0, 0]]]
+  - [-1, 1, Conv, [32, 3, 2]] # 10
+  - [[7, -1], 1, CBFuse, [[1]]]
+  - [-1, 1, Conv, [32, 3, 2]]
+  - [-1, 1, SPP, [64, [5, 9, 13]]]
+
+head:
+  - [[11, 13], 1, Detect, [nc]]
+"""
+
+
 def every(scale: str | None = None) -> es.Spec:
     spec = loads(EVERY, "nets/mine.yaml", scale=scale)
     return spec.model_copy(update={"resolution": (96, 96)})
 
 
 def test_every_module_is_tried() -> None:
-    wide = {"C3k2", "C2PSA", "C2fCIB", "PSA"}  # of YOLO11 and v10, below
-    assert all(name in wide or f", {name}, [" in EVERY for name in MODULES)
+    wide = {"C3k2", "C2PSA", "C2fCIB", "PSA", "A2C2f"}  # of YOLO11, 12 and v10, below
+    assert all(name in wide or f", {name}, [" in EVERY + MORE for name in MODULES)
 
 
 @pytest.mark.torch
@@ -83,8 +106,42 @@ def test_depth_width_and_the_most_channels_are_those_of_the_scale() -> None:
     assert widths == {"n": [16] * 6, "s": [24] * 6}
 
 
-def test_it_can_be_written_as_a_spec() -> None:
-    assert loads(dumps(every("s"))) == every("s")
+@pytest.mark.torch
+def test_layers_of_several_lines_measure_what_we_count() -> None:
+    spec = loads(MORE, "more.yaml").model_copy(update={"resolution": (96, 64)})
+    measured, counted = measure_spec(spec, "torch"), es.count(spec)
+    assert (measured.macs, measured.params) == (counted.macs, counted.params)
+
+
+def test_layers_of_several_lines_have_the_numbers_of_the_file() -> None:
+    spec = loads(MORE, "more.yaml")
+    named = {line.name: line.reads for line in spec.stages}
+    assert named["layer7b"] == ("layer5",)
+    assert named["layer9"] == ("layer9a", "layer9b", "layer8")
+    assert named["layer8"] == ("image",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[0, 0]]", "[[0, 1]]", "11:34: backbone[9][3][0][1]: expected a part of 16"),
+        ("[[0, 0]]", "[[0]]", "11:30: backbone[9][3][0]: expected 2 numbers, got "),
+        ("[[16, 32]]", "[[x]]", "9:23: backbone[7][3][0]: expected a list of channels"),
+        ("[11, 13]", "[11, 7]", "18:6: head[0][0]: expected a layer of one map"),
+    ],
+)
+def test_parts_that_do_not_meet_are_named_at_their_layer(
+    old: str, new: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        loads(MORE.replace(old, new), "more.yaml")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [EVERY, MORE])
+def test_it_can_be_written_as_a_spec(text: str) -> None:
+    spec = loads(text, "mine.yaml")
+    assert loads(dumps(spec)) == spec
 
 
 def test_it_scales_as_any_baseline() -> None:
@@ -111,7 +168,7 @@ def test_it_scales_as_any_baseline() -> None:
             "[[-1, 4], 1",
             "23:5: head[1]: expected 80×80 px (of stage 12), got 160×160 px",
         ),
-        ("SPPF, [64, 5]", "SPPF, [64, 7]", "19:19: backbone[11][3]: expected"),
+        ("SPPF, [64, 5]", "SPPF, [64, 7]", "19:24: backbone[11][3][1]: expected 5"),
         ("SCDown, [96, 3, 2]", "SCDown, [x, 3, 2]", "14:22: backbone[6][3][0]: "),
         ("1, Detect, [nc]", "1, Segment, [nc]", "30:23: head[8][2]: expected one of"),
         ("nn.ReLU()", "nn.Foo()", "2:13: activation: expected one of SiLU"),
@@ -158,6 +215,20 @@ EXACT = {
     "yolo11s": (9458752, 10794342400),
     "yolo11m": (20114688, 33990246400 + 61440000),
     "yolo11l": (25372160, 43454566400 + 122880000),
+    "yolo11x": (56966176, 97635686400),
+    "yolo12n": (2602288, 3243424000 + 491520000),
+    "yolo12s": (9284096, 11670374400),
+    "yolo12m": (20199168, 35361075200),
+    "yolo12l": (26450784, 47715020800),
+    "yolo12x": (59210784, 104424499200),
+    "yolov9e": (58206592, 95831654400),
+    "yolov10s": (8128272, 12453990400),
+    "yolov10m": (16576768, 32026099200),
+    "yolov10b": (20574384, 49362841600),
+    "yolov10l": (25888688, 63555481600),
+    "yolov10x": (31808960, 85384576000),
+    "yolo11s-cls": (6724008, 735687296),
+    "yolo11x-cls": (29637064, 6761285504),
     "yolov3": (103754144, 141274316800),
     "yolov8n-cls": (2719288, 202586112),
     "yolov8s-cls": (6361736, 763553792),
@@ -171,7 +242,7 @@ def test_built_in_yolos_are_those_that_ultralytics_builds(name: str) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("name", ["yolo11n", "yolov10n"])
+@pytest.mark.parametrize("name", ["yolo11n", "yolov10n", "yolo12l"])
 def test_those_with_attention_measure_what_we_count(name: str) -> None:
     spec = es.load(name).model_copy(update={"resolution": (96, 64)})
     measured, counted = measure_spec(spec, "torch"), es.count(spec)
@@ -179,5 +250,15 @@ def test_those_with_attention_measure_what_we_count(name: str) -> None:
     assert measured.activations == counted.activations
 
 
-def test_a_family_of_one_file_names_its_baseline() -> None:
-    assert es.load("yolov8") == es.load("yolov8n")
+@pytest.mark.parametrize(
+    ("family", "smallest"),
+    [("yolov8", "yolov8n"), ("yolov9", "yolov9t"), ("yolo11-cls", "yolo11n-cls")],
+)
+def test_a_family_names_its_smallest(family: str, smallest: str) -> None:
+    assert es.load(family) == es.load(smallest)
+
+
+def test_heads_of_attention_follow_any_width() -> None:
+    for phi in (1, 2, 3):
+        grown = es.scale(es.load("yolo11n"), es.compound(phi))
+        assert es.count(grown).products > es.count(es.load("yolo11n")).products

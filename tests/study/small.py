@@ -28,7 +28,7 @@ def rows(count: int = 3) -> list[dict[str, Any]]:
             "params": 1000 - index,
             "macs": 400_000_000 - index,
             "activations": 3000 - index,
-            "ratio": 2.0,
+            "macs_ratio": 2.0,
             "deviation": 0.0,
             "own": index == 0,
         }
@@ -41,7 +41,7 @@ def made(command: str = EMPTY, count: int = 3, **changed: Any) -> Header:  # noq
     given: dict[str, Any] = {
         "name": "tiny",
         "spec": "name: tiny\n",
-        "budget": 2.0,
+        "target_ratio": 2.0,
         "phi": 1.0,
         "command": command,
         "candidates": rows(count),

@@ -161,7 +161,7 @@ def test_only_who_holds_a_study_adds_to_it(tmp_path: Path) -> None:
         ({}, ""),
         ({"name": "b0"}, "made for spec 'tiny', got 'b0'"),
         ({"phi": 2.0}, "made for phi 1, got 2"),
-        ({"budget": 1.5}, "made for budget 2, got 1.5"),
+        ({"target_ratio": 1.5}, "made for target ratio 2, got 1.5"),
         ({"spec": "name: b0"}, "made for another spec of the name 'tiny'"),
         ({"command": "x"}, "made for command 'old', got 'x'"),
         ({"candidates": rows()[::-1]}, ""),
@@ -226,7 +226,7 @@ def test_a_full_disk_is_said_in_a_line(
         ('{"format": 2}', "expected a study of format 1, got 2"),
         (
             '{"format": 1, "id": "x", "name": "b0", "spec": "", "command": ""}',
-            "missing created, budget, phi, candidates, versions",
+            "missing created, target_ratio, phi, candidates, versions",
         ),
     ],
 )
@@ -247,9 +247,9 @@ DAMAGED: list[tuple[str, object, str]] = [
     ("spec", ["a"], "spec: expected a text, got ['a']"),
     ("command", {}, "command: expected a text, got {}"),
     ("phi", "1", "phi: expected a number, got '1'"),
-    ("budget", True, "budget: expected a number, got True"),
-    ("budget", math.nan, "expected the header of a study as JSON"),
-    ("budget", 10**400, "budget: expected a number, got 1"),
+    ("target_ratio", True, "target_ratio: expected a number, got True"),
+    ("target_ratio", math.nan, "expected the header of a study as JSON"),
+    ("target_ratio", 10**400, "target_ratio: expected a number, got 1"),
     ("versions", ["a"], "versions: expected names and versions, got ['a']"),
     ("versions", {"a": 1}, "versions: expected names and versions, got {'a': 1}"),
     ("candidates", 7, "candidates: expected a list, got 7"),
@@ -269,8 +269,8 @@ DAMAGED: list[tuple[str, object, str]] = [
     ("candidates", [{**TWICE, "macs": "1"}], "candidates[0].macs: expected a number"),
     (
         "candidates",
-        [{**TWICE, "ratio": None}],
-        "candidates[0].ratio: expected a number",
+        [{**TWICE, "macs_ratio": None}],
+        "candidates[0].macs_ratio: expected a number",
     ),
     (
         "candidates",

@@ -29,7 +29,7 @@ def test_the_paper_s_reward() -> None:
         ("max(accuracy, macs, 1) / 3", 1),
         ("min(params, 1) + abs(-2)", 3),
         ("log(exp(beta)) + sqrt(4)", 10),
-        ("height * width", 10 * 11),
+        ("image_height * image_width", 10 * 11),
         ("2**3**2", 512),
     ],
 )

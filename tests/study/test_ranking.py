@@ -66,7 +66,7 @@ def front(of: Study, text: str) -> set[str]:
 
 def test_the_best_reward_comes_first_and_those_without_come_last() -> None:
     ranked = ranked_by(ACCURACY, study({1: [0.5], 2: [0.75]}))
-    assert [each.reward for each in ranked] == [0.75, 0.5, None]
+    assert [each.score for each in ranked] == [0.75, 0.5, None]
     assert [each.name for each in ranked] == [
         *("a1.2-b1.1-g1.15", "a1.1-b1.1-g1.15", "a1-b1.1-g1.15"),
     ]
@@ -81,13 +81,13 @@ def test_the_reward_is_the_mean_of_the_seeds_rewards() -> None:
     paper = objective("accuracy * (macs/400e6)**-0.07")
     best = ranked_by(paper, study({0: [0.25, 0.5, 0.75]}))[0]
     assert (best.mean, best.spread) == (0.5, 0.25)
-    assert best.reward == 0.5  # its MACs are 400 M
+    assert best.score == 0.5  # its MACs are 400 M
     # One standard error of the mean of three: 0.25 / √3.
     assert best.error == pytest.approx(0.25 / 3**0.5)
     assert best.accuracy_error == best.error
     assert best.seconds == 6
     squared = ranked_by(objective("accuracy ** 2"), study({0: [0.5, 1.0]}))[0]
-    assert squared.reward == (0.25 + 1) / 2
+    assert squared.score == (0.25 + 1) / 2
 
 
 def test_one_seed_has_no_spread_and_tells_nothing_apart() -> None:
@@ -178,10 +178,10 @@ def test_equal_candidates_are_on_the_front_together() -> None:
 def test_an_objective_without_a_value_is_no_reward() -> None:
     aim = objective("log(accuracy)")
     (first, *_) = ranked_by(aim, study({0: [0.0]}))
-    assert (first.mean, first.reward) == (0, None)
+    assert (first.mean, first.score) == (0, None)
     # The mean over the one seed that has a value would be of the luckier.
     (first, *_) = ranked_by(aim, study({0: [0.0, 0.5]}))
-    assert (first.mean, first.reward) == (0.25, None)
+    assert (first.mean, first.score) == (0.25, None)
 
 
 def test_an_objective_speaks_of_any_number_that_the_command_wrote() -> None:
@@ -189,19 +189,19 @@ def test_an_objective_speaks_of_any_number_that_the_command_wrote() -> None:
         '{"latency": 0.5, "ok": true, "note": "x", "macs": 1, "big": 1e999}'
     )
     found = study({0: [0.5]}, result=wrote)
-    assert ranked_by(objective("accuracy / latency"), found)[0].reward == 1
-    assert ranked_by(objective("macs"), found)[0].reward == 400_000_000
-    assert ranked_by(objective("seconds"), found)[0].reward == 2  # the study's own
+    assert ranked_by(objective("accuracy / latency"), found)[0].score == 1
+    assert ranked_by(objective("macs"), found)[0].score == 400_000_000
+    assert ranked_by(objective("seconds"), found)[0].score == 2  # the study's own
     timed = study({0: [0.5]}, result={"seconds": 7})
-    assert ranked_by(objective("seconds"), timed)[0].reward == 7
+    assert ranked_by(objective("seconds"), timed)[0].score == 7
     aim = objective("accuracy - ok - note - big - top5 - latency")
     assert ranking.unknown(found, aim) == ["ok", "note", "big", "top5"]
     used = objective("peak_memory")
     assert ranking.unknown(found, used) == []
     for outcomes in found.trainings.values():
         outcomes[0]["peak_memory"] = 2**20
-    assert ranked_by(used, found)[0].reward == 2**20
-    assert ranked_by(aim, found)[0].reward is None
+    assert ranked_by(used, found)[0].score == 2**20
+    assert ranked_by(aim, found)[0].score is None
 
 
 def test_a_failure_counts_until_a_better_attempt() -> None:
@@ -357,7 +357,7 @@ def test_who_was_told_apart_stays_behind_whoever_is_left() -> None:
     found = study({0: [*CLEAR, 0.9, 0.9], 1: [*CLOSE, 0.0, 0.0], 2: [0.8, 0.81, 0.8]})
     ranked = standings(found, ACCURACY, RANGE)
     assert [each.figures["alpha"] for each in ranked] == [1, 1.1, 1.2]
-    assert (ranked[1].reward or 0) < (ranked[2].reward or 0)
+    assert (ranked[1].score or 0) < (ranked[2].score or 0)
 
 
 def drawn(
@@ -440,7 +440,7 @@ def told(accuracies: Mapping[int, Sequence[float]], result: object) -> bool:
 
 
 def test_chance_is_known_by_what_trainings_write() -> None:
-    result = {"chance": 0.1, "data": {"held_out": 100}}  # ± 0.03
+    result = {"chance": 0.1, "data": {"validation": 100}}  # ± 0.03
     assert told({0: [0.1, 0.05], 1: [0.15]}, result)
     assert not told({0: [0.1, 0.17], 1: [0.15]}, result)
     assert not told({}, result)
@@ -449,9 +449,9 @@ def test_chance_is_known_by_what_trainings_write() -> None:
 @pytest.mark.parametrize(
     "result",
     [
-        *({}, {"chance": 0.5}, {"chance": "0.5", "data": {"held_out": 9}}),
-        *({"chance": 0.5, "data": []}, {"chance": 7.0, "data": {"held_out": 9}}),
-        {"chance": 0.5, "data": {"held_out": 0}},
+        *({}, {"chance": 0.5}, {"chance": "0.5", "data": {"validation": 9}}),
+        *({"chance": 0.5, "data": []}, {"chance": 7.0, "data": {"validation": 9}}),
+        {"chance": 0.5, "data": {"validation": 0}},
     ],
 )
 def test_what_says_no_chance_is_taken_at_its_word(result: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +16,10 @@ from effscale.train.trainer import Training
 from tests.train.text import TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from effscale.train.batches import Images
 
 
 def small() -> es.Spec:
@@ -35,12 +39,24 @@ class Shades:
         """Alternating."""
         return [index % 2 for index in range(self.count)]
 
+    def read(
+        self, indices: Sequence[int], view: View, draws: Iterator[torch.Generator]
+    ) -> torch.Tensor:
+        """As `image` has each."""
+        shown = map(self.image, indices, repeat(view), draws)
+        return torch.stack(list(shown))
+
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
         """With noise where it is cropped, so that draws matter."""
         shape = view.channels, view.height, view.width
         shade = torch.full(shape, 60 + 120 * (index % 2), dtype=torch.uint8)
         noise = torch.randint(0, 40, shape, generator=draws, dtype=torch.uint8)
         return shade + noise * int(view.crops)
+
+
+def first(images: Images, view: View, draws: torch.Generator) -> torch.Tensor:
+    """The first of them as (channels, height, width) bytes."""
+    return images.read([0], view, iter([draws]))[0]
 
 
 def shades(count: int = 40) -> Data:

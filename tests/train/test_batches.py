@@ -71,7 +71,7 @@ class Broken(Shades):
     def image(self, index: int, view: View, draws: torch.Generator) -> torch.Tensor:
         """But the last."""
         if index == self.count - 1:
-            raise DataError("9.jpg: expected an image, got what is none")
+            raise DataError("9.jpg: not a readable image")
         return super().image(index, view, draws)
 
 
@@ -80,4 +80,4 @@ def test_what_cannot_be_read_is_one_line(workers: int) -> None:
     images = Broken(10, at_hand=False)
     with pytest.raises(DataError) as caught:
         list(batches(images, VIEW, in_turn(10, 4), base=0, workers=workers))
-    assert str(caught.value) == "9.jpg: expected an image, got what is none"
+    assert str(caught.value) == "9.jpg: not a readable image"

@@ -10,6 +10,7 @@ import torch
 
 from effscale.train.batches import View
 from effscale.train.sources import FILE, Digits, digits
+from tests.train.small import first
 
 pytestmark = pytest.mark.torch
 
@@ -24,7 +25,7 @@ def test_the_file_is_scikit_learn_s() -> None:
 
 def test_every_fifth_of_each_class_is_held_out() -> None:
     data = digits()
-    train, held = data.train.labels, data.held_out.labels
+    train, held = data.train.labels, data.validation.labels
     # Counts of the classes: descr/digits.rst and the UCI page, 1797 in all
     sizes = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert [train.count(k) + held.count(k) for k in range(10)] == sizes
@@ -34,15 +35,15 @@ def test_every_fifth_of_each_class_is_held_out() -> None:
 
 def test_at_its_own_size_a_digit_is_as_it_was_written() -> None:
     data = digits().train
-    first = gzip.decompress(FILE.read_bytes()).decode("ascii").splitlines()[0]
-    *pixels, label = map(int, first.split(","))
-    image = data.image(0, SAME, torch.Generator())
+    written = gzip.decompress(FILE.read_bytes()).decode("ascii").splitlines()[0]
+    *pixels, label = map(int, written.split(","))
+    image = first(data, SAME, torch.Generator())
     assert data.labels[0] == label == 0
     assert image.flatten().tolist() == [round(255 * each / 16) for each in pixels]
 
 
 def test_it_is_enlarged_for_a_network_of_three_channels() -> None:
-    image = digits().train.image(0, View(3, 24, 20), torch.Generator())
+    image = first(digits().train, View(3, 24, 20), torch.Generator())
     assert (image.shape, image.dtype) == ((3, 24, 20), torch.uint8)
     assert torch.equal(image[0], image[2])
     assert 200 < int(image.max()) <= 255
@@ -50,7 +51,7 @@ def test_it_is_enlarged_for_a_network_of_three_channels() -> None:
 
 def test_the_split_is_the_same_every_time() -> None:
     first, second = digits(), digits()
-    assert isinstance(first.held_out, Digits)
-    assert isinstance(second.held_out, Digits)
-    assert torch.equal(first.held_out.pixels, second.held_out.pixels)
+    assert isinstance(first.validation, Digits)
+    assert isinstance(second.validation, Digits)
+    assert torch.equal(first.validation.pixels, second.validation.pixels)
     assert first.digest == second.digest

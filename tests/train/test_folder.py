@@ -43,12 +43,15 @@ def test_a_fifth_of_each_class_is_held_out_and_always_the_same(tmp_path: Path) -
     second = folder(pictures(tmp_path / "two"))
     assert first.classes == ("a", "b")
     assert first.train.labels == [0] * 8 + [1] * 8
-    assert first.held_out.labels == [0] * 2 + [1] * 2
-    assert names(first.held_out) == names(second.held_out)
-    every = names(first.train) + names(first.held_out)
+    assert first.validation.labels == [0] * 2 + [1] * 2
+    assert names(first.validation) == names(second.validation)
+    every = names(first.train) + names(first.validation)
     assert sorted(every) == sorted(f"{c}/{k}.png" for c in "ab" for k in range(10))
     assert (first.name, first.digest) == ("one", second.digest)
-    assert first.split == "of each class, a fifth held out by the names of its files"
+    assert (
+        first.split
+        == "of each class, a fifth for validation, by the names of its files"
+    )
 
 
 def test_train_and_val_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -57,7 +60,7 @@ def test_train_and_val_are_taken_as_they_are(tmp_path: Path) -> None:
     data = folder(tmp_path)
     assert data.classes == ("a", "b", "c")
     assert data.train.labels == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert data.held_out.labels == [1, 1, 2, 2]
+    assert data.validation.labels == [1, 1, 2, 2]
     assert data.split == "train and val, as given"
 
 
@@ -75,7 +78,7 @@ def test_images_may_lie_deeper_and_other_files_beside_them(tmp_path: Path) -> No
     (tmp_path / ".cache").mkdir()
     data = folder(tmp_path)
     assert data.classes == ("a", "b")
-    assert (data.train.labels + data.held_out.labels).count(0) == 11  # type: ignore[operator]
+    assert (data.train.labels + data.validation.labels).count(0) == 11  # type: ignore[operator]
 
 
 def test_other_files_are_other_data(tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ def test_what_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         Photographs([path], [0]).image(0, VIEW, torch.Generator())
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"
 
 
 def test_a_truncated_image_is_named(tmp_path: Path) -> None:
@@ -187,4 +190,4 @@ def test_a_truncated_image_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DataError) as caught:
         Photographs([path], [0]).image(0, VIEW, torch.Generator())
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.train.batches import Data
+from tests.train.small import first
 
 pytestmark = pytest.mark.torch
 
@@ -69,7 +70,7 @@ def test_parts_by_their_usual_names(tmp_path: Path, train: str, held: str) -> No
     classes(tmp_path / held, "owl", "crow", count=2)
     data = folder(tmp_path)
     assert data.classes == ("crow", "owl")
-    assert data.counts()["owl"] == {"train": 5, "held_out": 2}
+    assert data.counts()["owl"] == {"train": 5, "validation": 2}
     assert data.split == f"{train} and {held}, as given"
 
 
@@ -79,7 +80,7 @@ def test_of_three_parts_one_is_left_for_later_and_said(tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     data = folder(tmp_path)
     assert data.split == "train and valid, as given"
-    said = "left out, as no part to learn from or held out: labels, test"
+    said = "left out, as neither training nor validation images: labels, test"
     assert noted(data) == {said}
 
 
@@ -88,8 +89,8 @@ def test_images_to_test_on_without_classes_are_no_class(tmp_path: Path) -> None:
     put(tmp_path / "test" / "0.png", grey(0))
     data = folder(tmp_path)
     assert data.classes == ("crow", "owl")
-    assert data.split == "of each class in train, a fifth held out by the names"
-    assert data.counts()["owl"] == {"train": 4, "held_out": 1}
+    assert data.split == "of each class in train, a fifth for validation, by the names"
+    assert data.counts()["owl"] == {"train": 4, "validation": 1}
 
 
 def test_two_folders_of_one_part_are_refused(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_what_archives_leave_behind_is_no_class_and_no_image(tmp_path: Path) -> 
         (tmp_path / name / "0.png").write_bytes(b"fork")
     data = folder(tmp_path)
     assert data.classes == ("crow", "owl")
-    assert data.counts()["owl"] == {"train": 4, "held_out": 1}
+    assert data.counts()["owl"] == {"train": 4, "validation": 1}
     assert noted(data) == set()
 
 
@@ -176,7 +177,7 @@ def test_numbers_that_are_none_are_no_image(tmp_path: Path) -> None:
     path = put(tmp_path / "owl" / "x.tif", np.array([[0, np.nan]], np.float32))
     with pytest.raises(DataError) as caught:
         folder(tmp_path)
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"
 
 
 def test_is_turned_as_the_file_says(tmp_path: Path) -> None:
@@ -252,18 +253,18 @@ def test_one_that_is_broken_further_on_is_found_where_that_is_asked(
     data, seen = folder(tmp_path), []
     with pytest.raises(DataError) as caught:
         check(data, lambda: seen.append(1))
-    assert str(caught.value) == f"{path}: expected an image, got what is none"
+    assert str(caught.value) == f"{path}: not a readable image"
     assert len(seen) == 11
 
 
 def test_few_are_kept_in_memory_once_decoded(tmp_path: Path) -> None:
     data = folder(classes(tmp_path, "owl", "crow"))
-    images, view = data.held_out, View(3, 8, 8)
+    images, view = data.validation, View(3, 8, 8)
     assert images.at_hand
-    first = images.image(0, view, torch.Generator())
+    kept = first(images, view, torch.Generator())
     for path in tmp_path.rglob("*.png"):
         path.unlink()
-    assert torch.equal(images.image(0, view, torch.Generator()), first)
+    assert torch.equal(first(images, view, torch.Generator()), kept)
 
 
 def test_small_ones_are_moved_and_never_mirrored(tmp_path: Path) -> None:
@@ -274,11 +275,11 @@ def test_small_ones_are_moved_and_never_mirrored(tmp_path: Path) -> None:
     data, draws = folder(tmp_path), torch.Generator().manual_seed(0)
     said = "up to 32 px: --augment plain moves images that small, and mirrors none"
     assert data.notes == (said,)
-    whole = data.train.image(0, View(1, 32, 32), draws)
+    whole = first(data.train, View(1, 32, 32), draws)
     assert whole[0].tolist() == ramp.tolist()
     moves = set()
     for _ in range(200):
-        row = data.train.image(0, View(1, 32, 32, crops=True), draws)[0, 0].tolist()
+        row = first(data.train, View(1, 32, 32, crops=True), draws)[0, 0].tolist()
         assert row == sorted(row)
         moves.add((row[16] - ramp[0, 16].item()) // 8)
     assert moves == set(range(-4, 5))

@@ -29,5 +29,8 @@ def test_a_network_without_such_a_head_is_refused() -> None:
     detector = es.load("d0").model_copy(update={"name": "d0"})
     with pytest.raises(TrainError) as caught:
         fitted(detector, shades(), None)
-    expected = "expected a network that tells classes of images apart"
-    assert str(caught.value) == f"d0: {expected}, got one without such a head"
+    expected = "expected a classifier"
+    assert (
+        str(caught.value)
+        == f"d0: {expected}, got a network without a classifier's head"
+    )

@@ -317,12 +317,12 @@ def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
         "40 steps are few: below 300 an accuracy tells more of how a training begins "
         "than of what a network can become"
     )
-    other_kind = replace(shades(), held_out=Blank(10))
+    other_kind = replace(shades(), validation=Blank(10))
     learnt, _ = warnings = warnings_of(training(data=other_kind, epochs=8))
     assert warnings[1] == few
     assert learnt == (
         "the accuracy of 50.0% is that of chance, though it is 100.0% in training: "
-        "the images held out are of another kind, or images were learnt by heart"
+        "images of validation are of another kind, or others were memorised"
     )
     blind = warnings_of(training(data=replace(other_kind, train=Blank(40)), epochs=8))
     assert blind == [

@@ -17,6 +17,7 @@ from effscale.network.operators.operator import (
     PLAIN,
     PRODUCT,
     Cost,
+    Map,
     Operator,
     Traffic,
     check_channels,
@@ -24,7 +25,7 @@ from effscale.network.operators.operator import (
 from effscale.network.shapes import Flow, Shape, Window, all_of, only, same_channels
 
 if TYPE_CHECKING:
-    from effscale.network.operators.operator import Map, Maps, Tally, Tape
+    from effscale.network.operators.operator import Maps, Tally, Tape
     from effscale.spec.values import Attending, Lying, Over
 
 #: Channels inside the perceptron of a continuous position bias, and coordinates.
@@ -115,8 +116,9 @@ class IntoFirst(Joint):
         token, others = maps
         same_channels(others.channels, token, path)
         if not every(token.positions == 1):
-            several = first(token.positions != 1, token.positions)[0]
-            raise LayerError(f"{path}: expected one position, got {several}")
+            wrong = token.positions != 1
+            (several,) = first(wrong, token.positions)
+            raise LayerError(f"{path}: expected one position, got {several}", wrong)
         return others
 
 
@@ -149,7 +151,9 @@ class Crop(Joint):
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """A view."""
-        return maps[0]
+        del tape, held
+        whole = maps[0]
+        return Map(whole.number, after, whole.elements)
 
 
 class Groups(NamedTuple):
@@ -171,7 +175,8 @@ class Attention(Joint):
     It takes one map, which has queries, keys and values head by head, or three maps.
     `over` says which positions see each other: those of a `window`; those at the same
     place of each cell of a `grid` of so many cells; or those at the same place of each
-    `patch`. A `shift` moves windows by half.
+    `patch`. A `shift` moves windows by half. Of several `areas` each is as many
+    positions, row by row (Tian et al. 2025, arXiv:2502.12524, section 3.2).
 
     `softmax`: of the products (Vaswani et al. 2017); `cosine`: of queries and keys of
     length 1 (Liu et al. 2021, arXiv:2111.09883); `covariance`: of channels with
@@ -189,6 +194,7 @@ class Attention(Joint):
     apart: bool = False  #: whether it takes queries, keys and values as three maps
     over: Over | None = None
     size: Window = (1, 1)
+    areas: int = 1
     shift: bool = False
     position: Lying = "none"
 
@@ -207,6 +213,7 @@ class Attention(Joint):
     @property
     def label(self) -> str:
         where = f", {self.over} {size(self.size)}" if self.over else ""
+        where += f", {self.areas} areas" if self.areas > 1 else ""
         return f"{self.kind} attention{where}"
 
     @property
@@ -238,9 +245,21 @@ class Attention(Joint):
                 (got,) = first(wrong, side)
                 message = f"expected sides that {size(self.size)} divides, got {got}"
                 raise LayerError(f"{path}: {message}", wrong)
+        if not divides(self.areas, shape.positions):
+            wrong = shape.positions % self.areas != 0
+            (got,) = first(wrong, shape.positions)
+            message = f"expected {self.areas} areas of as many positions, got {got}"
+            raise LayerError(f"{path}: {message}", wrong)
+
+    @property
+    def apiece(self) -> bool:
+        """Whether positions see only those of their group."""
+        return self.over is not None or self.areas > 1
 
     def groups(self, shape: Shape) -> Groups:
         """How a map falls apart into positions that see each other."""
+        if self.areas > 1:
+            return Groups(self.areas, divided(shape.positions, self.areas), ONE)
         if self.over is None:
             return Groups(ONE, shape.height, shape.width)
         rows, columns = self.size
@@ -307,7 +326,7 @@ class Attention(Joint):
             made = self._separable(tape, inner, after, held)
         else:
             made = self._by_scores(tape, inner, after, held)
-        return made if self.over is None else tape.op((made,), after, (*held, made))
+        return tape.op((made,), after, (*held, made)) if self.apiece else made
 
     def _by_scores(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
         """Likeness, tables and masks, the softmax of them, the values' share."""
@@ -335,7 +354,7 @@ class Attention(Joint):
 
     def _apart(self, tape: Tape, each: Map, held: Maps) -> Map:
         """A map with the positions of each group together, which is a copy."""
-        if self.over is None:
+        if not self.apiece:
             return each
         if self.shift:
             each = tape.op((each,), each.shape, held, PLAIN)

@@ -28,7 +28,9 @@ class Slice(Operator):
     def __post_init__(self) -> None:
         check_channels(self, self.channels)
         if not every(self.start + self.channels <= self.c_in):
-            raise LayerError(f"channels: expected at most {self.c_in}, got {self}")
+            wrong = self.start + self.channels > self.c_in
+            message = f"channels: expected at most {self.c_in}, got {self}"
+            raise LayerError(message, wrong)
 
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
@@ -96,7 +98,7 @@ class Shuffle(Operator):
             wrong = (shape.channels % self.groups) != 0
             channels, groups = first(wrong, shape.channels, self.groups)
             message = f"expected a divisor of {channels} channels, got {groups}"
-            raise LayerError(f"{path}: {message}")
+            raise LayerError(f"{path}: {message}", wrong)
         return shape
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:

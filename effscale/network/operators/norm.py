@@ -55,9 +55,8 @@ def _groups(given: Norm, channels: Int) -> Int:
 def _not_in_groups(channels: Int, number: Int, what: str) -> LayerError:
     wrong = (channels % number) != 0
     several, found = first(wrong, channels, number)
-    return LayerError(
-        f"norm: expected a divisor of {several} channels, got {found} {what}"
-    )
+    message = f"norm: expected a divisor of {several} channels, got {found} {what}"
+    return LayerError(message, wrong)
 
 
 def _several(positions: Int, shape: Shape, path: str) -> None:

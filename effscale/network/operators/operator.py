@@ -6,7 +6,17 @@ operator is in `module.operators`, and nowhere else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+)
 
 from effscale.arrays import ZERO, Int, at_least, plus, times
 from effscale.data import data
@@ -18,25 +28,37 @@ from effscale.spec.values import Activation, Gate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import typing_extensions
+
+
+#: No amount, of whatever type amounts are.
+NONE: Any = ZERO
+
+#: Of one network `int`; an array with an entry for each of many candidates.
+if TYPE_CHECKING:
+    N = typing_extensions.TypeVar("N", default=Any)
+else:
+    N = TypeVar("N")
+
 
 @data
-class Cost:
+class Cost(Generic[N]):
     """What one image costs: ints, or int64 arrays with one entry for each candidate."""
 
     #: Multiply-accumulates of convolutions and linear layers, and of products of
     #: feature maps with each other; no bias, no batch norm, no activation, no pooling.
     #: The "FLOPS" of the EfficientNet paper.
-    macs: Int = 0
+    macs: N = NONE
     #: Trainable parameters: batch norm's scale and shift, not its running statistics.
-    params: Int = 0
+    params: N = NONE
     #: Output elements of convolutions, linear layers and such products.
-    activations: Int = 0
+    activations: N = NONE
     #: Those of `macs` that multiply feature maps with each other, as attention does.
-    products: Int = 0
+    products: N = NONE
     #: Those of `activations` that such products put out.
-    product_outputs: Int = 0
+    product_outputs: N = NONE
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: Cost[N]) -> Cost[N]:
         return Cost(
             plus(self.macs, other.macs),
             plus(self.params, other.params),
@@ -45,7 +67,7 @@ class Cost:
             plus(self.product_outputs, other.product_outputs),
         )
 
-    def __mul__(self, n: Int) -> Cost:
+    def __mul__(self: Cost, n: Int) -> Cost:
         return Cost(
             self.macs * n,
             self.params * n,

@@ -76,8 +76,8 @@ function onRay() {
   listed([
     ["input", `${pixels(now.input)} px`],
     ...cost(now.figures),
-    ["ratio", digits(now.ratio), `budget ${digits(now.budget)}`],
-    ["off by", percent(now.deviation), "from the budget 2^φ"],
+    ["MACs ratio", digits(now.ratio), `target ${digits(now.target)}`],
+    ["deviation", percent(now.deviation), "from the target 2^φ"],
     ["depth, width, resolution", now.multipliers.map((m) => m.toFixed(2)).join(" · ")],
     ["peak feature maps", `${human(now.memory[1])}B`, `weights ${human(now.memory[0])}B, float32`],
   ]);
@@ -104,7 +104,7 @@ function offRay() {
     at(name).setAttribute("aria-valuetext", said);
   }
   at("name").textContent = `depth ${text.depth}, width ${text.width}, ${text.resolution}`;
-  listed([["input", text.resolution], ...cost(figures), ["ratio", digits(lattice.ratio[index]), `of ${data.name}`]]);
+  listed([["input", text.resolution], ...cost(figures), ["MACs ratio", digits(lattice.ratio[index]), `of ${data.name}`]]);
   at("why-box").hidden = true;
   tabled("parts", ["part", "operator", "channels", "repeats"],
     lattice.parts.map(([part, operator], k) => [part, operator, lattice.channels[w][k], lattice.repeats[d][k]]));
@@ -140,13 +140,13 @@ const ends = (numbers) => [Math.min(...numbers), Math.max(...numbers)];
 function stairs(now) {
   const ray = data.rays[Math.min(way, data.rays.length - 1)];
   const points = ray.points;
-  const [low, high] = ends(points.flatMap((p) => [p.ratio, p.budget]));
+  const [low, high] = ends(points.flatMap((p) => [p.ratio, p.target]));
   const [first, last] = [points[0].low, points.at(-1).high];
   const x = (phi) => box.left + ((phi - first) / (last - first)) * (box.width - box.left - box.right);
   const y = scaled(low, high, box.height - box.bottom, box.top);
   const steps = points.map((p, k) => `${k ? "L" : "M"}${x(p.low)},${y(p.ratio)}L${x(p.high)},${y(p.ratio)}`).join("");
-  const law = points.map((p, k) => `${k ? "L" : "M"}${x(p.phi)},${y(p.budget)}`).join("");
-  const marks = [made("path", { class: "law", d: law }), made("path", { class: "step", d: steps })];
+  const rule = points.map((p, k) => `${k ? "L" : "M"}${x(p.phi)},${y(p.target)}`).join("");
+  const marks = [made("path", { class: "rule", d: rule }), made("path", { class: "step", d: steps })];
   if (now.phi !== null) marks.push(made("circle", { class: "now", cx: x(now.phi), cy: y(now.ratio), r: 6 }));
   for (let phi = Math.ceil(first); phi <= last; phi += 1) {
     marks.push(made("text", { x: x(phi), y: box.height - 16, "text-anchor": "middle" }, `φ ${phi}`));

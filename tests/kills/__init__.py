@@ -1,0 +1,1 @@
+"""What commands leave behind that are killed while they write, or run out of disk."""

@@ -1,0 +1,69 @@
+"""Tests of `effscale.glossary`: every key of an answer says what it means."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from effscale import glossary
+from effscale.choices import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Run
+
+#: Keys of what stands below these are names of their own: of tools, of settings.
+NAMES = {"conventions"}
+
+
+def keys(value: Any) -> Iterator[str]:  # noqa: ANN401 - plain data
+    """The keys of all objects in a value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in NAMES:
+                yield from keys(inner)
+    elif isinstance(value, list):
+        for each in value[:20]:
+            yield from keys(each)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "scale tinynet-e --phi 1 --measure none",
+        "scale tinynet-e --sweep resolution=100..112",
+        "scale efficientdet-lite0 --phi 1 --measure none",
+        "fit tinynet-e --macs '<= 30M' --params '<= 3M'",
+        "fit --from tinynet-e,mobilenetv3-small --macs '<= 60M'",
+        "grid tinynet-e --step 0.2 --tolerance 0.1 --measure none",
+        "profile tinynet-e --memory --as ptflops --measure none",
+        "profile tinynet-e --by layer --measure none",
+        "profile tinynet-e --by operator --measure none",
+        "profile efficientdet-lite0 --by level --measure none",
+        "compare tinynet-e tinynet-d",
+        "compare tinynet-e tinynet-d --parts",
+        "compare --table efficientdet-1",
+        "rule EFF301",
+    ],
+)
+def test_every_key_of_json_says_what_it_means(run: Run, command: str) -> None:
+    done = run(*shlex.split(command), "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    silent = set(keys(json.loads(done.stdout)))
+    assert {each for each in silent if not glossary.meaning(each)} == set()
+
+
+def test_a_meaning_is_a_sentence() -> None:
+    said = [*glossary.KEYS.values(), *(each.means for each in glossary.TERMS.values())]
+    for each in said:
+        assert each[0].isupper() or each[0].isdigit(), each
+        assert each.endswith((".", "…")), each
+
+
+def test_tools_have_no_key_of_their_own() -> None:
+    assert not set(TOOLS) & set(glossary.KEYS)
