@@ -9,6 +9,7 @@ import click
 from effscale.choices import ELEMENT_BYTES
 from effscale.cli import limits, options
 from effscale.cli.help import Command, titled
+from effscale.cli.latency import only_on_cuda
 from effscale.cli.options import Request, every
 from effscale.cli.progress import Bar
 from effscale.cli.types import Range
@@ -28,11 +29,18 @@ def device(  # noqa: PLR0913 - options
     dtype: str,
     channels_last: bool,
     compiled: bool,
+    cuda_graph: bool,
 ) -> Device:
-    """What to run on, and how."""
+    """What to run on, and how.
+
+    Raises:
+        click.UsageError: for a CUDA graph of another device.
+    """
     from effscale.cost.latency_model import Device
 
-    return Device(device, threads, batch, dtype, channels_last, compiled)
+    only_on_cuda(device, cuda_graph=cuda_graph)
+    way = channels_last, compiled, cuda_graph
+    return Device(device, threads, batch, dtype, *way)
 
 
 @click.command("calibrate", cls=Command)
@@ -65,10 +73,11 @@ def command(*, runs_on: Device, seconds: float, request: Request) -> None:
 
     Runs networks of several families, scaled at random, and finds what an operator of
     each kind takes for a MAC, an element that it reads or makes, a param and a call; on
-    a CPU each operator is timed within its network, and others are interpolated. What
-    it has learned is kept in the user's cache folder, a file for each device and
-    setting, and read by fit, grid and profile; the error of its predictions, on
-    families that it has not seen, is shown here and beside every prediction.
+    a CPU and on CUDA each operator is timed within its network, and others are
+    interpolated. What it has learned is kept in the user's cache folder, a file for
+    each device and setting, and read by fit, grid and profile; the error of its
+    predictions, on families that it has not seen, is shown here and beside every
+    prediction.
 
     \b
       effscale calibrate

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,26 @@ def dtypes(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def device(text: str) -> str:
+    """`cuda:1`: a kind of device, and its number."""
+    if not re.fullmatch(r"(cpu|mps)|(xpu|cuda)(:\d{1,3})?", text):
+        raise ValueError("cpu, cuda, cuda:N, mps, xpu or xpu:N")
+    return text
+
+
+DEVICE = Parsed("cpu|cuda[:N]|mps|xpu[:N]", device)
+
+
+def only_on_cuda(device: str | None, *, cuda_graph: bool) -> None:
+    """Refuse a CUDA graph of another device.
+
+    Raises:
+        click.UsageError: if that is asked for.
+    """
+    if cuda_graph and not (device or "cpu").startswith("cuda"):
+        raise click.UsageError("--cuda-graph is for --device cuda")
+
+
 timing_options = every(
     click.option(
         "--batch",
@@ -84,7 +105,7 @@ timing_options = every(
     ),
     click.option(
         "--device",
-        type=click.Choice(["cpu", "cuda"]),
+        type=DEVICE,
         help="With --latency: what to run on.  [default: cpu]",
     ),
     click.option(
@@ -97,6 +118,11 @@ timing_options = every(
         "compiled",
         is_flag=True,
         help="With --latency: run by torch.compile, which compiles for a while first.",
+    ),
+    click.option(
+        "--cuda-graph",
+        is_flag=True,
+        help="With --latency: captured once and replayed, all launches as one.",
     ),
     click.option(
         "--seconds",
@@ -119,13 +145,14 @@ class Timed:
     device: str
     channels_last: bool
     compiled: bool
+    cuda_graph: bool
     seconds: float
 
     def settings(self) -> list[Setting]:
         """Every combination; batches vary first."""
         from effscale.module.latency import Setting, all_threads
 
-        way = self.device, self.channels_last, self.compiled
+        way = self.device, self.channels_last, self.compiled, self.cuda_graph
         return [
             Setting(batch, threads, dtype, *way)
             for dtype in self.dtype
@@ -143,6 +170,7 @@ def timed(  # noqa: PLR0913 - options
     device: str | None,
     channels_last: bool,
     compiled: bool,
+    cuda_graph: bool,
     seconds: float | None,
     alone: bool = False,
 ) -> Timed | None:
@@ -151,22 +179,25 @@ def timed(  # noqa: PLR0913 - options
     `--batch` and `--dtype` may be for something else, too, unless `alone`.
 
     Raises:
-        click.UsageError: if they ask for a way to time without --latency.
+        click.UsageError: if they ask for a way to time without --latency, or for a CUDA
+            graph of another device.
     """
     if latency:
+        only_on_cuda(device, cuda_graph=cuda_graph)
         combinations = len(batch) * len(dtype) * len(threads or [0])
         if combinations > MAX_SETTINGS:
             raise click.UsageError(
                 f"--batch, --threads and --dtype: expected at most {MAX_SETTINGS} "
                 f"combinations, got {combinations}"
             )
-        way = device or "cpu", channels_last, compiled
+        way = device or "cpu", channels_last, compiled, cuda_graph
         return Timed(batch, threads, dtype, *way, seconds or SECONDS)
     given = {
         "--threads": threads,
         "--device": device,
         "--channels-last": channels_last,
         "--compile": compiled,
+        "--cuda-graph": cuda_graph,
         "--seconds": seconds,
         "--batch": alone and batch != [1],
         "--dtype": alone and dtype != ["float32"],
@@ -204,10 +235,7 @@ def beside_predicted(answer: Report, spec: Spec, timed: Timed) -> Report:
     from effscale.report.latency import predicted
 
     settings = timed.settings()
-    devices = [
-        Device(s.device, s.threads, s.batch, s.dtype, s.channels_last, s.compiled)
-        for s in settings
-    ]
+    devices = [Device(**asdict(each)) for each in settings]
     return predicted(answer, [load(each) for each in devices], spec)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from effscale.choices import ELEMENT_BYTES, STORED_BYTES
+from effscale.cli.latency import DEVICE, only_on_cuda
 from effscale.cli.options import every
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
     from effscale.search.asked import Asked
     from effscale.spec.models import Spec
-
-
-def device(text: str) -> str:
-    """`cuda:1`: a kind of device, and its number."""
-    if not re.fullmatch(r"(cpu|mps|xpu|cuda)(:\d{1,3})?", text):
-        raise ValueError("cpu, cuda, cuda:N, mps or xpu")
-    return text
 
 
 def _parsed(figure: Figure, *, several: bool = False) -> Parsed:
@@ -55,7 +48,7 @@ def limit_option(
 device_options = (
     click.option(
         "--device",
-        type=Parsed("cpu|cuda[:N]|mps|xpu", device),
+        type=DEVICE,
         default="cpu",
         help="What to run on, for latency.",
     ),
@@ -75,6 +68,11 @@ device_options = (
         "compiled",
         is_flag=True,
         help="Run by torch.compile, for latency.",
+    ),
+    click.option(
+        "--cuda-graph",
+        is_flag=True,
+        help="Captured once and replayed, all launches as one, for latency.",
     ),
 )
 
@@ -140,6 +138,7 @@ class Limits:
     threads: int = 1
     channels_last: bool = False
     compiled: bool = False
+    cuda_graph: bool = False
 
     @property
     def beside_macs(self) -> list[Limit]:
@@ -153,13 +152,15 @@ class Limits:
         """The device that latency is of, and how it runs there.
 
         Raises:
-            click.UsageError: for a type of element that nothing here runs.
+            click.UsageError: for a type of element that nothing here runs, or a CUDA
+                graph of another device.
         """
         from effscale.cost.latency_model import Device
 
+        only_on_cuda(self.device, cuda_graph=self.cuda_graph)
         if self.dtype not in ELEMENT_BYTES:
             raise click.UsageError(f"--latency: nothing is run in {self.dtype} here")
-        way = self.channels_last, self.compiled
+        way = self.channels_last, self.compiled, self.cuda_graph
         return Device(self.device, self.threads, self.batch, self.dtype, *way)
 
     def running(self, *, predicts: bool = True) -> Running:

@@ -39,14 +39,14 @@ class Memory:
     dtype: Sequence[str]
     balance: float
 
-    def shown(self, report: Report, spec: Spec) -> Report:
+    def shown(self, report: Report, spec: Spec, device: str | None) -> Report:
         from effscale.cost.memory import memory
         from effscale.network.network import network
         from effscale.report.memory import by_part
 
         net = network(spec)
         found = [memory(net, n, kind) for kind in self.dtype for n in self.batch]
-        return by_part(report, found, self.balance)
+        return by_part(report, found, self.balance, device or "cpu")
 
 
 def memory(
@@ -88,8 +88,8 @@ _OF_MODULES = {
     *("spec", "by", "tool", "depth", "arguments", "inputs", "operators"),
     *("engine", "resolution"),
     *("form", "output", "force", "units", "quiet", "verbose"),
-    *("latency", "threads", "device", "channels_last", "compiled", "seconds"),
-    *("batch", "dtype"),
+    *("latency", "threads", "device", "channels_last", "compiled", "cuda_graph"),
+    *("batch", "dtype", "seconds"),
 }
 
 
@@ -288,7 +288,7 @@ def command(  # noqa: PLR0913 - options
         network, cost, by=by, measured=measured[0], units=request.units, tool=tool
     )
     if memory is not None:
-        report = memory.shown(report, network)
+        report = memory.shown(report, network, timed.device if timed else None)
     if timed is not None:
         report = latency.by_part(
             report, network, timed, request, options.weights_of(spec, weights)

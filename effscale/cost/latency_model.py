@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 #: Of the file's form and of the features; another version is calibrated anew.
-VERSION = 2
+VERSION = 3
 #: Operators timed one by one, below which nothing is interpolated between them.
 LEAST_SEEN = 12
 #: Those nearest to an operator, between which is interpolated.
@@ -56,11 +56,17 @@ class Device:
     dtype: str = "float32"
     channels_last: bool = False
     compiled: bool = False
+    cuda_graph: bool = False
 
     def said(self) -> str:
         """In a line: `cpu, 1 thread, batch 1, float32`."""
         threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
-        more = ["channels last"] * self.channels_last + ["compiled"] * self.compiled
+        ways = {
+            "channels last": self.channels_last,
+            "compiled": self.compiled,
+            "CUDA graph": self.cuda_graph,
+        }
+        more = [name for name, each in ways.items() if each]
         return ", ".join(
             [self.device, threads, f"batch {self.batch}", self.dtype, *more]
         )
@@ -159,6 +165,9 @@ class Model:
     errors: Mapping[str, Error]
     #: Of all of these together.
     error: Error
+    #: Seconds in which a call of each kind is handed to the device, which takes as long
+    #: as the longer of that and of the work does; empty where it takes none.
+    handing: Mapping[str, float] = field(default_factory=dict)
     _known: dict[str, Kind] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -168,26 +177,34 @@ class Model:
         joins: list[Join] = []
         net = network(spec)
         visits = [step for each in visited(net, joins=joins) for step in each.visits]
-        seconds: Real = self._sum(visits, joins)
+        works, handed = self._sum(visits, joins)
+        seconds: Real = np.maximum(works, handed) if self.handing else works
         return seconds
 
     def parts(self, spec: Spec) -> dict[str, float]:
-        """Seconds of each part of one network."""
-        net, found = network(spec), dict[str, float]()
+        """Seconds of each part of one network, which add up to those of the whole."""
+        net = network(spec)
+        found = dict[str, tuple[float, float]]()
         joins: list[Join] = []
         for each in visited(net, joins=joins):
-            found[each.part.name] = float(self._sum(each.visits, joins))
+            works, handed = self._sum(each.visits, joins)
+            found[each.part.name] = float(works), float(handed)
             joins.clear()
-        return found
+        works, handed = (sum(each) for each in zip(*found.values(), strict=True))
+        return {name: each[handed > works] for name, each in found.items()}
 
-    def _sum(self, visits: Iterable[Visit], joins: Iterable[Join]) -> Any:  # noqa: ANN401 - seconds
-        total: Any = 0.0
+    def _sum(self, visits: Iterable[Visit], joins: Iterable[Join]) -> tuple[Any, Any]:
+        """Seconds of the work, and those in which it is handed to the device."""
+        works: Any = 0.0
+        hands: Any = 0.0
         for step in visits:
-            work = work_of(step, self.device.batch)
-            total = total + step.times * self._seconds(kind_of(step.leaf), work)
+            kind, work = kind_of(step.leaf), work_of(step, self.device.batch)
+            works = works + step.times * self._seconds(kind, work)
+            hands = hands + step.times * hand_over(kind, self.handing)
         for kind, work in joined(joins, self.device.batch):
-            total = total + self._seconds(kind, work)
-        return total
+            works = works + self._seconds(kind, work)
+            hands = hands + work.calls * hand_over(kind, self.handing)
+        return works, hands
 
     def _seconds(self, kind: str, work: Work) -> Any:  # noqa: ANN401 - seconds
         if kind not in self._known:
@@ -206,6 +223,11 @@ def known_as(kind: str, kinds: Mapping[str, Kind]) -> Kind:
         if name in kinds:
             return kinds[name]
     return Kind((0.0,) * 4)
+
+
+def hand_over(kind: str, handing: Mapping[str, float]) -> float:
+    """Seconds in which a call is handed over; of what is not known, those of any."""
+    return handing.get(like(kind), handing.get("", 0.0))
 
 
 def like(kind: str) -> str:
@@ -280,6 +302,7 @@ def load(device: Device) -> Model:
             {name: _kind(**each) for name, each in data["kinds"].items()},
             {name: Error(**each) for name, each in data["errors"].items()},
             Error(**data["error"]),
+            {str(name): float(each) for name, each in data["handing"].items()},
         )
     except FileNotFoundError:
         message = f"expected a calibration of {device.said()}, found none; {hint}"

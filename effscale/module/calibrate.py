@@ -1,22 +1,24 @@
 """Calibration: what this device takes for what, by networks that are run on it.
 
 Networks of several families, scaled at random, are run as wholes, so that operators
-meet the caches as they do in use. On a CPU each operator is timed within them, by hooks
-in every other run; what is left of the whole is that of sums, products and rows of
-feature maps between them. A reference network runs in turn with each, and times are
-multiples of it: what slows the machine for a while slows both. Elsewhere operators
-cannot be timed so, and the times of the wholes are explained.
+meet the caches as they do in use. Each operator is timed within them, by hooks in every
+other run; what is left of the whole is that of sums, products and rows of feature maps
+between them, and what a call takes more or less than the clock shows. On a CPU a
+reference network runs in turn with each, and times are multiples of it: what slows the
+machine for a while slows both. On CUDA the device reads the clock, while it is handed
+all of a run at once; how long it takes to hand it over is learnt beside that, unless a
+CUDA graph does it. Compiled, and on other devices, operators cannot be timed so, and
+the times of the wholes are explained.
 
 Non-negative least squares of relative errors finds the coefficients.
 """
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from statistics import median
@@ -32,6 +34,7 @@ from effscale.cost.latency_model import (
     Kind,
     Model,
     Work,
+    hand_over,
     joined,
     kind_of,
     known_as,
@@ -41,10 +44,10 @@ from effscale.cost.latency_model import (
 from effscale.errors import CandidateError, MeasureError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import load, scale
+from effscale.module.clocks import Stopwatch, on_cuda, on_host, waiting
 from effscale.module.latency import (
     Ready,
     Setting,
-    latencies,
     machine,
     ready,
     running,
@@ -54,6 +57,8 @@ from effscale.network.network import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import torch
 
     from effscale.cost.count import Join
     from effscale.cost.latency_model import Device
@@ -72,10 +77,10 @@ LEAST = 2
 REFERENCE, SMALLER = "mobilenetv2", Multipliers(resolution=160 / 224)
 #: Runs of a network beside the reference at least, at most, and for so many seconds.
 ROUNDS, MOST_ROUNDS, SECONDS = 5, 40, 0.5
-#: Two times this far apart are of a machine that has not settled.
-SETTLED = 0.03
-#: How a network is timed alone: seconds for each try, and tries until two agree.
-TRY, TRIES = 0.15, 8
+#: What a clock may show too much is this much of what it shows at most.
+LEAST_SHARE = 0.2
+#: A network that is timed alone runs for so many seconds at most until it settles.
+SETTLING = 1.2
 
 
 @dataclass(frozen=True)
@@ -87,23 +92,21 @@ class Timed:
     whole: float
     #: Of each operator that was timed alone; None of others, and of joins.
     each: list[float | None]
+    #: What these are parts of, where that is less than the whole: a device's own time.
+    device: float | None = None
+    #: How long it took to hand all of it to the device, where that takes time as well.
+    handed: float | None = None
 
     @property
     def rest(self) -> float:
-        """What the whole took beside the operators that were timed."""
-        return self.whole - sum(each or 0.0 for each in self.each)
+        """What all took beside the operators that were timed."""
+        of = self.whole if self.device is None else self.device
+        return of - sum(each or 0.0 for each in self.each)
 
 
 def setting_of(device: Device) -> Setting:
     """The way in which networks are run on a device."""
-    return Setting(
-        device.batch,
-        device.threads,
-        device.dtype,
-        device.device,
-        device.channels_last,
-        device.compiled,
-    )
+    return Setting(**asdict(device))
 
 
 def measured(spec: Spec, device: Device) -> float:
@@ -113,14 +116,8 @@ def measured(spec: Spec, device: Device) -> float:
     """
     setting = setting_of(device)
     (subject,) = spec_subjects([spec], [setting])
-    before = math.inf
-    for _ in range(TRIES):
-        (found,) = latencies([subject], setting, seconds=TRY, rounds=3)
-        now = found.whole.median
-        if abs(now / before - 1) <= SETTLED:
-            return min(now, before)
-        before = now
-    return before
+    with running(setting):
+        return Stopwatch(ready(subject, setting).run, device.device).settle(SETTLING)
 
 
 def as_whole(family: str, spec: Spec, device: Device) -> Timed:
@@ -143,68 +140,102 @@ def _work(net: Network, device: Device) -> list[tuple[tuple[str, Work], str]]:
 
 
 class Bench:
-    """The reference, ready to run beside each network; and how long its runs took."""
+    """Networks and their operators, timed on a device where they run."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
         self.setting = setting_of(device)
         self.runs: list[float] = []
-        self._reference = self._ready(scale(load(REFERENCE), SMALLER))
+        self._wait = waiting(device.device)
+        self._reference: Ready | None = None
+        if device.device == "cpu":
+            self._reference = self._ready(scale(load(REFERENCE), SMALLER))
 
     def _ready(self, spec: Spec) -> Ready:
         (subject,) = spec_subjects([spec], [self.setting])
-        return ready(subject, self.setting)
+        with running(self.setting):
+            return ready(subject, self.setting)
 
     @property
     def unit(self) -> float:
-        """Seconds that the reference takes: the median of all its runs."""
+        """Seconds that times are multiples of: what the reference takes, or one."""
         return median(self.runs)
 
     def ratio(self, spec: Spec) -> float:
         """How long a network takes, as a multiple of the reference."""
-        whole, _ = self._beside(self._ready(spec), [])
-        return whole
+        return self._timed("", self._ready(spec), [], []).whole
 
     def by_operator(self, family: str, spec: Spec) -> Timed:
         """A network and its operators, timed as multiples of the reference."""
         work = _work(network(spec), self.device)
-        whole, found = self._beside(self._ready(spec), [path for _, path in work])
-        return Timed(family, [each for each, _ in work], whole, found)
+        paths = [path for _, path in work]
+        return self._timed(family, self._ready(spec), [each for each, _ in work], paths)
 
-    def _beside(
-        self, subject: Ready, paths: Sequence[str]
-    ) -> tuple[float, list[float | None]]:
-        """The whole, and the modules at these paths: medians of the rounds' ratios."""
-        clocks = _clocks(subject, paths)
-        whole: list[float] = []
-        each: list[list[float | None]] = []
+    def _timed(
+        self,
+        family: str,
+        subject: Ready,
+        work: list[tuple[str, Work]],
+        paths: Sequence[str],
+    ) -> Timed:
+        """What took how long: medians of rounds, in each of which all runs once."""
+        found = list[_Round]()
+        modules = _modules(subject, paths)
         with running(self.setting):
-            _seconds(subject)
+            Stopwatch(subject.run, self.device.device).settle(SECONDS / 2)
             end = time.perf_counter() + SECONDS
-            while len(whole) < ROUNDS or (
-                time.perf_counter() < end and len(whole) < MOST_ROUNDS
+            while len(found) < ROUNDS or (
+                time.perf_counter() < end and len(found) < MOST_ROUNDS
             ):
-                reference = _seconds(self._reference)
-                self.runs.append(reference)
-                whole.append(_seconds(subject) / reference)
-                for clock in clocks.values():
-                    clock.start()
-                _seconds(subject)
-                for clock in clocks.values():
-                    clock.stop()
-                each.append(
-                    [
-                        seconds and seconds / reference
-                        for seconds in _taken(clocks, paths)
-                    ]
-                )
-        return median(whole), [_median(found) for found in zip(*each, strict=True)]
+                found.append(self._round(subject, modules, paths))
+        each = [_median(calls) for calls in zip(*(r.each for r in found), strict=True)]
+        whole = median(r.whole for r in found)
+        device = _median([r.device for r in found])
+        handed = _median([r.handed for r in found])
+        return Timed(family, work, whole, each, device, handed)
+
+    def _round(
+        self,
+        subject: Ready,
+        modules: Mapping[str, torch.nn.Module],
+        paths: Sequence[str],
+    ) -> _Round:
+        plain = partial(subject.plain, *subject.inputs)
+        if self._reference is not None:
+            reference = self._seconds(self._reference.run)
+            self.runs.append(reference)
+            whole = self._seconds(subject.run)
+            _, taken = on_host(plain, [*modules.values()])
+            return _Round(whole, _in_order(modules, taken, paths)).over(reference)
+        self.runs.append(1.0)
+        whole = self._seconds(subject.run)
+        handed, _ = on_host(plain, [])
+        self._wait()
+        device, taken = on_cuda(plain, [*modules.values()], 3 * handed)
+        each = _in_order(modules, taken, paths)
+        if self.device.cuda_graph:
+            return _Round(whole, each)
+        return _Round(whole, each, device, handed)
+
+    def _seconds(self, run: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        run()
+        self._wait()
+        return time.perf_counter() - start
 
 
-def _seconds(subject: Ready) -> float:
-    start = time.perf_counter()
-    subject.module(*subject.inputs)
-    return time.perf_counter() - start
+@dataclass(frozen=True)
+class _Round:
+    """What one run of a network took, as `Timed` has it."""
+
+    whole: float
+    each: list[float | None]
+    device: float | None = None
+    handed: float | None = None
+
+    def over(self, unit: float) -> _Round:
+        each = [taken and taken / unit for taken in self.each]
+        return _Round(self.whole / unit, each)
 
 
 def _median(found: Sequence[float | None]) -> float | None:
@@ -212,34 +243,8 @@ def _median(found: Sequence[float | None]) -> float | None:
     return median(known) if len(known) == len(found) and known else None
 
 
-class _Clock:
-    """Times each call of a module, between `start` and `stop`."""
-
-    def __init__(self, module: Any) -> None:  # noqa: ANN401 - a module
-        self._module, self._hooks = module, list[Any]()
-        self.calls: list[float] = []
-
-    def start(self) -> None:
-        self.calls = []
-        module = self._module
-        self._hooks = [
-            module.register_forward_pre_hook(self._before),
-            module.register_forward_hook(self._after),
-        ]
-
-    def stop(self) -> None:
-        for each in self._hooks:
-            each.remove()
-
-    def _before(self, *_: object) -> None:
-        self.calls.append(-time.perf_counter())
-
-    def _after(self, *_: object) -> None:
-        self.calls[-1] += time.perf_counter()
-
-
-def _clocks(subject: Ready, paths: Iterable[str]) -> dict[str, _Clock]:
-    """A clock for each module that is an operator's; a few go by another name."""
+def _modules(subject: Ready, paths: Iterable[str]) -> dict[str, torch.nn.Module]:
+    """The module of each operator that has one; a few go by another name."""
     found = {}
     for path in dict.fromkeys(paths):
         try:
@@ -247,17 +252,16 @@ def _clocks(subject: Ready, paths: Iterable[str]) -> dict[str, _Clock]:
         except AttributeError:
             continue
         if module is not None:
-            found[path] = _Clock(module)
+            found[path] = module
     return found
 
 
-def _taken(
-    clocks: Mapping[str, _Clock], paths: Sequence[str]
-) -> Iterator[float | None]:
+def _in_order(
+    modules: Iterable[str], taken: Iterable[Sequence[float]], paths: Sequence[str]
+) -> list[float | None]:
     """Of each path in turn, the next call of its module."""
-    calls = {path: iter(clock.calls) for path, clock in clocks.items()}
-    for path in paths:
-        yield next(calls[path], None) if path in calls else None
+    calls = {path: iter(each) for path, each in zip(modules, taken, strict=True)}
+    return [next(calls[path], None) if path in calls else None for path in paths]
 
 
 def drawn(seed: int = 0) -> Iterator[tuple[str, Spec]]:
@@ -306,8 +310,8 @@ def calibrate(  # noqa: PLR0913 - a clock, and what times, for tests
 
 
 def by_operator(device: Device) -> bool:
-    """Whether operators run one after the other, each done when it returns."""
-    return device.device == "cpu" and not device.compiled
+    """Whether operators run one by one, and a clock tells when each is done."""
+    return device.device.partition(":")[0] in {"cpu", "cuda"} and not device.compiled
 
 
 def fitted(
@@ -325,22 +329,36 @@ def fitted(
     errors: dict[str, list[float]] = {}
     for family in dict.fromkeys(each.family for each in found):
         own = [each for each in found if each.family == family]
-        kinds = learnt([each for each in found if each.family != family] or found)
-        errors[family] = [abs(_sum(kinds, each) / each.whole - 1) for each in own]
+        others = [each for each in found if each.family != family] or found
+        kinds, handing = learnt(others), handed(others)
+        errors[family] = [
+            abs(predicted(each.work, kinds, handing) / each.whole - 1) for each in own
+        ]
     kinds = {
         name: replace(kind, seconds=tuple(unit * each for each in kind.seconds))
         for name, kind in learnt(found).items()
     }
+    handing = {name: unit * each for name, each in handed(found).items()}
     together = _error([*chain.from_iterable(errors.values())])
     by_family = {family: _error(each) for family, each in errors.items()}
-    return Model(device, name, kinds, by_family, together)
+    return Model(device, name, kinds, by_family, together, handing)
 
 
-def _sum(kinds: Mapping[str, Kind], timed: Timed) -> float:
-    together = _together(timed.work)
-    return sum(
+def predicted(
+    work: Iterable[tuple[str, Work]],
+    kinds: Mapping[str, Kind],
+    handing: Mapping[str, float],
+) -> float:
+    """The time of all that a network does, by what is known of its operators."""
+    together = _together(work)
+    runs = sum(
         float(known_as(kind, kinds).of(work).sum()) for kind, work in together.items()
     )
+    hands = sum(
+        hand_over(kind, handing) * float(np.sum(work.calls))
+        for kind, work in together.items()
+    )
+    return max(runs, hands)
 
 
 def _together(work: Iterable[tuple[str, Work]]) -> dict[str, Work]:
@@ -367,18 +385,42 @@ def learnt(found: Sequence[Timed]) -> dict[str, Kind]:
     A kind's like, `act` of `act relu`, is learnt as well, and all operators together,
     for kinds that are met for the first time.
     """
+    rest, unseen = _of_rest(found)
     kinds: dict[str, list[tuple[Work, float]]] = defaultdict(list)
     for each in found:
         for (kind, work), taken in zip(each.work, each.each, strict=True):
             if taken is not None and taken > 0:
-                kinds[kind].append((work, taken))
+                kinds[kind].append((work, max(taken + unseen, LEAST_SHARE * taken)))
     alike: dict[str, list[tuple[Work, float]]] = defaultdict(list)
     for kind, samples in kinds.items():
         for name in {"", like(kind)} - {kind}:
             alike[name] += samples
     alone = {kind: _kind(samples) for kind, samples in kinds.items()}
     alone |= {name: Kind(_kind(each).seconds) for name, each in alike.items()}
-    return _of_rest(found) | alone
+    return rest | alone
+
+
+def handed(found: Sequence[Timed]) -> dict[str, float]:
+    """What a call of each kind takes to be handed to a device; of most alike, ``.
+
+    Empty where that takes no time of its own.
+    """
+    timed = [each for each in found if each.handed is not None]
+    if not timed:
+        return {}
+    calls = [
+        _together((like(kind), work) for kind, work in each.work) for each in timed
+    ]
+    names = sorted({kind for each in calls for kind in each})
+    rows = np.array(
+        [
+            [float(np.sum(each[name].calls)) if name in each else 0.0 for name in names]
+            for each in calls
+        ]
+    )
+    took = np.array([each.handed for each in timed], np.float64)
+    each = dict(zip(names, _coefficients(rows, took, took), strict=True))
+    return each | {"": float(took.sum() / rows.sum())}
 
 
 def _kind(samples: Sequence[tuple[Work, float]]) -> Kind:
@@ -400,8 +442,12 @@ def _kind(samples: Sequence[tuple[Work, float]]) -> Kind:
     return Kind(seconds, tuple(map(tuple, places.tolist())), tuple(off.tolist()))
 
 
-def _of_rest(found: Sequence[Timed]) -> dict[str, Kind]:
-    """What explains what is left of the wholes: joins, and what is not timed alone."""
+def _of_rest(found: Sequence[Timed]) -> tuple[dict[str, Kind], float]:
+    """What explains what is left of the wholes: joins, and what is not timed alone.
+
+    And what each call that was timed takes beside what the clock has shown; of a clock
+    that takes time itself it is below 0.
+    """
     alone = {
         kind
         for each in found
@@ -413,23 +459,24 @@ def _of_rest(found: Sequence[Timed]) -> dict[str, Kind]:
         for each in found
     ]
     names = sorted({kind for each in left for kind in each})
-    if not names:
-        return {}
-    none = np.zeros(len(Work._fields[:4]))
-    rows = np.array(
-        [
-            np.concatenate(
-                [each[k].linear().sum(axis=0) if k in each else none for k in names]
-            )
-            for each in left
-        ]
-    )
+    wide = len(Work._fields[:4])
+    none = np.zeros(wide)
+    timed = np.array([sum(each is not None for each in f.each) for f in found])
+    of_clock = np.stack([timed, -timed], axis=1)
+    of_left = [
+        np.concatenate(
+            [each[k].linear().sum(axis=0) if k in each else none for k in names]
+            or [none[:0]]
+        )
+        for each in left
+    ]
+    rows = np.concatenate([np.array(of_left), of_clock], axis=1)
     rest = np.array([each.rest for each in found])
     solved = _coefficients(rows, rest, np.array([each.whole for each in found]))
-    wide = len(none)
-    return {
+    kinds = {
         kind: Kind(solved[wide * k : wide * (k + 1)]) for k, kind in enumerate(names)
     }
+    return kinds, solved[-2] - solved[-1]
 
 
 def _coefficients(rows: Any, times: Any, of: Any) -> tuple[float, ...]:  # noqa: ANN401

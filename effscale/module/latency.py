@@ -1,8 +1,8 @@
 """Latency of networks, measured side by side on this machine.
 
 Networks are timed in turn, round by round, so that what slows the machine for a while
-slows all of them; ratios are of the same round. `torch.utils.benchmark` warms up,
-waits for the device and holds the threads.
+slows all of them; ratios are of the same round. Each runs until its times settle, and
+every time ends when the device is done.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from effscale.errors import MeasureError, first_line
+from effscale.module.clocks import Stopwatch, captured, chosen, is_there
 from effscale.module.deployed import weighed
 from effscale.module.inputs import Input
 from effscale.module.measure import refuse_too_large
@@ -56,6 +56,7 @@ class Setting:
     device: str = "cpu"
     channels_last: bool = False
     compiled: bool = False
+    cuda_graph: bool = False  #: all launches of a run replayed as one
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,12 @@ def latencies(
     Raises:
         MeasureError: if there is no such device, or torch cannot run it so.
     """
-    kind = setting.device.partition(":")[0]
-    if kind != "cpu" and not _has(kind):
-        raise MeasureError(f"device: expected cpu, got {kind!r}: torch finds none here")
     with running(setting):
         timers = []
         for subject in subjects:
             what = "compiling" if setting.compiled else "preparing"
             progress(f"{what} {subject.name}", 0)
-            timers.append(_timers(subject, setting))
+            timers.append(_timers(subject, setting, seconds))
         runs: list[dict[str | None, list[list[float]]]]
         runs = [{name: [] for name in group} for group in timers]
         for _round in range(rounds):
@@ -155,8 +153,7 @@ def latencies(
                 for name, timer in group.items():
                     share = 1 if name is None else len(group) - 1
                     least = seconds / rounds / share
-                    measured = timer.blocked_autorange(min_run_time=least)
-                    into[name].append(list(measured.times))
+                    into[name].append(timer.runs(least))
                 progress(f"timing {subject.name}", 1)
     return [
         Latency(
@@ -169,29 +166,23 @@ def latencies(
     ]
 
 
-def _has(kind: str) -> bool:
-    """Whether torch finds a device of this kind here."""
-    backend = {"cuda": torch.cuda, "mps": torch.backends.mps, "xpu": torch.xpu}
-    return kind in backend and backend[kind].is_available()
-
-
 def _timing(rounds: Sequence[Sequence[float]]) -> Timing:
     return Timing(tuple(chain.from_iterable(rounds)), tuple(map(median, rounds)))
 
 
-def _timers(subject: Subject, setting: Setting) -> dict[str | None, Timer]:
-    """A timer of the whole, None, and of each part by its name; all run once."""
+def _timers(
+    subject: Subject, setting: Setting, seconds: float
+) -> dict[str | None, Stopwatch]:
+    """A timer of the whole, None, and of each part by its name; all have settled."""
     prepared = ready(subject, setting)
-    runs: dict[str | None, Callable[[], None]]
-    runs = {None: partial(_call, prepared.module, [prepared.inputs])}
+    runs: dict[str | None, Callable[[], object]] = {None: prepared.run}
     for name, (part, calls) in part_calls(subject, prepared).items():
-        runs[name] = partial(_call, _compiled(part, setting), calls)
-    for run in runs.values():
-        run()
-    return {
-        name: Timer("run()", globals={"run": run}, num_threads=setting.threads)
-        for name, run in runs.items()
-    }
+        run = partial(_call, _compiled(part, setting), calls)
+        runs[name] = captured(run) if setting.cuda_graph else run
+    timers = {name: Stopwatch(run, setting.device) for name, run in runs.items()}
+    for place, timer in enumerate(timers.values()):
+        timer.settle(seconds / 2 / (len(timers) - 1 if place else 1))
+    return timers
 
 
 def _call(module: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> None:
@@ -225,11 +216,11 @@ def _note(calls: list[tuple[Any, ...]], _module: nn.Module, inputs: Any) -> None
 
 @dataclass(frozen=True)
 class Ready:
-    """A module that can be called, and with what; `plain` is it before compiling."""
+    """A module, what it is called with, and its run as a setting has it."""
 
-    module: Callable[..., Any]
-    plain: nn.Module
+    plain: nn.Module  #: before compiling
     inputs: tuple[torch.Tensor, ...]
+    run: Callable[[], object]
 
 
 def ready(subject: Subject, setting: Setting) -> Ready:
@@ -239,7 +230,8 @@ def ready(subject: Subject, setting: Setting) -> Ready:
     if setting.channels_last:
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     inputs = tuple(_as(each, setting) for each in subject.inputs(setting.batch))
-    return Ready(_compiled(plain, setting), plain, inputs)
+    run = partial(_compiled(plain, setting), *inputs)
+    return Ready(plain, inputs, captured(run) if setting.cuda_graph else run)
 
 
 def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:
@@ -262,15 +254,21 @@ def running(setting: Setting) -> Iterator[None]:
     """Without gradients, on so many threads; what torch raises is one line.
 
     Raises:
-        MeasureError: if torch cannot run what is within the block.
+        MeasureError: if there is no such device, or torch cannot run what is within the
+            block.
     """
+    kind = setting.device.partition(":")[0]
+    if not is_there(kind):
+        raise MeasureError(f"device: expected cpu, got {kind!r}: torch finds none here")
     with torch.inference_mode(), _threads(setting.threads), _kernels(setting):
         try:
-            yield
+            with chosen(setting.device):
+                yield
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
             if isinstance(error, MeasureError):
                 raise
             how = "compiled, " if setting.compiled else ""
+            how += "as a CUDA graph, " if setting.cuda_graph else ""
             how += f"as {setting.dtype} on {setting.device}"
             message = f"cannot be run {how}: {first_line(error)}"
             raise MeasureError(message) from error

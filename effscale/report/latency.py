@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 #: The keys by which settings differ.
-_SETTING = ("batch", "threads", "dtype", "device", "channels_last", "compiled")
+_SETTING = (
+    "batch",
+    "threads",
+    "dtype",
+    "device",
+    "channels_last",
+    "compiled",
+    "cuda_graph",
+)
 
 
 def by_part(
@@ -254,8 +262,8 @@ def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
             return f"batch {value}"
         case "threads":
             return several(value, "thread")
-        case "channels_last" | "compiled":
-            return key.replace("_", " ") if value else ""
+        case "channels_last" | "compiled" | "cuda_graph":
+            return key.replace("_", " ").replace("cuda", "CUDA") if value else ""
         case _:
             return str(value)
 

@@ -146,12 +146,28 @@ def test_times_that_differ_are_said_to(
 def test_threads_are_those_of_torch_if_none_are_given() -> None:
     import torch
 
-    asked = Timed(
-        [1], None, ["float32"], "cpu", channels_last=False, compiled=False, seconds=1
-    )
+    off = {"channels_last": False, "compiled": False, "cuda_graph": False}
+    asked = Timed([1], None, ["float32"], "cpu", **off, seconds=1)
     (setting,) = asked.settings()
     assert setting.threads == torch.get_num_threads()
     assert timing.SECONDS > 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("profile", "b0", "--latency"),
+        ("compare", "b0", "--latency", "--device", "mps"),
+        ("fit", "b0", "--latency", "<= 1s"),
+        ("grid", "--latency", "<= 1s"),
+        ("calibrate",),
+    ],
+    ids=" ".join,
+)
+def test_a_cuda_graph_is_of_cuda(run: Run, command: tuple[str, ...]) -> None:
+    result = run(*command, "--cuda-graph")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("--cuda-graph is for --device cuda\n")
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -52,7 +51,7 @@ def small() -> es.Spec:
 
 
 class Clock:
-    """A timer of runs that take as long as they are told."""
+    """A stopwatch of runs that take as long as they are told."""
 
     def __init__(self, seconds: Iterator[float]) -> None:
         self.seconds = seconds
@@ -60,10 +59,14 @@ class Clock:
     def __call__(self, *_args: object, **_options: object) -> Self:
         return self
 
-    def blocked_autorange(self, *, min_run_time: float) -> SimpleNamespace:
+    def settle(self, seconds: float) -> None:
+        """It never takes longer at first."""
+        assert seconds == pytest.approx(1 / 2)
+
+    def runs(self, seconds: float) -> list[float]:
         """One run."""
-        assert min_run_time == pytest.approx(1 / 3)
-        return SimpleNamespace(times=[next(self.seconds)])
+        assert seconds == pytest.approx(1 / 3)
+        return [next(self.seconds)]
 
 
 def test_the_middle_of_the_runs_and_how_far_they_spread() -> None:
@@ -86,7 +89,7 @@ def test_a_ratio_is_of_the_same_round() -> None:
 
 
 def test_networks_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "Timer", Clock(iter(range(1, 1000))))
+    monkeypatch.setattr(latency, "Stopwatch", Clock(iter(range(1, 1000))))
     twice = [Subject(name, nn.Identity(), images((1, 2, 2)), {}) for name in ("a", "b")]
     done: list[tuple[str, int]] = []
     found = latencies(
@@ -209,16 +212,6 @@ def test_a_device_that_is_not_there_is_refused(small: es.Spec) -> None:
     assert str(caught.value) == (
         "device: expected cpu, got 'cuda': torch finds none here"
     )
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no device")
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_runs_on_cuda(small: es.Spec, dtype: str) -> None:
-    setting = Setting(4, 1, dtype, device="cuda", channels_last=True)
-    (found,) = latencies([subject(small, parts=True)], setting, seconds=0.01)
-    assert found.whole.median > 0
-    assert len(found.parts) == 3
-    assert machine("cuda")
 
 
 def test_more_than_memory_holds_is_refused(small: es.Spec) -> None:
