@@ -170,8 +170,13 @@ def _convolutions(lines: Iterable[Line], spec: Spec) -> Iterator[Conv]:
 
 
 def _group_unit(line: Conv) -> int:
-    """What a width is a multiple of, so that a share of it is whole groups."""
+    """What a width is a multiple of, so that a share of it is whole groups.
+
+    Where there is one group, each width is as its own rule has it.
+    """
     groups = int(line.group_width or line.groups)
+    if groups == 1:
+        return 1
     share = 1.0 if line.channels is not None else line.expand_ratio or line.ratio
     exact = Fraction(share).limit_denominator(_SHARES)
     needed = groups * exact.denominator
