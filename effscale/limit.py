@@ -124,7 +124,9 @@ class Limit:
 
     def beside(self, found: float) -> str:
         """A figure, and how far it is from what the limit states: `330 M (+10.0%)`."""
-        return f"{exactly(self.figure, found)} ({found / self.value - 1:+.1%})"
+        return (
+            f"{exactly(self.figure, found)} ({100 * (found / self.value - 1):+.1f} %)"
+        )
 
 
 def _shortest(figure: Figure, value: float) -> str:

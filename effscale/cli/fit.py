@@ -256,7 +256,8 @@ def _code(
     request.deliver(shown)
     nearest = shown.data["rows"][0]
     if within is not None and abs(nearest["deviation"]) > within:
-        off = f"the nearest is {nearest['deviation']:+.1%} off, φ {nearest['phi']:.4g}"
+        deviation, phi = 100 * nearest["deviation"], nearest["phi"]
+        off = f"the nearest is {deviation:+.1f} % off, φ {phi:.4g}"
         raise UnreachableError(
             f"{code.reference}: none within {100 * within:g} %; {off}"
         )

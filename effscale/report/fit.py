@@ -181,7 +181,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         off = row["latency"] / latency - 1
         notes.append(
             f"latency of {row['name']}: predicted {in_seconds(row['latency'])}, "
-            f"measured {in_seconds(latency)} ({off:+.1%}); {predicted(model)}"
+            f"measured {in_seconds(latency)} ({100 * off:+.1f} %); {predicted(model)}"
         )
     return Report(
         data={

@@ -150,7 +150,7 @@ def sweep(name: str, dimension: str, steps: Sequence[Step], kind: str) -> bytes:
     axes.stairs(macs, edges, baseline=None, color="C0", lw=1.6)
     for each in steps:
         if each.is_cliff:
-            label = f"{each.low:g}  {each.rise:+.0%}"
+            label = f"{each.low:g}  {100 * each.rise:+.0f} %"
             point = each.low - 0.5 * whole, int(each.cost.macs)
             axes.annotate(
                 label, point, xytext=(-4, 2), textcoords="offset points",

@@ -345,13 +345,13 @@ class Training:
         """Why the accuracy may not be what it seems."""
         last, said = self.history[self.until - 1], []
         if is_chance(last.accuracy, self.data.validation.labels):
-            found = f"the accuracy of {last.accuracy:.1%} is that of chance"
+            found = f"the accuracy of {100 * last.accuracy:.1f} % is that of chance"
             if is_chance(last.train_accuracy, self.data.train.labels):
                 why = "and so it is in training: nothing was learnt yet"
             else:
                 why = (
-                    f"though it is {last.train_accuracy:.1%} in training: images of "
-                    "validation are of another kind, or others were memorised"
+                    f"though it is {100 * last.train_accuracy:.1f} % in training: "
+                    "images of validation are of another kind, or others were memorised"
                 )
             said.append(f"{found}, {why}")
         if self.last_step < FEW_STEPS:

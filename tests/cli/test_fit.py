@@ -335,7 +335,7 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
         (
             ["--free", "--min-depth", "9"],
             1,
-            "expected a multiplier of at least 9, and at most 3.24: there is none",
+            "depth: expected a multiplier of at least 9, and at most 3.24",
         ),
         (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
     ],

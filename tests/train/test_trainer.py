@@ -321,7 +321,7 @@ def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
     learnt, _ = warnings = warnings_of(training(data=other_kind, epochs=8))
     assert warnings[1] == few
     assert learnt == (
-        "the accuracy of 50.0% is that of chance, though it is 100.0% in training: "
+        "the accuracy of 50.0 % is that of chance, though it is 100.0 % in training: "
         "images of validation are of another kind, or others were memorised"
     )
     blind = warnings_of(training(data=replace(other_kind, train=Blank(40)), epochs=8))
