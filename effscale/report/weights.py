@@ -56,7 +56,7 @@ def report(spec: Spec, path: Path, held: Weights, found: Mapped) -> Report:
             ("file", f"{path}, {held.origin}"),
             ("mapped", f"{fits} by {found.by}"),
             *_said("left out", found.left, "what training alone runs"),
-            *_said("drawn anew", found.classifier, "for other classes"),
+            *_said("initialised anew", found.classifier, "for other classes"),
             *[("misfit", each) for each in found.misfits[:SHOWN]],
             *_more(found.misfits),
             ("runs with", runs),
