@@ -93,7 +93,7 @@ def test_sorts_marked_figures_and_words(opened: Open) -> None:
     with opened() as page:
         table = page.locator("table").first
         # b4's is printed as `¹ 4.39 G`, its exact number is not in the cell
-        table.get_by_role("button", name="MACs").click()
+        table.get_by_role("button", name="MACs", exact=True).click()
         assert column(page, "network") == ["b4", "resnet50", "b0"]
         table.get_by_role("button", name="network").click()
         assert column(page, "network") == ["b0", "b4", "resnet50"]
