@@ -140,7 +140,9 @@ def test_the_command_says_what_it_began_with(
     options = ("--freeze", "backbone", "--lr-backbone", "0.5", "--output", str(made))
     done = run("train", str(spec), *asked, *options)
     assert done.exit_code == 0
-    said = f"{weights}: 55 tensors by effscale's names; the classifier is initialised anew"
+    said = (
+        f"{weights}: 55 tensors by effscale's names; the classifier is initialised anew"
+    )
     assert done.stderr.splitlines()[0] == said
     found = json.loads(made.read_text("utf-8"))
     assert found["weights"]["file"] == str(weights)
