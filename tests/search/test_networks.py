@@ -20,9 +20,9 @@ FACTORS = st.floats(0.2, 3)
 GROUPS = """
 name: groups
 resolution: 32
+norm: {kind: group, groups: 3}
 stem: {kernel: 3, stride: 2, channels: 48}
 stages:
-- {block: conv, kernel: 3, channels: 48, groups: 3}
 - {block: basic, kernel: 3, stride: 1, channels: 48, repeats: 2}
 head: {classes: 10}
 """
@@ -73,7 +73,7 @@ def test_along_axes_what_is_left_out_costs_nothing() -> None:
             with pytest.raises(CandidateError):
                 es.count(es.scale(spec, one))
     assert [each.text for each in left.reasons.values()] == [
-        "stages[0]: groups: expected a divisor of 64 channels, got 3"
+        "stem: norm: expected a divisor of 64 channels, got 3 groups"
     ]
 
 
