@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 KEYS = [
     *("role", "target", "name", "strategy", "phi", "depth_multiplier"),
     *("width_multiplier", "resolution_multiplier", "resolution", "params", "macs"),
-    *("activations", "products", "ratio", "budget", "deviation", "measured"),
+    *("activations", "products", "macs_ratio", "budget", "deviation", "measured"),
 ]
 TARGET = 10**9
 
@@ -93,7 +93,7 @@ def test_the_nearest_alone_is_explained(b0: es.Spec, found: list[Found]) -> None
 def test_phi_and_its_interval_are_those_of_a_ray(
     b0: es.Spec, found: list[Found], free: list[Found]
 ) -> None:
-    assert titles(answered(b0, found))[:3] == ["", "φ", "same for φ"]
+    assert titles(answered(b0, found))[:3] == ["", "φ", "φ range"]
     assert "φ" not in titles(answered(b0, free))
     low, high = found[0].interval or (0, 0)
     assert f"{low:.3f} to {high:.3f}" in text(answered(b0, found), "table")
