@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 KEYS = [
     *("role", "target", "name", "strategy", "phi", "depth_multiplier"),
     *("width_multiplier", "resolution_multiplier", "resolution", "params", "macs"),
-    *("activations", "products", "macs_ratio", "budget", "deviation", "measured"),
+    *("activations", "products", "macs_ratio", "target_ratio", "deviation", "measured"),
 ]
 TARGET = 10**9
 
