@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any, assert_never
 
 import torch
@@ -14,6 +12,7 @@ from torch import nn
 from torch.distributions import Beta
 from torch.nn import functional
 from torch.optim import SGD, AdamW, RMSprop
+from torch.optim.swa_utils import AveragedModel
 
 from effscale.errors import TrainError
 from effscale.module.build import build
@@ -127,34 +126,6 @@ def mixing(alpha: float) -> float:
     return float(Beta(torch.tensor(alpha), torch.tensor(alpha)).sample())
 
 
-class Average:
-    """A network whose weights are a running average of another's.
-
-    What AveragedModel of torch does with `multi_avg_fn`, but for walking both networks
-    at each step, which takes longer than the arithmetic: 4 to 8 % of a step.
-    """
-
-    def __init__(self, net: nn.Module) -> None:
-        self.module = deepcopy(net).eval()
-        self._mine, self._others = _tensors(self.module), _tensors(net)
-
-    def take(self, share: float) -> None:
-        """Go by so much of the way to the other's weights; counters are copied."""
-        for averaged, mine in self._mine.items():
-            if averaged:
-                torch._foreach_lerp_(mine, self._others[averaged], share)
-            else:
-                torch._foreach_copy_(mine, self._others[averaged])
-
-
-def _tensors(net: nn.Module) -> dict[bool, list[torch.Tensor]]:
-    """What its parameters and buffers hold, by whether that is averaged."""
-    found: dict[bool, list[torch.Tensor]] = {}
-    for each in chain(net.parameters(), net.buffers()):
-        found.setdefault(each.is_floating_point(), []).append(each.detach())
-    return found
-
-
 @dataclass(frozen=True)
 class Epoch:
     """What an epoch came to."""
@@ -223,7 +194,9 @@ class Training:
         freeze(net, recipe.freeze)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         check_output(self.net, spec.name, self._view)
-        self.average = Average(self.net)
+        # n_averaged stays on the CPU, so that no update waits for the device.
+        average = AveragedModel(self.net, multi_avg_fn=self._mix, use_buffers=True)
+        self.average = average.eval()
         self._optimizer = optimizer(self.net, recipe)
         self._learner, self.net = shared(self.net, share, self.device)
         #: Of losses and of right answers, since the epoch began.
@@ -363,9 +336,7 @@ class Training:
 
     def _statistics_images(self) -> int:
         """Images that batch norm's statistics are estimated from."""
-        if not any(
-            isinstance(each, nn.BatchNorm2d) for each in self.average.module.modules()
-        ):
+        if not any(isinstance(each, nn.BatchNorm2d) for each in self.average.modules()):
             return 0
         return math.prod(statistics_batches(self.order.images, self.recipe.batch))
 
@@ -382,6 +353,7 @@ class Training:
             self._sums = state["sums"].to(self.device)
             self.net.load_state_dict(state["net"])
             self.average.module.load_state_dict(state["average"])
+            self.average.n_averaged.fill_(self.step)
             self._optimizer.load_state_dict(state["optimizer"])
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError):
             expected = "expected a checkpoint of effscale train, got a damaged one"
@@ -426,8 +398,7 @@ class Training:
             group["lr"] = rate * group["share"]
         self._optimizer.step()
         self._optimizer.zero_grad()
-        kept = average_decay(self.step, recipe.average) if self.step else 0.0
-        self.average.take(1 - kept)
+        self.average.update_parameters(self.net)
         sums = _sums(loss.detach(), logits.detach(), labels)
         self._sums += self.share.summed(sums)
         self.step += 1
@@ -444,6 +415,20 @@ class Training:
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         smoothing = self.recipe.smoothing
         return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+    @torch.no_grad()
+    def _mix(
+        self,
+        mine: tuple[torch.Tensor, ...] | list[torch.Tensor],
+        theirs: tuple[torch.Tensor, ...] | list[torch.Tensor],
+        _count: torch.Tensor | int,
+    ) -> None:
+        """Take the share of `theirs` that the recipe's average does at this step."""
+        if mine[0].is_floating_point():
+            share = 1 - average_decay(self.step, self.recipe.average)
+            torch._foreach_lerp_(mine, theirs, share)
+        else:  # counters
+            torch._foreach_copy_(mine, theirs)
 
     def _seen(self, images: torch.Tensor, *, augmented: bool = False) -> torch.Tensor:
         """Bytes as the network sees them: augmented or not, and normalised."""

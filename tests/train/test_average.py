@@ -1,4 +1,4 @@
-"""Tests of the averaged weights of `effscale.train.trainer`, by the same in words."""
+"""Tests of the averaged weights of `effscale.train.trainer`, by torch's own average."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def test_it_is_a_network_of_its_own_that_is_asked_and_not_taught() -> None:
     with torch.no_grad():
         for each in part.net.parameters():
             each.zero_()
-    assert not part.average.module.training
+    assert not part.average.training
     for name, each in part.average.module.state_dict().items():
         assert torch.equal(each, kept[f"average.{name}"])
