@@ -160,9 +160,8 @@ def command(  # noqa: PLR0913 - options
         if specs or to or parts or timed or bare or _changed(request):
             raise click.UsageError(
                 "--table is compared with nothing else: it takes no SPEC, "
-                "--relative-to, "
-                "--parts, --without-classifier, --resolution, --classes, --latency or "
-                "--units"
+                "--relative-to, --parts, --without-classifier, --resolution, "
+                "--classes, --latency or --units"
             )
         networks, drawn, answer = _table(printed)
     else:

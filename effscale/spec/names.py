@@ -1,6 +1,7 @@
-"""What is built in, by name: files, variants in them and families, all unparsed.
+"""Names of the built-in networks: files, variants in them, families, other spellings.
 
-Looked up in the texts, since one network is wanted where dozens are built in.
+They are looked up in the texts, unparsed, since one network is wanted where dozens are
+built in: the files write a variant's name in a line of its own, and `variants` last.
 """
 
 from __future__ import annotations
@@ -34,11 +35,7 @@ def files() -> dict[str, Path]:
 
 @cache
 def names() -> dict[str, tuple[str, str | None]]:
-    """Every name that needs no file: of a built-in file, or of a variant in one.
-
-    Looked up in the texts, since one network is wanted where dozens are built in: the
-    files write a variant's name in a line of its own, and `variants` last.
-    """
+    """Every name that needs no file: of a built-in file, or of a variant in one."""
     found: dict[str, tuple[str, str | None]] = {}
     for stem, path in files().items():
         variants = _VARIANT.findall(_text(path).partition("\nvariants:\n")[2])

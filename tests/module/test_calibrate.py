@@ -77,7 +77,7 @@ def test_operators_are_timed_where_they_run(b0: es.Spec) -> None:
         assert all(each > 0 for each in taken)
         every = zip(found.work, found.each, strict=True)
         assert {kind for (kind, _), each in every if each is None} <= JOINS
-        assert 0.03 < sum(taken) / found.whole < 1.5  # a busy machine
+        assert 0.3 < sum(taken) / found.whole < 1.5  # a busy machine
     assert bench.unit > 0
 
 
@@ -114,7 +114,8 @@ def test_a_device_takes_as_long_as_it_is_handed_work() -> None:
         parts = found.parts(spec).values()
         assert sum(parts) == pytest.approx(float(found.latency(spec)))
     assert timed("", small).handed == timed("", small).whole
-    assert load(DEVICE) == found if save(found) else False
+    save(found)
+    assert load(DEVICE) == found
 
 
 def test_what_is_known_of_wholes_alone_is_explained_too() -> None:
