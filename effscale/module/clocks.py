@@ -82,8 +82,8 @@ class Stopwatch:
     def settle(self, seconds: float) -> float:
         """Run until runs take what they took before, for some `seconds` at most.
 
-        The first ones, after compiling and on a device that is cold, take longer. The
-        median of the last try is given.
+        The first ones, after compiling and on a device that is cold, take longer. A try
+        is the median of its runs; of two that agree the shorter is given.
         """
         before = math.inf
         self.block()
