@@ -52,6 +52,16 @@ def test_prints(run: Run, snapshot: SnapshotAssertion, arguments: list[str]) -> 
     assert result.stdout == snapshot
 
 
+def test_a_budget_is_a_target_ratio(run: Run) -> None:
+    asked = ("--step", "0.2", "--tolerance", "0.1", "--format", "csv")
+    for ratio in ("1.5", "2"):
+        named = run("grid", "--target-ratio", ratio, *asked)
+        assert run("grid", "--budget", ratio, *asked).stdout == named.stdout != ""
+    refused = run("grid", "--budget", "0.9")
+    assert refused.exit_code == 2
+    assert "'--budget': expected a number from 1 to 1000" in refused.stderr
+
+
 def test_json_is_the_contract(run: Run) -> None:
     data = answer(run)
     assert list(data)[:4] == ["effscale", "schema", "command", "spec"]
