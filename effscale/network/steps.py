@@ -281,13 +281,13 @@ def _residual(
         beside, _ = chain(line.shortcut, c_in, style, unstated)
         return Residual(body.layers, beside.layers, line.scale), c_out
     keeps = keeps_size(line.layers, style.blocks)
+    if keeps and every(c_in == c_out):
+        return Residual(body.layers, (), line.scale), c_out
     if not line.projection:  # a skip is free, whichever candidates have one
-        skips = keeps and every(c_in == c_out)
-        return Residual(body.layers, (), line.scale) if skips else body, c_out
+        return body, c_out
     projection, _ = chain(line.projection, c_in, style, unstated)
     changes = where(c_in != c_out, 1, 0) if keeps else 1
-    same = keeps and c_in is c_out
-    aside = () if same else (("projection", Maybe(projection, changes)),)
+    aside = (("projection", Maybe(projection, changes)),)
     return Residual(body.layers, aside, line.scale), c_out
 
 

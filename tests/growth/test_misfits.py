@@ -151,6 +151,29 @@ def test_what_fits_another_image_is_built() -> None:
                 count(at_resolution(net, (side, side)))
 
 
+def test_a_projection_that_nothing_needs_is_not_made() -> None:
+    """Its pool would have no middle where nothing strides."""
+    projection = [
+        {"block": "avg_pool", "kernel": 2, "stride": "$stride"},
+        {"kernel": 1},
+    ]
+    layers = [{"kernel": 3, "stride": "$stride"}]
+    residual = {"block": "residual", "layers": layers, "projection": projection}
+    unit = {"parameters": {"stride": 1}, "layers": [residual]}
+    line = {"block": "unit", "channels": 16, "repeats": 2}
+    net = loads(spec(line, blocks={"unit": unit}))
+    assert count(net) == count(loads(spec({**line}, blocks={"unit": skipping(unit)})))
+    with pytest.raises(SpecError, match="expected odd sides, or padding: valid"):
+        loads(spec({**line, "channels": 24}, blocks={"unit": unit}))
+
+
+def skipping(unit: dict[str, Any]) -> dict[str, Any]:
+    """The block with a shortcut in the place of its projection."""
+    (residual,) = unit["layers"]
+    plain = {key: value for key, value in residual.items() if key != "projection"}
+    return {**unit, "layers": [plain]}
+
+
 def test_groups_wider_than_a_block_are_its_fault_alone() -> None:
     line = {"block": "bottleneck", "stride": 1, "channels": 8, "repeats": 1}
     with pytest.raises(SpecError, match="expected a divisor of 8 channels inside"):
