@@ -62,7 +62,7 @@ def _of(key: str) -> AfterValidator:
 
 
 def _alone(group_width: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
-    if info.data.get("groups") is not None:
+    if None not in {group_width, info.data.get("groups")}:
         raise _none("groups")
     return group_width
 
@@ -117,8 +117,9 @@ class Norm(Model):
         unsaid: dict[str, Any] = {}
         if isinstance(kind, str) and kind in EPS:
             unsaid["eps"] = EPS[kind]
-        if kind == "group" and "group_width" not in stated:
-            unsaid["groups"] = GROUPS
+        said = {key: stated.get(key) for key in ("groups", "group_width")}
+        if kind == "group" and set(said.values()) == {None}:
+            stated = {**stated, "groups": GROUPS}
         return {**unsaid, **stated}
 
     @model_serializer(mode="wrap")

@@ -83,6 +83,15 @@ def test_a_norm_is_written_as_its_kind_has_it(stated: str, written: str) -> None
     assert again(spec) == spec
 
 
+@pytest.mark.parametrize("key", ["groups", "group_width"])
+def test_a_number_of_groups_that_is_null_is_as_none_stated(key: str) -> None:
+    wide = READ.replace(": 8", ": 32").replace(": 16", ": 32")
+    spec = loads(f"norm: {{kind: group, {key}: null}}\n{wide}")
+    assert spec == loads(f"norm: group\n{wide}")
+    assert "\nnorm: {kind: group, eps: 1.0e-05, groups: 32}\n" in dumps(spec)
+    assert again(spec) == spec
+
+
 @some
 @given(specs() | detectors() | graphs())
 def test_a_network_reads_back_equal(spec: Spec) -> None:
