@@ -40,8 +40,16 @@ def judge(text: str) -> None:
     assert shown(outcome)
     ET.fromstring(junit(outcome))  # noqa: S314 - our own
     after, _ = fixed(before, RULES, EVERYTHING)
-    assert len(after.faults) <= len(before.faults)
+    assert number(after) <= number(before)
     assert fixed(after, RULES, EVERYTHING) == (after, 0)
+
+
+def number(source: Source) -> int:
+    """Faults, and those that follow from them and are not said until they are mended.
+
+    An unknown `kernel:ride` stands for a kernel that is missing as well.
+    """
+    return sum(1 + each.implies for each in source.faults)
 
 
 @settings(max_examples=100, deadline=None)
