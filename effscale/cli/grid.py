@@ -75,8 +75,15 @@ FINALISTS = 3
     default="2",
     help="Cost of one φ, as a multiple of the baseline's MACs.",
 )
-# The name that papers' readers try first; in specs, `budget:` is of limits.
-@click.option("--budget", "target_ratio", type=TARGET_RATIO, default="2", hidden=True)
+# The name that it had first; in specs, `budget:` is of limits.
+@click.option(
+    "--budget",
+    "target_ratio",
+    type=TARGET_RATIO,
+    default="2",
+    hidden=True,
+    help="Another name of --target-ratio.",
+)
 @options.tolerance_option
 @click.option(
     "--constraint",
