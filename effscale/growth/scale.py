@@ -102,8 +102,14 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     """
     if multipliers.is_identity:
         return spec
-    multipliers = multipliers.by(spec.rounding)
-    rules = rules or rules_of(spec)
+    multipliers, rules = multipliers.by(spec.rounding), rules or rules_of(spec)
+    grown = _grown(spec, multipliers, rules)
+    sized = _sized(grown, _sides(spec, rules, multipliers))
+    return _fitting(sized, f"{spec.name} scaled")
+
+
+def _grown(spec: Spec, multipliers: Multipliers, rules: Rules) -> Spec:
+    """The network with the numbers of its lines scaled, for images as they were."""
     followed: set[str] = set()
 
     def change(role: Role, number: Int) -> Int:
@@ -120,9 +126,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
         _compatible(line, before if ratios else None)
         for line, before in zip(scaled.stages, spec.stages, strict=True)
     )
-    resolution = _sides(spec, rules, multipliers)
-    sized = _sized(scaled.model_copy(update={"stages": stages}), resolution)
-    return _fitting(sized, f"{spec.name} scaled")
+    return scaled.model_copy(update={"stages": stages})
 
 
 def rules_of(spec: Spec) -> Rules:
@@ -486,9 +490,11 @@ def _another(spec: Spec, **update: object) -> Spec:
 def variant(spec: Spec, name: str) -> Spec:
     """The published variant `name` of `spec`: its multipliers, resolution, dropout."""
     given = spec.variants[name]
-    multipliers = stated(spec, given)
     rounding = given.rounding or spec.rounding
-    scaled = scale(spec.model_copy(update={"rounding": rounding}), multipliers)
+    multipliers = stated(spec, given).by(rounding)
+    scaled = spec.model_copy(update={"rounding": rounding})
+    if not multipliers.is_identity:
+        scaled = _grown(scaled, multipliers, rules_of(scaled))
     for key in LISTED:
         if (listed := getattr(given, key)) is not None:
             scaled = scaled.model_copy(update=_with_numbers(scaled, key, listed))

@@ -201,6 +201,19 @@ def test_a_variant_may_state_channels_of_its_own() -> None:
     )
 
 
+def test_stated_channels_are_judged_and_not_those_that_they_stand_for() -> None:
+    spec = es.loads(
+        "name: n\nresolution: 32\nnorm: {kind: group, groups: 8}\nhead: {}\n"
+        "stem: {kernel: 3, stride: 2, channels: 16}\nrounding: {channel_divisor: 4}\n"
+        "stages: [{block: basic, kernel: 3, stride: 1, channels: 16, repeats: 1}]\n"
+        "variants:\n"
+        "  v: {width_multiplier: 1.2, resolution: 32, channels: [24, 24]}\n"
+    )
+    assert numbers(es.variant(spec, "v"), "channels") == [24, 24]
+    with pytest.raises(ScaleError, match="expected a divisor of 20 channels"):
+        es.scale(spec, es.Multipliers(width=1.2))
+
+
 def test_what_a_scaled_network_could_not_be_is_said() -> None:
     spec = es.loads(
         "name: n\nresolution: 32\nstem: {kernel: 3, channels: 12}\nhead: {}\nstages:\n"
