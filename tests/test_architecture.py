@@ -33,3 +33,13 @@ def test_a_path_that_it_names_is_there(path: str) -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_names_every_room(room: str) -> None:
     assert re.search(rf"(?m)(?:`|/|^\s*)(?:effscale/)?{room}/", TEXT)
+
+
+def test_no_text_was_left_half_merged() -> None:
+    """A merge that was not finished leaves its marks in text, where no linter looks."""
+    marked = [
+        str(path.relative_to(ROOT))
+        for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("specs/**/*.yaml")])
+        if any(line.startswith(("<" * 7, ">" * 7)) for line in path.read_text("utf-8").splitlines())
+    ]
+    assert marked == []
