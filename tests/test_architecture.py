@@ -39,7 +39,16 @@ def test_no_text_was_left_half_merged() -> None:
     """A merge that was not finished leaves its marks in text, where no linter looks."""
     marked = [
         str(path.relative_to(ROOT))
-        for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("specs/**/*.yaml")])
-        if any(line.startswith(("<" * 7, ">" * 7)) for line in path.read_text("utf-8").splitlines())
+        for path in sorted(
+            [
+                *ROOT.glob("*.md"),
+                *ROOT.glob("docs/**/*.md"),
+                *ROOT.glob("specs/**/*.yaml"),
+            ]
+        )
+        if any(
+            line.startswith(("<" * 7, ">" * 7))
+            for line in path.read_text("utf-8").splitlines()
+        )
     ]
     assert marked == []
