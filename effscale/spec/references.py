@@ -294,7 +294,7 @@ def _largest(data: Any) -> dict[str, int]:  # noqa: ANN401
         return most
 
     look(data)
-    return {key: largest(key) for key in found if key in _named_keys(found)}
+    return {key: largest(key) for key in _named_keys(found) & found.keys()}
 
 
 def _named_keys(found: Mapping[str, Iterable[Any]]) -> set[str]:
