@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
+from tests.explained import unexplained
 from tests.forked import started
 from tests.train.text import TEXT
 
@@ -50,7 +51,9 @@ def spec(tmp_path: Path) -> str:
 
 def result_of(path: Path) -> dict[str, Any]:
     """What it wrote, without times and its own place."""
-    result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    assert unexplained(text) == set()
+    result: dict[str, Any] = json.loads(text)
     for key in (*TIMED, "checkpoint"):
         del result[key]
     return result
