@@ -180,7 +180,7 @@ KEYS = {
     "enumerated": "Points of the grid.",
     "epoch": "Number of the epoch, from 1.",
     "epochs": "Number of epochs.",
-    "eps": "ε of the norms, as the spec has it.",
+    "eps": "The ε of norms, as the spec has it.",
     "equal": "Whether the printed figure is the counted one, rounded or cut.",
     "erase": "Probability that a part of an image is made black.",
     "error": "Error of predicted latency; of an engine, why it has no figures.",
@@ -259,7 +259,7 @@ KEYS = {
     "miou": "Published mean intersection over union, in per cent.",
     "mirror": "Whether images are mirrored; null is the default.",
     "misfits": "What does not fit, in words.",
-    "mixup": "α of Beta(α, α), from which shares of mixed images are drawn; 0 mixes "
+    "mixup": "The α of Beta(α, α), from which shares of mixed images are drawn; 0 mixes "
     "none.",
     "model": "The network's name in the paper.",
     "module": "Path of the module.",

@@ -320,7 +320,7 @@ class Training:
         if is_chance(last.accuracy, self.data.validation.labels):
             found = f"the accuracy of {100 * last.accuracy:.1f} % is that of chance"
             if is_chance(last.train_accuracy, self.data.train.labels):
-                why = "and so it is in training: nothing was learnt yet"
+                why = "and so is the one in training: nothing was learnt yet"
             else:
                 why = (
                     f"though it is {100 * last.train_accuracy:.1f} % in training: "
@@ -329,8 +329,8 @@ class Training:
             said.append(f"{found}, {why}")
         if self.last_step < FEW_STEPS:
             said.append(
-                f"{self.last_step} steps are few: below {FEW_STEPS} an accuracy tells "
-                "more of how a training begins than of what a network can become"
+                f"{self.last_step} of at least {FEW_STEPS} steps: so short a training "
+                "run says little about what the network can become"
             )
         return said
 
