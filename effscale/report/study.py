@@ -197,7 +197,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         *([Column("seeds", "seeds")] if uneven else []),
         *([Column("epochs", "epochs")] if len(climbed) > 1 else []),
         Column("time", "seconds", lambda value: duration(value) if value else ""),
-        Column("score", "score", lambda value: f"{value:.5g}"),
+        Column("score", "score", lambda value: f"{value:#.5g}".removesuffix(".")),
     ]
 
 
