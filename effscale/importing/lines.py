@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, Any
 from effscale.arrays import multiple, odd_log, share, whole_share
 from effscale.importing.nodes import Enlarge, Node, Times, cannot
 from effscale.importing.tree import Fork
+from effscale.network.operators.attention import (
+    Attention,
+    ClassToken,
+    FirstToken,
+    Positions,
+)
 from effscale.network.operators.channels import PadChannels, Shuffle, Slice
 from effscale.network.operators.convolution import ChannelConv, Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
@@ -26,7 +32,8 @@ from effscale.network.operators.norm import (
     LayerScale,
 )
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.spec import elements, resampling, steps
+from effscale.network.operators.resampling import PixelUnshuffle
+from effscale.spec import elements, resampling, steps, tokens
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 
@@ -61,6 +68,8 @@ class Common:
     squeeze: Squeeze
     #: Where `same` padding lies.
     padding: SamePadding = "centred"
+    #: Whether attention has as many heads everywhere, and not heads as wide.
+    by_heads: bool = False
 
 
 def common(chain: Chain) -> Common:
@@ -80,7 +89,10 @@ def common(chain: Chain) -> Common:
                 pass
     most = [act for act, _ in acts.most_common(1)] or ["none"]
     norm = [each for each, _ in norms.most_common(1)] or [Norm(kind="none")]
-    found = Common(most[0], norm[0], Squeeze(), padding)
+    attends = [n.what for n in _nodes(chain) if isinstance(n.what, Attention)]
+    widths, heads = ({getattr(e, k) for e in attends} for k in ("value_width", "heads"))
+    by_heads = len(widths) > 1 == len(heads)
+    found = Common(most[0], norm[0], Squeeze(), padding, by_heads)
     squeeze = _squeezing(gates(chain), found, alone=len(acts) == 1)
     return replace(found, squeeze=squeeze)
 
@@ -292,7 +304,7 @@ def as_steps(item: Item, style: Common) -> Item:
                 what = f"a squeeze to {squeezed} of {channels} channels"
                 raise cannot(item.nodes[0].call, what, "a share of them is known")
             return line.model_copy(update={"se_ratio": ratio}), c_in
-        if not line.chains:
+        if not line.chains or isinstance(line, steps.Attention):
             return line, int(line.c_out(c_in))
         inner = c_in if isinstance(line, steps.Residual) else around
         ends: list[int] = []
@@ -343,7 +355,7 @@ def lines(
             )
             index += taken
         else:
-            taken = _convolved(chain, index) if isinstance(each.what, Conv) else 1
+            taken = _taken(chain, index, c_in)
             nodes = [e for e in chain[index : index + taken] if isinstance(e, Node)]
             item = _step(nodes, c_in, style)
             index += taken
@@ -379,6 +391,29 @@ def _mixing(
     return Item(line, (*nodes, *after), c_in, c_in), taken
 
 
+def _taken(chain: Chain, index: int, c_in: int) -> int:
+    """How many nodes a line takes."""
+    found = [_what(chain, index + k) for k in range(3)]
+    if (
+        isinstance(found[1], Attention)
+        and all(_projects(each) for each in found[::2])
+        and found[0].bias == found[2].bias
+        and found[2].c_out == c_in
+        and _convolved(chain, index + 2) == 1
+    ):
+        return len(found)
+    return _convolved(chain, index) if isinstance(found[0], Conv) else 1
+
+
+def _projects(what: Any) -> bool:  # noqa: ANN401 - an `Operator`, or none
+    """Whether it is a convolution of each position by itself."""
+    return isinstance(what, Conv) and (what.kernel, what.groups, what.stride) == (
+        (1, 1),
+        1,
+        (1, 1),
+    )
+
+
 def _convolved(chain: Chain, index: int) -> int:
     """How many nodes a convolution's line takes: its norm, and its activation."""
     taken = 1 + bool(norms_of(_what(chain, index + 1)))
@@ -397,8 +432,21 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
     what, c_out = nodes[0].what, nodes[0].channels
     line: Line
     match what:
+        case Attention():
+            line = _attention(what, c_in, style)
+        case Conv() if len(nodes) > 1 and isinstance(nodes[1].what, Attention):
+            line = _attention(nodes[1].what, c_in, style, what)
+            c_out = nodes[-1].channels
         case Conv():
             line = _conv(nodes, style)
+        case ClassToken(tokens=many):
+            line = tokens.ClassToken(block="class_token", tokens=many)
+        case Positions():
+            line = tokens.Positions(block="positions")
+        case FirstToken():
+            line = tokens.FirstToken(block="first_token")
+        case PixelUnshuffle(factor=factor):
+            line = resampling.PixelUnshuffle(block="pixel_unshuffle", factor=factor)
         case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
             line = steps.Normalise(block="norm", norm=_own_norm(what, style))
         case Enlarge():
@@ -435,6 +483,31 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
                 nodes[0].call, f"{word} before the head", "heads alone have it"
             )
     return Item(line, tuple(nodes), c_in, c_out)
+
+
+def _attention(
+    what: Attention, c_in: int, style: Common, qkv: Conv | None = None
+) -> Line:
+    """A line of attention, by the width of its heads or by their number."""
+    heads, key, value = int(what.heads), int(what.key_width), int(what.value_width)
+    own: dict[str, Any] = {"key_width": key} if key != value else {}
+    if style.by_heads or (qkv is not None and heads * value != c_in):
+        own["heads"] = heads
+        if qkv is not None and heads * value != c_in:
+            own |= {"key_width": key, "value_width": value}
+    else:
+        own["head_width"] = value
+    if what.over is not None:
+        own |= {"over": what.over, "size": what.size}
+    return steps.Attention(
+        block="attention",
+        kind=what.kind,
+        shift=what.shift,
+        position=what.position,
+        project=qkv is not None,
+        bias=qkv is None or qkv.bias,
+        **own,
+    )
 
 
 def _said_padding(padding: Padding) -> Any:  # noqa: ANN401 - a `PaddingName`

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from effscale.module.weights import Woven
     from effscale.spec.models import Spec
 
 
@@ -36,7 +37,7 @@ class Imported:
 
     spec: Spec
     #: The name of each tensor of the built network, and that of the module's own.
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, str | Woven]
     proof: Proof
 
 

@@ -200,7 +200,7 @@ def _shared(
         else:
             own = {"ratio": _ratio(int(channels), whole or unstated or c_in)}
         return line.model_copy(update={"channels": None, **own}), int(channels)
-    if not line.chains:
+    if not line.chains or isinstance(line, steps.Attention):
         return line, int(line.c_out(c_in))
     ends: list[int] = []
     around = c_in if isinstance(line, steps.Residual) else unstated

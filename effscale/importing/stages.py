@@ -12,6 +12,7 @@ from effscale.importing.lines import Item, as_steps, common, lines
 from effscale.importing.nodes import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.tree import Fork
+from effscale.network.operators.attention import FirstToken
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
@@ -85,19 +86,24 @@ def said(
 def _pooled(chain: Chain) -> int:
     """Where the map is pooled as a whole, and the head begins."""
     for index, each in enumerate(chain):
-        if _is(each, GlobalPool):
+        if _is(each, GlobalPool, FirstToken):
             return index
     for index, each in enumerate(chain):
         if (
             isinstance(each, Node)
             and each.call is not None
             and each.call.op == "linear"
+            and len(each.call.shape) == _VECTOR
         ):
             return index
     raise TranslationError(
         "expected a classifier (a mean of all positions, linear layers), found none; "
         "another end cannot be said in a spec"
     )
+
+
+#: Dimensions of what a classifier puts out: images, classes.
+_VECTOR = 2
 
 
 def _is_stage(item: Item) -> bool:
@@ -136,6 +142,9 @@ def _head(
             within = [*left]
         convolved = tuple(map(_as_convolution, within))
         laid = lines(convolved, rows[-1].items[-1].c_out, style)
+        if _is(left[0], FirstToken):
+            normed, rows = _normed(rows)
+            laid = [*normed, *laid]
     if laid:
         head["layers"] = tuple(item.line for item in laid)
         before = tuple(node for item in laid for node in item.nodes)

@@ -64,6 +64,22 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Woven:
+    """Tensors of a file as one of a network's: one after the other, laid otherwise."""
+
+    of: tuple[str, ...]
+    #: What they are cut into, and the order of these dimensions in the network's.
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+
+    def tensor(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What the network has, but for its shape."""
+        first, *others = (tensors[name] for name in self.of)
+        whole = torch.cat([first, *others]) if others else first
+        return whole.reshape(self.shape).permute(self.order)
+
+
+@dataclass(frozen=True)
 class Original:
     """Weights of the module that a spec was imported from, and what names them."""
 

@@ -67,7 +67,8 @@ def test_weights_of_the_original_load_by_the_mapping() -> None:
     found = es.from_module(module, IMAGE)
     ours, theirs = es.build(found.spec).eval(), module.state_dict()
     missing, unknown = ours.load_state_dict(
-        {name: theirs[other] for name, other in found.mapping.items()}, strict=False
+        {name: theirs[str(other)] for name, other in found.mapping.items()},
+        strict=False,
     )
     assert not unknown
     assert all(name.endswith("num_batches_tracked") for name in missing)
