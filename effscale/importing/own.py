@@ -15,7 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import whole_share
-from effscale.importing.lines import IN_A_ROW, Item
+from effscale.importing.lines import Item
+from effscale.importing.squeezes import IN_A_ROW
 from effscale.spec import elements, steps
 from effscale.spec.lines import STAGES, Block, Dense
 from effscale.spec.values import Parameter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -105,14 +105,17 @@ def mapping(ours: nn.Module, said: Said) -> dict[str, str | Woven]:
         raise TranslationError(f"{expected} as the module has, built {len(own)}")
     found: dict[str, str | Woven] = {}
     for (path, each), node in zip(own, theirs, strict=True):
-        names = {name for name, _ in _tensors(each)}
-        if names != node.weights.keys():
+        names = {name: tuple(tensor.shape) for name, tensor in _tensors(each)}
+        if names.keys() != node.weights.keys():
             expected = ", ".join(sorted(node.weights))
             raise TranslationError(
                 f"{path}: expected {expected}, built {', '.join(sorted(names))}"
             )
         for name in sorted(names):
-            found[f"{path}.{name}"] = node.weights[name]
+            laid = node.weights[name]
+            found[f"{path}.{name}"] = (
+                replace(laid, into=names[name]) if isinstance(laid, Woven) else laid
+            )
     return found
 
 
