@@ -115,7 +115,7 @@ KEYS = {
     "bad": "An example that the rule finds.",
     "baseline": "The network that was scaled.",
     "baselines": "Networks that were searched side by side.",
-    "batch": "Images at once.",
+    "batch": "Batch size.",
     "before": "The part in the first network, as `profile` has it; null if it is new.",
     "beta": "Growth of width for one φ.",
     "binds": "Whether a better network would be found without this limit.",
