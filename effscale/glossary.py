@@ -114,7 +114,7 @@ KEYS = {
     "backbone": "The classifier that a detector is built on; of levels, its MACs.",
     "bad": "An example that the rule finds.",
     "baseline": "The network that was scaled.",
-    "batch": "Images at once.",
+    "batch": "Batch size.",
     "before": "The part in the first network, as `profile` has it; null if it is new.",
     "beta": "Growth of width for one φ.",
     "binds": "Whether a better network would be found without this limit.",

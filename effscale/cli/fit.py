@@ -99,12 +99,12 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @click.option(
     "--most",
     type=click.Choice(MOST),
-    help="Within limits, the largest network by this figure.  [default: macs]",
+    help="Figure to maximise within limits.  [default: macs]",
 )
 @click.option(
     "--within",
     type=Parsed("P%", share),
-    help="Exit 1 unless the nearest is as close as this to the cost to meet: 5%.",
+    help="Exit 1 if no network is this close to the cost to meet: 5%.",
 )
 @titled("Search")
 @click.option(

@@ -89,7 +89,7 @@ FINALISTS = 3
     "--constraint",
     type=click.Choice(["nominal", "realised"]),
     default="nominal",
-    help="What must meet the target: α·β²·γ², or the MACs of the rounded network.",
+    help="What is held to the target: α·β²·γ², or the MACs of the rounded network.",
 )
 @titled("Search")
 @click.option(
@@ -104,25 +104,35 @@ FINALISTS = 3
     default="compound",
     help="Coefficients to vary, the others being 1: all, one, or a pair of them.",
 )
-@click.option("--alpha", type=INTERVAL, help="Depth per φ.  [default: 1:TARGET]")
-@click.option("--beta", type=INTERVAL, help="Width per φ.  [default: 1:√TARGET]")
-@click.option("--gamma", type=INTERVAL, help="Resolution per φ.  [default: 1:√TARGET]")
+@click.option(
+    "--alpha", type=INTERVAL, help="Growth of depth for one φ.  [default: 1:TARGET]"
+)
+@click.option(
+    "--beta", type=INTERVAL, help="Growth of width for one φ.  [default: 1:√TARGET]"
+)
+@click.option(
+    "--gamma",
+    type=INTERVAL,
+    help="Growth of resolution for one φ.  [default: 1:√TARGET]",
+)
 @click.option(
     "--neck-width",
     type=INTERVAL,
-    help="Of a detector alone: channels of its neck per φ.  [default: 1.2:1.45]",
+    help="For a detector: growth of its neck's channels for one φ.  [default: "
+    "1.2:1.45]",
 )
 @click.option(
     "--phi",
     type=PHIS,
     default="1",
-    help="Where to count; several, 1..7, rank how well the family tracks TARGET^φ.",
+    help="Count networks at this φ; several, such as 1..7, rank candidates by how "
+    "well the family tracks TARGET^φ.",
 )
 @titled("What to show")
 @click.option(
     "--sort",
     type=click.Choice(SORTS),
-    help="What is best.  [default: deviation, or tracking over several φ]",
+    help="Order of the candidates.  [default: deviation, or tracking over several φ]",
 )
 @click.option(
     "--top",
@@ -130,7 +140,7 @@ FINALISTS = 3
     help="Rows of the table; with --measure, these are built and measured, with "
     "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
-@limits.limit_options("At most, or at least, so many MACs: '<= 1G', '>= 100M'.")
+@limits.limit_options("A limit of MACs: '<= 1G', '>= 100M'.")
 @study.evaluation_options
 @options.network_options
 @options.measure_option(default="none")

@@ -50,7 +50,7 @@ device_options = (
         "--device",
         type=DEVICE,
         default="cpu",
-        help="What to run on, for latency.",
+        help="Device to run on, for latency.",
     ),
     click.option(
         "--threads",
@@ -72,7 +72,7 @@ device_options = (
     click.option(
         "--cuda-graph",
         is_flag=True,
-        help="Captured once and replayed, all launches as one, for latency.",
+        help="Capture the run as a CUDA graph and replay it, for latency.",
     ),
 )
 
@@ -109,13 +109,13 @@ def limit_options(
             "--batch",
             type=click.IntRange(1, 2**16),
             default=1,
-            help=f"Images at once, for memory{more}.",
+            help=f"Batch size, for memory{more}.",
         ),
         click.option(
             "--dtype",
             type=click.Choice([*STORED_BYTES]),
             default="float32",
-            help=f"What weights and feature maps are stored as, for memory{more}.",
+            help=f"Type of weights and feature maps, for memory{more}.",
         ),
         *(of_latency if latency else ()),
         title="Budget",

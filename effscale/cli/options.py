@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -171,7 +171,7 @@ tolerance_option = click.option(
     "--tolerance",
     type=Range(0, 1000),
     default=0.05,
-    help="How far from what was asked a cost may be, relative to it.",
+    help="Largest relative difference between a cost and what was asked.",
 )
 quiet_option = under(
     OUTPUT, click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
@@ -277,18 +277,32 @@ class Request:
         variants: Sequence[Variant],
         budgets: Mapping[str, Budget] | None = None,
     ) -> None:
-        """Write a variant as a spec of its own, or several as those of the baseline."""
+        """Write a variant as a spec of its own, or several as those of the baseline.
+
+        One is called as its file is, where that is a name.
+        """
         from effscale.report.family import written
         from effscale.report.scaling import resolved
 
         if len(variants) == 1:
             (only,) = variants
-            self.write(resolved(baseline, only, (budgets or {}).get(only.spec.name)))
+            budget = (budgets or {}).get(only.spec.name)
+            self.write(resolved(baseline, self._called(only), budget))
             return
         text, dropped = written(baseline, variants, budgets or {})
         for name in dropped:
             note(f"{name}: not written, as the file has that network", quiet=self.quiet)
         self.write(text)
+
+    def _called(self, variant: Variant) -> Variant:
+        """The variant under the name of the output file."""
+        from effscale.spec.values import is_name
+
+        name = "" if self.output is None else self.output.stem
+        if not is_name(name):
+            return variant
+        spec = variant.spec.model_copy(update={"name": name})
+        return replace(variant, spec=spec)
 
     def deliver(
         self, report: Report, image: bytes = b"", *, to_file: bool = True
