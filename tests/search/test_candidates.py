@@ -152,7 +152,7 @@ def test_what_is_kept_grows_with_networks_not_with_points(
 
     monkeypatch.setattr(candidates, "CHUNK", 8)
     monkeypatch.setattr(candidates, "_chunk", noted)
-    monkeypatch.setattr(candidates.np, "unique", counting)
+    monkeypatch.setattr(np, "unique", counting)
     many = np.linspace(1.2, 1.2000001, 400)
     found = counted(b0, [many, np.full(400, 1.1), np.full(400, 1.15)], Grid(()))
     assert found.same.tolist() == [400]
