@@ -140,6 +140,7 @@ def test_what_is_kept_grows_with_networks_not_with_points(
 
     def noted(*given: Any) -> Any:  # noqa: ANN401
         found = chunk(*given)
+        assert found is not None
         kept.append(len(found["points"]))
         return found
 
