@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.importing.network import Imported
-    from effscale.module.any_module import Asked
+    from effscale.module.inputs import Asked
 
 
 @click.command("import", cls=Command)
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="The image that goes in, 1x3x224x224; image=1x3x64x64 goes in by that name.",
 )
-@click.option("--name", help="What the spec is called.  [default: the callable's name]")
+@click.option("--name", help="Name of the spec.  [default: the callable's name]")
 @titled(OUTPUT)
 @click.option(
     "--output",
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 @click.option(
     "--unproven",
     is_flag=True,
-    help="Write it, marked, even where it is not proved to be the same network.",
+    help="Write the spec even if it is not proved to be the same network; the file "
+    "says so.",
 )
 @options.format_option("what was proved")
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
@@ -88,6 +89,7 @@ def command(  # noqa: PLR0913 - options
     request.refuse_existing(mapped, "--output")
     from effscale.importing import network
     from effscale.module import any_module
+    from effscale.module.inputs import given
     from effscale.report import importing
 
     if module.partition("@")[0].endswith((".yaml", ".yml")):
@@ -98,8 +100,8 @@ def command(  # noqa: PLR0913 - options
     else:
         with aside():
             found = any_module.load(module, dict(arguments))
-            given, named = any_module.given(found.module, inputs)
-            made = network.imported(found, given, named, name=name)
+            placed, named = given(found.module, inputs)
+            made = network.imported(found, placed, named, name=name)
     if not (made.proof.holds or unproven):
         raise TranslationError(_unproved(module, made))
     text = importing.text(made, module)

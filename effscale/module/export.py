@@ -21,8 +21,8 @@ from effscale.module.anchors import detector_of
 from effscale.module.decode import Decoding
 from effscale.module.deployed import weighed
 from effscale.module.latency import images
+from effscale.module.machine import refuse_too_large
 from effscale.module.mapping import held
-from effscale.module.measure import refuse_too_large
 from effscale.module.weights import read, write_safetensors
 from effscale.network.network import network
 from effscale.quantity import human
@@ -308,7 +308,7 @@ def _to_onnx(module: nn.Module, example: torch.Tensor, path: Path, asked: Asked)
     if size >= ONNX_BYTES:
         raise ExportError(
             f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
-            f"got {human(size)}B; --to exported has no such limit"
+            f"got {human(size)}B; --file-format exported has no such limit"
         )
     program = torch.onnx.export(
         module,
