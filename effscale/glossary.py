@@ -126,6 +126,7 @@ KEYS = {
     "backbone": "The classifier that a detector is built on; of levels, its MACs.",
     "bad": "An example that the rule finds.",
     "baseline": "The network that was scaled.",
+    "baselines": "Networks that were searched side by side.",
     "batch": "Batch size.",
     "before": "The part in the first network, as `profile` has it; null if it is new.",
     "beta": "Growth of width for one φ.",
@@ -259,6 +260,7 @@ KEYS = {
     "miou": "Published mean intersection over union, in per cent.",
     "mirror": "Whether images are mirrored; null is the default.",
     "misfits": "What does not fit, in words.",
+    "missed": "Why a baseline has no candidate; null if it has some.",
     "mixup": "The α of Beta(α, α), from which shares of mixed images are drawn; 0 mixes "
     "none.",
     "model": "The network's name in the paper.",

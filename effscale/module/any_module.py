@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ from torch import nn
 from effscale.errors import MeasureError, did_you_mean, short
 from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS, plain
-from effscale.module.inputs import Input, leaves
+from effscale.module.inputs import STARRED, Input, said_of
 from effscale.module.measure import Engine, Measurement, run
 from effscale.spec.builtin import names_saved
 
@@ -74,56 +74,6 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
         raise MeasureError(f"{reference}: {error}") from None
 
 
-#: A name, if there is one, and the tensors that go in under it; whether as a list.
-Asked: TypeAlias = "tuple[str, Sequence[tuple[tuple[int, ...], str | None]], bool]"
-
-
-def given(
-    module: nn.Module, asked: Sequence[Asked]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What goes into a module, in order and by keyword.
-
-    Names that it does not take as keywords are those of a dictionary, its last input.
-    """
-    inputs: list[Any] = []
-    named: dict[str, Any] = {}
-    for name, each, listed in asked:
-        tensors = [
-            Input(shape, None if dtype is None else getattr(torch, dtype))
-            for shape, dtype in each
-        ]
-        value = tensors if listed else tensors[0]
-        if name:
-            named[name] = value
-        else:
-            inputs.append(value)
-    if named and not _takes(module, len(inputs), named):
-        return (*inputs, named), {}
-    return tuple(inputs), named
-
-
-def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
-    """Whether `names` are keywords of its forward pass, beside what is in place."""
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return True
-    known = {each.name for each in parameters if each.kind not in _STARRED}
-    if known.issuperset(names):
-        return True
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
-    waits = [
-        each
-        for each in parameters
-        if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        and each.default is inspect.Parameter.empty
-    ]
-    return takes_any and not [each for each in waits[placed:] if each.name not in names]
-
-
-_STARRED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-
-
 def literal(text: str) -> object:
     try:
         return ast.literal_eval(text)
@@ -155,8 +105,8 @@ def swallowed(
         parameters = inspect.signature(found).parameters
     except (TypeError, ValueError):
         return ()
-    known = [n for n, each in parameters.items() if each.kind not in _STARRED]
-    rest = [n for n, each in parameters.items() if each.kind is _STARRED[0]]
+    known = [n for n, each in parameters.items() if each.kind not in STARRED]
+    rest = [n for n, each in parameters.items() if each.kind is STARRED[0]]
     return tuple(
         f"{option} {each}: no parameter of {name}, whose **{rest[0]} takes it"
         f"{did_you_mean(each, known)}"
@@ -417,6 +367,7 @@ class Counted:
     attempts: tuple[Attempt, ...]
     note: str = ""  #: why an engine was not asked
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    unused: int = 0  #: MACs of what is made, and is in no output
 
     @cached_property
     def measured(self) -> list[Measurement]:
@@ -426,8 +377,30 @@ class Counted:
     @cached_property
     def best(self) -> Measurement:
         """The first that knew every operator, or else the one that counted most."""
-        whole = [each for each in self.measured if not each.skipped]
-        return whole[0] if whole else max(self.measured, key=lambda x: int(x.macs))
+        for each in self.attempts:
+            if each.measured is not None and self._is_whole(each):
+                return each.measured
+        return max(self.measured, key=lambda x: int(x.macs))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether one of them knew every operator."""
+        return any(map(self._is_whole, self.attempts))
+
+    def _is_whole(self, attempt: Attempt) -> bool:
+        """Whether it knew every operator, and counted what the other does not know.
+
+        A trace has none that nothing comes of, and says not what is within one.
+        """
+        found = attempt.measured
+        if found is None or found.skipped or attempt.engine == "torch":
+            return attempt.is_whole
+        others = [each for each in self.measured if each.skipped]
+        return all(
+            int(each.macs) < int(found.macs)
+            and {name for name in each.skipped if "::" in name} <= set(found.free)
+            for each in others
+        )
 
     @cached_property
     def answer(self) -> Measurement | None:
@@ -440,7 +413,7 @@ class Counted:
 
         What the other did not know has then no product in it.
         """
-        if len(self.measured) < 2 or not any(e.is_whole for e in self.attempts):  # noqa: PLR2004 - fvcore and torch
+        if len(self.measured) < 2 or not any(map(self._is_whole, self.attempts)):  # noqa: PLR2004 - fvcore and torch
             return False
         return not [*_differences(*self.measured)]
 
@@ -456,8 +429,12 @@ class Counted:
 
     def faults(self) -> list[str]:
         """What nobody has counted, and the figures in which the engines differ."""
-        if not any(each.is_whole for each in self.attempts):
-            said = [f"{each.missed}: there may be more MACs" for each in self.attempts]
+        if not self.is_known:
+            said = [
+                f"{each.missed}: there may be more MACs"
+                for each in self.attempts
+                if not each.is_whole
+            ]
             return [*said, *self._lessons()]
         if len(self.measured) < 2:  # noqa: PLR2004 - fvcore and torch
             return []
@@ -528,6 +505,7 @@ def count(
     if isinstance(foreign.module, Scripted) and "torch" in engines:
         engines, note = ["torch"], _NO_SCRIPT
     attempts = tuple(_attempt(foreign, inputs, keywords, each) for each in engines)
+    attempts, unused = _all_that_is_made(foreign, inputs, keywords, attempts)
     if all(each.measured is None for each in attempts):
         said = " and ".join(said_of(inputs, keywords))
         reasons = dict.fromkeys(each.error for each in attempts)
@@ -535,8 +513,38 @@ def count(
         message = f"{foreign.name}: with {said}: {'; '.join(reasons)}{hint}"
         raise MeasureError(message)
     return Counted(
-        foreign.name, foreign.module, inputs, assumed, attempts, note, keywords
+        foreign.name, foreign.module, inputs, assumed, attempts, note, keywords, unused
     )
+
+
+def _all_that_is_made(
+    foreign: Foreign,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any],
+    attempts: tuple[Attempt, ...],
+) -> tuple[tuple[Attempt, ...], int]:
+    """The attempts, and MACs of what is in no output: fvcore's trace leaves that out.
+
+    Where it missed some, or could not trace what is put out, it is asked again for all
+    that is made on the way; the answer is taken where it is then torch's.
+    """
+    first, *others = attempts
+    if first.engine != "fvcore" or not others or not others[0].is_whole:
+        return attempts, 0
+    torchs, fvcores = others[0].measured, first.measured
+    unused = 0
+    if fvcores is not None and torchs is not None and first.is_whole:
+        unused = int(torchs.macs) - int(fvcores.macs)
+    if unused <= 0 and not any(each in first.error for each in _NO_OUTPUT):
+        return attempts, 0
+    again = _attempt(foreign, inputs, keywords, "fvcore", keeps=True)
+    if again.measured and torchs and not [*_differences(again.measured, torchs)]:
+        return (again, *others), unused
+    return attempts, 0
+
+
+#: What torch's tracer says of outputs other than tensors.
+_NO_OUTPUT = ("observable data dependence", "supported as JIT inputs/outputs")
 
 
 def _written(module: nn.Module) -> nn.Module:
@@ -571,34 +579,13 @@ def _by_name_alone(module: nn.Module) -> list[str]:
     return [e.name for e in parameters if e.kind is inspect.Parameter.KEYWORD_ONLY][:1]
 
 
-def said_of(inputs: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
-    """What goes in, as it is asked for: `1x3x8x8`, `image=1x3x64x64`, `1x8,1x4`."""
-    named = {**keywords}
-    if inputs and isinstance(inputs[-1], dict):
-        named, inputs = {**inputs[-1], **named}, inputs[:-1]
-    said = [_said(each) for each in inputs]
-    return [*said, *(f"{name}={_said(each)}" for name, each in named.items())]
-
-
-def _said(each: Any) -> str:  # noqa: ANN401
-    if isinstance(each, Input):
-        return shown(each)
-    found = [*leaves(each)]
-    return ",".join(map(shown, found)) if found else short(each)
-
-
-def shown(each: Input) -> str:
-    """A tensor as it is asked for: `1x3x224x224`, `1x77:int64`."""
-    sides = "x".join(map(str, each.shape)) or "scalar"
-    dtype = "" if each.dtype is None else f":{str(each.dtype).removeprefix('torch.')}"
-    return sides + dtype
-
-
 def _attempt(
     foreign: Foreign,
     inputs: Sequence[Any],
     keywords: Mapping[str, Any],
     engine: Engine,
+    *,
+    keeps: bool = False,
 ) -> Attempt:
     scripted = isinstance(foreign.module, Scripted)
     if scripted and engine == "fvcore":
@@ -608,11 +595,14 @@ def _attempt(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # theirs, of what is no concern of counting
-            found = _run(foreign.module, inputs, keywords, engine, really=scripted)
+            if keeps:
+                found = run(foreign.module, inputs, engine, keywords, keeps=True)
+            else:
+                found = _run(foreign.module, inputs, keywords, engine, really=scripted)
         return Attempt(engine, found)
     except MeasureError as error:
         return Attempt(engine, None, str(error))
-    except Exception as error:  # noqa: BLE001 - code of others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
             said = f"{engine} cannot look into {higher[1]}, an operator of functions"
             return Attempt(engine, None, said)
@@ -635,6 +625,6 @@ def _run(
     if engine == "torch" and not really:
         try:
             return run(module, inputs, engine, keywords)
-        except Exception:  # noqa: BLE001, S110 - what it is, the real run says
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - what it is, the real run says
             pass
     return run(module, inputs, engine, keywords, really=True)

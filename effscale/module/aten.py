@@ -27,8 +27,8 @@ KINDS = ("convolution", "matrix product")
 _COUNTED = """
     convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
-    cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm mv
-    addmv dot vdot einsum _scaled_mm scaled_dot_product_attention
+    cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
+    addbmm mv addmv dot vdot einsum _scaled_mm scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
     _scaled_dot_product_cudnn_attention _flash_attention_forward
     _efficient_attention_forward
@@ -58,7 +58,7 @@ _MULTIPLIES = """
     _trilinear _triton_multi_head_attention _triton_scaled_dot_attention
     _weight_int4pack_mm _weight_int4pack_mm_for_cpu
     _weight_int4pack_mm_with_scales_and_zeros _weight_int8pack_mm
-    _wrapped_quantized_linear_prepacked addbmm bilinear cdist chain_matmul cholesky
+    _wrapped_quantized_linear_prepacked bilinear cdist chain_matmul cholesky
     cholesky_inverse cholesky_solve conv_depthwise3d conv_tbc corrcoef cov
     cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose
     det fbgemm_linear_fp16_weight fbgemm_linear_fp16_weight_fp32_activation
@@ -71,7 +71,7 @@ _MULTIPLIES = """
     linalg_ldl_factor linalg_ldl_factor_ex linalg_ldl_solve linalg_lstsq linalg_lu
     linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve linalg_matmul
     linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_matrix_rank
-    linalg_multi_dot linalg_pinv linalg_qr linalg_slogdet linalg_solve
+    linalg_multi_dot linalg_norm linalg_pinv linalg_qr linalg_slogdet linalg_solve
     linalg_solve_ex linalg_solve_triangular linalg_svd linalg_svdvals
     linalg_tensorinv linalg_tensorsolve linalg_vecdot logdet lstm lstm_cell lstm_mps
     lu_solve matrix_exp matrix_power miopen_convolution miopen_convolution_add_relu
@@ -216,7 +216,7 @@ _WINDOWS = """
     cudnn_grid_sampler dropout feature_alpha_dropout feature_dropout
     fractional_max_pool2d fractional_max_pool3d frobenius_norm
     fused_moving_avg_obs_fake_quant grid_sampler grid_sampler_2d grid_sampler_3d
-    group_norm huber_loss instance_norm kl_div l1_loss layer_norm linalg_norm
+    group_norm huber_loss instance_norm kl_div l1_loss layer_norm
     log_sigmoid log_sigmoid_forward log_softmax margin_ranking_loss max_pool1d
     max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d
     max_pool3d_with_indices miopen_batch_norm miopen_ctc_loss
@@ -264,7 +264,7 @@ def standing(name: str) -> Standing:
     names = stems(own)
     if names & FREE or any(map(_registered_free, names)):
         return "free"
-    return "counted" if own in COUNTED else "unknown"
+    return "counted" if own.rstrip("_") in COUNTED else "unknown"
 
 
 def stems(name: str) -> set[str]:

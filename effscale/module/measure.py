@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import operator
-import os
+import random
 import warnings
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from effscale.cost.count import Cost, layer_costs, part_costs, whole
+from effscale.cost.count import Cost, part_costs, whole
 from effscale.data import data
 from effscale.errors import MeasureError
 from effscale.markup import figures
@@ -30,20 +30,16 @@ from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
 from effscale.module.build import build
 from effscale.module.flops import dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
+from effscale.module.machine import refuse_too_large
 from effscale.network.network import network
-from effscale.quantity import human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from effscale.arrays import Int
-    from effscale.network.parts import Network
     from effscale.spec.models import Spec
 
 Engine = Literal["fvcore", "torch"]
-
-#: Bytes of a float32.
-FLOAT_BYTES = 4
 
 
 @data
@@ -66,8 +62,9 @@ class Measurement(Cost):
     taught: Mapping[str, int] = field(default_factory=dict)
     #: The module, by its path, in which an operator that is left out was first called.
     places: Mapping[str, str] = field(default_factory=dict)
-    #: MACs that made weights of weights, as spectral norm does: in no other figure.
-    apart: Mapping[str, int] = field(default_factory=dict)
+    #: MACs that made weights of weights, as spectral norm does: in no other figure;
+    #: None of an operator that is not known.
+    apart: Mapping[str, int | None] = field(default_factory=dict)
     #: Of the params, those that are trained.
     trainable: int = 0
     #: Whether complex numbers were multiplied, each such product counting as one.
@@ -130,19 +127,21 @@ def _height_and_width(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
     return height, width
 
 
-def run(
+def run(  # noqa: PLR0913 - what is run, and how
     module: nn.Module,
     inputs: Sequence[Any],
     engine: Engine,
     keywords: Mapping[str, Any] | None = None,
     *,
     really: bool = False,
+    keeps: bool = False,
 ) -> Measurement:
     """What `engine` counts and skips when zeros of these shapes go through `module`.
 
     As `measure`, for modules of any inputs and outputs; inputs may be lists, tuples
     and dictionaries of tensors, or other values, given by name too. `really` has torch
     count a run on the module's own device: not every operator knows how to run on meta.
+    `keeps` has fvcore count what nothing comes of, too, which its trace leaves out.
 
     Raises:
         MeasureError: if fvcore is asked to run a module on meta, or knows an operator
@@ -167,11 +166,12 @@ def run(
         _find_shapes(module, *zeros(like.device))
     args, named = zeros(device)
     with torch.no_grad(), _left_as_it_was(module), _uncompiled(module):
-        module.eval()
+        with suppress(NotImplementedError):  # exported modules are as they were
+            module.eval()
         if engine == "torch":
             found = _by_torch(module, args, named, really=really)
         else:
-            found = _by_fvcore(module, args, named)
+            found = _by_fvcore(module, args, named, keeps=keeps)
     params = [*module.parameters()]
     return replace(
         found,
@@ -213,6 +213,7 @@ def is_compiled(module: nn.Module) -> bool:
 def _left_as_it_was(module: nn.Module) -> Iterator[None]:
     """Put back modes, hooks, buffers and random numbers, however the block ends.
 
+    What a module notes for its next call too, as attention may the keys of its last.
     Attention takes its slow path within, whose operators counters know.
     """
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_buffers")
@@ -227,6 +228,7 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
         if isinstance(each, torch.jit.ScriptModule)
     ]
     buffers = [(each, each._version, each.clone()) for each in module.buffers()]  # noqa: SLF001
+    notes, drawn = [_Notes(each) for each, _, _ in before], random.getstate()
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(value=False)
     try:
@@ -234,6 +236,9 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        random.setstate(drawn)
+        for own in notes:
+            own.put_back()
         for each, training, entries in before:
             each.training = training
             for kind, entry in entries.items():
@@ -245,6 +250,37 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
         for buffer, version, value in buffers:
             if buffer._version != version:  # noqa: SLF001 - there is no public way
                 buffer.copy_(value)
+
+
+class _Notes:
+    """What a module holds that torch knows nothing of, lists and the like within it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.of = vars(module)
+        self.values = {k: each for k, each in self.of.items() if k not in _OF_TORCH}
+        self.lists: dict[int, tuple[Any, Any]] = {}
+        waiting = [*self.values.values()]
+        while waiting:
+            each = waiting.pop()
+            if type(each) not in _CHANGING or id(each) in self.lists:
+                continue
+            self.lists[id(each)] = each, each.copy()
+            waiting += each.values() if isinstance(each, dict) else each
+
+    def put_back(self) -> None:
+        """As it was, but for a value that has become a layer."""
+        for name in set(self.of) - _OF_TORCH - set(self.values):
+            del self.of[name]
+        kinds = ("_modules", "_parameters", "_buffers")
+        layers = set[str]().union(*(self.of.get(kind, ()) for kind in kinds))
+        self.of |= {k: each for k, each in self.values.items() if k not in layers}
+        for each, before in self.lists.values():
+            each.clear()
+            (each.extend if isinstance(each, list) else each.update)(before)
+
+
+_OF_TORCH = frozenset(vars(nn.Module()))
+_CHANGING = (list, dict, set)
 
 
 def _by_torch(
@@ -264,13 +300,20 @@ def _by_torch(
         modules={path: flops // 2 for path, flops in seen.modules.items()},
         taught={name: flops // 2 for name, flops in seen.taught.items()},
         places={name: seen.places[name] for name in unknown(seen.free)},
-        apart={name: flops // 2 for name, flops in seen.apart.items()},
+        apart={
+            name: None if standing(name) == "unknown" else flops // 2
+            for name, flops in seen.apart.items()
+        },
         of_complex=seen.complex,
     )
 
 
 def _by_fvcore(
-    module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]
+    module: nn.Module,
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    *,
+    keeps: bool = False,
 ) -> Measurement:
     """fvcore's figures, which for convolutions and products are MACs.
 
@@ -278,8 +321,10 @@ def _by_fvcore(
         MeasureError: if fvcore fails on one of the operators that it knows.
     """
     tensors = tuple(tensors_of((args, named)))
-    if named or not all(isinstance(each, torch.Tensor) for each in args):
-        inside = _by_fvcore(called(module, args, named), tensors, {})
+    if keeps or named or not all(isinstance(each, torch.Tensor) for each in args):
+        outer = called(module, args, named)
+        outer.keeps = keeps
+        inside = _by_fvcore(outer, tensors, {})
         inner = {
             path.removeprefix("module").removeprefix("."): macs
             for path, macs in inside.modules.items()
@@ -448,7 +493,7 @@ class _Seen:
         """The measurement without the products that made weights of weights."""
         if not self.apart:
             return found
-        apart: Counter[str] = Counter()
+        apart: dict[str, int | None] = {}
         operators, modules = Counter(found.operators), Counter(found.modules)
         calls, free = Counter(found.calls), Counter(found.free)
         macs, activations = int(found.macs), int(found.activations)
@@ -456,9 +501,9 @@ class _Seen:
             product = self.products.get(value)
             if product is None:
                 free[name] -= 1
-                apart[name] += 0
+                apart[name] = None
                 continue
-            apart[product.name] += product.macs
+            apart[product.name] = (apart.get(product.name) or 0) + product.macs
             macs, activations = macs - product.macs, activations - product.activations
             operators[product.name] -= product.macs
             calls[product.name] -= 1
@@ -473,7 +518,7 @@ class _Seen:
             calls={name: n for name, n in calls.items() if n},
             free={name: n for name, n in free.items() if n},
             modules=dict(modules),
-            apart=dict(apart),
+            apart=apart,
         )
 
 
@@ -590,7 +635,16 @@ def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
 
         return handle
 
+    def linear(inputs: Any, outputs: Any) -> Any:  # noqa: ANN401
+        """Layers, and the products of rows with one vector."""
+        weight = shape(inputs[1])
+        if len(weight) > 1:
+            return known["aten::linear"](inputs, outputs)
+        found = formulas.product(shape(inputs[0]), shape(outputs[0]))
+        return taught("linear (by shapes)", found)
+
     return {
+        "aten::linear": linear,
         "aten::_convolution_mode": same_padding,
         "aten::scaled_dot_product_attention": attention,
         "aten::matmul": product,
@@ -633,40 +687,3 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
         if each.cost.macs != measured.modules.get(each.part.path, 0):
             return f"{text}{theirs:,}; first difference in {each.part.name}"
     return f"{text}{theirs:,}"
-
-
-def bytes_to_run(net: Network, batch: int = 1, width: int = FLOAT_BYTES) -> int:
-    """Bytes that a batch of images takes: weights, and the peak of feature maps.
-
-    An estimate: six of the largest map, `width` bytes a number. The peaks measured on
-    B4 and B7, operators' scratch memory included, are up to 15 % above it.
-    """
-    layers = layer_costs(net)
-    weights = sum(int(each.cost.params) for each in layers)
-    largest = max(int(each.visit.output.elements) for each in layers)
-    return width * (weights + 6 * largest * batch)
-
-
-def refuse_too_large(
-    nets: Sequence[Network], batch: int = 1, width: int = FLOAT_BYTES, *, hint: str = ""
-) -> None:
-    """Refuse to run what this machine has no memory for, all of `nets` together.
-
-    Raises:
-        MeasureError: which ends with `hint`.
-    """
-    needed = sum(bytes_to_run(net, batch, width) for net in nets)
-    memory = _physical_memory()
-    if memory is not None and needed > memory:
-        name = nets[0].name if len(nets) == 1 else f"{len(nets)} networks"
-        raise MeasureError(
-            f"{name}: running it once takes about {human(needed)}B of memory and "
-            f"this machine has {human(memory)}B{hint}"
-        )
-
-
-def _physical_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system tells
-        return None
