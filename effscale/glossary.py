@@ -261,8 +261,8 @@ KEYS = {
     "mirror": "Whether images are mirrored; null is the default.",
     "misfits": "What does not fit, in words.",
     "missed": "Why a baseline has no candidate; null if it has some.",
-    "mixup": "The α of Beta(α, α), from which shares of mixed images are drawn; 0 mixes "
-    "none.",
+    "mixup": "The α of Beta(α, α), from which shares of mixed images are drawn; "
+    "0 mixes none.",
     "model": "The network's name in the paper.",
     "module": "Path of the module.",
     "modules": "A row for each module.",
