@@ -77,4 +77,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types specs format cov snapshots docs fuzz kills bench bench-profile bench-torch growth wheel clean
+.PHONY: help run test quick lint types specs format cov snapshots shown docs fuzz kills bench bench-profile bench-torch growth wheel clean
