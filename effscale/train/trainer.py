@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from effscale.errors import TrainError
 from effscale.module.build import build
-from effscale.module.operators import NORMS
+from effscale.module.drawing import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
