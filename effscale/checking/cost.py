@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from effscale.checking.reading import TOO_LARGE
 from effscale.checking.rule import Rule, replaced
 from effscale.cost.figures import Running
-from effscale.cost.latency_model import Device
 from effscale.errors import EffscaleError
 from effscale.limit import FIGURES, UNITS, parse, title
 from effscale.quantity import human, in_seconds
@@ -215,6 +214,8 @@ def running(budget: Budget) -> Running:
     batch, dtype = budget.batch or 1, budget.dtype or "float32"
     if budget.device is None:
         return Running(batch, dtype)
+    from effscale.cost.latency_model import Device
+
     ways = (budget.channels_last, budget.compiled, budget.cuda_graph)
     way = (bool(each) for each in ways)
     device = Device(budget.device, budget.threads or 1, batch, dtype, *way)
