@@ -45,7 +45,9 @@ def test_a_pipe_or_device_in_a_folder_is_no_file(tree: Path) -> None:
     (tree / "a" / "gone.effscale.yaml").symlink_to("nowhere")
     files, left = listed(("a",))
     gone = str(Path("a", "gone.effscale.yaml"))
-    assert {Path(each).name for each in files if "effscale" in each} == {Path(gone).name}
+    assert {Path(each).name for each in files if "effscale" in each} == {
+        Path(gone).name
+    }
     assert [each.code for each in read(gone).faults] == ["EFF001"]
     assert left == [str(Path("a", "other.yaml"))]
 
