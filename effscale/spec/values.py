@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import limit, quantity
 from effscale.arrays import Int
+from effscale.choices import DEVICE_PATTERN, DEVICES
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -284,6 +285,11 @@ READ = Kind(
     ),
     parametric=False,
 )
+RUNS_ON = Kind(
+    DEVICES,
+    partial(core_schema.str_schema, strict=True, pattern=DEVICE_PATTERN),
+    parametric=False,
+)
 FLAG = Kind("true or false", partial(core_schema.bool_schema, strict=True))
 TEXT = Kind(
     "a text",
@@ -389,7 +395,7 @@ Attending = Literal["softmax", "cosine", "covariance", "linear", "separable"]
 Placing = Literal["learnt", "fourier"]
 Lying = Literal["none", "relative", "offset", "continuous"]
 Over = Literal["window", "grid", "patch"]
-#: How the weights of a convolution begin (`effscale.module.operators` draws them).
+#: How the weights of a convolution begin (`effscale.module.drawing` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
