@@ -392,6 +392,7 @@ KEYS = {
     "training_runs": "How many training runs there are, and how they stand.",
     "type": "Class of the module.",
     "unread": "Parameters that no call reads in evaluation, by name.",
+    "unmeasured": "Limits of latency that no run has judged: --verify measures them.",
     "unsafe": "By --fix --unsafe-fixes.",
     "until": "Epoch after which training stopped.",
     "update": "By --update.",
