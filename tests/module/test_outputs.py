@@ -131,7 +131,9 @@ outputs:
 
 
 @pytest.mark.parametrize("engine", ["fvcore", "torch"])
-@pytest.mark.parametrize("more", ["", "shared: false", "centerness: true"])
+@pytest.mark.parametrize(
+    "more", ["", "shared: false", "centerness: true", "objectness: true"]
+)
 def test_levels_share_heads_or_have_their_own(
     more: str, engine: Literal["fvcore", "torch"]
 ) -> None:
@@ -140,8 +142,8 @@ def test_levels_share_heads_or_have_their_own(
     assert (found.macs, found.params) == (cost.macs, cost.params)
     made = es.build(spec).eval()(torch.randn(2, 3, 64, 96))
     maps = made if isinstance(made, dict) else made._asdict()
-    wide = {"classes": 15, "boxes": 12, "centerness": 3}
-    assert ("centerness" in maps) == more.startswith("centerness")
+    wide = {"classes": 15, "boxes": 12, "centerness": 3, "objectness": 3}
+    assert [*maps][2:] == [name for name in wide if more.startswith(name)]
     for name, levels in maps.items():
         assert [x.shape[1:] for x in levels] == [
             (wide[name], 16, 24),
