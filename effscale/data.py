@@ -1,9 +1,9 @@
-"""Values: dataclasses that nothing changes, cheap to declare and cheap to make."""
+"""Values that nothing changes, cheap to declare and to make; and one told by itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+from typing import Generic, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -17,3 +17,23 @@ def data(cls: type[T]) -> type[T]:
     declare a class, of which a command imports as many.
     """
     return dataclass(unsafe_hash=True)(cls)
+
+
+class Same(Generic[T]):
+    """An object as a key that is told by being that object, not by what it holds.
+
+    To compare two models of a file is to compare all that they hold.
+    """
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: T) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        """That of the object, whatever it holds."""
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the one object."""
+        return isinstance(other, Same) and other.it is self.it

@@ -161,7 +161,8 @@ class Fault:
         return self._rank() < other._rank()
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.said}{_hint(self.suggestion)}"
+        hint = _hint(self.suggestion) or (self.help and f"; {self.help}")
+        return f"{self.where}: {self.said}{hint}"
 
 
 def dotted(place: Place) -> str:
@@ -230,7 +231,7 @@ def closest(word: object, known: list[str]) -> str:
 
     if not isinstance(word, str) or len(word) > LONGEST_WORD:
         return ""
-    slips = [each for each in known if _is_slip(word.lower(), each.lower())]
+    slips = [each for each in known if is_slip(word.lower(), each.lower())]
     if len(word) >= LEAST_WORD and len(set(slips)) == 1:
         return slips[0]
     matcher = SequenceMatcher(b=word.lower())
@@ -243,7 +244,7 @@ def closest(word: object, known: list[str]) -> str:
     return nearest if first >= CLOSE and first - second >= CLEARLY else ""
 
 
-def _is_slip(word: str, known: str) -> bool:
+def is_slip(word: str, known: str) -> bool:
     """Whether a letter is wrong, lost or too many, or two have changed places."""
     if abs(len(word) - len(known)) > 1 or word == known:
         return False

@@ -130,7 +130,7 @@ class Source:
                 found[place] = error
         return found
 
-    @property
+    @cached_property
     def is_countable(self) -> bool:
         """Whether counting it takes no longer than reading it."""
         if self.spec is None:

@@ -47,13 +47,13 @@ def device(  # noqa: PLR0913 - options
 @titled("Latency")
 @every(
     click.option(
-        "--batch", type=click.IntRange(1, 2**16), default=1, help="Images at once."
+        "--batch", type=click.IntRange(1, 2**16), default=1, help="Batch size."
     ),
     click.option(
         "--dtype",
         type=click.Choice([*ELEMENT_BYTES]),
         default="float32",
-        help="What weights and feature maps are stored as.",
+        help="Type of weights and feature maps.",
     ),
     *limits.device_options,
     click.option(

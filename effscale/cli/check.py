@@ -79,7 +79,7 @@ class Mending:
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if something is found.")
 @limits.limit_options(
-    "Hold every network to so many MACs, besides its own `budget:`: '<= 400M'.",
+    "A limit of MACs for every network, beside its own `budget:`: '<= 400M'.",
     latency=False,
 )
 @titled("Fixes")

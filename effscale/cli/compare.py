@@ -68,8 +68,8 @@ def energy(text: str) -> tuple[float, float]:
     "printed",
     type=click.Choice(TABLES),
     metavar="PAPER-NUMBER",
-    help="A paper's table instead, with ours beside each cell: efficientnet-2, -3, "
-    "-5 or -7; efficientdet-1, -2, -4 or -5.",
+    help="Show a paper's table instead, the counted figure beside each cell: "
+    "efficientnet-2, -3, -5 or -7; efficientdet-1, -2, -4 or -5.",
 )
 @click.option(
     "--without-classifier",
@@ -82,20 +82,20 @@ def energy(text: str) -> tuple[float, float]:
     "--x",
     type=click.Choice(["params", "macs"]),
     default="macs",
-    help="The cost that --plot draws.",
+    help="Cost on the horizontal axis of --plot.",
 )
 @click.option(
     "--energy",
     type=Parsed("45nm|PJ/MAC,PJ/B", energy),
-    help="Roughly, what an image takes: picojoules for a MAC and for a byte moved; "
-    "45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
+    help="Estimate the energy of one image from picojoules for a MAC and for a byte "
+    "moved; 45nm is 4.6 and 160 (Horowitz 2014; Han et al. 2015, table 1).",
 )
 @titled("Against a revision")
 @click.option(
     "--since",
     metavar="REVISION",
-    help="What changed of spec files since the current branch left that revision of "
-    "git; each SPEC is a file or folder then.  [default: the current folder]",
+    help="Show what changed in spec files since the current branch left that revision "
+    "of git; each SPEC is then a file or folder.  [default: the current folder]",
 )
 @click.option(
     "--fail-on",

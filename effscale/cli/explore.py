@@ -46,7 +46,7 @@ def span(text: str) -> tuple[float, float]:
     "--phi",
     type=Parsed("LOW..HIGH", span),
     default=f"{LOW}..{HIGH}",
-    help="From which φ to which.",
+    help="Range of φ on the page.",
 )
 @click.option(
     "--output", type=Target(), help="Write the page to this file, atomically."

@@ -49,14 +49,17 @@ def batch(text: str) -> int | None:
 @options.spec_argument()
 @titled(OUTPUT)
 @click.option(
-    "--to",
+    "--file-format",
     "kind",
     type=click.Choice(FORMS),
-    help="What to write.  [default: by the suffix: .onnx, .pt2 (exported), .ts "
-    "(torchscript), .pt or .pth (state-dict), .safetensors]",
+    help="What kind of file to write.  [default: by the suffix: .onnx, .pt2 "
+    "(exported), .ts (torchscript), .pt or .pth (state-dict), .safetensors]",
 )
 @click.option(
-    "--output", type=Target(), required=True, help="The file, written whole or not."
+    "--output",
+    type=Target(),
+    required=True,
+    help="Write the network to this file, atomically.",
 )
 @click.option(
     "--all",
@@ -69,26 +72,27 @@ def batch(text: str) -> int | None:
 @click.option(
     "--phi",
     type=Range(-50, 50),
-    help="SPEC scaled by this φ first, as effscale scale does.",
+    help="Scale SPEC by this φ first, as effscale scale does.",
 )
 @click.option(
     "--batch",
     type=Parsed("N|dynamic", batch),
     default="dynamic",
-    help="Images that the network takes at once: any number, or just N.",
+    help="Batch size that the file accepts: any, or N alone.",
 )
-@options.seed_option("Seed of the initial weights, which follow the reference's rules.")
+@options.seed_option("Random seed of the initial weights.")
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights instead: .pth, .safetensors, or a checkpoint of effscale train; "
-    "those of other libraries as effscale weights reads them.",
+    help="Write the weights of this file, not initial ones: .pth, .safetensors, or a "
+    "checkpoint of effscale train; those of other libraries as effscale weights reads "
+    "them.",
 )
 @click.option(
     "--decode",
     is_flag=True,
-    help="Of a detector: boxes in pixels, y1 x1 y2 x2, and scores of each class, "
-    "instead of logits and codes of boxes; of segmentation the class of each pixel.",
+    help="For a detector: give boxes in pixels (y1 x1 y2 x2) and scores of each "
+    "class, not logits and codes. For segmentation: give the class of each pixel.",
 )
 @click.option(
     "--nms",
@@ -96,21 +100,21 @@ def batch(text: str) -> int | None:
     metavar="[IOU]",
     is_flag=False,
     flag_value=_OVERLAP,
-    help="Of a detector: the best boxes of each image, decoded, without those that a "
-    "better one of their class overlaps by more than IOU, above 0; their scores, and "
-    f"their classes.  [default: {_OVERLAP}]",
+    help="For a detector: give the best boxes of each image, decoded, with scores and "
+    "classes. A box that overlaps a better one of its class by more than IOU is left "
+    f"out.  [default: {_OVERLAP}]",
 )
 @click.option(
     "--boxes",
     type=click.IntRange(1, MOST_BOXES),
     metavar="N",
-    help=f"With --nms: so many of each image.  [default: {_BOXES}]",
+    help=f"With --nms: boxes for each image.  [default: {_BOXES}]",
 )
 @click.option(
     "--opset",
     type=click.IntRange(*_OPSETS),
     metavar="N",
-    help="The opset of ONNX.  [default: torch's own choice]",
+    help="Opset of the ONNX file.  [default: torch's own choice]",
 )
 @options.network_options
 @options.deploy_option
@@ -142,10 +146,10 @@ def command(  # noqa: PLR0913 - options
 
     \b
       effscale export b4 --output b4.onnx
-      effscale export b0 --phi 1.5 --classes 10 --to state-dict --output start.pth
+      effscale export b0 --phi 1.5 --classes 10 --output start.pth
       effscale export b0-x4.yaml --weights trained.pth --output model.pt2
       effscale export trained.json --output model.onnx --opset 18
-      effscale export b0 --to torchscript --batch 1 --output b0.ts
+      effscale export b0 --file-format torchscript --batch 1 --output b0.pt
       effscale export d0 --nms 0.5 --output d0.onnx
       effscale export family.yaml --all --output '{name}.onnx'
 
@@ -200,7 +204,7 @@ def _decoded(chosen: str, nms: float | None, boxes: int) -> tuple[float | None, 
     """What boxes may overlap by, and how many are put out, in a format that can."""
     if chosen in {"state-dict", "safetensors"}:
         option = "--decode" if nms is None else "--nms"
-        message = f"{option}: a state dict has weights alone; --to another format"
+        message = f"{option}: a state dict has weights alone; --file-format another"
         raise click.UsageError(message)
     return nms, boxes
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="The image that goes in, 1x3x224x224; image=1x3x64x64 goes in by that name.",
 )
-@click.option("--name", help="What the spec is called.  [default: the callable's name]")
+@click.option("--name", help="Name of the spec.  [default: the callable's name]")
 @titled(OUTPUT)
 @click.option(
     "--output",
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 @click.option(
     "--unproven",
     is_flag=True,
-    help="Write it, marked, even where it is not proved to be the same network.",
+    help="Write the spec even if it is not proved to be the same network; the file "
+    "says so.",
 )
 @options.format_option("what was proved")
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")

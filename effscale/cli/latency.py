@@ -82,14 +82,14 @@ timing_options = every(
         "--batch",
         type=Parsed("N[,N…]", whole_numbers(MAX_BATCH)),
         default="1",
-        help="Images that go through at once; several with commas.",
+        help="Batch size; several with commas.",
     ),
     click.option(
         "--dtype",
         type=Parsed("NAME[,NAME…]", dtypes),
         default="float32",
-        help="What weights and feature maps are stored as: float32, bfloat16, float16; "
-        "several with commas.",
+        help="Type of weights and feature maps: float32, bfloat16, float16; several "
+        "with commas.",
     ),
     click.option(
         "--latency",
@@ -106,7 +106,7 @@ timing_options = every(
     click.option(
         "--device",
         type=DEVICE,
-        help="With --latency: what to run on.  [default: cpu]",
+        help="With --latency: device to run on.  [default: cpu]",
     ),
     click.option(
         "--channels-last",
@@ -122,13 +122,13 @@ timing_options = every(
     click.option(
         "--cuda-graph",
         is_flag=True,
-        help="With --latency: captured once and replayed, all launches as one.",
+        help="With --latency: capture the run as a CUDA graph and replay it.",
     ),
     click.option(
         "--seconds",
         type=Range(0.01, 3600),
         metavar="S",
-        help="With --latency: time each network for so long at least, its parts as "
+        help="With --latency: least time to run each network, and its parts as "
         f"long again.  [default: {SECONDS:g}]",
     ),
     title="Latency",

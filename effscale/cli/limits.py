@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import Device
     from effscale.limit import Figure, Limit
-    from effscale.report.rows import Data
     from effscale.search.asked import Asked
     from effscale.spec.models import Spec
 
@@ -50,7 +49,7 @@ device_options = (
         "--device",
         type=DEVICE,
         default="cpu",
-        help="What to run on, for latency.",
+        help="Device to run on, for latency.",
     ),
     click.option(
         "--threads",
@@ -72,7 +71,7 @@ device_options = (
     click.option(
         "--cuda-graph",
         is_flag=True,
-        help="Captured once and replayed, all launches as one, for latency.",
+        help="Capture the run as a CUDA graph and replay it, for latency.",
     ),
 )
 
@@ -109,13 +108,13 @@ def limit_options(
             "--batch",
             type=click.IntRange(1, 2**16),
             default=1,
-            help=f"Images at once, for memory{more}.",
+            help=f"Batch size, for memory{more}.",
         ),
         click.option(
             "--dtype",
             type=click.Choice([*STORED_BYTES]),
             default="float32",
-            help=f"What weights and feature maps are stored as, for memory{more}.",
+            help=f"Type of weights and feature maps, for memory{more}.",
         ),
         *(of_latency if latency else ()),
         title="Budget",
@@ -171,21 +170,24 @@ class Limits:
         """
         from effscale.cost.figures import Running
 
-        model = None
-        if self.latency and predicts:
-            from effscale.cost.latency_model import load
+        if not self.latency:
+            return Running(self.batch, self.dtype)
+        from effscale.cost.latency_model import load
 
-            model = load(self.runs_on)
-        return Running(self.batch, self.dtype, model)
+        model = load(self.runs_on) if predicts else None
+        return Running(self.batch, self.dtype, model, self.runs_on)
 
-    def time(self, specs: Sequence[Spec], rows: list[Data], request: Request) -> None:
-        """Run these networks, and put into their rows how long each takes."""
+    def time(self, specs: Sequence[Spec], request: Request) -> list[float]:
+        """How long each of these networks takes, in seconds, on the device."""
+        found = []
         with Bar(len(specs), quiet=request.quiet) as bar:
             from effscale.module.calibrate import measured
 
-            for spec, row in zip(specs, rows, strict=True):
-                row["measured_latency"] = measured(spec, self.runs_on)
-                bar.advance(1, f"timing {spec.name}")
+            for spec in specs:
+                bar.advance(0, f"timing {spec.name}")
+                found.append(measured(spec, self.runs_on))
+                bar.advance(1, f"timed {spec.name}")
+        return found
 
     def of_candidates(self) -> tuple[Limit, ...]:
         """All limits, of candidates that other things choose among.

@@ -201,8 +201,8 @@ def _given(option: str) -> bool:
     "operators",
     type=Parsed("NS::NAME=MACS", lesson),
     multiple=True,
-    help="MACs of an operator that is unknown, as arithmetic on the shapes x[0], "
-    "x[1] that go in and y[0] that comes out, 2*prod(x[0])*x[1][-2].",
+    help="MACs of an unknown operator, as arithmetic on the shapes of its inputs "
+    "x[0], x[1] and of its output y[0]: 2*prod(x[0])*x[1][-2].",
 )
 @options.network_options
 @options.deploy_option
@@ -211,7 +211,7 @@ def _given(option: str) -> bool:
 @click.option(
     "--memory",
     is_flag=True,
-    help="Bytes by part, for --batch and --dtype: weights, peak feature maps in "
+    help="Show bytes by part, for --batch and --dtype: weights, peak feature maps in "
     "inference and in training, and bytes moved.",
 )
 @click.option(
@@ -225,13 +225,14 @@ def _given(option: str) -> bool:
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="With --latency: run with these, as effscale weights reads them.",
+    help="With --latency: run with the weights of this file, as effscale weights "
+    "reads them.",
 )
 @latency.timing_options
 @click.option(
     "--predict",
     is_flag=True,
-    help="With --latency: what effscale calibrate has learned predicts of each part.",
+    help="With --latency: show the time of each part that effscale calibrate predicts.",
 )
 @options.plot_option("the cost by part and the feature maps")
 @options.output_options

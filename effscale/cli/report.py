@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 )
 @options.force_option
 @titled("What to show")
-@click.option("--title", help="What the page is called.  [default: its networks]")
+@click.option("--title", help="Title of the page.  [default: its networks]")
 @click.option(
     "--relative-to",
     "to",
     metavar="NAME|cheapest",
-    help="What the ratios are to, as in effscale compare.  [default: the first]",
+    help="Network that ratios are relative to, as in effscale compare.  [default: the "
+    "first]",
 )
 @options.network_options
 @options.measure_option(default="none")

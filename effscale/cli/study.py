@@ -119,43 +119,43 @@ evaluation_options = options.every(
     click.option(
         "--evaluate",
         metavar="COMMAND",
-        help="Train each candidate by this command: {spec} is its file, and "
-        '{"accuracy": 0.93} is expected in {out}; {seed}, {dir}, {python} and, on '
-        "--rungs, {epochs} are there, too. 'train', with or without its options, is "
-        "effscale's own.",
+        help="Train each candidate by this command. It reads the spec from the file "
+        '{spec} and writes {"accuracy": 0.93} to {out}; {seed}, {dir}, {python} and, '
+        "with --rungs, {epochs} are filled in, too. 'train', with or without options, "
+        "is effscale train.",
     ),
     click.option("--data", metavar="DATA", help="With --evaluate train: its --data."),
     click.option(
         "--study",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
-        help="Where outcomes are kept; the same command again goes on where it was.",
+        help="Folder of the results; the same command again resumes from it.",
     ),
     objective_option,
     click.option(
         "--seeds",
         type=Parsed("N[..M]", read_seeds),
-        help="Trainings of each candidate, with seeds 0 to N-1. 3..10: three of each, "
-        "and up to ten of those that are not yet told apart from the best.  "
+        help="Training runs of each candidate, with seeds 0 to N-1. 3..10: three of "
+        "each, and up to ten of those that are not yet told apart from the best.  "
         "[default: 1]",
     ),
     click.option(
         "--rungs",
         type=Parsed("EPOCHS,…", read_rungs),
         help="Train all candidates up to the first of these epochs, the best of them "
-        "up to the next: 2,4,8. {epochs} says to a command how far.",
+        "up to the next: 2,4,8. {epochs} tells a command how far.",
     ),
     click.option(
         "--halving",
         type=click.IntRange(2, 1000),
         metavar="N",
-        help="Of how many on a rung one goes on.  [default: 3]",
+        help="One in this many candidates on a rung goes on to the next.  [default: 3]",
     ),
     click.option(
         "--attempts",
         type=click.IntRange(1, 100),
         metavar="N",
-        help="How often a training that fails is tried.  [default: 2]",
+        help="How often a training run that fails is tried.  [default: 2]",
     ),
     click.option(
         "--timeout",
@@ -165,7 +165,7 @@ evaluation_options = options.every(
     click.option(
         "--on",
         type=Parsed("WHERE", _where),
-        help="Where trainings run: local, local:jobs=4, ray:ADDRESS?num_gpus=0.5, "
+        help="Where to train: local, local:jobs=4, ray:ADDRESS?num_gpus=0.5, "
         "dask:tcp://HOST:8786?GPU=1, slurm:queue=gpu&cores=4&memory=16GB&jobs=8.  "
         "[default: local]",
     ),
@@ -173,17 +173,18 @@ evaluation_options = options.every(
         "--for",
         "stop_after",
         type=DURATION,
-        help="Start no training any more after 90s, 30m or 2h.",
+        help="Start no further training run after 90s, 30m or 2h.",
     ),
     click.option(
         "--grow",
         is_flag=True,
-        help="Add candidates to a study that has others already.",
+        help="Add these candidates to a study that has others already.",
     ),
     click.option(
         "--refine",
         is_flag=True,
-        help="Once a study has ended, add those around the best, by half of --step.",
+        help="Once the study has ended, add the candidates around the best, at half "
+        "of --step.",
     ),
     click.option(
         "--dry-run",
@@ -398,7 +399,7 @@ def _dry_run(
     else:
         for words in commands(study, trainings):
             click.echo(shlex.join(words))
-    options.note(f"{len(trainings)} trainings, nothing is run", quiet=quiet)
+    options.note(f"{len(trainings)} training runs, none started", quiet=quiet)
 
 
 def _train(
@@ -426,7 +427,7 @@ def _train(
             nonlocal shown
             before, shown = shown, ahead.all - ahead.left
             bar.total = ahead.all
-            what = f"{shown} of {ahead.all} trainings{_until(ahead.end)}"
+            what = f"{shown} of {ahead.all} training runs{_until(ahead.end)}"
             bar.advance(shown - before, what)
 
         tick()
@@ -456,7 +457,7 @@ def _until(end: float | None) -> str:
 
 
 def _say_kept(why: str, ahead: Forecast, *, quiet: bool) -> None:
-    kept = f"{ahead.all - ahead.left} of {ahead.all} trainings are done and kept"
+    kept = f"{ahead.all - ahead.left} of {ahead.all} training runs are done and kept"
     options.note(f"{why}{kept}; the same command goes on from there", quiet=quiet)
 
 
@@ -516,11 +517,11 @@ def deliver(
 def command(
     *, folder: Path, objective: Objective | None, watch: bool, request: Request
 ) -> None:
-    """Show how the study in FOLDER stands.
+    """Show the progress and the ranking of the study in FOLDER.
 
-    A study is what grid --evaluate makes; it may be running, and when it will have
-    ended is reckoned by what trainings took so far. Another --objective ranks the same
-    outcomes anew. Exits 1 if a training has failed.
+    grid --evaluate makes a study. While it runs, its end is estimated from the time of
+    the training runs so far. Another --objective ranks the same results again. Exits 1
+    if a training run has failed.
 
     \b
       effscale study pets --watch

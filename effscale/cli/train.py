@@ -192,7 +192,7 @@ class Part:
     "--until",
     type=click.IntRange(1, 10**6),
     metavar="N",
-    help="Stop after so many of the epochs; the same command with more goes on.  "
+    help="Stop after this many of the epochs; the same command with more resumes.  "
     "[default: all]",
 )
 @click.option(
@@ -216,7 +216,7 @@ class Part:
     help="sgd with Nesterov momentum 0.9; rmsprop as EfficientNet was trained; adamw "
     "with weight decay 0.05.",
 )
-@options.seed_option("Seed of the initial weights, of shuffling and of augmentation.")
+@options.seed_option("Random seed of initial weights, shuffling and augmentation.")
 @click.option(
     "--augment",
     type=AUGMENT,
@@ -231,7 +231,7 @@ class Part:
     type=Range(0, 1, min_open=True),
     metavar="SHARE",
     default=0.08,
-    help="The least of a photograph's area that plain crops to.",
+    help="Smallest share of a photograph's area that plain crops to.",
 )
 @click.option(
     "--mirror/--no-mirror",
@@ -250,14 +250,15 @@ class Part:
     type=Range(0, 1),
     metavar="P",
     default=0.0,
-    help="Make a part of so many images black (needs effscale[train]).",
+    help="Probability that a part of an image is made black (needs effscale[train]).",
 )
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Weights to begin with: .pth, .safetensors, or a checkpoint, as effscale "
-    "weights reads them. A classifier of other classes is initialised anew.",
+    help="Start from the weights of this file: .pth, .safetensors, or a checkpoint, "
+    "as effscale weights reads them. A classifier of other classes is initialised "
+    "anew.",
 )
 @click.option(
     "--freeze",
@@ -271,7 +272,7 @@ class Part:
     type=Range(0, 1, min_open=True),
     metavar="SHARE",
     default=1.0,
-    help="Share of the learning rate that all but the classifier has.",
+    help="Learning rate of all but the classifier, as a share of --lr.",
 )
 @titled("Data")
 @click.option(
@@ -279,8 +280,8 @@ class Part:
     type=NORMALIZE,
     metavar="half|imagenet|MEAN/STD",
     default="half",
-    help="Mean that is subtracted from pixels of 0 to 1, and the number that then "
-    "divides them: half is 0.5/0.5; one for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
+    help="Mean and standard deviation that normalize pixels from 0 to 1: half is "
+    "0.5/0.5; one number for all channels, or 0.5,0.4,0.4/0.2,0.2,0.2.",
 )
 @click.option(
     "--resolution",
@@ -307,13 +308,13 @@ class Part:
     type=click.IntRange(1, 64),
     metavar="N",
     default=1,
-    help="Share each batch among so many GPUs; of the CPU, processes.",
+    help="Split each batch among this many GPUs, or processes on the CPU.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
-    help="auto mixes in bfloat16 where CUDA computes in it.",
+    help="auto is mixed precision with bfloat16 where the GPU computes in it.",
 )
 @click.option(
     "--threads",
@@ -325,21 +326,22 @@ class Part:
     "--workers",
     type=click.IntRange(0, 1024),
     metavar="N",
-    help="Processes that read images, where these do not fit into memory.  [default: "
-    "with CUDA one a core, else one for two threads; at most 16]",
+    help="Processes that read images which do not fit into memory.  [default: with "
+    "CUDA one for each core, else one for two threads; at most 16]",
 )
 @click.option(
     "--time-limit",
     type=DURATION,
-    help="Stop after 90s, 10m or 2h, checkpoint kept; exits 1 if that is too soon.",
+    help="Stop after 90s, 10m or 2h and keep the checkpoint; exits 1 if training has "
+    "not ended.",
 )
 @titled(OUTPUT)
 @click.option(
     "--checkpoint",
     type=Target(),
     metavar="FILE",
-    help="Keep the training here, and take it up from here.  "
-    "[default: OUTPUT.checkpoint]",
+    help="Save the state of training to this file, and resume from it.  [default: "
+    "OUTPUT.checkpoint]",
 )
 @click.option(
     "--output",

@@ -38,6 +38,7 @@ class Variant:
     phi: float | None  #: None where no φ gives these multipliers
     multipliers: Multipliers
     target_ratio: float  #: as a multiple of the baseline's MACs
+    held: tuple[str, ...] = ()  #: what φ leaves as the baseline has it
 
 
 @dataclass(frozen=True)

@@ -417,6 +417,7 @@ class Counted:
     attempts: tuple[Attempt, ...]
     note: str = ""  #: why an engine was not asked
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    unused: int = 0  #: MACs of what is made, and is in no output
 
     @cached_property
     def measured(self) -> list[Measurement]:
@@ -426,8 +427,26 @@ class Counted:
     @cached_property
     def best(self) -> Measurement:
         """The first that knew every operator, or else the one that counted most."""
-        whole = [each for each in self.measured if not each.skipped]
-        return whole[0] if whole else max(self.measured, key=lambda x: int(x.macs))
+        for each in self.attempts:
+            if each.measured is not None and self._is_whole(each):
+                return each.measured
+        return max(self.measured, key=lambda x: int(x.macs))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether one of them knew every operator."""
+        return any(map(self._is_whole, self.attempts))
+
+    def _is_whole(self, attempt: Attempt) -> bool:
+        """Whether it knew every operator, and met each that the other does not know.
+
+        A trace has none that nothing comes of.
+        """
+        found = attempt.measured
+        if found is None or found.skipped:
+            return False
+        foreign = {n for each in self.measured for n in each.skipped if "::" in n}
+        return attempt.engine == "torch" or foreign <= set(found.free)
 
     @cached_property
     def answer(self) -> Measurement | None:
@@ -440,7 +459,7 @@ class Counted:
 
         What the other did not know has then no product in it.
         """
-        if len(self.measured) < 2 or not any(e.is_whole for e in self.attempts):  # noqa: PLR2004 - fvcore and torch
+        if len(self.measured) < 2 or not any(map(self._is_whole, self.attempts)):  # noqa: PLR2004 - fvcore and torch
             return False
         return not [*_differences(*self.measured)]
 
@@ -456,8 +475,12 @@ class Counted:
 
     def faults(self) -> list[str]:
         """What nobody has counted, and the figures in which the engines differ."""
-        if not any(each.is_whole for each in self.attempts):
-            said = [f"{each.missed}: there may be more MACs" for each in self.attempts]
+        if not self.is_known:
+            said = [
+                f"{each.missed}: there may be more MACs"
+                for each in self.attempts
+                if not each.is_whole
+            ]
             return [*said, *self._lessons()]
         if len(self.measured) < 2:  # noqa: PLR2004 - fvcore and torch
             return []
@@ -528,6 +551,7 @@ def count(
     if isinstance(foreign.module, Scripted) and "torch" in engines:
         engines, note = ["torch"], _NO_SCRIPT
     attempts = tuple(_attempt(foreign, inputs, keywords, each) for each in engines)
+    attempts, unused = _all_that_is_made(foreign, inputs, keywords, attempts)
     if all(each.measured is None for each in attempts):
         said = " and ".join(said_of(inputs, keywords))
         reasons = dict.fromkeys(each.error for each in attempts)
@@ -535,8 +559,38 @@ def count(
         message = f"{foreign.name}: with {said}: {'; '.join(reasons)}{hint}"
         raise MeasureError(message)
     return Counted(
-        foreign.name, foreign.module, inputs, assumed, attempts, note, keywords
+        foreign.name, foreign.module, inputs, assumed, attempts, note, keywords, unused
     )
+
+
+def _all_that_is_made(
+    foreign: Foreign,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any],
+    attempts: tuple[Attempt, ...],
+) -> tuple[tuple[Attempt, ...], int]:
+    """The attempts, and MACs of what is in no output: fvcore's trace leaves that out.
+
+    Where it missed some, or could not trace what is put out, it is asked again for all
+    that is made on the way; the answer is taken where it is then torch's.
+    """
+    first, *others = attempts
+    if first.engine != "fvcore" or not others or not others[0].is_whole:
+        return attempts, 0
+    torchs, fvcores = others[0].measured, first.measured
+    unused = 0
+    if fvcores is not None and torchs is not None and first.is_whole:
+        unused = int(torchs.macs) - int(fvcores.macs)
+    if unused <= 0 and not any(each in first.error for each in _NO_OUTPUT):
+        return attempts, 0
+    again = _attempt(foreign, inputs, keywords, "fvcore", keeps=True)
+    if again.measured and torchs and not [*_differences(again.measured, torchs)]:
+        return (again, *others), unused
+    return attempts, 0
+
+
+#: What torch's tracer says of outputs other than tensors.
+_NO_OUTPUT = ("observable data dependence", "supported as JIT inputs/outputs")
 
 
 def _written(module: nn.Module) -> nn.Module:
@@ -599,6 +653,8 @@ def _attempt(
     inputs: Sequence[Any],
     keywords: Mapping[str, Any],
     engine: Engine,
+    *,
+    keeps: bool = False,
 ) -> Attempt:
     scripted = isinstance(foreign.module, Scripted)
     if scripted and engine == "fvcore":
@@ -608,7 +664,10 @@ def _attempt(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # theirs, of what is no concern of counting
-            found = _run(foreign.module, inputs, keywords, engine, really=scripted)
+            if keeps:
+                found = run(foreign.module, inputs, engine, keywords, keeps=True)
+            else:
+                found = _run(foreign.module, inputs, keywords, engine, really=scripted)
         return Attempt(engine, found)
     except MeasureError as error:
         return Attempt(engine, None, str(error))

@@ -27,8 +27,8 @@ KINDS = ("convolution", "matrix product")
 _COUNTED = """
     convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
-    cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm mv
-    addmv dot vdot einsum _scaled_mm scaled_dot_product_attention
+    cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
+    addbmm mv addmv dot vdot einsum _scaled_mm scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
     _scaled_dot_product_cudnn_attention _flash_attention_forward
     _efficient_attention_forward
@@ -58,7 +58,7 @@ _MULTIPLIES = """
     _trilinear _triton_multi_head_attention _triton_scaled_dot_attention
     _weight_int4pack_mm _weight_int4pack_mm_for_cpu
     _weight_int4pack_mm_with_scales_and_zeros _weight_int8pack_mm
-    _wrapped_quantized_linear_prepacked addbmm bilinear cdist chain_matmul cholesky
+    _wrapped_quantized_linear_prepacked bilinear cdist chain_matmul cholesky
     cholesky_inverse cholesky_solve conv_depthwise3d conv_tbc corrcoef cov
     cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose
     det fbgemm_linear_fp16_weight fbgemm_linear_fp16_weight_fp32_activation
@@ -264,7 +264,7 @@ def standing(name: str) -> Standing:
     names = stems(own)
     if names & FREE or any(map(_registered_free, names)):
         return "free"
-    return "counted" if own in COUNTED else "unknown"
+    return "counted" if own.rstrip("_") in COUNTED else "unknown"
 
 
 def stems(name: str) -> set[str]:

@@ -506,7 +506,7 @@ def _to_onnx(module: nn.Module, example: torch.Tensor, path: Path, asked: Asked)
     if size >= ONNX_BYTES:
         raise ExportError(
             f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
-            f"got {human(size)}B; --to exported has no such limit"
+            f"got {human(size)}B; --file-format exported has no such limit"
         )
     program = torch.onnx.export(
         module,

@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from effscale.errors import MeasureError
 from effscale.module.aten import KINDS, kind, standing
 from effscale.module.formulas import by_formula, formula_of, is_taught
 
@@ -73,7 +74,8 @@ class FlopRegistry(TorchDispatchMode):
         self.module = module
         self._path: list[str] = []
         self._hooks: list[RemovableHandle] = []
-        # Tensors made of weights alone, by identity, with the calls that made them.
+        # Tensors made of weights alone, or of nothing, by identity, with the calls
+        # that made them.
         own = [*module.parameters(), *module.buffers()]
         self._own = {id(each): (each, frozenset[int]()) for each in own}
         self._on_weights: list[Call] = []
@@ -147,7 +149,10 @@ class FlopRegistry(TorchDispatchMode):
         """Flops and output elements of a call; None without a formula."""
         known = flop_registry.get(getattr(func, "overloadpacket", func))
         ours = formula_of(name)
-        if known is not None and not is_taught(name):
+        taught = is_taught(name)
+        if not taught and any(map(_is_sparse, _tensors((*args, *kwargs.values())))):
+            return None
+        if known is not None and not taught:
             flops: int = known(*args, **kwargs, out_val=out)
             return flops, next(iter(_tensors(out))).numel()
         if ours is None:
@@ -165,7 +170,7 @@ class FlopRegistry(TorchDispatchMode):
     def _follow(self, call: Call, args: tuple[Any, ...], out: Any) -> None:  # noqa: ANN401
         """Note what was made of weights alone, and where it becomes a weight."""
         own, tensors = self._own, [*_tensors(args)]
-        if tensors and all(id(each) in own for each in tensors):
+        if all(id(each) in own for each in tensors):
             made = frozenset[int]().union(*(own[id(each)][1] for each in tensors))
             if call.flops or standing(call.name) == "unknown":
                 made |= {len(self._on_weights)}
@@ -174,6 +179,7 @@ class FlopRegistry(TorchDispatchMode):
             return
         for each in _tensors(out):
             own.pop(id(each), None)
+            own.pop(id(each._base), None)  # noqa: SLF001 - it may be written to
         place = _WEIGHTS.get(call.name)
         if place is not None:
             self._made_weights |= own.get(id(args[place]), ((), frozenset[int]()))[1]
@@ -216,6 +222,14 @@ def _tensors(values: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
             yield from _tensors(each)
 
 
+def _is_sparse(tensor: torch.Tensor) -> bool:
+    """Whether what it multiplies depends on what is in it."""
+    return tensor.layout not in _DENSE
+
+
+_DENSE = (torch.strided, torch.jagged, torch._mkldnn)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 @cache
 def _owners(path: str) -> tuple[str, ...]:
     """The module at `path` and those that hold it, lists of modules too: `a.0`, `a`."""
@@ -254,6 +268,8 @@ def twin(module: nn.Module) -> nn.Module:
 
 
 def _without_storage(tensor: torch.Tensor) -> torch.Tensor:
+    if _is_sparse(tensor):
+        raise MeasureError("what is sparse has no twin without storage")
     meta = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(meta, requires_grad=tensor.requires_grad)

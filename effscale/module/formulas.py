@@ -28,8 +28,11 @@ class Products(NamedTuple):
 
 #: What neither fvcore nor torch's registry counts, by torch's own name.
 FORMULAS: dict[str, Formula] = {
-    "baddbmm": lambda x, _: math.prod(x[1]) * x[2][-1],
-    "addmv": lambda x, _: math.prod(x[1]),
+    **dict.fromkeys(
+        ("baddbmm", "baddbmm_", "addbmm", "addbmm_", "addmm_"),
+        lambda x, _: math.prod(x[1]) * x[2][-1],
+    ),
+    **dict.fromkeys(("addmv", "addmv_"), lambda x, _: math.prod(x[1])),
     "mv": lambda x, _: math.prod(x[0]),
     "dot": lambda x, _: math.prod(x[0]),
     "vdot": lambda x, _: math.prod(x[0]),

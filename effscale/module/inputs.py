@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,12 +54,36 @@ class Called(nn.Module):
     ) -> None:
         super().__init__()
         self.module, self._call = module, (args, keywords)
+        self.keeps = False  #: all that is made on the way, as outputs
 
     def forward(self, *tensors: torch.Tensor) -> Any:  # noqa: ANN401
-        """Whatever the module puts out."""
+        """Whatever the module puts out; or all tensors that it makes."""
         each = iter(tensors)
         args, keywords = filled(self._call, lambda _: next(each))
-        return self.module(*args, **keywords)
+        if not self.keeps:
+            return self.module(*args, **keywords)
+        with _Kept() as kept:
+            self.module(*args, **keywords)
+        return tuple(kept.tensors)
+
+
+class _Kept(TorchFunctionMode):
+    """Holds what every function of torch makes within its context."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: list[torch.Tensor] = []
+
+    def __torch_function__(
+        self,
+        func: Any,  # noqa: ANN401 - a function
+        types: Any,  # noqa: ANN401
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - what it returns
+        made = func(*args, **(kwargs or {}))
+        self.tensors += tensors_of(made)
+        return made
 
 
 def tensors_of(tree: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401

@@ -12,7 +12,7 @@ import operator
 import os
 import warnings
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -66,8 +66,9 @@ class Measurement(Cost):
     taught: Mapping[str, int] = field(default_factory=dict)
     #: The module, by its path, in which an operator that is left out was first called.
     places: Mapping[str, str] = field(default_factory=dict)
-    #: MACs that made weights of weights, as spectral norm does: in no other figure.
-    apart: Mapping[str, int] = field(default_factory=dict)
+    #: MACs that made weights of weights, as spectral norm does: in no other figure;
+    #: None of an operator that is not known.
+    apart: Mapping[str, int | None] = field(default_factory=dict)
     #: Of the params, those that are trained.
     trainable: int = 0
     #: Whether complex numbers were multiplied, each such product counting as one.
@@ -130,19 +131,21 @@ def _height_and_width(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
     return height, width
 
 
-def run(
+def run(  # noqa: PLR0913 - what is run, and how
     module: nn.Module,
     inputs: Sequence[Any],
     engine: Engine,
     keywords: Mapping[str, Any] | None = None,
     *,
     really: bool = False,
+    keeps: bool = False,
 ) -> Measurement:
     """What `engine` counts and skips when zeros of these shapes go through `module`.
 
     As `measure`, for modules of any inputs and outputs; inputs may be lists, tuples
     and dictionaries of tensors, or other values, given by name too. `really` has torch
     count a run on the module's own device: not every operator knows how to run on meta.
+    `keeps` has fvcore count what nothing comes of, too, which its trace leaves out.
 
     Raises:
         MeasureError: if fvcore is asked to run a module on meta, or knows an operator
@@ -167,11 +170,12 @@ def run(
         _find_shapes(module, *zeros(like.device))
     args, named = zeros(device)
     with torch.no_grad(), _left_as_it_was(module), _uncompiled(module):
-        module.eval()
+        with suppress(NotImplementedError):  # exported modules are as they were
+            module.eval()
         if engine == "torch":
             found = _by_torch(module, args, named, really=really)
         else:
-            found = _by_fvcore(module, args, named)
+            found = _by_fvcore(module, args, named, keeps=keeps)
     params = [*module.parameters()]
     return replace(
         found,
@@ -264,13 +268,20 @@ def _by_torch(
         modules={path: flops // 2 for path, flops in seen.modules.items()},
         taught={name: flops // 2 for name, flops in seen.taught.items()},
         places={name: seen.places[name] for name in unknown(seen.free)},
-        apart={name: flops // 2 for name, flops in seen.apart.items()},
+        apart={
+            name: None if standing(name) == "unknown" else flops // 2
+            for name, flops in seen.apart.items()
+        },
         of_complex=seen.complex,
     )
 
 
 def _by_fvcore(
-    module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]
+    module: nn.Module,
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    *,
+    keeps: bool = False,
 ) -> Measurement:
     """fvcore's figures, which for convolutions and products are MACs.
 
@@ -278,8 +289,10 @@ def _by_fvcore(
         MeasureError: if fvcore fails on one of the operators that it knows.
     """
     tensors = tuple(tensors_of((args, named)))
-    if named or not all(isinstance(each, torch.Tensor) for each in args):
-        inside = _by_fvcore(called(module, args, named), tensors, {})
+    if keeps or named or not all(isinstance(each, torch.Tensor) for each in args):
+        outer = called(module, args, named)
+        outer.keeps = keeps
+        inside = _by_fvcore(outer, tensors, {})
         inner = {
             path.removeprefix("module").removeprefix("."): macs
             for path, macs in inside.modules.items()
@@ -448,7 +461,7 @@ class _Seen:
         """The measurement without the products that made weights of weights."""
         if not self.apart:
             return found
-        apart: Counter[str] = Counter()
+        apart: dict[str, int | None] = {}
         operators, modules = Counter(found.operators), Counter(found.modules)
         calls, free = Counter(found.calls), Counter(found.free)
         macs, activations = int(found.macs), int(found.activations)
@@ -456,9 +469,9 @@ class _Seen:
             product = self.products.get(value)
             if product is None:
                 free[name] -= 1
-                apart[name] += 0
+                apart[name] = None
                 continue
-            apart[product.name] += product.macs
+            apart[product.name] = (apart.get(product.name) or 0) + product.macs
             macs, activations = macs - product.macs, activations - product.activations
             operators[product.name] -= product.macs
             calls[product.name] -= 1
@@ -473,7 +486,7 @@ class _Seen:
             calls={name: n for name, n in calls.items() if n},
             free={name: n for name, n in free.items() if n},
             modules=dict(modules),
-            apart=dict(apart),
+            apart=apart,
         )
 
 

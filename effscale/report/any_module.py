@@ -61,6 +61,7 @@ def report(
         "answer": None if answer is None else answer.engine,
         "alone": found.alone(),
         "apart": dict(found.best.apart),
+        "unused": found.unused,
         "conventions": numbers,
     }
     if tool:
@@ -103,22 +104,38 @@ def _heading(
     ]
     if alone := found.alone():
         lines.append(("answer", "; ".join(alone)))
+    if found.unused:
+        made = f"{factor * found.unused:,} of them make what is in no output"
+        lines.append(("unused", made))
     if best.apart:
-        total = sum(best.apart.values())
-        names = ", ".join(plain(name) for name in best.apart)
-        lines.append(
-            (
-                "apart",
-                f"{factor * total:,} {unit} that make weights of weights: {names}",
-            )
-        )
+        lines.append(("apart", _apart(best.apart, unit, factor)))
     if any(each.of_complex for each in found.measured):
-        lines.append(("complex", "a product of complex numbers counts as one"))
+        lines.append(("complex", _OF_COMPLEX))
     if free := _free(found.measured[0], same=found.same):
         lines.append(("not counted", free))
     if elsewhere := _elsewhere(found, tool):
         lines.append(("other tools", elsewhere))
     return lines
+
+
+_OF_COMPLEX = (
+    "a product of complex numbers counts as one, a convolution of them as the three of "
+    "real ones that torch makes of it"
+)
+
+
+def _apart(apart: Mapping[str, int | None], unit: str, factor: int) -> str:
+    """What made weights of weights: MACs, and operators of which nobody knows any."""
+    known = {plain(name): macs for name, macs in apart.items() if macs is not None}
+    unknown = [plain(name) for name, macs in apart.items() if macs is None]
+    said = []
+    if known:
+        macs = factor * sum(known.values())
+        names = ", ".join(known)
+        said.append(f"{macs:,} {unit} that make weights of weights: {names}")
+    if unknown:
+        said.append(f"makes weights of weights, of unknown cost: {', '.join(unknown)}")
+    return "; ".join(said)
 
 
 def _elsewhere(found: Counted, asked: str | None) -> str:
@@ -150,7 +167,7 @@ def _totals(found: Counted) -> Data:
 
 def _why(found: Counted) -> str:
     """Why there is no answer, in a few words."""
-    if not any(each.is_whole for each in found.attempts):
+    if not found.is_known:
         return "not every operator is known"
     return "fvcore and torch differ"
 

@@ -432,6 +432,7 @@ def resolved(baseline: Spec, variant: Variant, budget: Budget | None = None) -> 
         given["budget"] = budget
     spec = variant.spec.model_copy(update=given)
     how = variant.strategy
+    how += "".join(f", {name} held" for name in variant.held)
     how += "" if variant.phi is None else f", phi {variant.phi:g}"
     constants = growth_of(baseline).constants(variant.strategy).items()
     how += "".join(f", {name} {each:g}" for name, each in constants)

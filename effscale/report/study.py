@@ -139,7 +139,7 @@ def _failure(study: Study, outcome: Outcome) -> Data:
 
 
 def _stands(ahead: Forecast, failed: int) -> str:
-    stands = [f"{ahead.done} of {ahead.all} trainings done"]
+    stands = [f"{ahead.done} of {ahead.all} training runs done"]
     if failed:
         stands.append(f"{failed} failed")
     if ahead.left and ahead.seconds is not None:
@@ -162,11 +162,11 @@ def _heading(
     what += f"{header.target_ratio:g} × per φ, at φ {header.phi:g}"
     stands += f", {course.seeds} seeds each" if course.seeds.most > 1 else ""
     if study.running and study.last:
-        stands += f", process {study.last.get('pid', '?')} is at it"
+        stands += f", running (process {study.last.get('pid', '?')})"
     return [
         ("study", f"{study.folder}: {what}"),
         ("command", header.command),
-        ("stands", stands),
+        ("progress", stands),
         *([("rungs", _climb(course))] if course.below else []),
         ("objective", objective.text),
     ]
@@ -249,11 +249,11 @@ def _notes(
     level = sum(row["tied"] or 0 for row in table)
     others = [row for row in table[1:] if row["epochs"] == first["epochs"]]
     if first["tied"] is None and others:
-        notes.append("one seed says nothing of chance: --seeds 3 does")
+        notes.append("one seed cannot show what is chance: --seeds 3 can")
     elif compared := [row for row in table[1:] if row["tied"] is not None]:
         among = "no other" if len(compared) == len(table) - 1 else "none of those"
         also = f"{level} more may be as good" if level else f"{among} is as good"
-        more = ". More --seeds or longer trainings tell more" if level else ""
+        more = ". More --seeds or longer training may separate them" if level else ""
         notes.append(
             f"{also} (Tukey and Kramer's test, variance pooled: at most "
             f"{100 * ERROR:g} % of studies of equals would tell any apart){more}"
@@ -285,7 +285,7 @@ def _doubts(ranked: Sequence[Standing]) -> list[str]:
     if not all_at_chance(ranked):
         return []
     order = "the order above is chance too"
-    hint = "longer trainings, or another learning rate, may tell"
+    hint = "longer training or another learning rate may separate the candidates"
     return [f"warning: all accuracies are those of chance, so {order}; {hint}"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from effscale.cost.count import count
+from effscale.markup import plain
 from effscale.quantity import human
 from effscale.report import rows
 from effscale.report.document import Report, percent, several, sides
@@ -64,7 +65,7 @@ def data_lines(name: str, counts: Data, notes: Sequence[str]) -> list[str]:
     more = f", and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
     classes = f"{len(shown):,} classes (training + validation images)"
     listed = f"{classes}: {', '.join(shown[:SHOWN])}{more}"
-    return [f"{name}: {each}" for each in (listed, *notes)]
+    return [plain(f"{name}: {each}") for each in (listed, *notes)]
 
 
 def epoch_line(epoch: Data, epochs: int, images_per_second: float) -> str:

@@ -14,7 +14,7 @@ from effscale.errors import CountError, LayerError, ScaleError
 from effscale.growth.growth import Variant, called, growth_of
 from effscale.growth.scale import leaves_an_image, scale
 from effscale.limit import title
-from effscale.search.asked import OF_DIMENSION, Asked, Best, Bounds, Goal, suiting
+from effscale.search.asked import Asked, Best, Bounds, Goal, suiting
 from effscale.search.networks import LeftOut, scaled
 from effscale.search.reachable import (
     Intervals,
@@ -144,21 +144,14 @@ class Ray:
         """The network of that number."""
         low, high = float(self.phi[index]), float(self.end[index])
         phi = simplest(low, high)
-        name = called(self.spec, self._called, phi)
+        name = called(self.spec, self.strategy, phi)
         given = self.bounds.at_phi(self.spec, phi, self.strategy)
         variant = named(self.spec, name, self.strategy, phi, given, asked=asked)
+        variant = replace(variant, held=tuple(sorted(self.bounds.hold)))
         known = [name for name in asked.figures if name in self.figures]
         figures = {name: self.figures[name][index].item() for name in known}
         cost = count(variant.spec)
         return Found(role, variant, cost, asked.goal, figures, (low, high))
-
-    @property
-    def _called(self) -> str:
-        """The strategy, and what of it is held."""
-        held = sorted(self.bounds.hold & OF_DIMENSION.keys())
-        strategy = "" if self.strategy == "compound" else self.strategy
-        kept = [f"hold-{name}" for name in held]
-        return "-".join(filter(None, [strategy, *kept])) or "compound"
 
 
 def ray(

@@ -25,7 +25,7 @@ from effscale.growth.scale import ROLES, leaves_an_image, numbers, scale
 from effscale.search.networks import LeftOut, Networks, scaled, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from decimal import Decimal
 
     from effscale.arrays import IntArray, Real, RealArray
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Constraint = Literal["nominal", "realised"]
 #: Candidates counted at once: the more there are, the more of them are alike.
-CHUNK = 2**16
+CHUNK = 2**15
 #: Points counted at once: a slab's arrays stay within tens of megabytes.
 SLAB = 2**20
 MAX_POINTS = 10**9
@@ -145,7 +145,8 @@ def search(
         _imaged(spec, axis, values, grid.phis)
         for axis, values in zip(growth.axes, grid.axes, strict=True)
     ]
-    found, left = [], LeftOut()
+    left, feasible = LeftOut(), 0
+    table = _Table(spec, grid, left)
     nearest: tuple[float, tuple[float, ...]] = (math.inf, ())
     skipped = math.prod(map(len, grid.axes[1:]))
     for slab in _slabs(axes):
@@ -154,19 +155,19 @@ def search(
             np.abs(_off_target(growth, base, grid, slab, left)), [*map(len, slab)]
         )
         inside = np.nonzero(distance <= grid.tolerance + EDGE)
-        found.append(_points(slab, inside))
-        if not inside[0].size:
+        table.count(_points(slab, inside))
+        feasible += inside[0].size
+        if not feasible:
             at = np.unravel_index(distance.argmin(), distance.shape)
             point = tuple(float(each) for each in _points(slab, at))
             if distance[at] < math.inf:
                 nearest = min(nearest, (float(distance[at]), point))
         advance(len(slab[0]) * skipped)
-    points = [np.concatenate(each) for each in zip(*found, strict=True)]
-    if not len(points[0]):
+    if not feasible:
         if not nearest[1]:
             left.refuse_all("point of the grid")
         raise _infeasible(growth, grid, *nearest)
-    candidates = within(grid, counted(spec, points, grid, left))
+    candidates = within(grid, table.candidates())
     return Answer(grid.points, int(candidates.same.sum()), candidates, left)
 
 
@@ -311,43 +312,100 @@ def counted(
 
     Those of a growth that keeps all points are few, and counted as plain numbers.
     """
-    growth, left = growth_of(spec), left or LeftOut()
-    chunks: list[Sequence[Real]]
-    if growth.meets_target:
-        starts = range(0, len(points[0]), CHUNK)
-        chunks = [[each[k : k + CHUNK] for each in points] for k in starts]
-    else:
-        chunks = [*zip(*(each.tolist() for each in points), strict=True)]
-    tables = [
-        table
-        for each in chunks
-        if (table := _chunk(growth, each, grid, left)) is not None
-    ]
-    if not tables:
-        left.refuse_all("point within the target")
-    table = {
-        name: np.concatenate([each[name] for each in tables]) for name in tables[0]
-    }
-    points = table.pop("points").T
-    nominal = growth.nominal(points)
-    product = np.broadcast_to(nominal, len(points[0]))
-    is_own = np.all(
-        [each == own for each, own in zip(points, growth.own, strict=True)], axis=0
-    )
-    first, same = _folded(
-        is_own, np.abs(product - grid.target_ratio), table.pop("network")
-    )
-    named = {name: values[first] for name, values in table.items()}
-    figures = [each.name for each in fields(Cost) if each.name in named]
-    cost = Cost(**{name: named.pop(name) for name in figures})
-    return Candidates(
-        coefficients=tuple(each[first] for each in points),
-        product=product[first],
-        cost=cost,
-        same=same,
-        pareto=pareto_front(cost.params, cost.activations),
-        **named,
-    )
+    table = _Table(spec, grid, left or LeftOut())
+    table.count(points)
+    return table.candidates()
+
+
+class _Table:
+    """Figures of points as they are found, those of one network folded into one.
+
+    What is kept grows with the networks that there are, not with the points.
+    """
+
+    def __init__(self, spec: Spec, grid: Grid, left: LeftOut) -> None:
+        self._growth, self._grid, self._left = growth_of(spec), grid, left
+        #: Points that are too few to be counted yet, an array for each axis.
+        self._waiting: list[Sequence[RealArray]] = []
+        #: Columns by name; only the first is folded.
+        self._tables: list[dict[str, Any]] = []
+
+    def count(self, points: Sequence[RealArray]) -> None:
+        """Count points, an array for each axis, once there are enough of them."""
+        self._waiting.append(points)
+        if sum(len(each[0]) for each in self._waiting) >= CHUNK:
+            self._count_waiting()
+
+    def candidates(self) -> Candidates:
+        """All that were counted.
+
+        Raises:
+            ScaleError: if none of them is a network.
+        """
+        self._count_waiting()
+        if not self._tables:
+            self._left.refuse_all("point within the target")
+        self._fold()
+        (table,) = self._tables
+        points = [*table["points"].T]
+        named = {k: v for k, v in table.items() if k not in {"points", "network"}}
+        figures = [each.name for each in fields(Cost) if each.name in named]
+        cost = Cost(**{name: named.pop(name) for name in figures})
+        return Candidates(
+            coefficients=tuple(points),
+            product=self._product(points),
+            cost=cost,
+            pareto=pareto_front(cost.params, cost.activations),
+            **named,
+        )
+
+    def _count_waiting(self) -> None:
+        """Points of a growth that keeps all are few, and counted as plain numbers."""
+        if not self._waiting:
+            return
+        points = [np.concatenate(each) for each in zip(*self._waiting, strict=True)]
+        self._waiting = []
+        chunks: Iterable[Sequence[Real]]
+        if self._growth.meets_target:
+            starts = range(0, len(points[0]), CHUNK)
+            chunks = ([each[k : k + CHUNK] for each in points] for k in starts)
+        else:
+            chunks = zip(*(each.tolist() for each in points), strict=True)
+        for chunk in chunks:
+            table = _chunk(self._growth, chunk, self._grid, self._left)
+            if table is not None:
+                rows = len(table["points"])
+                self._tables.append({**table, "same": np.ones(rows, dtype=np.int64)})
+            known, *others = [len(each["points"]) for each in self._tables] or [0]
+            if sum(others) >= max(known, CHUNK):
+                self._fold()
+
+    def _fold(self) -> None:
+        """Keep one point of each network: the spec's own, or that nearest the target.
+
+        Of several as near it is the first.
+        """
+        table = {
+            name: np.concatenate([each[name] for each in self._tables])
+            for name in self._tables[0]
+        }
+        points = [*table["points"].T]
+        is_own = np.all(
+            [each == own for each, own in zip(points, self._growth.own, strict=True)],
+            axis=0,
+        )
+        distance = np.abs(self._product(points) - self._grid.target_ratio)
+        order = np.lexsort((distance, ~is_own))
+        rows = keys(table["network"][order].T)
+        _, first, kind = np.unique(rows, return_index=True, return_inverse=True)
+        same = np.zeros(len(first), dtype=np.int64)
+        np.add.at(same, kind, table["same"][order])
+        kept = {name: values[order[first]] for name, values in table.items()}
+        self._tables = [{**kept, "same": same}]
+
+    def _product(self, points: Sequence[RealArray]) -> RealArray:
+        nominal = self._growth.nominal(points)
+        return np.broadcast_to(nominal, len(points[0])).copy()
 
 
 def _chunk(
@@ -420,23 +478,6 @@ def signature(spec: Spec, size: int) -> IntArray:
     """A row for each candidate that says which network it is."""
     columns = [*numbers(spec, *ROLES), *spec.resolution]
     return np.stack([np.broadcast_to(np.asarray(c), size) for c in columns], axis=1)
-
-
-def _folded(
-    is_own: Any,  # noqa: ANN401 - an array of booleans
-    distance: RealArray,
-    networks: IntArray,
-) -> tuple[IntArray, IntArray]:
-    """Index of one point for each distinct network, and how many points it is.
-
-    The point that stands for a network is the spec's own, or else the one whose
-    product is nearest to the target.
-    """
-    order = np.lexsort((distance, ~is_own))
-    _, first, same = np.unique(
-        keys(networks[order].T), return_index=True, return_counts=True
-    )
-    return order[first], same
 
 
 def pareto_front(params: Any, activations: Any) -> Any:  # noqa: ANN401 - arrays

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
+from effscale.data import Same
 from effscale.spec.elements import PadChannels
 from effscale.spec.outputs import Detect
 from effscale.spec.padding import around, positions
@@ -41,6 +42,17 @@ if TYPE_CHECKING:
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
     """The steps of block number `index` of those that a line uses."""
+    if is_array(use.channels):  # as large as its candidates are many: not kept
+        return _written(use, blocks, index)
+    return _kept(Same(use), Same(blocks), index)
+
+
+@lru_cache(maxsize=256)  # those of a few networks: each is asked for many times
+def _kept(use: Same[Use], blocks: Same[Blocks], index: int) -> Lines:
+    return _written(use.it, blocks.it, index)
+
+
+def _written(use: Use, blocks: Blocks, index: int) -> Lines:
     values, steps = given(use, blocks, index), blocks[use.block].layers
     return _Writing(values, blocks, index).out(steps, use.channels)
 
@@ -147,7 +159,12 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
     The product of all strides where nothing is padded less than `same`.
     """
-    return _least(spec, 0), _least(spec, 1)
+    return _least_of(Same(spec))
+
+
+@lru_cache(maxsize=8)  # loading, scaling and checking a file ask it of one spec
+def _least_of(same: Same[Spec]) -> tuple[int, int]:
+    return _least(same.it, 0), _least(same.it, 1)
 
 
 def _least(spec: Spec, axis: int) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import references, structure
-from effscale.spec.line import Line
+from effscale.spec.line import KEYS, Line
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
 from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
@@ -20,7 +20,7 @@ from effscale.spec.parameters import parameter_faults
 from effscale.spec.steps import OwnBlock, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -107,7 +107,15 @@ def examine(
         said = replace(fault, place=place[:-1] if of_key else place)
         faults.append(root.at(place, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
-    return Reading(root, sound, tuple(sorted(set(faults))))
+    return Reading(root, sound, tuple(_once(sorted(set(faults)))))
+
+
+def _once(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Faults in order, of which the first alone has a help that others have, too."""
+    said = set[str]()
+    for each in faults:
+        yield replace(each, help="") if each.help in said else each
+        said.add(each.help)
 
 
 #: A model file of ultralytics: a list of layers where a spec has a reference.
@@ -255,7 +263,8 @@ def _worded(
     if key and close in root.at(place[:-1]).keys:
         close = ""  # the right key is there already
     where, code = place[:-1] if key else place, "EFF106" if of_key else code
-    fault = Fault(where, message, code, close)
+    unsaid = references.unsaid(place[-1], KEYS) if _of_line(place, code) else ""
+    fault = Fault(where, message, code, close, help=unsaid)
     return root.at(place, key=key).located(fault, path)
 
 
@@ -277,6 +286,17 @@ def stated(place: Place, root: Node) -> Place:
             node = None
         found.append(step)
     return tuple(found)
+
+
+#: Sections that are made of lines, and how deep those are; blocks have names.
+_OF_LINES = {"blocks": 3} | dict.fromkeys(
+    ("stem", "stages", "neck", "head", "heads", "outputs"), 1
+)
+
+
+def _of_line(place: Place, code: str) -> bool:
+    """Whether what is unknown there is a key of a line."""
+    return code == "EFF102" and len(place) > _OF_LINES.get(str(place[0]), len(place))
 
 
 #: Keys that are looked for where they are not, and what is there in their place.

@@ -240,9 +240,9 @@ class Budget(Model):
     memory: Annotated[str, values.limited("memory")] | None = None
     #: The same in training, gradients of weights included.
     training_memory: Annotated[str, values.limited("training_memory")] | None = None
-    #: Images at once, for memory.
+    #: Batch size, for memory.
     batch: Annotated[int, values.whole(1, 2**16)] | None = None
-    #: What weights and feature maps are stored as, for memory.
+    #: Type of weights and feature maps, for memory.
     dtype: Annotated[StoredName, values.choice(*STORED_BYTES)] | None = None
 
 

@@ -41,8 +41,7 @@ class Spot(NamedTuple):
 
 def stated(line: Line) -> Iterator[tuple[str, Any]]:
     """Each key of a line and its value, of a used block's parameters too."""
-    for name in type(line).model_fields:
-        yield name, getattr(line, name)
+    yield from line.said.items()
     yield from (line.model_extra or {}).items()
 
 
@@ -116,7 +115,7 @@ def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
     """The line with what its parameters are; None if that leaves it out."""
     update: dict[str, Any] = {}
     for key, named in stated(line):
-        if not isinstance(named, Parameter):
+        if type(named) is not Parameter:
             continue
         value = values[named.name]
         own = _is_plain(value) and key in type(line).model_fields

@@ -7,9 +7,10 @@ no schema can say more, and a few lines can stand for billions.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from effscale.errors import Fault, SpecError, closest, short
+from effscale.errors import Fault, SpecError, closest, is_slip, short
 from effscale.spec.line import KEYS
 from effscale.spec.lines import STAGES
 from effscale.spec.nodes import mapping
@@ -18,7 +19,7 @@ from effscale.spec.steps import CHAINS, STEPS, OwnBlock, Use
 from effscale.spec.values import MAX_REPEATS, parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from effscale.errors import Place
 
@@ -43,13 +44,14 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
     if not isinstance(data, dict):
         return
     own: dict[str, dict[str, Any]] = {}
-    for name, block in mapping(_at(data, "blocks")).items():
+    defined = mapping(_at(data, "blocks"))
+    for name, block in defined.items():
         if name in STAGES:
             message = f"expected a name that no block has, got {short(name)}"
             yield Fault(("blocks", name), message, "EFF106")
         steps, inner = _layers(block)
         place: Place = ("blocks", name, *inner)
-        yield from _unknown(steps, place, STEPS, own)
+        yield from _unknown(steps, place, STEPS, own, defined)
         parameters = mapping(_at(block, "parameters"))
         if isinstance(block, OwnBlock):  # of a backbone
             parameters = block.parameters
@@ -59,13 +61,27 @@ def unknown(data: Any) -> Iterator[Fault]:  # noqa: ANN401 - whatever a file hol
             yield Fault((*place[:-1], "parameters", each), message, "EFF106")
         own |= {} if name in STAGES else {name: parameters}
     for place in _places_of_steps(data):
-        yield from _unknown(_at(data, *place), place, STEPS, own)
-    yield from _unknown(data.get("stages"), ("stages",), STAGES, own)
+        yield from _unknown(_at(data, *place), place, STEPS, own, defined)
+    yield from _unknown(data.get("stages"), ("stages",), STAGES, own, defined)
     yield from _unknown_kinds(data)
     yield from _unknown_cells(data)
     for key, each in data.items():
         if key != "blocks":
             yield from _named(each, (key,), None)
+
+
+#: Where to turn with a network that takes another word than those of the language.
+UNSAID = (
+    "a network that the language cannot say: effscale profile MODULE:CALLABLE, "
+    "or effscale import MODULE:CALLABLE"
+)
+
+
+def unsaid(word: object, known: Collection[str]) -> str:
+    """Where to turn with a word that the language has nowhere, nor one that is near."""
+    if not isinstance(word, str) or not word.isidentifier() or word in known:
+        return ""
+    return "" if any(is_slip(word, each) for each in known) else UNSAID
 
 
 def _layers(block: Any) -> tuple[Any, Place]:  # noqa: ANN401
@@ -127,10 +143,12 @@ def _unknown(
     place: Place,
     kinds: Iterable[str],
     own: Mapping[str, Mapping[str, Any]],
+    defined: Collection[str],
 ) -> Iterator[Fault]:
     """Blocks that lines name and there are not, parameters that blocks have not.
 
-    `kinds` are those of the language, `own` the parameters of the file's.
+    `kinds` are those of the language, `own` the parameters of the file's that stand
+    above, `defined` the names of all of the file's.
     """
     known = [*kinds, *own]
     for index, line in enumerate(lines if isinstance(lines, list) else [lines]):
@@ -143,14 +161,15 @@ def _unknown(
         block = fields.get("block", "conv")
         if block not in known:
             message = f"expected {_kinds(known)}, got {short(block)}"
-            yield Fault((*at, "block"), message, "EFF105", closest(block, [*known]))
+            fault = Fault((*at, "block"), message, "EFF105", closest(block, [*known]))
+            yield replace(fault, help=unsaid(block, [*STAGES, *defined]))
         elif block in own:
             yield from _unknown_keys(fields, at, own[block])
             continue
         for key in CHAINS:
-            yield from _unknown(fields.get(key, []), (*at, key), STEPS, own)
+            yield from _unknown(fields.get(key, []), (*at, key), STEPS, own, defined)
         for k, branch in enumerate(_items(fields.get("branches"))):
-            yield from _unknown(branch, (*at, "branches", k), STEPS, own)
+            yield from _unknown(branch, (*at, "branches", k), STEPS, own, defined)
 
 
 def _unknown_keys(
@@ -275,7 +294,7 @@ def _largest(data: Any) -> dict[str, int]:  # noqa: ANN401
         return most
 
     look(data)
-    return {key: largest(key) for key in found if key in _named_keys(found)}
+    return {key: largest(key) for key in _named_keys(found) & found.keys()}
 
 
 def _named_keys(found: Mapping[str, Iterable[Any]]) -> set[str]:

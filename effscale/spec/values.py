@@ -305,17 +305,25 @@ TEXT = Kind(
     partial(core_schema.str_schema, strict=True, min_length=1),
     parametric=False,
 )
+_WORD = "[A-Za-z0-9][A-Za-z0-9._+-]*"
 #: Short enough for a table.
+_LONGEST = 80
 WORD = Kind(
     "a name of letters, digits and . _ + -",
     partial(
         core_schema.str_schema,
         strict=True,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
-        max_length=80,
+        pattern=f"^{_WORD}$",
+        max_length=_LONGEST,
     ),
     parametric=False,
 )
+
+
+def is_name(text: str) -> bool:
+    """Whether a network can be called so."""
+    return len(text) <= _LONGEST and bool(re.fullmatch(_WORD, text))
+
 
 #: How a quantity is written, for those who read patterns.
 QUANTITY = r"([0-9]+([.][0-9]+)?|[.][0-9]+) ?[kKMGBT]?"

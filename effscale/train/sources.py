@@ -24,7 +24,7 @@ from effscale.train.batches import Data, View
 from effscale.train.recipe import COLOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from PIL.Image import Image
     from torch import nn
@@ -47,8 +47,8 @@ SUFFIXES = {
 }
 #: Names of folders that parts of a data set lie in, and what they are for.
 PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("train", "training"), "training"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
 #: What macOS puts into archives beside what was asked for.
@@ -246,8 +246,18 @@ def decoded(path: Path, channels: int, span: Span) -> Image:
                 white = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(white, image.convert("RGBA"))
             return image.convert("L" if channels == GREY else "RGB")
-    except Exception:  # noqa: BLE001 - decoders of broken files raise all kinds
-        raise DataError(f"{path}: not a readable image") from None
+    except Exception as error:  # noqa: BLE001 - decoders of broken files raise all
+        raise DataError(f"{path}: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    """Why a file is no image to learn from."""
+    from PIL import Image
+
+    if isinstance(error, Image.DecompressionBombError):
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return f"expected an image of at most {most / 1e6:.0f} M pixels, got more"
+    return "not a readable image"
 
 
 def _is_deep(image: Image) -> bool:
@@ -342,8 +352,8 @@ def folder(path: Path) -> Data:
         notes = given.notes
     seen = _looked_at(path, [*chain(*train.values()), *chain(*held.values())])
     if left:
-        kinds = ", ".join(f"{n:,} {suffix}" for suffix, n in sorted(left.items()))
-        notes = [*notes, f"left out, as no images by their names: {kinds}"]
+        kinds = ", ".join(f"{n:,} {what}" for what, n in sorted(left.items()))
+        notes = [*notes, f"left out: {kinds}"]
     if seen.small:
         notes = [*notes, _SMALL.format(seen.side)]
     classes = tuple(train)
@@ -383,18 +393,19 @@ def _given(path: Path) -> Given | None:
             continue
         if part in found:
             two = f"{found[part].name!r} and {each.name!r}"
-            raise DataError(f"{path}: expected one folder to {part} with, got {two}")
+            expected = f"expected one folder of {part} images"
+            raise DataError(f"{path}: {expected}, got {two}")
         found[part] = each
-    held = found.get("val", found.get("test"))
+    held = found.get("validation", found.get("test"))
     others = [each for each in _folders(path) if each.name.lower() not in PARTS]
-    if "train" not in found or (held is None and others):
+    if "training" not in found or (held is None and others):
         return None
-    used = {found["train"], held}
+    used = {found["training"], held}
     unused = [each.name for each in _folders(path) if each not in used]
     notes = [
         f"left out, as neither training nor validation images: {', '.join(unused)}"
     ]
-    return Given(found["train"], held, notes if unused else [])
+    return Given(found["training"], held, notes if unused else [])
 
 
 def _folders(path: Path) -> list[Path]:
@@ -409,7 +420,8 @@ def _is_hidden(name: str) -> bool:
 def _found(path: Path, left: Counter[str]) -> Found:
     """The images below `path`, both they and their classes sorted.
 
-    Counts in `left`, by suffix, files that are none.
+    Counts in `left` what is no image by its suffix or its kind, or is of no class. A
+    link that leads nowhere is an image, and a broken one.
     """
     folders = _folders(path)
     if len(folders) < 2:  # noqa: PLR2004 - to tell one class from another
@@ -420,19 +432,45 @@ def _found(path: Path, left: Counter[str]) -> Found:
         raise DataError(message)
     images: Found = {}
     for each in folders:
+        _check_name(each)
         images[each.name] = []
         for file in sorted(each.rglob("*")):
             inner = file.relative_to(path).parts
-            if any(map(_is_hidden, inner)) or not file.is_file():
+            if any(map(_is_hidden, inner)):
                 continue
-            if file.suffix.lower() in SUFFIXES:
+            if (kind := _no_image(file)) is None:
                 images[each.name].append(file)
-            else:
-                left[file.suffix.lower() or "without a suffix"] += 1
+            elif kind:
+                left[kind] += 1
         if not images[each.name]:
             message = "expected images of this class, got none"
             raise DataError(f"{each}: {message}")
+    loose = [each for each in path.iterdir() if not _is_hidden(each.name)]
+    if astray := sum(each.is_file() and _no_image(each) is None for each in loose):
+        left["of no class, beside the folders"] += astray
     return images
+
+
+def _check_name(folder: Path) -> None:
+    """Refuse a class whose name no result could hold.
+
+    Raises:
+        DataError: if it is not text.
+    """
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        expected = "expected a class's name in UTF-8"
+        raise DataError(f"{folder}: {expected}, got {folder.name!r}") from None
+
+
+def _no_image(file: Path) -> str | None:
+    """What it is, if no image; nothing for a folder, whose files come by themselves."""
+    if file.is_dir():
+        return "link to a folder" if file.is_symlink() else ""
+    if file.suffix.lower() not in SUFFIXES:
+        return file.suffix.lower() or "without a suffix"
+    return None if file.is_file() or file.is_symlink() else "pipe or device"
 
 
 @dataclass(frozen=True)
@@ -458,7 +496,7 @@ def _looked_at(root: Path, paths: Sequence[Path]) -> Seen:
     from PIL import Image
 
     changed: Counter[str] = Counter()
-    broken: list[Path] = []
+    broken: dict[Path, str] = {}
     side = area = 0
     low, high = 0.0, 0.0
     for path in paths:
@@ -472,8 +510,8 @@ def _looked_at(root: Path, paths: Sequence[Path]) -> Seen:
                         raise ValueError("expected numbers")  # noqa: TRY301
                     low = min(low, float(values.min()))
                     high = max(high, float(values.max()))
-        except Exception:  # noqa: BLE001 - as in `decoded`
-            broken.append(path)
+        except Exception as error:  # noqa: BLE001 - as in `decoded`
+            broken[path] = _why(error)
     refuse_broken(root, broken, len(paths))
     spans = [each for each in SPANS if low >= 0 and high <= each]
     span = (0.0, spans[0]) if spans else (low, high)
@@ -510,7 +548,7 @@ def check(data: Data, progress: Callable[[], None]) -> None:
     Raises:
         DataError: naming those that are none.
     """
-    broken, count = [], 0
+    broken, count = dict[Path, str](), 0
     for part in (data.train, data.validation):
         if not isinstance(part, Photographs):
             continue
@@ -518,14 +556,14 @@ def check(data: Data, progress: Callable[[], None]) -> None:
         for path in part.paths:
             try:
                 decoded(path, COLOURS, part.span)
-            except DataError:
-                broken.append(path)
+            except DataError as error:
+                broken[path] = str(error).removeprefix(f"{path}: ")
             progress()
     refuse_broken(Path(data.name), broken, count)
 
 
-def refuse_broken(root: Path, broken: Sequence[Path], count: int) -> None:
-    """Name files that are no images, if there are any.
+def refuse_broken(root: Path, broken: Mapping[Path, str], count: int) -> None:
+    """Name files that are no images, if there are any, and of one say why.
 
     Raises:
         DataError: if there are.
@@ -533,7 +571,8 @@ def refuse_broken(root: Path, broken: Sequence[Path], count: int) -> None:
     if not broken:
         return
     if len(broken) == 1:
-        raise DataError(f"{broken[0]}: not a readable image")
+        ((path, why),) = broken.items()
+        raise DataError(f"{path}: {why}")
     more = f" and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
     named = ", ".join(map(str, sorted(broken)[:SHOWN]))
     what = f"expected {count:,} images, got {len(broken):,} that are none"
@@ -566,7 +605,8 @@ def _digest(path: Path, *parts: Found) -> str:
 
 
 def _hash(lines: Iterable[str]) -> str:
-    return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+    text = "\n".join(lines).encode(errors="surrogateescape")  # names are but bytes
+    return blake2b(text, digest_size=8).hexdigest()
 
 
 def view_of(spec: Spec) -> View:

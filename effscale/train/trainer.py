@@ -318,21 +318,31 @@ class Training:
         """Why the accuracy may not be what it seems."""
         last, said = self.history[self.until - 1], []
         if is_chance(last.accuracy, self.data.validation.labels):
-            found = f"the accuracy of {100 * last.accuracy:.1f} % is that of chance"
-            if is_chance(last.train_accuracy, self.data.train.labels):
-                why = "and so it is in training: nothing was learnt yet"
-            else:
-                why = (
-                    f"though it is {100 * last.train_accuracy:.1f} % in training: "
-                    "images of validation are of another kind, or others were memorised"
-                )
-            said.append(f"{found}, {why}")
+            share = chance(self.data.validation.labels)
+            found = (
+                f"the accuracy of {100 * last.accuracy:.1f} % is within two standard "
+                f"errors of chance, {100 * share:.1f} %"
+            )
+            said.append(f"{found}, {self._why_chance(last)}")
         if self.last_step < FEW_STEPS:
             said.append(
                 f"{self.last_step} steps are few: below {FEW_STEPS} an accuracy tells "
                 "more of how a training begins than of what a network can become"
             )
         return said
+
+    def _why_chance(self, last: Epoch) -> str:
+        """Why an accuracy is that of chance, as far as the one in training tells."""
+        learnt, images = last.train_accuracy, len(self.data.validation.labels)
+        if is_chance(learnt, self.data.train.labels):
+            return "and so it is in training: nothing was learnt yet"
+        found = f"it is {100 * learnt:.1f} % in training"
+        if last.accuracy >= learnt - 2 * standard_error(learnt, images):
+            return f"and {images} validation images are too few to tell: {found}"
+        return (
+            f"though {found}: images of validation are of another kind, or others were "
+            "memorised"
+        )
 
     def _statistics_images(self) -> int:
         """Images that batch norm's statistics are estimated from."""

@@ -6,11 +6,11 @@ in `tests/bad` do not load; those in `tests/bad/loads` do, and are wrong all the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effscale.checking.catalogue import help_on
 from effscale.checking.run import check, read
 
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ def expected(name: str) -> list[str]:
 
 def line(finding: Fault) -> str:
     """A finding as the files state it."""
-    place = f"{Path(finding.path).name}:{finding.line}:{finding.column}"
-    said = help_on(finding)
-    hint = f"; {said}" if said.startswith("did you mean") else ""
+    name = Path(finding.path).name
     end = f"[{finding.code} to {finding.end_line}:{finding.end_column}]"
-    return f"{place}: {finding.said}{hint} {end}"
+    return f"{replace(finding, path=name)} {end}"
 
 
 @cache

@@ -99,9 +99,10 @@ def test_a_scaled_network_by_phi_or_by_its_file(
     run("scale", small, "--phi", "3", "--measure", "none", "--output", str(scaled))
     for index, arguments in enumerate(([small, "--phi", "3"], [str(scaled)])):
         path = tmp_path / f"{index}.bin"
-        options = ("--to", "state-dict", "--output", str(path), "--format", "json")
+        as_weights = ("--file-format", "state-dict", "--output", str(path))
+        options = (*as_weights, "--format", "json")
         data = json.loads(run("export", *arguments, *options).stdout)
-        assert data["spec"] == "small-phi3"
+        assert data["spec"] == ("scaled" if index else "small-phi3")
         assert data["resolution"] == [48, 48]
 
 
@@ -181,12 +182,12 @@ def test_what_is_not_the_same_is_not_there(
         (
             "d0 --output x.safetensors --nms",
             2,
-            "--nms: a state dict has weights alone; --to another format",
+            "--nms: a state dict has weights alone; --file-format another",
         ),
         (
             "d0 --output x.pth --decode",
             2,
-            "--decode: a state dict has weights alone; --to another format",
+            "--decode: a state dict has weights alone; --file-format another",
         ),
     ],
 )

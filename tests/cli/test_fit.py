@@ -134,15 +134,19 @@ def test_csv_has_exact_integers(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "name", "comment"),
+    ("more", "comment"),
     [
-        ([], "b0-phi1.67", "# compound, phi 1.67, alpha 1.2, beta 1.1, gamma 1.15"),
-        ([*NARROW, "--max-resolution", "400"], "b0-d1", "# free"),
+        ([], "# compound, phi 1.67, alpha 1.2, beta 1.1, gamma 1.15"),
+        (
+            ["--hold", "depth"],
+            "# compound, depth held, phi 2.8, alpha 1.2, beta 1.1, gamma 1.15",
+        ),
+        ([*NARROW, "--max-resolution", "400"], "# free"),
     ],
-    ids=["ray", "free"],
+    ids=["ray", "held", "free"],
 )
 def test_output_writes_the_nearest_as_a_spec(
-    run: Run, tmp_path: Path, more: list[str], name: str, comment: str
+    run: Run, tmp_path: Path, more: list[str], comment: str
 ) -> None:
     path = tmp_path / "small.yaml"
     result = run("fit", "--macs", "1.5G", *more, "--output", str(path))
@@ -154,8 +158,7 @@ def test_output_writes_the_nearest_as_a_spec(
     assert (cost.macs, cost.params) == (nearest["macs"], nearest["params"])
     assert spec.expected is not None
     assert (spec.expected.macs, spec.expected.params) == (cost.macs, cost.params)
-    assert spec.name == nearest["name"]
-    assert spec.name.startswith(name)
+    assert spec.name == "small"
     assert path.read_text("utf-8").splitlines()[1].startswith(comment)
 
 

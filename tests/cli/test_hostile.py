@@ -182,7 +182,7 @@ WRITERS = {
     "report": ["report", "b0", "--measure", "none", "--output", "o.html"],
     "script": ["export", "s.yaml", "--output", "o.ts"],
     "exported": ["export", "s.yaml", "--output", "o.pt2"],
-    "weights": ["export", "s.yaml", "--to", "state-dict", "--output", "o.pth"],
+    "weights": ["export", "s.yaml", "--file-format", "state-dict", "--output", "o.pth"],
     "train": ["train", "s.yaml", "--epochs", "2", "--output", "o.json", "--force"],
 }
 ENDINGS = [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]

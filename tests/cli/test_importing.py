@@ -88,7 +88,7 @@ def test_weights_of_the_original_load_by_the_names_beside_the_spec(
     weights = "--weights", str(tmp_path / "original.pth")
     run(*("weights", weights[1], "--to", str(spec)))
     output = tmp_path / "my.pth"
-    run("export", str(spec), *weights, "--output", str(output), "--to", "state-dict")
+    run("export", str(spec), *weights, "--output", str(output))
     ours = es.build(es.load(spec)).double().eval()
     ours.load_state_dict(torch.load(output))
     image = torch.rand(1, 3, 32, 32, dtype=torch.float64)
@@ -107,7 +107,7 @@ def test_a_scaled_spec_says_which_of_the_originals_weights_do_not_fit(
     weights = str(tmp_path / "original.pth")
     result = CliRunner().invoke(main, ["weights", weights, "--to", wide])
     assert result.exit_code == 1
-    assert "expected swapped-phi4's weights, " in result.stderr
+    assert "expected wide's weights, " in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -153,8 +153,16 @@ def test_output_is_not_overwritten_unless_forced(run: Run, tmp_path: Path) -> No
     )
     assert path.read_text("utf-8") == "mine"
     assert run(*arguments, "--force").exit_code == 0
-    assert es.load(path).name == "b0-phi1"
+    assert es.load(path).name == "scaled"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_scaled_network_is_called_as_its_file(run: Run, tmp_path: Path) -> None:
+    path, other = tmp_path / "my-net.yaml", tmp_path / "mein Netz.yaml"
+    for each in (path, other):
+        run("scale", "--measure", "none", "--output", str(each))
+    assert es.load(path).name == "my-net"
+    assert es.load(other).name == "b0-phi1"  # as the file's is no name of a network
 
 
 def test_several_variants_are_those_of_the_baseline(run: Run, tmp_path: Path) -> None:

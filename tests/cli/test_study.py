@@ -211,10 +211,10 @@ def test_once_time_is_over_it_says_what_is_left(run: Run, tmp_path: Path) -> Non
     assert result.exit_code == 0
     done = int(result.stderr.removeprefix("time is over: ")[0])
     assert 0 < done < 4
-    kept = f"{done} of 4 trainings are done and kept"
+    kept = f"{done} of 4 training runs are done and kept"
     goes_on = "the same command goes on from there"
     assert result.stderr == f"time is over: {kept}; {goes_on}\n"
-    stands = f"{done} of 4 trainings done, {4 - done} left of about 0."
+    stands = f"{done} of 4 training runs done, {4 - done} left of about 0."
     assert stands in result.stdout
 
 
@@ -276,7 +276,7 @@ def test_dry_run_says_the_commands_and_does_nothing(run: Run, tmp_path: Path) ->
     folder = tmp_path / "study/runs/a1-b1-g1.4/seed-0"
     assert lines[0] == f"sh {STAND_IN} {folder}/spec.yaml {folder}/out.json 0"
     assert (len(lines), lines[4][-2:]) == (8, " 1")
-    assert result.stderr == "8 trainings, nothing is run\n"
+    assert result.stderr == "8 training runs, none started\n"
     assert not (tmp_path / "study").exists()
 
 
@@ -455,7 +455,7 @@ def test_ctrl_c_ends_the_trainings_and_keeps_what_is_done(
         out, said = program.communicate(timeout=20)
     assert (program.returncode, out) == (130, "")
     assert said.splitlines() == [
-        "1 of 4 trainings are done and kept; the same command goes on from there",
+        "1 of 4 training runs are done and kept; the same command goes on from there",
         "",
         "interrupted",
     ]
@@ -478,7 +478,7 @@ def test_two_runs_at_once_are_one_too_many(run: Run, tmp_path: Path) -> None:
     who = f"process {program.pid} on "
     assert result.stderr.startswith(f"{tmp_path / 'study'}: {who}")
     assert result.stderr.endswith(" is running this study\n")
-    assert f"0 of 4 trainings done, process {program.pid} is at it" in shown.stdout
+    assert f"0 of 4 training runs done, running (process {program.pid})" in shown.stdout
 
 
 @pytest.mark.torch

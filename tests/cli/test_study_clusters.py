@@ -214,7 +214,7 @@ def test_for_slurm_the_script_is_shown_and_nothing_is_submitted(tmp_path: Path) 
     on = "slurm:queue=gpu&cores=4&memory=16GB&walltime=01:00:00&jobs=8"
     with started(tmp_path / "a", on, "--dry-run") as program:
         out, said = program.communicate(timeout=60)
-    assert (program.returncode, said) == (0, "9 trainings, nothing is run\n")
+    assert (program.returncode, said) == (0, "9 training runs, none started\n")
     lines = out.splitlines()
     assert lines[0].startswith("#!/")
     for each in ("-p gpu", "--cpus-per-task=4", "--mem=15G", "-t 01:00:00"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import effscale as es
+from effscale.report.train import data_lines
 from tests.forked import started
 from tests.train.text import TEXT
 
@@ -161,7 +162,7 @@ def test_says_first_what_is_learnt_from(run: Run, spec: str, tmp_path: Path) -> 
     assert result.exit_code == 0
     said = [
         "2 classes (training + validation images): crow 4 + 1, owl 4 + 1",
-        "left out, as no images by their names: 1 .txt",
+        "left out: 1 .txt",
         "10 with transparency, laid on white",
     ]
     lines = result.stderr.splitlines()
@@ -169,6 +170,14 @@ def test_says_first_what_is_learnt_from(run: Run, spec: str, tmp_path: Path) -> 
     found = json.loads((tmp_path / "out.json").read_text("utf-8"))["data"]
     assert found["by_class"]["owl"] == {"train": 4, "validation": 1}
     assert found["notes"] == said[1:]
+
+
+def test_a_line_is_one_whatever_a_class_is_called() -> None:
+    counts = {"a\n::error::b\x1b[31m": {"train": 4, "validation": 1}}
+    assert data_lines("birds", counts, ["left out: 1 .\x07"]) == [
+        "birds: 1 classes (training + validation images): a ::error::b\ufffd[31m 4 + 1",
+        "birds: left out: 1 .\ufffd",
+    ]
 
 
 def test_a_broken_image_is_named_before_the_first_step(

@@ -117,6 +117,16 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
     "two vectors": (lambda x: x[0, 0, 0] @ x[0, 0, 1], 8),
     "a matrix repeated over a batch": (lambda x: x[0, 0] @ x, 3 * 8**3),
     "a sum and a batch": (lambda x: torch.baddbmm(x[0], x[0], x[0]), 3 * 8**3),
+    "a sum and a batch, in place": (
+        lambda x: x[0].clone().baddbmm_(x[0], x[0]),
+        3 * 8**3,
+    ),
+    "a sum over a batch": (lambda x: torch.addbmm(x[0, 0], x[0], x[0]), 3 * 8**3),
+    "added in place": (lambda x: x[0, 0].clone().addmm_(x[0, 1], x[0, 2]), 8**3),
+    "a vector, in place": (
+        lambda x: x[0, 0, 0].clone().addmv_(x[0, 1], x[0, 0, 0]),
+        8 * 8,
+    ),
     "three operands": (
         lambda x: torch.einsum("bcij,cjk,k->bi", x, x[0], x[0, 0, 0]),
         3 * 8 * 8 * 8 + 8 * 8,
@@ -222,7 +232,7 @@ def test_products_that_make_weights_are_set_apart() -> None:
     for each in found.measured:
         assert each.macs == each.modules[""] == 27 * 4 * 36 + 20 * 36
         # Of a matrix u·(W·v): as many as W has numbers, and u.
-        assert sum(each.apart.values()) == 27 * 4 + 4 + 20 + 5
+        assert sum(filter(None, each.apart.values())) == 27 * 4 + 4 + 20 + 5
         assert each.activations == 9 * 36
 
 
@@ -378,3 +388,86 @@ def test_a_keyword_that_only_stars_take_is_said() -> None:
         "--arg widht: no parameter of made, whose **kw takes it; did you mean 'width'?",
     )
     assert swallowed("--arg", "dict", dict, ["a"]) == ()
+
+
+@torch.library.custom_op("effscale_tests::seen", mutates_args=())
+def seen(x: torch.Tensor) -> None:
+    """Something or other of x, which nothing comes of."""
+
+
+@seen.register_fake
+def _(_x: torch.Tensor) -> None:
+    return None
+
+
+class Looking(nn.Module):
+    """Two products: one is put out as what no tracer knows, one is not put out."""
+
+    def __init__(self, out: Callable[[torch.Tensor], Any], look: bool = False) -> None:  # noqa: FBT001, FBT002
+        super().__init__()
+        self.used, self.unused = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 1)
+        self.out, self.look = out, look
+
+    def forward(self, x: torch.Tensor) -> Any:  # noqa: ANN401
+        """(N, 3, H, W) to anything."""
+        if self.look:
+            seen(x)
+        self.unused(x)
+        return self.out(self.used(x))
+
+
+def test_what_is_in_no_output_is_counted_and_said() -> None:
+    found = count(Foreign("net", Looking(lambda x: x)), (IMAGE,), BOTH)
+    assert found.answer is not None
+    assert (found.same, found.answer.macs, found.unused) == (True, 18 * 64, 6 * 64)
+    assert found.measured[0].modules["unused"] == 6 * 64
+
+
+@pytest.mark.parametrize("out", [lambda x: {"a": x, "n": 3}, lambda x: iter([x])])
+def test_outputs_of_any_kind_are_traced(out: Callable[[torch.Tensor], Any]) -> None:
+    found = count(Foreign("net", Looking(out)), (IMAGE,), BOTH)
+    assert (found.same, found.alone(), found.unused) == (True, [], 0)
+    assert [each.macs for each in found.measured] == [18 * 64, 18 * 64]
+
+
+def test_an_unknown_operator_that_puts_nothing_out_is_not_free() -> None:
+    found = count(Foreign("net", Looking(lambda x: x, look=True)), (IMAGE,), BOTH)
+    assert found.answer is None
+    assert found.faults()[0] == (
+        "torch does not know effscale_tests::seen ×1: there may be more MACs"
+    )
+
+
+class Adjacent(nn.Module):
+    """Rows added up by a table that is mostly zeros."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, 8, 8) to (8, 8)."""
+        assert isinstance(self.table, torch.Tensor)
+        return self.table @ x[0, 0]
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_what_is_sparse_depends_on_what_is_in_it() -> None:
+    for table in (torch.eye(8).to_sparse_csr(), torch.eye(8).to_sparse()):
+        found = count(Foreign("net", Adjacent(table)), (IMAGE,), BOTH)
+        assert found.answer is None
+
+
+def test_weights_of_constants_are_set_apart() -> None:
+    layer = nn.Linear(8, 8)
+    orthogonal = nn.utils.parametrizations.orthogonal(layer, orthogonal_map="cayley")
+    found = count(Foreign("net", orthogonal), (IMAGE,), BOTH)
+    assert found.same
+    assert [each.macs for each in found.measured] == [24 * 64, 24 * 64]
+    assert dict(found.best.apart) == {"aten::linalg_solve": None, "matmul": 8**3}
+
+
+def test_an_exported_module_is_counted() -> None:
+    exported = torch.export.export(nn.Conv2d(3, 4, 1), (torch.zeros(1, 3, 8, 8),))
+    found = count(Foreign("net", exported.module()), (IMAGE,), BOTH)
+    assert (found.faults(), found.best.macs) == ([], 12 * 64)

@@ -172,7 +172,7 @@ def test_more_than_onnx_holds_is_refused(
         export_spec(small, tmp_path / "x.onnx", "onnx")
     assert str(caught.value) == (
         "expected less than 1.00 kB of weights for one ONNX file, got 70.6 kB; "
-        "--to exported has no such limit"
+        "--file-format exported has no such limit"
     )
 
 

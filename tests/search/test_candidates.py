@@ -132,6 +132,35 @@ def test_chunks_do_not_matter(
     assert figures(whole) == figures(parts)
 
 
+def test_what_is_kept_grows_with_networks_not_with_points(
+    b0: es.Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    chunk = candidates._chunk  # noqa: SLF001
+
+    def noted(*given: Any) -> Any:  # noqa: ANN401
+        found = chunk(*given)
+        assert found is not None
+        kept.append(len(found["points"]))
+        return found
+
+    folded: list[int] = []
+    unique = np.unique
+
+    def counting(rows: Any, **given: Any) -> Any:  # noqa: ANN401
+        folded.append(len(rows))
+        return unique(rows, **given)
+
+    monkeypatch.setattr(candidates, "CHUNK", 8)
+    monkeypatch.setattr(candidates, "_chunk", noted)
+    monkeypatch.setattr(np, "unique", counting)
+    many = np.linspace(1.2, 1.2000001, 400)
+    found = counted(b0, [many, np.full(400, 1.1), np.full(400, 1.15)], Grid(()))
+    assert found.same.tolist() == [400]
+    assert sum(kept) == 400
+    assert max(folded) <= 24
+
+
 def test_take_picks_candidates_with_all_their_figures(b0: es.Spec) -> None:
     found = counted(
         b0,

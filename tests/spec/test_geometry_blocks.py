@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from effscale.spec.geometry import expanded, kinds
@@ -68,6 +69,26 @@ def test_a_used_block_is_written_out() -> None:
     norm, conv = expanded(use, found.blocks)
     assert norm.block == "norm"
     assert conv == Conv(kernel=(5, 5), channels=9)
+
+
+def test_a_line_is_written_out_once_for_each_file_that_has_it() -> None:
+    found, other = spec("{kernel: 1}"), spec("{kernel: 3}")
+    (use,) = found.stages
+    assert isinstance(use, Use)
+    once = expanded(use, found.blocks)
+    assert expanded(use, found.blocks) is once
+    assert expanded(use.model_copy(), found.blocks) == once
+    (wide,) = expanded(use.model_copy(update={"channels": 9}), found.blocks)
+    assert widths((wide,)) == [9]
+    assert expanded(use, other.blocks) == (Conv(kernel=(3, 3)),)
+
+
+def test_lines_as_wide_as_many_candidates_are_not_kept() -> None:
+    found = spec("{kernel: 1}")
+    (use,) = found.stages
+    assert isinstance(use, Use)
+    many = use.model_copy(update={"channels": np.array([8, 16])})
+    assert expanded(many, found.blocks) is not expanded(many, found.blocks)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from effscale.errors import SpecError, dotted
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import load_file, loads
 from effscale.spec.names import folder
+from effscale.spec.references import UNSAID
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
@@ -207,3 +208,17 @@ def test_a_spec_reads_the_same_from_its_own_text(b0: Spec) -> None:
 )
 def test_a_place_is_written_as_in_python(place: Place, text: str) -> None:
     assert dotted(place) == text
+
+
+def test_the_way_out_is_shown_once_and_for_keys_of_lines_alone() -> None:
+    text = SMALL.replace("channels: 16", "channels: 16, experts: 4")
+    text = text.replace("stem: {", "stem: {offsets: 18, filters: 8, ")
+    with pytest.raises(SpecError) as caught:
+        loads(f"{text}colour: red\n", "net.yaml")
+    stem, other, head, whole = str(caught.value).split("\n")
+    assert stem == f"net.yaml:3:8: stem: unknown key 'offsets'; {UNSAID}"
+    assert (other, head) == (
+        "net.yaml:3:21: stem: unknown key 'filters'",
+        "net.yaml:6:22: head: unknown key 'experts'",
+    )
+    assert whole == "net.yaml:7:1: unknown key 'colour'"

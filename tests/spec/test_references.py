@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effscale.spec.lines import STAGES
-from effscale.spec.references import unknown
+from effscale.spec.references import UNSAID, unknown
 from effscale.spec.steps import STEPS
 
 if TYPE_CHECKING:
@@ -137,3 +137,28 @@ def test_no_data_is_too_odd_to_look_at(found: object) -> None:
     for place, message in told(unknown(found)):
         assert place
         assert message.startswith(("expected ", "unknown key "))
+
+
+@pytest.mark.parametrize("word", ["cond_conv", "lstm", "deformable"])
+def test_a_network_that_cannot_be_said_is_shown_the_way_out(word: str) -> None:
+    (fault,) = unknown(data(stages=[{"block": word}]))
+    assert fault.help == UNSAID
+    assert "effscale profile MODULE:CALLABLE" in str(fault)
+    assert "effscale import MODULE:CALLABLE" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (data(stages=[{"block": "residul"}]), "near to a known word"),
+        (data(stem={"block": "mbconv"}), "a word of the language, elsewhere"),
+        (data(blocks={"a": [{"block": "b"}], "b": [{}]}), "the file's, further down"),
+        (data(stages=[{"block": "two words"}]), "no word"),
+        (data(stages=[{"block": {"conv": 1}}]), "no text"),
+    ],
+)
+def test_what_the_language_can_say_is_not_sent_away(
+    given: dict[str, object], why: str
+) -> None:
+    (fault,) = unknown(given)
+    assert not fault.help, why

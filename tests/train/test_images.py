@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_two_folders_of_one_part_are_refused(tmp_path: Path) -> None:
         classes(tmp_path / part, "owl", "crow")
     with pytest.raises(DataError) as caught:
         folder(tmp_path)
-    message = "expected one folder to val with, got 'val' and 'valid'"
+    message = "expected one folder of validation images, got 'val' and 'valid'"
     assert str(caught.value) == f"{tmp_path}: {message}"
 
 
@@ -126,8 +127,53 @@ def test_other_files_are_counted(tmp_path: Path) -> None:
     classes(tmp_path, "owl", "crow")
     for name in ("a.txt", "b.TXT", "c.nef", "d"):
         (tmp_path / "owl" / name).touch()
-    said = "left out, as no images by their names: 1 .nef, 2 .txt, 1 without a suffix"
+    said = "left out: 1 .nef, 2 .txt, 1 without a suffix"
     assert noted(folder(tmp_path)) == {said}
+
+
+def test_what_is_no_file_or_of_no_class_is_counted_too(tmp_path: Path) -> None:
+    classes(tmp_path, "owl", "crow")
+    (tmp_path / "owl" / "more").symlink_to(tmp_path / "crow")
+    (tmp_path / "owl" / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "owl" / "pipe.png")
+    (tmp_path / "astray.png").touch()
+    said = "left out: 1 link to a folder, 1 of no class, beside the folders, "
+    data = folder(tmp_path)
+    assert noted(data) == {f"{said}1 pipe or device"}
+    assert data.counts()["owl"] == {"train": 4, "validation": 1}
+
+
+def test_a_link_that_leads_nowhere_is_a_broken_image(tmp_path: Path) -> None:
+    classes(tmp_path, "owl", "crow")
+    path = tmp_path / "owl" / "gone.png"
+    path.symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError) as caught:
+        folder(tmp_path)
+    assert str(caught.value) == f"{path}: not a readable image"
+
+
+def test_files_may_have_any_name_but_classes_are_text(tmp_path: Path) -> None:
+    classes(tmp_path, "owl", "crow")
+    (tmp_path / "owl" / "0.png").rename(tmp_path / "owl" / os.fsdecode(b"\xff.png"))
+    assert folder(tmp_path).counts()["owl"] == {"train": 4, "validation": 1}
+    (tmp_path / "owl").rename(tmp_path / os.fsdecode(b"\xff"))
+    with pytest.raises(DataError) as caught:
+        folder(tmp_path)
+    expected = r"expected a class's name in UTF-8, got '\udcff'"
+    assert str(caught.value) == f"{tmp_path / os.fsdecode(bytes([255]))}: {expected}"
+
+
+def test_an_image_of_more_pixels_than_are_decoded_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**6)
+    classes(tmp_path, "owl", "crow")
+    path = tmp_path / "owl" / "large.png"
+    Image.new("1", (2000, 1001)).save(path)
+    with pytest.raises(DataError) as caught:
+        folder(tmp_path)
+    expected = "expected an image of at most 2 M pixels, got more"
+    assert str(caught.value) == f"{path}: {expected}"
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".TIFF", ".jpe", ".jfif", ".pnm", ".webp"])

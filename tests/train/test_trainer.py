@@ -321,15 +321,29 @@ def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
     learnt, _ = warnings = warnings_of(training(data=other_kind, epochs=8))
     assert warnings[1] == few
     assert learnt == (
-        "the accuracy of 50.0 % is that of chance, though it is 100.0 % in training: "
-        "images of validation are of another kind, or others were memorised"
+        "the accuracy of 50.0 % is within two standard errors of chance, 50.0 %, "
+        "though it is 100.0 % in training: images of validation are of another kind, "
+        "or others were memorised"
     )
     blind = warnings_of(training(data=replace(other_kind, train=Blank(40)), epochs=8))
     assert blind == [
-        learnt.partition(", ")[0]
+        learnt.partition(", though")[0]
         + ", and so it is in training: nothing was learnt yet",
         few,
     ]
+
+
+def test_that_few_images_cannot_tell_what_was_learnt_is_said() -> None:
+    learnt = training(epochs=60)
+    finished(learnt)
+    learnt.history[-1] = replace(
+        learnt.history[-1], accuracy=0.8, train_accuracy=0.9, epoch=60
+    )
+    (said,) = learnt.outcome()["warnings"]
+    assert said == (
+        "the accuracy of 80.0 % is within two standard errors of chance, 50.0 %, and "
+        "10 validation images are too few to tell: it is 90.0 % in training"
+    )
 
 
 def test_nothing_is_said_of_a_long_training_that_has_learnt() -> None:
