@@ -137,7 +137,8 @@ def _detect(given: outputs.Detect, read: Sequence[Level], style: Style) -> Seque
         boxes = heads.add("box_layers", 0)
     heads.add("box_head", boxes, given.anchors * BOX, layered=not boxes)
     if given.beside:
-        heads.add(given.beside, boxes, given.anchors, layered=False)
+        there = bias if given.objectness else 0.0
+        heads.add(given.beside, boxes, given.anchors, there, layered=False)
     made = [first + k for first in heads.predicting for k in range(several)]
     return seq(levels=Graph(several, tuple(heads.nodes), tuple(made)))
 

@@ -118,9 +118,6 @@ class Boxes(Model):
     2019, arXiv:1904.01355, section 3.1, for distances.
     """
 
-    #: Width and height of each anchor by level, the finest first: pixels, which stay
-    #: what they are where the network is scaled.
-    sizes: Sizes
     #: `shifts`: of the centre, x and y in sides of the anchor, and logarithms of width
     #: and height over its; `distances` from its centre to the left, top, right and
     #: bottom of the box, in sides of the anchor, those below 0 being 0.
@@ -136,6 +133,9 @@ class Boxes(Model):
     centred: Annotated[Place, values.choice(*get_args(Place))] = "middle"
     #: Whether positions are whole pixels apart, rounded down.
     whole_steps: Flag = False
+    #: Width and height of each anchor by level, the finest first: pixels, which stay
+    #: what they are where the network is scaled.
+    sizes: Sizes
 
 
 class Detect(Model):
