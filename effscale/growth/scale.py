@@ -73,6 +73,7 @@ ROLE_OF: Mapping[str, Role] = {
     "c_mid": "channels",
     "growth": "channels",
     "hidden": "channels",
+    "widths": "channels",
     "group_width": "group_width",
     "repeats": "repeats",
 }

@@ -15,7 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from effscale.arrays import whole_share
-from effscale.importing.lines import IN_A_ROW, Item
+from effscale.importing.lines import Item
+from effscale.importing.squeezes import IN_A_ROW
 from effscale.spec import elements, steps
 from effscale.spec.lines import STAGES, Block, Dense
 from effscale.spec.values import Parameter
@@ -200,7 +201,7 @@ def _shared(
         else:
             own = {"ratio": _ratio(int(channels), whole or unstated or c_in)}
         return line.model_copy(update={"channels": None, **own}), int(channels)
-    if not line.chains:
+    if not line.chains or isinstance(line, steps.Attention):
         return line, int(line.c_out(c_in))
     ends: list[int] = []
     around = c_in if isinstance(line, steps.Residual) else unstated

@@ -12,7 +12,8 @@ from effscale.arrays import is_array
 from effscale.cost.count import visited
 from effscale.errors import LayerError
 from effscale.growth.scale import with_classes
-from effscale.module.operators import Maps, initialise, module_of
+from effscale.module.drawing import initialise
+from effscale.module.operators import Blurred, Maps, module_of
 from effscale.network.combinators import (
     Across,
     Collect,
@@ -119,7 +120,8 @@ def built(
 def materialise(module: nn.Module, device: str | torch.device) -> None:
     """Give each parameter and buffer of a module on meta its storage, all zeros.
 
-    In place. (`Module.to_empty` would import sympy on the way: half a second.)
+    But for weights that are not learnt, which are what they are. In place.
+    (`Module.to_empty` would import sympy on the way: half a second.)
     """
     for each in module.modules():
         for name, parameter in list(each.named_parameters(recurse=False)):
@@ -128,7 +130,9 @@ def materialise(module: nn.Module, device: str | torch.device) -> None:
             each.register_parameter(name, nn.Parameter(zeros, requires_grad=trains))
         for name, buffer in list(each.named_buffers(recurse=False)):
             zeros = torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
-            each.register_buffer(name, zeros)
+            each.register_buffer(name, zeros, persistent=name in each.state_dict())
+        if isinstance(each, Blurred):
+            each.fix()
 
 
 def _assemble(net: Network) -> nn.Module:

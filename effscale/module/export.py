@@ -32,8 +32,8 @@ from effscale.module.decode import (
 )
 from effscale.module.deployed import weighed
 from effscale.module.latency import images
+from effscale.module.machine import refuse_too_large
 from effscale.module.mapping import held
-from effscale.module.measure import refuse_too_large
 from effscale.module.weights import read, write_safetensors
 from effscale.network.network import network
 from effscale.quantity import human

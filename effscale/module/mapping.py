@@ -23,7 +23,7 @@ import torch
 from effscale.errors import WeightsError, first_line
 from effscale.module.attention import Attending
 from effscale.module.build import build
-from effscale.module.weights import Original, Weights, names_of, read
+from effscale.module.weights import Original, Weights, named, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +48,8 @@ _DERIVED = re.compile(
 )
 #: Tables by offset, (offsets, heads): ours have heads first.
 _BY_OFFSET = re.compile(r"\brelative_position_bias_table$")
+#: By what weights of the original of an imported spec are found.
+_TOLD = "the names of its import"
 #: What torch's attention calls the layer that makes queries, keys and values.
 _QKV = "in_proj_"
 #: Layers that make the queries of all heads first, then keys, then values; ours make
@@ -302,8 +304,13 @@ def load_weights(
     for ours, theirs in {**found.pairs, **_counters(found.pairs)}.items():
         if theirs not in given.tensors:
             continue
-        tensor = _laid_out(theirs, given.tensors)
-        if _APART.search(theirs) and (number := heads.get(ours.rpartition(".")[0])):
+        told = found.by == _TOLD
+        tensor = given.tensors[theirs] if told else _laid_out(theirs, given.tensors)
+        if (
+            not told
+            and _APART.search(theirs)
+            and (number := heads.get(ours.rpartition(".")[0]))
+        ):
             tensor = tensor.unflatten(0, (3, number, -1)).transpose(0, 1)
         own[ours].copy_(tensor.reshape(own[ours].shape))
     return found
@@ -433,8 +440,8 @@ def _by_names_told(
     pairs = {ours: names[same] for ours, same in found.pairs.items()}
     left = tuple(name for name in known if name not in {*names.values()})
     over = [f"{v} besides" for k, v in names.items() if v in known and k not in own]
-    by, misfits = "the names of its import", (*found.misfits, *over)
-    return replace(found, by=by, pairs=pairs, left=left, misfits=misfits)
+    misfits = (*found.misfits, *over)
+    return replace(found, by=_TOLD, pairs=pairs, left=left, misfits=misfits)
 
 
 def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
@@ -449,12 +456,12 @@ def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
 def held(weights: Given, names: str | Path | None = None) -> Weights:
     """The weights of a file, or those given as tensors by name."""
     if names is not None:
-        return replace(held(weights), names=names_of(Path(names)))
+        return named(held(weights), Path(names))
     match weights:
         case Weights():
             return weights
         case Original():
-            return replace(read(weights.weights), names=names_of(weights.names))
+            return named(read(weights.weights), weights.names)
         case str() | Path():
             return read(Path(weights))
         case _:

@@ -404,7 +404,7 @@ Attending = Literal["softmax", "cosine", "covariance", "linear", "separable"]
 Placing = Literal["learnt", "fourier"]
 Lying = Literal["none", "relative", "offset", "continuous"]
 Over = Literal["window", "grid", "patch"]
-#: How the weights of a convolution begin (`effscale.module.operators` draws them).
+#: How the weights of a convolution begin (`effscale.module.drawing` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
 ActivationName = Annotated[Activation, choice(*get_args(Activation))]
