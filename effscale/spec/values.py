@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import limit, quantity
 from effscale.arrays import Int
+from effscale.choices import DEVICE_PATTERN, DEVICES
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -297,6 +298,11 @@ READ = Kind(
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*|stage [1-9][0-9]*)$",
         max_length=80,
     ),
+    parametric=False,
+)
+RUNS_ON = Kind(
+    DEVICES,
+    partial(core_schema.str_schema, strict=True, pattern=DEVICE_PATTERN),
     parametric=False,
 )
 FLAG = Kind("true or false", partial(core_schema.bool_schema, strict=True))
