@@ -395,6 +395,7 @@ KEYS = {
     "unmeasured": "Limits of latency that no run has judged: --verify measures them.",
     "unsafe": "By --fix --unsafe-fixes.",
     "until": "Epoch after which training stopped.",
+    "unused": "MACs of calls whose results no output is made of; they are counted.",
     "update": "By --update.",
     "validation": "Number of validation images.",
     "validation_loss": "Mean loss on validation images.",
