@@ -156,7 +156,8 @@ class Reading:
         """Another node; of a map's shape, or lying as another map does."""
         index = len(self.nodes)
         found = shape.of_node(index) if isinstance(shape, View) else whole(index, shape)
-        self.nodes.append(node)
+        sides = found.size("row"), found.size("column")
+        self.nodes.append(replace(node, sides=sides))
         self.maps.append(found)
         return found
 

@@ -16,7 +16,7 @@ from effscale.growth.multipliers import Multipliers
 from effscale.module.measure import difference, measure_spec
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_parted import parted, shuffled, weighed
+from tests.importing.nets_parted import parted, shuffled, turning, weighed
 from tests.importing.nets_tokens import lying, separate, transformer, windowed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ NETS = {
     **nets.NETS,
     shuffled: ["shuffled", "shuffled_2", "shuffled"],
     parted: ["cascading", "residual", "mixed_depthwise"],
+    turning: ["unit_3"],
     transformer: ["class_token", "positions", "encoder"],
     separate: ["class_token", "positions", "encoder"],
     windowed: ["unit", *2 * ["pixel_unshuffle", "norm", "conv"]],
@@ -65,6 +66,12 @@ def test_what_was_imported_scales(make: Callable[[], nn.Module]) -> None:
             continue
         wider = es.scale(spec, multipliers)
         assert difference(wider, measure_spec(wider, "torch")) is None
+
+
+def test_images_of_what_was_imported_fall_into_whole_patches() -> None:
+    """Patches of 4×4, and neighbours among the channels twice; windows are filled."""
+    assert imported(windowed).spec.rounding.resolution_multiple == 16
+    assert imported(turning).spec.rounding.resolution_multiple == 8
 
 
 @pytest.mark.parametrize("make", [plain, separate, windowed])
