@@ -20,6 +20,9 @@ TABLES = (
 #: What a grid's networks are put in order by.
 SORTS = ("deviation", "rms_error", "params", "activations", "macs", "resolution")
 
+#: Pairs of a box and a class among which those that overlap are left out.
+MOST_BOXES = 1000
+
 #: What weights and feature maps may be stored as: bytes of an element.
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: The same where nothing is run: what a quantized network would be stored as, too.

@@ -231,6 +231,21 @@ def number_or_pair(low: float, high: float, words: str) -> Kind:
     return Kind(f"{one.expected}, or {words}", _one_or(one, 2, 2), made)
 
 
+def by_level(most: float) -> Kind:
+    """Pairs of numbers up to `most`, a list of some for each of several levels."""
+    one = number(0, most, above=True)
+
+    def made(found: list[list[list[float]]]) -> Any:  # noqa: ANN401
+        return tuple(tuple(map(tuple, level)) for level in found)
+
+    def schema() -> core_schema.CoreSchema:
+        level = core_schema.list_schema(_list_of(one, 2, 2), min_length=1, strict=True)
+        return core_schema.list_schema(level, min_length=1, strict=True)
+
+    range_of_each = one.expected.removeprefix("a number ")
+    return Kind(f"a list of [width, height] {range_of_each} by level", schema, made)
+
+
 def whole_or_numbers(most: int, high: float) -> Kind:
     """A whole number from 1, or a list of as many numbers up to `high`."""
     one, each = whole(1, most), number(0, high, above=True)
