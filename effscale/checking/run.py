@@ -64,6 +64,7 @@ class Outcome:
 
     files: tuple[Checked, ...]
     left: int = 0  #: YAML files of its folders that are no specs
+    unmeasured: int = 0  #: limits of latency that nobody has measured
 
     @property
     def findings(self) -> list[Fault]:
@@ -98,6 +99,7 @@ class Outcome:
                 "errors": counts["error"],
                 "warnings": counts["warning"],
                 "notes": counts["note"],
+                "unmeasured": self.unmeasured,
                 "fixed": self.fixed,
                 "fixable": {name: fixable[name] for name in get_args(Applies)},
             },
