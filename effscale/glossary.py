@@ -293,6 +293,7 @@ KEYS = {
     "ours": "Name of the tensor in the network.",
     "output": "Height and width of the feature map that comes out.",
     "output_bytes": "Bytes of the outputs of all operators.",
+    "output_means": "What each output is, by its name.",
     "outputs": "Shapes of what comes out, by name; null is any number.",
     "outputs_apart": "Largest difference of outputs in double precision, over the "
     "largest output; null if they were not compared.",
