@@ -114,6 +114,7 @@ KEYS = {
     "backbone": "The classifier that a detector is built on; of levels, its MACs.",
     "bad": "An example that the rule finds.",
     "baseline": "The network that was scaled.",
+    "baselines": "Networks that were searched side by side.",
     "batch": "Batch size.",
     "before": "The part in the first network, as `profile` has it; null if it is new.",
     "beta": "Growth of width for one φ.",
@@ -187,6 +188,7 @@ KEYS = {
     "measured": "Figures measured on the built network, or null; of a sum, its engine.",
     "memory_bound": "Whether MACs per byte are below the machine's balance.",
     "miou": "Published mean intersection over union, in per cent.",
+    "missed": "Why a baseline has no candidate; null if it has some.",
     "model": "The network's name in the paper.",
     "moved": "Picojoules of the bytes moved.",
     "name": "Name of the network, factor, term or rule.",
@@ -255,6 +257,7 @@ KEYS = {
     "totals": "Figures of the whole network.",
     "training_peak_bytes": "Largest total of feature maps and gradients alive at one "
     "time, in training; weights and the state of an optimizer are not included.",
+    "unmeasured": "Limits of latency that no run has judged: --verify measures them.",
     "unsafe": "By --fix --unsafe-fixes.",
     "update": "By --update.",
     "value": "The factor, 1 where it costs nothing; of a limit, its figure.",

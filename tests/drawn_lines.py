@@ -71,7 +71,7 @@ def keeping(draw: DrawFn) -> Data:
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
     kinds += ["split", "channel_shuffle", "dropout", "multiply", "gate"]
     kinds += ["layer_scale", "global_response_norm", "channel_attention", "resized"]
-    kinds += ["pad_channels", "select"]
+    kinds += ["pad_channels", "select", "blur_pool", "channel_pool"]
     match draw(st.sampled_from(kinds)):
         case "conv":
             grouped = {"groups": draw(st.sampled_from([1, 2]))}
@@ -91,6 +91,17 @@ def keeping(draw: DrawFn) -> Data:
             if block == "avg_pool":
                 found["include_padding"] = draw(FLAGS)
             return found
+        case "blur_pool":
+            return {"block": "blur_pool", "stride": 1}
+        case "channel_pool":
+            over: Data = {
+                "block": "channel_pool",
+                "kind": draw(st.sampled_from(["avg", "max"])),
+            }
+            seen = draw(st.sampled_from([[], [{"block": "norm"}]]))
+            block = draw(st.sampled_from(["product", "sum"]))
+            ways = draw(st.permutations([[], [over, *seen]]))
+            return {"block": block, "branches": ways}
         case "dropout":
             return {"block": "dropout", "rate": draw(st.sampled_from([0.0, 0.5]))}
         case "multiply":
@@ -105,6 +116,8 @@ def keeping(draw: DrawFn) -> Data:
             return {"block": "squeeze_excite", "se_ratio": ratio}
         case "split":
             line: Data = {"block": "split", "branches": [[], [draw(convs())]]}
+            if draw(FLAGS):
+                return {**line, "widths": [1]}
             if draw(FLAGS):
                 shares = draw(st.sampled_from([[0.5, 0.2, 0.3], [0.25, 0.25, 0.5]]))
                 line["branches"].append([{"block": "norm"}])
@@ -198,6 +211,8 @@ def steps(draw: DrawFn) -> Data:
         st.sampled_from(
             [
                 {"block": "max_pool", "kernel": 2, "stride": 2},
+                {"block": "blur_pool", "kernel": 3, "stride": 2},
+                {"block": "blur_pool", "kernel": 5, "stride": [1, 3]},
                 {"block": "max_pool", "kernel": 3, "stride": 2, "padding": "ceil"},
                 {"block": "avg_pool", "kernel": [2, 3], "stride": [1, 3]}
                 | {"padding": "ceil"},

@@ -51,7 +51,7 @@ REASONS = {
     "cli.study": "a study's own options and course, beside those of the grid it is of",
     "growth.detector": "a kind of growth",
     "importing.blocks": "what papers' blocks look like, without what is made of them",
-    "importing.moving": "calls that move elements, without those that compute",
+    "importing.merging": "calls that make one map of several, without those of one",
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",

@@ -122,11 +122,13 @@ def findings(source: Source) -> Iterator[Fault]:
 
 
 def _widths(node: Node, place: Place = ()) -> Iterator[tuple[Place, Node]]:
-    """Every number of channels that the file states for its network, in order."""
+    """Every number of channels that scaling rounds, in the order of the file."""
     if isinstance(node.value, dict):
         names = [name for name in WIDTHS if name in node.value]
+        stays = "fixed" in node.value and node.value["fixed"].value is True
         for name in node.value if place else names:
-            yield from _widths(node.value[name], (*place, name))
+            if not (stays and name == "channels"):
+                yield from _widths(node.value[name], (*place, name))
     elif isinstance(node.value, list):
         for index, child in enumerate(node.value):
             yield from _widths(child, (*place, index))

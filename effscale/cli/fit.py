@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -17,11 +18,10 @@ from effscale.cli.types import Parsed, Range
 from effscale.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.cli.limits import Limits
     from effscale.cli.options import F
-    from effscale.cost.latency_model import Device
     from effscale.importing.factory import Factory
     from effscale.limit import Figure
     from effscale.search.asked import Asked, Bounds
@@ -41,14 +41,6 @@ def hold(text: str) -> frozenset[str]:
     if not set(found) <= set(HELD):
         raise ValueError(f"{', '.join(HELD)}, or several with commas")
     return frozenset(found)
-
-
-def references(text: str) -> list[str]:
-    """`b0,mobilenetv3-large,my.yaml`: several specs."""
-    found = [each.strip() for each in text.split(",")]
-    if not all(found):
-        raise ValueError("specs with commas between them")
-    return list(dict.fromkeys(found))
 
 
 def share(text: str) -> float:
@@ -76,6 +68,83 @@ def bounds(  # noqa: PLR0913 - options
     return Bounds(
         *sides, min_depth, max_depth, min_width, max_width, hold or frozenset()
     )
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched for, among which networks of a baseline."""
+
+    wanted: Limits
+    bounds: Bounds
+    most: Figure | None
+    within: float | None
+    free: bool
+    strategy: list[str]
+    asked: list[Asked] = field(init=False)  #: one for each limit of MACs
+
+    def __post_init__(self) -> None:
+        asked = self.wanted.asked(self.most, self.within, predicts=self.free)
+        object.__setattr__(self, "asked", asked)
+
+    def refuse_several(self) -> None:
+        """Refuse more strategies than one, and what is for one cost alone.
+
+        Raises:
+            click.UsageError: naming it.
+        """
+        if len(self.strategy) > 1 or self.strategy == ["all"]:
+            raise click.UsageError("--strategy: expected one strategy, got several")
+        if self.free and (len(self.asked) > 1 or self.strategy != ["compound"]):
+            raise click.UsageError("--free takes one cost, and no --strategy")
+        if self.times and len(self.asked) > 1:
+            raise click.UsageError("--latency is for one cost")
+
+    @property
+    def times(self) -> bool:
+        """Whether networks are run while it searches."""
+        return bool(self.wanted.latency) and not self.free
+
+    def ran(self, specs: Sequence[Spec], request: Request) -> list[float]:
+        """What these take on the device, if that was predicted so far."""
+        if not (self.free and self.wanted.latency):
+            return []
+        return self.wanted.time(specs, request)
+
+    def of(self, baseline: Spec, request: Request) -> tuple[list[Answer], str, LeftOut]:
+        """The answers of a baseline, where was searched, and what was left out."""
+        from effscale.report import fit as report
+
+        if self.free:
+            with Bar(1.0, quiet=request.quiet) as bar:
+                return report.off_ray(
+                    baseline,
+                    self.asked[0],
+                    self.bounds,
+                    lambda share: bar.advance(share, "counting"),
+                )
+        if self.times:
+            return self._timed(baseline, request)
+        return report.on_ray(baseline, self.asked, self.bounds, self.strategy[0])
+
+    def _timed(
+        self, baseline: Spec, request: Request
+    ) -> tuple[list[Answer], str, LeftOut]:
+        """The networks of a ray within a limit of latency, some of them measured."""
+        (strategy,), device = self.strategy, self.wanted.runs_on
+        names: list[str] = []
+        with Bar(1, quiet=request.quiet, still=True) as bar:
+            from effscale.module.calibrate import measured
+            from effscale.search.measured import timed_ray
+
+            def timed(spec: Spec) -> float:
+                bar.advance(0, f"timing {spec.name}")
+                names.append(spec.name)
+                return measured(spec, device)
+
+            (asked,) = self.asked
+            path, answer = timed_ray(baseline, asked, self.bounds, strategy, timed)
+        text = f"{len(path.phi):,} networks of {strategy}, {len(names)} measured"
+        return [answer], f"{text}, on {device.said()}", path.left
 
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
@@ -107,12 +176,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
     help="Exit 1 if no network is this close to the cost to meet: 5%.",
 )
 @titled("Search")
-@click.option(
-    "--from",
-    "baselines",
-    type=Parsed("SPEC,SPEC[,SPEC…]", references),
-    help="Baselines to search instead of SPEC, side by side: the best of each.",
-)
+@options.from_option("the best of each")
 @click.option(
     "--free",
     is_flag=True,
@@ -143,19 +207,18 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @options.output_options
 @options.verbosity
 @options.gathered(
-    code=of_code.factory, wanted=limits.Limits, bounds=bounds, request=Request
+    code=of_code.factory,
+    wanted=limits.Limits,
+    bounds=bounds,
+    search=Search,
+    request=Request,
 )
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
     code: Factory | None,
-    wanted: Limits,
-    most: Figure | None,
-    within: float | None,
     baselines: list[str] | None,
-    free: bool,
-    strategy: list[str],
-    bounds: Bounds,
+    search: Search,
     top: int,
     request: Request,
 ) -> None:
@@ -184,36 +247,26 @@ def command(  # noqa: PLR0913 - options
     An --output file named .yaml gets the best network as a spec of its own; of several
     costs, the baseline with all of them as variants, each held to its limits.
     """
-    asked = wanted.asked(most, within, predicts=free)
     if code is not None:
-        _code(code, asked, strategy, request)
+        _code(code, search, request)
         return
     from effscale.growth.growth import growth_of
     from effscale.report import fit as report
 
     as_spec = request.wants_spec
-    if len(strategy) > 1 or strategy == ["all"]:
-        raise click.UsageError("--strategy: expected one strategy, got several")
-    if free and (len(asked) > 1 or strategy != ["compound"]):
-        raise click.UsageError("--free takes one cost, and no --strategy")
+    search.refuse_several()
     if baselines is not None:
-        if len(asked) > 1 or as_spec:
+        if len(search.asked) > 1 or as_spec:
             raise click.UsageError("--from takes one cost, and writes no spec")
-        found = [request.read(each) for each in baselines]
-        _side_by_side(found, asked[0], bounds, "" if free else strategy[0], request)
+        _side_by_side(request.baselines(baselines), search, request)
         return
     baseline = request.read(spec)
-    if free:
-        answers, searched, left = _off_ray(baseline, asked[0], bounds, request)
-    elif wanted.latency:
-        answers, searched, left = _timed(
-            baseline, asked, bounds, strategy[0], wanted.runs_on, request
-        )
-    else:
-        answers, searched, left = report.on_ray(baseline, asked, bounds, strategy[0])
+    answers, searched, left = search.of(baseline, request)
     networks = [each for answer in answers for each in report.shown(answer, answers)]
     specs = [each.variant.spec for each in networks]
     measured = request.measured(specs)
+    best = [each.best.variant for each in answers if each.best is not None]
+    ran = search.ran([each.spec for each in best], request)
     shown = report.report(
         baseline,
         answers,
@@ -222,22 +275,19 @@ def command(  # noqa: PLR0913 - options
         measured=measured,
         units=request.units,
         top=top,
-        latency=_measured(answers[0], wanted) if free and wanted.latency else None,
+        latency=next(iter(ran), None),
     )
     request.deliver(shown, to_file=not as_spec)
-    elsewhere = "" if free else growth_of(baseline).elsewhere
+    elsewhere = "" if search.free else growth_of(baseline).elsewhere
     report.refuse_unmet(answers, elsewhere)
     if as_spec:
-        best = [each.best.variant for each in answers if each.best is not None]
         budgets = [each.asked.budget() for each in answers]
         names = [each.spec.name for each in best]
         request.write_family(baseline, best, dict(zip(names, budgets, strict=True)))
     request.prove(specs, measured)
 
 
-def _code(
-    code: Factory, asked: Sequence[Asked], strategy: list[str], request: Request
-) -> None:
+def _code(code: Factory, search: Search, request: Request) -> None:
     """The networks of the code that are nearest to a cost.
 
     Raises:
@@ -245,6 +295,7 @@ def _code(
     """
     from effscale.report import factory
 
+    asked, strategy = search.asked, search.strategy
     goal, within = asked[0].goal, asked[0].within
     plain = goal.figure == "macs" and goal.target is not None and not asked[0].limits
     if len(asked) > 1 or len(strategy) > 1 or not plain:
@@ -264,80 +315,27 @@ def _code(
 
 
 def _side_by_side(
-    baselines: Sequence[Spec],
-    asked: Asked,
-    bounds: Bounds,
-    strategy: str,
-    request: Request,
+    baselines: Mapping[str, Spec], search: Search, request: Request
 ) -> None:
-    """The best network of each baseline, off the ray unless there is a strategy.
+    """The best network of each baseline.
 
     Raises:
         UnreachableError: if none of them has one.
     """
     from effscale.report import fit as report
 
-    answers = []
-    for each in baselines:
-        found = (
-            report.on_ray(each, [asked], bounds, strategy)
-            if strategy
-            else _off_ray(each, asked, bounds, request)
-        )
-        answers += found[0]
+    answers = [search.of(each, request)[0][0] for each in baselines.values()]
     networks = [(e.found or e.misses)[:1] for e in answers]
     specs = [each.variant.spec for found in networks for each in found]
     measured = request.measured(specs)
     shown = report.side_by_side(
-        baselines, answers, measured=measured, units=request.units
+        baselines,
+        answers,
+        measured=measured,
+        ran=search.ran(specs, request),
+        units=request.units,
     )
     request.deliver(shown)
     if all(each.best is None for each in answers):
         report.refuse_unmet(answers)
     request.prove(specs, measured)
-
-
-def _timed(  # noqa: PLR0913, PLR0917 - what to search, and what to run it on
-    baseline: Spec,
-    asked: Sequence[Asked],
-    bounds: Bounds,
-    strategy: str,
-    device: Device,
-    request: Request,
-) -> tuple[list[Answer], str, LeftOut]:
-    """The networks of a ray within a limit of latency, some of them measured."""
-    if len(asked) > 1:
-        raise click.UsageError("--latency is for one cost")
-    measured_so_far: list[str] = []
-    with Bar(1, quiet=request.quiet, still=True) as bar:
-        from effscale.module.calibrate import measured
-        from effscale.search.measured import timed_ray
-
-        def timed(spec: Spec) -> float:
-            bar.advance(0, f"timing {spec.name}")
-            measured_so_far.append(spec.name)
-            return measured(spec, device)
-
-        path, answer = timed_ray(baseline, asked[0], bounds, strategy, timed)
-    text = f"{len(path.phi):,} networks of {strategy}, {len(measured_so_far)} measured"
-    return [answer], f"{text}, on {device.said()}", path.left
-
-
-def _measured(answer: Answer, wanted: Limits) -> float | None:
-    """Seconds that the best network takes on the device, which was predicted so far."""
-    if answer.best is None:
-        return None
-    from effscale.module.calibrate import measured
-
-    return measured(answer.best.variant.spec, wanted.runs_on)
-
-
-def _off_ray(
-    baseline: Spec, asked: Asked, bounds: Bounds, request: Request
-) -> tuple[list[Answer], str, LeftOut]:
-    from effscale.report.fit import off_ray
-
-    with Bar(1.0, quiet=request.quiet) as bar:
-        return off_ray(
-            baseline, asked, bounds, lambda share: bar.advance(share, "counting")
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
 from effscale.cli.types import INTERVAL, PHIS, STEPS, TARGET_RATIO
+from effscale.errors import ScaleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from effscale.cli.limits import Limits
     from effscale.cli.study import Evaluation
     from effscale.growth.growth import Growth, Interval
+    from effscale.module.measure import Measurement
+    from effscale.report.grid import Searched
     from effscale.report.rows import Data
     from effscale.search.grid import Answer, Constraint, Grid
     from effscale.spec.models import Spec
@@ -62,6 +65,86 @@ class Ranges:
         ]
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a grid: its points, what they are to meet, what is best."""
+
+    ranges: Ranges
+    wanted: Limits
+    target_ratio: float
+    tolerance: float
+    constraint: Constraint
+    phi: list[float]
+    sort: str | None
+    top: int | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table has."""
+        from effscale.report.grid import SHOWN
+
+        return self.top or SHOWN
+
+    @property
+    def order(self) -> str:
+        """What is best."""
+        from effscale.report.grid import order
+
+        return order(self.sort, self.phi)
+
+    def axes(self, growth: Growth) -> tuple[list[Interval], Sequence[Decimal]]:
+        """From where to where each axis of the growth goes, and by which step."""
+        intervals = self.ranges.of(growth, self.target_ratio)
+        return intervals, self.ranges.step[: len(intervals)]
+
+    def searched(
+        self,
+        baseline: Spec,
+        request: Request,
+        axes: tuple[Sequence[Interval], Sequence[Decimal]] | None = None,
+    ) -> Searched:
+        """What the grid of a baseline has, along other axes where these are given."""
+        from effscale.growth.growth import growth_of
+        from effscale.report.grid import Searched
+        from effscale.search import grid as search
+
+        growth = growth_of(baseline)
+        intervals, steps = axes or self.axes(growth)
+        asked = search.Grid(
+            tuple(search.axes(intervals, steps)),
+            target_ratio=self.target_ratio,
+            tolerance=self.tolerance,
+            constraint=self.constraint if growth.meets_target else None,
+            phis=tuple(self.phi),
+            limits=self.wanted.of_candidates(),
+            running=self.wanted.running(),
+        )
+        answer = _counted(baseline, asked, request)
+        return Searched.by(self.order, baseline, asked, answer)
+
+    def refuse(self, baseline: Spec, **others: object) -> None:
+        """Refuse options that speak of networks of another kind.
+
+        Raises:
+            click.UsageError: naming them.
+        """
+        from effscale.growth.growth import growth_of
+
+        growth = growth_of(baseline)
+        given: dict[str, object] = {
+            **self.ranges.given,
+            "strategy": self.ranges.strategy != "compound",
+            "constraint": self.constraint != "nominal",
+            **others,
+        }
+        asked = [name for name, each in given.items() if each]
+        strange = [f"--{name}" for name in asked if name not in growth.options]
+        if strange:
+            named = ", ".join(strange)
+            said = growth.refusal.format(options=named, name=baseline.name)
+            raise click.UsageError(said)
+
+
 #: Networks of a table that are run, where latency is predicted to choose them.
 FINALISTS = 3
 
@@ -92,6 +175,7 @@ FINALISTS = 3
     help="What is held to the target: α·β²·γ², or the MACs of the rounded network.",
 )
 @titled("Search")
+@options.from_option("the candidates of all in one table")
 @click.option(
     "--step",
     type=STEPS,
@@ -155,19 +239,14 @@ FINALISTS = 3
     evaluation=study.evaluation,
     ranges=Ranges,
     wanted=limits.Limits,
+    question=Question,
     request=Request,
 )
-def command(  # noqa: PLR0913 - options
+def command(
     *,
     spec: str,
-    target_ratio: float,
-    tolerance: float,
-    constraint: Constraint,
-    ranges: Ranges,
-    wanted: Limits,
-    phi: list[float],
-    sort: str | None,
-    top: int | None,
+    baselines: list[str] | None,
+    question: Question,
     evaluation: Evaluation | None,
     request: Request,
 ) -> None:
@@ -178,6 +257,9 @@ def command(  # noqa: PLR0913 - options
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
     activations. Of a detector it enumerates the growth of the neck's channels.
 
+    With --from the candidates of several baselines stand in one table: each is near its
+    own baseline's target, limits are the same for all, and the front is that of all.
+
     With --evaluate it trains them, too, and ranks them by --objective. An --output file
     named .yaml then gets the spec with the winner's coefficients, for scale.
 
@@ -186,75 +268,121 @@ def command(  # noqa: PLR0913 - options
       effscale grid --constraint realised --step 0.01 --sort activations
       effscale grid --phi 1..7 --top 5
       effscale grid d0 --phi 1..7
+      effscale grid --from b0,mobilenetv3-large --macs '<= 800M' --sort params
       effscale grid --evaluate 'python train.py {spec} --out {out}' --study pets
     """
-    from effscale.growth.growth import growth_of
+    if baselines is not None:
+        _refuse_one(evaluation, request)
+        _side_by_side(request.baselines(baselines), question, request)
+        return
     from effscale.report import grid as report
-    from effscale.search import grid as search
 
     baseline = request.read(spec)
-    growth = growth_of(baseline)
-    _refuse(
-        growth,
-        ranges.given
-        | {
-            "plot": request.plot,
-            "strategy": ranges.strategy != "compound",
-            "constraint": constraint != "nominal",
-            "evaluate": evaluation,
-        },
-    )
-    intervals = ranges.of(growth, target_ratio)
-    steps: Sequence[Decimal] = ranges.step[: len(intervals)]
-    goes_on = False
+    question.refuse(baseline, plot=request.plot, evaluate=evaluation)
     if evaluation is not None:
-        if len(phi) > 1:
-            raise click.UsageError("--evaluate trains candidates at one --phi")
-        if request.engine != "none":
-            raise click.UsageError("--measure does not go with --evaluate")
-        best = study.around(evaluation) if evaluation.refine else None
-        goes_on = evaluation.refine and best is None
-        if best is not None:
-            intervals, steps = _around(best, intervals, steps)
-    asked = search.Grid(
-        tuple(search.axes(intervals, steps)),
-        target_ratio=target_ratio,
-        tolerance=tolerance,
-        constraint=constraint if growth.meets_target else None,
-        phis=tuple(phi),
-        limits=wanted.of_candidates(),
-        running=wanted.running(),
-    )
-    answer = _searched(baseline, asked, request)
-    order = sort or ("rms_error" if len(phi) > 1 else "deviation")
-    found = search.best_first(growth, answer.candidates, order)
-    table = report.candidate_rows(baseline, found, asked)
-    if evaluation is not None:
-        study.evaluate(
-            evaluation,
-            baseline,
-            [] if goes_on else table[:top],
-            target_ratio=target_ratio,
-            phi=phi[0],
-            request=request,
-        )
+        _evaluated(baseline, question, evaluation, request)
         return
-    top = top or report.SHOWN
-    specs = _networks(baseline, table[:top], phi[0]) if request.engine != "none" else []
-    measured = request.measured(specs)
-    if wanted.latency:
-        first = table[: min(top, FINALISTS)]
-        wanted.time(_networks(baseline, first, phi[0]), first, request)
+    found = question.searched(baseline, request)
+    specs, measured = _run(
+        [(found, row) for row in found.rows[: question.rows]], question, request
+    )
     shown = report.report(
-        baseline, asked, answer, table, top=top, measured=measured, units=request.units
+        found, top=question.rows, measured=measured, units=request.units
     )
     image = b""
     if request.picture:
+        from effscale.growth.growth import growth_of
         from effscale.report import plots
 
-        image = plots.grid(asked, found, growth.own, baseline.name, request.picture)
+        own = growth_of(baseline).own
+        drawn = found.grid, found.candidates, own, baseline.name
+        image = plots.grid(*drawn, request.picture)
     request.deliver(shown, image)
     request.prove(specs, measured)
+
+
+def _refuse_one(evaluation: Evaluation | None, request: Request) -> None:
+    """Refuse what is of one baseline alone."""
+    given = {"--evaluate": evaluation, "--plot": request.plot}
+    options.refuse(given, "is of one baseline: it does not go with --from")
+
+
+def _side_by_side(
+    baselines: Mapping[str, Spec], question: Question, request: Request
+) -> None:
+    """The candidates of several baselines in one table.
+
+    Raises:
+        ScaleError: if none of them has one, with a line for each.
+    """
+    from effscale.report import grid as report
+
+    for each in baselines.values():
+        question.refuse(each)
+    found, missed = {}, {}
+    for name, each in baselines.items():
+        try:
+            found[name] = question.searched(each, request)
+        except ScaleError as error:
+            missed[name] = str(error)
+    if not found:
+        raise ScaleError("\n".join(f"{name}: {why}" for name, why in missed.items()))
+    merged = report.merged(found, question.order)
+    first = [(each, row) for _, each, row in merged[: question.rows]]
+    specs, measured = _run(first, question, request)
+    shown = report.side_by_side(
+        *(baselines, found, missed, merged),
+        top=question.rows,
+        measured=measured,
+        units=request.units,
+    )
+    request.deliver(shown)
+    request.prove(specs, measured)
+
+
+def _run(
+    first: Sequence[tuple[Searched, Data]], question: Question, request: Request
+) -> tuple[list[Spec], list[Measurement | None]]:
+    """The networks of the first rows, and what is measured of them.
+
+    Where latency is predicted, how long the very first of them take is put into their
+    rows.
+    """
+    specs = [each.network(row) for each, row in first] if request.measures else []
+    measured = request.measured(specs)
+    if question.wanted.latency:
+        timed = first[:FINALISTS]
+        networks = [each.network(row) for each, row in timed]
+        took = question.wanted.time(networks, request)
+        for (_, row), seconds in zip(timed, took, strict=True):
+            row["measured_latency"] = seconds
+    return specs, measured
+
+
+def _evaluated(
+    baseline: Spec, question: Question, evaluation: Evaluation, request: Request
+) -> None:
+    """Train the candidates, or those around the best of them so far."""
+    if len(question.phi) > 1:
+        raise click.UsageError("--evaluate trains candidates at one --phi")
+    if request.measures:
+        raise click.UsageError("--measure does not go with --evaluate")
+    from effscale.growth.growth import growth_of
+
+    axes = question.axes(growth_of(baseline))
+    best = study.around(evaluation) if evaluation.refine else None
+    goes_on = evaluation.refine and best is None
+    if best is not None:
+        axes = _around(best, *axes)
+    found = question.searched(baseline, request, axes)
+    study.evaluate(
+        evaluation,
+        baseline,
+        [] if goes_on else found.rows[: question.top],
+        target_ratio=question.target_ratio,
+        phi=question.phi[0],
+        request=request,
+    )
 
 
 def _around(
@@ -268,21 +396,7 @@ def _around(
     return found, [step / 2 for step in steps]
 
 
-def _refuse(growth: Growth, given: Mapping[str, object]) -> None:
-    """Refuse options that speak of networks of another kind.
-
-    Raises:
-        UsageError: naming them.
-    """
-    asked = [name for name, each in given.items() if each]
-    others = [f"--{name}" for name in asked if name not in growth.options]
-    if others:
-        named = ", ".join(others)
-        said = growth.refusal.format(options=named, name=growth.spec.name)
-        raise click.UsageError(said)
-
-
-def _searched(baseline: Spec, asked: Grid, request: Request) -> Answer:
+def _counted(baseline: Spec, asked: Grid, request: Request) -> Answer:
     """What the grid has, with a bar, and how long it took where that is asked for."""
     from effscale.search.grid import search
 
@@ -294,15 +408,3 @@ def _searched(baseline: Spec, asked: Grid, request: Request) -> Answer:
         seconds = time.perf_counter() - start
         note(f"searched {asked.points:,} points in {seconds:.2f} s")
     return answer
-
-
-def _networks(baseline: Spec, table: list[Data], phi: float) -> list[Spec]:
-    """The networks of these rows, to be built; what no row says is that of φ."""
-    from effscale.growth.growth import at_phi
-    from effscale.growth.scale import scale
-
-    found, end = [], "_multiplier"
-    for row in table:
-        given = {key.removesuffix(end): row[key] for key in row if key.endswith(end)}
-        found.append(scale(baseline, replace(at_phi(baseline, phi), **given)))
-    return found

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.importing.network import Imported
-    from effscale.module.any_module import Asked
+    from effscale.module.inputs import Asked
 
 
 @click.command("import", cls=Command)
@@ -89,6 +89,7 @@ def command(  # noqa: PLR0913 - options
     request.refuse_existing(mapped, "--output")
     from effscale.importing import network
     from effscale.module import any_module
+    from effscale.module.inputs import given
     from effscale.report import importing
 
     if module.partition("@")[0].endswith((".yaml", ".yml")):
@@ -99,8 +100,8 @@ def command(  # noqa: PLR0913 - options
     else:
         with aside():
             found = any_module.load(module, dict(arguments))
-            given, named = any_module.given(found.module, inputs)
-            made = network.imported(found, given, named, name=name)
+            placed, named = given(found.module, inputs)
+            made = network.imported(found, placed, named, name=name)
     if not (made.proof.holds or unproven):
         raise TranslationError(_unproved(module, made))
     text = importing.text(made, module)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import Device
     from effscale.limit import Figure, Limit
-    from effscale.report.rows import Data
     from effscale.search.asked import Asked
     from effscale.spec.models import Spec
 
@@ -77,23 +76,21 @@ device_options = (
 )
 
 
-def limit_options(
-    macs: str, *, several: bool = False, latency: bool = True
-) -> Callable[[F], F]:
-    """Limits of everything that is counted, and of `latency` where something runs.
+#: How a search knows latency.
+SEARCHED = (
+    "measured along a strategy; with --free and in grid predicted, as effscale "
+    "calibrate has learned."
+)
 
-    `macs` is the help of --macs.
+
+def limit_options(
+    macs: str, *, several: bool = False, latency: str = SEARCHED
+) -> Callable[[F], F]:
+    """Limits of all that is counted, and of latency.
+
+    `macs` is the help of --macs, `latency` says how that is known.
     """
-    of_latency = (
-        limit_option(
-            "latency",
-            "A limit of the time that one run takes on this device, '<= 20ms': "
-            "measured along a strategy; with --free and in grid predicted, as effscale "
-            "calibrate has learned.",
-        ),
-        *device_options,
-    )
-    more = " and latency" if latency else ""
+    of_latency = f"A limit of the time that one run takes here, '<= 20ms': {latency}"
     return every(
         limit_option("macs", macs, several=several),
         limit_option("params", f"A limit such as '<= 8M'. {TERMS['params'].means}"),
@@ -109,15 +106,16 @@ def limit_options(
             "--batch",
             type=click.IntRange(1, 2**16),
             default=1,
-            help=f"Batch size, for memory{more}.",
+            help="Batch size, for memory and latency.",
         ),
         click.option(
             "--dtype",
             type=click.Choice([*STORED_BYTES]),
             default="float32",
-            help=f"Type of weights and feature maps, for memory{more}.",
+            help="Type of weights and feature maps, for memory and latency.",
         ),
-        *(of_latency if latency else ()),
+        limit_option("latency", of_latency),
+        *device_options,
         title="Budget",
     )
 
@@ -171,21 +169,24 @@ class Limits:
         """
         from effscale.cost.figures import Running
 
-        model = None
-        if self.latency and predicts:
-            from effscale.cost.latency_model import load
+        if not self.latency:
+            return Running(self.batch, self.dtype)
+        from effscale.cost.latency_model import load
 
-            model = load(self.runs_on)
-        return Running(self.batch, self.dtype, model)
+        model = load(self.runs_on) if predicts else None
+        return Running(self.batch, self.dtype, model, self.runs_on)
 
-    def time(self, specs: Sequence[Spec], rows: list[Data], request: Request) -> None:
-        """Run these networks, and put into their rows how long each takes."""
+    def time(self, specs: Sequence[Spec], request: Request) -> list[float]:
+        """How long each of these networks takes, in seconds, on the device."""
+        found = []
         with Bar(len(specs), quiet=request.quiet) as bar:
             from effscale.module.calibrate import measured
 
-            for spec, row in zip(specs, rows, strict=True):
-                row["measured_latency"] = measured(spec, self.runs_on)
-                bar.advance(1, f"timing {spec.name}")
+            for spec in specs:
+                bar.advance(0, f"timing {spec.name}")
+                found.append(measured(spec, self.runs_on))
+                bar.advance(1, f"timed {spec.name}")
+        return found
 
     def of_candidates(self) -> tuple[Limit, ...]:
         """All limits, of candidates that other things choose among.

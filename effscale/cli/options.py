@@ -12,7 +12,14 @@ import click
 
 from effscale.atomic_write import is_written_through, whole
 from effscale.cli.help import NETWORK, OUTPUT, under
-from effscale.cli.types import RESOLUTION, STRATEGIES_LIST, Range, SpecReference, Target
+from effscale.cli.types import (
+    RESOLUTION,
+    STRATEGIES_LIST,
+    Parsed,
+    Range,
+    SpecReference,
+    Target,
+)
 from effscale.errors import DisagreementError, dotted
 from effscale.markup import lines
 
@@ -79,6 +86,24 @@ def spec_argument(default: str | None = None) -> Callable[[F], F]:
     if default is None:
         return click.argument("spec", type=SpecReference())
     return click.argument("spec", type=SpecReference(), default=default)
+
+
+def references(text: str) -> list[str]:
+    """`b0,mobilenetv3-large,my.yaml`: several specs."""
+    found = [each.strip() for each in text.split(",")]
+    if not all(found):
+        raise ValueError("specs with commas between them")
+    return list(dict.fromkeys(found))
+
+
+def from_option(what: str) -> Callable[[F], F]:
+    """`--from`, baselines that are searched side by side; `what` is shown of them."""
+    return click.option(
+        "--from",
+        "baselines",
+        type=Parsed("SPEC,SPEC[,SPEC…]", references),
+        help=f"Baselines to search instead of SPEC, side by side: {what}.",
+    )
 
 
 def format_option(what: str) -> Callable[[F], F]:
@@ -228,6 +253,11 @@ class Request:
 
         return form(self.plot)
 
+    @property
+    def measures(self) -> bool:
+        """Whether networks are built, and their counts compared."""
+        return self.engine != "none"
+
     def read(self, spec: str) -> Spec:
         """The spec of that name, at the resolution and with the classes asked for.
 
@@ -250,9 +280,28 @@ class Request:
             found = found.model_copy(update=update)
         return found
 
+    def baselines(self, references: Sequence[str]) -> dict[str, Spec]:
+        """The specs that stand side by side instead of SPEC, each by its name.
+
+        Those of one name go by what they were called here.
+
+        Raises:
+            click.UsageError: if there is a SPEC as well.
+            SpecError, ScaleError: if one of them is not there.
+        """
+        given = click.get_current_context().get_parameter_source("spec")
+        if given is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError("--from stands instead of SPEC: give one of them")
+        found = {each: self.read(each) for each in references}
+        names = [each.name for each in found.values()]
+        return {
+            each.name if names.count(each.name) == 1 else reference: each
+            for reference, each in found.items()
+        }
+
     def measured(self, specs: Sequence[Spec]) -> list[Measurement | None]:
         """What the engine measures of each spec; None for each if there is none."""
-        if self.engine == "none":
+        if not self.measures:
             return [None] * len(specs)
         from effscale.cli.progress import Bar
 

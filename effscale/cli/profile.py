@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from effscale.choices import Tool
     from effscale.cli.latency import Timed
-    from effscale.module.any_module import Asked
+    from effscale.module.inputs import Asked
     from effscale.module.measure import Engine
     from effscale.report.document import Report
     from effscale.report.profile import By
@@ -338,13 +338,14 @@ def _show_module(
         raise click.UsageError(f"--as {tool} asks {tool}, {asked} does not")
     from effscale.arithmetic import arithmetic
     from effscale.module import any_module, formulas
+    from effscale.module.inputs import given
     from effscale.report.any_module import report
 
     for name, text in module.operators:
         formulas.teach(name, arithmetic(text))
     with contextlib.redirect_stdout(sys.stderr):  # what their code prints is no answer
         found = any_module.load(module.reference, dict(module.arguments))
-        inputs, keywords = any_module.given(found.module, module.inputs)
+        inputs, keywords = given(found.module, module.inputs)
         counted = any_module.count(found, inputs, engines, keywords)
     forward = found.module.forward
     taken = any_module.swallowed("--input", "forward", forward, keywords)

@@ -18,7 +18,7 @@ from effscale.errors import StudyError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from effscale.module.any_module import Asked
+    from effscale.module.inputs import Asked
 
 MAX_VALUES = 1000
 MAX_NUMBER, MAX_DIGITS = 1000, 9

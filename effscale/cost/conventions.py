@@ -49,9 +49,10 @@ class Term(NamedTuple):
     amount: int
 
 
-_MACS = Rule("MACs", 1, ("macs", "products"))
+_MACS = Rule("MACs", 1, ("macs", "products", "fixed"))
 _TWICE = _MACS._replace(times=2)
-#: Of tools that see modules alone, and no product of feature maps within one.
+#: Of tools that see modules alone, and within one neither products of feature maps nor
+#: convolutions with weights that are not learnt.
 _LAYERS = Rule("MACs of layers", 1, ("macs",))
 _NORM = Rule("batch norm", 2, ("norm",))
 _LAYER_NORM = Rule("layer norm", 5, ("layer_norm",))
@@ -147,7 +148,8 @@ def terms(found: Counter[str], tool: Tool) -> list[Term]:
     for rule in RULES[tool]:
         amount = sum(found[name] for name in rule.amounts)
         if "macs" in rule.amounts:
-            name = rule.term if found["products"] else _MACS.term
+            other = found["products"] or found["fixed"]
+            name = rule.term if other else _MACS.term
             made.append(Term(name, rule.times, amount))
         elif amount:
             times = 2 if rule in COUNTED_TWICE else 1

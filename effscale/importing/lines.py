@@ -9,15 +9,28 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from effscale.arrays import multiple, odd_log, share, whole_share
+from effscale.arrays import odd_log, whole_share
 from effscale.importing.nodes import Enlarge, Node, Times, cannot
+from effscale.importing.squeezes import (
+    GATES,
+    before,
+    gated,
+    gates,
+    squeeze_ratio,
+    squeezing,
+)
 from effscale.importing.tree import Fork
+from effscale.network.operators.attention import (
+    Attention,
+    ClassToken,
+    FirstToken,
+    Positions,
+)
 from effscale.network.operators.channels import PadChannels, Shuffle, Slice
-from effscale.network.operators.convolution import ChannelConv, Conv, Linear
-from effscale.network.operators.elementwise import Act, Dropout, Flatten
+from effscale.network.operators.convolution import ChannelConv, Conv
+from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import (
     BatchNorm,
     GroupNorm,
@@ -26,16 +39,17 @@ from effscale.network.operators.norm import (
     LayerScale,
 )
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.spec import elements, resampling, steps
+from effscale.network.operators.resampling import PixelUnshuffle
+from effscale.spec import elements, resampling, steps, tokens
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from effscale.importing.tree import Chain
     from effscale.network.operators.operator import Operator
-    from effscale.spec.line import Line, Lines
+    from effscale.spec.line import Line
     from effscale.spec.values import Activation, Padding, SamePadding
 
 
@@ -61,6 +75,8 @@ class Common:
     squeeze: Squeeze
     #: Where `same` padding lies.
     padding: SamePadding = "centred"
+    #: Whether attention has as many heads everywhere, and not heads as wide.
+    by_heads: bool = False
 
 
 def common(chain: Chain) -> Common:
@@ -72,7 +88,7 @@ def common(chain: Chain) -> Common:
         if getattr(node.what, "padding", "") == "tensorflow":
             padding = "tensorflow"
         match node.what:
-            case Act(kind=kind) if kind not in _GATES:
+            case Act(kind=kind) if kind not in GATES:
                 acts[kind] += 1
             case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
                 norms.update(norms_of(node.what))
@@ -80,12 +96,12 @@ def common(chain: Chain) -> Common:
                 pass
     most = [act for act, _ in acts.most_common(1)] or ["none"]
     norm = [each for each, _ in norms.most_common(1)] or [Norm(kind="none")]
-    found = Common(most[0], norm[0], Squeeze(), padding)
-    squeeze = _squeezing(gates(chain), found, alone=len(acts) == 1)
+    attends = [n.what for n in _nodes(chain) if isinstance(n.what, Attention)]
+    widths, heads = ({getattr(e, k) for e in attends} for k in ("value_width", "heads"))
+    by_heads = len(widths) > 1 == len(heads)
+    found = Common(most[0], norm[0], Squeeze(), padding, by_heads)
+    squeeze = squeezing(gates(chain), found, alone=len(acts) == 1)
     return replace(found, squeeze=squeeze)
-
-
-_GATES = ("sigmoid", "hard_sigmoid")
 
 
 def norms_of(what: Operator) -> list[Norm]:
@@ -121,205 +137,6 @@ def _nodes(chain: Chain) -> Iterator[Node]:
             yield each
 
 
-# Squeeze and excitation.
-
-
-@dataclass(frozen=True)
-class Gated:
-    """A map times what two 1×1 convolutions make of its mean."""
-
-    nodes: tuple[Node, ...]
-    activation: Any  #: an `Activation`
-    gate: Any  #: a `Gate`
-    c_in: int  #: of the block that it is in
-    channels: int
-    squeezed: int
-
-
-def gated(fork: Fork, c_in: int) -> Gated | None:
-    """The fork as squeeze-and-excitation, if it is one."""
-    if fork.merge != "product" or len(fork.branches) != 2 or () not in fork.branches:  # noqa: PLR2004 - a map, and its gate
-        return None
-    (branch,) = [each for each in fork.branches if each] or [()]
-    nodes = tuple(each for each in branch if isinstance(each, Node))
-    if len(nodes) != len(branch):
-        return None
-    match [each.what for each in nodes if not isinstance(each.what, Flatten)]:
-        case [
-            GlobalPool(kind="avg", to=(1, 1)),
-            Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as reduce,
-            Act(kind=act),
-            Linear() | Conv(kernel=(1, 1), groups=1, bias=True) as expand,
-            Act(kind=gate),
-        ] if act not in _GATES and gate in _GATES:
-            squeezed, channels = int(reduce.c_out), int(expand.c_out)
-            return Gated(nodes, act, gate, c_in, channels, squeezed)
-        case _:
-            return None
-
-
-def gates(chain: Chain, c_in: int | None = None) -> Iterator[Gated]:
-    """All squeezes, each with the channels that come into its block.
-
-    These are what comes into the residual around it; or, of a row of convolutions
-    without one, what comes into the depthwise one or the expansion before it.
-    """
-    for index, each in enumerate(chain):
-        if not isinstance(each, Fork):
-            continue
-        came = _before(chain, index) if c_in is None else c_in
-        if (found := gated(each, came)) is not None:
-            yield found
-            continue
-        start = _channels_in(each)
-        for branch in each.branches:
-            yield from gates(branch, start)
-
-
-def _channels_in(fork: Fork) -> int:
-    for branch in fork.branches:
-        for each in branch[:1]:
-            if isinstance(each, Fork):
-                return _channels_in(each)
-            if isinstance(each.what, Conv):
-                return int(each.what.c_in)
-            return each.channels
-    return fork.node.channels
-
-
-def _before(chain: Chain, index: int) -> int:
-    """What comes into the two convolutions before a squeeze, or the depthwise one."""
-    convs = [
-        each.what
-        for each in chain[:index]
-        if isinstance(each, Node) and isinstance(each.what, Conv)
-    ]
-    if not convs:
-        return 0
-    last = convs[-1]
-    if (
-        len(convs) > 1
-        and convs[-2].kernel == (1, 1)
-        and convs[-2].c_out > convs[-2].c_in
-    ):
-        return int(convs[-2].c_in)
-    return int(last.c_in)
-
-
-def _squeezing(found: Iterable[Gated], common: Common, *, alone: bool) -> Squeeze:
-    """The rule that the squeezes of a network follow, if they follow one.
-
-    `alone`: whether the network has one activation; else theirs is always said.
-    """
-    every = [*found]
-    if not every:
-        return common.squeeze
-    acts = Counter(each.activation for each in every)
-    gate = Counter(each.gate for each in every)
-    act = acts.most_common(1)[0][0]
-    own = None if alone and act == common.activation else act
-    rules = [
-        Squeeze(of=of, divisor=divisor, activation=own, gate=gate.most_common(1)[0][0])
-        for of in ("gated", "input")
-        for divisor in (1, 8)
-    ]
-
-    def says(rule: Squeeze) -> tuple[int, int]:
-        ratios = [squeeze_ratio(each, rule) for each in every]
-        return -sum(ratio is None for ratio in ratios), -len({*ratios})
-
-    return max(reversed(rules), key=says)
-
-
-#: Shares that a file would state, those with few digits first.
-_SHARES = (
-    0.25,
-    0.5,
-    0.125,
-    0.0625,
-    0.1,
-    0.05,
-    0.2,
-    0.75,
-    1.0,
-    1 / 3,
-    1 / 6,
-    1 / 12,
-    1 / 24,
-)
-
-
-def squeeze_ratio(found: Gated, rule: Squeeze) -> float | None:
-    """The share that makes its squeezed width by this rule."""
-    of = found.c_in if rule.of == "input" else found.channels
-    if not of:
-        return None
-    exact = found.squeezed / of
-    for ratio in (*_SHARES, round(exact, 4), round(exact, 6), round(exact + 5e-7, 6)):
-        made = (
-            whole_share(of, ratio)
-            if rule.divisor == 1
-            else multiple(share(of, ratio), rule.divisor)
-        )
-        if made == found.squeezed and 0 < ratio <= 1:
-            return ratio
-    return None
-
-
-def as_steps(item: Item, style: Common) -> Item:
-    """The item, whose squeezes are steps: their ratio is of what a step's is.
-
-    That is what comes into the residual around it, or else what it gates; within a
-    block that has a name it is of the block's input.
-    """
-    widths = [
-        (each.channels, int(after.what.c_out))
-        for each, after in pairwise(item.nodes)
-        if isinstance(each.what, GlobalPool) and isinstance(after.what, Conv | Linear)
-    ]
-    if not widths or style.squeeze.of == "gated":
-        return item
-    each = iter(widths)
-
-    def said(line: Line, c_in: int, around: int | None) -> tuple[Line, int]:
-        if isinstance(line, steps.Conv):
-            return line, int(line.of(c_in, around))
-        if isinstance(line, steps.SqueezeExcite):
-            channels, squeezed = next(each)
-            own = Gated((), "", "", around or channels, channels, squeezed)
-            ratio = squeeze_ratio(own, style.squeeze)
-            if ratio is None:
-                what = f"a squeeze to {squeezed} of {channels} channels"
-                raise cannot(item.nodes[0].call, what, "a share of them is known")
-            return line.model_copy(update={"se_ratio": ratio}), c_in
-        if not line.chains:
-            return line, int(line.c_out(c_in))
-        inner = c_in if isinstance(line, steps.Residual) else around
-        ends: list[int] = []
-        parts = iter(line.parts(c_in) if isinstance(line, steps.Split) else ())
-
-        def within(chain: Lines) -> Lines:
-            found, here = [], int(next(parts, c_in))
-            unstated = here if isinstance(line, steps.Split) else inner
-            for before, one in zip((None, *chain), chain, strict=False):
-                if isinstance(before, resampling.GlobalPool) and isinstance(
-                    one, steps.Conv
-                ):
-                    next(each)  # a gate that is no squeeze
-                made, here = said(one, here, unstated)
-                found.append(made)
-            ends.append(here)
-            return tuple(found)
-
-        line = line.over_chains(within)
-        return line, sum(ends) if line.block in IN_A_ROW else ends[0]
-
-    return item.over(said(item.line, item.c_in, None)[0])
-
-
-#: Lines whose branches put out maps one after the other.
-IN_A_ROW = "concat", "split"
-
 # Lines.
 
 
@@ -336,14 +153,14 @@ def lines(
     while index < len(chain):
         each = chain[index]
         if isinstance(each, Fork):
-            came = _before(chain, index) if block_in is None else block_in
+            came = before(chain, index) if block_in is None else block_in
             item, taken = _mixing(chain, index, c_in, style) or (
                 _forked(each, c_in, style, came),
                 1,
             )
             index += taken
         else:
-            taken = _convolved(chain, index) if isinstance(each.what, Conv) else 1
+            taken = _taken(chain, index, c_in)
             nodes = [e for e in chain[index : index + taken] if isinstance(e, Node)]
             item = _step(nodes, c_in, style)
             index += taken
@@ -379,6 +196,29 @@ def _mixing(
     return Item(line, (*nodes, *after), c_in, c_in), taken
 
 
+def _taken(chain: Chain, index: int, c_in: int) -> int:
+    """How many nodes a line takes."""
+    found = [_what(chain, index + k) for k in range(3)]
+    if (
+        isinstance(found[1], Attention)
+        and all(_projects(each) for each in found[::2])
+        and found[0].bias == found[2].bias
+        and found[2].c_out == c_in
+        and _convolved(chain, index + 2) == 1
+    ):
+        return len(found)
+    return _convolved(chain, index) if isinstance(found[0], Conv) else 1
+
+
+def _projects(what: Any) -> bool:  # noqa: ANN401 - an `Operator`, or none
+    """Whether it is a convolution of each position by itself."""
+    return isinstance(what, Conv) and (what.kernel, what.groups, what.stride) == (
+        (1, 1),
+        1,
+        (1, 1),
+    )
+
+
 def _convolved(chain: Chain, index: int) -> int:
     """How many nodes a convolution's line takes: its norm, and its activation."""
     taken = 1 + bool(norms_of(_what(chain, index + 1)))
@@ -397,8 +237,21 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
     what, c_out = nodes[0].what, nodes[0].channels
     line: Line
     match what:
+        case Attention():
+            line = _attention(what, c_in, style)
+        case Conv() if len(nodes) > 1 and isinstance(nodes[1].what, Attention):
+            line = _attention(nodes[1].what, c_in, style, what)
+            c_out = nodes[-1].channels
         case Conv():
             line = _conv(nodes, style)
+        case ClassToken(tokens=many):
+            line = tokens.ClassToken(block="class_token", tokens=many)
+        case Positions():
+            line = tokens.Positions(block="positions")
+        case FirstToken():
+            line = tokens.FirstToken(block="first_token")
+        case PixelUnshuffle(factor=factor):
+            line = resampling.PixelUnshuffle(block="pixel_unshuffle", factor=factor)
         case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
             line = steps.Normalise(block="norm", norm=_own_norm(what, style))
         case Enlarge():
@@ -435,6 +288,31 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
                 nodes[0].call, f"{word} before the head", "heads alone have it"
             )
     return Item(line, tuple(nodes), c_in, c_out)
+
+
+def _attention(
+    what: Attention, c_in: int, style: Common, qkv: Conv | None = None
+) -> Line:
+    """A line of attention, by the width of its heads or by their number."""
+    heads, key, value = int(what.heads), int(what.key_width), int(what.value_width)
+    own: dict[str, Any] = {"key_width": key} if key != value else {}
+    if style.by_heads or (qkv is not None and heads * value != c_in):
+        own["heads"] = heads
+        if qkv is not None and heads * value != c_in:
+            own |= {"key_width": key, "value_width": value}
+    else:
+        own["head_width"] = value
+    if what.over is not None:
+        own |= {"over": what.over, "size": what.size}
+    return steps.Attention(
+        block="attention",
+        kind=what.kind,
+        shift=what.shift,
+        position=what.position,
+        project=qkv is not None,
+        bias=qkv is None or qkv.bias,
+        **own,
+    )
 
 
 def _said_padding(padding: Padding) -> Any:  # noqa: ANN401 - a `PaddingName`

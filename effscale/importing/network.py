@@ -16,6 +16,7 @@ from effscale.importing.stages import said
 from effscale.importing.trace import trace
 from effscale.importing.tree import tree
 from effscale.module.any_module import IMAGE, Foreign
+from effscale.module.build import build
 from effscale.module.inputs import Input, leaves
 from effscale.spec import builtin
 from effscale.spec.dumping import dumps
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from effscale.module.weights import Woven
     from effscale.spec.models import Spec
 
 
@@ -36,8 +38,18 @@ class Imported:
 
     spec: Spec
     #: The name of each tensor of the built network, and that of the module's own.
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, str | Woven]
     proof: Proof
+
+    def weights(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The state of the spec's network that a state of the module is."""
+        shapes = build(self.spec, init=False, device="meta").state_dict()
+        return {
+            name: (
+                state[each] if isinstance(each, str) else each.tensor(state)
+            ).reshape(shapes[name].shape)
+            for name, each in self.mapping.items()
+        }
 
 
 def imported(

@@ -10,18 +10,27 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from effscale.errors import LayerError, TranslationError
-from effscale.importing.moving import MOVED
+from effscale.errors import LayerError
+from effscale.importing.attention import ATTENDED, gridded
+from effscale.importing.merging import MERGED
+from effscale.importing.moving import MOVED, settled
 from effscale.importing.nodes import (
+    CONSTANT,
     Enlarge,
+    Learnt,
     Node,
-    Times,
+    Scores,
     cannot,
     first_of,
+    in_order,
+    learnt,
     pair,
     weight_of,
+    woven,
 )
 from effscale.importing.trace import Ref, Weight
+from effscale.importing.views import POSITIONS, View, ordered, whole
+from effscale.module.weights import Woven
 from effscale.network.operators.convolution import Conv, Linear, margins
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import (
@@ -29,20 +38,17 @@ from effscale.network.operators.norm import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
-    LayerScale,
 )
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
 if TYPE_CHECKING:
-    from effscale.importing.nodes import Layout, Merge, Read
+    from collections.abc import Collection, Sequence
+
+    from effscale.importing.nodes import Given, Merge, Read, Value
     from effscale.importing.trace import Call, Trace
     from effscale.network.operators.operator import Operator
     from effscale.spec.values import Interpolation, PoolKind
-
-
-#: Calls that leave elements in their order.
-_MOVES = {"view", "reshape", "unsqueeze", "squeeze", "flatten", "contiguous", "alias"}
 
 
 class Reading:
@@ -53,35 +59,33 @@ class Reading:
         #: Of the call that is read now.
         self.index = 0
         self.nodes: list[Node] = []
-        #: Of each call, the node whose output is its own, and how its elements lie.
-        self.found: dict[int, tuple[int, Layout]] = {}
-        #: Of calls that part the channels of a map, which, and how many in each part.
-        self.parts: dict[int, tuple[Ref, list[int]]] = {}
-        #: Of calls that have channels in groups, how many, and whether they are turned.
-        self.groups: dict[int, tuple[int, bool]] = {}
-        #: Of calls that put a parameter into another shape, the parameter.
-        self.weights: dict[int, Weight] = {}
-        #: Of nodes whose map was made a vector as a whole, its sides.
-        self.flat: dict[int, tuple[int, ...]] = {}
+        #: The map that each node puts out, as it lay at first.
+        self.maps: list[View] = []
+        #: What each call puts out: a map, or part of one; parts of one; a parameter in
+        #: another shape; scores; or what depends on no image.
+        self.found: dict[int, Value] = {}
         #: Of calls that put zeros around a map, how many: left, right, above, below.
         self.pads: dict[int, tuple[int, ...]] = {}
+        #: Nodes that are parts of maps, or numbers' multiples, by what they are of.
+        self.settled: dict[tuple[int, Operator], int] = {}
 
     def whole(self) -> tuple[list[Node], int]:
         """All nodes, and the one that is put out."""
         for index, call in enumerate(self.trace.calls):
             self.take(index, call)
-        return self.nodes, self.found[self.trace.output][0]
+        gridded(self)
+        return self.nodes, self.of(Ref(self.trace.output)).node
 
     def take(self, index: int, call: Call) -> None:
         self.index = index
         if call.op == "image":
-            self.nodes.append(Node(None, (), call.shape[1]))
-            self.found[index] = 0, "first"
-            return
-        if (weight := self._moved(call)) is not None:
-            self.weights[index] = weight
+            self.found[index] = self.node(Node(None, (), call.shape[1]), call.shape)
             return
         call = replace(call, args={k: self._known(e) for k, e in call.args.items()})
+        given = [e for each in call.args.values() for e in _each(each)]
+        if call.op in _MADE or (given and all(self._is_constant(e) for e in given)):
+            self.found[index] = CONSTANT
+            return
         read = READ.get(call.op)
         if read is None:
             raise cannot(call, f"operator {call.op}", NEAREST.get(call.op, ""))
@@ -91,60 +95,133 @@ class Reading:
             raise cannot(call, f"operator {call.op}", str(error)) from None
 
     def _known(self, value: Any) -> Any:  # noqa: ANN401
-        """The weight that a call has put out in another shape, or the value itself."""
+        """A parameter as it lies in what a call has put out, or the value."""
         if isinstance(value, list):
             return [self._known(each) for each in value]
-        return self.weights.get(value.index, value) if isinstance(value, Ref) else value
+        found = self.found.get(value.index) if isinstance(value, Ref) else None
+        if not isinstance(found, Learnt):
+            return value
+        return found.plain or found
 
-    def _moved(self, call: Call) -> Weight | None:
-        """A parameter in another shape: one of as many numbers, in their order."""
-        if call.op not in _MOVES or not call.args:
-            return None
-        weight = self._known(first_of(call))
-        return replace(weight, shape=call.shape) if isinstance(weight, Weight) else None
+    def _is_constant(self, value: Any) -> bool:  # noqa: ANN401
+        return isinstance(value, Ref) and self.found.get(value.index) is CONSTANT
 
-    def of(self, value: Any, *, windowed: bool = False) -> tuple[int, Layout]:  # noqa: ANN401
-        """The node of a value; only a window may read one with zeros around it."""
-        if not isinstance(value, Ref):
-            what = value.name if isinstance(value, Weight) else repr(value)
-            raise TranslationError(f"cannot be said in a spec: a map made of {what}")
-        if value.index in self.pads and not windowed:
+    def value(self, value: Any) -> Any:  # noqa: ANN401 - a `Value`
+        """What a value of a call is, as it is known; a parameter as `Learnt`."""
+        if isinstance(value, Weight):
+            return learnt(value)
+        return self.found[value.index] if isinstance(value, Ref) else value
+
+    def view(self, value: Any, *, windowed: bool = False) -> View:  # noqa: ANN401
+        """The map that a value of a call is, or the part of one.
+
+        Only a window may read one with zeros around it.
+        """
+        if isinstance(value, Ref) and value.index in self.pads and not windowed:
             raise cannot(self.trace.calls[value.index], "zeros around a map", _ZEROS)
-        return self.found[value.index]
+        found = value if isinstance(value, View) else self.value(value)
+        if isinstance(found, View):
+            return found
+        call = self.trace.calls[self.index]
+        if isinstance(found, Learnt):
+            raise cannot(
+                call, f"a map made of {found.weight.name}", "of the image is known"
+            )
+        if isinstance(found, Scores):
+            raise cannot(
+                call, f"{call.op} of scores of attention", "their softmax is known"
+            )
+        raise cannot(call, f"a map made of {_said(found)}", "of the image is known")
+
+    def of(self, value: Any, *, windowed: bool = False) -> View:  # noqa: ANN401
+        """All of the map that a node puts out, as it lies in the value of a call."""
+        view = self.view(value, windowed=windowed)
+        return settled(self, self.trace.calls[self.index], view)
+
+    def map(self, call: Call, value: Any, *, windowed: bool = False) -> View:  # noqa: ANN401
+        """The same of a map of images, channels, rows and columns."""
+        found = self.of(value, windowed=windowed)
+        if not found.standard or any(found.rolled):
+            raise cannot(call, f"{call.op} of {_lying(found)}", _FIRST)
+        return found
 
     def shape(self, value: Any) -> tuple[int, ...]:  # noqa: ANN401
         return (
             value.shape
-            if isinstance(value, Weight)
+            if isinstance(value, Weight | Learnt | View)
             else self.trace.calls[value.index].shape
         )
+
+    def node(self, node: Node, shape: Sequence[int] | View) -> View:
+        """Another node; of a map's shape, or lying as another map does."""
+        index = len(self.nodes)
+        found = shape.of_node(index) if isinstance(shape, View) else whole(index, shape)
+        sides = found.size("row"), found.size("column")
+        self.nodes.append(replace(node, sides=sides))
+        self.maps.append(found)
+        return found
 
     def add(
         self,
         call: Call,
         what: Operator | Merge,
-        *inputs: Any,  # noqa: ANN401
-        layout: Layout | None = None,
-        windowed: bool = False,
-        **weights: Weight | None,
-    ) -> tuple[int, Layout]:
-        """A node that reads what other calls have put out."""
-        found = [self.of(each, windowed=windowed) for each in inputs]
-        reads = tuple(node for node, _ in found)
-        own = layout or found[0][1]
-        channels = call.shape[-1] if own in {"last", "row"} else call.shape[1]
-        if own == "flat":
-            self.flat[len(self.nodes)] = self.flat[reads[0]]
-            channels = self.nodes[reads[0]].channels
-        named = {name: each.name for name, each in weights.items() if each is not None}
-        self.nodes.append(Node(what, reads, channels, named, call))
-        return len(self.nodes) - 1, own
+        *views: View,
+        like: Sequence[int] | View | None = None,
+        weights: Given | None = None,
+    ) -> View:
+        """A node that reads these, of a map's shape or lying as the first of them."""
+        lies = views[0] if like is None else like
+        named = {
+            name: each if isinstance(each, Woven) else _name(call, each)
+            for name, each in (weights or {}).items()
+            if each is not None
+        }
+        reads = tuple(each.node for each in views)
+        found = self.node(Node(what, reads, 1, named, call), lies)
+        channels = found.size("channel")
+        self.nodes[-1] = replace(self.nodes[-1], channels=channels)
+        return found
+
+
+def _each(value: Any) -> list[Any]:  # noqa: ANN401
+    """The tensors in an argument of a call."""
+    values = value if isinstance(value, list) else [value]
+    return [e for e in values if isinstance(e, Ref | Weight | Learnt)]
+
+
+def _name(call: Call, weight: Weight | Learnt) -> str:
+    if isinstance(weight, Weight):
+        return weight.name
+    raise cannot(call, f"{weight.weight.name} in another order", "as it is is known")
+
+
+def _said(found: object) -> str:
+    return "numbers alone" if found is CONSTANT else "several tensors"
+
+
+def _lying(view: View) -> str:
+    return "×".join(map(str, view.shape)) + " elements"
+
+
+_FIRST = "maps of images, channels, rows and columns are known"
+#: Calls that make a tensor of numbers, whatever they are given.
+_MADE = {
+    *(
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "zeros_like",
+        "ones_like",
+        "lift_fresh_copy",
+    ),
+    *("zeros", "ones", "full", "arange", "eye", "linspace", "_assert_tensor_metadata"),
+}
 
 
 # Convolutions and linear layers.
 
 
-def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _conv(reading: Reading, call: Call) -> View:
     args = call.args
     weight = weight_of(call, args["weight"])
     c_out, within, *kernel = weight.shape
@@ -163,9 +240,20 @@ def _conv(reading: Reading, call: Call) -> tuple[int, Layout]:
         padding=padding,
         dilation=dilation[0],
     )
-    return reading.add(
-        call, conv, args["input"], weight=weight, bias=args["bias"], windowed=True
-    )
+    value = reading.map(call, args["input"], windowed=True)
+    weights = {"weight": _columns(call, weight, value), "bias": args["bias"]}
+    return reading.add(call, conv, value, like=call.shape, weights=weights)
+
+
+def _columns(call: Call, weight: Weight, value: View) -> Weight | Woven:
+    """The weights of a convolution, those of its inputs as our map has them."""
+    axes = value.along("channel")
+    if ordered(axes) == axes:
+        return weight
+    if weight.shape[1] != value.size("channel"):
+        raise cannot(call, "groups of channels in another order", "in order is known")
+    c_out, _, *kernel = weight.shape
+    return woven(weight, (c_out,), axes, kernel)
 
 
 def _padding(
@@ -213,16 +301,18 @@ def _padding(
     raise cannot(call, found, known)
 
 
-def _pad(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _pad(reading: Reading, call: Call) -> View:
     """Zeros around a map, which the window that reads them says."""
     value, amounts = call.args["self"], call.args["pad"]
-    node, layout = reading.of(value)
-    if layout != "first" or len(amounts) != _SIDES or call.args["mode"] != "constant":
+    if not any(amounts):
+        return reading.view(value)
+    found = reading.map(call, value)
+    if len(amounts) != _SIDES or call.args["mode"] != "constant":
         raise cannot(call, f"padding {amounts} ({call.args['mode']})", _ZEROS)
     if any(each < 0 for each in amounts) or call.args["value"] not in _AROUND:
         raise cannot(call, f"padding {amounts} by {call.args['value']}", _ZEROS)
     reading.pads[reading.index] = tuple(amounts)
-    return node, layout
+    return found
 
 
 #: Amounts of padding: left, right, above, below; and what is put there.
@@ -230,33 +320,38 @@ _SIDES, _AROUND = 4, (None, 0, -math.inf)
 _ZEROS = "zeros around a map before a window are known"
 
 
-def _linear(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _linear(reading: Reading, call: Call) -> View:
     weight = weight_of(call, call.args["weight"])
+    value = reading.of(call.args["input"])
     c_out, c_in = weight.shape
-    layout = reading.of(call.args["input"])[1]
     biased = call.args["bias"] is not None
     what: Operator = Conv(c_in, c_out, bias=biased)
-    if layout == "flat":  # of all positions: a window as large as the map
-        sides = pair(reading.flat[reading.of(call.args["input"])[0]])
-        channels = c_in // (sides[0] * sides[1])
-        what = Conv(channels, c_out, sides, bias=biased, padding="valid")
-        layout = "vector"
-    elif layout == "vector" and biased:
+    found: dict[str, Any] = {"weight": weight, "bias": call.args["bias"]}
+    if [axis.of for axis in value.dims[-1]] == ["channel", *_sides(value)]:
+        # of all positions: a window as large as the map
+        kernel = pair([value.size(each) for each in POSITIONS])
+        what = Conv(value.size("channel"), c_out, kernel, bias=biased, padding="valid")
+        return reading.add(call, what, value, like=call.shape, weights=found)
+    if not value.tokens:
+        raise cannot(call, f"a linear layer of {_lying(value)}", "of channels is known")
+    if not _sides(value) and biased and c_in > 1:
         what = Linear(c_in, c_out)
+    found["weight"] = _columns(call, weight, value)
+    index = len(reading.nodes)
     return reading.add(
-        call,
-        what,
-        call.args["input"],
-        layout=layout,
-        weight=weight,
-        bias=call.args["bias"],
+        call, what, value, like=value.widened(index, c_out), weights=found
     )
+
+
+def _sides(value: View) -> list[str]:
+    """Along what there are several positions."""
+    return [axis.of for axis in value.along(*POSITIONS)]
 
 
 # Norms.
 
 
-def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _batch_norm(reading: Reading, call: Call) -> View:
     args = call.args
     names = ("weight", "bias", "running_mean", "running_var")
     for name in names:
@@ -264,105 +359,127 @@ def _batch_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
             raise cannot(call, f"batch norm without {name}", "batch norm has all four")
     momentum = float(f"{args['momentum']:.6g}")
     norm = BatchNorm(weight_of(call, args["weight"]).shape[0], args["eps"], momentum)
-    return reading.add(
-        call, norm, args["input"], **{name: args[name] for name in names}
-    )
+    value = reading.of(args["input"])
+    if value.dims[1] != value.along("channel"):
+        raise cannot(call, f"batch norm of {_lying(value)}", _FIRST)
+    weights = {name: in_order(args[name], value) for name in names}
+    return reading.add(call, norm, value, weights=weights)
 
 
-def _layer_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _layer_norm(reading: Reading, call: Call) -> View:
     args = call.args
-    lies = reading.of(args["input"])[1]
-    if lies == "first" or len(args["normalized_shape"]) != 1:
+    value = reading.of(args["input"])
+    if not value.tokens or len(args["normalized_shape"]) != 1:
         over = args["normalized_shape"]
         raise cannot(call, f"layer norm over {over}", "of the channels is known")
     channels = args["normalized_shape"][0]
-    return _scaled(reading, call, LayerNorm(channels, args["eps"]))
+    return _scaled(reading, call, LayerNorm(channels, args["eps"]), value)
 
 
-def _group_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
-    channels = reading.shape(call.args["input"])[1]
+def _group_norm(reading: Reading, call: Call) -> View:
+    value = _by_image(reading, call)
     groups, eps = call.args["num_groups"], call.args["eps"]
-    return _scaled(reading, call, GroupNorm(channels, groups, eps))
+    return _scaled(reading, call, GroupNorm(value.size("channel"), groups, eps), value)
 
 
-def _instance_norm(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _instance_norm(reading: Reading, call: Call) -> View:
     if call.args["running_mean"] is not None:
         raise cannot(
             call, "instance norm with running statistics", "those of each image"
         )
-    channels = reading.shape(call.args["input"])[1]
-    return _scaled(reading, call, InstanceNorm(channels, call.args["eps"]))
+    value = _by_image(reading, call)
+    norm = InstanceNorm(value.size("channel"), call.args["eps"])
+    return _scaled(reading, call, norm, value)
 
 
-def _scaled(reading: Reading, call: Call, norm: Operator) -> tuple[int, Layout]:
+def _by_image(reading: Reading, call: Call) -> View:
+    """A map whose channels come next to images, whatever positions are."""
+    value = reading.of(call.args["input"])
+    channels, images = value.along("channel"), value.along("image")
+    if value.dims[:2] != (images, channels) or ordered(channels) != channels:
+        raise cannot(call, f"{call.op} of {_lying(value)}", _FIRST)
+    return value
+
+
+def _scaled(reading: Reading, call: Call, norm: Operator, value: View) -> View:
     """A norm by its scale and shift."""
     weight, bias = call.args["weight"], call.args["bias"]
     if weight is None or bias is None:
         raise cannot(call, f"{norm.label} without scale and shift", "it has both")
-    return reading.add(call, norm, call.args["input"], weight=weight, bias=bias)
+    weights = {"weight": in_order(weight, value), "bias": in_order(bias, value)}
+    return reading.add(call, norm, value, weights=weights)
 
 
 # Activations, and what is elementwise.
 
 
 def _act(kind: Any) -> Read:  # noqa: ANN401 - a name of one
-    return lambda reading, call: reading.add(call, Act(kind), first_of(call))
+    return lambda reading, call: _pointwise(reading, call, Act(kind))
 
 
-def _hardtanh(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _hardtanh(reading: Reading, call: Call) -> View:
     low, high = call.args["min_val"], call.args["max_val"]
     if (low, high) != (0, 6):
         raise cannot(call, f"hardtanh from {low} to {high}", "relu6 is known")
-    return reading.add(call, Act("relu6"), call.args["self"])
+    return _pointwise(reading, call, Act("relu6"))
 
 
-def _gelu(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _gelu(reading: Reading, call: Call) -> View:
     if call.args["approximate"] != "none":
         raise cannot(call, "gelu by tanh", "gelu by erf is known")
-    return reading.add(call, Act("gelu"), call.args["self"])
+    return _pointwise(reading, call, Act("gelu"))
 
 
-def _dropout(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return reading.add(call, Dropout(call.args["p"]), first_of(call))
+def _pointwise(reading: Reading, call: Call, what: Operator) -> View:
+    """What each element becomes by itself."""
+    return reading.add(call, what, reading.of(first_of(call)))
 
 
-def _same(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _dropout(reading: Reading, call: Call) -> Value:
+    if isinstance(found := reading.value(first_of(call)), Scores):
+        return found
+    return _pointwise(reading, call, Dropout(call.args["p"]))
+
+
+def _same(reading: Reading, call: Call) -> Value:
     value = first_of(call)
-    if value.index in reading.groups:
-        reading.groups[reading.index] = reading.groups[value.index]
-    return reading.of(value)
+    found = reading.value(value)
+    return reading.view(value) if isinstance(found, View) else found
 
 
 # Pools.
 
 
-def _max_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _max_pool(reading: Reading, call: Call) -> View:
     if pair(call.args["dilation"]) != (1, 1):
         raise cannot(call, "a dilated maximum")
     return _pool(reading, call, "max")
 
 
-def _avg_pool(reading: Reading, call: Call) -> tuple[int, Layout]:
+def _avg_pool(reading: Reading, call: Call) -> View:
     args = call.args
     if args["divisor_override"] is not None:
         raise cannot(call, "a mean by another divisor")
     return _pool(reading, call, "avg")
 
 
-def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
+def _pool(reading: Reading, call: Call, kind: PoolKind) -> View:
     args = call.args
     kernel = pair(args["kernel_size"])
     stride = pair(args["stride"]) if args["stride"] else kernel
     given, before = pair(args["padding"]), reading.shape(args["self"])[2:]
+    value = reading.map(call, args["self"], windowed=True)
     padded = args["self"].index in reading.pads
     if kernel == before and given == (0, 0) and kind == "avg":
-        return reading.add(call, GlobalPool(), args["self"])
+        return _global(reading, call, GlobalPool(), value)
     if kernel == stride:
         fits = all(side % step == 0 for side, step in zip(before, stride, strict=True))
         if given == (0, 0) and not padded and (fits or not args["ceil_mode"]):
-            return reading.add(call, Pool(kind, kernel, stride, "valid"), args["self"])
+            pool = Pool(kind, kernel, stride, "valid")
+            return reading.add(call, pool, value, like=call.shape)
         if given == (0, 0) and not padded:
-            return reading.add(call, Pool(kind, kernel, stride), args["self"])
+            pool = Pool(kind, kernel, stride)
+            return reading.add(call, pool, value, like=call.shape)
     if args["ceil_mode"] and call.shape[2:] != _floored(before, kernel, stride, given):
         if given != (0, 0) or padded or kernel < stride:
             raise cannot(
@@ -370,11 +487,12 @@ def _pool(reading: Reading, call: Call, kind: PoolKind) -> tuple[int, Layout]:
                 f"{call.op} that rounds its size up",
                 "rounded up without padding is known",
             )
-        return reading.add(call, Pool(kind, kernel, stride, "ceil"), args["self"])
+        pool = Pool(kind, kernel, stride, "ceil")
+        return reading.add(call, pool, value, like=call.shape)
     padding = _padding(reading, call, args["self"], (kernel, stride, 1))
     counts = bool(args.get("count_include_pad")) and padding == "same"
     pool = Pool(kind, kernel, stride, padding, include_padding=counts)
-    return reading.add(call, pool, args["self"], windowed=True)
+    return reading.add(call, pool, value, like=call.shape)
 
 
 def _floored(
@@ -388,141 +506,49 @@ def _floored(
 
 
 def _adaptive(kind: PoolKind) -> Read:
-    return lambda reading, call: reading.add(
-        call, GlobalPool(kind, pair(call.args["output_size"])), call.args["self"]
-    )
+    def read(reading: Reading, call: Call) -> View:
+        to = pair(call.args["output_size"])
+        value = reading.map(call, call.args["self"])
+        return reading.add(call, GlobalPool(kind, to), value, like=call.shape)
+
+    return read
 
 
-def _mean(reading: Reading, call: Call) -> tuple[int, Layout]:
-    layout = reading.of(call.args["self"])[1]
-    dims = sorted(
-        each % len(reading.shape(call.args["self"])) for each in call.args["dim"]
-    )
-    if dims != ([1, 2] if layout == "last" else [2, 3]):
+def _mean(reading: Reading, call: Call) -> View:
+    value = reading.of(call.args["self"])
+    dims = {each % len(value.dims) for each in call.args["dim"]}
+    rest = [dim for k, dim in enumerate(value.dims) if k not in dims]
+    over = {axis.of for k in dims for axis in value.dims[k]}
+    left = {axis.of for dim in rest for axis in dim}
+    if not over <= {*POSITIONS} or left & {*POSITIONS} or any(value.rolled):
         raise cannot(
             call, f"a mean over {call.args['dim']}", "of all positions is known"
         )
-    after: Layout = layout if call.args["keepdim"] else "vector"
-    return reading.add(call, GlobalPool(), call.args["self"], layout=after)
+    kept = call.args["keepdim"]
+    return _global(reading, call, GlobalPool(), value, () if kept else dims)
 
 
-# Merges.
-
-
-def _add(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return _sum(reading, call, 1)
-
-
-def _sub(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return _sum(reading, call, -1)
-
-
-def _sum(reading: Reading, call: Call, sign: int) -> tuple[int, Layout]:
-    """A sum, of whose second map there is so much."""
-    times, other = sign * call.args.get("alpha", 1), call.args["other"]
-    if times == 1:
-        return _merge(reading, call, "sum")
-    if (
-        not isinstance(other, Ref)
-        or reading.of(other)[1] != reading.of(first_of(call))[1]
-    ):
-        raise cannot(call, f"a map and {times} times what is no map, summed")
-    node, _ = reading.add(call, Times(float(times)), other)
-    first, layout = reading.of(first_of(call))
-    reading.nodes.append(
-        Node("sum", (first, node), reading.nodes[first].channels, {}, call)
+def _global(
+    reading: Reading,
+    call: Call,
+    what: Operator,
+    value: View,
+    gone: Collection[int] = (),
+) -> View:
+    """One position of all, its dimensions of one or gone."""
+    dims = tuple(
+        tuple(axis for axis in dim if axis.of not in POSITIONS)
+        for k, dim in enumerate(value.dims)
+        if k not in gone
     )
-    return len(reading.nodes) - 1, layout
+    return reading.add(call, what, value, like=View(value.node, dims))
 
 
-def _div(reading: Reading, call: Call) -> tuple[int, Layout]:
-    number = call.args["other"]
-    if not isinstance(number, int | float) or not number:
-        raise cannot(call, "a quotient of maps", "one by a number is known")
-    return reading.add(call, Times(1 / number), call.args["self"])
-
-
-def _mul(reading: Reading, call: Call) -> tuple[int, Layout]:
-    return _merge(reading, call, "product")
-
-
-def _merge(reading: Reading, call: Call, merge: Merge) -> tuple[int, Layout]:
-    maps = call.args["self"], call.args["other"]
-    for each, other in (maps, maps[::-1]):
-        if not isinstance(each, Ref):
-            continue
-        if isinstance(other, Weight) and merge == "product":
-            return _layer_scale(reading, call, each, other)
-        if isinstance(other, Weight) and (shifted := _shifted(reading, each, other)):
-            return shifted
-        if isinstance(other, int | float):
-            if other == {"sum": 0, "product": 1}[merge]:
-                return reading.of(each)
-            if merge == "product":
-                return reading.add(call, Times(float(other)), each)
-    for each in maps:
-        if not isinstance(each, Ref):
-            what = "a parameter" if isinstance(each, Weight) else f"the number {each}"
-            raise cannot(call, f"the {merge} of a map and {what}")
-    first, other = (reading.of(each)[1] for each in maps)
-    if first != other:
-        raise cannot(call, f"the {merge} of maps that lie otherwise")
-    return reading.add(call, merge, *maps)
-
-
-def _layer_scale(
-    reading: Reading, call: Call, value: Ref, weight: Weight
-) -> tuple[int, Layout]:
-    """A map times a learnt number for each channel."""
-    node, lies = reading.of(value)
-    channels = reading.nodes[node].channels
-    each = (channels, 1, 1) if lies == "first" else (channels,)
-    shape = weight.shape[-len(each) :]
-    if math.prod(weight.shape) == 1 != channels:
-        scale = LayerScale(channels, 1.0, single=True)
-        return reading.add(call, scale, value, weight=weight)
-    if math.prod(weight.shape) != channels or shape != each:
-        size = "×".join(map(str, weight.shape))
-        raise cannot(call, f"the product of a map and {size} numbers", "one a channel")
-    return reading.add(call, LayerScale(channels, 1e-6), value, weight=weight)
-
-
-def _shifted(reading: Reading, value: Ref, weight: Weight) -> tuple[int, Layout] | None:
-    """A learnt scale, to which a learnt shift of the same shape is added."""
-    node, layout = reading.of(value)
-    scale = reading.nodes[node].what
-    if (
-        not isinstance(scale, LayerScale)
-        or scale.shift
-        or node + 1 < len(reading.nodes)
-    ):
-        return None
-    if math.prod(weight.shape) != scale.numbers:
-        return None
-    named = {**reading.nodes[node].weights, "bias": weight.name}
-    reading.nodes[node] = replace(
-        reading.nodes[node], what=replace(scale, shift=True), weights=named
-    )
-    return node, layout
-
-
-def _cat(reading: Reading, call: Call) -> tuple[int, Layout]:
-    maps = call.args["tensors"]
-    if len(maps) == 1:
-        return reading.of(maps[0])
-    layouts = {reading.of(each)[1] for each in maps}
-    channels = {"first": 1, "last": len(call.shape) - 1}
-    if len(layouts) > 1 or channels.get(*layouts) != call.args["dim"] % len(call.shape):
-        raise cannot(
-            call,
-            f"maps one after the other along {call.args['dim']}",
-            "along channels is known",
-        )
-    return reading.add(call, "concat", *maps)
+# Larger maps.
 
 
 def _upsample(mode: Interpolation) -> Read:
-    def read(reading: Reading, call: Call) -> tuple[int, Layout]:
+    def read(reading: Reading, call: Call) -> View:
         value = first_of(call)
         before, after = reading.shape(value)[2:], call.shape[2:]
         rows, columns = (b // a for a, b in zip(before, after, strict=True))
@@ -530,7 +556,8 @@ def _upsample(mode: Interpolation) -> Read:
         if not whole or call.args.get("align_corners"):
             found = f"{call.op} of {before} to {after} positions"
             raise cannot(call, found, "by a whole factor is known")
-        return reading.add(call, Enlarge(rows, mode), value)
+        value = reading.map(call, value)
+        return reading.add(call, Enlarge(rows, mode), value, like=call.shape)
 
     return read
 
@@ -550,35 +577,24 @@ READ: dict[str, Read] = {
     "gelu": _gelu,
     "dropout": _dropout,
     "feature_dropout": _dropout,
-    **dict.fromkeys(("contiguous", "clone", "alias", "detach"), _same),
+    **dict.fromkeys(("contiguous", "clone", "alias", "detach", "to", "type_as"), _same),
     "max_pool2d": _max_pool,
     "avg_pool2d": _avg_pool,
     "adaptive_avg_pool2d": _adaptive("avg"),
     "adaptive_max_pool2d": _adaptive("max"),
     "mean": _mean,
     **MOVED,
+    **ATTENDED,
+    **MERGED,
     "pad": _pad,
-    "add": _add,
-    "sub": _sub,
-    "div": _div,
-    "mul": _mul,
-    "cat": _cat,
     "upsample_nearest2d": _upsample("nearest"),
     "upsample_bilinear2d": _upsample("bilinear"),
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {
-    **dict.fromkeys(
-        ("select", "index"),
-        "a map is read as a whole",
-    ),
-    **dict.fromkeys(
-        ("matmul", "bmm", "softmax", "einsum"),
-        "convolutions and linear layers multiply, maps of each other do not",
-    ),
+    "einsum": "matmul is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
-    "scaled_dot_product_attention": "convolutions are known, attention is not",
     "leaky_relu": f"one of {', '.join(get_args(Activation))} is known",
     "elu": f"one of {', '.join(get_args(Activation))} is known",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +18,7 @@ from effscale.module import any_module
 from effscale.module.build import build
 from effscale.module.inputs import filled, leaves
 from effscale.module.measure import measure_spec
+from effscale.module.weights import Woven
 from effscale.spec.geometry import least_sides
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def measured(spec: Spec) -> Proof:
     return Proof(tuple(figures), faults=faults, of_module=False)
 
 
-def mapping(ours: nn.Module, said: Said) -> dict[str, str]:
+def mapping(ours: nn.Module, said: Said) -> dict[str, str | Woven]:
     """The name of each tensor of the built network, and of the module's that it is.
 
     Raises:
@@ -102,16 +103,19 @@ def mapping(ours: nn.Module, said: Said) -> dict[str, str]:
     if len(own) != len(theirs):
         expected = f"expected {len(theirs)} modules with weights"
         raise TranslationError(f"{expected} as the module has, built {len(own)}")
-    found = {}
+    found: dict[str, str | Woven] = {}
     for (path, each), node in zip(own, theirs, strict=True):
-        names = {name for name, _ in _tensors(each)}
-        if names != node.weights.keys():
+        names = {name: tuple(tensor.shape) for name, tensor in _tensors(each)}
+        if names.keys() != node.weights.keys():
             expected = ", ".join(sorted(node.weights))
             raise TranslationError(
                 f"{path}: expected {expected}, built {', '.join(sorted(names))}"
             )
         for name in sorted(names):
-            found[f"{path}.{name}"] = node.weights[name]
+            laid = node.weights[name]
+            found[f"{path}.{name}"] = (
+                replace(laid, into=names[name]) if isinstance(laid, Woven) else laid
+            )
     return found
 
 
@@ -119,11 +123,17 @@ def _once(nodes: Sequence[Node]) -> None:
     """Refuse weights that several calls have."""
     read: set[str] = set()
     for node in nodes:
-        for name in node.weights.values():
+        for name in _named(node.weights):
             if name in read:
                 what = f"{name}, which is used more than once"
                 raise cannot(node.call, what, "each line has weights of its own")
             read.add(name)
+
+
+def _named(weights: Mapping[str, str | Woven]) -> Iterator[str]:
+    """The module's own names of tensors."""
+    for each in weights.values():
+        yield from [each] if isinstance(each, str) else each.of
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -136,7 +146,7 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 def prove(
     foreign: Foreign, inputs: Sequence[Any], keywords: Mapping[str, Any], said: Said
-) -> tuple[Proof, dict[str, str]]:
+) -> tuple[Proof, dict[str, str | Woven]]:
     """The proof, and the mapping by which the module's weights load into the spec's.
 
     The module stays as it is; what is built has its tensors, and no others.
@@ -146,7 +156,7 @@ def prove(
     tensors = dict(
         [*foreign.module.named_parameters(), *foreign.module.named_buffers()]
     )
-    _adopt(ours, names, tensors)
+    laid = _adopt(ours, names, tensors)
     unread = _unread(foreign.module, names)
     try:
         figures = _figures(foreign, inputs, keywords, ours, said, sum(unread.values()))
@@ -157,7 +167,7 @@ def prove(
     if any(each.is_meta for each in tensors.values()):
         faults.append("the module is on meta: it has no weights to run with")
     elif not faults:
-        pair = Pair(foreign.module, ours, tensors, inputs, keywords)
+        pair = Pair(foreign.module, ours, tensors, laid, inputs, keywords)
         for sides in _sides(said.spec):
             apart, fault = pair.apart(sides)
             if not fault:
@@ -178,21 +188,35 @@ def _sides(spec: Spec) -> list[tuple[int, int]]:
 
 
 def _adopt(
-    ours: nn.Module, names: Mapping[str, str], tensors: Mapping[str, torch.Tensor]
-) -> None:
-    """Give the built network the module's own tensors, in the shapes of its own."""
+    ours: nn.Module,
+    names: Mapping[str, str | Woven],
+    tensors: Mapping[str, torch.Tensor],
+) -> dict[int, Woven]:
+    """Give the built network the module's own tensors, in the shapes of its own.
+
+    Returns those that are laid otherwise, by where they are in memory.
+    """
+    found: dict[int, Woven] = {}
     for name, other in names.items():
         path, _, last = name.rpartition(".")
         module = ours.get_submodule(path)
         before = getattr(module, last)
-        tensor = tensors[other].detach()
+        with torch.no_grad():
+            woven = other if isinstance(other, Woven) else None
+            tensor = woven.tensor(tensors) if woven else tensors[str(other)]
+            tensor = tensor.detach()
         if tensor.numel() != before.numel():
             expected = "×".join(map(str, before.shape))
-            found = "×".join(map(str, tensor.shape))
+            got = "×".join(map(str, tensor.shape))
+            first = woven.of[0] if woven else other
             raise TranslationError(
-                f"{other}: expected {expected} for {name}, got {found}"
+                f"{first}: expected {expected} for {name}, got {got}"
             )
-        shaped = tensor.view(before.shape)
+        shaped = tensor.reshape(before.shape).contiguous()
+        place = shaped.untyped_storage().data_ptr()
+        own = tensors[woven.of[0]].untyped_storage().data_ptr() if woven else place
+        if woven is not None and place != own:  # else it lies as it was
+            found[place] = woven
         if isinstance(before, nn.Parameter):
             module.register_parameter(
                 last, nn.Parameter(shaped, requires_grad=shaped.is_floating_point())
@@ -202,11 +226,12 @@ def _adopt(
     for module in ours.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.num_batches_tracked = torch.tensor(0)
+    return found
 
 
-def _unread(module: nn.Module, names: Mapping[str, str]) -> dict[str, int]:
+def _unread(module: nn.Module, names: Mapping[str, str | Woven]) -> dict[str, int]:
     """Parameters that have no part in the forward pass, by the module at the top."""
-    read, found = {*names.values()}, dict[str, int]()
+    read, found = {*_named(names)}, dict[str, int]()
     for name, each in module.named_parameters():
         if name not in read:
             top = name.partition(".")[0]
@@ -257,8 +282,11 @@ class _Doubly(TorchFunctionMode):
     none is at rest where it begins: a scale of 0 would hide what comes before it.
     """
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+    def __init__(
+        self, tensors: Mapping[str, torch.Tensor], laid: Mapping[int, Woven]
+    ) -> None:
         super().__init__()
+        self.tensors, self.laid = tensors, laid
         self.known = {
             each.untyped_storage().data_ptr(): index
             for index, each in enumerate(tensors.values())
@@ -284,8 +312,12 @@ class _Doubly(TorchFunctionMode):
     def _double(self, value: Any) -> Any:  # noqa: ANN401
         if not isinstance(value, torch.Tensor) or value.dtype not in _SINGLE:
             return value
+        place = value.untyped_storage().data_ptr()
+        if (laid := self.laid.get(place)) is not None:
+            own = {name: self._double(self.tensors[name]) for name in laid.of}
+            return laid.tensor(own).reshape(value.shape)
         wide = value.detach().double()
-        index = self.known.get(value.untyped_storage().data_ptr())
+        index = self.known.get(place)
         if index is not None and _rests(wide):
             steps = torch.arange(value.numel(), dtype=torch.float64)
             noise = torch.frac((steps + 1) * 0.754877666 + (index + 1) * 0.569840291)
@@ -355,6 +387,8 @@ class Pair:
     module: nn.Module
     ours: nn.Module
     tensors: Mapping[str, torch.Tensor]
+    #: Of the spec's tensors those that lie otherwise, by where they are in memory.
+    laid: Mapping[int, Woven]
     inputs: Sequence[Any]
     keywords: Mapping[str, Any]
 
@@ -373,7 +407,7 @@ class Pair:
         (one,) = (*_tensors_of(given), *_tensors_of(named))
         copied = shared_copy(self.module)
         try:
-            with torch.no_grad(), _Doubly(self.tensors):
+            with torch.no_grad(), _Doubly(self.tensors, self.laid):
                 theirs = _tensors_of(copied(*given, **named))[0]
                 mine = self.ours(one)
         except Exception as error:  # noqa: BLE001 - code of others

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
-from effscale.importing.lines import Item, as_steps, common, lines
+from effscale.importing.lines import Item, common, lines
 from effscale.importing.nodes import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
+from effscale.importing.squeezes import as_steps
 from effscale.importing.tree import Fork
+from effscale.network.operators.attention import Attention, FirstToken
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
+from effscale.network.operators.resampling import PixelUnshuffle
 from effscale.spec import resampling, steps
 from effscale.spec.models import Rounding, Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from effscale.importing.lines import Common
     from effscale.importing.tree import Chain
@@ -76,28 +80,57 @@ def said(
             "stages": tuple(item.line for item in stages),
             "head": head,
             # Where convolutions make the classes, their width is no width to scale.
-            "rounding": Rounding(head="scaled" if head["classifier"] else "fixed"),
+            "rounding": Rounding(
+                head="scaled" if head["classifier"] else "fixed",
+                resolution_multiple=_multiple(nodes, resolution),
+            ),
         }
     )
     return Said(spec, nodes)
 
 
+def _multiple(nodes: Sequence[Node], resolution: Sequence[int]) -> int:
+    """A multiple that sides of images are, so that they fall into whole patches."""
+    least: int = Rounding().resolution_multiple
+    if not any(isinstance(each.what, Attention | PixelUnshuffle) for each in nodes):
+        return least
+    found = least
+    for node in nodes:
+        match node.what:
+            case Conv(padding="valid") as conv if conv.kernel == conv.stride > (1, 1):
+                cells = (1, 1)
+            case PixelUnshuffle():
+                cells = (1, 1)
+            case Attention(over="patch" | "grid", size=size):
+                cells = size
+            case _:
+                continue
+        for side, own, cell in zip(resolution, node.sides, cells, strict=True):
+            found = math.lcm(found, side // own * cell)
+    return found if all(side % found == 0 for side in resolution) else least
+
+
 def _pooled(chain: Chain) -> int:
     """Where the map is pooled as a whole, and the head begins."""
     for index, each in enumerate(chain):
-        if _is(each, GlobalPool):
+        if _is(each, GlobalPool, FirstToken):
             return index
     for index, each in enumerate(chain):
         if (
             isinstance(each, Node)
             and each.call is not None
             and each.call.op == "linear"
+            and len(each.call.shape) == _VECTOR
         ):
             return index
     raise TranslationError(
         "expected a classifier (a mean of all positions, linear layers), found none; "
         "another end cannot be said in a spec"
     )
+
+
+#: Dimensions of what a classifier puts out: images, classes.
+_VECTOR = 2
 
 
 def _is_stage(item: Item) -> bool:
@@ -136,6 +169,9 @@ def _head(
             within = [*left]
         convolved = tuple(map(_as_convolution, within))
         laid = lines(convolved, rows[-1].items[-1].c_out, style)
+        if _is(left[0], FirstToken):
+            normed, rows = _normed(rows)
+            laid = [*normed, *laid]
     if laid:
         head["layers"] = tuple(item.line for item in laid)
         before = tuple(node for item in laid for node in item.nodes)
@@ -290,7 +326,7 @@ def _units(chain: Chain) -> Iterator[tuple[tuple[str, str] | None, Chain]]:
 def _unit_paths(chain: Chain) -> list[tuple[str, str] | None]:
     """Of each element, the module that is its unit: the outermost that is no container.
 
-    A container has nothing but its children's calls, and some of these are units.
+    A container is but for single calls what units in it are.
     """
     of = [_places(each) for each in chain]
     spans: dict[str, list[int]] = defaultdict(list)
@@ -308,8 +344,7 @@ def _unit_paths(chain: Chain) -> list[tuple[str, str] | None]:
     inner = {
         path
         for path in units
-        if _only_children(path, [of[k] for k in spans[path]])
-        and any(other.startswith(f"{path}.") for other in units)
+        if _contains(path, [chain[k] for k in spans[path]], units)
     }
     units -= inner
     found = [
@@ -348,9 +383,15 @@ def _ends_sum(chain: Chain, index: int) -> bool:
     return summed and _is(chain[index], Act)
 
 
-def _only_children(path: str, of: Sequence[tuple[tuple[str, str], ...]]) -> bool:
-    """Whether a module does nothing by itself."""
-    return all(places[-1][0] != path for places in of)
+def _contains(path: str, within: Sequence[Node | Fork], units: Collection[str]) -> bool:
+    """Whether a module does nothing but what units in it do.
+
+    Where there are several units, a single operator besides is a line of its own.
+    """
+    inner = sum(other.startswith(f"{path}.") for other in units)
+    own = [each for each in within if _places(each)[-1][0] == path]
+    plain = not any(isinstance(each, Fork) for each in own)
+    return bool(inner) and (not own or (plain and inner > 1))
 
 
 def _places(each: Node | Fork) -> tuple[tuple[str, str], ...]:

@@ -12,8 +12,8 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from effscale.errors import TranslationError
-from effscale.module.any_module import Scripted, raised, said_of
-from effscale.module.inputs import Input, filled, leaves
+from effscale.module.any_module import Scripted, raised
+from effscale.module.inputs import Input, filled, leaves, said_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ from torch import nn
 from effscale.errors import MeasureError, did_you_mean, short
 from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS, plain
-from effscale.module.inputs import Input, leaves
+from effscale.module.inputs import STARRED, Input, said_of
 from effscale.module.measure import Engine, Measurement, run
 from effscale.spec.builtin import names_saved
 
@@ -74,56 +74,6 @@ def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
         raise MeasureError(f"{reference}: {error}") from None
 
 
-#: A name, if there is one, and the tensors that go in under it; whether as a list.
-Asked: TypeAlias = "tuple[str, Sequence[tuple[tuple[int, ...], str | None]], bool]"
-
-
-def given(
-    module: nn.Module, asked: Sequence[Asked]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What goes into a module, in order and by keyword.
-
-    Names that it does not take as keywords are those of a dictionary, its last input.
-    """
-    inputs: list[Any] = []
-    named: dict[str, Any] = {}
-    for name, each, listed in asked:
-        tensors = [
-            Input(shape, None if dtype is None else getattr(torch, dtype))
-            for shape, dtype in each
-        ]
-        value = tensors if listed else tensors[0]
-        if name:
-            named[name] = value
-        else:
-            inputs.append(value)
-    if named and not _takes(module, len(inputs), named):
-        return (*inputs, named), {}
-    return tuple(inputs), named
-
-
-def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
-    """Whether `names` are keywords of its forward pass, beside what is in place."""
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return True
-    known = {each.name for each in parameters if each.kind not in _STARRED}
-    if known.issuperset(names):
-        return True
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
-    waits = [
-        each
-        for each in parameters
-        if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        and each.default is inspect.Parameter.empty
-    ]
-    return takes_any and not [each for each in waits[placed:] if each.name not in names]
-
-
-_STARRED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-
-
 def literal(text: str) -> object:
     try:
         return ast.literal_eval(text)
@@ -155,8 +105,8 @@ def swallowed(
         parameters = inspect.signature(found).parameters
     except (TypeError, ValueError):
         return ()
-    known = [n for n, each in parameters.items() if each.kind not in _STARRED]
-    rest = [n for n, each in parameters.items() if each.kind is _STARRED[0]]
+    known = [n for n, each in parameters.items() if each.kind not in STARRED]
+    rest = [n for n, each in parameters.items() if each.kind is STARRED[0]]
     return tuple(
         f"{option} {each}: no parameter of {name}, whose **{rest[0]} takes it"
         f"{did_you_mean(each, known)}"
@@ -438,15 +388,19 @@ class Counted:
         return any(map(self._is_whole, self.attempts))
 
     def _is_whole(self, attempt: Attempt) -> bool:
-        """Whether it knew every operator, and met each that the other does not know.
+        """Whether it knew every operator, and counted what the other does not know.
 
-        A trace has none that nothing comes of.
+        A trace has none that nothing comes of, and says not what is within one.
         """
         found = attempt.measured
-        if found is None or found.skipped:
-            return False
-        foreign = {n for each in self.measured for n in each.skipped if "::" in n}
-        return attempt.engine == "torch" or foreign <= set(found.free)
+        if found is None or found.skipped or attempt.engine == "torch":
+            return attempt.is_whole
+        others = [each for each in self.measured if each.skipped]
+        return all(
+            int(each.macs) < int(found.macs)
+            and {name for name in each.skipped if "::" in name} <= set(found.free)
+            for each in others
+        )
 
     @cached_property
     def answer(self) -> Measurement | None:
@@ -625,29 +579,6 @@ def _by_name_alone(module: nn.Module) -> list[str]:
     return [e.name for e in parameters if e.kind is inspect.Parameter.KEYWORD_ONLY][:1]
 
 
-def said_of(inputs: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
-    """What goes in, as it is asked for: `1x3x8x8`, `image=1x3x64x64`, `1x8,1x4`."""
-    named = {**keywords}
-    if inputs and isinstance(inputs[-1], dict):
-        named, inputs = {**inputs[-1], **named}, inputs[:-1]
-    said = [_said(each) for each in inputs]
-    return [*said, *(f"{name}={_said(each)}" for name, each in named.items())]
-
-
-def _said(each: Any) -> str:  # noqa: ANN401
-    if isinstance(each, Input):
-        return shown(each)
-    found = [*leaves(each)]
-    return ",".join(map(shown, found)) if found else short(each)
-
-
-def shown(each: Input) -> str:
-    """A tensor as it is asked for: `1x3x224x224`, `1x77:int64`."""
-    sides = "x".join(map(str, each.shape)) or "scalar"
-    dtype = "" if each.dtype is None else f":{str(each.dtype).removeprefix('torch.')}"
-    return sides + dtype
-
-
 def _attempt(
     foreign: Foreign,
     inputs: Sequence[Any],
@@ -671,7 +602,7 @@ def _attempt(
         return Attempt(engine, found)
     except MeasureError as error:
         return Attempt(engine, None, str(error))
-    except Exception as error:  # noqa: BLE001 - code of others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
             said = f"{engine} cannot look into {higher[1]}, an operator of functions"
             return Attempt(engine, None, said)
@@ -694,6 +625,6 @@ def _run(
     if engine == "torch" and not really:
         try:
             return run(module, inputs, engine, keywords)
-        except Exception:  # noqa: BLE001, S110 - what it is, the real run says
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - what it is, the real run says
             pass
     return run(module, inputs, engine, keywords, really=True)

@@ -71,7 +71,7 @@ _MULTIPLIES = """
     linalg_ldl_factor linalg_ldl_factor_ex linalg_ldl_solve linalg_lstsq linalg_lu
     linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve linalg_matmul
     linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_matrix_rank
-    linalg_multi_dot linalg_pinv linalg_qr linalg_slogdet linalg_solve
+    linalg_multi_dot linalg_norm linalg_pinv linalg_qr linalg_slogdet linalg_solve
     linalg_solve_ex linalg_solve_triangular linalg_svd linalg_svdvals
     linalg_tensorinv linalg_tensorsolve linalg_vecdot logdet lstm lstm_cell lstm_mps
     lu_solve matrix_exp matrix_power miopen_convolution miopen_convolution_add_relu
@@ -216,7 +216,7 @@ _WINDOWS = """
     cudnn_grid_sampler dropout feature_alpha_dropout feature_dropout
     fractional_max_pool2d fractional_max_pool3d frobenius_norm
     fused_moving_avg_obs_fake_quant grid_sampler grid_sampler_2d grid_sampler_3d
-    group_norm huber_loss instance_norm kl_div l1_loss layer_norm linalg_norm
+    group_norm huber_loss instance_norm kl_div l1_loss layer_norm
     log_sigmoid log_sigmoid_forward log_softmax margin_ranking_loss max_pool1d
     max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d
     max_pool3d_with_indices miopen_batch_norm miopen_ctc_loss

@@ -12,7 +12,8 @@ from effscale.arrays import is_array
 from effscale.cost.count import visited
 from effscale.errors import LayerError
 from effscale.growth.scale import with_classes
-from effscale.module.operators import Maps, initialise, module_of
+from effscale.module.drawing import initialise
+from effscale.module.operators import Blurred, Maps, module_of
 from effscale.network.combinators import (
     Across,
     Collect,
@@ -80,8 +81,9 @@ def build(
     heads too; `yolo` gives `Detections` whose boxes are logits of `bins` for left, top,
     right and bottom, in strides, for DFL and IoU (with `one_to_one` two, the second for
     one box an object); `detect` gives `Detections` for a focal loss, or with
-    `centerness` a dictionary of three; `yolo_anchors` a map for each level;
-    `keypoints` a dictionary, of which `heatmap` is logits.
+    `centerness` or `objectness` a dictionary of three, and its `boxes` say what the
+    numbers of a box mean; `yolo_anchors` gives a map for each level; `keypoints` a
+    dictionary, of which `heatmap` is logits.
 
     Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
     of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
@@ -118,7 +120,8 @@ def built(
 def materialise(module: nn.Module, device: str | torch.device) -> None:
     """Give each parameter and buffer of a module on meta its storage, all zeros.
 
-    In place. (`Module.to_empty` would import sympy on the way: half a second.)
+    But for weights that are not learnt, which are what they are. In place.
+    (`Module.to_empty` would import sympy on the way: half a second.)
     """
     for each in module.modules():
         for name, parameter in list(each.named_parameters(recurse=False)):
@@ -127,7 +130,9 @@ def materialise(module: nn.Module, device: str | torch.device) -> None:
             each.register_parameter(name, nn.Parameter(zeros, requires_grad=trains))
         for name, buffer in list(each.named_buffers(recurse=False)):
             zeros = torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
-            each.register_buffer(name, zeros)
+            each.register_buffer(name, zeros, persistent=name in each.state_dict())
+        if isinstance(each, Blurred):
+            each.fix()
 
 
 def _assemble(net: Network) -> nn.Module:
@@ -392,7 +397,7 @@ def _grouped(groups: tuple[str, ...], made: torch.Tensor | Maps) -> Any:  # noqa
     maps = {name: made[k * each : (k + 1) * each] for k, name in enumerate(groups)}
     if "classes" not in maps:
         return {name: found[0] for name, found in maps.items()}
-    if "centerness" in maps:
+    if {*maps} & {"centerness", "objectness"}:
         return maps
     many = Detections(maps["classes"], maps["boxes"])
     if "one_classes" not in maps:

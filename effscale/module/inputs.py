@@ -1,15 +1,21 @@
-"""Inputs of a module: shapes of tensors, alone or in lists, tuples, dictionaries."""
+"""Inputs of a module: shapes of tensors, alone or in lists, tuples, dictionaries.
+
+They are asked for as text, `image=1x3x64x64`, and said in the same way.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from effscale.errors import short
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
 class Input(NamedTuple):
@@ -115,3 +121,76 @@ def called(module: nn.Module, args: Any, named: Any) -> Called:  # noqa: ANN401
                 return tree
 
     return Called(module, shape(args), shape(named))
+
+
+#: A name, if there is one, and the tensors that go in under it; whether as a list.
+Asked: TypeAlias = "tuple[str, Sequence[tuple[tuple[int, ...], str | None]], bool]"
+
+
+def given(
+    module: nn.Module, asked: Sequence[Asked]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What goes into a module, in order and by keyword.
+
+    Names that it does not take as keywords are those of a dictionary, its last input.
+    """
+    inputs: list[Any] = []
+    named: dict[str, Any] = {}
+    for name, each, listed in asked:
+        tensors = [
+            Input(shape, None if dtype is None else getattr(torch, dtype))
+            for shape, dtype in each
+        ]
+        value = tensors if listed else tensors[0]
+        if name:
+            named[name] = value
+        else:
+            inputs.append(value)
+    if named and not _takes(module, len(inputs), named):
+        return (*inputs, named), {}
+    return tuple(inputs), named
+
+
+def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
+    """Whether `names` are keywords of its forward pass, beside what is in place."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    known = {each.name for each in parameters if each.kind not in STARRED}
+    if known.issuperset(names):
+        return True
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    waits = [
+        each
+        for each in parameters
+        if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        and each.default is inspect.Parameter.empty
+    ]
+    return takes_any and not [each for each in waits[placed:] if each.name not in names]
+
+
+STARRED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def said_of(inputs: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
+    """What goes in, as it is asked for: `1x3x8x8`, `image=1x3x64x64`, `1x8,1x4`."""
+    named = {**keywords}
+    if inputs and isinstance(inputs[-1], dict):
+        named, inputs = {**inputs[-1], **named}, inputs[:-1]
+    said = [_said(each) for each in inputs]
+    return [*said, *(f"{name}={_said(each)}" for name, each in named.items())]
+
+
+def _said(each: Any) -> str:  # noqa: ANN401
+    if isinstance(each, Input):
+        return shown(each)
+    found = [*leaves(each)]
+    return ",".join(map(shown, found)) if found else short(each)
+
+
+def shown(each: Input) -> str:
+    """A tensor as it is asked for: `1x3x224x224`, `1x77:int64`."""
+    sides = "x".join(map(str, each.shape)) or "scalar"
+    dtype = "" if each.dtype is None else f":{str(each.dtype).removeprefix('torch.')}"
+    return sides + dtype

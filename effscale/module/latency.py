@@ -25,7 +25,7 @@ from effscale.errors import MeasureError, first_line
 from effscale.module.clocks import Stopwatch, captured, chosen, is_there
 from effscale.module.deployed import weighed
 from effscale.module.inputs import Input
-from effscale.module.measure import refuse_too_large
+from effscale.module.machine import refuse_too_large
 from effscale.network.network import network
 
 if TYPE_CHECKING:

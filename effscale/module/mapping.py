@@ -28,7 +28,7 @@ from effscale.errors import WeightsError, first_line
 from effscale.module.attention import Attending
 from effscale.module.build import build
 from effscale.module.naming import LIBRARIES, Naming, naming_of
-from effscale.module.weights import Original, Weights, names_of, read
+from effscale.module.weights import Original, Weights, named, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,6 +55,8 @@ _DERIVED = re.compile(
 )
 #: Tables by offset, (offsets, heads): ours have heads first.
 _BY_OFFSET = re.compile(r"\brelative_position_bias_table$")
+#: By what weights of the original of an imported spec are found.
+_TOLD = "the names of its import"
 #: What torch's attention calls the layer that makes queries, keys and values.
 _QKV = "in_proj_"
 #: Scales and tables that a library keeps beside the layers of a block, each by itself.
@@ -114,7 +116,7 @@ def mapping(spec: Spec, weights: Given) -> Mapped:
     if isinstance(weights, str) and weights in LIBRARIES:
         weights = _of_library(spec.name, weights)
     given = held(weights)
-    made = _whole(given.tensors)
+    made = _whole(given)
     tensors = {name: each for name, (_, each) in made.items()}
     found = _mapped(_shapes(own), _shapes(tensors), given.names)
     pairs = {name: found.pairs[name] for name in own if name in found.pairs}
@@ -141,7 +143,7 @@ def load_weights(
         WeightsError: if the file cannot be read, or its weights are not this network's.
     """
     given, own = held(weights, names), net.state_dict()
-    made = _whole(given.tensors)
+    made = _whole(given)
     tensors = {name: each for name, (_, each) in made.items()}
     found = _mapped(_shapes(own), _shapes(tensors), given.names)
     wrong = list(found.misfits)
@@ -156,8 +158,13 @@ def load_weights(
     for ours, theirs in {**found.pairs, **_counters(found.pairs)}.items():
         if theirs not in tensors:
             continue
-        tensor = _laid_out(theirs, tensors)
-        if _APART.search(theirs) and (number := heads.get(ours.rpartition(".")[0])):
+        told = found.by == _TOLD
+        tensor = tensors[theirs] if told else _laid_out(theirs, tensors)
+        if (
+            not told
+            and _APART.search(theirs)
+            and (number := heads.get(ours.rpartition(".")[0]))
+        ):
             tensor = tensor.unflatten(0, (3, number, -1)).transpose(0, 1)
         own[ours].copy_(tensor.reshape(own[ours].shape))
     return _of_file(found, made)
@@ -214,18 +221,20 @@ _OTHERWISE = (
 )
 
 
-def _whole(tensors: Mapping[str, torch.Tensor]) -> Made:
+def _whole(given: Weights) -> Made:
     """Tensors as a network has them, and of which of a file's each is made.
 
-    What lacks a part, or whose parts do not fit each other, stays as it is.
+    What lacks a part, or whose parts do not fit each other, stays as it is; what an
+    import has named, too.
     """
     found: Made = {}
-    for name, each in tensors.items():
+    told = {*given.names.values()}
+    for name, each in given.tensors.items():
         made: Made = {name: ((name,), each)}
-        for pattern, rule in _OTHERWISE:
+        for pattern, rule in _OTHERWISE if name not in told else ():
             if match := pattern.fullmatch(name):
                 with suppress(LookupError, RuntimeError, ValueError):
-                    made = rule(match, tensors) or made
+                    made = rule(match, given.tensors) or made
         found |= made
     return found
 
@@ -372,8 +381,8 @@ def _by_names_told(
     pairs = {ours: names[same] for ours, same in found.pairs.items()}
     left = tuple(name for name in known if name not in {*names.values()})
     over = [f"{v} besides" for k, v in names.items() if v in known and k not in own]
-    by, misfits = "the names of its import", (*found.misfits, *over)
-    return replace(found, by=by, pairs=pairs, left=left, misfits=misfits)
+    misfits = (*found.misfits, *over)
+    return replace(found, by=_TOLD, pairs=pairs, left=left, misfits=misfits)
 
 
 def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
@@ -388,12 +397,12 @@ def _counters(pairs: Mapping[str, str]) -> dict[str, str]:
 def held(weights: Given, names: str | Path | None = None) -> Weights:
     """The weights of a file, or those given as tensors by name."""
     if names is not None:
-        return replace(held(weights), names=names_of(Path(names)))
+        return named(held(weights), Path(names))
     match weights:
         case Weights():
             return weights
         case Original():
-            return replace(read(weights.weights), names=names_of(weights.names))
+            return named(read(weights.weights), weights.names)
         case str() | Path():
             return read(Path(weights))
         case _:

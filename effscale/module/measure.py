@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-import os
+import random
 import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from effscale.cost.count import Cost, layer_costs, part_costs, whole
+from effscale.cost.count import Cost, part_costs, whole
 from effscale.data import data
 from effscale.errors import MeasureError
 from effscale.markup import figures
@@ -30,20 +30,16 @@ from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
 from effscale.module.build import build
 from effscale.module.flops import dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
+from effscale.module.machine import refuse_too_large
 from effscale.network.network import network
-from effscale.quantity import human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from effscale.arrays import Int
-    from effscale.network.parts import Network
     from effscale.spec.models import Spec
 
 Engine = Literal["fvcore", "torch"]
-
-#: Bytes of a float32.
-FLOAT_BYTES = 4
 
 
 @data
@@ -217,6 +213,7 @@ def is_compiled(module: nn.Module) -> bool:
 def _left_as_it_was(module: nn.Module) -> Iterator[None]:
     """Put back modes, hooks, buffers and random numbers, however the block ends.
 
+    What a module notes for its next call too, as attention may the keys of its last.
     Attention takes its slow path within, whose operators counters know.
     """
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_buffers")
@@ -231,6 +228,7 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
         if isinstance(each, torch.jit.ScriptModule)
     ]
     buffers = [(each, each._version, each.clone()) for each in module.buffers()]  # noqa: SLF001
+    notes, drawn = [_Notes(each) for each, _, _ in before], random.getstate()
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(value=False)
     try:
@@ -238,6 +236,9 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        random.setstate(drawn)
+        for own in notes:
+            own.put_back()
         for each, training, entries in before:
             each.training = training
             for kind, entry in entries.items():
@@ -249,6 +250,37 @@ def _left_as_it_was(module: nn.Module) -> Iterator[None]:
         for buffer, version, value in buffers:
             if buffer._version != version:  # noqa: SLF001 - there is no public way
                 buffer.copy_(value)
+
+
+class _Notes:
+    """What a module holds that torch knows nothing of, lists and the like within it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.of = vars(module)
+        self.values = {k: each for k, each in self.of.items() if k not in _OF_TORCH}
+        self.lists: dict[int, tuple[Any, Any]] = {}
+        waiting = [*self.values.values()]
+        while waiting:
+            each = waiting.pop()
+            if type(each) not in _CHANGING or id(each) in self.lists:
+                continue
+            self.lists[id(each)] = each, each.copy()
+            waiting += each.values() if isinstance(each, dict) else each
+
+    def put_back(self) -> None:
+        """As it was, but for a value that has become a layer."""
+        for name in set(self.of) - _OF_TORCH - set(self.values):
+            del self.of[name]
+        kinds = ("_modules", "_parameters", "_buffers")
+        layers = set[str]().union(*(self.of.get(kind, ()) for kind in kinds))
+        self.of |= {k: each for k, each in self.values.items() if k not in layers}
+        for each, before in self.lists.values():
+            each.clear()
+            (each.extend if isinstance(each, list) else each.update)(before)
+
+
+_OF_TORCH = frozenset(vars(nn.Module()))
+_CHANGING = (list, dict, set)
 
 
 def _by_torch(
@@ -603,7 +635,16 @@ def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
 
         return handle
 
+    def linear(inputs: Any, outputs: Any) -> Any:  # noqa: ANN401
+        """Layers, and the products of rows with one vector."""
+        weight = shape(inputs[1])
+        if len(weight) > 1:
+            return known["aten::linear"](inputs, outputs)
+        found = formulas.product(shape(inputs[0]), shape(outputs[0]))
+        return taught("linear (by shapes)", found)
+
     return {
+        "aten::linear": linear,
         "aten::_convolution_mode": same_padding,
         "aten::scaled_dot_product_attention": attention,
         "aten::matmul": product,
@@ -646,40 +687,3 @@ def difference(spec: Spec, measured: Measurement) -> str | None:
         if each.cost.macs != measured.modules.get(each.part.path, 0):
             return f"{text}{theirs:,}; first difference in {each.part.name}"
     return f"{text}{theirs:,}"
-
-
-def bytes_to_run(net: Network, batch: int = 1, width: int = FLOAT_BYTES) -> int:
-    """Bytes that a batch of images takes: weights, and the peak of feature maps.
-
-    An estimate: six of the largest map, `width` bytes a number. The peaks measured on
-    B4 and B7, operators' scratch memory included, are up to 15 % above it.
-    """
-    layers = layer_costs(net)
-    weights = sum(int(each.cost.params) for each in layers)
-    largest = max(int(each.visit.output.elements) for each in layers)
-    return width * (weights + 6 * largest * batch)
-
-
-def refuse_too_large(
-    nets: Sequence[Network], batch: int = 1, width: int = FLOAT_BYTES, *, hint: str = ""
-) -> None:
-    """Refuse to run what this machine has no memory for, all of `nets` together.
-
-    Raises:
-        MeasureError: which ends with `hint`.
-    """
-    needed = sum(bytes_to_run(net, batch, width) for net in nets)
-    memory = _physical_memory()
-    if memory is not None and needed > memory:
-        name = nets[0].name if len(nets) == 1 else f"{len(nets)} networks"
-        raise MeasureError(
-            f"{name}: running it once takes about {human(needed)}B of memory and "
-            f"this machine has {human(memory)}B{hint}"
-        )
-
-
-def _physical_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system tells
-        return None

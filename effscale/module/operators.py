@@ -1,6 +1,6 @@
-"""Operators as torch has them, and the weights that each begins with.
+"""Operators as torch has them.
 
-The one place that knows both: keyed by class, and an unknown class is an error.
+The one place that knows: keyed by class, and an unknown class is an error.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ from effscale.network.operators.norm import (
     ResponseNorm,
     RMSNorm,
 )
-from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
 from effscale.network.operators.resampling import (
     PixelShuffle,
     PixelUnshuffle,
@@ -74,7 +74,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from effscale.network.operators.operator import Operator
-    from effscale.spec.values import Init
 
 #: Several feature maps, each (N, C, H, W).
 Maps = tuple[torch.Tensor, ...]
@@ -90,22 +89,6 @@ def module_of(operator: Operator) -> nn.Module:
     if make is None:
         raise LayerError(f"build: no module is known for {type(operator).__name__}")
     return make(operator)
-
-
-@torch.no_grad()
-def initialise(module: nn.Module) -> None:
-    """Fill every parameter and buffer in place.
-
-    Raises:
-        LayerError: if a module has parameters that no rule draws.
-    """
-    for each in module.modules():
-        draw = DRAWN.get(type(each))
-        if draw is not None:
-            draw(each)
-        elif [*each.parameters(recurse=False), *each.buffers(recurse=False)]:
-            name = type(each).__name__
-            raise LayerError(f"build: no rule draws the weights of {name}")
 
 
 # Convolutions and linear layers.
@@ -144,15 +127,6 @@ def _transposed_conv(conv: TransposedConv) -> nn.ConvTranspose2d:
     )
 
 
-def _draw_transposed(module: nn.ConvTranspose2d) -> None:
-    """Normal, variance 2 / (k²·c_in/groups/stride²): what makes a position."""
-    rows, columns = module.stride
-    fan_in = module.weight[:, 0].numel() // module.groups
-    module.weight.normal_(0, math.sqrt(2 * rows * columns / fan_in))
-    if module.bias is not None:
-        module.bias.zero_()
-
-
 def _pad_as_tensorflow(
     module: nn.Module, maps: tuple[torch.Tensor]
 ) -> tuple[torch.Tensor]:
@@ -172,76 +146,6 @@ def _margins(
     return tuple(int(n) for window in windows for n in margins(*window))
 
 
-def _draw_conv(module: nn.Conv2d) -> None:
-    """By its rule; biases 0, but where a class head begins."""
-    rule: Init = vars(module).get("init", "he")
-    INITS[rule](module)
-    if module.bias is not None:
-        module.bias.fill_(vars(module).get("bias_init", 0.0))
-
-
-def _fans(module: nn.Conv2d) -> tuple[int, int]:
-    """Weights into and out of a position, as TensorFlow counts them.
-
-    Its depthwise kernels are (k, k, c_in, 1): k²·c_in in, k² out.
-    """
-    area = math.prod(module.kernel_size)
-    if module.groups == module.in_channels:
-        return area * module.in_channels, area * module.out_channels // module.groups
-    return area * module.in_channels // module.groups, area * module.out_channels
-
-
-def _draw_he(module: nn.Conv2d) -> None:
-    """Normal, variance 2 / (k²·c_out/groups).
-
-    Source: tpu/models/official/efficientnet/efficientnet_model.py:63-103; of whole
-    convolutions as torchvision/models/resnet.py (`kaiming_normal_`, fan_out).
-    """
-    fan_out = module.weight[:, 0].numel() // module.groups
-    module.weight.normal_(0, math.sqrt(2 / fan_out))
-
-
-def _draw_glorot(module: nn.Conv2d) -> None:
-    """Uniform, variance 2 / (in + out): what Keras draws where nothing is said."""
-    bound = math.sqrt(6 / sum(_fans(module)))
-    module.weight.uniform_(-bound, bound)
-
-
-def _draw_lecun(module: nn.Conv2d) -> None:
-    """Uniform, variance 1 / (k²·c_in/groups).
-
-    Source: torchvision/ops/feature_pyramid_network.py (`kaiming_uniform_`, a = 1).
-    """
-    bound = math.sqrt(3 / module.weight[0].numel())
-    module.weight.uniform_(-bound, bound)
-
-
-#: The standard deviation of a standard normal that is cut at ±2.
-_CUT = 0.87962566103423978
-
-
-def _draw_variance_scaling(module: nn.Conv2d) -> None:
-    """Normal, cut at two deviations, variance 1 / in.
-
-    Source: `VarianceScaling` of keras/src/initializers/random_initializers.py.
-    """
-    deviation = math.sqrt(1 / _fans(module)[0]) / _CUT
-    nn.init.trunc_normal_(module.weight, 0, deviation, -2 * deviation, 2 * deviation)
-
-
-#: How each rule draws a convolution's weights.
-INITS: Mapping[Init, Callable[[nn.Conv2d], object]] = {
-    "he": _draw_he,
-    "glorot": _draw_glorot,
-    "lecun": _draw_lecun,
-    "variance_scaling": _draw_variance_scaling,
-    # Lin et al. 2017, arXiv:1708.02002, section 4.1
-    "normal": lambda module: nn.init.normal_(module.weight, 0, 0.01),
-    # tpu/models/official/detection/modeling/architecture/heads.py (`RetinanetHead`)
-    "near_zero": lambda module: nn.init.normal_(module.weight, 0, 1e-5),
-}
-
-
 class ChannelConv1d(nn.Conv1d):
     """A convolution along the channels of one position."""
 
@@ -257,14 +161,6 @@ def _channel_conv(conv: ChannelConv) -> nn.Conv1d:
 
 def _linear(linear: Linear) -> nn.Linear:
     return nn.Linear(int(linear.c_in), int(linear.c_out), linear.bias)
-
-
-def _draw_linear(module: nn.Linear) -> None:
-    """Uniform up to 1/√c_out; biases 0. Source: as `_draw_he`."""
-    bound = 1 / math.sqrt(module.out_features)
-    module.weight.uniform_(-bound, bound)
-    if module.bias is not None:
-        module.bias.zero_()
 
 
 # Norms.
@@ -535,6 +431,55 @@ def _pooled_as_tensorflow(pool: Pool, x: torch.Tensor) -> torch.Tensor:
     return found[:, :, rows:, columns:]
 
 
+class Blurred(nn.Module):
+    """Windows weighed by binomials, which are not learnt and in no file of weights."""
+
+    kernel: torch.Tensor
+
+    def __init__(self, blur: Blur) -> None:
+        super().__init__()
+        self.stride = blur.stride
+        self.around = [blur.kernel // 2] * 4
+        kernel = torch.zeros(1, 1, *blur.reach)
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def fix(self) -> None:
+        """The outer product of binomials with themselves, of sum 1."""
+        last = self.kernel.shape[-1] - 1
+        row = torch.tensor([math.comb(last, k) / 2**last for k in range(last + 1)])
+        self.kernel.copy_(row[:, None] * row)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, C, ceil(H/s), ceil(W/s))."""
+        mirrored = min(x.shape[2:]) > self.around[0]
+        mode = "reflect" if mirrored else "replicate"
+        padded = functional.pad(x, self.around, mode)
+        kernel = self.kernel.expand(x.shape[1], -1, -1, -1)
+        return functional.conv2d(padded, kernel, None, self.stride, groups=len(kernel))
+
+    def extra_repr(self) -> str:
+        """Its side, and its stride."""
+        return f"{self.kernel.shape[-1]}, stride={self.stride}"
+
+
+class OverChannels(nn.Module):
+    """The mean, or the maximum, of the channels of each position."""
+
+    def __init__(self, pool: ChannelPool) -> None:
+        super().__init__()
+        self.kind = pool.kind
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, 1, H, W)."""
+        if self.kind == "max":
+            return x.amax(dim=1, keepdim=True)
+        return x.mean(dim=1, keepdim=True)
+
+    def extra_repr(self) -> str:
+        """Which of the two."""
+        return self.kind
+
+
 # Operators on several feature maps.
 
 #: Keeps the fast fusion from a division by zero (Tan, Pang & Le 2020, section 3.3).
@@ -656,6 +601,8 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Shift: lambda _: Shifted(),
     Pool: _pool,
     GlobalPool: _global_pool,
+    Blur: Blurred,
+    ChannelPool: OverChannels,
     TransposedConv: _transposed_conv,
     Upsample: Upsampled,
     PixelShuffle: lambda shuffle: nn.PixelShuffle(shuffle.factor),
@@ -672,29 +619,4 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Crop: lambda _: Cropped(),
     Attention: Attending,
     ValuesOf: ValuesAlone,
-}
-#: Modules whose weights do not decay while a network trains.
-NORMS: tuple[type[nn.Module], ...] = (
-    *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
-    *(Scaled, ResponseNorm2d, Tokened, Placed, nn.PReLU),
-)
-#: How the weights of each module that has some are drawn.
-DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
-    nn.Conv2d: _draw_conv,
-    nn.ConvTranspose2d: _draw_transposed,
-    ChannelConv1d: nn.Conv1d.reset_parameters,
-    nn.Linear: _draw_linear,
-    nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
-    LayerNorm2d: LayerNorm2d.reset_parameters,
-    RMSNorm2d: RMSNorm2d.reset_parameters,
-    nn.GroupNorm: nn.GroupNorm.reset_parameters,
-    nn.InstanceNorm2d: nn.InstanceNorm2d.reset_parameters,
-    nn.PReLU: nn.PReLU.reset_parameters,
-    Scaled: Scaled.reset_parameters,
-    ResponseNorm2d: ResponseNorm2d.reset_parameters,
-    Fused: Fused.reset_parameters,
-    Tokened: Tokened.reset_parameters,
-    Placed: Placed.reset_parameters,
-    Attending: Attending.reset_parameters,
-    BinsOfSides: BinsOfSides.reset_parameters,
 }

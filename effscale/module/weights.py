@@ -12,7 +12,7 @@ import mmap
 import pickle
 import warnings
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,31 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Woven:
+    """Tensors of a file as one of a network's: one after the other, laid otherwise."""
+
+    of: tuple[str, ...]
+    #: What they are cut into, and the order of these dimensions in the network's.
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    #: The shape that it has there, if that is known.
+    into: tuple[int, ...] = ()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """As the file beside an imported spec has it."""
+        laid = {"shape": self.shape, "order": self.order, "into": self.into}
+        return {"of": [*self.of], **{name: [*each] for name, each in laid.items()}}
+
+    def tensor(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What the network has."""
+        first, *others = (tensors[name] for name in self.of)
+        whole = torch.cat([first, *others]) if others else first
+        laid = whole.reshape(self.shape).permute(self.order)
+        return laid.reshape(self.into) if self.into else laid
+
+
+@dataclass(frozen=True)
 class Original:
     """Weights of the module that a spec was imported from, and what names them."""
 
@@ -71,23 +96,63 @@ class Original:
     names: Path  #: what `import` has written beside the spec
 
 
-def names_of(path: Path) -> dict[str, str]:
-    """The names of a module's tensors that `import` has written, by a network's own.
+def named(weights: Weights, path: Path) -> Weights:
+    """The weights, with the names of a network's tensors that `import` has written.
+
+    Those that the network has laid otherwise are there as it has them.
 
     Raises:
         WeightsError: if it is no such file.
     """
+    names, tensors = dict[str, str](), dict(weights.tensors)
+    for own, each in _names_of(path).items():
+        if isinstance(each, str):
+            names[own] = each
+            continue
+        names[own] = f"{own} of its original"
+        if {*each.of} <= weights.tensors.keys():
+            try:
+                tensors[names[own]] = each.tensor(weights.tensors)
+            except RuntimeError:  # of another network, or of other classes
+                shapes = ", ".join(str([*weights.tensors[k].shape]) for k in each.of)
+                expected = f"expected {own} in parts of {[*each.shape]}"
+                raise WeightsError(f"{path}: {expected}, got {shapes}") from None
+    return replace(weights, tensors=tensors, names=names)
+
+
+def _names_of(path: Path) -> dict[str, str | Woven]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: cannot be read: {refusal(error)}") from None
     names = found.get("tensors") if isinstance(found, dict) else None
-    if not isinstance(names, dict) or not all(
-        isinstance(each, str) for each in names.values()
-    ):
+    said = (
+        {k: _said(each) for k, each in names.items()} if isinstance(names, dict) else {}
+    )
+    if not isinstance(names, dict) or None in said.values():
         message = "expected names by names under tensors, as effscale import writes"
         raise WeightsError(f"{path}: {message}, got {short(names)}")
-    return names
+    return {name: each for name, each in said.items() if each is not None}
+
+
+def _said(value: object) -> str | Woven | None:
+    """A name, or what is laid otherwise; none of what `import` does not write."""
+    match value:
+        case str():
+            return value
+        case {
+            "of": [str(), *_] as of,
+            "shape": [*shape],
+            "order": [*order],
+            "into": [*into],
+        }:
+            whole = all(type(n) is int for n in (*shape, *order, *into))
+            fits = sorted(order) == [*range(len(shape))] if whole else False
+            if fits and all(isinstance(name, str) for name in of):
+                return Woven(tuple(of), tuple(shape), tuple(order), tuple(into))
+        case _:
+            pass
+    return None
 
 
 def read(path: Path) -> Weights:

@@ -30,6 +30,8 @@ NAMES = {
     "max_pool": "MaxPool",
     "avg_pool": "AvgPool",
     "global_pool": "global pool",
+    "blur_pool": "BlurPool",
+    "channel_pool": "channel pool",
     "transposed_conv": "TransposedConv",
     "upsample": "Upsample",
     "pixel_shuffle": "PixelShuffle",

@@ -73,10 +73,16 @@ def either(before: Flow, after: Flow, there: Int) -> Flow:
 def merged(maps: Sequence[Shape], merge: Merge, path: str) -> Shape:
     """One feature map of several, by element, or their channels one after the other.
 
-    In sums and products what has one position is for all positions of the first.
+    In sums and products what has one position is for all positions of the first, and
+    what has one channel is for all channels.
     """
     first, by_element = maps[0], merge != "concat"
+    if by_element:
+        wide = (each for each in maps if not every(each.channels == 1))
+        first = first._replace(channels=next(wide, first).channels)
     for each in maps[1:]:
+        if by_element and every(each.channels == 1):
+            each = each._replace(channels=first.channels)  # noqa: PLW2901
         if by_element and every(each.height == 1) and every(each.width == 1):
             each = each._replace(height=first.height, width=first.width)  # noqa: PLW2901
         alike = each if by_element else each._replace(channels=first.channels)

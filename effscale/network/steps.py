@@ -42,7 +42,7 @@ from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.elementwise import Dropout, Multiply
 from effscale.network.operators.fusion import Resize, Select
 from effscale.network.operators.norm import LayerScale, ResponseNorm
-from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
 from effscale.network.operators.resampling import (
     PixelShuffle,
     PixelUnshuffle,
@@ -116,6 +116,10 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             kind: PoolKind = "max" if line.block == "max_pool" else "avg"
             pool = Pool(kind, *line.window, include_padding=line.include_padding)
             return style.padded(pool), c_in
+        case resampling.BlurPool():
+            return _blur(line), c_in
+        case resampling.ChannelPool():
+            return ChannelPool(line.kind), 1
         case resampling.GlobalPool():
             return GlobalPool(line.kind, line.to), c_in
         case steps.Normalise():
@@ -174,6 +178,11 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return layer, ends.newest
         case _:
             raise LayerError(f"expected a step, got {line.block}")
+
+
+def _blur(line: resampling.BlurPool) -> Layer:
+    """A blur; where no position is left out, there is nothing to blur for."""
+    return IDENTITY if line.stride == SQUARE else Blur(line.kernel, line.stride)
 
 
 def _conv(line: steps.Conv, c_in: Int, style: Style, unstated: Int | None) -> Step:
@@ -329,7 +338,10 @@ def _branches(
         widths.append(c_out)
     ends = tuple(range(inputs, inputs + len(nodes)))
     nodes.append(Node(line.block, ends, IDENTITY, merge=line.block))
-    c_out = sum(widths) if line.block == "concat" else widths[0]
+    if line.block == "concat":
+        c_out = sum(widths)
+    else:
+        c_out = next((each for each in widths if not every(each == 1)), widths[0])
     return Graph(inputs, tuple(nodes), (ends[-1] + 1,)), c_out
 
 

@@ -225,10 +225,9 @@ def grid(  # noqa: PLR0913 - as the command has them
         running=running,
     )
     answer = search.search(baseline, asked)
-    order = sort or ("rms_error" if len(phis) > 1 else "deviation")
-    found = search.best_first(growth, answer.candidates, order)
-    rows = report.candidate_rows(baseline, found, asked)
-    shown = report.report(baseline, asked, answer, rows, top=report.SHOWN)
+    order = report.order(sort, phis)
+    found = report.Searched.by(order, baseline, asked, answer)
+    shown = report.report(found, top=report.SHOWN)
     return Answer.of(shown, "candidates")
 
 

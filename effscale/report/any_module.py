@@ -35,7 +35,7 @@ def report(
     tool: str | None = None,
 ) -> Report:
     """What both counters say of a module, by the tree of its modules or by operator."""
-    from effscale.module.any_module import said_of
+    from effscale.module.inputs import said_of
 
     answer, inputs = found.answer, said_of(found.inputs, found.keywords)
     named = list(_modules(found, depth if by == "part" else None, leaves=by == "layer"))

@@ -1,4 +1,7 @@
-"""The answer of `calibrate`: what predicts latency here, and how well."""
+"""The answer of `calibrate`: what predicts latency here, and how well.
+
+Beside it, how other answers say on what and how latency is known.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from effscale.report.document import Column, Report, Section, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from effscale.cost.figures import Running
     from effscale.cost.latency_model import Kind, Model
+    from effscale.report.rows import Data
 
 
 def report(model: Model, path: Path) -> Report:
@@ -54,3 +59,17 @@ def _seconds(kind: Kind) -> dict[str, float | int]:
 def predicted(model: Model) -> str:
     """That latency is predicted, of what, and how well."""
     return f"predicted for {model.device.said()}; error {model.error.said()}"
+
+
+def known(running: Running) -> list[tuple[str, str]]:
+    """How latency is known, for a heading; nothing where it is not asked for."""
+    if running.device is None:
+        return []
+    if running.model is None:
+        return [("latency", f"measured on {running.device.said()}")]
+    return [("latency", predicted(running.model))]
+
+
+def setting(running: Running) -> Data:
+    """What latency is of, for JSON; nothing where it is not asked for."""
+    return {} if running.device is None else {"setting": asdict(running.device)}

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effscale.cost.count import count
 from effscale.errors import UnreachableError
 from effscale.glossary import word
 from effscale.growth.growth import growth_of
-from effscale.growth.scale import relatives
 from effscale.limit import UNITS, exactly, title
 from effscale.quantity import in_bytes, in_seconds
-from effscale.report import document, left_out, rows
-from effscale.report.calibrate import predicted
+from effscale.report import document, left_out, published, rows
+from effscale.report.calibrate import known, predicted, setting
 from effscale.report.document import Column, Report, Section
+from effscale.report.published import Relatives
 from effscale.report.scaling import (
     reasons,
     scaled,
@@ -29,7 +28,7 @@ from effscale.search.grid import pareto_front
 from effscale.search.off_ray import off_ray as free
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.arrays import IntArray
     from effscale.growth.growth import Growth
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from effscale.search.asked import Asked, Bounds
     from effscale.search.fit import Answer, Found
     from effscale.search.networks import LeftOut
-    from effscale.spec.models import Published, Spec
+    from effscale.spec.models import Spec
 
 #: How far from a target networks off the ray are looked at, unless that is said.
 NEAR = 0.05
@@ -160,13 +159,12 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     front = [row for row in table if row["role"] == "front"]
     others = [row for row in table if row["role"] != "front"]
     chosen = [row for row in others if row["role"] in {"nearest", "most"}]
-    sections = [Section(_columns(growth, units, others), others, emphasis=_emphasis)]
+    columns = [_columns(growth, units, e, _off_by(answers)) for e in (others, front)]
+    sections = [Section(columns[0], others, emphasis=_emphasis)]
     notes = []
     if front:
         heading = "Pareto front within the tolerance: params against activations"
-        sections.append(
-            Section(_columns(growth, units, front), _spread(front, top), heading)
-        )
+        sections.append(Section(columns[1], _spread(front, top), heading))
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
     limits = [row for answer in answers for row in _limits(answer)]
@@ -186,6 +184,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     return Report(
         data={
             **rows.envelope("fit", spec.name),
+            **(setting(answers[0].asked.running) if answers else {}),
             "rows": table,
             "limits": limits,
             "left_out": left_out.rows(left),
@@ -202,70 +201,50 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
 
 
 def side_by_side(
-    baselines: Sequence[Spec],
+    baselines: Mapping[str, Spec],
     answers: Sequence[Answer],
     *,
     measured: Sequence[Measurement | None],
+    ran: Sequence[float] = (),
     units: Units = "macs",
 ) -> Report:
     """The best network of each baseline, beside what is published of its size.
 
-    `measured` has an entry for each answer that has a network.
+    `measured` has an entry for each answer that has a network, and so has `ran`: the
+    seconds that it takes, where latency was predicted and then measured.
     """
     table: list[Data] = []
-    given = iter(measured)
-    for spec, answer in zip(baselines, answers, strict=True):
+    given, took = iter(measured), iter(ran)
+    for (name, spec), answer in zip(baselines.items(), answers, strict=True):
         for each in (answer.found or answer.misses)[:1]:
-            row = {"baseline": spec.name, **_row(spec, each, next(given))}
-            table.append(row | {"published": published_near(spec, each)})
+            row = {"baseline": name, **_row(spec, each, next(given))}
+            near = Relatives(spec).near(int(each.cost.macs))
+            timed = {"measured_latency": next(took)} if ran else {}
+            table.append(row | timed | {"published": near})
     front = pareto_front(*(_column(table, key) for key in ("params", "activations")))
     for row, best in zip(table, front.tolist(), strict=True):
         row["pareto"] = best and not row["role"].startswith("misses")
-    known = {key for row in table for key in row}
+    keys = {key for row in table for key in row}
     columns = [
         document.marks_column(("pareto", "◆")),
         Column.words("baseline"),
         Column.words("", "role"),
         *document.costs(units, table),
         document.ACTIVATIONS,
-        *(column for column in FIGURE_COLUMNS if column.key in known),
-        document.OFF_BY,
-        Column("published", "published", _said_of),
+        *(column for column in FIGURE_COLUMNS if column.key in keys),
+        *_off_by(answers),
+        published.COLUMN,
     ]
-    asked = [each.asked for each in answers]
+    first = answers[0].asked
     mark = "◆ on the front of params against activations"
-    beside = "published: top-1 or AP of a relative whose MACs are within 10 %"
     return Report(
-        data={**rows.envelope("fit"), "rows": table},
+        data={**rows.envelope("fit"), **setting(first.running), "rows": table},
         sections=[Section(columns, table, emphasis=_emphasis)],
-        heading=[("asked", said(asked[:1]))],
-        notes=[f"{mark}  {beside}"],
-        records=[_flat({**row, "published": None}) for row in table],
+        heading=[("asked", said([first])), *known(first.running)],
+        notes=[f"{mark}  {published.LEGEND}"],
+        records=[published.flat(_flat(row)) for row in table],
         warnings=warnings(table),
     )
-
-
-#: How close in MACs a published relative must be.
-CLOSE = 0.1
-
-
-def published_near(spec: Spec, found: Found) -> Data | None:
-    """The published relative that is nearest in MACs, if one is near; its accuracy."""
-    near = []
-    for name, each in relatives(spec, spec.name).items():
-        scores = each.published and _score(each.published)
-        off = abs(int(count(each).macs) / int(found.cost.macs) - 1)
-        if scores and off <= CLOSE:
-            near.append((off, {"name": name, "score": scores}))
-    return min(near, key=lambda pair: pair[0])[1] if near else None
-
-
-def _score(printed: Published) -> float | None:
-    return printed.top1 or printed.ap or printed.miou
-
-
-def _said_of(value: Data) -> str:
-    return f"{value['score']:.1f} ({value['name']})"
 
 
 def _column(table: Sequence[Data], key: str) -> IntArray:
@@ -381,7 +360,9 @@ _PHI = [
 ]
 
 
-def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
+def _columns(
+    growth: Growth, units: Units, table: list[Data], off_by: Sequence[Column]
+) -> list[Column]:
     several = len({row["target"] for row in table}) > 1
     targets = [document.macs_column(units, "target", title="target")]
     asked = {key for row in table for key in row}
@@ -394,8 +375,15 @@ def _columns(growth: Growth, units: Units, table: list[Data]) -> list[Column]:
         *document.costs(units, table),
         document.ACTIVATIONS,
         *(column for column in FIGURE_COLUMNS if column.key in asked),
-        document.OFF_BY,
+        *off_by,
     ]
+
+
+def _off_by(answers: Sequence[Answer]) -> list[Column]:
+    """How far from what was asked, where there is something to be far from."""
+    asked = [each.asked for each in answers]
+    some = any(e.budgets_macs or e.goal.target is not None for e in asked)
+    return [document.OFF_BY] if some else []
 
 
 #: Figures that a table has where limits speak of them.
@@ -403,6 +391,7 @@ FIGURE_COLUMNS = [
     Column("memory", "memory", in_bytes),
     Column("training", "training_memory", in_bytes),
     Column("latency", "latency", in_seconds),
+    Column("measured", "measured_latency", in_seconds),
 ]
 
 

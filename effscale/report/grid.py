@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from effscale.cost.count import Cost
+from effscale.cost.count import Cost, count
 from effscale.glossary import word
-from effscale.growth.growth import growth_of
+from effscale.growth.growth import at_phi, growth_of
+from effscale.growth.scale import scale
 from effscale.limit import UNITS, title
 from effscale.quantity import in_seconds
-from effscale.report import document, left_out, rows
-from effscale.report.calibrate import predicted
+from effscale.report import document, left_out, published, rows
+from effscale.report.calibrate import known, setting
 from effscale.report.document import Column, Report, Section, multiple, percent
+from effscale.report.published import Relatives
+from effscale.search.grid import best_first, pareto_front
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
@@ -69,11 +75,47 @@ def _plain(column: Any, size: int) -> list[Any]:  # noqa: ANN401 - an array, or 
     return found
 
 
-def report(  # noqa: PLR0913 - what a search was, and what it found
-    spec: Spec,
-    grid: Grid,
-    answer: Answer,
-    table: list[Data],
+@dataclass(frozen=True)
+class Searched:
+    """The grid of a baseline, searched: its candidates, best first, a row of each."""
+
+    spec: Spec
+    grid: Grid
+    answer: Answer
+    candidates: Candidates
+    rows: list[Data]
+
+    @classmethod
+    def by(cls, order: str, spec: Spec, grid: Grid, answer: Answer) -> Searched:
+        """The answer in this order."""
+        found = best_first(growth_of(spec), answer.candidates, order)
+        return cls(spec, grid, answer, found, candidate_rows(spec, found, grid))
+
+    def network(self, row: Data) -> Spec:
+        """The network of a row, at the first φ; what no row says is that of φ."""
+        end = "_multiplier"
+        given = {key.removesuffix(end): row[key] for key in row if key.endswith(end)}
+        whole = at_phi(self.spec, self.grid.phis[0])
+        return scale(self.spec, replace(whole, **given))
+
+    def judged(self, row: Data, measured: Measurement | None) -> Data:
+        """A row with all its keys: what it was to be, and what was measured of it."""
+        cost = Cost(**{name: row[name] for name in rows.FIGURES})
+        row["target_ratio"] = self.grid.target_ratio ** self.grid.phis[0]
+        row["measured"] = rows.measured(measured)
+        row["agrees"] = rows.agrees(cost, measured)
+        ran = ["measured_latency"] if "latency" in self.grid.figures else []
+        keys = (*growth_of(self.spec).candidate, *self.grid.figures, *ran)
+        return {key: row.get(key) for key in keys}
+
+
+def order(sort: str | None, phis: Sequence[float]) -> str:
+    """What is best, unless that is said: close to the target, over several φ to all."""
+    return sort or ("rms_error" if len(phis) > 1 else "deviation")
+
+
+def report(
+    searched: Searched,
     *,
     top: int,
     measured: Sequence[Measurement | None] = (),
@@ -83,25 +125,15 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
 
     `measured` has an entry for each of the first rows, as far as it goes.
     """
-    growth, target = growth_of(spec), grid.target_ratio ** grid.phis[0]
-    for index, row in enumerate(table):
-        found = measured[index] if index < len(measured) else None
-        cost = Cost(**{name: row[name] for name in rows.FIGURES})
-        row["target_ratio"] = target
-        row["measured"] = rows.measured(found)
-        row["agrees"] = rows.agrees(cost, found)
-    ran = ["measured_latency"] if "latency" in grid.figures else []
-    keys = (*growth.candidate, *grid.figures, *ran)
-    table = [{key: row.get(key) for key in keys} for row in table]
-    shown = [*table[:top], *(row for row in table[top:] if row["own_coefficients"])]
-    family = len(grid.phis) > 1
-    left = len(table) - top
-    more = [
-        f"{left} more network{'s' * (left != 1)}: --top {len(table)}, or --format csv"
-    ]
+    spec, grid, answer = searched.spec, searched.grid, searched.answer
+    growth = growth_of(spec)
+    pairs = zip_longest(searched.rows, measured)
+    table = [searched.judged(row, found) for row, found in pairs]
+    shown = _shown(table, top)
     return Report(
         data={
             **rows.envelope("grid", spec.name),
+            **setting(grid.running),
             "enumerated": answer.enumerated,
             "feasible": answer.feasible,
             "distinct": len(table),
@@ -110,16 +142,135 @@ def report(  # noqa: PLR0913 - what a search was, and what it found
         },
         sections=[
             Section(
-                _columns(growth, grid, units, shown),
+                _columns([growth], grid, units, shown),
                 shown,
                 emphasis=_emphasis,
             ),
             *left_out.sections(answer.left),
         ],
         heading=_heading(growth, grid, answer, len(table)),
-        notes=[_legend(growth, family=family), *(more if len(table) > top else [])],
+        notes=[_legend(growth, grid), *_more(len(table), top)],
         records=[_record(row) for row in table],
     )
+
+
+def merged(found: Mapping[str, Searched], by: str) -> list[tuple[str, Searched, Data]]:
+    """The rows of all baselines in one order, each with its baseline.
+
+    What none of all of them beats is on the front; a published relative of about its
+    cost stands beside it.
+    """
+    known = {name: Relatives(each.spec) for name, each in found.items()}
+    together = [
+        (name, each, {**row, "published": known[name].near(row["macs"])})
+        for name, each in found.items()
+        for row in each.rows
+    ]
+    front = pareto_front(
+        *(np.array([row[k] for *_, row in together]) for k in ("params", "activations"))
+    )
+    for (*_, row), best in zip(together, front.tolist(), strict=True):
+        row["pareto"] = best
+    return sorted(together, key=lambda each: _badness(each[2], by))
+
+
+def _badness(row: Data, by: str) -> float:
+    value = row[by]
+    return float(math.prod(value) if by == "resolution" else abs(value))
+
+
+def side_by_side(  # noqa: PLR0913 - what searches were, and what they found
+    baselines: Mapping[str, Spec],
+    found: Mapping[str, Searched],
+    missed: Mapping[str, str],
+    merged: Sequence[tuple[str, Searched, Data]],
+    *,
+    top: int,
+    measured: Sequence[Measurement | None] = (),
+    units: Units = "macs",
+) -> Report:
+    """The candidates of several baselines in one table.
+
+    `missed` says of each of the others why it has none.
+    """
+    table = [
+        {
+            "baseline": name,
+            **each.judged(row, measurement),
+            **{key: row[key] for key in ("pareto", "published")},
+        }
+        for (name, each, row), measurement in zip_longest(merged, measured)
+    ]
+    grids = [each.grid for each in found.values()]
+    grid = next((each for each in grids if each.constraint), grids[0])
+    shown = _shown(table, top)
+    growths = [growth_of(each.spec) for each in found.values()]
+    bases = [
+        _baseline(name, spec, found.get(name), missed.get(name))
+        for name, spec in baselines.items()
+    ]
+    left = {name: each.answer.left for name, each in found.items()}
+    return Report(
+        data={
+            **rows.envelope("grid"),
+            **setting(grid.running),
+            "baselines": bases,
+            "candidates": table,
+            "left_out": [
+                {"baseline": name, **row}
+                for name, each in left.items()
+                for row in left_out.rows(each)
+            ],
+        },
+        sections=[
+            Section(_columns(growths, grid, units, shown), shown, emphasis=_emphasis),
+            Section(_baseline_columns(units), bases, "Baselines"),
+            *(s for name, each in left.items() for s in left_out.sections(each, name)),
+        ],
+        heading=_asked("each baseline", grid),
+        notes=[
+            "  ".join([_MARKS, *_tracking(growths[0], grid), published.LEGEND]),
+            *_more(len(table), top),
+        ],
+        records=[published.flat(_record(row)) for row in table],
+        warnings=[f"{name}: {why}" for name, why in missed.items()],
+    )
+
+
+_MARKS = (
+    "★ a baseline's own coefficients  ◆ on the front of params against activations, of "
+    "all baselines"
+)
+
+
+def _baseline(
+    name: str, spec: Spec, found: Searched | None, missed: str | None
+) -> Data:
+    """A baseline, how much of its grid was feasible, and how many networks are left."""
+    cost, answer = count(spec), None if found is None else found.answer
+    return {
+        "name": name,
+        "params": int(cost.params),
+        "macs": int(cost.macs),
+        "enumerated": answer and answer.enumerated,
+        "feasible": answer and answer.feasible,
+        "distinct": 0 if found is None else len(found.rows),
+        "missed": missed,
+    }
+
+
+def _shown(table: list[Data], top: int) -> list[Data]:
+    """The first rows, and those of own coefficients wherever they stand."""
+    return [*table[:top], *(row for row in table[top:] if row["own_coefficients"])]
+
+
+def _more(networks: int, top: int) -> list[str]:
+    """How to see what is not shown, if something is not."""
+    left = networks - top
+    if left <= 0:
+        return []
+    all_of = f"--top {networks}, or --format csv"
+    return [f"{left} more network{'s' * (left != 1)}: {all_of}"]
 
 
 def _record(row: Data) -> Data:
@@ -131,20 +282,25 @@ def _record(row: Data) -> Data:
 def _heading(
     growth: Growth, grid: Grid, answer: Answer, networks: int
 ) -> list[tuple[str, str]]:
-    low, high = grid.phis[0], grid.phis[-1]
-    target = [f"{grid.target_ratio:g} × {growth.spec.name} per φ"]
     found = [f"{answer.enumerated:,} {growth.points}"]
+    if grid.constraint is not None:
+        found.append(f"{answer.feasible:,} feasible")
+    found.append(f"{networks:,} networks")
+    target, *others = _asked(growth.spec.name, grid)
+    return [target, ("grid", ", ".join(found)), *others]
+
+
+def _asked(base: str, grid: Grid) -> list[tuple[str, str]]:
+    """What is asked of the networks of a baseline."""
+    low, high = grid.phis[0], grid.phis[-1]
+    target = [f"{grid.target_ratio:g} × {base} per φ"]
     if grid.constraint is not None:
         what = "α·β²·γ²" if grid.constraint == "nominal" else "realised MACs"
         target.append(f"by {what} within {100 * grid.tolerance:g} %")
-        found.append(f"{answer.feasible:,} feasible")
     target.append(f"φ {low:g}" if low == high else f"φ {low:g} to {high:g}")
-    found.append(f"{networks:,} networks")
-    lines = [("target", ", ".join(target)), ("grid", ", ".join(found))]
     limits = [("limits", "; ".join(map(str, grid.limits)))]
-    model = grid.running.model
-    said = [] if model is None else [("latency", predicted(model))]
-    return [*lines, *(limits if grid.limits else []), *said]
+    said = known(grid.running)
+    return [("target", ", ".join(target)), *(limits if grid.limits else []), *said]
 
 
 #: How long the first networks took when they were run, where latency is predicted.
@@ -159,16 +315,24 @@ _BESIDE = {
 
 
 def _columns(
-    growth: Growth, grid: Grid, units: Units, shown: list[Data]
+    growths: Sequence[Growth], grid: Grid, units: Units, shown: list[Data]
 ) -> list[Column]:
-    family = len(grid.phis) > 1
-    said = [key for key in growth.candidate if key not in growth.unsaid]
+    """Those of all these growths; of several, the baseline and what is published."""
+    family, several = len(grid.phis) > 1, any("baseline" in row for row in shown)
+    said = [
+        key
+        for growth in growths
+        for key in growth.candidate
+        if key not in growth.unsaid
+    ]
+    axes = dict.fromkeys(axis for growth in growths for axis in growth.axes)
     return [
         document.marks_column(
             *((key, word(key)) for key in ("own_coefficients", "pareto"))
         ),
-        *(Column(axis.title, axis.key, multiple) for axis in growth.axes),
-        *(_BESIDE[key] for key in said if key in _BESIDE),
+        *([Column.words("baseline")] if several else []),
+        *(Column(axis.title, axis.key, multiple) for axis in axes),
+        *(_BESIDE[key] for key in dict.fromkeys(said) if key in _BESIDE),
         *document.costs(units, shown),
         document.ACTIVATIONS,
         *(Column(title(name), name, UNITS[name].show) for name in grid.figures),
@@ -177,6 +341,17 @@ def _columns(
         document.OFF_BY,
         *([Column(word("rms_error"), "rms_error", percent)] if family else []),
         Column(word("grid_points"), "grid_points"),
+        *([published.COLUMN] if several else []),
+    ]
+
+
+def _baseline_columns(units: Units) -> list[Column]:
+    numbers = {"points": "enumerated", "feasible": "feasible", "networks": "distinct"}
+    return [
+        Column.words("baseline", "name"),
+        document.PARAMS,
+        document.macs_column(units),
+        *(Column(title, key, lambda n: f"{n:,}") for title, key in numbers.items()),
     ]
 
 
@@ -184,6 +359,10 @@ def _emphasis(row: Row) -> str:
     return "bold" if row["own_coefficients"] else ""
 
 
-def _legend(growth: Growth, *, family: bool) -> str:
-    tracking = [growth.tracking] if family and growth.tracking else []
-    return "  ".join([growth.marks, *tracking])
+def _legend(growth: Growth, grid: Grid) -> str:
+    return "  ".join([growth.marks, *_tracking(growth, grid)])
+
+
+def _tracking(growth: Growth, grid: Grid) -> list[str]:
+    """What the error over several φ is, where there are several."""
+    return [growth.tracking] if len(grid.phis) > 1 and growth.tracking else []

@@ -45,9 +45,17 @@ def weights(made: Imported, reference: str) -> str:
         "effscale": VERSION,
         "spec": made.spec.name,
         "from": reference,
-        "tensors": dict(made.mapping),
+        "tensors": _mapping(made),
     }
     return json.dumps(data, indent=1) + "\n"
+
+
+def _mapping(made: Imported) -> dict[str, Any]:
+    """The original's name of each tensor, or names and how they are laid."""
+    return {
+        name: each if isinstance(each, str) else each.said
+        for name, each in made.mapping.items()
+    }
 
 
 def report(
@@ -77,7 +85,7 @@ def report(
         "unread": dict(proof.unread),
         "proved": proof.holds,
         "faults": [*proof.faults],
-        "mapping": dict(made.mapping),
+        "mapping": _mapping(made),
     }
     image = extents((spec.image_channels, *spec.resolution))
     own = f", {several(len(spec.blocks), 'block')} of its own" if spec.blocks else ""

@@ -21,14 +21,19 @@ def rows(left: LeftOut) -> list[Data]:
     ]
 
 
-def sections(left: LeftOut) -> list[Section]:
-    """A table of them; none where every candidate is a network."""
+def sections(left: LeftOut, of: str = "") -> list[Section]:
+    """A table of them; none where every candidate is a network.
+
+    `of` is the baseline, where there are several.
+    """
     columns = [
         Column("candidates", "candidates", lambda number: f"{number:,}"),
         Column("such as", "", _example, justify="left", wraps=True),
         Column.words("why", wraps=True),
     ]
-    title = f"Left out: {several(left.number, 'candidate')} that {_verb(left)}"
+    whose = f" of {of}" if of else ""
+    number = several(left.number, "candidate")
+    title = f"Left out{whose}: {number} that {_verb(left)}"
     return [Section(columns, rows(left), title)] if left.reasons else []
 
 

@@ -67,6 +67,27 @@ class Pool(Line):
             yield Fault(("kernel",), f"{message} padding: ceil, got {found}")
 
 
+class BlurPool(Line):
+    """Windows weighed by binomials, so that no stride leaves a position out."""
+
+    block: Literal["blur_pool"]
+    #: Side of the kernel, whose weights are not learnt: (1 2 1) for 3, and so on.
+    kernel: Annotated[int, values.odd(3, 15)] = 3
+    #: Positions from one window to the next; at 1 nothing is blurred.
+    stride: Window = (2, 2)
+
+
+class ChannelPool(Line):
+    """Mean or maximum of the channels of each position: a map of one channel."""
+
+    block: Literal["channel_pool"]
+    kind: Annotated[PoolKind, values.choice("avg", "max")] = "avg"
+
+    def c_out(self, c_in: Int) -> Int:
+        del c_in
+        return 1
+
+
 class GlobalPool(Line):
     """Mean or maximum of all positions; or of as many parts as there are to be."""
 

@@ -31,6 +31,8 @@ from effscale.spec.heads import faults_of, heads_of
 from effscale.spec.line import SQUARE, Line
 from effscale.spec.norm import LineNorm, OwnNorm
 from effscale.spec.resampling import (
+    BlurPool,
+    ChannelPool,
     GlobalPool,
     PixelShuffle,
     PixelUnshuffle,
@@ -246,7 +248,8 @@ class SqueezeExcite(Line):
 class Branches(Line):
     """Branches side by side: their channels one after the other, or sum or product.
 
-    The first says the size; those of a single position are for all of them.
+    The first says the size; of a sum or a product those of a single position are for
+    all of them, and those of a single channel for all channels.
     """
 
     block: Literal["concat", "sum", "product"]
@@ -268,6 +271,8 @@ class Split(Line):
     #: Shares of the channels, cut to whole ones; the first branch has what is left. All
     #: alike if left out; in a cascade the last has what is left.
     shares: tuple[SomeShare, ...] | None = None
+    #: Channels of each branch but the first, which has what they leave.
+    widths: tuple[Channels, ...] | None = None
     branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
     #: Whether a branch takes in what the one before it puts out, too, as a sum; an
     #: empty branch does not.
@@ -283,6 +288,8 @@ class Split(Line):
 
     def parts(self, c_in: Int) -> list[Int]:
         """The channels of each branch."""
+        if self.widths is not None:
+            return [c_in - sum(self.widths), *self.widths]
         if self.shares is None and self.cascade:
             each = strided(c_in, len(self.branches))
             alike = [each] * (len(self.branches) - 1)
@@ -293,10 +300,12 @@ class Split(Line):
         return [c_in - sum(others), *others]
 
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """Shares that are not of every branch, or not all of it; too few channels."""
+        """Parts that are not of every branch, or not all of it; too few channels."""
         yield from super().faults(c_in)
         several = len(self.branches)
-        if self.shares is not None and len(self.shares) != several:
+        if self.widths is not None:
+            yield from self._stated(self.widths, c_in)
+        elif self.shares is not None and len(self.shares) != several:
             message = f"expected {several}, one for each branch, got {len(self.shares)}"
             yield Fault(("shares",), message)
         elif self.shares is not None and abs(sum(self.shares) - 1) > ROUNDED:
@@ -305,6 +314,17 @@ class Split(Line):
         elif min(self.parts(c_in)) < 1:
             message = f"expected at most {c_in}, one for each channel, got {several}"
             yield Fault(("branches",), message)
+
+    def _stated(self, widths: tuple[Int, ...], c_in: int) -> Iterator[Fault]:
+        """Widths of another number of branches, or that leave the first one nothing."""
+        if self.shares is not None:
+            yield Fault(("widths",), "expected shares or widths, got both")
+        elif len(widths) != len(self.branches) - 1:
+            message = f"expected {len(self.branches) - 1}, one for each branch but the"
+            yield Fault(("widths",), f"{message} first, got {len(widths)}")
+        elif sum(widths) >= c_in:
+            message = f"expected less than {c_in} channels in all, got {sum(widths)}"
+            yield Fault(("widths",), message)
 
 
 #: Shares are written to a few digits: thirds as 0.333.
@@ -580,6 +600,8 @@ STEPS: dict[str, type[Line]] = {
     "max_pool": Pool,
     "avg_pool": Pool,
     "global_pool": GlobalPool,
+    "blur_pool": BlurPool,
+    "channel_pool": ChannelPool,
     "transposed_conv": TransposedConv,
     "upsample": Upsample,
     "pixel_shuffle": PixelShuffle,

@@ -397,15 +397,20 @@ class Walk:
             for (place, branch), here in zip(line.chains.items(), read, strict=True)
         }
         first, summed = next(iter(ends.values())), line.block != "concat"
+        widths = [end.channels for end in ends.values()]
+        if summed:
+            wide = next((each for each in widths if each > 1), 1)
+            first = first._replace(channels=wide)
+            sides = first[1:], (1, 1)
+            fitting = {Map(each, *two) for each in (wide, 1) for two in sides}
         for place, end in ends.items():
             if summed:
-                if end not in {first, Map(first.channels, 1, 1)}:
+                if end not in fitting:
                     self.wrong((*at, *place), f"expected {first}, got {end}")
             elif end[1:] != first[1:]:
                 message = f"expected {first.size}, got {end.size}"
                 self.wrong((*at, *place), message)
-        widths = [end.channels for end in ends.values()]
-        return first._replace(channels=widths[0] if summed else sum(widths))
+        return first if summed else first._replace(channels=sum(widths))
 
     def residual(self, line: Residual, here: Map, at: Place) -> Map:
         """Layers that put out what the shortcut does."""

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from effscale.errors import TrainError
 from effscale.module.build import build
-from effscale.module.operators import NORMS
+from effscale.module.drawing import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
@@ -219,6 +219,12 @@ class Training:
     def images_per_second(self) -> float:
         """Images trained on, for each second of it; evaluation apart."""
         return self.step * self.recipe.batch / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the last step, as those so far went; nothing is known before any."""
+        taken = self.seconds + self.evaluation_seconds
+        return taken / max(self.step, 1) * max(self.last_step - self.step, 0)
 
     def run(self) -> Iterator[Epoch | None]:
         """Take the steps that are left; after each, the epoch if one has ended.

@@ -328,3 +328,112 @@ def test_a_measurement_that_differs_exits_1(
     assert "782 M ✗" in result.stdout
     assert result.stderr.startswith("b0: counted 782,")
     assert "but torch measured 686,802,832; first difference in " in result.stderr
+
+
+def test_baselines_stand_side_by_side(run: Run) -> None:
+    limits = ("--macs", "<= 800M", "--params", "<= 9M")
+    result = run(
+        *("grid", "--from", "b0,mobilenetv3-large,resnet18", *QUICK, *limits),
+        *("--format", "json"),
+    )
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "resnet18: no candidate is within all limits; <= 800 M MACs: 3.437 G "
+        "(+329.7 %) comes nearest; <= 9.00 M params: 11.69 M (+29.9 %) comes nearest\n"
+    )
+    data = json.loads(result.stdout)
+    candidates = data["candidates"]
+    for name in ("b0", "mobilenetv3-large"):
+        alone = answer(run, name, *QUICK, *limits)
+        (base,) = (each for each in data["baselines"] if each["name"] == name)
+        counts = ("enumerated", "feasible", "distinct")
+        assert {k: base[k] for k in counts} == {k: alone[k] for k in counts}
+        ours = [each for each in candidates if each["baseline"] == name]
+        mine = ("baseline", "published", "pareto")
+        assert [{k: n for k, n in each.items() if k not in mine} for each in ours] == [
+            {k: n for k, n in each.items() if k != "pareto"}
+            for each in alone["candidates"]
+        ]
+    deviations = [abs(each["deviation"]) for each in candidates]
+    assert deviations == sorted(deviations)
+    for each in candidates:
+        beaten = any(
+            o["params"] <= each["params"]
+            and o["activations"] <= each["activations"]
+            and (o["params"], o["activations"]) != (each["params"], each["activations"])
+            for o in candidates
+        )
+        assert each["pareto"] is not beaten
+    assert data["baselines"][-1]["missed"] in result.stderr
+
+
+def test_baselines_of_two_kinds_and_of_one_name(run: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(es.dumps(es.load("b0")).replace("classes: 1000", "classes: 10"))
+    asked = ("--from", f"b0,{mine},d0", *QUICK, "--phi", "1,2", "--format", "csv")
+    result = run("grid", *asked)
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert {row["baseline"] for row in rows} == {"b0", str(mine), "d0"}
+    assert {row["neck_growth"] for row in rows if row["baseline"] == "b0"} == {""}
+    assert {row["alpha"] for row in rows if row["baseline"] == "d0"} == {""}
+    of_d0 = [row for row in rows if row["baseline"] == "d0"]
+    known = {row["published"]: row["published_score"] for row in of_d0}
+    assert known.pop("d1") == "40.5"
+    errors = [float(row["rms_error"]) for row in rows]
+    assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["b1", "--from", "b0,d0"], "--from stands instead of SPEC: give one of them"),
+        (
+            ["--from", "b0,d0", "--plot", "x.png"],
+            "--plot is of one baseline: it does not go with --from",
+        ),
+        (
+            ["--from", "b0", "--evaluate", "train", "--study", "x"],
+            "--evaluate is of one baseline: it does not go with --from",
+        ),
+        (
+            ["--from", "b0,d0", "--beta", "1.1"],
+            "--beta: of classifiers alone; a detector's grid varies --neck-width",
+        ),
+        (["--from", "b0,,d0"], "expected specs with commas between them, got 'b0,,d0'"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_with_several_baselines_is_refused(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    result = run("grid", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1].endswith(message)
+
+
+def test_of_baselines_that_have_no_candidate_each_has_its_line(run: Run) -> None:
+    result = run("grid", "--from", "b0,d0", *QUICK, "--params", "<= 1M")
+    assert (result.exit_code, result.stdout) == (1, "")
+    names = [line.partition(":")[0] for line in result.stderr.splitlines()]
+    assert names == ["b0", "d0"]
+
+
+@pytest.mark.torch
+def test_baselines_side_by_side_are_measured_and_timed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from effscale.cost.latency_model import Device, Error, Kind, Model, save
+
+    monkeypatch.setenv("EFFSCALE_CACHE", str(tmp_path))
+    kinds = {"": Kind((1e-12, 0.0, 0.0, 0.0))}
+    save(Model(Device(), "x", kinds, {}, Error(0.0, 1.0, 1)))
+    monkeypatch.setattr("effscale.module.calibrate.measured", lambda *_: 0.5)
+    few = ("--alpha", "2", "--beta", "1", "--gamma", "1")
+    both = ("--from", "mobilenetv3-small,lcnet-0.5", *few, "--latency", "<= 1s")
+    data = answer(run, *both, "--measure", "torch", "-q")
+    assert len(data["candidates"]) == 2
+    for row in data["candidates"]:
+        assert row["measured"] == {"engine": "torch", **{k: row[k] for k in FIGURES}}
+        assert row["latency"] == pytest.approx(row["macs"] * 1e-12)
+        assert row["measured_latency"] == 0.5

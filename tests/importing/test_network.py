@@ -16,7 +16,8 @@ from effscale.growth.multipliers import Multipliers
 from effscale.module.measure import difference, measure_spec
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_parted import parted, shuffled, weighed
+from tests.importing.nets_parted import parted, shuffled, turning, weighed
+from tests.importing.nets_tokens import lying, separate, transformer, windowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,11 @@ NETS = {
     **nets.NETS,
     shuffled: ["shuffled", "shuffled_2", "shuffled"],
     parted: ["cascading", "residual", "mixed_depthwise"],
+    turning: ["unit_3"],
+    transformer: ["class_token", "positions", "encoder"],
+    separate: ["class_token", "positions", "encoder"],
+    windowed: ["unit", *2 * ["pixel_unshuffle", "norm", "conv"]],
+    lying: ["distances", "residual"],
     weighed: ["residual_2", "residual_3", "star", "conv", "layer_scale", "residual"],
 }
 
@@ -62,18 +68,27 @@ def test_what_was_imported_scales(make: Callable[[], nn.Module]) -> None:
         assert difference(wider, measure_spec(wider, "torch")) is None
 
 
-def test_weights_of_the_original_load_by_the_mapping() -> None:
-    module = plain().eval()
-    found = es.from_module(module, IMAGE)
-    ours, theirs = es.build(found.spec).eval(), module.state_dict()
+def test_images_of_what_was_imported_fall_into_whole_patches() -> None:
+    """Patches of 4×4, and neighbours among the channels twice; windows are filled."""
+    assert imported(windowed).spec.rounding.resolution_multiple == 16
+    assert imported(turning).spec.rounding.resolution_multiple == 8
+
+
+@pytest.mark.parametrize("make", [plain, separate, windowed])
+def test_weights_of_the_original_load_by_the_mapping(
+    make: Callable[[], nn.Module],
+) -> None:
+    """Also where ours are laid otherwise: heads, tables, neighbours."""
+    module, found = make().double().eval(), imported(make)
+    ours = es.build(found.spec).double().eval()
     missing, unknown = ours.load_state_dict(
-        {name: theirs[other] for name, other in found.mapping.items()}, strict=False
+        found.weights(module.state_dict()), strict=False
     )
     assert not unknown
     assert all(name.endswith("num_batches_tracked") for name in missing)
-    image = torch.rand(2, 3, 32, 32)
+    image = torch.rand(2, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
-        assert torch.equal(ours(image), module(image))
+        assert torch.allclose(ours(image), module(image), atol=1e-12)
 
 
 def test_the_module_stays_as_it_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +18,10 @@ import effscale as es
 from effscale.arithmetic import arithmetic
 from effscale.errors import MeasureError
 from effscale.module import formulas
-from effscale.module.any_module import Asked, Foreign, count, said_of, shown, swallowed
-from effscale.module.any_module import given as given_to
+from effscale.module.any_module import Foreign, count, swallowed
 from effscale.module.flops import FlopRegistry
-from effscale.module.inputs import Input
+from effscale.module.inputs import Asked, Input, said_of, shown
+from effscale.module.inputs import given as given_to
 from effscale.module.measure import Engine, run
 from tests.module.shapes import CASES, IMAGE, Case, Functional
 
@@ -135,6 +137,7 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
         lambda x: torch.einsum("bcij,jk->bik", x, x[0, 0]),
         8 * 8 * 8,
     ),
+    "rows and a vector": (lambda x: F.linear(x[0, 0], x[0, 0, 0]), 64),
     "nothing summed": (lambda x: torch.einsum("bcij,j->bcij", x, x[0, 0, 0]), 0),
     "dots": (lambda x: torch.einsum("...ij,jk->...ik", x, x[0, 0]), 3 * 8**3),
     "no arrow": (lambda x: torch.einsum("ij,jk", x[0, 0], x[0, 1]), 8**3),
@@ -471,3 +474,45 @@ def test_an_exported_module_is_counted() -> None:
     exported = torch.export.export(nn.Conv2d(3, 4, 1), (torch.zeros(1, 3, 8, 8),))
     found = count(Foreign("net", exported.module()), (IMAGE,), BOTH)
     assert (found.faults(), found.best.macs) == ([], 12 * 64)
+
+
+class Noting(nn.Module):
+    """Attends to all that it was ever given, and keeps a product of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8, 8))
+        self.kept: dict[str, list[torch.Tensor]] = {"rows": []}
+        self.square: torch.Tensor | None = None
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, 8, 8) to (1, 3, 8, 8·calls)."""
+        self.calls += 1
+        self.kept["rows"].append(x)
+        if self.square is None:
+            self.square = self.weight @ self.weight
+        self.last = x.shape
+        again = random.randint(1, 9)  # noqa: S311 - no secret
+        for _ in range(again):
+            x = x @ self.square
+        return x @ torch.cat(self.kept["rows"], -2).mT
+
+
+def test_what_a_module_notes_for_its_next_call_is_put_back() -> None:
+    net = Noting()
+    found = count(Foreign("net", net), (IMAGE,), BOTH)
+    assert (found.faults(), found.same) == ([], True)
+    assert (net.kept, net.square, net.calls) == ({"rows": []}, None, 0)
+    assert not hasattr(net, "last")
+
+
+@pytest.mark.parametrize("order", ["nuc", 2])
+def test_products_within_a_free_operator_are_not_free(order: Any) -> None:  # noqa: ANN401
+    net = Applied(lambda x: torch.linalg.norm(x[0, 0], order))
+    assert count(Foreign("net", net), (IMAGE,), BOTH).answer is None
+
+
+def test_code_that_exits_is_an_error() -> None:
+    with pytest.raises(MeasureError, match="running it raised SystemExit: 3"):
+        count(Foreign("net", Applied(lambda _: sys.exit(3))), (IMAGE,), BOTH)

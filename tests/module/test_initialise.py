@@ -11,7 +11,8 @@ from torch import nn
 import effscale as es
 from effscale.errors import LayerError
 from effscale.module.build import materialise
-from effscale.module.operators import initialise, module_of
+from effscale.module.drawing import initialise
+from effscale.module.operators import module_of
 from effscale.network.operators.norm import LayerNorm
 from effscale.spec.norm import Norm
 

@@ -11,7 +11,7 @@ from torch import nn
 
 import effscale as es
 from effscale.growth.scale import at_resolution, with_classes
-from effscale.module.operators import INITS, initialise
+from effscale.module.drawing import INITS, initialise
 from tests.module.detection import batch, flat, focal, loss
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from effscale.errors import MeasureError
-from effscale.module import measure
-from effscale.module.measure import bytes_to_run, difference, measure_spec
+from effscale.module import machine
+from effscale.module.machine import bytes_to_run
+from effscale.module.measure import difference, measure_spec
 from effscale.network.network import network
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def measured(b0: es.Spec) -> Measurement:
 def memory(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """The machine's memory, which a test may write."""
     held: list[int | None] = [0]
-    monkeypatch.setattr(measure, "_physical_memory", lambda: held[0])
+    monkeypatch.setattr(machine, "_physical_memory", lambda: held[0])
     return held
 
 
@@ -152,7 +153,7 @@ def test_tracing_takes_the_weights_and_six_of_the_largest_map(b0: es.Spec) -> No
 def test_the_memory_of_this_machine_is_known_or_said_to_be_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    memory = measure._physical_memory  # noqa: SLF001 - its edges
+    memory = machine._physical_memory  # noqa: SLF001 - its edges
     known = memory()
     assert known is None or known > 2**28
 

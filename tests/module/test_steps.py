@@ -108,3 +108,68 @@ def test_a_convolution_may_classify_before_the_pool() -> None:
 def test_a_step_takes_the_memory_that_torch_shows(line: str) -> None:
     large = at_resolution(spec(line), (32, 32))
     assert memory(network(large)).peak == pytest.approx(peak(large, 1), rel=2e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("kernel", "row"), [(3, (1, 2, 1)), (5, (1, 4, 6, 4, 1))])
+def test_a_blur_is_of_binomials_over_mirrored_sides(
+    kernel: int, row: tuple[int, ...]
+) -> None:
+    """Zhang 2019, section 3.3."""
+    blur = built(f"{{block: blur_pool, kernel: {kernel}}}")
+    assert not [*blur.state_dict()], "weights that are not learnt are in no file"
+    assert not [*blur.parameters()]
+    x = torch.randn(2, 8, 5, 6, dtype=torch.float64)
+    weights = torch.tensor(row, dtype=torch.float64) / sum(row)
+    padded = F.pad(x, [kernel // 2] * 4, "reflect").flatten(0, 1).unsqueeze(1)
+    expected = F.conv2d(padded, (weights[:, None] * weights)[None, None], stride=2)
+    torch.testing.assert_close(blur(x), expected.unflatten(0, (2, 8)).squeeze(2))
+    assert blur(x[..., :1, :1]).shape == (2, 8, 1, 1), "too small to be mirrored"
+
+
+def test_a_blur_is_nothing_where_nothing_is_left_out() -> None:
+    assert not [*built("{block: blur_pool, stride: 1}").children()]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_one_channel_is_for_all_channels(kind: str) -> None:
+    """Woo et al. 2018, equation 3."""
+    pool = f"{{block: channel_pool, kind: {kind}}}"
+    gate = built(f"{{block: product, branches: [[{pool}], []]}}")
+    x = torch.randn(2, 8, 5, 6, dtype=torch.float64)
+    seen = x.mean(1, keepdim=True) if kind == "avg" else x.amax(1, keepdim=True)
+    torch.testing.assert_close(gate(x), x * seen)
+
+
+@torch.no_grad()
+def test_a_map_of_positions_and_one_of_channels_are_both_spread() -> None:
+    """Park et al. 2018 (BAM), equation 2."""
+    both = built(
+        "{block: sum, branches: [[{block: channel_pool}], [{block: global_pool}]]}"
+    )
+    x = torch.randn(2, 8, 5, 6, dtype=torch.float64)
+    expected = x.mean(1, keepdim=True) + x.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(both(x), expected)
+
+
+@torch.no_grad()
+def test_a_split_may_state_widths() -> None:
+    ways = "[[], [{block: multiply, by: 2}], [{block: multiply, by: 3}]]"
+    split = built(f"{{block: split, widths: [2, 1], branches: {ways}}}")
+    x = torch.randn(2, 8, 5, 6, dtype=torch.float64)
+    expected = torch.cat((x[:, :5], 2 * x[:, 5:7], 3 * x[:, 7:]), dim=1)
+    torch.testing.assert_close(split(x), expected)
+
+
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_pools_of_channels_take_the_memory_that_torch_shows(kind: str) -> None:
+    pool = f"{{block: channel_pool, kind: {kind}}}"
+    line = f"{{block: product, branches: [[], [{pool}]]}}"
+    large = at_resolution(spec(line), (32, 32))
+    assert memory(network(large)).peak == pytest.approx(peak(large, 1), rel=2e-3)
+
+
+def test_a_blur_takes_the_memory_that_torch_shows() -> None:
+    large = at_resolution(spec("{block: blur_pool}"), (64, 64))
+    assert memory(network(large)).peak == pytest.approx(peak(large, 1), rel=2e-3)

@@ -14,7 +14,7 @@ import pytest
 import effscale as es
 from effscale.choices import SORTS
 from effscale.growth.growth import growth_of
-from effscale.report.grid import candidate_rows, report
+from effscale.report.grid import Searched, candidate_rows, report
 from effscale.report.render import text
 from effscale.report.rows import FIGURES
 from effscale.search.grid import Answer, Grid, axis, best_first, counted, search
@@ -47,8 +47,7 @@ def answered(spec: es.Spec, top: int = 2, **more: Any) -> Report:  # noqa: ANN40
     asked = Grid(tuple(columns), **more.pop("asked", {}))
     found = counted(spec, columns, asked)
     answer = Answer(asked.points, len(POINTS), found)
-    table = candidate_rows(spec, best_first(growth_of(spec), found, "deviation"), asked)
-    return report(spec, asked, answer, table, top=top, **more)
+    return report(Searched.by("deviation", spec, asked, answer), top=top, **more)
 
 
 @pytest.mark.parametrize("by", SORTS)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.figures import Running
+from effscale.cost.latency_model import Device
 from effscale.cost.memory import memory
 from effscale.errors import ScaleError
 from effscale.limit import Limit, parse
@@ -242,3 +243,18 @@ def test_a_limit_is_exceeded_by_a_share_of_it(
 def test_what_is_no_limit_is_refused(figure: Figure, text: str) -> None:
     with pytest.raises(ValueError, match=r"^a limit such as <= "):
         parse(figure, text)
+
+
+def test_a_budget_says_what_its_latency_is_of() -> None:
+    device = Device("cuda:1", 1, 8, "float16", channels_last=True)
+    limits = parse("latency", "<= 20ms"), parse("params", "<= 4M")
+    wanted = Asked(Goal(), limits, Running(8, "float16", device=device))
+    assert wanted.budget().model_dump(exclude_none=True) == {
+        "params": "<= 4M",
+        "latency": "<= 20ms",
+        "batch": 8,
+        "dtype": "float16",
+        "device": "cuda:1",
+        "threads": 1,
+        "channels_last": True,
+    }

@@ -106,6 +106,7 @@ def _sum(numbers: list[Int]) -> Int:
 Tally = Literal[
     "macs",  #: of convolutions and linear layers
     "products",  #: MACs of products of feature maps
+    "fixed",  #: MACs of convolutions whose weights are not learnt
     "conv_bias",
     "linear_bias",
     "norm",

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import check_window, size, windows
-from effscale.network.operators.operator import PLAIN, PRODUCT, Operator
+from effscale.network.operators.operator import (
+    PLAIN,
+    PRODUCT,
+    Cost,
+    Operator,
+    Traffic,
+)
 from effscale.network.shapes import Flow, Shape, Window, only
 
 if TYPE_CHECKING:
-    from effscale.network.operators.operator import Tally, Traffic
+    from effscale.arrays import Int
+    from effscale.network.operators.operator import Map, Maps, Tally, Tape
     from effscale.spec.values import Padding, PoolKind
 
 
@@ -67,6 +74,71 @@ class Pool(Operator):
             made = Shape(after.channels, *more)
         indices = made.elements if self.kind == "max" else 0
         return PRODUCT._replace(words=indices, elements=made.elements)
+
+
+@data
+class Blur(Operator):
+    """Windows weighed by binomials (Zhang 2019); sides mirrored at their ends.
+
+    torch convolves, so that its products are MACs; none of its weights is learnt.
+    """
+
+    kernel: int
+    stride: Window
+    padding: Padding = "same"
+
+    def __post_init__(self) -> None:
+        check_window(self.reach, self.stride)
+
+    @property
+    def reach(self) -> Window:
+        return self.kernel, self.kernel
+
+    @property
+    def label(self) -> str:
+        return f"blur {size(self.reach)}"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        return Shape(shape.channels, *windows(shape, self, path))
+
+    @property
+    def buffers(self) -> Int:
+        return self.kernel**2
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(self.kernel**2 * out.elements, 0, out.elements)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        """No layer's MACs, in the eyes of tools that go by modules."""
+        macs = int(self.cost(after).macs)
+        return {"macs": -macs, "fixed": macs}
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Behind its padding, a feature map of its own."""
+        around, (channels, height, width) = self.kernel - 1, maps[0].shape
+        padded = Shape(channels, height + around, width + around)
+        held = (*held, *maps)
+        made = tape.op(maps, padded, held, PRODUCT)
+        return tape.op((made,), after, (*held, made), PRODUCT, self.buffers)
+
+
+@data
+class ChannelPool(Operator):
+    """The mean, or the maximum, of the channels of each position."""
+
+    kind: PoolKind = "avg"
+
+    @property
+    def label(self) -> str:
+        return "mean of channels" if self.kind == "avg" else "maximum of channels"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        return only(flow, path)._replace(channels=1)
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        """The derivative of a maximum is of both."""
+        return PLAIN if self.kind == "avg" else Traffic(True, True)  # noqa: FBT003
 
 
 @data
