@@ -119,6 +119,19 @@ class _Raises(_Reads):
         raise ValueError(f"no {x.shape[1]} channels\nhere")
 
 
+class _Leaves(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise SystemExit(x.shape[1])
+
+
+class _Cuts(_Reads):
+    """As many rows as there are bright pixels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x[:, :, : max(int((x > 0).sum()), 16)])
+        return found
+
+
 class _Crossed(nn.Module):
     """A map that two branches read, each at its own place."""
 
@@ -158,6 +171,8 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         "what it does depends on the values that go in, which no spec says",
     ),
     "raises": (_Raises(), "tracing it raised ValueError: no 3 channels here"),
+    "leaves": (_Leaves(), "tracing it raised SystemExit: 3"),
+    "cuts": (_Cuts(), "what it does depends on the values that go in"),
     "crossed": (
         net(_Crossed(), channels=8),
         "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
@@ -183,13 +198,16 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_no_spec_says_is_refused_in_a_line(what: str) -> None:
+def test_what_no_spec_says_is_refused_in_a_line(
+    what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     module, message = REFUSED[what]
     with pytest.raises(TranslationError) as error:
         es.from_module(module, IMAGE)
     said = str(error.value)
     assert message in said
     assert "\n" not in said
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_goes_in_is_one_image() -> None:
