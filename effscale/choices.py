@@ -20,11 +20,17 @@ TABLES = (
 #: What a grid's networks are put in order by.
 SORTS = ("deviation", "rms_error", "params", "activations", "macs", "resolution")
 
+#: Pairs of a box and a class among which those that overlap are left out.
+MOST_BOXES = 1000
+
 #: What weights and feature maps may be stored as: bytes of an element.
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: The same where nothing is run: what a quantized network would be stored as, too.
 STORED_BYTES = {**ELEMENT_BYTES, "int8": 1}
 StoredName = Literal["float32", "bfloat16", "float16", "int8"]
+#: What a network may be run on, in words, and as a pattern.
+DEVICES = "cpu, cuda, cuda:N, mps, xpu or xpu:N"
+DEVICE_PATTERN = "^(cpu|mps|(xpu|cuda)(:[0-9]{1,3})?)$"
 #: MACs that a machine does while it moves a byte. An NVIDIA V100 does 7.8 T MACs/s in
 #: float32 and moves 0.9 TB/s: 8.7. CPUs of many cores are near it.
 BALANCE = 10

@@ -257,6 +257,7 @@ KEYS = {
     "totals": "Figures of the whole network.",
     "training_peak_bytes": "Largest total of feature maps and gradients alive at one "
     "time, in training; weights and the state of an optimizer are not included.",
+    "unmeasured": "Limits of latency that no run has judged: --verify measures them.",
     "unsafe": "By --fix --unsafe-fixes.",
     "update": "By --update.",
     "value": "The factor, 1 where it costs nothing; of a limit, its figure.",

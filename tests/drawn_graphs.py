@@ -97,7 +97,8 @@ def outputs(draw: DrawFn, read: Line) -> Data:
             found |= {"layers": [{"kernel": draw(ODD)}], "mode": draw(MODES)}
         case "detect":
             found |= {"anchors": draw(st.integers(1, 3)), "kernel": draw(ODD)}
-            found |= {"shared": draw(FLAGS), "centerness": draw(FLAGS)}
+            beside = draw(st.sampled_from(["", "centerness", "objectness"]))
+            found |= {"shared": draw(FLAGS), **({beside: True} if beside else {})}
             layers = [{"kernel": draw(ODD)}, {"block": "depthwise", "kernel": 3}]
             found["layers"] = layers[: draw(st.integers(0, 2))]
             found["repeats"] = draw(st.integers(1, 2))

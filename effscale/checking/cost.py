@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from effscale.checking.reading import TOO_LARGE
 from effscale.checking.rule import Rule, replaced
 from effscale.cost.figures import Running
 from effscale.errors import EffscaleError
 from effscale.limit import FIGURES, UNITS, parse, title
-from effscale.quantity import human
+from effscale.quantity import human, in_seconds
 from effscale.spec.models import Budget
 from effscale.spec.references import MAX_REPEATED
 
@@ -52,7 +52,8 @@ BUDGET = Rule(
     "A budget is what the network has to run within; here a change that breaks it is "
     "seen before it is merged. Limits are at most, `<= 400M`, at least, or about, "
     "`= 1.5G within 5 %`; of MACs, params, activations, and of memory, `<= 64MB` of "
-    "weights and maps for `batch:` images of `dtype:`.",
+    "weights and maps for `batch:` images of `dtype:`. `latency: <= 20ms` is of the "
+    "`device:` that is named; --verify runs the network there, and measures it.",
     "budget: {macs: <= 380M}    # B0 has 385,814,752",
     "budget: {macs: <= 400M}",
 )
@@ -153,16 +154,51 @@ def _figures(source: Source, place: Place, counted: Counted) -> Iterator[Fault]:
             edits = (replaced(source.root.at(where), found),)
             message = f"expected {stated:,} (the file's own figure), counted {found:,}"
             yield EXPECTED.at(source, where, message, edits=edits)
-    asked = [(each, how, "") for each, how in budgeted(spec)]
-    asked += [(each, source.running, " (asked for)") for each in source.limits]
-    for limit, how, whose in asked:
-        found = int(how.figure(limit.figure, spec, cost))
-        if not limit.admits(found):
-            wanted = f"expected {_wanted(limit)}{whose}"
-            message = f"{wanted}, counted {_beside(found, limit)}"
-            where = place if whose else (*place, "budget", limit.figure)
-            message = f"{title(limit.figure)}: {message}" if whose else message
-            yield BUDGET.at(source, where, message, key=bool(whose))
+    for each in held(source, spec):
+        if each.limit.figure != "latency":
+            value = int(each.running.figure(each.limit.figure, spec, cost))
+            yield from each.judged(source, place, value)
+
+
+class Held(NamedTuple):
+    """A limit that a network is held to: its own, or what the run asks for."""
+
+    limit: Limit
+    running: Running
+    own: bool
+
+    def judged(self, source: Source, place: Place, found: float) -> Iterator[Fault]:
+        """What is wrong with a figure, if something is."""
+        limit, device = self.limit, self.running.device
+        if limit.admits(found):
+            return
+        whose = "" if self.own else " (asked for)"
+        timed = limit.figure == "latency" and device is not None
+        on = f" on {device.said()}" if timed and device is not None else ""
+        known = "measured" if timed else "counted"
+        wanted = f"expected {_wanted(limit)}{on}{whose}"
+        message = f"{wanted}, {known} {_beside(found, limit)}"
+        if not self.own:
+            message = f"{title(limit.figure)}: {message}"
+        where = (*place, "budget", limit.figure) if self.own else place
+        yield BUDGET.at(source, where, message, key=not self.own)
+
+
+def held(source: Source, spec: Spec) -> list[Held]:
+    """All limits of a network of a file."""
+    own = [Held(each, how, own=True) for each, how in budgeted(spec)]
+    return own + [Held(each, source.running, own=False) for each in source.limits]
+
+
+def latencies(source: Source) -> list[tuple[Place, Held, Spec]]:
+    """All limits of latency of a file's networks, which nothing but a run can judge."""
+    return [
+        (place, each, counted.spec)
+        for place, counted in source.networks.items()
+        if not isinstance(counted, EffscaleError)
+        for each in held(source, counted.spec)
+        if each.limit.figure == "latency"
+    ]
 
 
 def budgeted(spec: Spec) -> list[tuple[Limit, Running]]:
@@ -175,7 +211,15 @@ def budgeted(spec: Spec) -> list[tuple[Limit, Running]]:
 
 def running(budget: Budget) -> Running:
     """How a budget's network is meant to run."""
-    return Running(budget.batch or 1, budget.dtype or "float32")
+    batch, dtype = budget.batch or 1, budget.dtype or "float32"
+    if budget.device is None:
+        return Running(batch, dtype)
+    from effscale.cost.latency_model import Device
+
+    ways = (budget.channels_last, budget.compiled, budget.cuda_graph)
+    way = (bool(each) for each in ways)
+    device = Device(budget.device, budget.threads or 1, batch, dtype, *way)
+    return Running(batch, dtype, device=device)
 
 
 def _wanted(limit: Limit) -> str:
@@ -186,11 +230,12 @@ def _wanted(limit: Limit) -> str:
     return f"{words[limit.sign]}{show(limit.value)}{within}"
 
 
-def _beside(found: int, limit: Limit) -> str:
+def _beside(found: float, limit: Limit) -> str:
     """A figure, and how far it is from what a limit states."""
+    said = in_seconds(found) if limit.figure == "latency" else f"{found:,}"
     if found >= 2 * limit.value:
-        return f"{found:,}"
-    return f"{found:,} ({100 * (found / limit.value - 1):+.2g} %)"
+        return said
+    return f"{said} ({100 * (found / limit.value - 1):+.2g} %)"
 
 
 def _product(source: Source, spec: Spec) -> Iterator[Fault]:

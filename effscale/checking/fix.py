@@ -9,6 +9,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from effscale.checking.catalogue import applies_to
+from effscale.checking.cost import BUDGET, latencies
 from effscale.checking.ignores import UNUSED
 from effscale.checking.order import ORDER
 from effscale.checking.run import Checked, Outcome, check
@@ -44,7 +45,8 @@ def checked(
             for each in check(after, enabled)
         )
         files.append(Checked(after, found, count))
-    return Outcome(tuple(files))
+    unmeasured = sum(len(latencies(each.source)) for each in files)
+    return Outcome(tuple(files), unmeasured=unmeasured * (BUDGET.code in enabled))
 
 
 def changes(before: Sequence[Source], outcome: Outcome) -> Iterator[str]:

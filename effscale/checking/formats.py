@@ -80,6 +80,9 @@ def counted(outcome: Outcome) -> str:
     if outcome.left:
         others = _several(outcome.left, "other YAML file")
         left = f"; {others} left alone"
+    if outcome.unmeasured:
+        limits = _several(outcome.unmeasured, "limit")
+        left += f"; {limits} of latency not measured: --verify does"
     if not outcome.findings:
         return f"{files} checked, nothing found{left}"
     of_kind = [

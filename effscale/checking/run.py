@@ -64,6 +64,7 @@ class Outcome:
 
     files: tuple[Checked, ...]
     left: int = 0  #: YAML files of its folders that are no specs
+    unmeasured: int = 0  #: limits of latency that nobody has measured
 
     @property
     def findings(self) -> list[Fault]:
@@ -98,6 +99,7 @@ class Outcome:
                 "errors": counts["error"],
                 "warnings": counts["warning"],
                 "notes": counts["note"],
+                "unmeasured": self.unmeasured,
                 "fixed": self.fixed,
                 "fixable": {name: fixable[name] for name in get_args(Applies)},
             },
@@ -150,14 +152,19 @@ def _printable(path: str) -> str:
 
 
 def below(folder: str | Path) -> Iterator[str]:
-    """Every YAML file in `folder` and the folders in it, sorted; hidden ones not."""
+    """Every YAML file in `folder` and the folders in it, sorted; hidden ones not.
+
+    A pipe or a device is no file, whatever its name; a link to nothing is one.
+    """
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(
             name for name in folders if name[0] != "." and name not in OTHERS
         )
         for name in sorted(names):
-            if name.endswith(SUFFIXES) and name[0] != ".":
-                yield os.path.normpath(os.path.join(top, name))  # noqa: PTH118
+            path = os.path.normpath(os.path.join(top, name))  # noqa: PTH118
+            is_file = Path(path).is_file() or not Path(path).exists()
+            if name.endswith(SUFFIXES) and name[0] != "." and is_file:
+                yield path
 
 
 def listed(paths: tuple[str, ...]) -> tuple[list[str], list[str]]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from effscale.checking.run import Outcome
     from effscale.checking.source import Source
     from effscale.cli.limits import Limits
+    from effscale.cost.latency_model import Device
+    from effscale.spec.models import Spec
 
 FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
 _SUFFIXES = {".json": "json", ".sarif": "sarif", ".xml": "junit"}
@@ -80,7 +82,7 @@ class Mending:
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if something is found.")
 @limits.limit_options(
     "A limit of MACs for every network, beside its own `budget:`: '<= 400M'.",
-    latency=False,
+    latency="each network is run, and measured.",
 )
 @titled("Fixes")
 @click.option(
@@ -101,7 +103,8 @@ class Mending:
 @click.option(
     "--verify",
     is_flag=True,
-    help="Build each network and measure it, too (needs torch, and seconds).",
+    help="Build each network and measure it, too, and the latency that its `budget:` "
+    "limits (needs torch, and seconds).",
 )
 @titled(OUTPUT)
 @click.option(
@@ -141,12 +144,15 @@ def command(  # noqa: PLR0913 - options
     code that effscale rule explains, and where there is one a hint. The comment
     # effscale: ignore[EFF301] at the end of a line leaves that rule out there.
 
-    Exits 1 if an error is found. torch is not imported.
+    Exits 1 if an error is found. torch is not imported, unless --verify or --latency
+    runs networks: a limit of latency is measured where one of them asks for that, on
+    the device that it names, and else said not to be.
 
     \b
       effscale check specs
       effscale check specs --format sarif --output effscale.sarif
       effscale check specs --macs '<= 400M' --memory '<= 64MB' --dtype int8
+      effscale check my.yaml --latency '<= 20ms' --threads 4
       effscale check my.yaml --diff
       effscale check my.yaml --fix --update
     """
@@ -155,7 +161,7 @@ def command(  # noqa: PLR0913 - options
 
     enabled = chosen(chain(*select), chain(*ignore))
     sources, left = _sources(paths)
-    held, running = wanted.of_candidates(), wanted.running()
+    held, running = wanted.of_candidates(), wanted.running(predicts=False)
     sources = [replace(each, limits=held, running=running) for each in sources]
     outcome = replace(checked(sources, enabled, mending.applies), left=left)
     if mending.diff:
@@ -167,6 +173,8 @@ def command(  # noqa: PLR0913 - options
             _write_back(sources, outcome, quiet=request.quiet)
         if verify and "EFF307" in enabled:
             outcome = _verified(outcome, quiet=request.quiet)
+        if verify or wanted.latency:
+            outcome = _timed(outcome, own=verify, quiet=request.quiet)
         # where standard input was mended, standard output has the text itself
         _deliver(outcome, request, aside=bool(mending.applies) and "-" in paths)
         failed = outcome.fails(fail_on)
@@ -204,6 +212,22 @@ def _verified(outcome: Outcome, *, quiet: bool) -> Outcome:
             progress=lambda what: bar.advance(1, what),
             note=note,
         )
+
+
+def _timed(outcome: Outcome, *, own: bool, quiet: bool) -> Outcome:
+    """The outcome with networks run whose latency is limited, one after the other."""
+    from effscale.checking.verify import timed
+
+    if not outcome.unmeasured:
+        return outcome
+    with Bar(outcome.unmeasured, quiet=quiet) as bar:
+        from effscale.module.calibrate import measured
+
+        def clock(spec: Spec, device: Device) -> float:
+            bar.advance(0, f"timing {spec.name}")
+            return measured(spec, device)
+
+        return timed(outcome, clock, note, own=own)
 
 
 def _deliver(outcome: Outcome, request: Request, *, aside: bool) -> None:

@@ -212,6 +212,7 @@ def _since(revision: str, paths: tuple[str, ...], request: Request) -> bool:
 
 def _file(changed: Changed, start: str) -> File | None:
     """A file that has changed; None if it neither is nor was a spec."""
+    from effscale.checking.cost import latencies
     from effscale.checking.run import check, looks_like_a_spec, read
     from effscale.checking.source import Source
     from effscale.report.since import File
@@ -220,6 +221,7 @@ def _file(changed: Changed, start: str) -> File | None:
     before = after = None
     faults: list[str] = []
     over: list[str] = []
+    unmeasured = 0
     if changed.before is not None:
         reference = f"{start}:./{changed.before}"
         was = Source.of(reference, builtin.text(reference))
@@ -232,9 +234,10 @@ def _file(changed: Changed, start: str) -> File | None:
         faults = list(dict.fromkeys(f"{each.where}: {each.said}" for each in found))
         after = None if faults else source.spec
         over = [f"{each.where}: {each.said}" for each in check(source, {"EFF302"})]
+        unmeasured = len(latencies(source))
     if before is None and after is None and not faults:
         return None
-    return File(changed, before, after, faults, over)
+    return File(changed, before, after, faults, over, unmeasured)
 
 
 def _changed(request: Request) -> bool:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.atomic_write import replacing
+from effscale.choices import MOST_BOXES
 from effscale.cli import options
 from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.latency import MAX_BATCH
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range, Target
-from effscale.errors import WeightsError, refusal
+from effscale.errors import LayerError, WeightsError, refusal
 
 if TYPE_CHECKING:
     from effscale.module.export import Form
@@ -31,6 +32,8 @@ _SUFFIXES |= dict.fromkeys((".pt", ".pth"), "state-dict")
 _SUFFIXES[".safetensors"] = "safetensors"
 #: Opsets of ONNX that torch writes.
 _OPSETS = 18, 23
+#: What boxes may overlap by and how many there are, unless it is said.
+_OVERLAP, _BOXES = 0.5, 100
 
 
 def batch(text: str) -> int | None:
@@ -89,7 +92,23 @@ def batch(text: str) -> int | None:
     "--decode",
     is_flag=True,
     help="For a detector: give boxes in pixels (y1 x1 y2 x2) and scores of each "
-    "class, not logits and codes relative to anchors.",
+    "class, not logits and codes. For segmentation: give the class of each pixel.",
+)
+@click.option(
+    "--nms",
+    type=Range(0, 1, min_open=True),
+    metavar="[IOU]",
+    is_flag=False,
+    flag_value=_OVERLAP,
+    help="For a detector: give the best boxes of each image, decoded, with scores and "
+    "classes. A box that overlaps a better one of its class by more than IOU is left "
+    f"out.  [default: {_OVERLAP}]",
+)
+@click.option(
+    "--boxes",
+    type=click.IntRange(1, MOST_BOXES),
+    metavar="N",
+    help=f"With --nms: boxes for each image.  [default: {_BOXES}]",
 )
 @click.option(
     "--opset",
@@ -113,6 +132,8 @@ def command(  # noqa: PLR0913 - options
     seed: int,
     weights: Path | None,
     decode: bool,
+    nms: float | None,
+    boxes: int | None,
     opset: int | None,
     request: Request,
 ) -> None:
@@ -129,15 +150,16 @@ def command(  # noqa: PLR0913 - options
       effscale export b0-x4.yaml --weights trained.pth --output model.pt2
       effscale export trained.json --output model.onnx --opset 18
       effscale export b0 --file-format torchscript --batch 1 --output b0.pt
-      effscale export d0 --decode --output d0.onnx
+      effscale export d0 --nms 0.5 --output d0.onnx
       effscale export family.yaml --all --output '{name}.onnx'
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
     chosen = kind or _kind_of(output)
-    if decode and chosen in {"state-dict", "safetensors"}:
-        message = "--decode: a state dict has weights alone; --file-format another"
-        raise click.UsageError(message)
+    options.refuse({"--boxes": boxes is not None and nms is None}, "is of --nms")
+    decoded = None
+    if decode or nms is not None:
+        decoded = _decoded(chosen, nms, boxes or _BOXES)
     if opset is not None and chosen != "onnx":
         raise click.UsageError(f"--opset is of ONNX, got {chosen}")
     if chosen == "onnx":
@@ -156,7 +178,7 @@ def command(  # noqa: PLR0913 - options
         networks, paths = [_scaled(request.read(spec), phi)], [output]
 
     named = options.weights_of(spec, weights)
-    how = How(chosen, batch, seed, named, decode, opset)  # type: ignore[arg-type]  # click checked it
+    how = How(chosen, batch, seed, named, decoded, opset)  # type: ignore[arg-type]  # click checked it
     from effscale.report import export
 
     reports = [
@@ -174,8 +196,17 @@ class How:
     batch: int | None
     seed: int
     weights: Path | Original | None
-    decode: bool
+    decode: tuple[float | None, int] | None
     opset: int | None
+
+
+def _decoded(chosen: str, nms: float | None, boxes: int) -> tuple[float | None, int]:
+    """What boxes may overlap by, and how many are put out, in a format that can."""
+    if chosen in {"state-dict", "safetensors"}:
+        option = "--decode" if nms is None else "--nms"
+        message = f"{option}: a state dict has weights alone; --file-format another"
+        raise click.UsageError(message)
+    return nms, boxes
 
 
 def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
@@ -184,8 +215,14 @@ def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
 
     with Bar(3, quiet=quiet) as bar:
         bar.advance(0, f"{network.name}: loading torch")
-        from effscale.module.export import export_spec
+        from effscale.module.export import Decode, export_spec
 
+        decode = Decode(*how.decode) if how.decode else None
+        if decode is not None:
+            try:
+                decode.check(network)
+            except LayerError as error:
+                raise click.UsageError(str(error)) from None
         with replacing(path, f"{network.name}.pt2") as new:
             written = export_spec(
                 network,
@@ -194,7 +231,7 @@ def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
                 batch=how.batch,
                 seed=how.seed,
                 weights=how.weights,
-                decode=how.decode,
+                decode=decode,
                 opset=how.opset,
                 progress=lambda what: bar.advance(1, f"{network.name}: {what}"),
             )

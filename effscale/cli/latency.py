@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import ELEMENT_BYTES
+from effscale.choices import DEVICE_PATTERN, DEVICES, ELEMENT_BYTES
 from effscale.cli.options import every, note, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
@@ -59,8 +59,8 @@ def dtypes(text: str) -> list[str]:
 
 def device(text: str) -> str:
     """`cuda:1`: a kind of device, and its number."""
-    if not re.fullmatch(r"(cpu|mps)|(xpu|cuda)(:\d{1,3})?", text):
-        raise ValueError("cpu, cuda, cuda:N, mps, xpu or xpu:N")
+    if not re.fullmatch(DEVICE_PATTERN, text):
+        raise ValueError(DEVICES)
     return text
 
 

@@ -76,23 +76,21 @@ device_options = (
 )
 
 
-def limit_options(
-    macs: str, *, several: bool = False, latency: bool = True
-) -> Callable[[F], F]:
-    """Limits of everything that is counted, and of `latency` where something runs.
+#: How a search knows latency.
+SEARCHED = (
+    "measured along a strategy; with --free and in grid predicted, as effscale "
+    "calibrate has learned."
+)
 
-    `macs` is the help of --macs.
+
+def limit_options(
+    macs: str, *, several: bool = False, latency: str = SEARCHED
+) -> Callable[[F], F]:
+    """Limits of all that is counted, and of latency.
+
+    `macs` is the help of --macs, `latency` says how that is known.
     """
-    of_latency = (
-        limit_option(
-            "latency",
-            "A limit of the time that one run takes on this device, '<= 20ms': "
-            "measured along a strategy; with --free and in grid predicted, as effscale "
-            "calibrate has learned.",
-        ),
-        *device_options,
-    )
-    more = " and latency" if latency else ""
+    of_latency = f"A limit of the time that one run takes here, '<= 20ms': {latency}"
     return every(
         limit_option("macs", macs, several=several),
         limit_option("params", f"A limit such as '<= 8M'. {TERMS['params'].means}"),
@@ -108,15 +106,16 @@ def limit_options(
             "--batch",
             type=click.IntRange(1, 2**16),
             default=1,
-            help=f"Batch size, for memory{more}.",
+            help="Batch size, for memory and latency.",
         ),
         click.option(
             "--dtype",
             type=click.Choice([*STORED_BYTES]),
             default="float32",
-            help=f"Type of weights and feature maps, for memory{more}.",
+            help="Type of weights and feature maps, for memory and latency.",
         ),
-        *(of_latency if latency else ()),
+        limit_option("latency", of_latency),
+        *device_options,
         title="Budget",
     )
 

@@ -304,6 +304,8 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
     )
     begun = _begun(asked.study, made)
     left = _left(begun, asked)
+    if asked.refine:
+        options.note(_refined(begun, table, left), quiet=request.quiet)
     if asked.dry_run:
         _dry_run(asked, begun, left, quiet=request.quiet)
         return
@@ -328,9 +330,6 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
             options.note(f"the study began with {changed}", quiet=request.quiet)
         if engine is not None:
             _train(study, asked, plan, engine, request)
-        elif asked.refine:
-            said = "nothing new to refine; a smaller --step may find it"
-            options.note(said, quiet=request.quiet)
     deliver(load(asked.study), asked.objective, asked.course, request, command="grid")
 
 
@@ -342,6 +341,18 @@ def _begun(folder: Path, made: Header) -> Study:
         return Study(folder, made, {})
     study = load(folder)
     return replace(study, header=study.header.grown(made))
+
+
+def _refined(study: Study, table: Sequence[Data], left: Sequence[Training]) -> str:
+    """What --refine adds: none to a study that has trainings left of its own."""
+    trained = {each.candidate for each, ended in study.trainings.items() if ended}
+    added = [name for name in study.header.names if name not in trained]
+    if table and added:
+        what = "candidate is" if len(added) == 1 else "candidates are"
+        return f"{len(added)} {what} added around the best"
+    if left:
+        return "what is left comes first; --refine adds candidates once that has ended"
+    return "nothing new to refine; a smaller --step may find it"
 
 
 def _left(study: Study, asked: Evaluation) -> list[Training]:

@@ -494,11 +494,12 @@ def _kept(training: Training) -> str:
 
 
 def _state(training: Training) -> str:
-    """What the bar says: the epoch, the last accuracy, the speed."""
-    from effscale.report.document import percent
+    """What the bar says: the epoch, the last accuracy, the speed, the time left."""
+    from effscale.report.document import duration, percent
 
     epochs = training.recipe.epochs
     epoch = min(training.step // training.order.per_epoch + 1, epochs)
     last = [f"accuracy {percent(each.accuracy)}" for each in training.history[-1:]]
     speed = f"{training.images_per_second:,.0f} images/s"
-    return "  ".join([f"epoch {epoch}/{epochs}", *last, speed])
+    left = f"{duration(training.seconds_left)} left"
+    return "  ".join([f"epoch {epoch}/{epochs}", *last, speed, left])

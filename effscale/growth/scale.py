@@ -22,7 +22,7 @@ from effscale.spec.models import LISTED
 from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
-from effscale.spec.values import Parameter
+from effscale.spec.values import Model, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from effscale.spec.line import Lines
     from effscale.spec.models import Spec, Variant
     from effscale.spec.steps import Blocks
-    from effscale.spec.values import Model
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
 #: detector's neck and heads have their own.
@@ -359,8 +358,8 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
 def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 - models, and lists of them
     if isinstance(value, tuple):
         return tuple(_changed(each, change, roles) for each in value)
-    if isinstance(value, Line) and value.fixed:
-        return value
+    if not isinstance(value, Model) or (isinstance(value, Line) and value.fixed):
+        return value  # numbers within lists are pixels
     stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
     every_role = {name: _role_of(type(value), name) for name in stated}

@@ -56,6 +56,8 @@ class Node:
     #: The module's own tensors, by the names that ours have in a built network.
     weights: Mapping[str, str | Woven] = field(default_factory=dict)
     call: Call | None = None
+    #: Rows and columns of what it puts out.
+    sides: tuple[int, int] = (1, 1)
 
     @property
     def places(self) -> Places:

@@ -156,7 +156,8 @@ class Reading:
         """Another node; of a map's shape, or lying as another map does."""
         index = len(self.nodes)
         found = shape.of_node(index) if isinstance(shape, View) else whole(index, shape)
-        self.nodes.append(node)
+        sides = found.size("row"), found.size("column")
+        self.nodes.append(replace(node, sides=sides))
         self.maps.append(found)
         return found
 
@@ -471,14 +472,9 @@ def _pool(reading: Reading, call: Call, kind: PoolKind) -> View:
     padded = args["self"].index in reading.pads
     if kernel == before and given == (0, 0) and kind == "avg":
         return _global(reading, call, GlobalPool(), value)
-    if kernel == stride:
-        fits = all(side % step == 0 for side, step in zip(before, stride, strict=True))
-        if given == (0, 0) and not padded and (fits or not args["ceil_mode"]):
-            pool = Pool(kind, kernel, stride, "valid")
-            return reading.add(call, pool, value, like=call.shape)
-        if given == (0, 0) and not padded:
-            pool = Pool(kind, kernel, stride)
-            return reading.add(call, pool, value, like=call.shape)
+    if kernel == stride and given == (0, 0) and not padded:
+        own = Pool(kind, kernel, stride, "same" if args["ceil_mode"] else "valid")
+        return reading.add(call, own, value, like=call.shape)
     if args["ceil_mode"] and call.shape[2:] != _floored(before, kernel, stride, given):
         if given != (0, 0) or padded or kernel < stride:
             raise cannot(

@@ -22,7 +22,7 @@ from effscale.spec.lines import STAGES, Block, Dense
 from effscale.spec.values import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from effscale.spec.line import Line, Lines
 
@@ -96,11 +96,63 @@ class OwnBlocks:
             found = _merged(
                 found, self._use(row, Form(row.lines, shared=False) if alone else each)
             )
-        return [_at_any_depth(item) for item in found]
+        return [_at_any_depth(item) for item in self._in_turn(found)]
+
+    def _in_turn(self, items: list[Item]) -> list[Item]:
+        """Blocks that come in turn, again and again, as one block that repeats."""
+        plain = [_as_within(item) for item in items]
+        widths = [item.c_out for item in items]
+        known = {
+            tuple(plain[start : start + length])
+            for start, length, times in _turns(plain, widths)
+            if times > 1
+        }
+        found: list[Item] = []
+        index = 0
+        while index < len(items):
+            turns = [(n, _times(plain, widths, index, n, known)) for n in _LENGTHS]
+            length, times = max(turns, key=lambda turn: turn[0] * turn[1])
+            if not times:
+                found.append(items[index])
+                index += 1
+                continue
+            part = items[index : index + length * times]
+            layers: Any = tuple(plain[index : index + length])
+            use = steps.Use(
+                block=self._name("", steps.OwnBlock(layers=layers)),
+                channels=part[-1].c_out,
+                repeats=times,
+            )
+            nodes = tuple(node for item in part for node in item.nodes)
+            found.append(Item(use, nodes, part[0].c_in, part[-1].c_out))
+            index += length * times
+        return found
+
+    def _folded(self, lines: Lines) -> Lines:
+        """Steps that are the same again and again as a block that repeats."""
+        within = [
+            line
+            if isinstance(line, steps.Attention)
+            else line.over_chains(self._folded)
+            for line in lines
+        ]
+        found: list[Line] = []
+        index = 0
+        while index < len(within):
+            length, times = _again(within, index)
+            if times == 1:
+                found.append(within[index])
+                index += 1
+                continue
+            layers: Any = tuple(within[index : index + length])
+            name = self._name("", steps.OwnBlock(layers=layers))
+            found.append(steps.Use(block=name, repeats=times))
+            index += length * times
+        return tuple(found)
 
     def _use(self, row: Row, of: Form) -> Item:
         kind = "" if row.unit is None else row.unit[1]
-        layers: Any = of.lines
+        layers: Any = self._folded(of.lines)
         block = steps.OwnBlock(layers=layers, parameters=of.parameters)
         name = self._name(kind, block)
         given: dict[str, Any] = {}
@@ -128,6 +180,76 @@ class OwnBlocks:
 def _snake(name: str) -> str:
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"[^A-Za-z0-9_]+", "", parts).strip("_").lower() or "unit"
+
+
+#: How many blocks, or steps, may come in turn.
+_LENGTHS = range(2, 9)
+
+
+def _as_within(item: Item) -> Line | None:
+    """A block that keeps its shape, as a step of another; none of what is not one."""
+    line = item.line
+    if not isinstance(line, steps.Use) or line.repeats != 1:
+        return None
+    own = {**line.arguments, "channels": None}
+    if item.c_in != item.c_out or own != {"channels": None}:
+        return None
+    return steps.Use(block=line.block)
+
+
+def _turns(
+    plain: Sequence[Line | None], widths: Sequence[int]
+) -> list[tuple[int, int, int]]:
+    """Where blocks come in turn, how many do, and how often; of each the most often."""
+    best: dict[frozenset[str], tuple[int, int, int]] = {}
+    for start in range(len(plain)):
+        for length in _LENGTHS:
+            part = plain[start : start + length]
+            names = frozenset(line.block for line in part if line is not None)
+            times = _times(plain, widths, start, length)
+            if (
+                len(names) == length
+                and times > 1
+                and times >= best.get(names, (0, 0, 0))[2]
+            ):
+                best[names] = start, length, times
+    return [*best.values()]
+
+
+def _times(
+    plain: Sequence[Line | None],
+    widths: Sequence[int],
+    start: int,
+    length: int,
+    known: Collection[tuple[Line | None, ...]] | None = None,
+) -> int:
+    """How often so many blocks of one width follow each other, if they are `known`."""
+    first = plain[start : start + length]
+    if len(first) < length or None in first:
+        return 0
+    if known is not None and tuple(first) not in known:
+        return 0
+    times, here = 0, start
+    while (
+        plain[here : here + length] == first
+        and len({*widths[start : here + length]}) == 1
+    ):
+        times, here = times + 1, here + length
+    return times
+
+
+def _again(lines: Sequence[Line], start: int) -> tuple[int, int]:
+    """How many steps from one on are the same again, and how often they are there."""
+    for length in range(1, len(lines) // 2 + 1):
+        part = lines[start : start + length]
+        if length == 1 and not part[0].chains:
+            continue
+        times, here = 1, start + length
+        while lines[here : here + length] == part:
+            times, here = times + 1, here + length
+        if times > 1 and all(keeps(line) for line in part):
+            return length, times
+    return 1, 1
 
 
 # Forms.

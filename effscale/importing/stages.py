@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ from effscale.importing.nodes import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.squeezes import as_steps
 from effscale.importing.tree import Fork
-from effscale.network.operators.attention import FirstToken
+from effscale.network.operators.attention import Attention, FirstToken
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool
+from effscale.network.operators.resampling import PixelUnshuffle
 from effscale.spec import resampling, steps
 from effscale.spec.models import Rounding, Spec
 
@@ -78,10 +80,34 @@ def said(
             "stages": tuple(item.line for item in stages),
             "head": head,
             # Where convolutions make the classes, their width is no width to scale.
-            "rounding": Rounding(head="scaled" if head["classifier"] else "fixed"),
+            "rounding": Rounding(
+                head="scaled" if head["classifier"] else "fixed",
+                resolution_multiple=_multiple(nodes, resolution),
+            ),
         }
     )
     return Said(spec, nodes)
+
+
+def _multiple(nodes: Sequence[Node], resolution: Sequence[int]) -> int:
+    """A multiple that sides of images are, so that they fall into whole patches."""
+    least: int = Rounding().resolution_multiple
+    if not any(isinstance(each.what, Attention | PixelUnshuffle) for each in nodes):
+        return least
+    found = least
+    for node in nodes:
+        match node.what:
+            case Conv(padding="valid") as conv if conv.kernel == conv.stride > (1, 1):
+                cells = (1, 1)
+            case PixelUnshuffle():
+                cells = (1, 1)
+            case Attention(over="patch" | "grid", size=size):
+                cells = size
+            case _:
+                continue
+        for side, own, cell in zip(resolution, node.sides, cells, strict=True):
+            found = math.lcm(found, side // own * cell)
+    return found if all(side % found == 0 for side in resolution) else least
 
 
 def _pooled(chain: Chain) -> int:

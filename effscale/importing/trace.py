@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +19,7 @@ from effscale.module.any_module import Scripted, raised
 from effscale.module.inputs import Input, filled, leaves, said_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch.export import ExportedProgram
     from torch.fx import Node
@@ -88,12 +91,24 @@ def trace(
             f"expected one image that goes in, such as 1x3x224x224, got {said}"
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # theirs, of what is no concern of ours
+        with _silence():
             program = _exported(module, tuple(inputs), dict(keywords or {}))
-    except Exception as error:  # noqa: BLE001 - code of others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         raise TranslationError(f"with {said}: {_reason(error)}") from None
     return _read(program)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing is printed that torch says of code it cannot trace; we say it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 #: Dimensions of an image, of how many, channels, height, width.
@@ -138,7 +153,7 @@ def _exported(
 _READS_DATA = ("data-dependent", "data dependent", "_local_scalar_dense")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if any(words in str(error) for words in _READS_DATA):
         return "what it does depends on the values that go in, which no spec says"
     return f"tracing it raised {raised(error)}"

@@ -81,8 +81,9 @@ def build(
     heads too; `yolo` gives `Detections` whose boxes are logits of `bins` for left, top,
     right and bottom, in strides, for DFL and IoU (with `one_to_one` two, the second for
     one box an object); `detect` gives `Detections` for a focal loss, or with
-    `centerness` a dictionary of three; `yolo_anchors` a map for each level;
-    `keypoints` a dictionary, of which `heatmap` is logits.
+    `centerness` or `objectness` a dictionary of three, and its `boxes` say what the
+    numbers of a box mean; `yolo_anchors` gives a map for each level; `keypoints` a
+    dictionary, of which `heatmap` is logits.
 
     Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
     of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
@@ -396,7 +397,7 @@ def _grouped(groups: tuple[str, ...], made: torch.Tensor | Maps) -> Any:  # noqa
     maps = {name: made[k * each : (k + 1) * each] for k, name in enumerate(groups)}
     if "classes" not in maps:
         return {name: found[0] for name, found in maps.items()}
-    if "centerness" in maps:
+    if {*maps} & {"centerness", "objectness"}:
         return maps
     many = Detections(maps["classes"], maps["boxes"])
     if "one_classes" not in maps:

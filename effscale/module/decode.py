@@ -1,27 +1,39 @@
-"""Boxes in pixels of what a detector puts out."""
+"""Boxes in pixels and scores, of what heads put out; classes of pixels.
+
+Each kind of head has a module that decodes it, and says how far a file's answer is from
+what the network's means.
+"""
 
 from __future__ import annotations
 
 from itertools import starmap
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
+from torch.nn import functional
 
+from effscale.choices import MOST_BOXES
 from effscale.errors import LayerError
 from effscale.module.anchors import anchors, detector_of
+from effscale.spec import outputs
+from effscale.spec.geometry import strides, totals
 from effscale.spec.neck import BOX
+from effscale.spec.wiring import ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from fractions import Fraction
 
+    from effscale.arrays import Int
     from effscale.module.build import Detections
+    from effscale.spec.geometry import Strides
     from effscale.spec.models import Spec
 
+    Grid: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
-#: Pairs of a box and a class among which those that overlap are left out.
-MANY = 1000
+
 #: Below every score: of boxes that are taken, or left out.
 _GONE = -1.0
 
@@ -50,8 +62,10 @@ class Decoded(NamedTuple):
         (intersection over union), of the best thousand; where none is left, scores are
         0 and so are boxes.
         """
-        rows, scores, classes = _best(self.scores, count if overlap is None else MANY)
-        boxes = _of_rows(self.boxes, rows)
+        rows, scores, classes = best_pairs(
+            self.scores, count if overlap is None else MOST_BOXES
+        )
+        boxes = of_rows(self.boxes, rows)
         if overlap is None:
             return Found(boxes, scores, classes, self.levels[rows])
         kept = apart(boxes, scores, classes, overlap, count)
@@ -81,7 +95,7 @@ def apart(
     """
     among = boxes.shape[1]
     same = classes[:, :, None] == classes[:, None, :]
-    rivals = (_overlaps(boxes) > overlap) & same
+    rivals = (overlaps(boxes) > overlap) & same
     left, rows, kept = scores, [], []
     for _ in range(min(count, among)):
         best = left.argmax(1, keepdim=True)
@@ -92,11 +106,11 @@ def apart(
     chosen, found = torch.cat(rows, 1), torch.cat(kept, 1).clamp(min=0)
     there = (found > 0)[..., None]
     return Apart(
-        _of_rows(boxes, chosen) * there, found, classes.gather(1, chosen), chosen
+        of_rows(boxes, chosen) * there, found, classes.gather(1, chosen), chosen
     )
 
 
-def _overlaps(boxes: torch.Tensor) -> torch.Tensor:
+def overlaps(boxes: torch.Tensor) -> torch.Tensor:
     """Intersection over union of each pair, (N, K, K); nan of two without an area."""
     low, high = boxes[..., :2], boxes[..., 2:]
     areas = (high - low).prod(-1)
@@ -106,7 +120,7 @@ def _overlaps(boxes: torch.Tensor) -> torch.Tensor:
     return both / (areas[:, :, None] + areas[:, None] - both)
 
 
-def _best(
+def best_pairs(
     scores: torch.Tensor, count: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Anchors, scores and classes of the best pairs of both, of (N, K, classes)."""
@@ -116,12 +130,17 @@ def _best(
     return pairs // classes, best, pairs % classes
 
 
-def _of_rows(boxes: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+def of_rows(boxes: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     return boxes.gather(1, rows[..., None].expand(-1, -1, BOX))
 
 
-def decode(spec: Spec, detections: Detections) -> Decoded:
+def decode(spec: Spec, detections: Any) -> Decoded:  # noqa: ANN401 - by kind of head
     """The boxes in pixels of what the network of `spec` puts out.
+
+    Of a `yolo` output a side lies as many strides from the position as the mean of its
+    bins says; of two branches the one for one box an object is read. Of `keypoints`
+    each position has a box, and a score where it is a peak among its eight neighbours.
+    Of a detector with a neck:
 
     A level has (N, A·classes, height, width) logits and (N, A·4, height, width) codes;
     of A anchors at a position the first has the first channels, by scale, then by
@@ -132,10 +151,12 @@ def decode(spec: Spec, detections: Detections) -> Decoded:
     than float32 is decoded in float32.
 
     Raises:
-        LayerError: if `spec` is no detector, or puts out maps of other shapes.
+        LayerError: if `spec` has no such boxes, or puts out maps of other shapes.
     Source: `decode_box_outputs` of automl/efficientdet/tf2/anchors.py, and of
     effdet/anchors.py; weights of other libraries may have other codes.
     """
+    if spec.outputs:
+        return _of_output(spec, detections)
     _check(spec, detections)
     device, dtype = detections.boxes[0].device, _wide(detections.boxes[0].dtype)
     boxes = anchors(spec, device=device, dtype=dtype)
@@ -146,20 +167,360 @@ def decode(spec: Spec, detections: Detections) -> Decoded:
     return Decoded(*found, torch.cat(levels).to(device))
 
 
-class Decoding(nn.Module):
-    """A detector that puts out boxes in pixels, and scores; for one size of images."""
+def _of_output(spec: Spec, made: Any) -> Decoded:  # noqa: ANN401
+    """The boxes of the one output that has some."""
+    found = {
+        name: each
+        for name, each in decoders(spec, "decode").items()
+        if each.keys == BOXES
+    }
+    if len(found) != 1:
+        message = f"expected one output of boxes, got {len(found)}"
+        raise LayerError(f"decode: {message} of {spec.name}")
+    (name, decoder), *_ = found.items()
+    given = made[name] if len(spec.outputs) > 1 else made
+    levels = [
+        torch.full((x.shape[2] * x.shape[3] * decoder.each,), _level(stride))
+        for x, stride in zip(decoder.maps(given), decoder.strides, strict=True)
+    ]
+    boxes, scores = decoder(given)
+    return Decoded(boxes, scores, torch.cat(levels).to(boxes.device))
 
-    def __init__(self, spec: Spec, network: nn.Module) -> None:
+
+def _level(stride: Strides) -> int:
+    """l of a stride of 2^l, or of the power of 2 below."""
+    return int(max(stride)).bit_length() - 1
+
+
+def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """The largest difference, over the largest number of ours."""
+    if ours.shape != theirs.shape:
+        return float("inf")
+    apart, largest = float((ours - theirs).abs().max()), float(ours.abs().max())
+    return apart / largest if largest else apart
+
+
+def decoders(spec: Spec, asked: str) -> dict[str, _Decoder]:
+    """What decodes each output, by its name; that of a neck's heads has none.
+
+    Raises:
+        LayerError: if nobody says what the numbers of one mean.
+    """
+    if spec.detector:
+        return {"boxes": Anchored(spec)}
+    if not spec.outputs:
+        raise LayerError(f"{asked}: expected a detector, got {spec.name}")
+    strided = [strides(spec, spec.stem), *totals(spec)]
+    found: dict[str, _Decoder] = {}
+    for end, (name, given) in zip(ends(spec), spec.outputs.items(), strict=True):
+        read = [strided[number] for number in end.numbers]
+        match given:
+            case outputs.Yolo():
+                found[name] = Distances(given, read)
+            case outputs.Detect(boxes=outputs.Boxes() as boxes):
+                found[name] = Coded(given, boxes, read, spec.resolution)
+            case outputs.YoloAnchors(sizes=tuple() as sizes):
+                found[name] = Squared(given, sizes, read)
+            case outputs.Keypoints():
+                found[name] = Peaks(read)
+            case outputs.Segment():
+                found[name] = Pixels()
+            case outputs.Classify():
+                found[name] = Shares()
+            case _:
+                key = "boxes" if given.kind == "detect" else "sizes"
+                message = f"expected {key} that say what its numbers mean, got none"
+                raise LayerError(f"{asked}: outputs.{name}: {message}")
+    return found
+
+
+#: What tensors of boxes are called.
+BOXES = ("boxes", "scores")
+CORNERS = "y1 x1 y2 x2 in pixels"
+
+
+class _Decoder(nn.Module):
+    """Decodes what one head puts out."""
+
+    #: What its tensors are called; one without a name is called as the output is.
+    keys: tuple[str, ...] = BOXES
+    #: What each of them is, and in what unit.
+    means: tuple[str, ...] = (CORNERS, "of each class, from 0 to 1")
+    #: Boxes at each position, and pixels from one to the next by level.
+    each = 1
+    strides: list[Strides]
+
+    def maps(self, made: Any) -> Sequence[torch.Tensor]:  # noqa: ANN401
+        """A map of each level."""
+        raise NotImplementedError
+
+    def apart(self, made: Any, theirs: list[torch.Tensor]) -> float:  # noqa: ANN401
+        """How far another program's tensors are from what these mean, scores of 1."""
+        boxes, scores = self(made)
+        off = float((scores - theirs[1]).abs().max())
+        return max(distance(boxes, theirs[0]), off)
+
+
+class Anchored(_Decoder):
+    """Boxes relative to anchors, of a detector with a neck."""
+
+    def __init__(self, spec: Spec) -> None:
         super().__init__()
-        self.network = network
         self.classes = detector_of(spec, "decode")[1].classes
         self.register_buffer("anchors", torch.cat(anchors(spec)), persistent=False)
 
-    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """`boxes` and `scores`, as `Decoded` has them."""
-        given: torch.Tensor = self.get_buffer("anchors")
-        boxes, scores = _decoded(self.network(images), given, self.classes)
-        return {"boxes": boxes, "scores": scores}
+    def forward(self, made: Detections) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, K, 4) boxes and (N, K, classes) scores."""
+        return _decoded(made, self.get_buffer("anchors"), self.classes)
+
+
+class Distances(_Decoder):
+    """Boxes by the distances of their sides from positions, of a `yolo` output."""
+
+    def __init__(self, output: outputs.Yolo, strided: Sequence[Strides]) -> None:
+        super().__init__()
+        self.output, self.strides = output, [*strided]
+
+    def maps(self, made: Any) -> Sequence[torch.Tensor]:  # noqa: ANN401
+        """The box maps that are read, by level."""
+        boxes: Sequence[torch.Tensor] = self._read(made).boxes
+        return boxes
+
+    def _read(self, made: Any) -> Detections:  # noqa: ANN401
+        found: Detections = made[1] if self.output.one_to_one else made
+        return found
+
+    def forward(self, made: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
+        """(N, K, 4) boxes and (N, K, classes) scores."""
+        read, bins = self._read(made), self.output.bins
+        sides = _rows(read.boxes, BOX * bins).unflatten(-1, (BOX, bins))
+        sides = sides.to(_wide(sides.dtype))
+        if bins > 1:
+            numbers = torch.arange(bins, device=sides.device, dtype=sides.dtype)
+            sides = (sides.softmax(-1) * numbers).sum(-1, keepdim=True)
+        left, top, right, below = sides.squeeze(-1).unbind(-1)
+        centres, units = _grid(read.boxes, self.strides, 0.5)
+        low = centres - torch.stack((top, left), -1) * units
+        high = centres + torch.stack((below, right), -1) * units
+        logits = _rows(read.classes, self.output.classes)
+        scores = logits.to(_wide(logits.dtype)).sigmoid()
+        return torch.cat((low, high), -1), scores
+
+
+class Coded(_Decoder):
+    """Boxes by shifts or distances from anchors, of a `detect` output."""
+
+    def __init__(
+        self,
+        output: outputs.Detect,
+        boxes: outputs.Boxes,
+        strided: Sequence[Strides],
+        image: Sequence[Int],
+    ) -> None:
+        super().__init__()
+        self.output, self.codes, self.strides = output, boxes, [*strided]
+        self.each, self.image = output.anchors, [int(side) for side in image]
+        if output.background:
+            self.means = (CORNERS, "of each class but the background, from 0 to 1")
+
+    def maps(self, made: Any) -> Sequence[torch.Tensor]:  # noqa: ANN401
+        """The box maps."""
+        boxes: Sequence[torch.Tensor] = _group(made, "boxes")
+        return boxes
+
+    def forward(self, made: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
+        """(N, K, 4) boxes and (N, K, classes) scores, without the background."""
+        maps = self.maps(made)
+        found = _rows(maps, BOX).to(_wide(maps[0].dtype))
+        first, second = found[..., :2].flip(-1), found[..., 2:].flip(-1)
+        centres, sides = self._anchors(maps)
+        if self.codes.codes == "distances":
+            low, high = centres - first.relu() * sides, centres + second.relu() * sides
+            return torch.cat((low, high), -1), self._scores(made)
+        shifts, logs = self.codes.variances
+        centres = centres + first * shifts * sides
+        halves = (second * logs).exp() * sides / 2
+        boxes = torch.cat((centres - halves, centres + halves), -1)
+        return boxes, self._scores(made)
+
+    def _scores(self, made: Any) -> torch.Tensor:  # noqa: ANN401
+        """Of classes, times what is told beside them: of how central, the mean."""
+        logits = _rows(_group(made, "classes"), self.output.classes)
+        logits = logits.to(_wide(logits.dtype))
+        scores = logits.sigmoid()
+        if self.output.background:
+            scores = logits.softmax(-1)[..., 1:]
+        if not (beside := self.output.beside):
+            return scores
+        scores = scores * _rows(_group(made, beside), 1).to(scores.dtype).sigmoid()
+        return scores.sqrt() if beside == "centerness" else scores
+
+    def _anchors(self, maps: Sequence[torch.Tensor]) -> Grid:
+        """Centres and sides of anchors: rows before columns, by position."""
+        steps = [
+            [self._step(of, n) for of, n in zip(self.image, x.shape[2:], strict=True)]
+            for x in maps
+        ]
+        middle = 0.5 if self.codes.centred == "middle" else 0.0
+        centres, _ = _grid(maps, steps, middle, self.each)
+        return centres, _sides(maps, self.codes.sizes)
+
+    def _step(self, image: int, positions: int) -> float:
+        return image // positions if self.codes.whole_steps else image / positions
+
+
+class Squared(_Decoder):
+    """Boxes of a `yolo_anchors` output, by squares of sigmoids.
+
+    Source: ultralytics/yolov5, models/yolo.py (`Detect.forward`); YOLOv3's own are by
+    exponentials.
+    """
+
+    def __init__(
+        self,
+        output: outputs.YoloAnchors,
+        sizes: outputs.Sizes,
+        strided: Sequence[Strides],
+    ) -> None:
+        super().__init__()
+        self.output, self.sizes, self.strides = output, sizes, [*strided]
+        self.each = output.anchors
+
+    def maps(self, made: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+        """The maps."""
+        return made
+
+    def forward(
+        self, made: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, K, 4) boxes and (N, K, classes) scores."""
+        told = _rows(made, BOX + 1 + self.output.classes)
+        told = told.to(_wide(told.dtype)).sigmoid()
+        centres, units = _grid(made, self.strides, 0.5, self.each)
+        centres = centres + (2 * told[..., :2].flip(-1) - 1) * units
+        halves = 2 * told[..., 2:BOX].flip(-1).square() * _sides(made, self.sizes)
+        boxes = torch.cat((centres - halves, centres + halves), -1)
+        return boxes, told[..., BOX : BOX + 1] * told[..., BOX + 1 :]
+
+
+class Peaks(_Decoder):
+    """Boxes at the peaks of heatmaps, of a `keypoints` output."""
+
+    def __init__(self, strided: Sequence[Strides]) -> None:
+        super().__init__()
+        self.strides = [*strided]
+
+    def maps(self, made: dict[str, torch.Tensor]) -> Sequence[torch.Tensor]:
+        """The heatmap."""
+        return [made["heatmap"]]
+
+    def forward(
+        self, made: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, K, 4) boxes and (N, K, classes) scores, 0 where there is no peak."""
+        heat = made["heatmap"].to(_wide(made["heatmap"].dtype)).sigmoid()
+        peaks = functional.max_pool2d(heat, 3, 1, 1) == heat
+        places, units = _grid([heat], self.strides, 0.0)
+        offsets, sizes = (
+            _rows([made[name].to(heat.dtype)], 2).flip(-1)
+            for name in ("offsets", "sizes")
+        )
+        centres, halves = places + offsets * units, sizes * units / 2
+        boxes = torch.cat((centres - halves, centres + halves), -1)
+        return boxes, _rows([heat * peaks], heat.shape[1])
+
+    def apart(self, made: Any, theirs: list[torch.Tensor]) -> float:  # noqa: ANN401
+        """Which of two neighbours all but alike is the peak is open."""
+        heat = made["heatmap"].to(_wide(made["heatmap"].dtype)).sigmoid()
+        boxes, _ = self(made)
+        every = _rows([heat], heat.shape[1])
+        around = functional.pad(heat, (1, 1, 1, 1)).unfold(2, 3, 1).unfold(3, 3, 1)
+        near = around.flatten(4)[..., [0, 1, 2, 3, 5, 6, 7, 8]].amax(-1)
+        more = _rows([heat - near], heat.shape[1]).clamp(min=0)
+        less = _rows([near - heat], heat.shape[1]).clamp(min=0)
+        kept = (theirs[1] - every).abs().maximum(less)
+        wrong = torch.where(theirs[1] > 0, kept, more)
+        return max(distance(boxes, theirs[0]), float(wrong.max()))
+
+
+class Pixels(_Decoder):
+    """The class of each pixel, of a `segment` output."""
+
+    keys = ("",)
+    means = ("the class of each pixel, counted from 0",)
+
+    def forward(self, made: torch.Tensor) -> tuple[torch.Tensor]:
+        """(N, H, W) classes; of one class, 1 where its logit is above 0."""
+        if made.shape[1] == 1:
+            return ((made[:, 0] > 0).long(),)
+        return (made.argmax(1),)
+
+    def apart(self, made: torch.Tensor, theirs: list[torch.Tensor]) -> float:
+        """Which of two logits all but alike is the larger is open."""
+        if made.shape[1] == 1:
+            made = torch.cat((torch.zeros_like(made), made), 1)
+        chosen = made.gather(1, theirs[0].long().unsqueeze(1))[:, 0]
+        return float((made.amax(1) - chosen).max() / made.abs().max())
+
+
+class Shares(_Decoder):
+    """Probabilities of classes that exclude each other, of a `classify` output."""
+
+    keys = ("",)
+    means = ("of each class, 1 in all",)
+
+    def forward(self, made: torch.Tensor) -> tuple[torch.Tensor]:
+        """(N, classes)."""
+        return (made.to(_wide(made.dtype)).softmax(1),)
+
+    def apart(self, made: torch.Tensor, theirs: list[torch.Tensor]) -> float:
+        """The largest difference, of all of 1."""
+        return float((self(made)[0] - theirs[0]).abs().max())
+
+
+def _grid(
+    maps: Sequence[torch.Tensor],
+    steps: Sequence[Sequence[float | Fraction]],
+    middle: float,
+    each: int = 1,
+) -> Grid:
+    """(K, 2) rows and columns in pixels of all positions, and of a step at each.
+
+    A position is there as often as it has boxes, `each`.
+    """
+    places, units = [], []
+    for x, step in zip(maps, steps, strict=True):
+        unit = _like(x, [float(side) for side in step])
+        rows, columns = (
+            (torch.arange(side, device=x.device, dtype=unit.dtype) + middle)
+            for side in x.shape[2:]
+        )
+        at = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1) * unit
+        at = at.reshape(-1, 1, 2).expand(-1, each, -1).reshape(-1, 2)
+        places.append(at)
+        units.append(unit.expand(len(at), 2))
+    return torch.cat(places), torch.cat(units)
+
+
+def _sides(maps: Sequence[torch.Tensor], sizes: outputs.Sizes) -> torch.Tensor:
+    """(K, 2) heights and widths of the anchors at all positions."""
+    found = [
+        _like(x, level).flip(-1).repeat(x.shape[2] * x.shape[3], 1)
+        for x, level in zip(maps, sizes, strict=True)
+    ]
+    return torch.cat(found)
+
+
+def _like(x: torch.Tensor, numbers: Sequence[Any]) -> torch.Tensor:
+    return torch.tensor(numbers, device=x.device, dtype=_wide(x.dtype))
+
+
+def _group(made: Any, name: str) -> Sequence[torch.Tensor]:  # noqa: ANN401
+    """The maps of that name, by level."""
+    found: Sequence[torch.Tensor] = (
+        made[name] if isinstance(made, dict) else getattr(made, name)
+    )
+    return found
 
 
 def _decoded(

@@ -10,15 +10,26 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
-from effscale.errors import ExportError, first_line
-from effscale.module.anchors import detector_of
-from effscale.module.decode import Decoding
+from effscale.choices import MOST_BOXES
+from effscale.errors import ExportError, LayerError, first_line
+from effscale.module.decode import (
+    BOXES,
+    CORNERS,
+    Peaks,
+    apart,
+    best_pairs,
+    decoders,
+    distance,
+    of_rows,
+    overlaps,
+)
 from effscale.module.deployed import weighed
 from effscale.module.latency import images
 from effscale.module.machine import refuse_too_large
@@ -59,6 +70,190 @@ _TORCH = f"torch {torch.__version__}"
 _EXAMPLES = (2, 3, 1)
 
 
+class Decoding(nn.Module):
+    """A network that puts out boxes in pixels, scores, classes; for one size of images.
+
+    An output is named as it is decoded, `boxes` and `scores`, or by its own name where
+    it is one map; with its own name before it where two are called alike.
+    """
+
+    def __init__(self, spec: Spec, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.several = len(spec.outputs) > 1
+        found = decoders(spec, "decode")
+        self.decoders = nn.ModuleDict({f"of_{name}": x for name, x in found.items()})
+        plain = [key or name for name, each in found.items() for key in each.keys]
+        alike = len({*plain}) < len(plain)
+        self.named = [
+            (
+                name,
+                [f"{name}_{key}" if alike and key else key or name for key in x.keys],
+            )
+            for name, x in found.items()
+        ]
+
+    @property
+    def means(self) -> dict[str, str]:
+        """What each tensor is, by its name."""
+        decoders: Any = self.decoders
+        return {
+            key: said
+            for name, keys in self.named
+            for key, said in zip(keys, decoders[f"of_{name}"].means, strict=True)
+        }
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Each tensor by its name."""
+        made = self.network(images)
+        return {
+            key: tensor
+            for name, keys in self.named
+            for key, tensor in zip(keys, self.decoded(name, made), strict=True)
+        }
+
+    def decoded(self, name: str, made: Any) -> tuple[torch.Tensor, ...]:  # noqa: ANN401
+        """What is decoded of an output."""
+        found: tuple[torch.Tensor, ...] = self.decoders[f"of_{name}"](
+            made[name] if self.several else made
+        )
+        return found
+
+    def difference(self, images: torch.Tensor, theirs: list[torch.Tensor]) -> float:
+        """How far another program's outputs are from what the network's mean."""
+        made, left, found = self.network(images), [*theirs], [0.0]
+        for name, keys in self.named:
+            given, left = left[: len(keys)], left[len(keys) :]
+            decoder: Any = self.decoders[f"of_{name}"]
+            found.append(decoder.apart(made[name] if self.several else made, given))
+        return max(found)
+
+
+class Detecting(nn.Module):
+    """The best boxes of a network, without those that a better one overlaps by more."""
+
+    #: What each tensor is, by its name.
+    means: ClassVar = {
+        "boxes": f"{CORNERS}, best first",
+        "scores": "from 0 to 1; 0 where there are no more",
+        "classes": "counted from 0",
+    }
+
+    def __init__(self, decoding: Decoding, overlap: float, count: int) -> None:
+        super().__init__()
+        self.decoding, self.overlap, self.count = decoding, overlap, count
+        found = [*decoding.decoders.values()]
+        if any(isinstance(each, Peaks) for each in found):
+            raise LayerError("nms: expected boxes that overlap, got peaks of heatmaps")
+        if [each.keys for each in found] != [BOXES]:
+            named = ", ".join(name for name, _ in decoding.named)
+            raise LayerError(f"nms: expected boxes as the one output, got {named}")
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`boxes`, `scores` and `classes` of each image, best first."""
+        boxes, scores = self.decoding(images).values()
+        rows, best, classes = best_pairs(scores, MOST_BOXES)
+        kept = apart(of_rows(boxes, rows), best, classes, self.overlap, self.count)
+        return {"boxes": kept.boxes, "scores": kept.scores, "classes": kept.classes}
+
+    def difference(self, images: torch.Tensor, theirs: list[torch.Tensor]) -> float:
+        """How far another program's boxes are from such a choice of the network's.
+
+        Of scores that are all but alike either is the better: each box is to be one of
+        the network's, none to be overlapped by one kept, and each that is left out to
+        be overlapped by a better one, or worse than all.
+        """
+        boxes, scores = self.decoding(images).values()
+        pairs = zip(boxes, scores, *theirs, strict=True)
+        return max(starmap(self._fault, pairs))
+
+    def _fault(
+        self, boxes: torch.Tensor, scores: torch.Tensor, *theirs: torch.Tensor
+    ) -> float:
+        """By how much one image's choice is none."""
+        kept = Choice(*theirs).there()
+        rows, best, classes = (
+            each[0] for each in best_pairs(scores[None], 2 * MOST_BOXES)
+        )
+        known = Choice(boxes[rows], best, classes)
+        among = Choice(*(each[:MOST_BOXES] for each in known))
+        scale = float(boxes.abs().max())
+        foreign = _least(known.unlike(kept, scale), 0)
+        others = among.unlike(kept, scale)
+        least = kept.scores.min() if len(kept.scores) == self.count else 0.0
+        left = torch.stack(
+            (
+                _least(others, 1),
+                _least(among.free_of(kept, self.overlap), 1),
+                (among.scores - least).clamp(min=0),
+                among.scores - among.scores[-1] * (len(best) > MOST_BOXES),
+            )
+        )
+        beside = overlaps(kept.boxes[None])[0].nan_to_num().fill_diagonal_(0)
+        same = kept.classes[:, None] == kept.classes
+        both = (beside * same - self.overlap).clamp(min=0)
+        faults = [foreign, left.amin(0), both.flatten()]
+        return max(float(each.max()) for each in faults if each.numel())
+
+
+class Choice(NamedTuple):
+    """Boxes of one image, each of a class."""
+
+    boxes: torch.Tensor  #: (K, 4)
+    scores: torch.Tensor  #: (K,)
+    classes: torch.Tensor  #: (K,)
+
+    def there(self) -> Choice:
+        """Those of a score."""
+        some = self.scores > 0
+        return Choice(self.boxes[some], self.scores[some], self.classes[some])
+
+    def unlike(self, other: Choice, scale: float) -> torch.Tensor:
+        """How far each of these is from each of others: infinitely of another class."""
+        off = (self.boxes[:, None] - other.boxes).abs().amax(-1) / scale
+        off = off.maximum((self.scores[:, None] - other.scores).abs())
+        return off.masked_fill(self.classes[:, None] != other.classes, torch.inf)
+
+    def free_of(self, other: Choice, overlap: float) -> torch.Tensor:
+        """By how much each of these is not overlapped by each, or is better."""
+        every = torch.cat((self.boxes, other.boxes))
+        shared = overlaps(every[None])[0].nan_to_num()[
+            : len(self.boxes), len(self.boxes) :
+        ]
+        free = (overlap - shared).clamp(min=0)
+        free = free.maximum((self.scores[:, None] - other.scores).clamp(min=0))
+        return free.masked_fill(self.classes[:, None] != other.classes, torch.inf)
+
+
+def _least(apart: torch.Tensor, axis: int) -> torch.Tensor:
+    """The least along an axis, infinite of none."""
+    if apart.shape[axis] == 0:
+        return apart.new_full((apart.shape[1 - axis],), torch.inf)
+    return apart.amin(axis)
+
+
+@dataclass(frozen=True)
+class Decode:
+    """What is put out in place of a network's own maps: boxes in pixels, and scores."""
+
+    #: What two boxes of a class may overlap by; None: all boxes are put out.
+    nms: float | None = None
+    boxes: int = 100  #: of each image, where overlapping ones are left out
+
+    def of(self, spec: Spec, network: nn.Module) -> Decoding | Detecting:
+        """A network that puts these out.
+
+        Raises:
+            LayerError: if nobody says what the numbers of an output mean.
+        """
+        whole = Decoding(spec, network)
+        return whole if self.nms is None else Detecting(whole, self.nms, self.boxes)
+
+    def check(self, spec: Spec) -> None:
+        """Raise LayerError if it cannot be of this network."""
+        self.of(spec, nn.Identity())
+
+
 @dataclass(frozen=True)
 class Asked:
     """What of a file is asked for, beside the module in it."""
@@ -84,6 +279,8 @@ class Export:
     normalisation: Normalisation | None = None
     #: Names of the classes, where they are known.
     classes: tuple[str, ...] | None = None
+    #: What decoded outputs are, and in what unit, by their names.
+    means: Mapping[str, str] = field(default_factory=dict)
 
 
 def export_spec(  # noqa: PLR0913 - options of the command
@@ -94,25 +291,25 @@ def export_spec(  # noqa: PLR0913 - options of the command
     batch: int | None = None,
     seed: int = 0,
     weights: Path | Original | None = None,
-    decode: bool = False,
+    decode: Decode | None = None,
     opset: int | None = None,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Export:
     """Write the network of `spec` to `path`, with weights drawn by `seed` or loaded.
 
-    With `decode` a detector puts out boxes in pixels and scores, for images of its
-    resolution alone (`effscale.decode`). The file says the network's name and pixels,
-    its classes, and how pixels were normalised, where that is known; a state dict says
-    nothing.
+    With `decode` it puts out boxes in pixels and scores, classes of pixels, or shares
+    of classes, for images of its resolution alone (`effscale.decode`). The file says
+    the network's name and pixels, its classes, and how pixels were normalised, where
+    that is known; a state dict says nothing.
 
     Raises:
         WeightsError: if the weights cannot be read, or are another network's.
         ExportError: if it cannot be written so.
-        LayerError: if it is to be decoded, and is no detector.
+        LayerError: if it is to be decoded, and nobody says what its numbers mean.
         MeasureError: if this machine has no memory for it.
     """
-    if decode:
-        detector_of(spec, "decode")
+    if decode is not None:
+        decode.check(spec)
     net = network(spec)
     refuse_too_large([net], batch or 1)
     progress("building")
@@ -120,8 +317,8 @@ def export_spec(  # noqa: PLR0913 - options of the command
     module = weighed(spec, seed, given)
     known = None if given is None else given.normalisation
     classes = None if given is None else given.classes
-    if decode:
-        module = Decoding(spec, module)
+    if decode is not None:
+        module = decode.of(spec, module)
     image = [int(each) for each in net.image]
     facts = _facts(spec, known, classes)
     written = export(
@@ -131,7 +328,8 @@ def export_spec(  # noqa: PLR0913 - options of the command
         facts=facts,
         progress=progress,
     )
-    return replace(written, normalisation=known, classes=classes)
+    means = module.means if isinstance(module, Decoding | Detecting) else {}
+    return replace(written, normalisation=known, classes=classes, means=means)
 
 
 def _facts(
@@ -208,20 +406,17 @@ def _difference(module: nn.Module, run: Run, batch: torch.Tensor) -> float:
     ours, theirs = tree_leaves(module(batch)), run(batch)
     if [each.shape for each in ours] != [each.shape for each in theirs]:
         return float("inf")
-    found = [_apart(a, b) for a, b in zip(ours, theirs, strict=True)]
+    if isinstance(module, Decoding | Detecting):
+        return module.difference(batch, theirs)
+    found = [distance(a, b) for a, b in zip(ours, theirs, strict=True)]
     return float(torch.tensor(found).max())  # nan, if one is
-
-
-def _apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    apart, largest = float((ours - theirs).abs().max()), float(ours.abs().max())
-    return apart / largest if largest else apart
 
 
 def _named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - any output
     """The tensors of an output: `output`, or by where they are, `boxes_0`."""
+    if isinstance(output, torch.Tensor):
+        return {"output": output}
     leaves, _ = tree_flatten_with_path(output)
-    if len(leaves) == 1:
-        return {"output": leaves[0][1]}
     names = [re.sub(r"\W+", "_", keystr(path)).strip("_") for path, _ in leaves]
     return {
         f"output_{name}" if name.isdecimal() else name: leaf
@@ -229,16 +424,19 @@ def _named(output: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - any output
     }
 
 
-class _Flat(nn.Module):
-    """A module whose output is a tensor, or else a tuple of all tensors it holds."""
+class _Named(nn.Module):
+    """A module whose output is a tensor, or else all tensors it holds by their names.
+
+    torch saves no named tuples, and what a detector puts out is one.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.network = module
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        leaves = tuple(tree_leaves(self.network(x)))
-        return leaves[0] if len(leaves) == 1 else leaves
+    def forward(self, x: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        made = self.network(x)
+        return made if isinstance(made, torch.Tensor) else _named(made)
 
 
 @contextmanager
@@ -278,7 +476,8 @@ def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
 def _to_torchscript(
     module: nn.Module, example: torch.Tensor, path: Path, asked: Asked
 ) -> str:
-    traced = torch.jit.trace(_Flat(module), example, check_trace=False)
+    # Its check of outputs refuses a dictionary, which never changes here.
+    traced = torch.jit.trace(_Named(module), example, check_trace=False, strict=False)
     extra = _beside(asked.facts)
     _put(path, lambda file: torch.jit.save(traced, file, _extra_files=extra))
     return f"TorchScript of {_TORCH}"
@@ -291,8 +490,7 @@ def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
 def _to_exported(
     module: nn.Module, example: torch.Tensor, path: Path, asked: Asked
 ) -> str:
-    # torch saves no named tuples, and a detector's output is one.
-    whole = module if isinstance(module(example), torch.Tensor) else _Flat(module)
+    whole = module if isinstance(module(example), torch.Tensor) else _Named(module)
     program = torch.export.export(whole, (example,), dynamic_shapes=asked.dynamic)
     extra = _beside(asked.facts)
     _put(path, lambda file: torch.export.save(program, file, extra_files=extra))

@@ -66,8 +66,9 @@ def output_part(
             reads += () if _is_full(read[0]) else (IMAGE,)
         case outputs.Detect():
             layer = _detect(given, read, replace(style, init="normal"))
-            c_out = given.anchors * (given.classes + BOX + given.centerness)
-            groups = ("classes", "boxes", *(("centerness",) * given.centerness))
+            beside = (given.beside,) if given.beside else ()
+            c_out = given.anchors * (given.classes + BOX + len(beside))
+            groups = ("classes", "boxes", *beside)
         case outputs.Yolo():
             layer, c_out = _yolo(given, read, style), given.classes + BOX * given.bins
             groups = ("classes", "boxes", "one_classes", "one_boxes")
@@ -126,17 +127,18 @@ def _logits(given: outputs.Segment, read: Level, style: Style) -> Sequential:
 
 
 def _detect(given: outputs.Detect, read: Sequence[Level], style: Style) -> Sequential:
-    """Class and box heads, and with the layers of boxes how central positions are."""
+    """Class and box heads, and what the layers of boxes tell beside them."""
     bias, several = prior_bias(given.prior), len(read)
     classes = given.anchors * given.classes
     heads = _LevelHeads(given, read, style)
     heads.add("class_head", 0, classes, bias)
     boxes = 0
-    if given.centerness and given.layers:
+    if given.beside and given.layers:
         boxes = heads.add("box_layers", 0)
     heads.add("box_head", boxes, given.anchors * BOX, layered=not boxes)
-    if given.centerness:
-        heads.add("centerness", boxes, given.anchors, layered=False)
+    if given.beside:
+        there = bias if given.objectness else 0.0
+        heads.add(given.beside, boxes, given.anchors, there, layered=False)
     made = [first + k for first in heads.predicting for k in range(several)]
     return seq(levels=Graph(several, tuple(heads.nodes), tuple(made)))
 

@@ -45,6 +45,7 @@ def report(
         "class_names": None if written.classes is None else list(written.classes),
         "inputs": written.inputs,
         "outputs": written.outputs,
+        "output_means": dict(written.means),
         "checked": {"by": written.checked, "difference": written.difference},
     }
     image = extents((spec.image_channels, *spec.resolution))
@@ -57,7 +58,7 @@ def report(
         ("network", f"{spec.name}, {image} px, {int(cost.params):,} params, {weights}"),
         ("written", f"{path}, {human(size)}B, {written.version}"),
         ("input", f"{_said(written.inputs)}{_of_pixels(written)}"),
-        ("output", _said(written.outputs)),
+        *(("output", each) for each in _outputs(written)),
         ("checked", f"{written.checked} reads it and gives {same}"),
         ("load", load),
     ]
@@ -92,6 +93,16 @@ def _said(tensors: Mapping[str, Sequence[int | None]]) -> str:
     )
 
 
+def _outputs(written: Export) -> list[str]:
+    """Each on a line of its own, where it is known what it is."""
+    if not written.means:
+        return [_said(written.outputs)]
+    return [
+        f"{_said({name: shape})}: {written.means[name]}"
+        for name, shape in written.outputs.items()
+    ]
+
+
 def together(reports: Sequence[Report]) -> Report:
     """The answers on several files as one; that on one file as it is."""
     if len(reports) == 1:
@@ -109,6 +120,7 @@ def together(reports: Sequence[Report]) -> Report:
 
 def _flat(data: rows.Data) -> rows.Data:
     nested = {"inputs": _said(data["inputs"]), "outputs": _said(data["outputs"])}
+    nested["output_means"] = "; ".join(map(": ".join, data["output_means"].items()))
     checked = {f"checked_{key}": value for key, value in data["checked"].items()}
     apart = {"checked", "normalisation"}
     plain = {key: value for key, value in data.items() if key not in apart}

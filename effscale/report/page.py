@@ -65,7 +65,7 @@ class Verdict(NamedTuple):
     limit: str
     found: str
     off: str
-    kept: bool
+    kept: bool | None  #: None where nobody has measured it
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Chapter:
 
     @property
     def verdict(self) -> str:
-        """`within` its budget, `over` it, or nothing where there is none."""
-        kept = all(each.kept for each in self.verdicts)
-        return ("within" if kept else "over") if self.verdicts else ""
+        """`within` its budget, `over` it, or nothing where nothing is known."""
+        known = [each.kept for each in self.verdicts if each.kept is not None]
+        return ("within" if all(known) else "over") if known else ""
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,14 @@ class Page:
     @property
     def verdict(self) -> str:
         """How the networks stand to their budgets, in a sentence."""
-        judged = [each for each in self.chapters if each.verdicts]
+        judged = [each for each in self.chapters if each.verdict]
         over = [each.title for each in judged if each.verdict == "over"]
         if not judged:
             return ""
         if not over:
-            return f"All {len(judged)} networks with a budget are within it."
+            timed = any(v.kept is None for each in self.chapters for v in each.verdicts)
+            but = ", but for latency, which is not measured here" if timed else ""
+            return f"All {len(judged)} networks with a budget are within it{but}."
         return f"{len(over)} of {len(judged)} over budget: {', '.join(over)}."
 
 
@@ -177,6 +179,10 @@ def _verdicts(entry: Entry) -> list[Verdict]:
     """The limits of a network's budget, and how it stands to each."""
     found = []
     for limit, how in budgeted(entry.spec):
+        if limit.figure == "latency":
+            on = "" if how.device is None else f" on {how.device.said()}"
+            found.append(Verdict(f"{limit}{on}", "not measured", "", kept=None))
+            continue
         value = how.figure(limit.figure, entry.spec, entry.cost)
         off = signed_percent(value / limit.value - 1)
         shown = UNITS[limit.figure].show(value)

@@ -30,6 +30,7 @@ class File:
     after: Spec | None
     faults: Sequence[str] = ()  #: why it does not load
     over: Sequence[str] = field(default=())  #: limits of `budget:` that it exceeds
+    unmeasured: int = 0  #: limits of latency, which nobody has measured
 
     @property
     def name(self) -> str:
@@ -53,6 +54,12 @@ def report(files: Sequence[File], revision: str, *, units: Units = "macs") -> Re
     ]
     notes += [f"does not load: {line}" for each in files for line in each.faults]
     notes += [f"over budget: {line}" for each in files for line in each.over]
+    notes += [
+        f"{each.name}: {several(each.unmeasured, 'limit')} of latency not measured: "
+        "check --verify does"
+        for each in files
+        if each.unmeasured
+    ]
     return Report(
         data={**rows.envelope("compare"), "since": revision, "files": table},
         sections=[

@@ -90,7 +90,11 @@ def report(  # noqa: PLR0913 - what a study is, and how it is looked at
         },
         sections=sections,
         heading=_heading(study, objective, course, _stands(ahead, len(failed))),
-        notes=[*_notes(study, objective, table, along, course), *_doubts(ranked)],
+        notes=[
+            *_notes(study, objective, table, along, course),
+            *_chosen(study, table, left=ahead.left),
+            *_doubts(ranked),
+        ],
         records=[_flat(row, each) for row, each in zip(table, ranked, strict=True)],
     )
 
@@ -197,7 +201,7 @@ def _columns(units: Units, table: Sequence[Row]) -> list[Column]:
         *([Column("seeds", "seeds")] if uneven else []),
         *([Column("epochs", "epochs")] if len(climbed) > 1 else []),
         Column("time", "seconds", lambda value: duration(value) if value else ""),
-        Column("score", "score", lambda value: f"{value:.5g}"),
+        Column("score", "score", lambda value: f"{value:#.5g}".removesuffix(".")),
     ]
 
 
@@ -210,6 +214,8 @@ def _climb(course: Course) -> str:
 
 #: Words for names of an objective that are others in a table.
 _TITLES = {"macs": "MACs", "alpha": "α", "beta": "β", "gamma": "γ"}
+_ONE_SEED = "one seed cannot show what is chance: --seeds 3 can"
+_ONE_SEED_YET = "one seed each so far, which cannot show what is chance"
 _FAILED = [
     Column.words("candidate", "name"),
     Column("seed", "seed"),
@@ -249,7 +255,7 @@ def _notes(
     level = sum(row["tied"] or 0 for row in table)
     others = [row for row in table[1:] if row["epochs"] == first["epochs"]]
     if first["tied"] is None and others:
-        notes.append("one seed cannot show what is chance: --seeds 3 can")
+        notes.append(_ONE_SEED if course.seeds.most == 1 else _ONE_SEED_YET)
     elif compared := [row for row in table[1:] if row["tied"] is not None]:
         among = "no other" if len(compared) == len(table) - 1 else "none of those"
         also = f"{level} more may be as good" if level else f"{among} is as good"
@@ -258,8 +264,16 @@ def _notes(
             f"{also} (Tukey and Kramer's test, variance pooled: at most "
             f"{100 * ERROR:g} % of studies of equals would tell any apart){more}"
         )
-    best = f"effscale study {study.folder} --output found.yaml"
-    return [*notes, f"the winner as coefficients for every φ: {best}"]
+    return notes
+
+
+def _chosen(study: Study, table: Sequence[Data], *, left: int) -> list[str]:
+    """How the best becomes a spec's coefficients, if there is one."""
+    if table[0]["score"] is None:
+        return []
+    which = "best so far" if left else "winner"
+    how = f"effscale study {study.folder} --output found.yaml"
+    return [f"the {which} as coefficients for every φ: {how}"]
 
 
 def _legend(table: Sequence[Data], along: Mapping[str, int]) -> str:

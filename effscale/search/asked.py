@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -121,15 +121,16 @@ class Asked:
         return list(dict.fromkeys(named))
 
     def budget(self) -> Budget:
-        """What was asked for as a file has it, to be held to: all but latency."""
-        goal = self.goal
+        """What was asked for as a file has it, to be held to."""
+        goal, running = self.goal, self.running
         stated = list(self.limits)
         if goal.target is not None and self.within is not None:
             stated.append(Limit(goal.figure, "=", goal.target, self.within))
-        counted = [each for each in stated if each.figure != "latency"]
-        found: dict[str, Any] = {each.figure: each.written() for each in counted}
+        found: dict[str, Any] = {each.figure: each.written() for each in stated}
         if found.keys() & {"memory", "training_memory"}:
-            found |= {"batch": self.running.batch, "dtype": self.running.dtype}
+            found |= {"batch": running.batch, "dtype": running.dtype}
+        if "latency" in found and running.device is not None:
+            found |= {k: n for k, n in asdict(running.device).items() if n}
         return Budget(**found)
 
     @property

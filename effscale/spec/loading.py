@@ -337,7 +337,7 @@ def _wording(
             several = len(detail["input"]) or "none"
             return f"expected at least {count}, found {several}", "EFF107", NO_WORDS
         case "tuple_type":
-            what = "a line or a list of lines" if place == ("stem",) else "a list"
+            what = _LISTS.get(place[-1], "a list")
             return f"expected {what}, got {found}", "EFF107", NO_WORDS
         case "too_long" | "missing":
             return f"expected {_two(place)}, got {found}", "EFF104", NO_WORDS
@@ -347,6 +347,13 @@ def _wording(
             return f"expected keys and values, got {found}", "EFF107", NO_WORDS
         case _:
             return f"{detail['msg'].lower()}, got {found}", "EFF104", NO_WORDS
+
+
+#: What may stand beside a list, or for one.
+_LISTS: dict[object, str] = {
+    "stem": "a line or a list of lines",
+    "resolution": "pixels, or height and width",
+}
 
 
 def _two(place: Place) -> str:

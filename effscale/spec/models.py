@@ -10,16 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     model_serializer,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from effscale.arrays import multiple, share, whole_share
-from effscale.choices import STORED_BYTES, StoredName
+from effscale.choices import ELEMENT_BYTES, STORED_BYTES, StoredName
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
@@ -230,9 +233,65 @@ class Coefficients(Model):
         return figures("Coefficients", {**factors, "α·β²·γ²": self.product})
 
 
-class Budget(Model):
-    """Limits of what a network may cost; `effscale check` holds it to them."""
+def _of_latency(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """What says how a network is run, and is refused where no latency is limited."""
+    if value is not None and info.data.get("latency", "") is None:
+        context = {"expected": "none where no latency is limited"}
+        raise PydanticCustomError("kind", "expected {expected}", context)
+    return value
 
+
+def _device(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """The device; no latency is known without."""
+    if value is None and info.data.get("latency") is not None:
+        raise PydanticKnownError("missing")
+    return _of_latency(value, info)
+
+
+def _run(dtype: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """The type of elements; of what is run, one that torch runs."""
+    if dtype in {*STORED_BYTES} - {*ELEMENT_BYTES} and info.data.get("latency"):
+        listed = ", ".join(ELEMENT_BYTES)
+        context = {"expected": f"one of {listed} beside a latency", "code": "EFF104"}
+        raise PydanticCustomError("kind", "expected {expected}", context)
+    return dtype
+
+
+def _on_cuda(graph: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    device = info.data.get("device")
+    if graph and device is not None and not device.startswith("cuda"):
+        context = {"expected": f"false beside device: {device}"}
+        raise PydanticCustomError("kind", "expected {expected}", context)
+    return _of_latency(graph, info)
+
+
+class Budget(Model):
+    """Limits of what a network may cost; `effscale check` holds it to them.
+
+    All are counted but latency, which `effscale check --verify` measures.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependencies": {
+                "latency": {
+                    "required": ["device"],
+                    "properties": {"dtype": {"enum": [*ELEMENT_BYTES]}},
+                },
+                **{
+                    name: ["latency"]
+                    for name in ("device", "threads", "channels_last", "compiled")
+                },
+                "cuda_graph": {
+                    "required": ["latency"],
+                    "anyOf": [
+                        {"properties": {"cuda_graph": {"const": False}}},
+                        {"properties": {"device": {"pattern": "^cuda"}}},
+                    ],
+                },
+            }
+        }
+    )
     macs: Annotated[str, values.limited("macs")] | None = None
     params: Annotated[str, values.limited("params")] | None = None
     activations: Annotated[str, values.limited("activations")] | None = None
@@ -240,10 +299,31 @@ class Budget(Model):
     memory: Annotated[str, values.limited("memory")] | None = None
     #: The same in training, gradients of weights included.
     training_memory: Annotated[str, values.limited("training_memory")] | None = None
-    #: Batch size, for memory.
+    #: Time of a run of `batch` images on the `device`.
+    latency: Annotated[str, values.limited("latency")] | None = None
+    #: Images at once, for memory and latency.
     batch: Annotated[int, values.whole(1, 2**16)] | None = None
-    #: Type of weights and feature maps, for memory.
-    dtype: Annotated[StoredName, values.choice(*STORED_BYTES)] | None = None
+    #: What weights and feature maps are stored as, for memory and latency.
+    dtype: Annotated[
+        Annotated[StoredName, values.choice(*STORED_BYTES)] | None,
+        AfterValidator(_run),
+    ] = None
+    #: What a network is run on, for latency.
+    device: Annotated[
+        Annotated[str, values.RUNS_ON] | None,
+        AfterValidator(_device),
+        Field(validate_default=True),
+    ] = None
+    #: Threads of the CPU, for latency; 1 if left out.
+    threads: Annotated[
+        Annotated[int, values.whole(1, 1024)] | None, AfterValidator(_of_latency)
+    ] = None
+    #: Whether feature maps are stored with channels last (NHWC), for latency.
+    channels_last: Annotated[Flag | None, AfterValidator(_of_latency)] = None
+    #: Whether it is run by torch.compile, for latency.
+    compiled: Annotated[Flag | None, AfterValidator(_of_latency)] = None
+    #: Whether it is captured once and replayed, for latency on CUDA.
+    cuda_graph: Annotated[Flag | None, AfterValidator(_on_cuda)] = None
 
 
 class Expected(Model):

@@ -48,7 +48,7 @@ def aliases() -> dict[str, str]:
     """Names with the family of their file before them: `efficientnet-b4` is `b4`.
 
     And a family for its baseline, of one file alone or of its smallest size: `yolov8`
-    is `yolov8n`, and `yolov9` is `yolov9t`.
+    is `yolov8n`, `yolov9` is `yolov9t`, and `yolox` is `yolox-nano`.
     """
     family = {stem: _FAMILY.search(_text(path)) for stem, path in files().items()}
     stems: dict[str, list[str]] = {}
@@ -70,7 +70,7 @@ def aliases() -> dict[str, str]:
 def _smallest(family: str) -> set[str]:
     """What the files of a family may be called that are of its smallest size."""
     name, dash, task = family.partition("-")
-    return {f"{name}{size}{dash}{task}" for size in "nt"}
+    return {f"{name}{size}{dash}{task}" for size in ("n", "t", "-nano")}
 
 
 @cache

@@ -6,9 +6,9 @@ one that classifies has a `head`, which is short for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from effscale.arrays import Int, maximum, whole_share
@@ -18,6 +18,7 @@ from effscale.spec.neck import BOX
 from effscale.spec.steps import Steps
 from effscale.spec.values import (
     MAX_CHANNELS,
+    MAX_RESOLUTION,
     Channels,
     Flag,
     InterpolationName,
@@ -29,7 +30,7 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Classes = Annotated[int, values.whole(1, MAX_CHANNELS)]
 
@@ -96,6 +97,47 @@ class Segment(Model):
     mode: InterpolationName = "bilinear"
 
 
+def _as_lists(levels: Sequence[Sequence[Sequence[float]]]) -> Any:  # noqa: ANN401
+    return [[[*each] for each in level] for level in levels]
+
+
+Size: TypeAlias = tuple[float, float]
+Sizes = Annotated[
+    tuple[tuple[Size, ...], ...],
+    values.by_level(MAX_RESOLUTION),
+    PlainSerializer(_as_lists),
+]
+Codes = Literal["shifts", "distances"]
+Place = Literal["corner", "middle"]
+
+
+class Boxes(Model):
+    """What the four numbers of a box mean, to those who decode them; they cost nothing.
+
+    Source: Ren et al. 2015, arXiv:1506.01497, section 3.1.2, for shifts; Tian et al.
+    2019, arXiv:1904.01355, section 3.1, for distances.
+    """
+
+    #: `shifts`: of the centre, x and y in sides of the anchor, and logarithms of width
+    #: and height over its; `distances` from its centre to the left, top, right and
+    #: bottom of the box, in sides of the anchor, those below 0 being 0.
+    codes: Annotated[Codes, values.choice(*get_args(Codes))] = "shifts"
+    #: What shifts and what logarithms are multiplied by.
+    variances: Annotated[
+        Size,
+        values.number_or_pair(0, 100, "[of shifts, of logarithms]"),
+        AfterValidator(values.pair),
+        PlainSerializer(list),
+    ] = (1.0, 1.0)
+    #: Where in its position an anchor is centred.
+    centred: Annotated[Place, values.choice(*get_args(Place))] = "middle"
+    #: Whether positions are whole pixels apart, rounded down.
+    whole_steps: Flag = False
+    #: Width and height of each anchor by level, the finest first: pixels, which stay
+    #: what they are where the network is scaled.
+    sizes: Sizes
+
+
 class Detect(Model):
     """Class logits and boxes by level: layers of each, and a convolution that predicts.
 
@@ -119,8 +161,21 @@ class Detect(Model):
     #: Whether the layers of boxes tell how central a position is, too (Tian et al.
     #: 2019, arXiv:1904.01355, section 3.2).
     centerness: Flag = False
+    #: Whether they tell whether there is an object, too (YOLOX).
+    objectness: Flag = False
+    #: Whether the first class is the background: classes exclude each other then.
+    background: Flag = False
+    #: What the numbers of a box mean; left out, nobody decodes them.
+    boxes: Boxes | None = None
     #: Share of positives that the class head begins with.
     prior: Annotated[float, values.number(0, 1, above=True)] = 0.01
+
+    @property
+    def beside(self) -> str | None:
+        """What the layers of boxes tell beside them, by its name."""
+        if self.objectness:
+            return "objectness"
+        return "centerness" if self.centerness else None
 
 
 class Yolo(Model):
@@ -163,6 +218,9 @@ class YoloAnchors(Model):
     classes: Classes = 80
     #: Anchors at each position.
     anchors: Annotated[int, values.whole(1, 16)] = 3
+    #: Width and height of each anchor by level, the finest first, in pixels, which
+    #: stay where the network is scaled; left out, nobody decodes its boxes.
+    sizes: Sizes | None = None
 
 
 class Keypoints(Model):
@@ -210,9 +268,19 @@ def of_levels(output: AnyOutput) -> bool:
     return isinstance(output, Detect | Yolo | YoloAnchors)
 
 
+def sizes(output: AnyOutput) -> Sizes | None:
+    """Sides of anchors by level, where they are said."""
+    if isinstance(output, Detect):
+        return None if output.boxes is None else output.boxes.sizes
+    return output.sizes if isinstance(output, YoloAnchors) else None
+
+
 def faults(output: AnyOutput) -> Iterator[Fault]:
-    """More lines than it can read, or than steps can follow."""
-    if len(output.reads) < 2 or of_levels(output):  # noqa: PLR2004
+    """More lines than it can read, or than steps can follow; anchors amiss."""
+    if of_levels(output):
+        yield from _faults_of_levels(output)
+        return
+    if len(output.reads) < 2:  # noqa: PLR2004
         return
     if not isinstance(output, Segment):
         message = f"expected one line, got {len(output.reads)}; join them before"
@@ -220,3 +288,23 @@ def faults(output: AnyOutput) -> Iterator[Fault]:
     elif output.layers:
         message = f"expected none of {len(output.reads)} lines, whose logits are added"
         yield Fault(("layers",), message)
+
+
+def _faults_of_levels(output: AnyOutput) -> Iterator[Fault]:
+    if isinstance(output, Detect):
+        if output.objectness and output.centerness:
+            yield Fault(("centerness",), "expected false beside objectness, got true")
+        if output.background and output.classes < 2:  # noqa: PLR2004
+            message = f"expected 2 or more beside background, got {output.classes}"
+            yield Fault(("classes",), message)
+    given = sizes(output)
+    if given is None or not isinstance(output, Detect | YoloAnchors):
+        return
+    place = ("boxes", "sizes") if isinstance(output, Detect) else ("sizes",)
+    if len(given) != len(output.reads):
+        message = f"expected one list for each of {len(output.reads)} levels"
+        yield Fault(place, f"{message}, got {len(given)}")
+    for level, each in enumerate(given):
+        if len(each) != output.anchors:
+            message = f"expected {output.anchors} (anchors), got {len(each)}"
+            yield Fault((*place, level), message)

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import limit, quantity
 from effscale.arrays import Int
+from effscale.choices import DEVICE_PATTERN, DEVICES
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -230,6 +231,21 @@ def number_or_pair(low: float, high: float, words: str) -> Kind:
     return Kind(f"{one.expected}, or {words}", _one_or(one, 2, 2), made)
 
 
+def by_level(most: float) -> Kind:
+    """Pairs of numbers up to `most`, a list of some for each of several levels."""
+    one = number(0, most, above=True)
+
+    def made(found: list[list[list[float]]]) -> Any:  # noqa: ANN401
+        return tuple(tuple(map(tuple, level)) for level in found)
+
+    def schema() -> core_schema.CoreSchema:
+        level = core_schema.list_schema(_list_of(one, 2, 2), min_length=1, strict=True)
+        return core_schema.list_schema(level, min_length=1, strict=True)
+
+    range_of_each = one.expected.removeprefix("a number ")
+    return Kind(f"a list of [width, height] {range_of_each} by level", schema, made)
+
+
 def whole_or_numbers(most: int, high: float) -> Kind:
     """A whole number from 1, or a list of as many numbers up to `high`."""
     one, each = whole(1, most), number(0, high, above=True)
@@ -282,6 +298,11 @@ READ = Kind(
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*|stage [1-9][0-9]*)$",
         max_length=80,
     ),
+    parametric=False,
+)
+RUNS_ON = Kind(
+    DEVICES,
+    partial(core_schema.str_schema, strict=True, pattern=DEVICE_PATTERN),
     parametric=False,
 )
 FLAG = Kind("true or false", partial(core_schema.bool_schema, strict=True))

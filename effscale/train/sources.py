@@ -470,7 +470,7 @@ def _no_image(file: Path) -> str | None:
         return "link to a folder" if file.is_symlink() else ""
     if file.suffix.lower() not in SUFFIXES:
         return file.suffix.lower() or "without a suffix"
-    return None if file.is_file() or file.is_symlink() else "pipe or device"
+    return None if file.is_file() or not file.exists() else "pipe or device"
 
 
 @dataclass(frozen=True)

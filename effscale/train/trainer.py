@@ -220,6 +220,12 @@ class Training:
         """Images trained on, for each second of it; evaluation apart."""
         return self.step * self.recipe.batch / self.seconds if self.seconds else 0.0
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the last step, as those so far went; nothing is known before any."""
+        taken = self.seconds + self.evaluation_seconds
+        return taken / max(self.step, 1) * max(self.last_step - self.step, 0)
+
     def run(self) -> Iterator[Epoch | None]:
         """Take the steps that are left; after each, the epoch if one has ended.
 

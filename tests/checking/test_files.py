@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,19 @@ def test_no_path_is_the_specs_below(tree: Path) -> None:
         files, left = listed(paths)
         assert sorted(files) == sorted(map(str, specs))
         assert left == [str(Path("a", "other.yaml"))]
+
+
+def test_a_pipe_or_device_in_a_folder_is_no_file(tree: Path) -> None:
+    os.mkfifo(tree / "a" / "pipe.effscale.yaml")
+    (tree / "a" / "zeros.effscale.yaml").symlink_to("/dev/zero")
+    (tree / "a" / "gone.effscale.yaml").symlink_to("nowhere")
+    files, left = listed(("a",))
+    gone = str(Path("a", "gone.effscale.yaml"))
+    assert {Path(each).name for each in files if "effscale" in each} == {
+        Path(gone).name
+    }
+    assert [each.code for each in read(gone).faults] == ["EFF001"]
+    assert left == [str(Path("a", "other.yaml"))]
 
 
 def test_a_file_that_is_named_is_checked_whatever_it_holds(tree: Path) -> None:

@@ -68,6 +68,7 @@ def test_json_is_the_contract() -> None:
         "errors": 2,
         "warnings": 0,
         "notes": 0,
+        "unmeasured": 0,
         "fixed": 0,
         "fixable": {"safe": 1, "unsafe": 0, "update": 0},
     }

@@ -18,6 +18,8 @@ from tests.spec.small import TEXT as SMALL
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
+    from effscale.cost.latency_model import Device
+    from effscale.spec.models import Spec
     from tests.conftest import Run
 
 BAD = (
@@ -294,3 +296,95 @@ def test_every_network_is_held_to_limits_that_are_asked_for(run: Run) -> None:
     assert not any("b4: macs" in each for each in said)
     target = run("check", path, "--macs", "10G")
     assert "--macs is a limit here, as in '<= …'" in target.stderr
+
+
+TIMED = (
+    SMALL
+    + "budget: {latency: <= 20ms, device: cpu, threads: 2}\n"
+    + "variants: {large: {resolution: 64, budget: {latency: <= 1s, device: cpu}}}\n"
+)
+
+
+@pytest.fixture
+def clock(here: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was run, in order, by a clock that shows less and less; in timed.yaml."""
+    (here / "timed.yaml").write_text(TIMED, "utf-8")
+    ran: list[str] = []
+
+    def measured(spec: Spec, device: Device) -> float:
+        ran.append(f"{spec.name} on {device.said()}")
+        return 0.1 / len(ran)
+
+    monkeypatch.setattr("effscale.module.calibrate.measured", measured)
+    monkeypatch.setattr("effscale.checking.verify._measured", lambda *_: [])
+    return ran
+
+
+def test_a_latency_is_measured_where_that_is_asked_for(
+    run: Run, clock: list[str]
+) -> None:
+    result = run("check", "timed.yaml")
+    assert (result.exit_code, clock) == (0, [])
+    assert result.stdout == (
+        "1 file checked, nothing found; 2 limits of latency not measured: "
+        "--verify does\n"
+    )
+    result = run("check", "timed.yaml", "--select", "EFF1")
+    assert result.stdout == "1 file checked, nothing found\n"
+    result = run("check", "timed.yaml", "--verify", "--format", "json")
+    assert result.exit_code == 1
+    data = json.loads(result.stdout)
+    (finding,) = data["findings"]
+    assert (finding["code"], finding["line"]) == ("EFF302", len(TIMED.splitlines()) - 1)
+    assert finding["message"] == (
+        "budget.latency: expected at most 20.0 ms on cpu, 2 threads, batch 1, float32, "
+        "measured 33.3 ms (+67 %)"
+    )
+    assert data["summary"]["unmeasured"] == 0
+    name = clock[0].partition(" on ")[0]
+    assert clock == [
+        *[f"{name} on cpu, 2 threads, batch 1, float32"] * 3,
+        "large on cpu, 1 thread, batch 1, float32",
+    ]
+
+
+def test_what_is_fast_enough_once_is_fast_enough(run: Run, clock: list[str]) -> None:
+    path = Path("timed.yaml")
+    path.write_text(TIMED.replace("20ms", "60ms"), "utf-8")
+    assert run("check", "timed.yaml", "--verify").exit_code == 0
+    assert len(clock) == 3
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_latency_that_the_run_asks_for_holds_for_every_network(run: Run) -> None:
+    asked = ("--latency", "<= 60ms", "--threads", "4", "--dtype", "bfloat16")
+    result = run("check", "timed.yaml", *asked, "--format", "concise")
+    assert (result.exit_code, result.stdout) == (0, "")
+    result = run("check", "timed.yaml", *asked[:1], "<= 1us", *asked[2:])
+    assert result.exit_code == 1
+    assert (
+        "large: latency: expected at most 1.00 µs on cpu, 4 threads, batch 1, "
+        "bfloat16 (asked for), measured 11.1 ms"
+    ) in result.stdout
+    assert "2 errors in 1 file; 2 limits of latency not measured" in result.stdout
+    refused = run("check", "timed.yaml", "--latency", "20ms")
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("--latency is a limit here, as in '<= …'\n")
+    refused = run("check", "timed.yaml", "--latency", "<= 1s", "--dtype", "int8")
+    assert refused.stderr.endswith("--latency: nothing is run in int8 here\n")
+
+
+@pytest.mark.torch
+def test_a_device_that_is_not_there_leaves_its_limit_unmeasured(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("effscale.checking.verify._measured", lambda *_: [])
+    (here / "xpu.yaml").write_text(
+        f"{SMALL}budget: {{latency: <= 1s, device: xpu}}\n", "utf-8"
+    )
+    result = run("check", "xpu.yaml", "--verify")
+    assert result.exit_code == 0
+    assert "not timed: device: expected cpu, got 'xpu': torch finds none here" in (
+        result.stderr
+    )
+    assert "1 limit of latency not measured" in result.stdout

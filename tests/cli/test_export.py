@@ -162,7 +162,28 @@ def test_what_is_not_the_same_is_not_there(
         ),
         ("b0 --output x.pt2 --phi nan", 2, "expected a number, got 'nan'"),
         ("b0 --output no/x.pt2", 2, "expected a folder, found none at 'no'"),
-        ("b0 --output x.pt2 --decode", 1, "decode: expected a detector, got b0"),
+        ("b0 --output x.pt2 --decode", 2, "decode: expected a detector, got b0"),
+        ("b0 --output x.pt2 --nms", 2, "decode: expected a detector, got b0"),
+        (
+            "unet --output x.pt2 --nms",
+            2,
+            "nms: expected boxes as the one output, got mask",
+        ),
+        ("d0 --output x.pt2 --boxes 5", 2, "--boxes is of --nms"),
+        ("d0 --output x.pt2 --decode --boxes 5", 2, "--boxes is of --nms"),
+        ("d0 --output x.pt2 --nms 0", 2, "0.0 is not in the range 0<x<=1."),
+        ("d0 --output x.pt2 --nms 1.5", 2, "1.5 is not in the range 0<x<=1."),
+        ("d0 --output x.pt2 --nms nan", 2, "expected a number, got 'nan'"),
+        (
+            "d0 --output x.pt2 --nms --boxes 1001",
+            2,
+            "1001 is not in the range 1<=x<=1000.",
+        ),
+        (
+            "d0 --output x.safetensors --nms",
+            2,
+            "--nms: a state dict has weights alone; --file-format another",
+        ),
         (
             "d0 --output x.pth --decode",
             2,
@@ -228,3 +249,35 @@ def test_an_opset_is_of_onnx(run: Run, tmp_path: Path, small: str) -> None:
     result = run("export", small, "--output", str(tmp_path / "x.pth"), "--opset", "18")
     assert result.exit_code == 2
     assert "--opset is of ONNX, got state-dict" in result.stderr
+
+
+FINDS = """
+name: finds
+resolution: 32
+stem: {kernel: 3, stride: 2, channels: 4}
+stages: [{block: conv, kernel: 3, stride: 2, channels: 4}]
+outputs: {find: {kind: yolo, reads: stage 1, classes: 2, bins: 4}}
+"""
+
+
+def test_what_decoded_outputs_are_is_said(run: Run, tmp_path: Path) -> None:
+    spec, path = tmp_path / "finds.yaml", tmp_path / "finds.pt2"
+    spec.write_text(FINDS, "utf-8")
+    options = ("export", str(spec), "--output", str(path), "--force")
+    result = run(*options, "--decode")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[3:5] == [
+        "output   boxes N×64×4: y1 x1 y2 x2 in pixels",
+        "output   scores N×64×2: of each class, from 0 to 1",
+    ]
+    told = json.loads(run(*options, "--nms", "--boxes", "3", "--format", "json").stdout)
+    assert told["outputs"] == {
+        "boxes": [None, 3, 4],
+        "scores": [None, 3],
+        "classes": [None, 3],
+    }
+    assert told["output_means"] == {
+        "boxes": "y1 x1 y2 x2 in pixels, best first",
+        "scores": "from 0 to 1; 0 where there are no more",
+        "classes": "counted from 0",
+    }

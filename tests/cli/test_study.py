@@ -169,10 +169,12 @@ def test_a_study_that_has_ended_is_refined_around_its_best(
     run: Run, tmp_path: Path
 ) -> None:
     first = answer(evaluate(run, tmp_path, "--format", "json"))
-    refined = answer(evaluate(run, tmp_path, "--refine", "--format", "json"))
+    result = evaluate(run, tmp_path, "--refine", "--format", "json")
+    refined = json.loads(result.stdout)
     rows = {row["name"]: row for row in refined["candidates"]}
     added = [rows[name] for name in rows if name not in str(first["candidates"])]
     assert added
+    assert result.stderr == f"{len(added)} candidates are added around the best\n"
     best = first["candidates"][0]
     for row in added:
         for key in ("alpha", "beta", "gamma"):
@@ -191,11 +193,19 @@ def test_a_refinement_that_was_cut_short_goes_on_with_what_it_has_added(
     evaluate(run, tmp_path, "--refine", "-q")
     header = json.loads((tmp_path / "study/study.json").read_text("utf-8"))
     # The seeds that are missing come first; what then is best is looked around next.
-    data = answer(
-        evaluate(run, tmp_path, "--seeds", "2", "--refine", "--format", "json")
-    )
+    result = evaluate(run, tmp_path, "--seeds", "2", "--refine", "--format", "json")
+    said = "what is left comes first; --refine adds candidates once that has ended\n"
+    assert (result.exit_code, result.stderr) == (0, said)
+    data = json.loads(result.stdout)
     assert len(data["candidates"]) == len(header["candidates"])
     assert data["training_runs"]["left"] == 0
+
+
+def test_where_seeds_are_to_come_none_are_asked_for(run: Run, tmp_path: Path) -> None:
+    asked = ("--seeds", "2", "--on", "local:jobs=1", "--for", "0.1s")
+    result = evaluate(run, tmp_path, *asked, command=f"{COMMAND} 0.1")
+    assert "one seed each so far, which cannot show what is chance" in result.stdout
+    assert "--seeds 3 can" not in result.stdout
 
 
 def test_watched_off_a_terminal_it_is_shown_once(run: Run, tmp_path: Path) -> None:
@@ -214,6 +224,7 @@ def test_once_time_is_over_it_says_what_is_left(run: Run, tmp_path: Path) -> Non
     kept = f"{done} of 4 training runs are done and kept"
     goes_on = "the same command goes on from there"
     assert result.stderr == f"time is over: {kept}; {goes_on}\n"
+    assert "the best so far as coefficients for every φ: " in result.stdout
     stands = f"{done} of 4 training runs done, {4 - done} left of about 0."
     assert stands in result.stdout
 

@@ -127,3 +127,13 @@ def test_a_shallow_clone_is_told_what_it_lacks(
 )
 def test_options_that_do_not_go_together(run: Run, arguments: list[str]) -> None:
     assert run("compare", *arguments).exit_code == 2
+
+
+def test_a_latency_is_not_judged_and_that_is_said(branch: Path, run: Run) -> None:
+    path = branch / "specs" / "timed.yaml"
+    path.write_text(f"{SMALL}budget: {{latency: <= 1us, device: cpu}}\n", "utf-8")
+    result = run("compare", "--since", "main", "specs/timed.yaml")
+    assert result.exit_code == 0
+    assert result.stdout.endswith(
+        "specs/timed.yaml: 1 limit of latency not measured: check --verify does\n"
+    )

@@ -159,3 +159,20 @@ def weighed() -> nn.Module:
         *(unit(8, 12, 3, 2), Affine(), Residual(Means(), act=False)),
         channels=12,
     )
+
+
+class Thrice(Residual):
+    """Three residuals in a row, without a class of their own, beside what came in."""
+
+    def __init__(self, kernel: int) -> None:
+        within = [
+            Residual(nn.Sequential(unit(8, 16, kernel), nn.Conv2d(16, 8, 1)), act=False)
+            for _ in range(3)
+        ]
+        super().__init__(nn.Sequential(*within, unit(8, 8, kernel)))
+
+
+def turning() -> nn.Module:
+    """Two blocks in turn, twice."""
+    blocks = [Thrice(kernel) for kernel in (3, 5, 3, 5)]
+    return net(*blocks, channels=8)

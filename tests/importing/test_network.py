@@ -16,7 +16,7 @@ from effscale.growth.multipliers import Multipliers
 from effscale.module.measure import difference, measure_spec
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_parted import parted, shuffled, weighed
+from tests.importing.nets_parted import parted, shuffled, turning, weighed
 from tests.importing.nets_tokens import lying, separate, transformer, windowed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ NETS = {
     **nets.NETS,
     shuffled: ["shuffled", "shuffled_2", "shuffled"],
     parted: ["cascading", "residual", "mixed_depthwise"],
+    turning: ["unit_3"],
     transformer: ["class_token", "positions", "encoder"],
     separate: ["class_token", "positions", "encoder"],
     windowed: ["unit", *2 * ["pixel_unshuffle", "norm", "conv"]],
@@ -65,6 +66,12 @@ def test_what_was_imported_scales(make: Callable[[], nn.Module]) -> None:
             continue
         wider = es.scale(spec, multipliers)
         assert difference(wider, measure_spec(wider, "torch")) is None
+
+
+def test_images_of_what_was_imported_fall_into_whole_patches() -> None:
+    """Patches of 4×4, and neighbours among the channels twice; windows are filled."""
+    assert imported(windowed).spec.rounding.resolution_multiple == 16
+    assert imported(turning).spec.rounding.resolution_multiple == 8
 
 
 @pytest.mark.parametrize("make", [plain, separate, windowed])
@@ -112,6 +119,19 @@ class _Raises(_Reads):
         raise ValueError(f"no {x.shape[1]} channels\nhere")
 
 
+class _Leaves(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise SystemExit(x.shape[1])
+
+
+class _Cuts(_Reads):
+    """As many rows as there are bright pixels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x[:, :, : max(int((x > 0).sum()), 16)])
+        return found
+
+
 class _Crossed(nn.Module):
     """A map that two branches read, each at its own place."""
 
@@ -151,6 +171,8 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         "what it does depends on the values that go in, which no spec says",
     ),
     "raises": (_Raises(), "tracing it raised ValueError: no 3 channels here"),
+    "leaves": (_Leaves(), "tracing it raised SystemExit: 3"),
+    "cuts": (_Cuts(), "what it does depends on the values that go in"),
     "crossed": (
         net(_Crossed(), channels=8),
         "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
@@ -176,13 +198,16 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_no_spec_says_is_refused_in_a_line(what: str) -> None:
+def test_what_no_spec_says_is_refused_in_a_line(
+    what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     module, message = REFUSED[what]
     with pytest.raises(TranslationError) as error:
         es.from_module(module, IMAGE)
     said = str(error.value)
     assert message in said
     assert "\n" not in said
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_goes_in_is_one_image() -> None:

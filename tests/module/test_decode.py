@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import LayerError
 from effscale.growth.scale import at_resolution, with_classes
-from effscale.module.decode import Decoding, apart
+from effscale.module.decode import apart
+from effscale.module.export import Decoding
 from effscale.spec.neck import Anchors
 from tests.libraries import library
 from tests.strategies import detectors

@@ -12,7 +12,7 @@ from torch import nn
 import effscale as es
 from effscale.errors import ExportError
 from effscale.module import export as module
-from effscale.module.export import Export, Form, export, export_spec
+from effscale.module.export import Decode, Export, Form, export, export_spec
 from effscale.module.latency import images
 from effscale.module.mapping import load_weights
 from tests.spec.small import TEXT
@@ -195,14 +195,14 @@ def puts_out_boxes(found: Export) -> None:
 @pytest.mark.parametrize("form", ["torchscript", "exported"])
 def test_a_detector_can_put_out_boxes_in_pixels(tmp_path: Path, form: Form) -> None:
     path = tmp_path / "tiny.pt2"
-    puts_out_boxes(export_spec(es.loads(TINY), path, form, decode=True))
+    puts_out_boxes(export_spec(es.loads(TINY), path, form, decode=Decode()))
 
 
 def test_onnx_gives_the_boxes_that_decode_gives(tmp_path: Path) -> None:
     import onnxruntime
 
     spec, path = es.loads(TINY), tmp_path / "tiny.onnx"
-    puts_out_boxes(export_spec(spec, path, "onnx", seed=3, decode=True))
+    puts_out_boxes(export_spec(spec, path, "onnx", seed=3, decode=Decode()))
     torch.manual_seed(3)
     net = es.build(spec).eval()
     (batch,) = images((3, 4, 8))(2)
@@ -212,6 +212,29 @@ def test_onnx_gives_the_boxes_that_decode_gives(tmp_path: Path) -> None:
         expected = es.decode(spec, net(batch))
     torch.testing.assert_close(torch.from_numpy(boxes), expected.boxes)
     torch.testing.assert_close(torch.from_numpy(scores), expected.scores)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_programs_of_torch_give_outputs_by_name(tmp_path: Path) -> None:
+    for form, name in {"torchscript": "x.ts", "exported": "x.pt2"}.items():
+        export(TwoLevels(), (3, 16, 16), tmp_path / name, form)  # type: ignore[arg-type]
+    script = torch.jit.load(tmp_path / "x.ts")
+    program = torch.export.load(tmp_path / "x.pt2").module()
+    for loaded in (script, program):
+        found = loaded(torch.zeros(3, 3, 16, 16))
+        assert [*found] == ["classes_0", "classes_1", "boxes_0", "boxes_1"]
+
+
+def test_the_best_boxes_alone_can_be_put_out(tmp_path: Path) -> None:
+    decode = Decode(nms=0.3, boxes=4)
+    found = export_spec(es.loads(TINY), tmp_path / "tiny.onnx", "onnx", decode=decode)
+    assert found.outputs == {
+        "boxes": [None, 4, 4],
+        "scores": [None, 4],
+        "classes": [None, 4],
+    }
+    assert [*found.means] == [*found.outputs]
+    assert found.difference < 1e-5
 
 
 class Uneven(nn.Module):

@@ -7,8 +7,10 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import effscale as es
@@ -156,6 +158,28 @@ def test_published_weights_give_their_own_models_outputs(
     torch.manual_seed(side)
     images = torch.randn(2, 3, side, side)
     torch.testing.assert_close(ours(images), theirs(images), rtol=1e-6, atol=1e-6)
+
+
+@torch.no_grad()
+def test_published_weights_see_in_crops_of_a_photograph_what_their_own_model_does(
+    lite0: dict[str, torch.Tensor],
+) -> None:
+    with library("matplotlib.cbook").get_sample_data("grace_hopper.jpg") as file:
+        photograph = Image.open(file).convert("RGB").resize((384, 448))
+    pixels = torch.from_numpy(np.array(photograph)).permute(2, 0, 1) / 127.5 - 1
+    corners = [(y, x) for y in (0, 75, 149, 224) for x in (0, 53, 107, 160)]
+    crops = torch.stack([pixels[:, y : y + 224, x : x + 224] for y, x in corners])
+    library_ = library("efficientnet_lite_pytorch").EfficientNet
+    theirs = library_.from_name("efficientnet-lite0", image_size=224).eval()
+    theirs.load_state_dict(lite0)
+    ours = es.build(es.load("efficientnet-lite0")).eval()
+    load_weights(ours, lite0)
+    said, expected = ours(crops), theirs(crops)
+    torch.testing.assert_close(said, expected, rtol=1e-5, atol=1e-5)
+    top = said.argmax(1)
+    assert top.equal(expected.argmax(1))
+    assert 652 in top  # ImageNet's military uniform, which she wears
+    assert len(top.unique()) > 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 import effscale as es
 from effscale.growth.scale import with_classes
@@ -131,7 +132,9 @@ outputs:
 
 
 @pytest.mark.parametrize("engine", ["fvcore", "torch"])
-@pytest.mark.parametrize("more", ["", "shared: false", "centerness: true"])
+@pytest.mark.parametrize(
+    "more", ["", "shared: false", "centerness: true", "objectness: true"]
+)
 def test_levels_share_heads_or_have_their_own(
     more: str, engine: Literal["fvcore", "torch"]
 ) -> None:
@@ -140,8 +143,8 @@ def test_levels_share_heads_or_have_their_own(
     assert (found.macs, found.params) == (cost.macs, cost.params)
     made = es.build(spec).eval()(torch.randn(2, 3, 64, 96))
     maps = made if isinstance(made, dict) else made._asdict()
-    wide = {"classes": 15, "boxes": 12, "centerness": 3}
-    assert ("centerness" in maps) == more.startswith("centerness")
+    wide = {"classes": 15, "boxes": 12, "centerness": 3, "objectness": 3}
+    assert [*maps][2:] == [name for name in wide if more.startswith(name)]
     for name, levels in maps.items():
         assert [x.shape[1:] for x in levels] == [
             (wide[name], 16, 24),
@@ -186,3 +189,27 @@ def test_another_number_of_classes_is_that_of_every_output() -> None:
     text = f"{SMALL}  mask: {{kind: segment}}\n  sort: {{kind: classify, reads: p2}}\n"
     found = with_classes(loads(text), 7)
     assert [each.classes for each in found.outputs.values()] == [7, 7]
+
+
+STEP = f"""{SMALL}
+  sort: {{kind: classify, reads: p3, classes: 3}}
+  mask: {{kind: segment, classes: 3}}
+  level: {{kind: detect, reads: p2, centerness: true, layers: [{{kernel: 3}}]}}
+  there: {{kind: detect, reads: [p2, p3], shared: false, objectness: true}}
+  sides: {{kind: yolo, reads: [p2, p3], classes: 2, bins: 4, one_to_one: true}}
+  old: {{kind: yolo_anchors, reads: [p2, p3], classes: 2}}
+  peaks: {{kind: keypoints, classes: 2, channels: 4}}
+"""
+
+
+def test_a_step_of_training_reaches_every_weight_of_every_kind_of_output() -> None:
+    torch.manual_seed(0)
+    net = es.build(loads(STEP))
+    before = [each.detach().clone() for each in net.parameters()]
+    step = torch.optim.SGD(net.parameters(), lr=0.1)
+    made = tree_leaves(net(torch.randn(2, 3, 64, 96)))
+    sum(each.square().mean() for each in made).backward()
+    step.step()
+    for (name, each), old in zip(net.named_parameters(), before, strict=True):
+        moved = not torch.equal(each, old)
+        assert moved is each.requires_grad, name

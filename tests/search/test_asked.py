@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 import effscale as es
 from effscale.cost.figures import Running
+from effscale.cost.latency_model import Device
 from effscale.cost.memory import memory
 from effscale.errors import ScaleError
 from effscale.limit import Limit, parse
@@ -59,6 +62,10 @@ def asked(draw: DrawFn, spec: Spec) -> Asked:
         name = draw(st.sampled_from(NAMES))
         limits.append(Limit(name, ">=", max(1, int(draw(multiples) * base[name]))))
     if draw(st.booleans()):
+        name, share = draw(st.sampled_from(NAMES)), draw(st.sampled_from([0.05, 0.4]))
+        about = max(1, int(draw(multiples) * base[name]))
+        limits.append(Limit(name, "=", about, share))
+    if draw(st.booleans()):
         name = draw(st.sampled_from(NAMES))
         target = max(1, int(draw(multiples) * base[name]))
         return Asked(Goal(name, target), tuple(limits), RUNNING)
@@ -67,6 +74,31 @@ def asked(draw: DrawFn, spec: Spec) -> Asked:
 
 
 HOLDS = st.sets(st.sampled_from(HELD), max_size=2).map(frozenset)
+
+
+@st.composite
+def bounds_of(draw: DrawFn, spec: Spec) -> Bounds:
+    """What is held, and bounds of sides, depth and width, or none of one."""
+    sides = min(spec.resolution), max(spec.resolution)
+    shortest = draw(st.none() | st.floats(0.5, 1.2).map(lambda x: int(x * sides[0])))
+    longest = draw(st.none() | st.floats(0.8, 2).map(lambda x: int(x * sides[1])))
+    low = st.just(0.0) | st.floats(0.5, 1.1)
+    high = st.just(math.inf) | st.floats(0.9, 2)
+    depth, width = (draw(st.tuples(low, high)) for _ in range(2))
+    return Bounds(longest, shortest, *depth, *width, draw(HOLDS))
+
+
+def bounded(spec: Spec, bounds: Bounds, given: es.Multipliers, scaled: Spec) -> bool:
+    """Whether one network, scaled by these multipliers, is within the bounds."""
+    height, width = map(int, scaled.resolution)
+    rows, columns = spec.resolution
+    return bool(
+        bounds.min_depth <= given.depth <= bounds.max_depth
+        and bounds.min_width <= given.width <= bounds.max_width
+        and max(height, width) <= (bounds.max_resolution or math.inf)
+        and min(height, width) >= (bounds.min_resolution or 0)
+        and ("aspect" not in bounds.hold or height * columns == width * rows)
+    )
 
 
 def judge(answer: Answer, found: list[dict[str, int]]) -> None:
@@ -110,11 +142,10 @@ def judge(answer: Answer, found: list[dict[str, int]]) -> None:
 
 
 @given(st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_along_the_ray_nothing_within_the_limits_is_better(data: st.DataObject) -> None:
     spec = data.draw(aligned())
-    wanted, hold = data.draw(asked(spec)), data.draw(HOLDS)
-    bounds = Bounds(hold=hold)
+    wanted, bounds = data.draw(asked(spec)), data.draw(bounds_of(spec))
     try:
         path = ray(spec, [wanted], bounds)
     except ScaleError:
@@ -124,10 +155,9 @@ def test_along_the_ray_nothing_within_the_limits_is_better(data: st.DataObject) 
     for phi in [*phis.tolist(), *path.phi.tolist(), 0.0]:
         if not path.phi[0] <= phi < path.end[-1]:
             continue
-        scaled = es.scale(spec, bounds.at_phi(spec, phi, "compound"))
-        rows, columns = spec.resolution
-        height, width = scaled.resolution
-        if "aspect" not in hold or height * columns == width * rows:
+        given = bounds.at_phi(spec, phi, "compound")
+        scaled = es.scale(spec, given)
+        if bounded(spec, bounds, given, scaled):
             networks.setdefault(key(scaled), scaled)
     judge(on_ray(path, wanted), [alone(each) for each in networks.values()])
 
@@ -143,19 +173,21 @@ def every(spec: Spec, wanted: Asked, bounds: Bounds) -> list[dict[str, int]]:
             scaled = es.scale(spec, es.Multipliers(**{name: at}))
             found.setdefault(key(scaled), at)
         choices.append(list(found.values()))
-    made = [es.scale(spec, es.Multipliers(*each)) for each in product(*choices)]
-    rows, columns = spec.resolution
-    if "aspect" in bounds.hold:
-        made = [m for m in made if m.resolution[0] * columns == m.resolution[1] * rows]
-    return [alone(each) for each in {key(each): each for each in made}.values()]
+    made: dict[tuple[int, ...], Spec] = {}
+    for each in product(*choices):
+        given = es.Multipliers(*each)
+        scaled = es.scale(spec, given)
+        if bounded(spec, bounds, given, scaled):
+            made.setdefault(key(scaled), scaled)
+    return [alone(each) for each in made.values()]
 
 
 @given(st.data())
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_off_the_ray_nothing_within_the_limits_is_better(data: st.DataObject) -> None:
     spec = tiny()
-    wanted, hold = data.draw(asked(spec)), data.draw(HOLDS)
-    bounds = Bounds(hold=hold, max_depth=2.0)
+    wanted, bounds = data.draw(asked(spec)), data.draw(bounds_of(spec))
+    bounds = replace(bounds, max_depth=min(bounds.max_depth, 2.0))
     try:
         found = off_ray(spec, wanted, bounds, 0.05)
     except ScaleError:
@@ -242,3 +274,18 @@ def test_a_limit_is_exceeded_by_a_share_of_it(
 def test_what_is_no_limit_is_refused(figure: Figure, text: str) -> None:
     with pytest.raises(ValueError, match=r"^a limit such as <= "):
         parse(figure, text)
+
+
+def test_a_budget_says_what_its_latency_is_of() -> None:
+    device = Device("cuda:1", 1, 8, "float16", channels_last=True)
+    limits = parse("latency", "<= 20ms"), parse("params", "<= 4M")
+    wanted = Asked(Goal(), limits, Running(8, "float16", device=device))
+    assert wanted.budget().model_dump(exclude_none=True) == {
+        "params": "<= 4M",
+        "latency": "<= 20ms",
+        "batch": 8,
+        "dtype": "float16",
+        "device": "cuda:1",
+        "threads": 1,
+        "channels_last": True,
+    }

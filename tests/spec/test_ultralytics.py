@@ -252,7 +252,12 @@ def test_those_with_attention_measure_what_we_count(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("family", "smallest"),
-    [("yolov8", "yolov8n"), ("yolov9", "yolov9t"), ("yolo11-cls", "yolo11n-cls")],
+    [
+        ("yolov8", "yolov8n"),
+        ("yolov9", "yolov9t"),
+        ("yolo11-cls", "yolo11n-cls"),
+        ("yolox", "yolox-nano"),
+    ],
 )
 def test_a_family_names_its_smallest(family: str, smallest: str) -> None:
     assert es.load(family) == es.load(smallest)

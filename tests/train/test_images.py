@@ -136,10 +136,11 @@ def test_what_is_no_file_or_of_no_class_is_counted_too(tmp_path: Path) -> None:
     (tmp_path / "owl" / "more").symlink_to(tmp_path / "crow")
     (tmp_path / "owl" / "folder.png").mkdir()
     os.mkfifo(tmp_path / "owl" / "pipe.png")
+    (tmp_path / "owl" / "zeros.png").symlink_to("/dev/zero")
     (tmp_path / "astray.png").touch()
     said = "left out: 1 link to a folder, 1 of no class, beside the folders, "
     data = folder(tmp_path)
-    assert noted(data) == {f"{said}1 pipe or device"}
+    assert noted(data) == {f"{said}2 pipe or device"}
     assert data.counts()["owl"] == {"train": 4, "validation": 1}
 
 

@@ -346,6 +346,16 @@ def test_that_few_images_cannot_tell_what_was_learnt_is_said() -> None:
     )
 
 
+def test_what_is_left_takes_as_long_as_what_was_done() -> None:
+    learnt = training(epochs=4)
+    assert learnt.seconds_left == 0
+    list(islice(learnt.run(), 5))
+    learnt.seconds, learnt.evaluation_seconds = 9.0, 1.0
+    assert learnt.seconds_left == 2 * (learnt.last_step - 5)
+    finished(learnt)
+    assert learnt.seconds_left == 0
+
+
 def test_nothing_is_said_of_a_long_training_that_has_learnt() -> None:
     learnt = training(epochs=60)
     assert warnings_of(learnt) == []
