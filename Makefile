@@ -44,7 +44,7 @@ shown: $(INSTALLED) ## rewrite the output shown in README.md and docs; read the 
 	$(BIN)/python -m tests.documents
 
 docs: $(INSTALLED) ## build the site of docs into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built
 	nice $(BIN)/python -m tests.fuzz --count 200000 --build 20
@@ -77,4 +77,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types specs format cov snapshots docs fuzz kills bench bench-profile bench-torch growth wheel clean
+.PHONY: help run test quick lint types specs format cov snapshots shown docs fuzz kills bench bench-profile bench-torch growth wheel clean

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 import effscale as es
 from effscale.cli import main
+from tests.explained import unexplained
 
 # Workers and the programs that they start share the cores: threads of torch that wait
 # for each other would take several times as long. It is read when torch is loaded.
@@ -48,11 +49,16 @@ def undrawn() -> Iterator[None]:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run("scale", "--phi", "4")`: exit code, output and stderr of the program."""
+    """`run("scale", "--phi", "4")`: exit code, output and stderr of the program.
+
+    Whatever a test asks for as JSON, the glossary explains its keys.
+    """
     for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: str, text: str | None = None) -> Result:
-        return CliRunner().invoke(main, arguments, input=text, prog_name="effscale")
+        done = CliRunner().invoke(main, arguments, input=text, prog_name="effscale")
+        assert unexplained(done.stdout) == set()
+        return done
 
     return invoke

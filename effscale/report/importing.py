@@ -67,7 +67,7 @@ def report(
         {
             "figure": each.name,
             "counted": each.counted,
-            **each.measured,
+            "measured_by": dict(each.measured),
             "same": each.same,
         }
         for each in proof.figures
@@ -105,6 +105,11 @@ def report(
     heading.append(
         ("proved", said(proof).removeprefix("Proved: ") if proof.holds else said(proof))
     )
+    flat = [
+        {"figure": each.name, "counted": each.counted, **each.measured}
+        | {"same": each.same}
+        for each in proof.figures
+    ]
     whose = sorted({who for each in proof.figures for who in each.measured})
     columns = [
         Column.words("figure"),
@@ -113,10 +118,10 @@ def report(
     ]
     return Report(
         data=data,
-        sections=[Section(columns, figures)] if figures else [],
+        sections=[Section(columns, flat)] if flat else [],
         heading=heading,
         notes=_notes(proof),
-        records=figures,
+        records=flat,
     )
 
 

@@ -51,9 +51,9 @@ def report(spec: Spec, outcome: Data) -> Report:
         notes=[
             NOTE,
             *_statistics(outcome["statistics_images"]),
-            *(f"warning: {each}" for each in outcome["warnings"]),
         ],
         records=[flat],
+        warnings=[f"warning: {each}" for each in outcome["warnings"]],
     )
 
 

@@ -332,8 +332,8 @@ class Training:
             said.append(f"{found}, {self._why_chance(last)}")
         if self.last_step < FEW_STEPS:
             said.append(
-                f"{self.last_step} steps are few: below {FEW_STEPS} an accuracy tells "
-                "more of how a training begins than of what a network can become"
+                f"{self.last_step} of at least {FEW_STEPS} steps: so short a training "
+                "run says little about what the network can become"
             )
         return said
 
@@ -341,7 +341,7 @@ class Training:
         """Why an accuracy is that of chance, as far as the one in training tells."""
         learnt, images = last.train_accuracy, len(self.data.validation.labels)
         if is_chance(learnt, self.data.train.labels):
-            return "and so it is in training: nothing was learnt yet"
+            return "and so is the one in training: nothing was learnt yet"
         found = f"it is {100 * learnt:.1f} % in training"
         if last.accuracy >= learnt - 2 * standard_error(learnt, images):
             return f"and {images} validation images are too few to tell: {found}"

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import effscale as es
 from effscale.cli import main
+from tests.explained import unexplained
 from tests.importing import nets, nets_tokens
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def test_it_writes_the_spec_and_the_names_of_its_weights(tmp_path: Path) -> None
     arguments = ["import", NET, *SIDES, "--output", str(output), "--format", "json"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
+    assert unexplained(result.stdout) == set()
     answer = json.loads(result.stdout)
     assert answer["proved"]
     assert answer["outputs_apart"] < 1e-12

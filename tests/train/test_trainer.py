@@ -314,8 +314,8 @@ def warnings_of(one: Training) -> list[str]:
 
 def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
     few = (
-        "40 steps are few: below 300 an accuracy tells more of how a training begins "
-        "than of what a network can become"
+        "40 of at least 300 steps: so short a training run says little about what the "
+        "network can become"
     )
     other_kind = replace(shades(), validation=Blank(10))
     learnt, _ = warnings = warnings_of(training(data=other_kind, epochs=8))
@@ -328,7 +328,7 @@ def test_an_accuracy_of_chance_is_said_to_be_one() -> None:
     blind = warnings_of(training(data=replace(other_kind, train=Blank(40)), epochs=8))
     assert blind == [
         learnt.partition(", though")[0]
-        + ", and so it is in training: nothing was learnt yet",
+        + ", and so is the one in training: nothing was learnt yet",
         few,
     ]
 
