@@ -177,7 +177,9 @@ def test_a_network_that_the_device_does_not_run_is_warned_of(
 
     monkeypatch.setattr("effscale.module.calibrate.measured", absent)
     with pytest.warns(UserWarning, match="alexnet not timed: expected cuda"):
-        answer = es.check(ROOT / "specs" / "alexnet.yaml", latency="<= 20ms", device="cuda")
+        answer = es.check(
+            ROOT / "specs" / "alexnet.yaml", latency="<= 20ms", device="cuda"
+        )
     assert answer.data["summary"]["unmeasured"] == 1
 
 
