@@ -62,10 +62,21 @@ TIMM = {
     "convnext_tiny": "convnext-t",
     "vit_small_patch16_224": "vit-s-16",
     "edgenext_xx_small": "edgenext-xx-small",
+    "dla34": "dla34",
+    "efficientformer_l1": "efficientformer-l1",
+    "legacy_xception": "xception",
+    "swin_tiny_patch4_window7_224": "swin-t",
+    "vovnet39a": "vovnet39a",
     "mixnet_s": "mixnet-s",
 }
 #: Images that a network needs, where 64 pixels are too few.
-SIDES = {"inception_v3": 75, "vit_b_32": 224, "vit_small_patch16_224": 224}
+SIDES = {
+    "inception_v3": 75,
+    "vit_b_32": 224,
+    "vit_small_patch16_224": 224,
+    "efficientformer_l1": 224,
+    "swin_tiny_patch4_window7_224": 224,
+}
 
 
 NORMS = nn.BatchNorm2d, nn.LayerNorm
