@@ -55,6 +55,7 @@ REASONS = {
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
+    "module.naming": "what libraries call things, as data, without the walk over it",
     "module.flops": "torch's formulas, without what measures by them",
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",

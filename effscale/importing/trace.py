@@ -8,7 +8,8 @@ import warnings
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from operator import getitem
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -174,8 +175,15 @@ def _read(program: ExportedProgram) -> Trace:
     return Trace(tuple(reader.calls), reader.index[tensors[0]])
 
 
+#: Stretches of code that compute as ever: without gradients, or in other precision.
+_REGIONS = frozenset({"wrap_with_set_grad_enabled", "wrap_with_autocast"})
+
+
 class _Reader:
-    """Numbers the calls of a program, and follows what is written in place."""
+    """Numbers the calls of a program, and follows what is written in place.
+
+    Stretches of it that torch keeps in graphs of their own are read where they run.
+    """
 
     def __init__(self, program: ExportedProgram) -> None:
         signature = program.graph_signature
@@ -187,9 +195,18 @@ class _Reader:
         self.calls: list[Call] = []
         self.index: dict[Node, int] = {}
         self.weights: dict[Node, Weight] = {}
+        #: What each stretch puts out, in order.
+        self.regions: dict[Node, Sequence[Any]] = {}
 
     def take(self, node: Node) -> None:
         match node.op:
+            case "call_function" if _inner(node):
+                self._enter(node)
+            case "call_function" if node.target is getitem and node.args[0] in (
+                self.regions
+            ):
+                of, which = cast("tuple[Node, int]", node.args)
+                self._alias(node, self.regions[of][which])
             case "placeholder" if node.name in self.names:
                 shape = tuple(node.meta["val"].shape)
                 self.weights[node] = Weight(self.names[node.name], shape)
@@ -199,6 +216,35 @@ class _Reader:
                 self._add(node, self._called(node))
             case _:
                 pass
+
+    def _enter(self, node: Any) -> None:  # noqa: ANN401
+        """Read the graph that a node runs, given what the node is given."""
+        (inner, *others) = _inner(node)
+        if node.target.__name__ not in _REGIONS or others:
+            where = Call("", {}, (), _places(node)).where
+            found = f"torch.{node.target.__name__}"
+            raise TranslationError(
+                f"{where}: cannot be said in a spec: {found}: what runs is chosen "
+                "while it runs"
+            )
+        graph = getattr(node.graph.owning_module, str(inner.target)).graph
+        takes = graph.find_nodes(op="placeholder")
+        given = dict(zip(takes, node.args[node.args.index(inner) + 1 :], strict=True))
+        for each, outer in given.items():
+            self._alias(each, outer)
+        for each in graph.nodes:
+            if each not in given:
+                self.take(each)
+        for each, outer in given.items():
+            self._alias(outer, each)  # it may be written in place in there
+        (self.regions[node],) = graph.output_node().args
+
+    def _alias(self, node: Any, other: Any) -> None:  # noqa: ANN401
+        """Take a node for another, of another graph."""
+        if other in self.index:
+            self.index[node] = self.index[other]
+        elif other in self.weights:
+            self.weights[node] = self.weights[other]
 
     def _add(self, node: Node, call: Call) -> None:
         self.index[node] = len(self.calls)
@@ -238,6 +284,11 @@ class _Reader:
         if isinstance(value, list | tuple):
             return [self._value(each) for each in value]
         return value
+
+
+def _inner(node: Node) -> list[Node]:
+    """The graphs that a node runs, one or several."""
+    return [each for each in node.all_input_nodes if each.op == "get_attr"]
 
 
 def _shape(node: Node) -> tuple[int, ...]:

@@ -2,8 +2,9 @@
 
 Networks of one architecture have the same layers in the same blocks, and state dicts
 list them in the order of the code. So a name is read for two things alone: of which
-block it is, and whether its layer is listed elsewhere than it runs. `NAMINGS` says
-that, as data, for libraries that are known. Within a block, layers of the same shapes
+block it is, and whether its layer is listed elsewhere than it runs
+(`effscale.module.naming`). What a library has in parts, or together, is put together
+or parted first. Within a block, layers of the same shapes
 are taken in order. Of names that none knows, the whole network is one block.
 """
 
@@ -12,8 +13,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import count, takewhile
+from math import prod
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,6 +27,7 @@ import torch
 from effscale.errors import WeightsError, first_line
 from effscale.module.attention import Attending
 from effscale.module.build import build
+from effscale.module.naming import LIBRARIES, Naming, naming_of
 from effscale.module.weights import Original, Weights, named, read
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
     from effscale.spec.values import SamePadding
 
+    #: Tensors by name, each beside the names of what it is made of.
+    Made: TypeAlias = dict[str, tuple[tuple[str, ...], torch.Tensor]]
     #: A file, what was read of one, or tensors by name.
     Given: TypeAlias = str | Path | Original | Weights | Mapping[str, torch.Tensor]
 
@@ -52,177 +59,20 @@ _BY_OFFSET = re.compile(r"\brelative_position_bias_table$")
 _TOLD = "the names of its import"
 #: What torch's attention calls the layer that makes queries, keys and values.
 _QKV = "in_proj_"
+#: Scales and tables that a library keeps beside the layers of a block, each by itself.
+_BESIDE = re.compile(r"\bgamma(_\w+|\d)?$|\battention_biases\.\d+$")
+#: What an affine layer of one number calls its weight.
+_SCALE = "scale"
 #: Layers that make the queries of all heads first, then keys, then values; ours make
 #: all of a head together, as do timm's of MaxViT.
-_APART = re.compile(r"(?<!attn_block\.)(?<!attn_grid\.)\battn\.qkv\.|\.in_proj_")
+_APART = re.compile(r"(?<!attn_block\.)(?<!attn_grid\.)\b(attn|xca)\.qkv\.|\.in_proj_")
 #: Dimensions of learnt tokens, and of the places of all of them.
 _TOKENS = 3
+#: Dimensions of the weight of a linear layer.
+_MATRIX = 2
 #: How many names a message holds.
 _SHOWN = 3
 
-
-@dataclass(frozen=True)
-class Naming:
-    """How a library names the tensors of its networks."""
-
-    name: str
-    #: A name of this kind is in every one of its files.
-    mark: str
-    #: The block that a name is of, at its beginning.
-    block: str
-    #: Layers listed before what they run beside or behind: the last of their block.
-    last: str = r"(?!)"
-    #: What only training runs, and is left out.
-    left: str = r"(?!)"
-    #: How all of its networks pad, if they do alike.
-    padding: SamePadding | None = None
-
-
-@dataclass(frozen=True)
-class Library:
-    """Where a library makes its networks, and what it calls those that are ours."""
-
-    module: str
-    make: str  #: the function that does, of that module or a class in it
-    #: Its names by ours, the first that fits; else it is ours with _ for -.
-    names: tuple[tuple[str, str], ...]
-    #: How it is told to fetch no weights.
-    options: Mapping[str, object] = field(default_factory=dict)
-
-    def name_of(self, ours: str) -> str:
-        """What it would call the network that we call so."""
-        for pattern, theirs in self.names:
-            if re.fullmatch(pattern, ours):
-                return re.sub(pattern, theirs, ours)
-        return ours.replace("-", "_")
-
-
-#: Networks whose widths timm writes in per cent: `lcnet_050`.
-_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilevitv2|rexnet)"
-
-#: Libraries by the name that `mapping` is given. Sources: as `NAMINGS`.
-LIBRARIES = {
-    "torchvision": Library(
-        "torchvision.models",
-        "get_model",
-        (
-            (r"b(\d)", r"efficientnet_b\1"),
-            (r"efficientnetv2-(\w)", r"efficientnet_v2_\1"),
-            (r"convnext-t", "convnext_tiny"),
-            (r"convnext-s", "convnext_small"),
-            (r"convnext-b", "convnext_base"),
-            (r"convnext-l", "convnext_large"),
-            (r"mnasnet-b1", "mnasnet1_0"),
-            (r"mnasnet-b1-(\d)\.(\d+)", r"mnasnet\1_\2"),
-            (r"mobilenetv2", "mobilenet_v2"),
-            (r"mobilenetv3-(\w+)", r"mobilenet_v3_\1"),
-            (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)", r"regnet_\1_\2\3"),
-            (r"regnet([xy])-(\d+)\.(\d)gf", r"regnet_\1_\2_\3gf"),
-            (r"shufflenetv2-(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
-            (r"squeezenet-(\d)\.(\d)", r"squeezenet\1_\2"),
-            (r"(\w+)-mobilenetv3-large", r"\1_mobilenet_v3_large"),
-        ),
-    ),
-    "timm": Library(
-        "timm",
-        "create_model",
-        (
-            (r"b(\d)", r"tf_efficientnet_b\1"),
-            (r"l2", "tf_efficientnet_l2"),
-            (r"efficientnet-(lite\d)", r"tf_efficientnet_\1"),
-            (r"efficientnetv2-(\w+)", r"tf_efficientnetv2_\1"),
-            (r"efficientnet-edgetpu-(\w)", r"efficientnet_e\1"),
-            (r"(convnext(?:v2)?)-t", r"\1_tiny"),
-            (r"(convnext(?:v2)?)-s", r"\1_small"),
-            (r"(convnext(?:v2)?)-b", r"\1_base"),
-            (r"(convnext(?:v2)?)-l", r"\1_large"),
-            (r"(convnext(?:v2)?)-xl", r"\1_xlarge"),
-            (r"(convnext(?:v2)?)-h", r"\1_huge"),
-            (r"fbnet-c", "fbnetc_100"),
-            (_WIDE + r"-(\d)\.(\d)", r"\1_\2\g<3>0"),
-            (_WIDE + r"-(\d)\.(\d\d)", r"\1_\2\3"),
-            (r"mnasnet-a1-0\.75", "semnasnet_075"),
-            (r"mobilenetv4-conv-small-0\.(\d)", r"mobilenetv4_conv_small_0\g<1>0"),
-            (r"mobilenetv4-conv-small-0\.(\d\d)", r"mobilenetv4_conv_small_0\1"),
-            (r"hardcore-nas-(\w)", r"hardcorenas_\1"),
-            (r"(ghostnet|lcnet|spnasnet|mobilenetv[12])", r"\1_100"),
-            (r"mobilenetv3-(\w+)", r"mobilenetv3_\1_100"),
-            (r"mnasnet-a1", "semnasnet_100"),
-            (r"mnasnet-b1", "mnasnet_100"),
-            (r"regnet([xy])-(\d)00mf", r"regnet\1_00\2"),
-            (r"regnet([xy])-(\d)\.(\d)gf", r"regnet\1_0\2\3"),
-            (r"regnet([xy])-(\d\d)gf", r"regnet\1_\g<2>0"),
-            (r"swin-t", "swin_tiny_patch4_window7_224"),
-            (r"swin-s", "swin_small_patch4_window7_224"),
-            (r"swin-b", "swin_base_patch4_window7_224"),
-            (r"swin-v2-t", "swinv2_tiny_window8_256"),
-            (r"swin-v2-s", "swinv2_small_window8_256"),
-            (r"swin-v2-b", "swinv2_base_window8_256"),
-            (r"vit-ti-(\d+)", r"vit_tiny_patch\1_224"),
-            (r"vit-s-(\d+)", r"vit_small_patch\1_224"),
-            (r"vit-b-(\d+)", r"vit_base_patch\1_224"),
-            (r"vit-l-(\d+)", r"vit_large_patch\1_224"),
-            (r"pnasnet-5-large", "pnasnet5large"),
-            (r"nasnet-a-large", "nasnetalarge"),
-            (r"(senet154|xception)", r"legacy_\1"),
-        ),
-    ),
-    "effdet": Library(
-        "effdet",
-        "create_model",
-        (
-            (r"(d\w+)", r"tf_efficientdet_\1"),
-            (r"efficientdet-(lite\w+)", r"tf_efficientdet_\1"),
-        ),
-        options={"pretrained": False, "pretrained_backbone": False},
-    ),
-    "efficientnet_pytorch": Library(
-        "efficientnet_pytorch",
-        "EfficientNet.from_name",
-        ((r"([bl]\d)", r"efficientnet-\1"),),
-    ),
-}
-
-#: A file is of the first whose mark it has. Sources: torchvision 0.28
-#: (torchvision/models), timm 1.0 (timm/models), efficientnet_pytorch 0.7 (model.py),
-#: effdet 0.4 (efficientdet.py). Files that were ported from TensorFlow (`tf_…`) have
-#: timm's names, or efficientnet_pytorch's.
-NAMINGS = (
-    Naming(
-        "efficientnet_pytorch",
-        r"_conv_stem\.",
-        r"_blocks\.\d+",
-        padding="tensorflow",
-    ),
-    Naming("effdet", r"(fpn|class_net)\.", r"backbone\.blocks\.\d+\.\d+"),
-    Naming(
-        "torchvision",
-        r"features\.\d+\.\d+\.(block|layers)\.|features\.\d+\.(block|conv)\."
-        r"|trunk_output\.|layers\.\d+\.\d+\.layers\.|AuxLogits\.",
-        r"features\.\d+\.\d+(?=\.block)|features\.\d+(?=\.(block|conv)\.)"
-        r"|trunk_output\.block\d+\.block\d+-\d+|layers\.\d+\.\d+(?=\.layers)"
-        r"|Mixed_\w+",
-        last=r"\.proj\.",
-        left=r"AuxLogits\.",
-        padding="centred",
-    ),
-    Naming(
-        "timm",
-        r"conv_stem\.|s1\.b1\.|stages\.0\.blocks\.|layer0\.|stem\.|Conv2d_1a_3x3\."
-        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.",
-        r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
-        r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
-        last=r"\.(downsample|skip|skipbn)\.",
-        left=r"AuxLogits\.|head_dist\.",
-    ),
-    # What torchvision and timm name alike.
-    Naming(
-        "torchvision, timm",
-        r"layer1\.0\.|features\.denseblock1\.",
-        r"layer\d+\.\d+|features\.denseblock\d+\.denselayer\d+"
-        r"|features\.transition\d+",
-    ),
-)
 
 #: Our own blocks, and the parts that tell classes apart.
 _BLOCK = re.compile(r"stages\.\d+\.\w+")
@@ -266,9 +116,11 @@ def mapping(spec: Spec, weights: Given) -> Mapped:
     if isinstance(weights, str) and weights in LIBRARIES:
         weights = _of_library(spec.name, weights)
     given = held(weights)
-    found = _mapped(_shapes(own), _shapes(given.tensors), given.names)
+    made = _whole(given)
+    tensors = {name: each for name, (_, each) in made.items()}
+    found = _mapped(_shapes(own), _shapes(tensors), given.names)
     pairs = {name: found.pairs[name] for name in own if name in found.pairs}
-    return replace(found, pairs=pairs)
+    return _of_file(replace(found, pairs=pairs), made)
 
 
 @torch.no_grad()
@@ -291,7 +143,9 @@ def load_weights(
         WeightsError: if the file cannot be read, or its weights are not this network's.
     """
     given, own = held(weights, names), net.state_dict()
-    found = _mapped(_shapes(own), _shapes(given.tensors), given.names)
+    made = _whole(given)
+    tensors = {name: each for name, (_, each) in made.items()}
+    found = _mapped(_shapes(own), _shapes(tensors), given.names)
     wrong = list(found.misfits)
     if not new_classifier:
         wrong += [f"other classes for {name}" for name in found.classifier]
@@ -302,18 +156,93 @@ def load_weights(
         raise WeightsError(f"{where}expected this network's weights, got {some}{more}")
     heads = _heads(net)
     for ours, theirs in {**found.pairs, **_counters(found.pairs)}.items():
-        if theirs not in given.tensors:
+        if theirs not in tensors:
             continue
         told = found.by == _TOLD
-        tensor = given.tensors[theirs] if told else _laid_out(theirs, given.tensors)
+        tensor = tensors[theirs] if told else _laid_out(theirs, tensors)
         if (
             not told
-            and _APART.search(theirs)
+            and _are_apart(theirs, tensors)
             and (number := heads.get(ours.rpartition(".")[0]))
         ):
             tensor = tensor.unflatten(0, (3, number, -1)).transpose(0, 1)
         own[ours].copy_(tensor.reshape(own[ours].shape))
+    return _of_file(found, made)
+
+
+def _groups_as_one(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """timm has a 1×1 convolution of MixNet for each of its groups."""
+    numbered = (f"{match[1]}.{k}.weight" for k in count())
+    names = (*takewhile(tensors.__contains__, numbered),)
+    return {f"{match[1]}.weight": (names, torch.cat([tensors[k] for k in names]))}
+
+
+def _biases_as_one(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """Swin V2 has biases of queries and of values, and none of keys."""
+    names = f"{match[1]}.q_bias", f"{match[1]}.v_bias"
+    queries, values = (tensors[each] for each in names)
+    bias = torch.cat([queries, torch.zeros_like(queries), values])
+    return {f"{match[1]}.qkv.bias": (names, bias)}
+
+
+def _made_apart(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """EfficientViT-M makes queries, keys and values of a head by one convolution.
+
+    What runs on the queries follows them.
+    """
+    deep = f"{match[1]}.dws.{match[2]}"
+    width = len(tensors[f"{deep}.conv.weight"])  # of the queries
+    split = tensors[match[0]].tensor_split([width, 2 * width])
+    names = (f"{match[1]}.{each}{match[2]}.{match[3]}" for each in "qkv")
+    query, *others = [(k, ((match[0],), v)) for k, v in zip(names, split, strict=True)]
+    name = f"{deep}.{match[3]}"
+    return dict([query, (name, ((name,), tensors[name])), *others])
+
+
+def _tables_apart(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """EfficientViT-M has the tables of all heads together, who have a branch each."""
+    heads = [
+        k
+        for k, _ in enumerate(tensors[match[0]])
+        if f"{match[1]}.qkvs.{k}.conv.weight" in tensors
+    ]
+    return {
+        f"{match[0]}.{k}": ((match[0],), tensors[match[0]][k : k + 1]) for k in heads
+    }
+
+
+#: What a network has otherwise than a file, by the file's names. Source: timm 1.0
+#: (layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py).
+_OTHERWISE = (
+    (re.compile(r"(.*\bconv_pwl?)\.\d+\.weight"), _groups_as_one),
+    (re.compile(r"(.*)\.[qv]_bias"), _biases_as_one),
+    (re.compile(r"(.*)\.qkvs\.(\d+)\.(.*)"), _made_apart),
+    (re.compile(r"(.*)\.attention_biases"), _tables_apart),
+)
+
+
+def _whole(given: Weights) -> Made:
+    """Tensors as a network has them, and of which of a file's each is made.
+
+    What lacks a part, or whose parts do not fit each other, stays as it is; what an
+    import has named, too.
+    """
+    found: Made = {}
+    told = {*given.names.values()}
+    for name, each in given.tensors.items():
+        made: Made = {name: ((name,), each)}
+        for pattern, rule in _OTHERWISE if name not in told else ():
+            if match := pattern.fullmatch(name):
+                with suppress(LookupError, RuntimeError, ValueError):
+                    made = rule(match, given.tensors) or made
+        found |= made
     return found
+
+
+def _of_file(found: Mapped, made: Made) -> Mapped:
+    """What was found, by the names that the file itself has."""
+    parts = {k: made[v][0] if v in made else (v,) for k, v in found.pairs.items()}
+    return replace(found, pairs={k: " + ".join(v) for k, v in parts.items()})
 
 
 def _of_library(ours: str, name: str) -> dict[str, torch.Tensor]:
@@ -328,7 +257,7 @@ def _of_library(ours: str, name: str) -> dict[str, torch.Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            net = _empty(lambda: make(theirs, **library.options))
+            net = _empty(lambda: make(theirs, **library.options_of(theirs)))
     except Exception as error:  # whatever the library raises
         message = f"expected a network {theirs}, which would be {ours}"
         raise WeightsError(f"{name}: {message}, got {first_line(error)}") from error
@@ -372,6 +301,12 @@ def _laid_out(name: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return neighbours.transpose(-1, -3).flatten(-3)
 
 
+def _are_apart(name: str, tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether it makes the queries of all heads first; timm's convolutions do not."""
+    weight = tensors.get(f"{name.rpartition('.')[0]}.weight", tensors[name])
+    return _APART.search(name) is not None and weight.dim() <= _MATRIX
+
+
 def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:
     """Tables, and tokens of (1, tokens, channels), with heads or channels first."""
     if _BY_OFFSET.search(name):
@@ -399,7 +334,19 @@ def _mapped(
     if naming is None:
         return _paired([(_units(own), _units(known))], "order and shape")
     left = tuple(name for name in known if re.search(naming.left, name))
-    known = {name: each for name, each in known.items() if name not in left}
+    needed = {name: each for name, each in known.items() if name not in left}
+    found = _by_naming(own, needed, naming)
+    if left and found.misfits:  # a network may have what others only train with
+        every = _by_naming(own, known, naming)
+        if len(every.misfits) < len(found.misfits):
+            found, left = every, ()
+    return replace(found, left=left, padding=naming.padding)
+
+
+def _by_naming(
+    own: Mapping[str, Sides], known: Mapping[str, Sides], naming: Naming
+) -> Mapped:
+    """Block by block as a library names them, or else by order, as more of it fits."""
     found = _paired([(_units(own), _run(known, naming))], "order and shape")
     blocks, others = _grouped(own, _BLOCK), _grouped(known, re.compile(naming.block))
     if len(blocks) == len(others):
@@ -410,7 +357,7 @@ def _mapped(
         by_name = _paired(groups, f"{naming.name}'s names")
         if len(by_name.misfits) <= len(found.misfits):
             found = by_name
-    return replace(found, left=left, padding=naming.padding)
+    return found
 
 
 def _weighing(shapes: Mapping[str, Sides]) -> dict[str, Sides]:
@@ -468,16 +415,6 @@ def held(weights: Given, names: str | Path | None = None) -> Weights:
             return Weights(weights, "a state dict")
 
 
-def naming_of(names: Iterable[str]) -> Naming | None:
-    """The library that names tensors so; None where none is known."""
-    known = list(names)
-    for naming in NAMINGS:
-        mark = re.compile(naming.mark)
-        if any(mark.match(name) for name in known):
-            return naming
-    return None
-
-
 def _grouped(
     shapes: Mapping[str, Sides], block: re.Pattern[str]
 ) -> list[dict[str, Sides]]:
@@ -493,7 +430,8 @@ def _units(shapes: Mapping[str, Sides]) -> dict[str, Unit]:
     """The modules that have these tensors; one of the whole network is by itself."""
     units: dict[str, Unit] = {}
     for name, each in shapes.items():
-        path, _, word = name.rpartition(".") if "." in name else (name, "", "")
+        alone = "." not in name or _BESIDE.search(name)
+        path, _, word = (name, "", "") if alone else name.rpartition(".")
         units.setdefault(path, {})[word] = each
     return units
 
@@ -526,8 +464,10 @@ def _key(unit: Unit) -> tuple[object, ...]:
     """What two modules have in common that can have each other's weights."""
     if len(unit) == 1:  # whatever it is called: `weights`, or `edge_weights`
         return tuple(map(_trimmed, unit.values()))
-    named = ((word.removeprefix(_QKV), _trimmed(each)) for word, each in unit.items())
-    return tuple(sorted(named))
+    named = {word.removeprefix(_QKV): _trimmed(each) for word, each in unit.items()}
+    if _SCALE in named:
+        named["weight"] = named.pop(_SCALE)
+    return tuple(sorted(named.items()))
 
 
 def _trimmed(sides: Sides) -> Sides:
@@ -554,6 +494,9 @@ def _paired(
                 pairs |= _words(path, unit, same[-1], over.pop(same.pop()))
             else:
                 lacking[path] = unit
+        for path in [*lacking]:
+            if same := [k for k in over if _is_matrix_of(lacking[path], over[k])]:
+                pairs |= _words(path, lacking.pop(path), same[0], over.pop(same[0]))
         for path, unit in lacking.items():
             like = [k for k, each in over.items() if each.keys() == unit.keys()]
             other = over.pop(like[0]) if like else None
@@ -563,6 +506,17 @@ def _paired(
                 classifier += [_joined(path, word) for word in unit]
         misfits += [f"{_joined(k, next(iter(v)))} besides" for k, v in over.items()]
     return Mapped(by, pairs, tuple(classifier), tuple(misfits))
+
+
+def _is_matrix_of(ours: Unit, theirs: Unit) -> bool:
+    """Whether theirs is a matrix over all of a map, ours the window that covers it.
+
+    The classifiers of VGG and AlexNet begin so.
+    """
+    matrix, window = theirs.get("weight", ()), ours.get("weight", ())
+    if ours.keys() != theirs.keys() or len(matrix) != _MATRIX or not window:
+        return False
+    return matrix == (window[0], prod(window[1:]))
 
 
 def _words(path: str, unit: Unit, other: str, theirs: Unit) -> dict[str, str]:

@@ -165,10 +165,24 @@ class _Elsewhere(_Reads):
         return found
 
 
+class _Chooses(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(torch.cond(x.sum() > 0, _same, torch.neg, (x,)))
+        return found
+
+
+def _same(x: torch.Tensor) -> torch.Tensor:
+    return x.clone()
+
+
 REFUSED: dict[str, tuple[nn.Module, str]] = {
     "reads data": (
         _Reads(),
         "what it does depends on the values that go in, which no spec says",
+    ),
+    "chooses": (
+        _Chooses(),
+        "the forward pass: cannot be said in a spec: torch.cond: what runs is chosen",
     ),
     "raises": (_Raises(), "tracing it raised ValueError: no 3 channels here"),
     "leaves": (_Leaves(), "tracing it raised SystemExit: 3"),
@@ -256,3 +270,31 @@ def test_weights_at_rest_are_shaken_before_outputs_are_compared() -> None:
     """Else every norm would put out zeros, and any two networks the same."""
     found = es.from_module(_Silent(), IMAGE)
     assert found.proof.holds
+
+
+class _Within(nn.Module):
+    """Layers, some within stretches of other precision or with gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body = unit(3, 8, 3, 2), unit(8, 8, 3)
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = self.stem(x)
+            with torch.enable_grad():
+                x, beside = self.body(x), x
+                x += beside
+        with torch.enable_grad():
+            x.mul_(2.0)
+        found: torch.Tensor = self.head(torch.relu(x))
+        return found
+
+
+def test_stretches_that_compute_as_ever_are_read_where_they_run() -> None:
+    found = es.from_module(_Within(), IMAGE)
+    assert found.proof.holds
+    assert len(found.spec.stages) == 2

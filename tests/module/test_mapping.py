@@ -15,7 +15,8 @@ from torch import nn
 
 import effscale as es
 from effscale.errors import WeightsError
-from effscale.module.mapping import LIBRARIES, load_weights, mapping, naming_of
+from effscale.module.mapping import load_weights, mapping
+from effscale.module.naming import LIBRARIES, naming_of
 from tests.libraries import library
 from tests.module.test_reference import randomise
 from tests.spec.small import TEXT
@@ -44,6 +45,7 @@ TORCHVISION = {
     "convnext_tiny": "convnext-t",
     "vit_b_32": "vit-b-32",
     "swin_t": "swin-t",
+    "googlenet": "googlenet",
 }
 TIMM = {
     "efficientnet_b0": "b0",
@@ -59,9 +61,22 @@ TIMM = {
     "tinynet_a": "tinynet-a",
     "convnext_tiny": "convnext-t",
     "vit_small_patch16_224": "vit-s-16",
+    "edgenext_xx_small": "edgenext-xx-small",
+    "dla34": "dla34",
+    "efficientformer_l1": "efficientformer-l1",
+    "legacy_xception": "xception",
+    "swin_tiny_patch4_window7_224": "swin-t",
+    "vovnet39a": "vovnet39a",
+    "mixnet_s": "mixnet-s",
 }
 #: Images that a network needs, where 64 pixels are too few.
-SIDES = {"inception_v3": 75, "vit_b_32": 224, "vit_small_patch16_224": 224}
+SIDES = {
+    "inception_v3": 75,
+    "vit_b_32": 224,
+    "vit_small_patch16_224": 224,
+    "efficientformer_l1": 224,
+    "swin_tiny_patch4_window7_224": 224,
+}
 
 
 NORMS = nn.BatchNorm2d, nn.LayerNorm
@@ -104,7 +119,7 @@ def _outputs(made: Any) -> list[torch.Tensor]:  # noqa: ANN401 - of any network
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_networks_of_torchvision(name: str) -> None:
     models = library("torchvision.models")
-    options = {"init_weights": False} if name == "inception_v3" else {}
+    options = {"init_weights": False} if name in {"inception_v3", "googlenet"} else {}
     theirs = getattr(models, name)(**options)
     assert_mapped(TORCHVISION[name], theirs, side=SIDES.get(name, 64))
 
@@ -323,6 +338,7 @@ def test_tokens_are_turned_and_heads_put_together() -> None:
         each.normal_()
         if "qkv" in name:  # three heads of two channels: queries, keys, values of all
             each = each.unflatten(0, (3, 3, 2)).transpose(0, 1).flatten(0, 2).clone()  # noqa: PLW2901
+            each = each.flatten(1) if each.dim() > 1 else each  # noqa: PLW2901
             name = name.replace("qkv", "attn.qkv")  # noqa: PLW2901
         tokens = name.endswith(("tokens", "places"))
         state[f"net.{name}"] = each.squeeze(3).mT if tokens else each
@@ -359,6 +375,107 @@ def test_tables_by_offset_are_turned_and_what_follows_is_left() -> None:
     assert (found.by, found.whole) == ("order and shape", True)
     image = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(ours(image), theirs(image))
+
+
+PARTS = """
+name: parts
+resolution: 4
+stem: {kernel: 1, channels: 8}
+stages:
+  - {block: conv, kernel: 1, channels: 6, groups: 2}
+  - block: concat
+    branches:
+      - [{kernel: 1, channels: 3}, {kernel: 3, channels: 3, groups: 3}]
+      - [{kernel: 1, channels: 3}]
+      - [{kernel: 1, channels: 5}]
+head:
+  layers:
+    - {kernel: 4, padding: valid, channels: 7, norm: false, bias: true}
+  classes: 3
+"""
+
+
+@torch.no_grad()
+def test_what_a_library_has_otherwise_is_put_together_and_parted() -> None:
+    spec = es.loads(PARTS)
+    ours, theirs = es.build(spec).eval(), es.build(spec).eval()
+    state: dict[str, torch.Tensor] = {}
+    queries, deep, keys, values = (
+        f"stages.1.0.branch{each}." for each in ("0.0", "0.1", "1", "2")
+    )
+    for each in theirs.state_dict().values():
+        if each.dim():
+            each.uniform_(0.5, 1.5)
+    for name, each in theirs.state_dict().items():
+        word = name.rpartition(".")[2]
+        if name.startswith("stages.0") and "conv" in name:
+            groups = each.chunk(2)
+            state |= {f"mix.conv_pw.{k}.weight": part for k, part in enumerate(groups)}
+        elif name.startswith(queries) and each.dim():
+            whole = [
+                theirs.state_dict()[name.replace(queries, one)]
+                for one in (queries, keys, values)
+            ]
+            state[name.replace(queries, "m.qkvs.0.")] = torch.cat(whole)
+        elif name.startswith(deep):
+            state[name.replace(deep, "m.dws.0.")] = each
+        elif "head.layers" in name and word == "weight":
+            state["linear.weight"] = each.flatten(1)
+        elif "head.layers" in name:
+            state["linear.bias"] = each
+        elif not name.startswith((keys, values)):
+            state[f"net.{name}"] = each
+    found = load_weights(ours, state)
+    assert (found.by, found.whole) == ("order and shape", True)
+    grouped = next(v for k, v in found.pairs.items() if k.startswith("stages.0.0.conv"))
+    assert grouped == "mix.conv_pw.0.weight + mix.conv_pw.1.weight"
+    image = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(ours(image), theirs(image))
+
+
+@torch.no_grad()
+def test_keys_without_biases_have_zeros() -> None:
+    spec = es.loads(WINDOWS)
+    ours, theirs = es.build(spec).eval(), es.build(spec).eval()
+    state = {}
+    for name, each in theirs.state_dict().items():
+        each.normal_()
+        qkv, word = "qkv" in name, name.rpartition(".")[2]
+        if qkv:  # three heads of two channels each, whose keys have no bias
+            apart = each.unflatten(0, (3, 3, 2))
+            if word == "bias":
+                apart[:, 1] = 0
+            apart = apart.transpose(0, 1).flatten(0, 2)
+            if word == "bias":
+                state["m.attn.q_bias"], _, state["m.attn.v_bias"] = apart.chunk(3)
+                continue
+            each = apart.flatten(1)  # noqa: PLW2901
+        state["m.attn.qkv.weight" if qkv else f"m.{name}"] = each
+    found = load_weights(ours, state)
+    assert found.whole
+    assert "m.attn.q_bias + m.attn.v_bias" in found.pairs.values()
+    image = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(ours(image), theirs(image))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"a.attn.q_bias": torch.zeros(3)},
+        {"a.attn.q_bias": torch.zeros(3), "a.attn.v_bias": torch.zeros(2, 2)},
+        {"a.qkvs.0.conv.weight": torch.zeros(9, 3, 1, 1)},
+        {"a.qkvs.0.conv.weight": torch.zeros(())},
+        {"conv_pw.1.weight": torch.zeros(2, 3, 1, 1)},
+        {"conv_pw.0.weight": torch.zeros(2), "conv_pw.1.weight": torch.zeros(())},
+    ],
+    ids=["alone", "shape", "no width", "a number", "no first", "groups"],
+)
+def test_parts_that_do_not_fit_stay_as_they_are(
+    small: es.Spec, damaged: dict[str, torch.Tensor]
+) -> None:
+    state = {**named(es.build(small), as_timm), **damaged}
+    with pytest.raises(WeightsError, match=f"{next(iter(damaged))} besides"):
+        load_weights(es.build(small), state)
 
 
 def test_a_matrix_may_be_a_convolution(small: es.Spec) -> None:

@@ -1,0 +1,221 @@
+"""How other libraries name their networks and the tensors of these, as data.
+
+A name of a tensor tells two things: of which block it is, and whether its layer is
+listed elsewhere than it runs. A name of a network tells which of ours it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from effscale.spec.values import SamePadding
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a library names the tensors of its networks."""
+
+    name: str
+    #: A name of this kind is in every one of its files.
+    mark: str
+    #: The block that a name is of, at its beginning.
+    block: str
+    #: Layers listed before what they run beside or behind: the last of their block.
+    last: str = r"(?!)"
+    #: What only training runs, and is left out where the network has no use for it.
+    left: str = r"(?!)"
+    #: How all of its networks pad, if they do alike.
+    padding: SamePadding | None = None
+
+
+@dataclass(frozen=True)
+class Library:
+    """Where a library makes its networks, and what it calls those that are ours."""
+
+    module: str
+    make: str  #: the function that does, of that module or a class in it
+    #: Its names by ours, the first that fits; else it is ours with _ for -.
+    names: tuple[tuple[str, str], ...]
+    #: How it is told to make the whole network and to fetch no weights, by its names.
+    options: tuple[tuple[str, Mapping[str, object]], ...] = ()
+
+    def name_of(self, ours: str) -> str:
+        """What it would call the network that we call so."""
+        for pattern, theirs in self.names:
+            if re.fullmatch(pattern, ours):
+                return re.sub(pattern, theirs, ours)
+        return ours.replace("-", "_")
+
+    def options_of(self, theirs: str) -> Mapping[str, object]:
+        """How it is told what to make of a network that it calls so."""
+        found = (k for pattern, k in self.options if re.fullmatch(pattern, theirs))
+        return next(found, {})
+
+
+#: Networks whose widths timm writes in per cent: `lcnet_050`.
+_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilevitv2|rexnet)"
+
+#: Libraries by the name that `mapping` is given. Sources: as `NAMINGS`.
+LIBRARIES = {
+    "torchvision": Library(
+        "torchvision.models",
+        "get_model",
+        (
+            (r"b(\d)", r"efficientnet_b\1"),
+            (r"efficientnetv2-(\w)", r"efficientnet_v2_\1"),
+            (r"convnext-t", "convnext_tiny"),
+            (r"convnext-s", "convnext_small"),
+            (r"convnext-b", "convnext_base"),
+            (r"convnext-l", "convnext_large"),
+            (r"mnasnet-b1", "mnasnet1_0"),
+            (r"mnasnet-b1-(\d)\.(\d+)", r"mnasnet\1_\2"),
+            (r"mobilenetv2", "mobilenet_v2"),
+            (r"mobilenetv3-(\w+)", r"mobilenet_v3_\1"),
+            (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)", r"regnet_\1_\2\3"),
+            (r"regnet([xy])-(\d+)\.(\d)gf", r"regnet_\1_\2_\3gf"),
+            (r"shufflenetv2-(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
+            (r"squeezenet-(\d)\.(\d)", r"squeezenet\1_\2"),
+            (r"(\w+)-mobilenetv3-large", r"\1_mobilenet_v3_large"),
+        ),
+        options=(
+            (r"(fcn|deeplabv3)_.+", {"weights_backbone": None, "aux_loss": True}),
+            (r"lraspp_.+|.+_fpn|ssd.+", {"weights_backbone": None}),
+        ),
+    ),
+    "timm": Library(
+        "timm",
+        "create_model",
+        (
+            (r"b(\d)", r"tf_efficientnet_b\1"),
+            (r"l2", "tf_efficientnet_l2"),
+            (r"efficientnet-(lite\d)", r"tf_efficientnet_\1"),
+            (r"efficientnetv2-(\w+)", r"tf_efficientnetv2_\1"),
+            (r"efficientnet-edgetpu-(\w)", r"efficientnet_e\1"),
+            (r"(convnext(?:v2)?)-t", r"\1_tiny"),
+            (r"(convnext(?:v2)?)-s", r"\1_small"),
+            (r"(convnext(?:v2)?)-b", r"\1_base"),
+            (r"(convnext(?:v2)?)-l", r"\1_large"),
+            (r"(convnext(?:v2)?)-xl", r"\1_xlarge"),
+            (r"(convnext(?:v2)?)-h", r"\1_huge"),
+            (r"fbnet-c", "fbnetc_100"),
+            (_WIDE + r"-(\d)\.(\d)", r"\1_\2\g<3>0"),
+            (_WIDE + r"-(\d)\.(\d\d)", r"\1_\2\3"),
+            (r"mnasnet-a1-(\d)\.(\d\d)", r"semnasnet_\1\2"),
+            (r"mnasnet-a1-(\d)\.(\d)", r"semnasnet_\1\g<2>0"),
+            (r"mnasnet-b1-(\d)\.(\d)", r"mnasnet_\1\g<2>0"),
+            (r"mobilenetv4-conv-small-0\.(\d)", r"mobilenetv4_conv_small_0\g<1>0"),
+            (r"mobilenetv4-conv-small-0\.(\d\d)", r"mobilenetv4_conv_small_0\1"),
+            (r"hardcore-nas-(\w)", r"hardcorenas_\1"),
+            (r"(ghostnet|lcnet|spnasnet|mobilenetv[12])", r"\1_100"),
+            (r"mobilenetv3-(\w+)", r"mobilenetv3_\1_100"),
+            (r"mnasnet-a1", "semnasnet_100"),
+            (r"mnasnet-b1", "mnasnet_100"),
+            (r"regnet([xy])-(\d)00mf", r"regnet\1_00\2"),
+            (r"regnet([xy])-(\d)\.(\d)gf", r"regnet\1_0\2\3"),
+            (r"regnet([xy])-(\d\d)gf", r"regnet\1_\g<2>0"),
+            (r"inceptionnext-t", "inception_next_tiny"),
+            (r"inceptionnext-s", "inception_next_small"),
+            (r"inceptionnext-b", "inception_next_base"),
+            (r"coatnet-(\d)", r"coatnet_\1_224"),
+            (r"xcit-(\w+)-(\d+)-p16", r"xcit_\1_\2_p16_224"),
+            (r"swin-l", "swin_large_patch4_window7_224"),
+            (r"swin-t", "swin_tiny_patch4_window7_224"),
+            (r"swin-s", "swin_small_patch4_window7_224"),
+            (r"swin-b", "swin_base_patch4_window7_224"),
+            (r"swin-v2-t", "swinv2_tiny_window8_256"),
+            (r"swin-v2-s", "swinv2_small_window8_256"),
+            (r"swin-v2-b", "swinv2_base_window8_256"),
+            (r"vit-ti-(\d+)", r"vit_tiny_patch\1_224"),
+            (r"vit-s-(\d+)", r"vit_small_patch\1_224"),
+            (r"vit-b-(\d+)", r"vit_base_patch\1_224"),
+            (r"vit-l-(\d+)", r"vit_large_patch\1_224"),
+            (r"pnasnet-5-large", "pnasnet5large"),
+            (r"nasnet-a-large", "nasnetalarge"),
+            (r"(senet154|xception)", r"legacy_\1"),
+        ),
+    ),
+    "effdet": Library(
+        "effdet",
+        "create_model",
+        (
+            (r"(d\w+)", r"tf_efficientdet_\1"),
+            (r"efficientdet-(lite\w+)", r"tf_efficientdet_\1"),
+        ),
+        options=((r".*", {"pretrained": False, "pretrained_backbone": False}),),
+    ),
+    "efficientnet_pytorch": Library(
+        "efficientnet_pytorch",
+        "EfficientNet.from_name",
+        ((r"([bl]\d)", r"efficientnet-\1"),),
+    ),
+}
+
+#: A file is of the first whose mark it has. Sources: torchvision 0.28
+#: (torchvision/models), timm 1.0 (timm/models), efficientnet_pytorch 0.7 (model.py),
+#: effdet 0.4 (efficientdet.py). Files that were ported from TensorFlow (`tf_…`) have
+#: timm's names, or efficientnet_pytorch's.
+NAMINGS = (
+    # timm's Swin has the blocks behind what merges before them, and DLA the projection
+    # of a tree's first block before that.
+    Naming(
+        "timm",
+        r"layers\.\d+\.blocks\.\d+\.attn\.",
+        r"layers\.\d+",
+        last=r"\.blocks\.",
+    ),
+    Naming(
+        "timm",
+        r"level2\.tree1\.",
+        r"level\d+(\.tree\d)*?(?=\.(project|tree1\.(?!tree|project)))",
+        last=r"\.project\.",
+    ),
+    Naming(
+        "efficientnet_pytorch",
+        r"_conv_stem\.",
+        r"_blocks\.\d+",
+        padding="tensorflow",
+    ),
+    Naming("effdet", r"(fpn|class_net)\.", r"backbone\.blocks\.\d+\.\d+"),
+    Naming(
+        "torchvision",
+        r"features\.\d+\.\d+\.(block|layers)\.|features\.\d+\.(block|conv)\."
+        r"|trunk_output\.|layers\.\d+\.\d+\.layers\.|AuxLogits\.|inception3a\.",
+        r"features\.\d+\.\d+(?=\.block)|features\.\d+(?=\.(block|conv)\.)"
+        r"|trunk_output\.block\d+\.block\d+-\d+|layers\.\d+\.\d+(?=\.layers)"
+        r"|Mixed_\w+|inception\d\w",
+        last=r"\.proj\.",
+        left=r"AuxLogits\.|aux\d\.",
+        padding="centred",
+    ),
+    Naming(
+        "timm",
+        r"conv_stem\.|s1\.b1\.|stages\.0\.blocks\.|layer0\.|stem\.|Conv2d_1a_3x3\."
+        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\.",
+        r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
+        r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
+        last=r"\.(downsample|skip|skipbn)\.",
+        left=r"AuxLogits\.|head_dist\.",
+    ),
+    # What torchvision and timm name alike.
+    Naming(
+        "torchvision, timm",
+        r"layer1\.0\.|features\.denseblock1\.",
+        r"layer\d+\.\d+|features\.denseblock\d+\.denselayer\d+"
+        r"|features\.transition\d+",
+    ),
+)
+
+
+def naming_of(names: Iterable[str]) -> Naming | None:
+    """The library that names tensors so; None where none is known."""
+    known = list(names)
+    for naming in NAMINGS:
+        mark = re.compile(naming.mark)
+        if any(mark.match(name) for name in known):
+            return naming
+    return None
