@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from effscale.cli.limits import Limits
     from effscale.cli.options import F
+    from effscale.cost.latency_model import Device
     from effscale.importing.factory import Factory
     from effscale.limit import Figure
     from effscale.search.asked import Asked, Bounds
@@ -130,21 +131,17 @@ class Search:
         self, baseline: Spec, request: Request
     ) -> tuple[list[Answer], str, LeftOut]:
         """The networks of a ray within a limit of latency, some of them measured."""
-        (strategy,), device = self.strategy, self.wanted.runs_on
-        names: list[str] = []
+        from effscale.report import fit as report
+
+        (strategy,), (asked,) = self.strategy, self.asked
         with Bar(1, quiet=request.quiet, still=True) as bar:
             from effscale.module.calibrate import measured
-            from effscale.search.measured import timed_ray
 
-            def timed(spec: Spec) -> float:
+            def clock(spec: Spec, device: Device) -> float:
                 bar.advance(0, f"timing {spec.name}")
-                names.append(spec.name)
                 return measured(spec, device)
 
-            (asked,) = self.asked
-            path, answer = timed_ray(baseline, asked, self.bounds, strategy, timed)
-        text = f"{len(path.phi):,} networks of {strategy}, {len(names)} measured"
-        return [answer], f"{text}, on {device.said()}", path.left
+            return report.timed(baseline, asked, self.bounds, strategy, clock)
 
 
 def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:

@@ -16,7 +16,6 @@ from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
 from effscale.cli.types import INTERVAL, PHIS, STEPS, TARGET_RATIO
-from effscale.errors import ScaleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,10 +142,6 @@ class Question:
             named = ", ".join(strange)
             said = growth.refusal.format(options=named, name=baseline.name)
             raise click.UsageError(said)
-
-
-#: Networks of a table that are run, where latency is predicted to choose them.
-FINALISTS = 3
 
 
 @click.command("grid", cls=Command)
@@ -319,14 +314,9 @@ def _side_by_side(
 
     for each in baselines.values():
         question.refuse(each)
-    found, missed = {}, {}
-    for name, each in baselines.items():
-        try:
-            found[name] = question.searched(each, request)
-        except ScaleError as error:
-            missed[name] = str(error)
-    if not found:
-        raise ScaleError("\n".join(f"{name}: {why}" for name, why in missed.items()))
+    found, missed = report.each_of(
+        baselines, lambda each: question.searched(each, request)
+    )
     merged = report.merged(found, question.order)
     first = [(each, row) for _, each, row in merged[: question.rows]]
     specs, measured = _run(first, question, request)
@@ -351,6 +341,8 @@ def _run(
     specs = [each.network(row) for each, row in first] if request.measures else []
     measured = request.measured(specs)
     if question.wanted.latency:
+        from effscale.report.grid import FINALISTS
+
         timed = first[:FINALISTS]
         networks = [each.network(row) for each, row in timed]
         took = question.wanted.time(networks, request)

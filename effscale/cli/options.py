@@ -292,12 +292,9 @@ class Request:
         given = click.get_current_context().get_parameter_source("spec")
         if given is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("--from stands instead of SPEC: give one of them")
-        found = {each: self.read(each) for each in references}
-        names = [each.name for each in found.values()]
-        return {
-            each.name if names.count(each.name) == 1 else reference: each
-            for reference, each in found.items()
-        }
+        from effscale.growth.scale import by_name
+
+        return by_name([(each, self.read(each)) for each in references])
 
     def measured(self, specs: Sequence[Spec]) -> list[Measurement | None]:
         """What the engine measures of each spec; None for each if there is none."""

@@ -421,7 +421,8 @@ def _fitting(spec: Spec, called: str) -> Spec:
     """The network itself, if its lines still fit each other."""
     if is_plain(spec) and not fits_by_itself(spec):
         for fault in faults(spec):
-            raise ScaleError(f"{called}: {fault.said}")
+            found = spec.origin.located(fault)
+            raise ScaleError(f"{called}: {found.said}", where=found.where)
     return spec
 
 
@@ -561,3 +562,18 @@ def load(
         sides = (resolution,) * 2 if isinstance(resolution, int) else resolution
         found = at_resolution(found, sides)
     return found if classes is None else with_classes(found, classes)
+
+
+def by_name(found: Sequence[tuple[str, Spec]]) -> dict[str, Spec]:
+    """Specs by their names; those of one name by the references that they come with.
+
+    Raises:
+        ScaleError: if two that differ have neither apart.
+    """
+    names = [each.name for _, each in found]
+    listed: dict[str, Spec] = {}
+    for reference, each in found:
+        name = each.name if names.count(each.name) == 1 else reference
+        if listed.setdefault(name, each) != each:
+            raise ScaleError(f"expected networks of different names, got two {name}")
+    return listed

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
-from effscale.choices import BALANCE
+from effscale.choices import BALANCE, DEVICE_PATTERN, DEVICES, ELEMENT_BYTES
 from effscale.cost.count import count
 from effscale.errors import ScaleError
 from effscale.growth.growth import growth_of
-from effscale.growth.scale import load
+from effscale.growth.scale import by_name, load
 from effscale.limit import FIGURES, parse
 from effscale.markup import lines, table
 from effscale.spec.models import Spec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from effscale.choices import Tool
+    from effscale.cost.figures import Running
+    from effscale.cost.latency_model import Device
+    from effscale.growth.growth import Interval
     from effscale.limit import Figure, Limit
     from effscale.report.document import Report
+    from effscale.report.grid import Searched
     from effscale.report.profile import By
-    from effscale.search.asked import Held
+    from effscale.search.asked import Asked, Bounds, Held
+    from effscale.search.fit import Answer as Fitted
     from effscale.search.grid import Constraint
+    from effscale.search.networks import LeftOut
 
     #: A spec, or what names one: `b0`, `my.yaml`, `my.yaml@large`.
     Named = Spec | str | Path
@@ -32,15 +39,21 @@ Row = Mapping[str, Any]
 
 
 class Limits(TypedDict, total=False):
-    """What networks may cost, in the words of options, and what their memory is of."""
+    """What networks may cost, in the words of options, and how they run meanwhile."""
 
     macs: str | int  #: `<= 300M`; `1.5G` or an int is a cost to meet
     params: str | int
     activations: str | int
     memory: str | int  #: of inference, in bytes: `<= 64MB`
     training_memory: str | int
+    latency: str  #: of a run on the device: `<= 20ms`
     batch: int  #: images at once, 1 unless given
     dtype: str  #: of weights and feature maps, float32 unless given
+    device: str  #: what latency is of, `cpu` unless given
+    threads: int  #: of the CPU, 1 unless given
+    channels_last: bool
+    compiled: bool
+    cuda_graph: bool
 
 
 class Wanted(Limits, total=False):
@@ -112,7 +125,7 @@ class Answer(Sequence[Row]):
 
 
 def fit(
-    spec: Named = "b0",
+    spec: Named | Sequence[Named] = "b0",
     *,
     most: Figure | None = None,
     within: float | None = None,
@@ -124,49 +137,96 @@ def fit(
 
     As `effscale fit`: `fit("b0", macs="1.5G")` is nearest to a cost,
     `fit("b0", macs="<= 300M", params="<= 4M", hold="resolution")` the largest network
-    within limits. `networks` of the answer has the best first, ready to build.
+    within limits, and `fit(["b0", "lcnet"], macs="<= 300M")` that of each baseline.
+    `networks` of the answer has the best first, ready to build; of several baselines,
+    the best of each.
 
     Args:
-        spec: the baseline, or its name.
+        spec: the baseline, or its name; or several.
         most: what the largest network is the largest in; MACs unless given.
         within: how far from a cost to meet the nearest may be, as a share: 0.05.
         strategy: the scaling strategy that is followed.
         free: look at every depth, width and resolution, not at the strategy's alone.
-        wanted: limits as `macs="<= 300M"`, the `batch` and `dtype` of memory, and where
-            to look: `max_resolution`, `min_depth`, `hold` and so on.
+        wanted: limits as `macs="<= 300M"`, the `batch` and `dtype` of memory, the
+            `device` and `threads` of latency, and where to look: `max_resolution`,
+            `min_depth`, `hold` and so on. A limit of latency runs networks, or, where
+            `free`, those that a calibration of the device has predicted to be best.
 
     Raises:
         ScaleError: if a limit cannot be read, or nothing is limited from above.
         UnreachableError: if no network is within the limits, or as near as `within`.
+        MeasureError: if the device is not there, or is to predict and not calibrated.
     """
     from effscale.report import fit as report
     from effscale.search.asked import HELD, Bounds, asked
 
     if free and strategy != "compound":
         raise ScaleError("free looks beyond every strategy: name none")
-    baseline, others = _spec(spec), _checked(wanted, Wanted)
-    limits, running = _limits(others)
+    others = _checked(wanted, Wanted)
+    limits, running = _limits(others, predicts=free)
     goal = asked(limits, most, within, running)
     held = others.pop("hold", ())
     hold = frozenset([held] if isinstance(held, str) else held)
     if not hold <= set(HELD):
         raise ScaleError(f"hold: expected {', '.join(HELD)}, got {held!r}")
     bounds = Bounds(**others, hold=hold)
-    if free:
-        answers, searched, left = report.off_ray(baseline, goal, bounds)
-    else:
-        answers, searched, left = report.on_ray(baseline, [goal], bounds, strategy)
+    ways = goal, bounds, None if free else strategy
+    if not isinstance(spec, Spec | str | Path):
+        return _fit_each(_baselines(spec), *ways)
+    baseline = _spec(spec)
+    answers, searched, left = _fitted(baseline, *ways)
     report.refuse_unmet(answers)
     found = [each.variant.spec for each in report.shown(answers[0], answers)]
-    none = [None] * len(found)
     shown = report.report(
-        baseline, answers, searched=searched, left=left, measured=none
+        baseline,
+        answers,
+        searched=searched,
+        left=left,
+        measured=[None] * len(found),
+        latency=next(iter(_times(found[:1], running)), None),
     )
     return Answer.of(shown, "rows", found)
 
 
+def _fitted(
+    baseline: Spec, goal: Asked, bounds: Bounds, strategy: str | None
+) -> tuple[list[Fitted], str, LeftOut]:
+    """What a search finds on the ray of a strategy; off every ray without one."""
+    from effscale.report import fit as report
+
+    if strategy is None:
+        return report.off_ray(baseline, goal, bounds)
+    if "latency" not in goal.figures:
+        return report.on_ray(baseline, [goal], bounds, strategy)
+    from effscale.module.calibrate import measured
+
+    return report.timed(baseline, goal, bounds, strategy, measured)
+
+
+def _fit_each(
+    baselines: Mapping[str, Spec], goal: Asked, bounds: Bounds, strategy: str | None
+) -> Answer:
+    """The best network of each baseline.
+
+    Raises:
+        UnreachableError: if none of them has one.
+    """
+    from effscale.report import fit as report
+
+    ways = goal, bounds, strategy
+    answers = [_fitted(each, *ways)[0][0] for each in baselines.values()]
+    if all(each.best is None for each in answers):
+        report.refuse_unmet(answers)
+    first = [(each.found or each.misses)[:1] for each in answers]
+    found = [each.variant.spec for networks in first for each in networks]
+    none = [None] * len(found)
+    ran = _times(found, goal.running)
+    shown = report.side_by_side(baselines, answers, measured=none, ran=ran)
+    return Answer.of(shown, "rows", found)
+
+
 def grid(  # noqa: PLR0913 - as the command has them
-    spec: Named = "b0",
+    spec: Named | Sequence[Named] = "b0",
     *,
     target_ratio: float = 2.0,
     tolerance: float = 0.05,
@@ -179,56 +239,59 @@ def grid(  # noqa: PLR0913 - as the command has them
     """Find the coefficients that meet a target, best first.
 
     As `effscale grid`: each row is a network that is counted exactly, and the
-    coefficients that make it.
+    coefficients that make it. Of several baselines all rows stand in one order.
 
     Args:
-        spec: the baseline, or its name.
+        spec: the baseline, or its name; or several.
         target_ratio: MACs of one φ, as a multiple of the baseline's.
         tolerance: how far from the target, relative to it.
         constraint: what must meet the target, α·β²·γ² or the MACs of the network.
         step: of each coefficient.
         phi: where to count; several rank how well the family tracks the target.
         sort: what is best: `deviation`, `rms_error` over several φ, `macs` and so on.
-        ranges: `alpha=(1, 2)` and so on, and limits as `macs="<= 1G"`.
+        ranges: `alpha=(1, 2)` and so on, and limits as `macs="<= 1G"`. Latency is that
+            which a calibration of the device predicts; the first networks are run.
 
     Raises:
         ScaleError: if no point meets the target, or a limit cannot be read.
+        MeasureError: if latency is limited, and the device not calibrated.
     """
     from effscale.report import grid as report
     from effscale.search import grid as search
 
-    baseline, others = _spec(spec), _checked(ranges, Ranges)
-    growth = growth_of(baseline)
-    limits, running = _limits(others)
+    several, baselines = not isinstance(spec, Spec | str | Path), _baselines(spec)
+    others = _checked(ranges, Ranges)
+    limits, running = _limits(others, predicts=True)
     if any(each.is_target for each in limits):
         raise ScaleError("grid: expected limits such as '<= 1G', got a cost to meet")
-    strange = [k for k in others if k.replace("_", "-") not in growth.options]
-    if strange:
-        named = ", ".join(strange)
-        raise ScaleError(growth.refusal.format(options=named, name=baseline.name))
-    varied = [
-        _interval(others[name]) if name in others else default
-        for name, default in zip(
-            (axis.option.replace("-", "_") for axis in growth.axes),
-            growth.ranges(target_ratio),
-            strict=True,
-        )
-    ]
     phis = tuple(phi) if isinstance(phi, Sequence) else (phi,)
-    asked = search.Grid(
-        tuple(search.axes(varied, [Decimal(repr(step))] * len(varied))),
-        target_ratio=target_ratio,
-        tolerance=tolerance,
-        constraint=constraint if growth.meets_target else None,
-        phis=phis,
-        limits=tuple(limits),
-        running=running,
-    )
-    answer = search.search(baseline, asked)
     order = report.order(sort, phis)
-    found = report.Searched.by(order, baseline, asked, answer)
-    shown = report.report(found, top=report.SHOWN)
-    return Answer.of(shown, "candidates")
+
+    def searched(baseline: Spec) -> Searched:
+        growth = growth_of(baseline)
+        varied = _varied(baseline, others, target_ratio)
+        asked = search.Grid(
+            tuple(search.axes(varied, [Decimal(repr(step))] * len(varied))),
+            target_ratio=target_ratio,
+            tolerance=tolerance,
+            constraint=constraint if growth.meets_target else None,
+            phis=phis,
+            limits=tuple(limits),
+            running=running,
+        )
+        answer = search.search(baseline, asked)
+        return report.Searched.by(order, baseline, asked, answer)
+
+    if several:
+        found, missed = report.each_of(baselines, searched)
+        merged = report.merged(found, order)
+        _run_first([(each, row) for _, each, row in merged], running)
+        every = baselines, found, missed, merged
+        shown = report.side_by_side(*every, top=report.SHOWN)
+        return Answer.of(shown, "candidates")
+    (one,) = map(searched, baselines.values())
+    _run_first([(one, row) for row in one.rows], running)
+    return Answer.of(report.report(one, top=report.SHOWN), "candidates")
 
 
 def profile(  # noqa: PLR0913 - as the command has them
@@ -315,7 +378,8 @@ def check(
         paths: files, and folders for the specs below them; without any, the current.
         select: codes of rules to check, or their beginnings; all unless given.
         ignore: codes of rules not to check.
-        limits: what every network is held to, as `macs="<= 400M"`.
+        limits: what every network is held to, as `macs="<= 400M"`; with
+            `latency="<= 20ms"` each is run, and those that cannot be are warned of.
 
     Raises:
         ScaleError: if a limit cannot be read.
@@ -323,14 +387,19 @@ def check(
     from effscale.checking.catalogue import chosen
     from effscale.checking.fix import checked
     from effscale.checking.run import listed, read
+    from effscale.checking.verify import timed
     from effscale.report import findings
 
-    held, running = _limits(_checked(limits, Limits))
+    held, running = _limits(_checked(limits, Limits), predicts=False)
     if any(each.is_target for each in held):
         raise ScaleError("check: expected limits such as '<= 1G', got a cost to meet")
     files, left = listed(tuple(map(str, paths)))
     sources = [replace(read(e), limits=tuple(held), running=running) for e in files]
     outcome = replace(checked(sources, chosen(select, ignore), set()), left=len(left))
+    if running.device is not None and outcome.unmeasured:
+        from effscale.module.calibrate import measured
+
+        outcome = timed(outcome, measured, warnings.warn, own=False)
     return Answer(outcome.data(), "findings", text=lines(findings.text(outcome)))
 
 
@@ -357,14 +426,18 @@ def _checked(given: Mapping[str, Any], kind: type) -> dict[str, Any]:
     return dict(given)
 
 
-def _limits(given: dict[str, Any]) -> tuple[list[Limit], Any]:
+def _limits(given: dict[str, Any], *, predicts: bool) -> tuple[list[Limit], Running]:
     """The limits among these words, which are taken out, and how networks run.
 
+    With what predicts latency, if `predicts` and it is limited.
+
     Raises:
-        ScaleError: if one cannot be read.
+        ScaleError: if one cannot be read, or nothing runs that way.
+        MeasureError: if latency is to be predicted, and the device not calibrated.
     """
     from effscale.choices import STORED_BYTES
     from effscale.cost.figures import Running
+    from effscale.cost.latency_model import load as calibrated
 
     found = []
     for figure in FIGURES:
@@ -378,9 +451,94 @@ def _limits(given: dict[str, Any]) -> tuple[list[Limit], Any]:
     if dtype not in STORED_BYTES:
         listed = ", ".join(STORED_BYTES)
         raise ScaleError(f"dtype: expected one of {listed}, got {dtype!r}")
-    return found, Running(given.pop("batch", 1), dtype)
+    batch = given.pop("batch", 1)
+    device = _device(given, batch, dtype)
+    if all(each.figure != "latency" for each in found):
+        return found, Running(batch, dtype)
+    if dtype not in ELEMENT_BYTES:
+        raise ScaleError(f"latency: nothing is run in {dtype} here")
+    model = calibrated(device) if predicts else None
+    return found, Running(batch, dtype, model, device)
 
 
-def _interval(given: tuple[float, float]) -> tuple[Decimal, Decimal]:
+def _device(given: dict[str, Any], batch: int, dtype: str) -> Device:
+    """The device among these words, which are taken out, and how networks run on it.
+
+    Raises:
+        ScaleError: for one of no kind known, or a CUDA graph of another.
+    """
+    from effscale.cost.latency_model import Device
+
+    names = ("device", "threads", "channels_last", "compiled", "cuda_graph")
+    words = {name: given.pop(name) for name in names if name in given}
+    found = Device(batch=batch, dtype=dtype, **words)
+    if not re.fullmatch(DEVICE_PATTERN, found.device):
+        raise ScaleError(f"device: expected {DEVICES}, got {found.device!r}")
+    if found.threads < 1:
+        raise ScaleError(f"threads: expected at least 1, got {found.threads}")
+    if found.cuda_graph and not found.device.startswith("cuda"):
+        raise ScaleError(f"cuda_graph: expected a device cuda, got {found.device!r}")
+    return found
+
+
+def _baselines(given: Named | Sequence[Named]) -> dict[str, Spec]:
+    """Baselines by their names.
+
+    Raises:
+        ScaleError: if there is none, or two of one name.
+    """
+    every = [given] if isinstance(given, Spec | str | Path) else given
+    if not every:
+        raise ScaleError("spec: expected baselines, got none")
+    return by_name(
+        [(e.name if isinstance(e, Spec) else str(e), _spec(e)) for e in every]
+    )
+
+
+def _times(specs: Sequence[Spec], running: Running) -> list[float]:
+    """How long these take on the device, in seconds, if that was predicted so far."""
+    if running.model is None or running.device is None:
+        return []
+    from effscale.module.calibrate import measured
+
+    return [measured(each, running.device) for each in specs]
+
+
+def _run_first(
+    merged: Sequence[tuple[Searched, dict[str, Any]]], running: Running
+) -> None:
+    """Put into the very first rows how long they take, where that is predicted."""
+    from effscale.report.grid import FINALISTS
+
+    first = merged[:FINALISTS]
+    took = _times([each.network(row) for each, row in first], running)
+    for (_, row), seconds in zip(first, took, strict=False):
+        row["measured_latency"] = seconds
+
+
+def _varied(
+    baseline: Spec, given: Mapping[str, Any], target_ratio: float
+) -> list[Interval]:
+    """From where to where each axis of a baseline goes.
+
+    Raises:
+        ScaleError: for an axis that it does not have.
+    """
+    growth = growth_of(baseline)
+    strange = [k for k in given if k.replace("_", "-") not in growth.options]
+    if strange:
+        named = ", ".join(strange)
+        raise ScaleError(growth.refusal.format(options=named, name=baseline.name))
+    return [
+        _interval(given[name]) if name in given else default
+        for name, default in zip(
+            (axis.option.replace("-", "_") for axis in growth.axes),
+            growth.ranges(target_ratio),
+            strict=True,
+        )
+    ]
+
+
+def _interval(given: tuple[float, float]) -> Interval:
     low, high = given
     return Decimal(repr(float(low))), Decimal(repr(float(high)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from effscale.cost.latency_model import Device
 from effscale.errors import UnreachableError
 from effscale.glossary import word
 from effscale.growth.growth import growth_of
@@ -25,6 +26,7 @@ from effscale.report.scaling import (
 from effscale.search.fit import on_ray as along
 from effscale.search.fit import ray
 from effscale.search.grid import pareto_front
+from effscale.search.measured import timed_ray
 from effscale.search.off_ray import off_ray as free
 
 if TYPE_CHECKING:
@@ -56,6 +58,25 @@ def on_ray(
     if bounds.hold:
         text += f"; {', '.join(sorted(bounds.hold))} held"
     return answers, text, path.left
+
+
+def timed(
+    baseline: Spec,
+    asked: Asked,
+    bounds: Bounds,
+    strategy: str,
+    clock: Callable[[Spec, Device], float],
+) -> tuple[list[Answer], str, LeftOut]:
+    """The same within a limit of latency, some of the networks run by `clock`."""
+    device, names = asked.running.device or Device(), list[str]()
+
+    def seconds(spec: Spec) -> float:
+        names.append(spec.name)
+        return clock(spec, device)
+
+    path, answer = timed_ray(baseline, asked, bounds, strategy, seconds)
+    text = f"{len(path.phi):,} networks of {strategy}, {len(names)} measured"
+    return [answer], f"{text}, on {device.said()}", path.left
 
 
 def off_ray(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost, count
+from effscale.errors import ScaleError
 from effscale.glossary import word
 from effscale.growth.growth import at_phi, growth_of
 from effscale.growth.scale import scale
@@ -22,7 +23,7 @@ from effscale.report.published import Relatives
 from effscale.search.grid import best_first, pareto_front
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Rows of the printed table, unless others are asked for.
 SHOWN = 20
+#: Networks of a table that are run, where latency is predicted to choose them.
+FINALISTS = 3
 
 
 def candidate_rows(spec: Spec, candidates: Candidates, grid: Grid) -> list[Data]:
@@ -152,6 +155,25 @@ def report(
         notes=[_legend(growth, grid), *_more(len(table), top)],
         records=[_record(row) for row in table],
     )
+
+
+def each_of(
+    baselines: Mapping[str, Spec], searched: Callable[[Spec], Searched]
+) -> tuple[dict[str, Searched], dict[str, str]]:
+    """The grid of each baseline, and why those without candidates have none.
+
+    Raises:
+        ScaleError: if none of them has one, with a line for each.
+    """
+    found, missed = {}, {}
+    for name, each in baselines.items():
+        try:
+            found[name] = searched(each)
+        except ScaleError as error:
+            missed[name] = str(error)
+    if not found:
+        raise ScaleError("\n".join(f"{name}: {why}" for name, why in missed.items()))
+    return found, missed
 
 
 def merged(found: Mapping[str, Searched], by: str) -> list[tuple[str, Searched, Data]]:
