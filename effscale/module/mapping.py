@@ -162,7 +162,7 @@ def load_weights(
         tensor = tensors[theirs] if told else _laid_out(theirs, tensors)
         if (
             not told
-            and _APART.search(theirs)
+            and _are_apart(theirs, tensors)
             and (number := heads.get(ours.rpartition(".")[0]))
         ):
             tensor = tensor.unflatten(0, (3, number, -1)).transpose(0, 1)
@@ -299,6 +299,12 @@ def _laid_out(name: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return tensor
     neighbours: torch.Tensor = tensor.unflatten(-1, (2, 2, -1))
     return neighbours.transpose(-1, -3).flatten(-3)
+
+
+def _are_apart(name: str, tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether it makes the queries of all heads first; timm's convolutions do not."""
+    weight = tensors.get(f"{name.rpartition('.')[0]}.weight", tensors[name])
+    return _APART.search(name) is not None and weight.dim() <= _MATRIX
 
 
 def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -160,6 +160,20 @@ LIBRARIES = {
 #: effdet 0.4 (efficientdet.py). Files that were ported from TensorFlow (`tf_…`) have
 #: timm's names, or efficientnet_pytorch's.
 NAMINGS = (
+    # timm's Swin has the blocks behind what merges before them, and DLA the projection
+    # of a tree's first block before that.
+    Naming(
+        "timm",
+        r"layers\.\d+\.blocks\.\d+\.attn\.",
+        r"layers\.\d+",
+        last=r"\.blocks\.",
+    ),
+    Naming(
+        "timm",
+        r"level2\.tree1\.",
+        r"level\d+(\.tree\d)*?(?=\.(project|tree1\.(?!tree|project)))",
+        last=r"\.project\.",
+    ),
     Naming(
         "efficientnet_pytorch",
         r"_conv_stem\.",
@@ -181,7 +195,7 @@ NAMINGS = (
     Naming(
         "timm",
         r"conv_stem\.|s1\.b1\.|stages\.0\.blocks\.|layer0\.|stem\.|Conv2d_1a_3x3\."
-        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.",
+        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\.",
         r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
         r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
         last=r"\.(downsample|skip|skipbn)\.",
