@@ -56,7 +56,14 @@ def placed(place: str) -> Iterator[None]:
 
 
 class ScaleError(CandidateError):
-    """Multipliers or options that lead to no network."""
+    """Multipliers or options that lead to no network.
+
+    `where` is the line and column of a file that no longer fit, as in a `Fault`.
+    """
+
+    def __init__(self, message: str, among: Any = None, where: str = "") -> None:  # noqa: ANN401
+        super().__init__(f"{where}: {message}" if where else message, among)
+        self.message = message
 
 
 class CountError(EffscaleError, OverflowError):

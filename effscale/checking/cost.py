@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from effscale.checking.reading import TOO_LARGE
 from effscale.checking.rule import Rule, replaced
 from effscale.cost.figures import Running
-from effscale.errors import EffscaleError
+from effscale.errors import EffscaleError, ScaleError
 from effscale.limit import FIGURES, UNITS, parse, title
 from effscale.quantity import human, in_seconds
 from effscale.spec.models import Budget
@@ -130,7 +130,8 @@ def findings(source: Source) -> Iterator[Fault]:
     seen: dict[object, str] = {}
     for place, each in source.networks.items():
         if isinstance(each, EffscaleError):
-            yield IMPOSSIBLE.at(source, place, str(each))
+            said = each.message if isinstance(each, ScaleError) else str(each)
+            yield IMPOSSIBLE.at(source, place, said)
             continue
         sound.append((place, each))
         yield from _figures(source, place, each)

@@ -421,7 +421,8 @@ def _fitting(spec: Spec, called: str) -> Spec:
     """The network itself, if its lines still fit each other."""
     if is_plain(spec) and not fits_by_itself(spec):
         for fault in faults(spec):
-            raise ScaleError(f"{called}: {fault.said}")
+            found = spec.origin.located(fault)
+            raise ScaleError(f"{called}: {found.said}", where=found.where)
     return spec
 
 

@@ -14,7 +14,17 @@ from effscale.spec import references, structure
 from effscale.spec.line import KEYS, Line
 from effscale.spec.lines import STAGES
 from effscale.spec.models import ENDS, Spec
-from effscale.spec.nodes import Node, compose, decoded, label, mapping, read_bytes
+from effscale.spec.nodes import (
+    Node,
+    Origin,
+    compose,
+    decoded,
+    label,
+    mapping,
+    of_spec,
+    read_bytes,
+    stated,
+)
 from effscale.spec.outputs import OUTPUTS, Classify
 from effscale.spec.parameters import parameter_faults
 from effscale.spec.steps import OwnBlock, Use
@@ -105,8 +115,10 @@ def examine(
     for fault in found:
         place, of_key = stated(fault.place, root), fault.code == "EFF102"
         said = replace(fault, place=place[:-1] if of_key else place)
-        faults.append(root.at(place, key=of_key).located(said, path))
+        faults.append(of_spec(place, root, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
+    if sound is not None:
+        sound = sound.read_at(Origin(root, path))
     return Reading(root, sound, tuple(_once(sorted(set(faults)))))
 
 
@@ -145,6 +157,7 @@ def _translated(
     if not found:
         try:
             spec = Spec.model_validate(made.data)
+            spec = spec.read_at(Origin(root, path, made.place))
             found += structure.faults(spec)
         except ValidationError as error:
             for each in error.errors(include_url=False):
@@ -266,26 +279,6 @@ def _worded(
     unsaid = references.unsaid(place[-1], KEYS) if _of_line(place, code) else ""
     fault = Fault(where, message, code, close, help=unsaid)
     return root.at(place, key=key).located(fault, path)
-
-
-def stated(place: Place, root: Node) -> Place:
-    """`place` as the file has it: less an index into what the file writes as one."""
-    found: list[str | int] = []
-    node: Node | None = root
-    for step in place:
-        value = None if node is None else node.value
-        if isinstance(value, dict) and step in value:
-            node = value[step]
-        elif isinstance(value, list) and step in range(len(value)):
-            node = value[int(step)]
-        elif isinstance(step, int):
-            continue
-        elif isinstance(value, list) and step == "layers":
-            continue  # of a block that is a list
-        else:
-            node = None
-        found.append(step)
-    return tuple(found)
 
 
 #: Sections that are made of lines, and how deep those are; blocks have names.

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     model_serializer,
@@ -34,6 +35,7 @@ from effscale.spec.neck import (
     NeckChange,
     Scaling,
 )
+from effscale.spec.nodes import Origin
 from effscale.spec.norm import NetworkNorm, Norm
 from effscale.spec.outputs import Head, Output
 from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
@@ -449,6 +451,18 @@ class Spec(Model):
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})
+    _origin: Origin = PrivateAttr(default=Origin())
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was read, or what it was made of."""
+        return self._origin
+
+    def read_at(self, origin: Origin) -> Spec:
+        """The same, read there."""
+        found = self.model_copy()
+        found.__pydantic_private__ = {"_origin": origin}
+        return found
 
     @property
     def sections(self) -> dict[str, Head | Neck | Heads]:

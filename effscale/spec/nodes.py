@@ -11,11 +11,14 @@ import re
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from effscale.errors import Edit, Fault, Place, SpecError, refusal, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Line and column from 1, and characters of the text before it.
 Spot: TypeAlias = tuple[int, int, int]
@@ -74,6 +77,53 @@ class Node:
             end_line=end_line,
             end_column=end_column,
         )
+
+
+def stated(place: Place, root: Node) -> Place:
+    """`place` as the file has it: less an index into what the file writes as one."""
+    found: list[str | int] = []
+    node: Node | None = root
+    for step in place:
+        value = None if node is None else node.value
+        if isinstance(value, dict) and step in value:
+            node = value[step]
+        elif isinstance(value, list) and step in range(len(value)):
+            node = value[int(step)]
+        elif isinstance(step, int) and node is not None:
+            continue
+        elif isinstance(value, list) and step == "layers":
+            continue  # of a block that is a list
+        else:
+            node = None
+        found.append(step)
+    return tuple(found)
+
+
+def of_spec(place: Place, root: Node, *, key: bool = False) -> Node:
+    """The node at `place` of a spec, or that of the backbone which brings it."""
+    brought = place and place[0] not in root.value and "backbone" in root.value
+    return root.at(("backbone",) if brought else place, key=key)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a spec was read, for what is wrong with those that are made of it.
+
+    All are equal: a network is no other one for where it was read.
+    """
+
+    root: Node | None = field(default=None, compare=False, repr=False)
+    path: str = field(default="", compare=False)
+    #: The place in the file of one in the spec, where a file is none.
+    of_file: Callable[[Place], Place] | None = field(default=None, compare=False)
+
+    def located(self, fault: Fault) -> Fault:
+        """`fault` as the file has it; as it is where there is no file."""
+        if self.root is None:
+            return fault
+        place = self.of_file(fault.place) if self.of_file else fault.place
+        fault = replace(fault, place=stated(place, self.root))
+        return of_spec(fault.place, self.root).located(fault, self.path)
 
 
 def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any kind

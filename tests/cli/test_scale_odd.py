@@ -180,3 +180,51 @@ def test_fit_warns_of_it_too(run: Run, text: str) -> None:
 def test_a_map_of_the_same_size_is_covered_still(run: Run, text: str) -> None:
     result = run("scale", text, "--strategy", "width", "--measure", "none")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+MISFIT = """\
+name: net
+resolution: 64
+norm: {kind: group, groups: 8}
+stem: {kernel: 3, stride: 2, channels: 16}
+stages: [{block: basic, kernel: 3, stride: 1, channels: 16, repeats: 1}]
+head: {classes: 4}
+rounding: {channel_divisor: 4}
+variants: {odd: {width_multiplier: 1.2, resolution: 64}}
+"""
+OVER_IT = """\
+name: over
+resolution: 64
+backbone: net.yaml
+neck: {levels: [1, 2], channels: 16, wiring: fpn}
+heads: {repeats: 1, classes: 4}
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["scale", "net.yaml", "--phi", "1.5"], "net.yaml:4:7: net scaled: stem: "),
+        (["profile", "net.yaml@odd"], "net.yaml:4:7: odd at 64×64 px: stem: "),
+        (["compare", "b0", "net.yaml@odd"], "net.yaml:4:7: odd at 64×64 px: stem: "),
+        (
+            ["fit", "net.yaml@odd", "--macs", "9M"],
+            "net.yaml:4:7: odd at 64×64 px: stem",
+        ),
+        (["scale", "over.yaml", "--phi", "1.5"], "over.yaml:3:11: over scaled: stem"),
+    ],
+)
+def test_what_no_longer_fits_is_said_at_its_line(
+    run: Run,
+    command: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text(MISFIT)
+    (tmp_path / "over.yaml").write_text(OVER_IT)
+    result = run(*command)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(said)
+    assert result.stderr.endswith("expected a divisor of 20 channels, got 8 groups\n")

@@ -64,7 +64,7 @@ def test_groups_that_no_longer_divide_a_scaled_width_are_named() -> None:
     block = {"block": "basic", "kernel": 3, "stride": 1, "channels": 16, "repeats": 1}
     rounding = {"channel_divisor": 4}
     net = loads(spec(block, norm=GROUPS, rounding=rounding))
-    said = "net scaled: stem[0]: expected a divisor of 20 channels, got 8 groups"
+    said = "net scaled: stem: expected a divisor of 20 channels, got 8 groups"
     with pytest.raises(ScaleError, match=re.escape(said)):
         scale(net, Multipliers(width=1.2))
 

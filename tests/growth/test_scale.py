@@ -197,7 +197,8 @@ def test_a_variant_may_state_channels_of_its_own() -> None:
     with pytest.raises(ScaleError) as caught:
         es.variant(spec, "odd")
     assert str(caught.value) == (
-        "odd at 32×32 px: stages[3].groups: expected a divisor of 54 channels, got 4"
+        "<text>:10:51: odd at 32×32 px: stages[3].groups: "
+        "expected a divisor of 54 channels, got 4"
     )
 
 
@@ -223,7 +224,7 @@ def test_what_a_scaled_network_could_not_be_is_said() -> None:
     with pytest.raises(ScaleError) as caught:
         es.scale(spec, es.Multipliers(width=2.0))
     assert str(caught.value) == (
-        "n scaled: stages[0].layers: expected 12 channels of 32×32 px "
+        "<text>:6:31: n scaled: stages[0].layers: expected 12 channels of 32×32 px "
         "(the shortcut's), got 24 channels of 32×32 px"
     )
 

@@ -338,6 +338,7 @@ def test_tokens_are_turned_and_heads_put_together() -> None:
         each.normal_()
         if "qkv" in name:  # three heads of two channels: queries, keys, values of all
             each = each.unflatten(0, (3, 3, 2)).transpose(0, 1).flatten(0, 2).clone()  # noqa: PLW2901
+            each = each.flatten(1) if each.dim() > 1 else each  # noqa: PLW2901
             name = name.replace("qkv", "attn.qkv")  # noqa: PLW2901
         tokens = name.endswith(("tokens", "places"))
         state[f"net.{name}"] = each.squeeze(3).mT if tokens else each
@@ -448,7 +449,7 @@ def test_keys_without_biases_have_zeros() -> None:
             if word == "bias":
                 state["m.attn.q_bias"], _, state["m.attn.v_bias"] = apart.chunk(3)
                 continue
-            each = apart  # noqa: PLW2901
+            each = apart.flatten(1)  # noqa: PLW2901
         state["m.attn.qkv.weight" if qkv else f"m.{name}"] = each
     found = load_weights(ours, state)
     assert found.whole

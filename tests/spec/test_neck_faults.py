@@ -67,8 +67,8 @@ def test_scaling_a_neck_that_cannot_repeat_is_refused() -> None:
     with pytest.raises(ScaleError) as caught:
         es.scale(spec, es.Multipliers(neck_depth=2.0))
     assert str(caught.value) == (
-        "small scaled: neck.repeats: expected 1, as no node of retinanet reads p6, "
-        "got 2"
+        "<text>:5:7: small scaled: neck.repeats: expected 1, as no node of "
+        "retinanet reads p6, got 2"
     )
     assert es.count(es.scale(spec, es.Multipliers(neck_width=2.0))).params > 0
 
