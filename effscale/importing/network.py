@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from effscale.errors import SpecError, TranslationError
+from effscale.errors import SpecError, TranslationError, short
 from effscale.importing import pycls
 from effscale.importing.operators import Reading
 from effscale.importing.proof import Proof, measured, prove
@@ -22,6 +22,7 @@ from effscale.spec import builtin
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Expected
+from effscale.spec.values import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ def imported(
     Raises:
         TranslationError: if it cannot be traced, or no spec says it.
     """
+    _refuse_no_name(name)
     keywords = dict(keywords or {})
     if not inputs and not keywords:
         inputs, keywords = foreign.inputs or (IMAGE,), dict(foreign.keywords)
@@ -91,6 +93,7 @@ def of_file(path: str, *, name: str | None = None) -> Imported:
     Raises:
         TranslationError: if it is no such file, or no spec says what it says.
     """
+    _refuse_no_name(name)
     file = path if Path(path).is_file() else path.rpartition("@")[0]
     if not Path(file).is_file():
         raise TranslationError(f"{path}: expected a file, found none")
@@ -104,6 +107,12 @@ def of_file(path: str, *, name: str | None = None) -> Imported:
         raise TranslationError(f"{path}: {expected} ultralytics, backbone and head")
     proof = measured(spec)
     return Imported(_with_figures(spec, proof), {}, proof)
+
+
+def _refuse_no_name(name: str | None) -> None:
+    if name is not None and not is_name(name):
+        expected = "expected a name of letters, digits and . _ + -"
+        raise TranslationError(f"name: {expected}, got {short(name)}")
 
 
 def _read_back(spec: Spec) -> Spec:

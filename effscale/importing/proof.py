@@ -153,9 +153,11 @@ def prove(
     """
     ours = build(said.spec, device="meta").eval()
     names = mapping(ours, said)
-    tensors = dict(
-        [*foreign.module.named_parameters(), *foreign.module.named_buffers()]
-    )
+    # a module that has two names has its tensors by both
+    tensors: dict[str, torch.Tensor] = {
+        **dict(foreign.module.named_parameters(remove_duplicate=False)),
+        **dict(foreign.module.named_buffers(remove_duplicate=False)),
+    }
     laid = _adopt(ours, names, tensors)
     unread = _unread(foreign.module, names)
     try:
@@ -231,9 +233,11 @@ def _adopt(
 
 def _unread(module: nn.Module, names: Mapping[str, str | Woven]) -> dict[str, int]:
     """Parameters that have no part in the forward pass, by the module at the top."""
-    read, found = {*_named(names)}, dict[str, int]()
+    named, found = {*_named(names)}, dict[str, int]()
+    every = module.named_parameters(remove_duplicate=False)
+    read = {id(each) for name, each in every if name in named}
     for name, each in module.named_parameters():
-        if name not in read:
+        if id(each) not in read:
             top = name.partition(".")[0]
             found[top] = found.get(top, 0) + each.numel()
     return found

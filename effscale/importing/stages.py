@@ -58,8 +58,8 @@ def said(
     own = OwnBlocks()
     items = own.used(rows)
     if len(items) < 2:  # noqa: PLR2004 - a stem and a stage
-        message = "expected a stem and stages before the head, got fewer lines"
-        raise TranslationError(message)
+        message = f"expected a stem and a stage before the head, got {len(items)} lines"
+        raise TranslationError(message.replace("1 lines", "1 line"))
     # where nothing repeats, the first line is the stem
     first = next((k for k, each in enumerate(items) if _is_stage(each)), 1)
     first = min(max(first, 1), len(items) - 1)

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from effscale.errors import TranslationError
 from effscale.module.any_module import Scripted, raised
-from effscale.module.inputs import Input, filled, leaves, said_of
+from effscale.module.inputs import Input, filled, leaves, missing, said_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,14 +86,26 @@ def trace(
     if isinstance(module, Scripted) or _scripted(module):
         message = "expected code or a file of torch.export, got TorchScript"
         raise TranslationError(f"{message}, whose modules nobody can look into")
+    if lazy := [p for p, each in module.named_modules() if _unmade(each)]:
+        raise TranslationError(
+            f"{lazy[0] or 'the whole'}: expected weights of known shapes, found those "
+            "that are made when it is first called; call it once before"
+        )
     image = [*leaves([*inputs]), *leaves({**(keywords or {})})]
-    if len(image) != 1 or len(image[0].shape) != _IMAGE:
+    if len(image) != 1 or len(image[0].shape) != _IMAGE or image[0].shape[0] != 1:
         raise TranslationError(
             f"expected one image that goes in, such as 1x3x224x224, got {said}"
+        )
+    if lacking := missing(module, len(inputs), keywords or {}):
+        raise TranslationError(
+            f"expected one image that goes in, but its forward pass needs "
+            f"{' and '.join(lacking)} beside {said}"
         )
     try:
         with _silence():
             program = _exported(module, tuple(inputs), dict(keywords or {}))
+    except TranslationError:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
         raise TranslationError(f"with {said}: {_reason(error)}") from None
     return _read(program)
@@ -120,18 +132,34 @@ def _scripted(module: nn.Module) -> bool:
     return any(isinstance(each, torch.jit.ScriptModule) for each in module.modules())
 
 
+def _unmade(module: nn.Module) -> bool:
+    """Whether it has parameters of its own that have no shape yet."""
+    own = module.parameters(recurse=False)
+    return any(isinstance(each, nn.UninitializedParameter) for each in own)
+
+
 def shared_copy(module: nn.Module) -> nn.Module:
     """A copy in evaluation whose parameters and buffers are those of the module.
 
     Raises:
         TranslationError: if it holds what cannot be copied.
     """
-    tensors = [*module.parameters(), *module.buffers()]
+    kept = [*module.parameters(), *module.buffers(), *_noted(module)]
     try:
-        copied = copy.deepcopy(module, {id(each): each for each in tensors})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, of graphs that it copies
+            copied = copy.deepcopy(module, {id(each): each for each in kept})
     except Exception as error:  # noqa: BLE001 - code of others
         raise TranslationError(f"cannot be copied: {raised(error)}") from None
     return copied.eval()
+
+
+def _noted(module: nn.Module) -> Iterator[Any]:
+    """What graphs of a file note of their nodes: tensors of sizes that are symbols."""
+    for each in module.modules():
+        if isinstance(graph := getattr(each, "graph", None), torch.fx.Graph):
+            for node in graph.nodes:
+                yield from tree_leaves([*node.meta.values()])
 
 
 def _exported(
@@ -166,6 +194,12 @@ def _read(program: ExportedProgram) -> Trace:
     nodes = [*program.graph.nodes]
     for node in nodes:
         reader.take(node)
+    for call in reader.calls:
+        if call.args.get("training") is True or call.args.get("train") is True:
+            raise TranslationError(
+                f"{call.where}: expected {call.op} as in evaluation, got it as in "
+                "training; a file is exported after .eval()"
+            )
     (outputs,) = nodes[-1].args
     tensors = [each for each in tree_leaves(outputs) if hasattr(each, "op")]
     if len(tensors) != 1:

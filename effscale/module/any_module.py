@@ -293,8 +293,10 @@ def _classes(pickled: bytes) -> Iterator[str]:
 
 def _exported(path: str) -> Foreign:
     """The modules that were exported, and the inputs they were exported with."""
-    program = torch.export.load(path)
-    module = torch.export.unflatten(program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's, of its own ways
+        program = torch.export.load(path)
+        module = torch.export.unflatten(program)
     args, keywords = program.example_inputs or ((), {})
     return Foreign(path, module, _shapes(tuple(args)), _shapes(dict(keywords)))
 

@@ -161,13 +161,22 @@ def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
     if known.issuperset(names):
         return True
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
-    waits = [
-        each
-        for each in parameters
-        if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        and each.default is inspect.Parameter.empty
+    return takes_any and not missing(module, placed, names)
+
+
+def missing(module: nn.Module, placed: int, names: Iterable[str]) -> list[str]:
+    """What its forward pass needs beside so many inputs in place, and these by name."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ordered = [each.name for each in parameters if each.kind is plain]
+    needed = [each for each in parameters if each.default is inspect.Parameter.empty]
+    given = {*ordered[:placed], *names}
+    return [
+        each.name for each in needed if each.kind is plain and each.name not in given
     ]
-    return takes_any and not [each for each in waits[placed:] if each.name not in names]
 
 
 STARRED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)

@@ -29,7 +29,14 @@ def said(proof: Proof) -> str:
         return f"NOT PROVED to be the same network: {'; '.join(proof.faults)}"
     names = ", ".join(each.name for each in proof.figures)
     more = f"; {_outputs(proof)}" if proof.of_module else ""
-    return f"Proved: {names} equal by count and both engines{more}."
+    return f"Proved: {names} equal by count and {_measured(proof)}{more}."
+
+
+def _measured(proof: Proof) -> str:
+    """What measured the figures; each by name where an engine could not."""
+    found = {who for each in proof.figures for who in each.measured}
+    networks = 2 if proof.of_module else 1
+    return "both engines" if len(found) == 2 * networks else ", ".join(sorted(found))
 
 
 def _outputs(proof: Proof) -> str:

@@ -63,6 +63,7 @@ def test_it_replaces_nothing_unasked(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["tests.importing.nets:nothing"], "found no 'nothing'"),
+        ([NET, "--name", "a b"], "name: expected a name of letters, digits and"),
         ([NET, "--input", "1x3x4"], "expected one image that goes in"),
         (
             [NET, "--input", "1x3x8x8", "--input", "1x4"],

@@ -14,6 +14,7 @@ import effscale as es
 from effscale.errors import TranslationError
 from effscale.growth.multipliers import Multipliers
 from effscale.module.measure import difference, measure_spec
+from effscale.report.importing import said
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
 from tests.importing.nets_parted import parted, shuffled, turning, weighed
@@ -175,6 +176,30 @@ def _same(x: torch.Tensor) -> torch.Tensor:
     return x.clone()
 
 
+class _Two(nn.Module):
+    """Two images that go in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = plain()
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(x + y)
+        return found
+
+
+class _Uncopied(_Reads):
+    def __init__(self) -> None:
+        super().__init__()
+        self.each = iter([1]), (k for k in "ab")
+
+
+class _Trains(_Reads):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = nn.functional.dropout(self.net(x))
+        return found
+
+
 REFUSED: dict[str, tuple[nn.Module, str]] = {
     "reads data": (
         _Reads(),
@@ -183,6 +208,23 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "chooses": (
         _Chooses(),
         "the forward pass: cannot be said in a spec: torch.cond: what runs is chosen",
+    ),
+    "two": (
+        _Two(),
+        "expected one image that goes in, but its forward pass needs y beside 1x3x",
+    ),
+    "unmade": (
+        nn.Sequential(nn.LazyConv2d(8, 3), plain()),
+        "0: expected weights of known shapes, found those that are made when it is",
+    ),
+    "uncopied": (_Uncopied(), "_Uncopied: cannot be copied: TypeError: cannot pickle"),
+    "trains": (
+        _Trains(),
+        "the forward pass: expected dropout as in evaluation, got it as in training",
+    ),
+    "one line": (
+        nn.Sequential(unit(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        "expected a stem and a stage before the head, got 1 line",
     ),
     "raises": (_Raises(), "tracing it raised ValueError: no 3 channels here"),
     "leaves": (_Leaves(), "tracing it raised SystemExit: 3"),
@@ -228,6 +270,42 @@ def test_what_goes_in_is_one_image() -> None:
     message = "expected one image that goes in, such as 1x3x224x224, got 1x3"
     with pytest.raises(TranslationError, match=message):
         es.from_module(plain(), (1, 3))
+    with pytest.raises(TranslationError, match=r"such as 1x3x224x224, got 2x3x8x8$"):
+        es.from_module(plain(), (2, 3, 8, 8))
+
+
+class _Named(nn.Module):
+    """A network that has two names in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = self.again = plain()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.again(x)
+        return found
+
+
+def test_a_module_may_have_two_names() -> None:
+    module = _Named()
+    found = es.from_module(module, IMAGE)
+    assert found.proof.holds
+    assert not found.proof.unread
+    assert found.weights(module.state_dict())
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, of its own ways
+def test_a_file_may_be_of_any_batch() -> None:
+    """Sizes in it are symbols, which fvcore cannot trace; torch counts it alone."""
+    batch = ({0: torch.export.Dim("batch", min=1, max=8)},)
+    image = (torch.zeros(2, *IMAGE[1:]),)
+    program = torch.export.export(plain().eval(), image, dynamic_shapes=batch)
+    module = torch.export.unflatten(program)
+    found = es.from_module(module, IMAGE)
+    assert found.proof.holds
+    assert "by count and module by torch, spec by fvcore, spec by torch;" in said(
+        found.proof
+    )
 
 
 class _Aux(nn.Module):
