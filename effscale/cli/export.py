@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 FORMS = ("torchscript", "exported", "onnx", "state-dict", "safetensors")
 #: The format that a file's name asks for.
-_SUFFIXES = {".onnx": "onnx", ".pt2": "exported", ".ts": "torchscript"}
-_SUFFIXES |= dict.fromkeys((".pt", ".pth"), "state-dict")
-_SUFFIXES[".safetensors"] = "safetensors"
+_SUFFIXES: dict[str, Form] = {".onnx": "onnx", ".pt2": "exported", ".ts": "torchscript"}
+_SUFFIXES |= {".pt": "state-dict", ".pth": "state-dict", ".safetensors": "safetensors"}
 #: Opsets of ONNX that torch writes.
 _OPSETS = 18, 23
 #: What boxes may overlap by and how many there are, unless it is said.
@@ -43,6 +42,60 @@ def batch(text: str) -> int | None:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_BATCH):
         raise ValueError(f"dynamic, or a whole number from 1 to {MAX_BATCH}")
     return int(text)
+
+
+@dataclass(frozen=True)
+class How:
+    """What is written of a network."""
+
+    form: Form
+    batch: int | None
+    seed: int
+    decode: tuple[float | None, int] | None
+    opset: int | None
+    weights: Path | Original | None = None
+
+
+def _kind_of(output: Path) -> Form:
+    if output.suffix in _SUFFIXES:
+        return _SUFFIXES[output.suffix]
+    message = f"expected one of {', '.join(FORMS)}, or a suffix that says so"
+    raise click.BadParameter(f"{message}, got {output.name!r}", param_hint="'--output'")
+
+
+def _decoded(chosen: str, nms: float | None, boxes: int) -> tuple[float | None, int]:
+    """What boxes may overlap by, and how many are put out, in a format that can."""
+    if chosen in {"state-dict", "safetensors"}:
+        option = "--decode" if nms is None else "--nms"
+        message = f"{option}: a state dict has weights alone; --file-format another"
+        raise click.UsageError(message)
+    return nms, boxes
+
+
+def _how(  # noqa: PLR0913 - options
+    *,
+    kind: Form | None,
+    output: Path,
+    batch: int | None,
+    seed: int,
+    decode: bool,
+    nms: float | None,
+    boxes: int | None,
+    opset: int | None,
+) -> How:
+    """What the options ask for, of a format that can have it."""
+    form = kind or _kind_of(output)
+    options.refuse({"--boxes": boxes is not None and nms is None}, "is of --nms")
+    decoded = None
+    if decode or nms is not None:
+        decoded = _decoded(form, nms, boxes or _BOXES)
+    if opset is not None and form != "onnx":
+        raise click.UsageError(f"--opset is of ONNX, got {form}")
+    if form == "onnx":
+        from effscale.extras import needed
+
+        needed("onnx", output)
+    return How(form, batch, seed, decoded, opset)
 
 
 @click.command("export", cls=Command)
@@ -120,21 +173,15 @@ def batch(text: str) -> int | None:
 @options.deploy_option
 @options.format_option("what was written")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@options.gathered(request=Request)
+@options.gathered(how=_how, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,
-    kind: str | None,
     output: Path,
     every: bool,
     phi: float | None,
-    batch: int | None,
-    seed: int,
     weights: Path | None,
-    decode: bool,
-    nms: float | None,
-    boxes: int | None,
-    opset: int | None,
+    how: How,
     request: Request,
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
@@ -155,17 +202,6 @@ def command(  # noqa: PLR0913 - options
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """
-    chosen = kind or _kind_of(output)
-    options.refuse({"--boxes": boxes is not None and nms is None}, "is of --nms")
-    decoded = None
-    if decode or nms is not None:
-        decoded = _decoded(chosen, nms, boxes or _BOXES)
-    if opset is not None and chosen != "onnx":
-        raise click.UsageError(f"--opset is of ONNX, got {chosen}")
-    if chosen == "onnx":
-        from effscale.extras import needed
-
-        needed("onnx", output)
     if every:
         options.refuse({"--weights": weights, "--phi": phi is not None}, "is of one")
         networks = [request.read(each) for each in _relatives(spec)]
@@ -177,36 +213,14 @@ def command(  # noqa: PLR0913 - options
     else:
         networks, paths = [_scaled(request.read(spec), phi)], [output]
 
-    named = options.weights_of(spec, weights)
-    how = How(chosen, batch, seed, named, decoded, opset)  # type: ignore[arg-type]  # click checked it
     from effscale.report import export
 
+    how = replace(how, weights=options.weights_of(spec, weights))
     reports = [
         _written(network, path, how, quiet=request.quiet)
         for network, path in zip(networks, paths, strict=True)
     ]
     request.deliver(export.together(reports), to_file=False)
-
-
-@dataclass(frozen=True)
-class How:
-    """What is written of a network."""
-
-    form: Form
-    batch: int | None
-    seed: int
-    weights: Path | Original | None
-    decode: tuple[float | None, int] | None
-    opset: int | None
-
-
-def _decoded(chosen: str, nms: float | None, boxes: int) -> tuple[float | None, int]:
-    """What boxes may overlap by, and how many are put out, in a format that can."""
-    if chosen in {"state-dict", "safetensors"}:
-        option = "--decode" if nms is None else "--nms"
-        message = f"{option}: a state dict has weights alone; --file-format another"
-        raise click.UsageError(message)
-    return nms, boxes
 
 
 def _written(network: Spec, path: Path, how: How, *, quiet: bool) -> Report:
@@ -285,13 +299,6 @@ def _named(output: Path, names: list[str], *, force: bool) -> list[Path]:
             message = f"{str(path)!r} exists; --force replaces it"
             raise click.BadParameter(message, param_hint="'--output'")
     return paths
-
-
-def _kind_of(output: Path) -> str:
-    if output.suffix in _SUFFIXES:
-        return _SUFFIXES[output.suffix]
-    message = f"expected one of {', '.join(FORMS)}, or a suffix that says so"
-    raise click.BadParameter(f"{message}, got {output.name!r}", param_hint="'--output'")
 
 
 def _scaled(spec: Spec, phi: float | None) -> Spec:

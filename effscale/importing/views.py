@@ -1,4 +1,4 @@
-"""How the elements of a map lie in a tensor, whatever shape it has been put into.
+"""The elements of a map within a tensor, whatever shape it has been put into.
 
 Each dimension of the tensor runs along some axes of the map, the outermost first. To
 reshape cuts axes into shorter ones or puts them side by side, to permute moves them; so

@@ -1,4 +1,4 @@
-"""How the weights of each operator's module begin, and which of them decay.
+"""Initial weights of each operator's module, and those of them that decay.
 
 Keyed by class, as modules are made; weights of an unknown class are an error.
 """

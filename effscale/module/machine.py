@@ -1,4 +1,4 @@
-"""Whether this machine has the memory that running a network takes."""
+"""The memory of this machine, and whether running a network fits into it."""
 
 from __future__ import annotations
 

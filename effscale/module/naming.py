@@ -1,4 +1,4 @@
-"""How other libraries name their networks and the tensors of these, as data.
+"""Names that other libraries give to networks and to their tensors, as data.
 
 A name of a tensor tells two things: of which block it is, and whether its layer is
 listed elsewhere than it runs. A name of a network tells which of ours it is.
