@@ -192,6 +192,7 @@ KEYS = {
     "evaluate": "The command that trains each candidate.",
     "evaluation_seconds": "Those of `seconds` that evaluation took.",
     "explain": "Factors whose product is macs_ratio / target_ratio.",
+    "unexplained": "Why there are no such factors.",
     "factor": "Name of one cause of the deviation.",
     "failed": "Training runs that failed as often as they may.",
     "families": "Error of predicted latency on each family, predicted by the others.",

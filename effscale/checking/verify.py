@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from effscale.checking.cost import DIFFERS, latencies
 from effscale.checking.ignores import spared
 from effscale.cost.latency_model import Device
 from effscale.errors import EffscaleError, MeasureError
+from effscale.search.measured import least
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from effscale.checking.cost import Held
     from effscale.checking.run import Outcome
     from effscale.checking.source import Source
     from effscale.errors import Fault
@@ -65,10 +66,6 @@ def _measured(
     return found
 
 
-#: What takes longer than it may is run so often, before it is said to.
-TRIES = 3
-
-
 def timed(
     outcome: Outcome,
     clock: Callable[[Spec, Device], float],
@@ -88,7 +85,8 @@ def timed(
             if limit.own and not own:
                 continue
             try:
-                taken = _least(limit, spec, clock)
+                device = limit.running.device or Device()
+                taken = least(limit.limit, partial(clock, spec, device))
             except MeasureError as error:
                 note(f"{each.source.path}: {spec.name} not timed: {error}")
                 continue
@@ -98,14 +96,3 @@ def timed(
         files.append(replace(each, findings=tuple(sorted((*each.findings, *found)))))
     left = outcome.unmeasured - measured
     return replace(outcome, files=tuple(files), unmeasured=left)
-
-
-def _least(limit: Held, spec: Spec, clock: Callable[[Spec, Device], float]) -> float:
-    """How long a network takes at least, of a few tries where it takes too long."""
-    device = limit.running.device or Device()
-    best = clock(spec, device)
-    for _ in range(TRIES - 1):
-        if limit.limit.admits(best):
-            break
-        best = min(best, clock(spec, device))
-    return best

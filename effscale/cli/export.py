@@ -291,7 +291,7 @@ def _kind_of(output: Path) -> str:
     if output.suffix in _SUFFIXES:
         return _SUFFIXES[output.suffix]
     message = f"expected one of {', '.join(FORMS)}, or a suffix that says so"
-    raise click.BadParameter(f"{message}, got {output.name!r}", param_hint="'--to'")
+    raise click.BadParameter(f"{message}, got {output.name!r}", param_hint="'--output'")
 
 
 def _scaled(spec: Spec, phi: float | None) -> Spec:

@@ -449,7 +449,8 @@ def _run(shapes: Mapping[str, Sides], naming: Naming) -> dict[str, Unit]:
     found: dict[str, Unit] = {}
     waiting: dict[str, Unit] = {}
     before = ""
-    for path, unit in _units(shapes).items():
+    units = _units(shapes)
+    for path, unit in ((path, units[path]) for path in naming.turns(units)):
         match = block.match(f"{path}.")
         now = match[0] if match else ""
         if now != before:

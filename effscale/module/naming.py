@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from effscale.spec.values import SamePadding
 
@@ -31,6 +31,42 @@ class Naming:
     left: str = r"(?!)"
     #: How all of its networks pad, if they do alike.
     padding: SamePadding | None = None
+    #: Its layers, by name, in the order in which they run; else as they are listed.
+    turns: Callable[[Iterable[str]], list[str]] = list
+
+
+#: Where a layer of HRNet is, in timm's words: a branch, or what makes it of others.
+_BRANCH = re.compile(r"(stage\d)\.(\d+)\.(branches|fuse_layers)\.(\d+)")
+_MADE = re.compile(r"(transition|incre_modules|downsamp_modules)(\d?)\.(\d+)")
+
+
+def branch_by_branch(names: Iterable[str]) -> list[str]:
+    """HRNet's layers: timm lists all branches of a module, then what exchanges them.
+
+    A branch runs behind what makes it: exchanges of the module before, or a transition.
+    """
+    listed = [*names]
+    branches = [match for each in listed if (match := _BRANCH.match(each))]
+    last = {match[1]: int(match[2]) for match in branches}
+    first = min((listed.index(match.string) for match in branches), default=0)
+
+    def turn(name: str) -> tuple[int, ...]:
+        """Stage, module, branch, and what of it."""
+        if match := _BRANCH.match(name):
+            stage, module, branch = int(match[1][-1]), int(match[2]), int(match[4])
+            if match[3] == "branches":
+                return stage, module, branch, 2
+            ends = module == last[match[1]]
+            return (stage + 1, 0, branch, 0) if ends else (stage, module + 1, branch, 0)
+        if match := _MADE.match(name):
+            index = int(match[3])
+            if match[1] == "transition":
+                return int(match[2]) + 1, 0, index, 1
+            is_wider = match[1] == "incre_modules"
+            return len(last) + 3, 0, index if is_wider else index + 1, not is_wider
+        return (0,) if listed.index(name) < first else (len(listed),)
+
+    return sorted(listed, key=turn)
 
 
 @dataclass(frozen=True)
@@ -160,6 +196,7 @@ LIBRARIES = {
 #: effdet 0.4 (efficientdet.py). Files that were ported from TensorFlow (`tf_…`) have
 #: timm's names, or efficientnet_pytorch's.
 NAMINGS = (
+    Naming("timm", r"stage2\.0\.fuse_layers\.", r"(?!)", turns=branch_by_branch),
     # timm's Swin has the blocks behind what merges before them, and DLA the projection
     # of a tree's first block before that.
     Naming(

@@ -92,7 +92,7 @@ def _stated(baseline: Spec, variant: Variant, budget: Budget | None) -> Stated:
         heads=heads,
         phi=phi,
         expected=_expected(spec),
-        budget=budget,
+        budget=budget if budget is not None and budget.model_fields_set else None,
     )
 
 

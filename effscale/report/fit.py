@@ -68,10 +68,10 @@ def timed(
     clock: Callable[[Spec, Device], float],
 ) -> tuple[list[Answer], str, LeftOut]:
     """The same within a limit of latency, some of the networks run by `clock`."""
-    device, names = asked.running.device or Device(), list[str]()
+    device, names = asked.running.device or Device(), set[str]()
 
     def seconds(spec: Spec) -> float:
-        names.append(spec.name)
+        names.add(spec.name)
         return clock(spec, device)
 
     path, answer = timed_ray(baseline, asked, bounds, strategy, seconds)

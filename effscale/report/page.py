@@ -108,7 +108,9 @@ class Page:
             return ""
         if not over:
             timed = any(v.kept is None for each in self.chapters for v in each.verdicts)
-            but = ", but for latency, which is not measured here" if timed else ""
+            but = "; latency is not measured here" if timed else ""
+            if len(judged) == 1:
+                return f"{judged[0].title} is within its budget{but}."
             return f"All {len(judged)} networks with a budget are within it{but}."
         return f"{len(over)} of {len(judged)} over budget: {', '.join(over)}."
 

@@ -296,7 +296,9 @@ def within(grid: Grid, found: Candidates) -> Candidates:
         nearest = value[int(excess.argmin())].item()
         misses.append(f"{limit}: {limit.beside(nearest)} comes nearest")
     if not admitted.any():
-        raise ScaleError(f"no candidate is within all limits; {'; '.join(misses)}")
+        times = grid.target_ratio ** grid.phis[0]
+        of = "" if grid.constraint is None else f" of {times:.3g} × the baseline"
+        raise ScaleError(f"no candidate{of} is within all limits; {'; '.join(misses)}")
     return found if admitted.all() else found.take(np.nonzero(admitted)[0])
 
 

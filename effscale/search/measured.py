@@ -29,6 +29,20 @@ if TYPE_CHECKING:
 FARTHEST = 12
 
 
+#: What takes longer than it may is run so often, before it is said to.
+TRIES = 3
+
+
+def least(limit: Limit, timed: Callable[[], float]) -> float:
+    """How long a network takes at least, of a few tries where it takes too long."""
+    best = timed()
+    for _ in range(TRIES - 1):
+        if limit.admits(best):
+            break
+        best = min(best, timed())
+    return best
+
+
 def timed_ray(
     spec: Spec,
     asked: Asked,
@@ -42,12 +56,16 @@ def timed_ray(
     """
     limit = _limit(asked)
     counted = _without(asked)
+
+    def seconds(each: Spec) -> float:
+        return least(limit, lambda: timed(each))
+
     if not counted.most():
-        most = _too_slow(spec, bounds, name, lambda each: timed(each) > limit.value)
+        most = _too_slow(spec, bounds, name, lambda each: seconds(each) > limit.value)
         within = (*counted.limits, Limit("macs", "<=", most))
         counted = replace(counted, limits=within)
     path = ray(spec, [counted], bounds, name)
-    return path, _bisected(path, asked, counted, limit, timed)
+    return path, _bisected(path, asked, counted, limit, seconds)
 
 
 def _limit(asked: Asked) -> Limit:

@@ -51,7 +51,8 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
 
     As multiples of the baseline's own figures, the least and the largest of all that
     are asked for or allowed, of which width and resolution have the root; bounds of
-    depth, width and resolution stand where they are given, and what is held is held.
+    depth, width and resolution stand where they are given, and what is held is held;
+    beyond all that, it is next to a bound, as far as 4/5 or 5/4 of it.
     """
     cost = count(spec)
     multiples = [
@@ -63,10 +64,12 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
     longer, shorter = max(spec.resolution), min(spec.resolution)
     most = (bounds.max_resolution or math.inf) / int(longer)
     least = (bounds.min_resolution or 0) / int(shorter)
+    depth = bounds.min_depth, bounds.max_depth
+    width = bounds.min_width, bounds.max_width
     found = {
-        "depth": (bounds.min_depth or low, min(bounds.max_depth, high)),
-        "width": (bounds.min_width or root_low, min(bounds.max_width, root_high)),
-        "resolution": (max(root_low, least), min(most, root_high)),
+        "depth": _between(bounds.min_depth or low, high, *depth),
+        "width": _between(bounds.min_width or root_low, root_high, *width),
+        "resolution": _between(root_low, root_high, least, most),
     }
     for name, (first, last) in found.items():
         if name in bounds.hold:
@@ -75,6 +78,15 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
             message = f"expected a multiplier of at least {first:.4g}, and at most "
             raise ScaleError(f"{name}: {message}{last:.4g}: there is none")
     return found["depth"], found["width"], found["resolution"]
+
+
+def _between(low: float, high: float, least: float, most: float) -> tuple[float, float]:
+    """From `low` to `high` as far as bounds go; next to a bound that is beyond."""
+    if most < low:
+        low = most / SLACK
+    if least > high:
+        high = least * SLACK
+    return max(low, least), min(high, most)
 
 
 def off_ray(

@@ -399,6 +399,7 @@ def load(folder: Path) -> Study:
     Raises:
         StudyError: if there is none.
     """
+    _check_files(folder)
     if not (folder / HEADER).is_file():
         raise StudyError(f"{folder}: expected a study, found no {HEADER} in it")
     made, path, lock = read_header(folder / HEADER), folder / OUTCOMES, folder / LOCK
@@ -426,6 +427,7 @@ def hold(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _check_folder(folder)
+            _check_files(folder)
             path = folder / LOCK
             held_open = stack.enter_context(path.open("a+", encoding="utf-8"))
             _lock(held_open, path, how)
@@ -485,6 +487,13 @@ def _check_folder(folder: Path) -> None:
         raise StudyError(
             f"{folder}: expected a study or an empty folder, found {found} in it"
         )
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse what would be waited for, without end."""
+    for path in (folder / HEADER, folder / OUTCOMES, folder / LOCK):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise StudyError(f"{path}: expected a file, got a pipe or a device")
 
 
 def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], int]:

@@ -391,6 +391,14 @@ def test_a_family_is_a_file_that_passes_every_check(
     assert codes == {"EFF302"}
 
 
+def test_a_family_of_costs_to_meet_has_no_budgets(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "family.yaml"
+    assert run("fit", "--macs", "200M,300M", "--output", str(path)).exit_code == 0
+    family = es.load(path)
+    assert [each.budget for each in family.variants.values()] == [None, None]
+    assert "budget" not in path.read_text("utf-8")
+
+
 def test_baselines_stand_side_by_side_with_what_is_published(run: Run) -> None:
     result = run(
         "fit", "--macs", "<= 400M", "--from", "b0,resnet18,d0", "--format=json"

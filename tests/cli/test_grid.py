@@ -338,8 +338,9 @@ def test_baselines_stand_side_by_side(run: Run) -> None:
     )
     assert result.exit_code == 0
     assert result.stderr == (
-        "resnet18: no candidate is within all limits; <= 800 M MACs: 3.437 G "
-        "(+329.7 %) comes nearest; <= 9.00 M params: 11.69 M (+29.9 %) comes nearest\n"
+        "resnet18: no candidate of 2 × the baseline is within all limits; "
+        "<= 800 M MACs: 3.437 G (+329.7 %) comes nearest; "
+        "<= 9.00 M params: 11.69 M (+29.9 %) comes nearest\n"
     )
     data = json.loads(result.stdout)
     candidates = data["candidates"]

@@ -131,8 +131,8 @@ def test_what_none_would_read_is_not_written(run: Run, tmp_path: Path) -> None:
     result = run("scale", "polynet", *options)
     assert result.exit_code == 1
     assert result.stderr == (
-        "polynet-phi24: cannot be written, as no command would read it: expected at "
-        "most 50,000 lines, blocks and repeats written out\n"
+        "deep: cannot be written, as no command would read it: expected at most "
+        "50,000 lines, blocks and repeats written out\n"
     )
     assert "MACs ratio 6.338e+06 / target 1.678e+07" in result.stdout
     assert not path.exists()

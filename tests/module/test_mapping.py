@@ -16,7 +16,7 @@ from torch import nn
 import effscale as es
 from effscale.errors import WeightsError
 from effscale.module.mapping import load_weights, mapping
-from effscale.module.naming import LIBRARIES, naming_of
+from effscale.module.naming import LIBRARIES, branch_by_branch, naming_of
 from tests.libraries import library
 from tests.module.test_reference import randomise
 from tests.spec.small import TEXT
@@ -63,6 +63,7 @@ TIMM = {
     "vit_small_patch16_224": "vit-s-16",
     "edgenext_xx_small": "edgenext-xx-small",
     "dla34": "dla34",
+    "hrnet_w18_small": "hrnet-w18-small",
     "efficientformer_l1": "efficientformer-l1",
     "legacy_xception": "xception",
     "swin_tiny_patch4_window7_224": "swin-t",
@@ -556,3 +557,27 @@ def test_a_file_is_of_the_first_library_whose_mark_it_has() -> None:
     found = naming_of(["backbone.conv_stem.weight", "fpn.cell.0.x"])
     assert found is not None
     assert found.name == "effdet"
+
+
+def test_a_branch_of_hrnet_runs_behind_what_makes_it() -> None:
+    listed = [
+        "conv1",
+        *("transition1.0.0", "transition1.1.0.0"),
+        *("stage2.0.branches.0.0.conv1", "stage2.0.branches.1.0.conv1"),
+        *("stage2.0.fuse_layers.0.1.0", "stage2.0.fuse_layers.1.0.0.0"),
+        *("stage2.1.branches.0.0.conv1", "stage2.1.branches.1.0.conv1"),
+        *("stage2.1.fuse_layers.0.1.0", "stage2.1.fuse_layers.1.0.0.0"),
+        *("incre_modules.0.0.conv1", "incre_modules.1.0.conv1"),
+        *("downsamp_modules.0.0", "final_layer.0"),
+    ]
+    assert branch_by_branch(listed) == [
+        "conv1",
+        *("transition1.0.0", "stage2.0.branches.0.0.conv1"),
+        *("transition1.1.0.0", "stage2.0.branches.1.0.conv1"),
+        *("stage2.0.fuse_layers.0.1.0", "stage2.1.branches.0.0.conv1"),
+        *("stage2.0.fuse_layers.1.0.0.0", "stage2.1.branches.1.0.conv1"),
+        *("stage2.1.fuse_layers.0.1.0", "stage2.1.fuse_layers.1.0.0.0"),
+        *("incre_modules.0.0.conv1", "incre_modules.1.0.conv1"),
+        *("downsamp_modules.0.0", "final_layer.0"),
+    ]
+    assert branch_by_branch(["stage2.0.fuse_layers.x"]) == ["stage2.0.fuse_layers.x"]

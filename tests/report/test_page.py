@@ -134,13 +134,12 @@ def test_verdicts_on_budgets_come_first() -> None:
 def test_a_latency_that_nobody_has_measured_is_no_verdict() -> None:
     timed = judged(macs="<= 500M", latency="<= 20ms", device="cpu")
     assert (
-        "All 2 networks with a budget are within it, but for latency, which is not "
-        "measured here."
+        "All 2 networks with a budget are within it; latency is not measured here."
     ) in timed
     said = "latency &lt;= 20.0 ms on cpu, 1 thread, batch 1, float32: not measured"
     assert f'<li class="unknown">{said}</li>' in timed
     alone = judged(latency="<= 20ms", device="cpu")
-    assert "All 1 networks with a budget are within it, but for latency" in alone
+    assert "kept is within its budget; latency is not measured here." in alone
 
 
 def test_says_when_it_was_made_and_what_words_mean(three: str) -> None:

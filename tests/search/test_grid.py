@@ -338,6 +338,6 @@ def test_limits_that_leave_none_name_what_comes_nearest(b0: es.Spec) -> None:
     with pytest.raises(ScaleError) as caught:
         search(b0, papers(limits=(parse("params", "<= 1M"),)))
     assert str(caught.value) == (
-        "no candidate is within all limits; <= 1.00 M params: 5.289 M (+428.9 %) comes "
-        "nearest"
+        "no candidate of 2 × the baseline is within all limits; <= 1.00 M params: "
+        "5.289 M (+428.9 %) comes nearest"
     )

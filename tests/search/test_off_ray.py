@@ -212,10 +212,21 @@ def test_bounds_are_the_limits_where_given(b0: Spec) -> None:
 
 def test_bounds_that_leave_nothing_are_refused(b0: Spec) -> None:
     with pytest.raises(ScaleError) as caught:
-        where(b0, 385814752, Within(min_depth=2.5))
+        where(b0, 385814752, Within(min_depth=2.5, max_depth=2))
     assert str(caught.value) == (
-        "depth: expected a multiplier of at least 2.5, and at most 1.25: there is none"
+        "depth: expected a multiplier of at least 2.5, and at most 2: there is none"
     )
+
+
+def test_a_bound_beyond_what_is_asked_is_looked_next_to(b0: Spec) -> None:
+    beyond = Within(min_depth=2.5, max_width=0.5, max_resolution=168)
+    depth, width, resolution = where(b0, 385814752, beyond)
+    assert depth == (2.5, 2.5 * 1.25)
+    assert width == (0.5 / 1.25, 0.5)
+    assert resolution == (0.75 / 1.25, 0.75)
+    found = search(b0, 385814752, beyond, 0.05).answer.best
+    assert found is not None
+    assert max(found.variant.spec.resolution) <= 168
 
 
 @pytest.mark.parametrize("share", [0.3, 0.005])

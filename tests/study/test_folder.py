@@ -395,3 +395,16 @@ def test_a_course_is_what_the_last_run_said_or_what_there_is(
     with hold(tmp_path, asked, last) as study:
         study.add(outcome(asked.names[0], epochs=3))
     assert load(tmp_path).course == course
+
+
+@pytest.mark.parametrize("name", ["study.json", "outcomes.jsonl", "lock"])
+def test_a_pipe_for_a_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    with hold(tmp_path, made(), HOW):
+        pass
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    said = f"^{tmp_path / name}: expected a file, got a pipe or a device$"
+    with pytest.raises(StudyError, match=said):
+        load(tmp_path)
+    with pytest.raises(StudyError, match=said), hold(tmp_path, made(), HOW):
+        pass
