@@ -7,13 +7,14 @@ RegNet are those of Radosavovic et al. 2020, arXiv:2003.13678, equations 2 to 4.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from effscale.errors import SpecError, TranslationError, refusal
+from effscale.errors import SpecError, TranslationError, refusal, short
 from effscale.spec.loading import loads
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 #: What pycls takes for a key that a file does not state.
 _DEFAULTS: dict[str, Any] = {
     "MODEL.NUM_CLASSES": 10,
+    "MODEL.ACTIVATION_FUN": "",
     "TRAIN.IM_SIZE": 224,
     "BN.EPS": 1e-5,
     "BN.MOM": 0.1,
@@ -31,12 +33,14 @@ _DEFAULTS: dict[str, Any] = {
     "ANYNET.STEM_W": 32,
     "ANYNET.BLOCK_TYPE": "res_bottleneck_block",
     "ANYNET.SE_ON": False,
+    "ANYNET.HEAD_W": 0,
     "ANYNET.SE_R": 0.25,
     "REGNET.STEM_TYPE": "simple_stem_in",
     "REGNET.STEM_W": 32,
     "REGNET.BLOCK_TYPE": "res_bottleneck_block",
     "REGNET.STRIDE": 2,
     "REGNET.SE_ON": False,
+    "REGNET.HEAD_W": 0,
     "REGNET.SE_R": 0.25,
     "REGNET.DEPTH": 10,
     "REGNET.W0": 32,
@@ -80,6 +84,16 @@ class Keys:
             raise TranslationError(f"{key}: expected a value, found none")
         return found
 
+    def number(self, key: str, least: float) -> Any:  # noqa: ANN401 - whole or not
+        """A number, whole where its default is, and no less than the least."""
+        found = self[key]
+        kinds = (int, float) if isinstance(_DEFAULTS.get(key), float) else (int,)
+        if type(found) not in kinds or not least <= found < math.inf:
+            kind = "number" if float in kinds else "whole number"
+            expected = f"expected a {kind} of at least {least:g}"
+            raise TranslationError(f"{key}: {expected}, got {short(found)}")
+        return found
+
     def numbers(self, key: str, count: int | None = None) -> list[Any]:
         """A list of numbers, as many as there are stages."""
         found = self[key]
@@ -116,24 +130,51 @@ def imported(path: str, name: str) -> Spec:
     try:
         made = _spec(Keys(data), name)
         return loads(yaml.safe_dump(made, sort_keys=False))
-    except (TranslationError, SpecError) as error:
+    except TranslationError as error:
         raise TranslationError(f"{path}: {error}") from None
+    except SpecError as error:
+        first = str(error).splitlines()[0]
+        said = re.sub(r"^<text>:\d+:\d+: ", "", first)  # no line of the file itself
+        raise TranslationError(f"{path}: {said}") from None
 
 
 def _spec(keys: Keys, name: str) -> dict[str, Any]:
     kind = keys["MODEL.TYPE"]
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         expected = f"expected one of {', '.join(_KINDS)}"
         raise TranslationError(f"MODEL.TYPE: {expected}, got {kind!r}")
     return {
         "name": name,
         "source": "pycls",
         "resolution": keys["TRAIN.IM_SIZE"],
-        "activation": "silu" if kind == "effnet" else "relu",
-        "norm": {"eps": float(keys["BN.EPS"]), "momentum": float(keys["BN.MOM"])},
+        "activation": _activation(keys, "silu" if kind == "effnet" else "relu"),
+        "norm": {"eps": _real(keys, "BN.EPS"), "momentum": _real(keys, "BN.MOM")},
         **_KINDS[kind](keys),
         "rounding": "pycls",
     }
+
+
+def _real(keys: Keys, key: str) -> float:
+    """A number, which YAML takes for text where it is written 1e-3."""
+    try:
+        return float(keys[key])
+    except (TypeError, ValueError):
+        message = f"{key}: expected a number, got {short(keys[key])}"
+        raise TranslationError(message) from None
+
+
+def _activation(keys: Keys, default: str) -> str:
+    """That of the file; one of before the key has what its networks had then."""
+    found = keys["MODEL.ACTIVATION_FUN"] or default
+    named = _ACTIVATIONS.get(found) if isinstance(found, str) else None
+    if named is None:
+        expected = f"expected one of {', '.join(_ACTIVATIONS)}"
+        raise TranslationError(f"MODEL.ACTIVATION_FUN: {expected}, got {short(found)}")
+    return named
+
+
+#: Ours for pycls' (pycls/models/blocks.py).
+_ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu"}
 
 
 def _effnet(keys: Keys) -> dict[str, Any]:
@@ -180,16 +221,19 @@ def _anynet(keys: Keys) -> dict[str, Any]:
         _stage(block, *each, se_ratio)
         for each in zip(depths, widths, strides, ratios, groups, strict=True)
     ]
+    _refuse_head(keys, "ANYNET.HEAD_W")
     return _residual(keys, keys["ANYNET.STEM_TYPE"], keys["ANYNET.STEM_W"], stages)
 
 
 def _regnet(keys: Keys) -> dict[str, Any]:
-    slope, first, step = (float(keys[f"REGNET.{e}"]) for e in ("WA", "W0", "WM"))
+    least = {"WA": 0.0, "W0": _EIGHT, "WM": 1.001}
+    slope, first, step = (float(keys.number(f"REGNET.{e}", least[e])) for e in least)
     widths: Counter[int] = Counter()
-    for index in range(keys["REGNET.DEPTH"]):
+    for index in range(keys.number("REGNET.DEPTH", 1)):
         power = round(math.log((first + slope * index) / first) / math.log(step))
         widths[_EIGHT * round(first * step**power / _EIGHT)] += 1
-    ratio, group = keys["REGNET.BOT_MUL"], keys["REGNET.GROUP_W"]
+    ratio = keys.number("REGNET.BOT_MUL", 0.01)
+    group = keys.number("REGNET.GROUP_W", 1)
     several = len(widths)
     fitting, groups = _whole_groups([*widths], [ratio] * several, [group] * several)
     se_ratio = keys["REGNET.SE_R"] if keys["REGNET.SE_ON"] else 0.0
@@ -198,7 +242,14 @@ def _regnet(keys: Keys) -> dict[str, Any]:
         _stage(block, depth, width, stride, ratio, each, se_ratio)
         for depth, width, each in zip(widths.values(), fitting, groups, strict=True)
     ]
+    _refuse_head(keys, "REGNET.HEAD_W")
     return _residual(keys, keys["REGNET.STEM_TYPE"], keys["REGNET.STEM_W"], stages)
+
+
+def _refuse_head(keys: Keys, key: str) -> None:
+    if found := keys[key]:
+        message = f"{key}: expected 0, a head without convolution, got {short(found)}"
+        raise TranslationError(message)
 
 
 #: Widths of a RegNet are a multiple of it.
@@ -206,10 +257,10 @@ _EIGHT = 8
 
 
 def _resnet(keys: Keys) -> dict[str, Any]:
-    depth, groups = keys["MODEL.DEPTH"], keys["RESNET.NUM_GROUPS"]
-    inner = groups * keys["RESNET.WIDTH_PER_GROUP"]
-    if keys["TRAIN.IM_SIZE"] < _IMAGENET:
-        repeats = (depth - 2) // 6
+    depth, groups = keys["MODEL.DEPTH"], keys.number("RESNET.NUM_GROUPS", 1)
+    inner = groups * keys.number("RESNET.WIDTH_PER_GROUP", 1)
+    if keys.number("TRAIN.IM_SIZE", 1) < _IMAGENET:
+        repeats = (keys.number("MODEL.DEPTH", _LEAST) - 2) // 6
         stages = [
             _stage("res_basic_block", repeats, width, stride, 1.0, 0, 0.0)
             for width, stride in ((16, 1), (32, 2), (64, 2))
@@ -239,6 +290,8 @@ def _resnet(keys: Keys) -> dict[str, Any]:
     return _residual(keys, "res_stem_in", 64, stages)
 
 
+#: Layers of the smallest ResNet of CIFAR.
+_LEAST = 8
 #: Sides below are those of CIFAR.
 _IMAGENET = 64
 

@@ -96,6 +96,32 @@ def test_b0_is_ours_line_by_line(tmp_path: Path) -> None:
             {"MODEL": {"TYPE": "resnet", "DEPTH": 50}},
             "MODEL.DEPTH: expected a bottleneck_transform of 50, 101, 152, got 50",
         ),
+        ({"MODEL": {"TYPE": ["effnet"]}}, "MODEL.TYPE: expected one of effnet"),
+        (
+            {"MODEL": {"TYPE": "effnet", "ACTIVATION_FUN": "mish"}},
+            "MODEL.ACTIVATION_FUN: expected one of relu, silu, swish, gelu, got 'mish'",
+        ),
+        (
+            {"MODEL": {"TYPE": "effnet", "NUM_CLASSES": "many"}},
+            r"net.yaml: head.classes: expected a whole number from 1",
+        ),
+        (
+            {"MODEL": {"TYPE": "regnet"}, "REGNET": {"DEPTH": "many"}},
+            "REGNET.DEPTH: expected a whole number of at least 1, got 'many'",
+        ),
+        (
+            {"MODEL": {"TYPE": "regnet"}, "REGNET": {"WM": 1}},
+            "REGNET.WM: expected a number of at least 1.001, got 1",
+        ),
+        (
+            {"MODEL": {"TYPE": "regnet"}, "REGNET": {"W0": 0}},
+            "REGNET.W0: expected a whole number of at least 8, got 0",
+        ),
+        (
+            {"MODEL": {"TYPE": "regnet"}, "REGNET": {"HEAD_W": 64}},
+            "REGNET.HEAD_W: expected 0, a head without convolution, got 64",
+        ),
+        ({"BN": {"EPS": "small"}}, "BN.EPS: expected a number, got 'small'"),
     ],
 )
 def test_what_has_no_meaning_is_said(
@@ -105,3 +131,11 @@ def test_what_has_no_meaning_is_said(
     path.write_text(yaml.safe_dump({**yaml.safe_load(EN_B0), **changes}))
     with pytest.raises(TranslationError, match=message):
         pycls.imported(str(path), "net")
+
+
+@pytest.mark.parametrize("stated", ["relu", "silu", "swish", "gelu"])
+def test_activations_are_those_of_the_file(stated: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(EN_B0.replace("silu", stated))
+    ours = {"swish": "silu"}.get(stated, stated)
+    assert pycls.imported(str(path), "net").activation == ours
