@@ -1,7 +1,8 @@
 """A study on disk: a header that may but grow, and outcomes that are only added.
 
-An outcome counts once its line is on the disk. A line that a crash has torn has no end,
-and is cut off when the study goes on.
+An outcome counts once its line is on the disk. What a crash has left of a line is no
+outcome, and is cut off when the study goes on; a whole one that an editor has left
+without its end counts.
 """
 
 from __future__ import annotations
@@ -436,6 +437,8 @@ def hold(
             opened = (folder / OUTCOMES).open("ab", buffering=0)
             file = stack.enter_context(opened)
             file.truncate(good)
+            if good and not _ends_a_line(folder / OUTCOMES):
+                file.write(b"\n")
             os.fsync(file.fileno())
             sync(folder)
         except OutputError:
@@ -503,20 +506,33 @@ def _outcomes(path: Path, made: Header) -> tuple[dict[Training, list[Outcome]], 
         StudyError: if a line is no outcome of this study.
     """
     text = path.read_bytes() if path.exists() else b""
-    length = text.rfind(b"\n") + 1
+    *lines, last = text.split(b"\n")
     found: dict[Training, list[Outcome]] = defaultdict(list)
     names = set(made.names)
-    for number, line in enumerate(text[:length].split(b"\n")[:-1], 1):
-        try:
-            outcome = _parsed(line)
-        except (ValueError, RecursionError):
-            outcome = None
-        if not _is_outcome(outcome, names):
+    is_whole = bool(last) and _outcome(last, names) is not None
+    for number, line in enumerate([*lines, last] if is_whole else lines, 1):
+        outcome = _outcome(line, names)
+        if outcome is None:
             raise StudyError(f"{path}:{number}: expected an outcome of this study")
         training = training_of(outcome)
         if not any(map(is_good, found[training])):
             found[training].append(outcome)
-    return found, length
+    return found, len(text) if is_whole else len(text) - len(last)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _outcome(line: bytes, names: set[str]) -> Outcome | None:
+    """The outcome of a study of these candidates that a line is, if it is one."""
+    try:
+        found = _parsed(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if _is_outcome(found, names) else None
 
 
 def _is_outcome(outcome: Any, names: set[str]) -> bool:  # noqa: ANN401 - JSON

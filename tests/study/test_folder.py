@@ -85,6 +85,21 @@ def test_a_torn_line_costs_that_outcome_alone(tmp_path: Path, torn: int) -> None
     assert (lines[0], len(lines)) == (whole, 2)
 
 
+def test_a_whole_outcome_without_the_end_of_its_line_counts(tmp_path: Path) -> None:
+    asked = made()
+    with hold(tmp_path, asked, HOW) as study:
+        study.add(outcome(asked.names[0]))
+    path = tmp_path / "outcomes.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole.rstrip(b"\n"))
+    assert len(load(tmp_path).trainings) == 1
+    with hold(tmp_path, asked, HOW) as study:
+        assert len(study.trainings) == 1
+        study.add(outcome(asked.names[1]))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert (lines[0], len(lines)) == (whole, 2)
+
+
 def test_a_training_is_counted_once(tmp_path: Path) -> None:
     asked = made()
     with hold(tmp_path, asked, HOW) as study:
