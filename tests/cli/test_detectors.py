@@ -102,7 +102,7 @@ def test_a_scaled_detector_is_a_file_of_its_own(run: Run, tmp_path: Path) -> Non
     assert (result.exit_code, result.stderr) == (0, f"wrote {file}\n")
     d0, found = es.load("d0"), es.load(file)
     scaled = es.scale(d0, es.at_phi(d0, 2))
-    same = {"name": "d0-phi2", "expected": found.expected}
+    same = {"name": "d0-2", "expected": found.expected}
     assert found == scaled.model_copy(update=same)
     how, multipliers = file.read_text("utf-8").splitlines()[1:3]
     assert how == "# compound, phi 2"

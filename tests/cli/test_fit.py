@@ -336,9 +336,9 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
             "Error: --free takes one cost, and no --strategy",
         ),
         (
-            ["--free", "--min-depth", "9"],
+            ["--free", "--min-depth", "9", "--max-depth", "2"],
             1,
-            "depth: expected a multiplier of at least 9, and at most 3.24",
+            "depth: expected a multiplier of at least 9, and at most 2: there is none",
         ),
         (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
     ],
