@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from effscale.checking.cost import DIFFERS, latencies
 from effscale.checking.ignores import spared
-from effscale.cost.latency_model import Device
 from effscale.errors import EffscaleError, MeasureError
-from effscale.search.measured import least
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.checking.run import Outcome
     from effscale.checking.source import Source
+    from effscale.cost.latency_model import Device
     from effscale.errors import Fault
     from effscale.spec.models import Spec
 
@@ -78,6 +77,9 @@ def timed(
     Those of the run's own limit are run by `clock`, and with `own` those whose budgets
     limit their latency. What cannot be run is for `note` to tell.
     """
+    from effscale.cost.latency_model import Device  # with numpy, where time is limited
+    from effscale.search.measured import least
+
     files, measured = [], 0
     for each in outcome.files:
         found: list[Fault] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli.options import every
+from effscale.cli.options import every, refuse
 from effscale.cli.types import Parsed, argument, taking
 
 if TYPE_CHECKING:
@@ -41,11 +41,13 @@ def factory(
     takes: Mapping[str, str] | None,
     arguments: Sequence[tuple[str, str]],
     resolution: tuple[int, int] | None,
+    classes: int | None,
 ) -> Factory | None:
     """The code that SPEC names, if it names some.
 
     Raises:
-        click.UsageError: for code without --as-args, or a spec with it.
+        click.UsageError: for code without --as-args or with what it takes itself, or a
+            spec with it.
     """
     from effscale.spec.builtin import names_callable
 
@@ -56,6 +58,11 @@ def factory(
     if takes is None:
         hint = "--as-args says which keywords take the multipliers"
         raise click.UsageError(f"{spec}: {hint}; or effscale import makes a spec of it")
+    refuse({"--classes": classes}, "is of a spec; --arg gives the code its own")
+    both = {keyword for keyword, _ in arguments} & {*takes.values()}
+    if both:
+        message = f"--arg {min(both)}: is given by --as-args"
+        raise click.UsageError(message)
     from effscale.importing.factory import Factory
 
     return Factory(spec, takes, dict(arguments), resolution or (224, 224))

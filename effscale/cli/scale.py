@@ -78,6 +78,9 @@ def command(  # noqa: PLR0913 - options
     called at each φ, and what it makes is counted by torch.
     """
     if code is not None:
+        options.refuse(
+            {"--sweep": sweep, "--plot": request.plot}, "is for specs, not for code"
+        )
         _code(code, phi, strategy, request)
         return
     from effscale.growth.growth import family
@@ -112,11 +115,17 @@ def _code(
     code: Factory, phi: list[float], strategy: list[str], request: Request
 ) -> None:
     """What the code makes at each φ, beside 2^φ."""
+    from effscale.growth.growth import Classifier
     from effscale.report import factory
 
+    every = dict.fromkeys(
+        name
+        for each in strategy
+        for name in (Classifier.strategies if each == "all" else [each])
+    )
     with of_code.aside():
         base = code.at(0.0)
-        found = [code.at(each, name) for each in phi for name in strategy]
+        found = [code.at(each, name) for each in phi for name in every]
     request.deliver(factory.scaled(code, base, found, request.units))
 
 

@@ -420,10 +420,11 @@ def taking(text: str) -> dict[str, str]:
     known = found.keys() <= {"depth", "width", "resolution"}
     if not (
         known
-        and len(found) == len(pairs)
+        and len({*found.values()}) == len(pairs)  # each is given once
         and all(map(str.isidentifier, found.values()))
     ):
         raise ValueError(
-            "DIMENSION=KEYWORD of depth, width, resolution, such as width=w"
+            "DIMENSION=KEYWORD of depth, width, resolution, a keyword for each, such "
+            "as width=w"
         )
     return found

@@ -63,6 +63,9 @@ class Factory:
             asked.width if "width" in self.takes else 1.0,
             asked.resolution,
         )
+        if phi and given.is_identity:
+            message = f"{name} scales nothing that a keyword of --as-args takes"
+            raise ScaleError(f"{self.reference}: {message}")
         rules = Rules.of(Rounding())
         height, width = (int(rules.resolution(n, given.resolution)) for n in self.sides)
         if "resolution" in self.takes and height != width:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from effscale.cli import main
-from effscale.errors import UnreachableError
+from effscale.errors import ScaleError, UnreachableError
 from effscale.importing.factory import Factory
 
 if TYPE_CHECKING:
@@ -57,6 +57,20 @@ def test_scale_shows_the_table_of_specs() -> None:
     assert answer["as_args"] == TAKES
 
 
+def test_a_strategy_of_what_no_keyword_takes_is_refused() -> None:
+    with pytest.raises(ScaleError, match="width scales nothing that a keyword of"):
+        Factory(CODE, {}, sides=(32, 32)).at(1, "width")
+
+
+def test_all_strategies_are_those_of_a_spec() -> None:
+    said = ",".join(f"{key}={value}" for key, value in TAKES.items())
+    asked = "--as-args", said, "--resolution", "32", "--strategy", "all"
+    code, out, error = run("scale", CODE, *asked, "--phi", "1", "--format", "json")
+    assert (code, error) == (0, "")
+    names = [row["strategy"] for row in json.loads(out)["rows"][1:]]
+    assert names == ["compound", "depth", "width", "resolution"]
+
+
 def test_fit_finds_the_networks_around_a_cost() -> None:
     code = Factory(CODE, TAKES, sides=(32, 32))
     nearest, other = code.fit(3_000_000)
@@ -72,6 +86,10 @@ def test_fit_finds_the_networks_around_a_cost() -> None:
         ([CODE], "--as-args says which keywords take the multipliers"),
         (["b0", "--as-args", "width=w"], "--as-args and --arg are for MODULE:CALLABLE"),
         ([CODE, "--as-args", "height=h"], "expected DIMENSION=KEYWORD of depth, width"),
+        ([CODE, "--as-args", "depth=d,width=d"], "a keyword for each"),
+        ([CODE, "--as-args", "width=w", "--classes", "5"], "--classes is of a spec"),
+        ([CODE, "--as-args", "width=w", "--arg", "w=2"], "--arg w: is given by"),
+        ([CODE, "--as-args", "width=w", "--sweep", "depth=1..2"], "--sweep is for"),
     ],
 )
 def test_what_is_not_asked_well_is_refused(
