@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -45,6 +46,21 @@ def energy(text: str) -> tuple[float, float]:
     if match is None:
         raise ValueError("45nm, or picojoules for a MAC and for a byte such as 4.6,160")
     return float(match[1]), float(match[2])
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What files are compared with, and what of them ends the command with 1."""
+
+    name: str
+    fail_on: str | None
+
+
+def _revision(*, since: str | None, fail_on: str | None) -> Revision | None:
+    """The revision that is asked for, if one is."""
+    if fail_on and since is None:
+        raise click.UsageError("--fail-on goes with --since")
+    return None if since is None else Revision(since, fail_on)
 
 
 @click.command("compare", cls=Command)
@@ -108,7 +124,7 @@ def energy(text: str) -> tuple[float, float]:
 @latency.timing_options
 @options.output_options
 @options.verbosity
-@options.gathered(timed=latency.timed_alone, request=Request)
+@options.gathered(revision=_revision, timed=latency.timed_alone, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
     specs: tuple[str, ...],
@@ -116,8 +132,7 @@ def command(  # noqa: PLR0913 - options
     parts: bool | None,
     printed: str | None,
     bare: bool,
-    since: str | None,
-    fail_on: str | None,
+    revision: Revision | None,
     x: Axis,
     timed: Timed | None,
     energy: tuple[float, float] | None,
@@ -145,15 +160,14 @@ def command(  # noqa: PLR0913 - options
     Of two files, or two networks of the same name, it shows the parts that changed; the
     parts are matched in order, so that an inserted stage is one change.
     """
-    if fail_on and since is None:
-        raise click.UsageError("--fail-on goes with --since")
-    if since is not None:
-        if to or printed or timed or bare or parts is not None or request.picture:
+    if revision is not None:
+        others = to or printed or timed or bare or energy or request.picture
+        if others or parts is not None:
             raise click.UsageError(
                 "--since takes files and folders, --format, --output, --units and "
                 "--fail-on alone"
             )
-        if _since(since, specs, request) and fail_on:
+        if _since(revision.name, specs, request) and revision.fail_on:
             raise SystemExit(1)
         return
     if printed is not None:

@@ -123,7 +123,12 @@ def test_a_shallow_clone_is_told_what_it_lacks(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--since", "main", "--parts"], ["--fail-on", "budget", "b0"]]
+    "arguments",
+    [
+        ["--since", "main", "--parts"],
+        ["--since", "main", "--energy", "45nm"],
+        ["--fail-on", "budget", "b0"],
+    ],
 )
 def test_options_that_do_not_go_together(run: Run, arguments: list[str]) -> None:
     assert run("compare", *arguments).exit_code == 2
