@@ -363,15 +363,16 @@ def _cells(attend: Attention, of: View) -> tuple[tuple[int, int], tuple[int, int
 # Where queries, keys and values are from.
 
 
+def _widths(attend: Attention) -> tuple[int, int, int]:
+    """How many heads there are, and how wide a key and a value of each is."""
+    return int(attend.heads), int(attend.key_width), int(attend.value_width)
+
+
 def _source(
     reading: Reading, call: Call, attend: Attention, parts: Sequence[_Part]
 ) -> int:
     """The node that has queries, keys and values head by head."""
-    heads, key, value = (
-        int(attend.heads),
-        int(attend.key_width),
-        int(attend.value_width),
-    )
+    heads, key, value = _widths(attend)
     nodes = {part.node for part in parts}
     if len(nodes) > 1:
         return _of_several(reading, call, attend, parts)
@@ -417,11 +418,7 @@ def _of_several(
     reading: Reading, call: Call, attend: Attention, parts: Sequence[_Part]
 ) -> int:
     """One convolution in place of those that make queries, keys, values of one map."""
-    heads, key, value = (
-        int(attend.heads),
-        int(attend.key_width),
-        int(attend.value_width),
-    )
+    heads, key, value = _widths(attend)
     order = dict.fromkeys(part.node for part in parts)
     nodes = [reading.nodes[node] for node in order]
     reads = {node.reads for node in nodes}
