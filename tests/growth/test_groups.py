@@ -70,17 +70,22 @@ def test_the_baseline_is_pycls_s() -> None:
     assert found == (3973301344, 20646656, 12287200)
 
 
+def ratios(spec: es.Spec, scaled: es.Spec) -> tuple[int, float, float, float]:
+    """Side, and MACs with biases, params and activations over the baseline's."""
+    before, after = es.count(spec), es.count(scaled)
+    return (
+        int(scaled.resolution[0]),
+        round(flops(scaled) / flops(spec), 3),
+        round(int(after.params) / int(before.params), 3),
+        round(int(after.activations) / int(before.activations), 3),
+    )
+
+
 @pytest.mark.parametrize("name", RATIOS)
 def test_pycls_s_ratios_are_reproduced(name: str) -> None:
     spec = es.loads(REGNET)
     scaled = es.scale(spec, es.strategy(name, 2))
-    before, after = es.count(spec), es.count(scaled)
-    assert (
-        scaled.resolution[0],
-        round(flops(scaled) / flops(spec), 3),
-        round(int(after.params) / int(before.params), 3),
-        round(int(after.activations) / int(before.activations), 3),
-    ) == RATIOS[name]
+    assert ratios(spec, scaled) == RATIOS[name]
 
 
 def test_pycls_s_16gf_network_is_reproduced() -> None:
@@ -232,13 +237,7 @@ def test_the_policy_by_name_says_all_of_pycls_s_rules(name: str) -> None:
     # the strategy w of pycls leaves groups as they are (scaler.py:17-46)
     expected = RATIOS["w1" if name == "width" else name]
     scaled = es.scale(spec, es.strategy(name, 2))
-    before, after = es.count(spec), es.count(scaled)
-    assert (
-        scaled.resolution[0],
-        round(flops(scaled) / flops(spec), 3),
-        round(int(after.params) / int(before.params), 3),
-        round(int(after.activations) / int(before.activations), 3),
-    ) == expected
+    assert ratios(spec, scaled) == expected
 
 
 RESNEXT = """\
