@@ -341,13 +341,9 @@ def _run(
     specs = [each.network(row) for each, row in first] if request.measures else []
     measured = request.measured(specs)
     if question.wanted.latency:
-        from effscale.report.grid import FINALISTS
+        from effscale.report.grid import run_first
 
-        timed = first[:FINALISTS]
-        networks = [each.network(row) for each, row in timed]
-        took = question.wanted.time(networks, request)
-        for (_, row), seconds in zip(timed, took, strict=True):
-            row["measured_latency"] = seconds
+        run_first(first, lambda networks: question.wanted.time(networks, request))
     return specs, measured
 
 

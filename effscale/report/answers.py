@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
@@ -282,15 +283,16 @@ def grid(  # noqa: PLR0913 - as the command has them
         answer = search.search(baseline, asked)
         return report.Searched.by(order, baseline, asked, answer)
 
+    time = partial(_times, running=running)
     if several:
         found, missed = report.each_of(baselines, searched)
         merged = report.merged(found, order)
-        _run_first([(each, row) for _, each, row in merged], running)
+        report.run_first([(each, row) for _, each, row in merged], time)
         every = baselines, found, missed, merged
         shown = report.side_by_side(*every, top=report.SHOWN)
         return Answer.of(shown, "candidates")
     (one,) = map(searched, baselines.values())
-    _run_first([(one, row) for row in one.rows], running)
+    report.run_first([(one, row) for row in one.rows], time)
     return Answer.of(report.report(one, top=report.SHOWN), "candidates")
 
 
@@ -502,18 +504,6 @@ def _times(specs: Sequence[Spec], running: Running) -> list[float]:
     from effscale.module.calibrate import measured
 
     return [measured(each, running.device) for each in specs]
-
-
-def _run_first(
-    merged: Sequence[tuple[Searched, dict[str, Any]]], running: Running
-) -> None:
-    """Put into the very first rows how long they take, where that is predicted."""
-    from effscale.report.grid import FINALISTS
-
-    first = merged[:FINALISTS]
-    took = _times([each.network(row) for each, row in first], running)
-    for (_, row), seconds in zip(first, took, strict=False):
-        row["measured_latency"] = seconds
 
 
 def _varied(

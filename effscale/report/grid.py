@@ -23,7 +23,7 @@ from effscale.report.published import Relatives
 from effscale.search.grid import best_first, pareto_front
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
@@ -110,6 +110,20 @@ class Searched:
         ran = ["measured_latency"] if "latency" in self.grid.figures else []
         keys = (*growth_of(self.spec).candidate, *self.grid.figures, *ran)
         return {key: row.get(key) for key in keys}
+
+
+def run_first(
+    chosen: Sequence[tuple[Searched, Data]],
+    time: Callable[[Sequence[Spec]], Iterable[float]],
+) -> None:
+    """Put into the very first rows how long their networks take, in seconds.
+
+    `time` may run none of them, where nothing was predicted.
+    """
+    first = chosen[:FINALISTS]
+    took = time([each.network(row) for each, row in first])
+    for (_, row), seconds in zip(first, took, strict=False):
+        row["measured_latency"] = seconds
 
 
 def order(sort: str | None, phis: Sequence[float]) -> str:
