@@ -372,10 +372,10 @@ class Variant(Model):
     #: Channels of each line that states some, of the stem and then of the stages, where
     #: no multiplier gives them.
     channels: tuple[Channels, ...] | None = None
-    #: Other keys of lines of the stem: a value for all that state the key, or a list
-    #: with one for each.
+    #: Other keys that lines of the stem state, and parameters of their blocks: a value
+    #: for all, or a list with one for each.
     stem: dict[Name, Argument] = Field(default={})
-    #: The same of lines of the stages, parameters of blocks among them.
+    #: The same of lines of the stages.
     stages: dict[Name, Argument] = Field(default={})
     rounding: Annotated[
         Rounding | None,

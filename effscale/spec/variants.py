@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from effscale.errors import Fault, closest
 from effscale.spec.line import states
 from effscale.spec.parameters import places_of, read, spots, unfit
+from effscale.spec.steps import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from effscale.errors import Place
     from effscale.spec.line import Line
@@ -43,6 +44,14 @@ class Own(NamedTuple):
         """Those of the stem, of the stages or of both."""
         return [*chain(*(getattr(spec, each) for each in self.sections))]
 
+    def is_of(self, line: Line, spec: Spec) -> bool:
+        """Whether a line states the key, or uses a block with such a parameter."""
+        return states(line, self.key) or self.key in _parameters(line, spec)
+
+
+def _parameters(line: Line, spec: Spec) -> Iterable[str]:
+    return spec.blocks[line.block].parameters if isinstance(line, Use) else ()
+
 
 def own(given: Variant) -> Iterator[Own]:
     """All that a variant has of its own for keys of lines."""
@@ -61,7 +70,7 @@ def with_own(spec: Spec, given: Variant) -> Spec:
         values = each.each
         update = {
             section: tuple(
-                _with(line, each.key, next(values)) if states(line, each.key) else line
+                _with(line, each.key, next(values)) if each.is_of(line, spec) else line
                 for line in getattr(spec, section)
             )
             for section in each.sections
@@ -76,10 +85,10 @@ def _with(line: Line, key: str, value: object) -> Line:
 
 
 def faults(spec: Spec, name: str) -> Iterator[Fault]:
-    """Keys that no line states, values that are too many, too few, or cannot stand."""
+    """Keys that no line has, values that are too many, too few, or cannot stand."""
     for each in own(spec.variants[name]):
         at: Place = "variants", name, *each.place
-        stating = [line for line in each.lines(spec) if states(line, each.key)]
+        stating = [line for line in each.lines(spec) if each.is_of(line, spec)]
         within = len(each.place) > 1
         if within and (each.key in ELSEWHERE or not stating):
             yield _unknown(spec, each, at)
@@ -96,16 +105,17 @@ def faults(spec: Spec, name: str) -> Iterator[Fault]:
 
 
 def _unknown(spec: Spec, own: Own, at: Place) -> Fault:
-    """A key that no line of the section states, or that is not a variant's to change."""
+    """A key that no line of the section has, or that is not a variant's to change."""
     known: dict[str, None] = {}
     for line in own.lines(spec):
-        keys = (*type(line).model_fields, *(line.model_extra or ()))
-        known |= {key: None for key in keys if states(line, key)}
+        known |= dict.fromkeys(_parameters(line, spec))
+        known |= {key: None for key in type(line).model_fields if states(line, key)}
     listed = [key for key in known if key not in ELSEWHERE]
-    message = f"expected a key that lines of {own.sections[0]} state, not as by default"
-    found = f" ({', '.join(listed)})" if listed else ""
+    of = own.sections[0]
+    expected = f"one of {', '.join(listed)}, which lines of {of} have not as by default"
+    message = f"expected {expected if listed else f'none, as lines of {of} state none'}"
     close = closest(own.key, listed)
-    return Fault(at, f"{message}{found}, got '{own.key}'", "EFF105", close)
+    return Fault(at, f"{message}, got '{own.key}'", "EFF105", close)
 
 
 def _misfits(spec: Spec, own: Own, lines: list[Line], at: Place) -> Iterator[Fault]:
