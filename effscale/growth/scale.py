@@ -19,7 +19,7 @@ from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.parameters import every_line, filled, given, spots
+from effscale.spec.parameters import every_line, filled, given, inheriting, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Model, Parameter
@@ -174,16 +174,22 @@ def _has(kind: type[Line], blocks: Blocks) -> bool:
     )
 
 
-def _convolutions(lines: Iterable[Line], spec: Spec) -> Iterator[Conv]:
-    """Those among lines, and in the blocks that they use, as their parameters are."""
+def _convolutions(
+    lines: Iterable[Line], spec: Spec, around: Int | None = None
+) -> Iterator[Conv]:
+    """Those among lines, and in the blocks that they use, as their parameters are.
+
+    `around` are the channels of the block that the lines are in.
+    """
     for line in lines:
         if isinstance(line, Conv):
             yield line
         elif isinstance(line, Use):
-            values = given(line, spec.blocks)
-            inner = every_line(spec.blocks[line.block].layers)
+            use = inheriting(line, around)
+            values = given(use, spec.blocks)
+            inner = every_line(spec.blocks[use.block].layers)
             there = (each for one in inner if (each := filled(one, values)))
-            yield from _convolutions(there, spec)
+            yield from _convolutions(there, spec, use.channels)
 
 
 def _group_unit(line: Conv) -> int:
