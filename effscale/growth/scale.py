@@ -16,13 +16,13 @@ from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.heads import share_of_keys
-from effscale.spec.line import Line, states
+from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.models import LISTED
 from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Model, Parameter
+from effscale.spec.variants import with_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -496,9 +496,7 @@ def variant(spec: Spec, name: str) -> Spec:
     scaled = spec.model_copy(update={"rounding": rounding})
     if not multipliers.is_identity:
         scaled = _grown(scaled, multipliers, rules_of(scaled))
-    for key in LISTED:
-        if (listed := getattr(given, key)) is not None:
-            scaled = scaled.model_copy(update=_with_numbers(scaled, key, listed))
+    scaled = with_own(scaled, given)
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
@@ -509,21 +507,6 @@ def variant(spec: Spec, name: str) -> Spec:
         scaled = with_value(scaled, path, value)
     named = scaled.model_copy(update={"name": name})
     return at_resolution(named, given.resolution).model_copy(update=figures)
-
-
-def _with_numbers(
-    spec: Spec, key: str, numbers: Iterable[int]
-) -> dict[str, tuple[Line, ...]]:
-    """Stem and stages with these at a key of the lines that state some, in turn."""
-    own = iter(numbers)
-
-    def with_own(line: Line) -> Line:
-        if not states(line, key):
-            return line
-        update: dict[str, int | None] = {"c_in": None} if hasattr(line, "c_in") else {}
-        return line.model_copy(update={**update, key: next(own)})
-
-    return {name: tuple(map(with_own, getattr(spec, name))) for name in LISTED[key]}
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:
