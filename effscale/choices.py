@@ -28,6 +28,8 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: The same where nothing is run: what a quantized network would be stored as, too.
 STORED_BYTES = {**ELEMENT_BYTES, "int8": 1}
 StoredName = Literal["float32", "bfloat16", "float16", "int8"]
+#: Images at once, and threads of a CPU, at most.
+MAX_BATCH, MAX_THREADS = 2**16, 1024
 #: What a network may be run on, in words, and as a pattern.
 DEVICES = "cpu, cuda, cuda:N, mps, xpu or xpu:N"
 DEVICE_PATTERN = "^(cpu|mps|(xpu|cuda)(:[0-9]{1,3})?)$"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import ELEMENT_BYTES
+from effscale.choices import ELEMENT_BYTES, MAX_BATCH
 from effscale.cli import limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.latency import only_on_cuda
@@ -47,7 +47,7 @@ def device(  # noqa: PLR0913 - options
 @titled("Latency")
 @every(
     click.option(
-        "--batch", type=click.IntRange(1, 2**16), default=1, help="Batch size."
+        "--batch", type=click.IntRange(1, MAX_BATCH), default=1, help="Batch size."
     ),
     click.option(
         "--dtype",

@@ -311,10 +311,11 @@ def _side_by_side(
         ScaleError: if none of them has one, with a line for each.
     """
     from effscale.report import grid as report
+    from effscale.report import left_out
 
     for each in baselines.values():
         question.refuse(each)
-    found, missed = report.each_of(
+    found, missed = left_out.each_of(
         baselines, lambda each: question.searched(each, request)
     )
     merged = report.merged(found, question.order)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import DEVICE_PATTERN, DEVICES, ELEMENT_BYTES
+from effscale.choices import (
+    DEVICE_PATTERN,
+    DEVICES,
+    ELEMENT_BYTES,
+    MAX_BATCH,
+    MAX_THREADS,
+)
 from effscale.cli.options import every, note, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
     from effscale.report.document import Report
     from effscale.spec.models import Spec
 
-MAX_BATCH, MAX_THREADS = 2**16, 1024
 SECONDS = 2.0
 #: Settings in a table at most: each takes its seconds.
 MAX_SETTINGS = 64

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import ELEMENT_BYTES, STORED_BYTES
+from effscale.choices import ELEMENT_BYTES, MAX_BATCH, MAX_THREADS, STORED_BYTES
 from effscale.cli.latency import DEVICE, only_on_cuda
 from effscale.cli.options import every
 from effscale.cli.progress import Bar
@@ -53,7 +53,7 @@ device_options = (
     ),
     click.option(
         "--threads",
-        type=click.IntRange(1, 1024),
+        type=click.IntRange(1, MAX_THREADS),
         default=1,
         help="Threads of the CPU, for latency.",
     ),
@@ -104,7 +104,7 @@ def limit_options(
         ),
         click.option(
             "--batch",
-            type=click.IntRange(1, 2**16),
+            type=click.IntRange(1, MAX_BATCH),
             default=1,
             help="Batch size, for memory and latency.",
         ),

@@ -23,7 +23,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from effscale.arrays import multiple, share, whole_share
-from effscale.choices import ELEMENT_BYTES, STORED_BYTES, StoredName
+from effscale.choices import (
+    ELEMENT_BYTES,
+    MAX_BATCH,
+    MAX_THREADS,
+    STORED_BYTES,
+    StoredName,
+)
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
@@ -304,7 +310,7 @@ class Budget(Model):
     #: Time of a run of `batch` images on the `device`.
     latency: Annotated[str, values.limited("latency")] | None = None
     #: Images at once, for memory and latency.
-    batch: Annotated[int, values.whole(1, 2**16)] | None = None
+    batch: Annotated[int, values.whole(1, MAX_BATCH)] | None = None
     #: What weights and feature maps are stored as, for memory and latency.
     dtype: Annotated[
         Annotated[StoredName, values.choice(*STORED_BYTES)] | None,
@@ -318,7 +324,7 @@ class Budget(Model):
     ] = None
     #: Threads of the CPU, for latency; 1 if left out.
     threads: Annotated[
-        Annotated[int, values.whole(1, 1024)] | None, AfterValidator(_of_latency)
+        Annotated[int, values.whole(1, MAX_THREADS)] | None, AfterValidator(_of_latency)
     ] = None
     #: Whether feature maps are stored with channels last (NHWC), for latency.
     channels_last: Annotated[Flag | None, AfterValidator(_of_latency)] = None
