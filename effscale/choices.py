@@ -33,6 +33,12 @@ MAX_BATCH, MAX_THREADS = 2**16, 1024
 #: What a network may be run on, in words, and as a pattern.
 DEVICES = "cpu, cuda, cuda:N, mps, xpu or xpu:N"
 DEVICE_PATTERN = "^(cpu|mps|(xpu|cuda)(:[0-9]{1,3})?)$"
+#: What a network may be run by: torch, or once it is exported ONNX Runtime; the latter
+#: has none of torch's ways to lay out, compile and replay, and runs on a CPU and CUDA.
+Runtime = Literal["torch", "onnxruntime"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+#: Kinds of devices that both run on.
+SHARED_DEVICES = ("cpu", "cuda")
 #: MACs that a machine does while it moves a byte. An NVIDIA V100 does 7.8 T MACs/s in
 #: float32 and moves 0.9 TB/s: 8.7. CPUs of many cores are near it.
 BALANCE = 10
@@ -52,3 +58,13 @@ SHARES: Mapping[str, tuple[float, float, float]] = {
     "wr": (0, 1 / 2, 1 / 2),
     "dwr": (1 / 3, 1 / 3, 1 / 3),
 }
+
+
+def of_torch(device: str, ways: Mapping[str, object]) -> str:
+    """What of these no other runtime has: `device`, or the first of the ways in use.
+
+    Nothing if it has all of them.
+    """
+    if device.partition(":")[0] not in SHARED_DEVICES:
+        return "device"
+    return next((name for name, used in ways.items() if used), "")

@@ -345,6 +345,7 @@ KEYS = {
     "rules": "The rules that `check` knows.",
     "rungs": "Epochs after which the best candidates go on.",
     "running": "Whether the study is running.",
+    "runtime": "What ran it: torch, or onnxruntime after torch has exported it.",
     "runs": "Number of runs that were timed.",
     "safe": "By --fix.",
     "said": "What became of the file, in words.",

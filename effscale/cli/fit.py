@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import code as of_code
-from effscale.cli import limits, options
+from effscale.cli import latency, limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
@@ -205,6 +205,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @options.verbosity
 @options.gathered(
     code=of_code.factory,
+    way=latency.Way,
     wanted=limits.Limits,
     bounds=bounds,
     search=Search,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.choices import SHARES, SORTS
-from effscale.cli import limits, options, study
+from effscale.cli import latency, limits, options, study
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
@@ -233,6 +233,7 @@ class Question:
     effort=study.Effort,
     evaluation=study.evaluation,
     ranges=Ranges,
+    way=latency.Way,
     wanted=limits.Limits,
     question=Question,
     request=Request,

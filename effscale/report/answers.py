@@ -20,7 +20,9 @@ from effscale.choices import (
     ELEMENT_BYTES,
     MAX_BATCH,
     MAX_THREADS,
+    RUNTIMES,
     STORED_BYTES,
+    of_torch,
 )
 from effscale.cost.count import count
 from effscale.errors import ScaleError, short
@@ -33,7 +35,7 @@ from effscale.spec.models import Spec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from effscale.choices import Tool
+    from effscale.choices import Runtime, Tool
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import Device
     from effscale.growth.growth import Interval
@@ -67,6 +69,7 @@ class Limits(TypedDict, total=False):
     channels_last: bool
     compiled: bool
     cuda_graph: bool
+    runtime: Runtime  #: torch unless given
 
 
 class Wanted(Limits, total=False):
@@ -487,17 +490,23 @@ def _device(given: dict[str, Any], batch: int, dtype: str) -> Device:
     """
     from effscale.cost.latency_model import Device
 
-    names = ("device", "threads", "channels_last", "compiled", "cuda_graph")
+    ways = ("channels_last", "compiled", "cuda_graph")
+    names = ("device", "threads", *ways, "runtime")
     words = {name: given.pop(name) for name in names if name in given}
     found = Device(batch=batch, dtype=dtype, **words)
     if not re.fullmatch(DEVICE_PATTERN, str(found.device)):
         raise ScaleError(f"device: expected {DEVICES}, got {short(found.device)}")
     _whole("threads", found.threads, MAX_THREADS)
-    for name in names[2:]:
+    _one_of("runtime", found.runtime, RUNTIMES)
+    for name in ways:
         if not isinstance(value := getattr(found, name), bool):
             raise ScaleError(f"{name}: expected True or False, got {short(value)}")
     if found.cuda_graph and not found.device.startswith("cuda"):
         raise ScaleError(f"cuda_graph: expected a device cuda, got {found.device!r}")
+    used = {name: getattr(found, name) for name in ways}
+    if found.runtime != "torch" and (name := of_torch(found.device, used)):
+        expected = f"expected none that torch alone has beside {found.runtime}"
+        raise ScaleError(f"{name}: {expected}, got {getattr(found, name)!r}")
     return found
 
 

@@ -27,8 +27,11 @@ from effscale.choices import (
     ELEMENT_BYTES,
     MAX_BATCH,
     MAX_THREADS,
+    RUNTIMES,
     STORED_BYTES,
+    Runtime,
     StoredName,
+    of_torch,
 )
 from effscale.markup import figures
 from effscale.spec import values
@@ -273,6 +276,21 @@ def _on_cuda(graph: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     return _of_latency(graph, info)
 
 
+def _runs(runtime: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """The runtime, beside what it has."""
+    ways = {name: info.data.get(name) for name in _WAYS}
+    if runtime not in {None, "torch"} and "device" in info.data:
+        name = of_torch(info.data["device"] or "cpu", ways)
+        if name:
+            context = {"expected": f"torch beside {name}: {info.data[name]}".lower()}
+            raise PydanticCustomError("kind", "expected {expected}", context)
+    return _of_latency(runtime, info)
+
+
+#: Ways to run a network that torch alone has.
+_WAYS = ("channels_last", "compiled", "cuda_graph")
+
+
 class Budget(Model):
     """Limits of what a network may cost; `effscale check` holds it to them.
 
@@ -295,6 +313,18 @@ class Budget(Model):
                     "anyOf": [
                         {"properties": {"cuda_graph": {"const": False}}},
                         {"properties": {"device": {"pattern": "^cuda"}}},
+                    ],
+                },
+                "runtime": {
+                    "required": ["latency"],
+                    "anyOf": [
+                        {"properties": {"runtime": {"const": "torch"}}},
+                        {
+                            "properties": {
+                                "device": {"pattern": "^c"},
+                                **{name: {"const": False} for name in _WAYS},
+                            }
+                        },
                     ],
                 },
             }
@@ -332,6 +362,10 @@ class Budget(Model):
     compiled: Annotated[Flag | None, AfterValidator(_of_latency)] = None
     #: Whether it is captured once and replayed, for latency on CUDA.
     cuda_graph: Annotated[Flag | None, AfterValidator(_on_cuda)] = None
+    #: What runs it, for latency; torch if left out.
+    runtime: Annotated[
+        Annotated[Runtime, values.choice(*RUNTIMES)] | None, AfterValidator(_runs)
+    ] = None
 
 
 class Expected(Model):

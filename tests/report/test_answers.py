@@ -256,6 +256,16 @@ def test_a_network_that_the_device_does_not_run_is_warned_of(
             "cuda_graph: expected a device cuda, got 'cpu'",
         ),
         (
+            lambda: es.fit(latency="1s", runtime="tflite"),  # type: ignore[arg-type]
+            ScaleError,
+            "runtime: expected one of torch, onnxruntime, got 'tflite'",
+        ),
+        (
+            lambda: es.fit(latency="1s", runtime="onnxruntime", compiled=True),
+            ScaleError,
+            "compiled: expected none that torch alone has beside onnxruntime, got True",
+        ),
+        (
             lambda: es.check(SPECS, latency="<= 1s", dtype="int8"),
             ScaleError,
             "latency: nothing is run in int8 here",
