@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -19,6 +17,7 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
 from effscale.choices import MOST_BOXES
 from effscale.errors import ExportError, LayerError, first_line
+from effscale.module import onnx
 from effscale.module.decode import (
     BOXES,
     CORNERS,
@@ -414,7 +413,7 @@ def export(  # noqa: PLR0913 - a file, and what it is to hold
     write, read = _FORMATS[form]
     asked = Asked(dynamic, facts or {}, opset)
     (example,) = make(batches[0])
-    with torch.no_grad(), _faults(form), _quiet():
+    with torch.no_grad(), _faults(form), onnx.quiet():
         expected = _named(module(example))
         progress(f"writing {form}")
         version = write(module, example, path, asked)
@@ -491,20 +490,6 @@ def _faults(form: Form) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without torch's warnings and logs of its own deprecations."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
 def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
     """Put what `save` writes into the file: to a full disk, torch's C++ would abort."""
     held = BytesIO()
@@ -547,27 +532,23 @@ def _to_onnx(module: nn.Module, example: torch.Tensor, path: Path, asked: Asked)
             f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
             f"got {human(size)}B; --file-format exported has no such limit"
         )
-    program = torch.onnx.export(
+    program = onnx.program(
         module,
         (example,),
-        dynamo=True,
-        dynamic_shapes=asked.dynamic,
-        opset_version=asked.opset,
-        input_names=[INPUT],
-        output_names=[*_named(module(example))],
-        verbose=False,
+        opset=asked.opset,
+        dynamic=asked.dynamic,
+        names=([INPUT], [*_named(module(example))]),
     )
-    assert program is not None  # noqa: S101 - it is without dynamo alone
     program.model.metadata_props.update(asked.facts)
     program.save(path, external_data=False)
     return f"ONNX opset {program.model.opset_imports['']}"
 
 
 def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    import onnx
     import onnxruntime
+    from onnx import checker
 
-    onnx.checker.check_model(path)
+    checker.check_model(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(batch: torch.Tensor) -> list[torch.Tensor]:
