@@ -21,6 +21,7 @@ from effscale.module.attention import (
     Filled,
     First,
     Placed,
+    QueriesValuesBiased,
     Tokened,
     ValuesAlone,
     Waves,
@@ -34,6 +35,7 @@ from effscale.network.operators.attention import (
     Fourier,
     IntoFirst,
     Positions,
+    QueryValueBias,
     ValuesOf,
 )
 from effscale.network.operators.channels import PadChannels, Shuffle, Slice, SumParts
@@ -618,5 +620,6 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     Fill: Filled,
     Crop: lambda _: Cropped(),
     Attention: Attending,
+    QueryValueBias: QueriesValuesBiased,
     ValuesOf: ValuesAlone,
 }
