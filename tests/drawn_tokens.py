@@ -99,6 +99,9 @@ def token_files(draw: DrawFn) -> Data:
         stages.append({"block": "attention", "heads": draw(st.sampled_from([1, 4]))})
         ends = [{"block": "first_token"}]
         if draw(FLAGS):
+            several = draw(st.integers(1, tokens))
+            ends.insert(0, {"block": "drop_tokens", "tokens": several})
+        if draw(FLAGS):
             own: Data = {"block": "attention", "head_width": 4}
             own["queries"] = [{"block": "first_token"}]
             stages.append({"block": "into_first", "layers": [own]})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from effscale.network.operators.attention import (
         Attention,
         ClassToken,
+        DropTokens,
         Fill,
         Fourier,
         Positions,
@@ -87,6 +88,22 @@ class First(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to (N, C, 1, 1)."""
         return x[:, :, :1, :1]
+
+
+class Behind(nn.Module):
+    """The positions behind the first, in one column."""
+
+    def __init__(self, drop: DropTokens) -> None:
+        super().__init__()
+        self.tokens = drop.tokens
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, C, H·W - tokens, 1)."""
+        return x.flatten(2)[:, :, self.tokens :].unsqueeze(3)
+
+    def extra_repr(self) -> str:
+        """How many are left out."""
+        return str(self.tokens)
 
 
 class Begun(nn.Module):

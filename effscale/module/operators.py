@@ -17,6 +17,7 @@ from effscale.errors import LayerError
 from effscale.module.attention import (
     Attending,
     Begun,
+    Behind,
     Cropped,
     Filled,
     First,
@@ -30,6 +31,7 @@ from effscale.network.operators.attention import (
     Attention,
     ClassToken,
     Crop,
+    DropTokens,
     Fill,
     FirstToken,
     Fourier,
@@ -615,6 +617,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     ClassToken: Tokened,
     Positions: Placed,
     FirstToken: lambda _: First(),
+    DropTokens: Behind,
     IntoFirst: lambda _: Begun(),
     Fourier: Waves,
     Fill: Filled,

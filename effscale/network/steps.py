@@ -25,6 +25,7 @@ from effscale.network.operators.attention import (
     Attention,
     ClassToken,
     Crop,
+    DropTokens,
     Fill,
     FirstToken,
     Fourier,
@@ -167,10 +168,10 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return _placed(line, c_in, style), c_in
         case tokens.FirstToken():
             return FirstToken(), c_in
+        case tokens.DropTokens():
+            return DropTokens(line.tokens), c_in
         case steps.IntoFirst():
-            layers, _ = chain(line.layers, c_in, style, unstated)
-            into = Node("into", (1, 0), IntoFirst(), merge="apart")
-            return Graph(1, (Node("layers", (0,), layers), into), (2,)), c_in
+            return _into_first(line, c_in, style, unstated), c_in
         case steps.Use():
             if line.repeats is None:
                 return chain(expanded(line, style.blocks), c_in, style, unstated)
@@ -308,6 +309,15 @@ def _resized(
     layers, c_out = chain(line.layers, c_in, style, unstated)
     resize = Node("resize", (1, 0), Resize(line.mode), merge="apart")
     return Graph(1, (Node("layers", (0,), layers), resize), (2,)), c_out
+
+
+def _into_first(
+    line: steps.IntoFirst, c_in: Int, style: Style, unstated: Int | None
+) -> Layer:
+    """What layers make of a map, in place of its first position."""
+    layers, _ = chain(line.layers, c_in, style, unstated)
+    into = Node("into", (1, 0), IntoFirst(), merge="apart")
+    return Graph(1, (Node("layers", (0,), layers), into), (2,))
 
 
 def _selected(

@@ -39,7 +39,7 @@ from effscale.spec.resampling import (
     Pool,
     Upsample,
 )
-from effscale.spec.tokens import ClassToken, FirstToken, Positions
+from effscale.spec.tokens import ClassToken, DropTokens, FirstToken, Positions
 from effscale.spec.values import (
     ActivationName,
     Argument,
@@ -630,6 +630,7 @@ STEPS: dict[str, type[Line]] = {
     "class_token": ClassToken,
     "positions": Positions,
     "first_token": FirstToken,
+    "drop_tokens": DropTokens,
     "into_first": IntoFirst,
 }
 

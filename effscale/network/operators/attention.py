@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from effscale.arrays import ONE, Int, divided, divides, every, first, strided
+from effscale.arrays import ONE, Int, divided, divides, every, first, on_paper, strided
 from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import size
@@ -82,6 +82,25 @@ class FirstToken(Operator):
 
     def output(self, flow: Flow, path: str) -> Shape:
         return Shape(only(flow, path).channels, ONE, ONE)
+
+
+@data
+class DropTokens(Operator):
+    """The positions behind the first, which may be those of tokens: a column."""
+
+    tokens: int
+
+    label = "without tokens"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        left = shape.positions - self.tokens
+        if not (on_paper(left) or every(left >= 1)):
+            wrong = left < 1
+            (several,) = first(wrong, shape.positions)
+            message = f"expected less than {several} positions, got {self.tokens}"
+            raise LayerError(f"{path}: tokens: {message}", wrong)
+        return Shape(shape.channels, left, ONE)
 
 
 @data
