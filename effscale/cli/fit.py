@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 from effscale.cli import code as of_code
-from effscale.cli import limits, options
+from effscale.cli import latency, limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
@@ -44,14 +43,6 @@ def hold(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def share(text: str) -> float:
-    """`5%` as a share."""
-    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,9})?) ?%", text.strip())
-    if match is None:
-        raise ValueError("per cent such as 5%")
-    return float(match[1]) / 100
-
-
 def bounds(  # noqa: PLR0913 - options
     *,
     max_resolution: int | None,
@@ -78,13 +69,13 @@ class Search:
     wanted: Limits
     bounds: Bounds
     most: Figure | None
-    within: float | None
+    tolerance: float | None
     free: bool
     strategy: list[str]
     asked: list[Asked] = field(init=False)  #: one for each limit of MACs
 
     def __post_init__(self) -> None:
-        asked = self.wanted.asked(self.most, self.within, predicts=self.free)
+        asked = self.wanted.asked(self.most, self.tolerance, predicts=self.free)
         object.__setattr__(self, "asked", asked)
 
     def refuse_several(self) -> None:
@@ -167,11 +158,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
     type=click.Choice(MOST),
     help="Figure to maximise within limits.  [default: macs]",
 )
-@click.option(
-    "--within",
-    type=Parsed("P%", share),
-    help="Exit 1 if no network is this close to the cost to meet: 5%.",
-)
+@options.tolerance_option("Exit 1 if no network is this close to the cost to meet.")
 @titled("Search")
 @options.from_option("the best of each")
 @click.option(
@@ -205,6 +192,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @options.verbosity
 @options.gathered(
     code=of_code.factory,
+    way=latency.Way,
     wanted=limits.Limits,
     bounds=bounds,
     search=Search,
@@ -229,7 +217,7 @@ def command(  # noqa: PLR0913 - options
     --free, every distinct network within bounds is counted, not the strategy's alone.
 
     Exits 1 if nothing is within the limits, naming the nearest miss of each, or nothing
-    as close to a cost as --within asks.
+    as close to a cost as --tolerance asks.
 
     \b
       effscale fit --macs 1.5G
@@ -318,21 +306,26 @@ def _side_by_side(
 
     Raises:
         UnreachableError: if none of them has one.
+        ScaleError: if none can be searched so, with a line for each.
     """
     from effscale.report import fit as report
+    from effscale.report import left_out
 
-    answers = [search.of(each, request)[0][0] for each in baselines.values()]
-    networks = [(e.found or e.misses)[:1] for e in answers]
+    answers, missed = left_out.each_of(
+        baselines, lambda each: search.of(each, request)[0][0]
+    )
+    networks = [(e.found or e.misses)[:1] for e in answers.values()]
     specs = [each.variant.spec for found in networks for each in found]
     measured = request.measured(specs)
     shown = report.side_by_side(
         baselines,
         answers,
+        missed,
         measured=measured,
         ran=search.ran(specs, request),
         units=request.units,
     )
     request.deliver(shown)
-    if all(each.best is None for each in answers):
-        report.refuse_unmet(answers)
+    if all(each.best is None for each in answers.values()):
+        report.refuse_unmet([*answers.values()])
     request.prove(specs, measured)

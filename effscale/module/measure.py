@@ -28,7 +28,7 @@ from effscale.markup import figures
 from effscale.module import formulas
 from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
 from effscale.module.build import build
-from effscale.module.flops import dispatched
+from effscale.module.flops import AsOne, Whole, dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.module.machine import refuse_too_large
 from effscale.network.network import network
@@ -354,7 +354,8 @@ def _by_fvcore(
             analysis.set_op_handle(name, seen.branch(name))
         analysis.unsupported_ops_warnings(enabled=False)
         analysis.uncalled_modules_warnings(enabled=False)
-        by_module = analysis.by_module_and_operator()
+        with AsOne(_traced):
+            by_module = analysis.by_module_and_operator()
         left_out = Counter(analysis.unsupported_ops()) + seen.branches
         paths = [*by_module]
         places = {
@@ -388,6 +389,13 @@ def _by_fvcore(
         product_outputs=sum(each.activations for each in of_maps),
     )
     return seen.set_apart(found)
+
+
+def _traced(whole: Whole, function: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+    """What a function returns; refused where a trace has others in its place."""
+    if whole.complex_alone:
+        raise MeasureError("it takes a complex convolution for three real ones")
+    return function(*args, **kwargs)
 
 
 #: What the trace of scripted code may hold, whose insides fvcore does not look at.

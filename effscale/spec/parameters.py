@@ -19,6 +19,7 @@ from effscale.spec.values import Model, Parameter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from effscale.arrays import Int
     from effscale.errors import Place
     from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
@@ -136,6 +137,13 @@ def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
             return None
         update[key] = _read(Spot(type(line), key), value) if own else value
     return line.model_copy(update=update) if update else line
+
+
+def inheriting(use: Use, channels: Int | None) -> Use:
+    """A use within a block, of the channels of that block's unless it says its own."""
+    if use.channels is not None:
+        return use
+    return use.model_copy(update={"channels": channels})
 
 
 #: What a file can write; candidates and networks on paper have other numbers.

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
+#: What mends layers of other channels than a shortcut that does nothing.
+KEEPING = "; expand_ratio: 1 keeps those that come in, a projection makes others"
 
 
 class Map(NamedTuple):
@@ -432,7 +434,8 @@ class Walk:
         beside = aside.through(steps, here, (*at, key))
         if out != beside:
             message = f"expected {beside} (the shortcut's), got {out}"
-            self.wrong((*at, "layers"), message)
+            plain = not steps and out._replace(channels=here.channels) == here
+            self.wrong((*at, "layers"), message + KEEPING * plain)
         return out
 
     def split(self, line: Split, here: Map, at: Place) -> Map:
