@@ -52,7 +52,7 @@ from effscale.spec.steps import (
     TransposedConv,
     Use,
 )
-from effscale.spec.tokens import ClassToken, FirstToken
+from effscale.spec.tokens import ClassToken, DropTokens, FirstToken
 from effscale.spec.values import pair
 from effscale.spec.wiring import followed, is_wired
 
@@ -272,6 +272,12 @@ class Walk:
                 return Map(here.channels, tokens, 1)
             case FirstToken():
                 return Map(here.channels, 1, 1)
+            case DropTokens():
+                left = here.height * here.width - line.tokens
+                if left < 1:
+                    message = f"expected less than the positions of {here.size}, got"
+                    self.wrong((*at, "tokens"), f"{message} {line.tokens}")
+                return Map(here.channels, max(1, left), 1)
             case IntoFirst():
                 self.into_first(line, here, at)
                 return here
