@@ -576,7 +576,7 @@ def test_code_that_exits_is_an_error() -> None:
 
 
 def test_what_a_function_within_lacks_is_no_input() -> None:
-    net = Applied(lambda x: F.layer_norm(x))  # type: ignore[call-arg]
+    net = Applied(lambda x: 2 * F.layer_norm(x))  # type: ignore[call-arg]
     with pytest.raises(MeasureError) as caught:
         count(Foreign("net", net), (IMAGE,), BOTH)
     assert "argument: 'normalized_shape'" in str(caught.value)
