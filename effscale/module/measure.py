@@ -27,7 +27,8 @@ from effscale.errors import MeasureError
 from effscale.markup import figures
 from effscale.module import formulas
 from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
-from effscale.module.build import build
+from effscale.module.build import built
+from effscale.module.build import copies as copies_of
 from effscale.module.flops import dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.module.machine import refuse_too_large
@@ -69,6 +70,8 @@ class Measurement(Cost):
     trainable: int = 0
     #: Whether complex numbers were multiplied, each such product counting as one.
     of_complex: bool = False
+    #: Whether of equal blocks one was run, which stands for all.
+    once: bool = False
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -108,9 +111,13 @@ def measure(
             meta.
     """
     image = Input((1, image_channels, *_height_and_width(resolution)))
-    measured = run(module, [image], engine)
+    return _whole(run(module, [image], engine))
+
+
+def _whole(measured: Measurement) -> Measurement:
+    """The measurement, if nothing that may multiply was left out."""
     if measured.skipped:
-        names = ", ".join(measured.skipped)
+        names, engine = ", ".join(measured.skipped), measured.engine
         raise MeasureError(f"{engine} cannot count {names}: the MACs would be wrong")
     return measured
 
@@ -135,6 +142,7 @@ def run(  # noqa: PLR0913 - what is run, and how
     *,
     really: bool = False,
     keeps: bool = False,
+    copies: Mapping[str, int] | None = None,
 ) -> Measurement:
     """What `engine` counts and skips when zeros of these shapes go through `module`.
 
@@ -142,6 +150,7 @@ def run(  # noqa: PLR0913 - what is run, and how
     and dictionaries of tensors, or other values, given by name too. `really` has torch
     count a run on the module's own device: not every operator knows how to run on meta.
     `keeps` has fvcore count what nothing comes of, too, which its trace leaves out.
+    `copies` says how many each submodule stands for, by path, where that is not one.
 
     Raises:
         MeasureError: if fvcore is asked to run a module on meta, or knows an operator
@@ -169,15 +178,32 @@ def run(  # noqa: PLR0913 - what is run, and how
         with suppress(NotImplementedError):  # exported modules are as they were
             module.eval()
         if engine == "torch":
-            found = _by_torch(module, args, named, really=really)
+            found = _by_torch(module, args, named, really=really, copies=copies)
         else:
-            found = _by_fvcore(module, args, named, keeps=keeps)
-    params = [*module.parameters()]
+            found = _by_fvcore(module, args, named, keeps=keeps, copies=copies)
+    params = [
+        (each.numel() * _times(copies, path.rpartition(".")[0]), each.requires_grad)
+        for path, each in module.named_parameters()
+    ]
     return replace(
         found,
-        params=sum(each.numel() for each in params),
-        trainable=sum(each.numel() for each in params if each.requires_grad),
+        params=sum(number for number, _ in params),
+        trainable=sum(number for number, trains in params if trains),
+        once=bool(copies),
     )
+
+
+def _times(copies: Mapping[str, int] | None, path: str) -> int:
+    """How many submodules the one at `path` stands for."""
+    return copies.get(path, 1) if copies else 1
+
+
+def _more(copies: Mapping[str, int] | None) -> Iterator[tuple[str, int]]:
+    """How many times more than its parent's the figures of a submodule are taken."""
+    for path, number in (copies or {}).items():
+        more = number - _times(copies, path.rpartition(".")[0])
+        if more:
+            yield path, more
 
 
 def _find_shapes(
@@ -284,10 +310,15 @@ _CHANGING = (list, dict, set)
 
 
 def _by_torch(
-    module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], *, really: bool
+    module: nn.Module,
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    *,
+    really: bool,
+    copies: Mapping[str, int] | None,
 ) -> Measurement:
     """The figures of torch's flop registry, which are 2 × MACs."""
-    seen = dispatched(module, args, named, really=really)
+    seen = dispatched(module, args, named, really=really, copies=copies)
     return Measurement(
         macs=sum(seen.flops.values()) // 2,
         activations=seen.activations,
@@ -314,6 +345,7 @@ def _by_fvcore(
     named: dict[str, Any],
     *,
     keeps: bool = False,
+    copies: Mapping[str, int] | None = None,
 ) -> Measurement:
     """fvcore's figures, which for convolutions and products are MACs.
 
@@ -334,7 +366,7 @@ def _by_fvcore(
             for name, path in inside.places.items()
         }
         return replace(inside, modules=inner, places=places)
-    seen = _Seen(len(tensors))
+    seen = _Seen(len(tensors), copies)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
         from fvcore.nn import FlopCountAnalysis
@@ -356,6 +388,9 @@ def _by_fvcore(
         analysis.uncalled_modules_warnings(enabled=False)
         by_module = analysis.by_module_and_operator()
         left_out = Counter(analysis.unsupported_ops()) + seen.branches
+        for path, more in _more(copies):
+            for name, calls in analysis.unsupported_ops(path).items():
+                left_out[name] += more * calls
         paths = [*by_module]
         places = {
             name: max(
@@ -366,6 +401,10 @@ def _by_fvcore(
     operators = {name: int(flops) for name, flops in by_module[""].items()}
     activations = operators.pop("activations", 0)
     counted = (*FVCORE_MACS, *seen.taught)
+    for path, more in _more(copies):
+        for name, flops in by_module[path].items():
+            if name in operators and name not in seen.calls:
+                operators[name] += more * int(flops)
     found = Measurement(
         macs=sum(operators.get(name, 0) for name in counted),
         activations=activations,
@@ -411,7 +450,9 @@ class _Product(NamedTuple):
 class _Seen:
     """What the handles note of a trace, beside fvcore's figures."""
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, copies: Mapping[str, int] | None) -> None:
+        self.copies = copies  #: how many each submodule stands for, by path
+        self.times = 1  #: how many calls the operator stands for that is counted
         self.inputs = inputs  #: tensors that go in; the others of a graph are weights
         self.calls: Counter[str] = Counter()
         self.taught: Counter[str] = Counter()
@@ -557,6 +598,8 @@ def _with_outputs(
         return all(seen.is_map(each) for each in tensors)
 
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
+        path = results[0].node().scopeName().split("/")[-1]
+        seen.times = _times(seen.copies, path)
         try:
             flops = handle(inputs, results)
         except (AssertionError, IndexError, NotImplementedError, TypeError):
@@ -566,17 +609,17 @@ def _with_outputs(
             flops if isinstance(flops, Counter) else Counter({_short(name): flops})
         )
         own = [each for each in counted if each != "activations"]
-        seen.calls.update(own)
+        seen.calls.update(dict.fromkeys(own, seen.times))
         if "activations" not in counted:
             counted = counted + outputs(inputs, results)
+        counted = Counter({each: seen.times * n for each, n in counted.items()})
         if name in _WEIGHTS:
             seen.weight(inputs[_WEIGHTS[name]])
-        path = results[0].node().scopeName().split("/")[-1]
         macs, activations = int(counted[own[0]]), int(counted["activations"])
         value = _Product(own[0], macs, activations, path, of_maps(name, inputs))
         seen.products[results[0].debugName()] = value
         seen.of_complex |= "Complex" in str(results[0].type())
-        return Counter(counted)
+        return counted
 
     return both
 
@@ -586,7 +629,7 @@ def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
     from fvcore.nn.jit_handles import conv_flop_count, get_shape
 
     def taught(name: str, found: formulas.Products) -> Counter[str]:
-        seen.taught[name] += found.macs
+        seen.taught[name] += found.macs * seen.times
         return Counter({name: found.macs, "activations": found.activations})
 
     def shape(value: Any) -> formulas.Shape:  # noqa: ANN401
@@ -653,20 +696,25 @@ def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:
+def measure_spec(
+    spec: Spec, engine: Engine = "fvcore", *, once: bool = False
+) -> Measurement:
     """What `engine` measures of the network of `spec`, at the spec's resolution.
 
     fvcore runs the network on the CPU; torch counts on meta, where nothing is stored.
+    With `once` of equal blocks one is built and run, and its figures taken as many
+    times; the measurement says so.
 
     Raises:
         MeasureError: if running it takes more memory than this machine has.
     """
+    net = network(spec)
     if engine == "fvcore":
-        refuse_too_large([network(spec)], hint="; --measure torch needs none")
+        refuse_too_large([net], hint="; --measure torch needs none")
     device = "meta" if engine == "torch" else "cpu"
-    module = build(spec, init=False, device=device)
-    channels = int(spec.image_channels)
-    return measure(module, spec.resolution, engine=engine, image_channels=channels)
+    module = built(net, init=False, device=device, once=once)
+    image = Input((1, int(spec.image_channels), *_height_and_width(spec.resolution)))
+    return _whole(run(module, [image], engine, copies=copies_of(module)))
 
 
 def difference(spec: Spec, measured: Measurement) -> str | None:
