@@ -239,11 +239,11 @@ def _modules(
     made = OrderedDict[str, nn.Module]()
     for name, layer in layers:
         if making.once and isinstance(layer, Repeat) and layer.times > 1:
-            made[name] = layer_module(layer.layer, Making({}, once=True))
+            made[name] = layer_module(layer.layer, making._replace(tied={}))
             setattr(made[name], STANDS_FOR, int(layer.times))
             continue
-        own = Making({}, making.once) if isinstance(layer, Repeat) else making
         for each, copy in unrolled(((name, layer),)):
+            own = making._replace(tied={}) if isinstance(layer, Repeat) else making
             made[each] = layer_module(copy, own)
     return made
 

@@ -128,7 +128,9 @@ def test_a_leaf_is_what_torch_calls_it(layer: Layer, printed: str) -> None:
     ],
 )
 def test_a_combination_has_its_layers_by_name(layer: Layer, names: list[str]) -> None:
-    assert [name for name, _ in layer_module(layer, Making({})).named_children()] == names
+    assert [
+        name for name, _ in layer_module(layer, Making({})).named_children()
+    ] == names
 
 
 @pytest.mark.parametrize("engine", get_args(Engine))
