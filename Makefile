@@ -46,8 +46,8 @@ shown: $(INSTALLED) ## rewrite the output shown in README.md and docs; read the 
 docs: $(INSTALLED) ## build the site of docs into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built
-	nice $(BIN)/python -m tests.fuzz --count 200000 --build 20
+fuzz: $(INSTALLED) ## 200,000 mutated specs down the whole road, 10,000 of them built and measured
+	nice $(BIN)/python -m tests.fuzz --count 200000 --built 10000
 
 kills: $(INSTALLED) ## every command that writes, ended by signals at 100 points and by full disks
 	nice $(BIN)/python -m tests.kills

@@ -30,11 +30,13 @@ class CandidateError(EffscaleError, ValueError):
     """A network that cannot be: one, or some of many candidates.
 
     `among` has an entry for each candidate, whether it is one of them; None where the
-    error speaks of one network, or of all.
+    error speaks of one network, or of all. `where` is the line and column of a file
+    that no longer fit, as in a `Fault`.
     """
 
-    def __init__(self, message: str, among: Any = None) -> None:  # noqa: ANN401
-        super().__init__(message)
+    def __init__(self, message: str, among: Any = None, where: str = "") -> None:  # noqa: ANN401
+        super().__init__(f"{where}: {message}" if where else message)
+        self.message, self.where = message, where
         self.among = among if hasattr(among, "__array_namespace__") else None
 
 
@@ -56,14 +58,7 @@ def placed(place: str) -> Iterator[None]:
 
 
 class ScaleError(CandidateError):
-    """Multipliers or options that lead to no network.
-
-    `where` is the line and column of a file that no longer fit, as in a `Fault`.
-    """
-
-    def __init__(self, message: str, among: Any = None, where: str = "") -> None:  # noqa: ANN401
-        super().__init__(f"{where}: {message}" if where else message, among)
-        self.message = message
+    """Multipliers or options that lead to no network."""
 
 
 class CountError(EffscaleError, OverflowError):
@@ -179,6 +174,18 @@ def dotted(place: Place) -> str:
         plain = isinstance(step, str) and re.fullmatch(r"\w[\w+-]*", step)
         text += f".{step}" if plain else f"[{short(step)}]"
     return text.removeprefix(".")
+
+
+class PlacedError(ScaleError):
+    """What is wrong with a value of a spec, its place in a file not said yet."""
+
+    def __init__(self, fault: Fault, among: Any = None) -> None:  # noqa: ANN401
+        super().__init__(fault.said, among)
+        self.fault = fault
+
+    def at(self, place: Place) -> PlacedError:
+        """The same of the value at `place`."""
+        return PlacedError(replace(self.fault, place=place), self.among)
 
 
 class SpecError(EffscaleError, ValueError):

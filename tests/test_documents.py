@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 from shutil import copy
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import pytest
 
-import effscale as es
-from effscale.spec.lines import OPERATORS, STAGES
-from effscale.spec.values import Activation
 from tests import documents
 
 if TYPE_CHECKING:
@@ -33,7 +30,6 @@ LINKS = [
     for name, text in TEXTS.items()
     for path in LINK.findall(text)
 ]
-LANGUAGE = TEXTS["docs/reference/language.md"]
 #: Lines of the page that one reads first.
 ONE_SITTING = 250
 
@@ -101,37 +97,6 @@ def test_python_examples_run(
 def test_notebooks_show_what_their_cells_answer(notebook: Path) -> None:
     text = notebook.read_text("utf-8")
     assert documents.executed(text) == text
-
-
-def test_the_language_in_one_screen_is_the_language() -> None:
-    shown = blocks("yaml", LANGUAGE)
-    required = next(each for each in shown if "name: tiny\n" in each)
-    optional = next(each for each in shown if "image_channels" in each)
-    spec = es.loads(required + optional)
-    cost = es.count(spec)
-    assert spec.expected is not None
-    assert (cost.params, cost.macs) == (spec.expected.params, spec.expected.macs)
-    defaults = es.loads(required)
-    for name in ("image_channels", "norm", "stochastic_depth", "rounding"):
-        assert getattr(spec, name) == getattr(defaults, name)
-    assert spec.coefficients == defaults.coefficients
-
-
-def test_the_example_of_cells_is_a_network_with_the_rest() -> None:
-    shown = blocks("yaml", LANGUAGE)
-    cells = next(each for each in shown if each.startswith("cells:"))
-    rest = "name: x\nresolution: 32\nstem: {kernel: 3, channels: 16}\nhead: {}\n"
-    spec = es.loads(rest + cells)
-    assert es.count(spec).params > 0
-
-
-def test_the_language_names_every_activation_block_and_operator() -> None:
-    line = next(each for each in LANGUAGE.splitlines() if "activation: silu " in each)
-    assert set(get_args(Activation)) <= set(re.findall(r"\w+", line))
-    for name in (*STAGES, *OPERATORS):
-        generic = name.replace("5x5", "3x3").replace("7x7", "3x3").replace("2x2", "3x3")
-        if name not in {"conv", "conv_1x3_3x1"}:
-            assert f"`{generic}`" in LANGUAGE
 
 
 @pytest.mark.parametrize(("page", "path"), LINKS)

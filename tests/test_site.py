@@ -105,7 +105,7 @@ def test_every_page_opens_without_a_word(site: Path, served: str, page: Page) ->
 @needs_browser[1]
 def test_search_finds_a_key_without_a_network(served: str, page: Page) -> None:
     page.goto(served)
-    page.locator("input[name=query]").fill("group_width")
+    page.locator("input[name=query]").press_sequentially("group_width")
     page.wait_for_selector(".md-search-result__item")
     found = page.locator(".md-search-result__item a").first.get_attribute("href") or ""
     assert "reference/" in found

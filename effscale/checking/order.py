@@ -35,7 +35,7 @@ RULES = (ORDER,)
 #: Of variants: how they come about, and then what they cost.
 OF_VARIANTS = (
     *("family", "backbone", "depth_multiplier", "width_multiplier", "resolution"),
-    *("repeats", "channels", "neck", "heads", "dropout", "phi"),
+    *("repeats", "channels", "stem", "stages", "neck", "heads", "dropout", "phi"),
     *("expected", "published", "budget", "rounding"),
 )
 

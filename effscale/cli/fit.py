@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,14 +43,6 @@ def hold(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def share(text: str) -> float:
-    """`5%` as a share."""
-    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,9})?) ?%", text.strip())
-    if match is None:
-        raise ValueError("per cent such as 5%")
-    return float(match[1]) / 100
-
-
 def bounds(  # noqa: PLR0913 - options
     *,
     max_resolution: int | None,
@@ -78,13 +69,13 @@ class Search:
     wanted: Limits
     bounds: Bounds
     most: Figure | None
-    within: float | None
+    tolerance: float | None
     free: bool
     strategy: list[str]
     asked: list[Asked] = field(init=False)  #: one for each limit of MACs
 
     def __post_init__(self) -> None:
-        asked = self.wanted.asked(self.most, self.within, predicts=self.free)
+        asked = self.wanted.asked(self.most, self.tolerance, predicts=self.free)
         object.__setattr__(self, "asked", asked)
 
     def refuse_several(self) -> None:
@@ -167,11 +158,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
     type=click.Choice(MOST),
     help="Figure to maximise within limits.  [default: macs]",
 )
-@click.option(
-    "--within",
-    type=Parsed("P%", share),
-    help="Exit 1 if no network is this close to the cost to meet: 5%.",
-)
+@options.tolerance_option("Exit 1 if no network is this close to the cost to meet.")
 @titled("Search")
 @options.from_option("the best of each")
 @click.option(
@@ -229,7 +216,7 @@ def command(  # noqa: PLR0913 - options
     --free, every distinct network within bounds is counted, not the strategy's alone.
 
     Exits 1 if nothing is within the limits, naming the nearest miss of each, or nothing
-    as close to a cost as --within asks.
+    as close to a cost as --tolerance asks.
 
     \b
       effscale fit --macs 1.5G

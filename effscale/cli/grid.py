@@ -162,7 +162,7 @@ class Question:
     hidden=True,
     help="Another name of --target-ratio.",
 )
-@options.tolerance_option
+@options.tolerance_option("How far a cost may be from what was asked.", "5%")
 @click.option(
     "--constraint",
     type=click.Choice(["nominal", "realised"]),

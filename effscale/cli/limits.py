@@ -202,7 +202,7 @@ class Limits:
         return found
 
     def asked(
-        self, most: Figure | None, within: float | None, *, predicts: bool = True
+        self, most: Figure | None, tolerance: float | None, *, predicts: bool = True
     ) -> list[Asked]:
         """What each of the limits of MACs asks for, the others beside it.
 
@@ -216,7 +216,7 @@ class Limits:
         every: list[list[Limit]] = [[each] for each in self.macs or ()] or [[]]
         try:
             return [
-                asked([*macs, *self.beside_macs], most, within, running, sign="--")
+                asked([*macs, *self.beside_macs], most, tolerance, running, sign="--")
                 for macs in every
             ]
         except ScaleError as error:

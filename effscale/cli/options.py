@@ -16,9 +16,9 @@ from effscale.cli.types import (
     RESOLUTION,
     STRATEGIES_LIST,
     Parsed,
-    Range,
     SpecReference,
     Target,
+    share,
 )
 from effscale.errors import DisagreementError, dotted
 from effscale.markup import lines
@@ -193,12 +193,19 @@ network_options = every(
     ),
     title=NETWORK,
 )
-tolerance_option = click.option(
-    "--tolerance",
-    type=Range(0, 1000),
-    default=0.05,
-    help="Largest relative difference between a cost and what was asked.",
-)
+
+
+def tolerance_option(text: str, default: str | None = None) -> Callable[[F], F]:
+    """How far a cost may be from what was asked, relative to it."""
+    return click.option(
+        "--tolerance",
+        type=Parsed("SHARE", share),
+        default=default,
+        help=f"{text}  Such as 5% or 0.05.",
+        show_default=default is not None,
+    )
+
+
 quiet_option = under(
     OUTPUT, click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
 )

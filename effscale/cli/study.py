@@ -52,14 +52,14 @@ class Effort:
     halving: int | None
     attempts: int | None
     timeout: float | None
-    stop_after: float | None
+    time_limit: float | None
 
     @property
     def given(self) -> dict[str, object]:
         """By option."""
         names = ("seeds", "rungs", "halving", "attempts", "timeout")
         given = {f"--{name}": getattr(self, name) for name in names}
-        return {**given, "--for": self.stop_after}
+        return {**given, "--time-limit": self.time_limit}
 
     def course(self) -> Course:
         """The course of the study.
@@ -93,7 +93,7 @@ class Evaluation:
     on: Place
     course: Course
     timeout: float | None
-    stop_after: float | None
+    time_limit: float | None
     grow: bool
     refine: bool
     dry_run: bool
@@ -160,7 +160,7 @@ evaluation_options = options.every(
     click.option(
         "--timeout",
         type=DURATION,
-        help="Time limit of an attempt: 90s, 30m, 2h.  [default: none]",
+        help="End an attempt that takes longer: 90s, 30m, 2h.  [default: none]",
     ),
     click.option(
         "--on",
@@ -170,8 +170,7 @@ evaluation_options = options.every(
         "[default: local]",
     ),
     click.option(
-        "--for",
-        "stop_after",
+        "--time-limit",
         type=DURATION,
         help="Start no further training run after 90s, 30m or 2h.",
     ),
@@ -245,7 +244,7 @@ def evaluation(  # noqa: PLR0913 - options
         on=on or _where("local"),
         course=asked,
         timeout=effort.timeout,
-        stop_after=effort.stop_after,
+        time_limit=effort.time_limit,
         grow=grow,
         refine=refine,
         dry_run=dry_run,
@@ -317,7 +316,7 @@ def evaluate(  # noqa: PLR0913 - what is evaluated, and how
         asked.course.attempts,
         asked.timeout,
         share=asked.objective.text == PAPER,  # another may be of another number
-        start_before=time.time() + (asked.stop_after or math.inf),
+        start_before=time.time() + (asked.time_limit or math.inf),
     )
     with ExitStack() as stack:
         engine = None

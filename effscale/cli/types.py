@@ -130,6 +130,18 @@ def target_ratio(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """`5%`, or 0.05, as a share."""
+    number, per_cent, rest = text.partition("%")
+    try:
+        found = float(number) / (100 if per_cent else 1)
+    except ValueError:
+        found = math.nan
+    if rest or not 0 <= found <= MAX_NUMBER:
+        raise ValueError(f"a share such as 5% or 0.05, at most {MAX_NUMBER}")
+    return found
+
+
 def quantities(text: str) -> list[int]:
     """`1.5G`, or several with commas."""
     return [quantity(each) for each in text.split(",")]

@@ -460,7 +460,8 @@ class _Run:
             elif len(read) > 1:
                 traffic = PRODUCT if node.merge == "product" else PLAIN
                 for other in read[1:]:
-                    one = self.op((one, other), one.shape, around, traffic)
+                    shape = merged((one.shape, other.shape), node.merge, where)
+                    one = self.op((one, other), shape, around, traffic)
             known.append(self.through(node.layer, (one,), (*around, one), where)[0])
         return tuple(known[k] for k in graph.outputs)
 

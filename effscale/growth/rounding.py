@@ -26,7 +26,7 @@ from effscale.arrays import (
     on_paper,
     where,
 )
-from effscale.errors import ScaleError
+from effscale.errors import Fault, PlacedError
 from effscale.spec.values import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _limit(what: str, exact: Any, highest: int) -> None:  # noqa: ANN401
     if not every(exact <= highest):
         found = exact.max() if is_array(exact) else exact
         message = f"expected at most {highest} after scaling, got {found:.6g}"
-        raise ScaleError(f"{what}: {message}", exact > highest)
+        raise PlacedError(Fault((what,), message), exact > highest)
 
 
 def _unless_identity(multiplier: Real, before: Int, after: Int) -> Int:

@@ -5,33 +5,35 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from fractions import Fraction
 from math import gcd, lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.arrays import every, is_array, on_paper
-from effscale.errors import ScaleError
+from effscale.errors import Fault, PlacedError, ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
 from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.heads import share_of_keys
-from effscale.spec.line import Line, states
+from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
-from effscale.spec.models import LISTED
-from effscale.spec.parameters import every_line, filled, given, spots
+from effscale.spec.parameters import every_line, filled, given, inheriting, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Model, Parameter
+from effscale.spec.variants import with_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from effscale.arrays import Int
+    from effscale.errors import Place
     from effscale.spec.line import Lines
     from effscale.spec.models import Spec, Variant
-    from effscale.spec.steps import Blocks
+    from effscale.spec.steps import Blocks, OwnBlock
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
 #: detector's neck and heads have their own.
@@ -103,9 +105,20 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     if multipliers.is_identity:
         return spec
     multipliers, rules = multipliers.by(spec.rounding), rules or rules_of(spec)
-    grown = _grown(spec, multipliers, rules)
-    sized = _sized(grown, _sides(spec, rules, multipliers))
-    return _fitting(sized, f"{spec.name} scaled")
+    with _told(spec, f"{spec.name} scaled"):
+        grown = _grown(spec, multipliers, rules)
+        return _fitting(_sized(grown, _sides(spec, rules, multipliers)))
+
+
+@contextmanager
+def _told(spec: Spec, called: str) -> Iterator[None]:
+    """What is wrong with values, said of that network, where the file has them."""
+    try:
+        yield
+    except PlacedError as error:
+        found = spec.origin.located(error.fault)
+        message = f"{called}: {found.said}"
+        raise ScaleError(message, error.among, found.where) from None
 
 
 def _grown(spec: Spec, multipliers: Multipliers, rules: Rules) -> Spec:
@@ -161,16 +174,22 @@ def _has(kind: type[Line], blocks: Blocks) -> bool:
     )
 
 
-def _convolutions(lines: Iterable[Line], spec: Spec) -> Iterator[Conv]:
-    """Those among lines, and in the blocks that they use, as their parameters are."""
+def _convolutions(
+    lines: Iterable[Line], spec: Spec, around: Int | None = None
+) -> Iterator[Conv]:
+    """Those among lines, and in the blocks that they use, as their parameters are.
+
+    `around` are the channels of the block that the lines are in.
+    """
     for line in lines:
         if isinstance(line, Conv):
             yield line
         elif isinstance(line, Use):
-            values = given(line, spec.blocks)
-            inner = every_line(spec.blocks[line.block].layers)
+            use = inheriting(line, around)
+            values = given(use, spec.blocks)
+            inner = every_line(spec.blocks[use.block].layers)
             there = (each for one in inner if (each := filled(one, values)))
-            yield from _convolutions(there, spec)
+            yield from _convolutions(there, spec, use.channels)
 
 
 def _group_unit(line: Conv) -> int:
@@ -250,20 +269,26 @@ def _by_ratio(line: Bottleneck, before: Bottleneck) -> Line:
     return line.model_copy(update=update)
 
 
-#: What has to be there for a multiplier to change something.
-FOLLOWERS = {
-    "depth": "stage that repeats",
-    "width": "width that scales",
-    "neck_width": "neck",
-    "neck_depth": "neck",
-    "head_depth": "heads by level",
+#: What has to be there for a multiplier to change something, and where it would be.
+FOLLOWERS: Mapping[str, tuple[Place, str]] = {
+    "depth": (("stages",), "stage that repeats"),
+    "width": (("stages",), "width that scales"),
+    "neck_width": ((), "neck"),
+    "neck_depth": ((), "neck"),
+    "head_depth": ((), "heads by level"),
 }
 
 
 def _check_followed(spec: Spec, multipliers: Multipliers, followed: set[str]) -> None:
-    for name, what in FOLLOWERS.items():
+    for name, (place, what) in FOLLOWERS.items():
         if name not in followed and not every(multipliers.factor(name) == 1):
-            raise ScaleError(f"{name}: {spec.name} has no {what}")
+            raise _lacking(spec, place, f"{name}: {spec.name} has no {what}")
+
+
+def _lacking(spec: Spec, place: Place, message: str) -> ScaleError:
+    """What the network lacks, where its file would have it."""
+    where = spec.origin.located(Fault(place, message)).where
+    return ScaleError(message, where=where)
 
 
 def changed(spec: Spec, change: Change) -> dict[str, object]:
@@ -279,19 +304,29 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
     def but_repeats(role: Role, number: Int) -> Int:
         return number if role == "repeats" else change(role, number)
 
+    def of_block(name: str, block: OwnBlock) -> OwnBlock:
+        own = ("blocks", name)
+        values, role = block.parameters, roles[name]
+        inside = _numbers(values, change, role, (*own, "parameters"))
+        made: OwnBlock = _changed(block, change, roles, own)
+        return made.model_copy(update={"parameters": inside})
+
+    stem = spec.stem
     return {
         **_sections(spec, change, roles),
-        "stem": _changed(spec.stem, change, roles) if _stem_scales(spec) else spec.stem,
+        "stem": _changed(stem, change, roles, ("stem",))
+        if _stem_scales(spec)
+        else stem,
         "stages": tuple(
-            _changed(line, but_repeats if index in fixed else change, roles)
+            _changed(
+                line,
+                but_repeats if index in fixed else change,
+                roles,
+                ("stages", index),
+            )
             for index, line in enumerate(stages)
         ),
-        "blocks": {
-            name: _changed(block, change, roles).model_copy(
-                update={"parameters": _numbers(block.parameters, change, roles[name])}
-            )
-            for name, block in spec.blocks.items()
-        },
+        "blocks": {name: of_block(name, each) for name, each in spec.blocks.items()},
     }
 
 
@@ -309,19 +344,25 @@ def _roles(spec: Spec) -> Roles:
 
 
 def _numbers(
-    values: Mapping[str, Any], change: Change, roles: Mapping[str, Role]
+    values: Mapping[str, Any], change: Change, roles: Mapping[str, Role], place: Place
 ) -> dict[str, Any]:
-    """The values, those changed that have a role; a 0 leaves a step out, and stays."""
+    """The values, those changed that have a role; a 0 leaves a step out, and stays.
+
+    What is wrong with one of them is said of it, in the section at `place`.
+    """
     found = dict(values)
     for name, value in values.items():
         role = roles.get(name)
         if role is None or value is None or isinstance(value, Parameter):
             continue
         each = value if isinstance(value, tuple) else (value,)
-        after = tuple(
-            number if type(number) is int and not number else change(role, number)
-            for number in each
-        )
+        try:
+            after = tuple(
+                number if type(number) is int and not number else change(role, number)
+                for number in each
+            )
+        except PlacedError as error:
+            raise error.at((*place, name)) from None
         found[name] = after if isinstance(value, tuple) else after[0]
     return found
 
@@ -343,33 +384,39 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, section in spec.sections.items():
         if name in FIELDS:
-            own = FIELDS[name].items()
-            update = {key: change(role, getattr(section, key)) for key, role in own}
+            own = FIELDS[name]
+            stated = {key: getattr(section, key) for key in own}
+            update = _numbers(stated, change, own, (name,))
             found[name] = section.model_copy(update=update)
         elif spec.rounding.head != "fixed":
-            found[name] = _changed(section, head, roles)
+            found[name] = _changed(section, head, roles, (name,))
     if spec.outputs and spec.rounding.head != "fixed":
         found["outputs"] = {
-            name: _changed(each, head, roles) for name, each in spec.outputs.items()
+            name: _changed(each, head, roles, ("outputs", name))
+            for name, each in spec.outputs.items()
         }
     return found
 
 
-def _changed(value: Any, change: Change, roles: Roles) -> Any:  # noqa: ANN401 - models, and lists of them
+def _changed(value: Any, change: Change, roles: Roles, place: Place) -> Any:  # noqa: ANN401 - models, and lists of them
     if isinstance(value, tuple):
-        return tuple(_changed(each, change, roles) for each in value)
+        every_one = enumerate(value)
+        return tuple(
+            _changed(each, change, roles, (*place, k)) for k, each in every_one
+        )
     if not isinstance(value, Model) or (isinstance(value, Line) and value.fixed):
         return value  # numbers within lists are pixels
     stated = {name: getattr(value, name) for name in type(value).model_fields}
     update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
     every_role = {name: _role_of(type(value), name) for name in stated}
     own_roles = {name: role for name, role in every_role.items() if role is not None}
-    update |= _numbers({name: stated[name] for name in own_roles}, change, own_roles)
+    inner = {name: stated[name] for name in own_roles}
+    update |= _numbers(inner, change, own_roles, place)
     for name, field in stated.items():
         if isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
-            update[name] = _changed(field, change, roles)
+            update[name] = _changed(field, change, roles, (*place, name))
     if isinstance(value, Use):
-        own = _numbers(value.model_extra or {}, change, roles[value.block])
+        own = _numbers(value.model_extra or {}, change, roles[value.block], place)
         update |= {
             name: each for name, each in own.items() if name in roles[value.block]
         }
@@ -414,15 +461,16 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
             fit each other.
     """
     height, width = resolution
-    return _fitting(_sized(spec, resolution), f"{spec.name} at {height}×{width} px")
+    several = is_array(height) or is_array(width)
+    with _told(spec, spec.name + f" at {height}×{width} px" * (not several)):
+        return _fitting(_sized(spec, resolution))
 
 
-def _fitting(spec: Spec, called: str) -> Spec:
+def _fitting(spec: Spec) -> Spec:
     """The network itself, if its lines still fit each other."""
     if is_plain(spec) and not fits_by_itself(spec):
         for fault in faults(spec):
-            found = spec.origin.located(fault)
-            raise ScaleError(f"{called}: {found.said}", where=found.where)
+            raise PlacedError(fault)
     return spec
 
 
@@ -431,7 +479,8 @@ def _sized(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     exact = on_paper(*resolution)
     if not exact and (found := too_small(spec, resolution)):
         (axis, message, least), *_ = found
-        raise ScaleError(f"resolution: {message}", resolution[axis] < least)
+        fault = Fault(("resolution",), message)
+        raise PlacedError(fault, resolution[axis] < least)
     return _another(spec, resolution=resolution)
 
 
@@ -458,7 +507,9 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     found = _another(spec)
     for place, head in spec.classifying.items():
         if not getattr(head, "classifier", True):
-            raise ScaleError(f"classes: {spec.name} has no linear classifier")
+            raise _lacking(
+                spec, place, f"classes: {spec.name} has no linear classifier"
+            )
         found = with_value(found, (*place, "classes"), classes)
     return found
 
@@ -474,7 +525,8 @@ def without_classifier(spec: Spec) -> Spec:
     found = _another(spec)
     for place, head in spec.classifying.items():
         if not (getattr(head, "classifier", False) and "classifier" in dict(head)):
-            raise ScaleError(f"{spec.name}: expected a linear classifier, got none")
+            expected = f"{spec.name}: expected a linear classifier, got none"
+            raise _lacking(spec, place, expected)
         found = with_value(found, (*place, "classifier"), False)  # noqa: FBT003
     costs: dict[str, object] = dict.fromkeys(("params", "macs", "note"))
     printed = spec.published and spec.published.model_copy(update=costs)
@@ -495,10 +547,9 @@ def variant(spec: Spec, name: str) -> Spec:
     multipliers = stated(spec, given).by(rounding)
     scaled = spec.model_copy(update={"rounding": rounding})
     if not multipliers.is_identity:
-        scaled = _grown(scaled, multipliers, rules_of(scaled))
-    for key in LISTED:
-        if (listed := getattr(given, key)) is not None:
-            scaled = scaled.model_copy(update=_with_numbers(scaled, key, listed))
+        with _told(spec, f"{name} scaled"):
+            scaled = _grown(scaled, multipliers, rules_of(scaled))
+    scaled = with_own(scaled, given)
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
@@ -509,21 +560,6 @@ def variant(spec: Spec, name: str) -> Spec:
         scaled = with_value(scaled, path, value)
     named = scaled.model_copy(update={"name": name})
     return at_resolution(named, given.resolution).model_copy(update=figures)
-
-
-def _with_numbers(
-    spec: Spec, key: str, numbers: Iterable[int]
-) -> dict[str, tuple[Line, ...]]:
-    """Stem and stages with these at a key of the lines that state some, in turn."""
-    own = iter(numbers)
-
-    def with_own(line: Line) -> Line:
-        if not states(line, key):
-            return line
-        update: dict[str, int | None] = {"c_in": None} if hasattr(line, "c_in") else {}
-        return line.model_copy(update={**update, key: next(own)})
-
-    return {name: tuple(map(with_own, getattr(spec, name))) for name in LISTED[key]}
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:

@@ -89,7 +89,7 @@ def _conv(line: Line) -> Conv | None:
     if isinstance(line, steps.Depthwise):
         return Conv(kernel[0], stride[0], None, 0, line.activation)
     channels: Any = line.channels
-    if line.bias or isinstance(channels, tuple):
+    if line.bias or isinstance(channels, tuple) or line.expand_ratio is not None:
         return None
     width = None if line.group_width is None else int(line.group_width)
     groups = int(line.groups) if width is None else SEVERAL

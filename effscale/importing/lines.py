@@ -21,7 +21,7 @@ from effscale.importing.squeezes import (
     squeeze_ratio,
     squeezing,
 )
-from effscale.importing.tree import Fork
+from effscale.importing.tree import Fork, nodes_of
 from effscale.network.operators.attention import (
     Attention,
     ClassToken,
@@ -45,7 +45,7 @@ from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from effscale.importing.tree import Chain
     from effscale.network.operators.operator import Operator
@@ -84,7 +84,7 @@ def common(chain: Chain) -> Common:
     acts: Counter[Any] = Counter()
     norms: Counter[Norm] = Counter()
     padding: SamePadding = "centred"
-    for node in _nodes(chain):
+    for node in nodes_of(chain):
         if getattr(node.what, "padding", "") == "tensorflow":
             padding = "tensorflow"
         match node.what:
@@ -96,7 +96,7 @@ def common(chain: Chain) -> Common:
                 pass
     most = [act for act, _ in acts.most_common(1)] or ["none"]
     norm = [each for each, _ in norms.most_common(1)] or [Norm(kind="none")]
-    attends = [n.what for n in _nodes(chain) if isinstance(n.what, Attention)]
+    attends = [n.what for n in nodes_of(chain) if isinstance(n.what, Attention)]
     widths, heads = ({getattr(e, k) for e in attends} for k in ("value_width", "heads"))
     by_heads = len(widths) > 1 == len(heads)
     found = Common(most[0], norm[0], Squeeze(), padding, by_heads)
@@ -126,15 +126,6 @@ def _own_norm(what: Operator, style: Common) -> Norm | None:
     """The norm of a line; None where it is the network's."""
     known = norms_of(what)
     return None if style.norm in known else known[0]
-
-
-def _nodes(chain: Chain) -> Iterator[Node]:
-    for each in chain:
-        if isinstance(each, Fork):
-            for branch in each.branches:
-                yield from _nodes(branch)
-        else:
-            yield each
 
 
 # Lines.
@@ -183,8 +174,8 @@ def _mixing(
     if any(_own_norm(each.what, style) for each in norms):
         return None
     nodes = (
-        *_nodes(fork.branches[0]),
-        *(e for b in fork.branches[1:] for e in _nodes(b)),
+        *nodes_of(fork.branches[0]),
+        *(e for b in fork.branches[1:] for e in nodes_of(b)),
     )
     line = steps.MixedDepthwise(
         block="mixed_depthwise",
@@ -344,10 +335,14 @@ def _conv(nodes: Sequence[Node], style: Common) -> Line:
     if conv.groups == conv.c_in == conv.c_out > 1:
         return steps.Depthwise(block="depthwise", **shared)
     groups, width = int(conv.groups), int(conv.c_in) // int(conv.groups)
-    parted: dict[str, Any] = (
-        {"groups": groups} if groups <= width else {"group_width": width}
+    if groups <= width:
+        return steps.Conv(channels=conv.c_out, groups=groups, **shared)
+    times, rest = divmod(int(conv.c_out), int(conv.c_in))
+    # so many for each that comes in, whatever that becomes
+    own: dict[str, Any] = (
+        {"channels": conv.c_out} if rest or times == 1 else {"expand_ratio": times}
     )
-    return steps.Conv(channels=conv.c_out, **parted, **shared)
+    return steps.Conv(group_width=width, **own, **shared)
 
 
 def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
@@ -389,11 +384,11 @@ _PARTS = "parts that each have their branch, and all of it, are known"
 def _product(fork: Fork, c_in: int, style: Common) -> Item:
     """Branches multiplied; those of one position come after those of all."""
     c_out = fork.node.channels
-    match [[each.what for each in _nodes(branch)] for branch in fork.branches]:
+    match [[each.what for each in nodes_of(branch)] for branch in fork.branches]:
         case [[], [GlobalPool(kind="avg"), ChannelConv() as conv, Act(kind="sigmoid")]]:
             seen = None if odd_log(c_in) == conv.size else int(conv.size)
             line: Line = elements.ChannelAttention(block="channel_attention", size=seen)
-            return Item(line, tuple(_nodes(fork.branches[1])), c_in, c_out)
+            return Item(line, tuple(nodes_of(fork.branches[1])), c_in, c_out)
         case _:
             pass
     found = [lines(each, c_in, style, c_in) for each in fork.branches]
@@ -417,7 +412,8 @@ def _as_wide(item: Item) -> Item:
 
 def _mixed(fork: Fork, c_in: int) -> tuple[int, ...] | None:
     """The kernels of parts that are convolved depthwise, each with its own."""
-    convs = [[*_nodes(branch)][-1].what for branch in fork.branches if len(branch) == 2]  # noqa: PLR2004 - a part, and its convolution
+    pairs = [each for each in fork.branches if len(each) == 2]  # noqa: PLR2004 - a part, and its convolution
+    convs = [[*nodes_of(each)][-1].what for each in pairs]
     if len(convs) < len(fork.branches) or not all(isinstance(e, Conv) for e in convs):
         return None
     parts = _parted(fork, c_in)

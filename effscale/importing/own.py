@@ -89,13 +89,14 @@ class OwnBlocks:
         times = Counter(each.lines for each in chosen if each is not None)
         found: list[Item] = []
         for row, each in zip(rows, chosen, strict=True):
-            if each is None or (len(row.items) == 1 and times[each.lines] == 1):
+            alone = each is not None and times[each.lines] == 1
+            if alone and any(map(_meets_in_row, row.lines)):
+                alone = False  # shares keep what meets as wide as each other
+            if each is None or (alone and len(row.items) == 1):
                 found = _merged(found, row.items[0])
-                continue
-            alone = times[each.lines] == 1
-            found = _merged(
-                found, self._use(row, Form(row.lines, shared=False) if alone else each)
-            )
+            else:
+                own = Form(row.lines, shared=False) if alone else each
+                found = _merged(found, self._use(row, own))
         return [_at_any_depth(item) for item in self._in_turn(found)]
 
     def _in_turn(self, items: list[Item]) -> list[Item]:
@@ -258,7 +259,7 @@ def _again(lines: Sequence[Line], start: int) -> tuple[int, int]:
 def form(row: Row) -> Form:
     """The unit as a block: shares for widths, `$stride`, `projection`."""
     try:
-        lines, _ = _shares(row.lines, row.c_in, row.c_out)
+        lines, _ = _shares(row.lines, row.c_in, _Around(row.c_out))
     except ValueError:
         return Form(row.lines, shared=False)
     changes = [not keeps(e.line) or e.c_in != e.c_out for e in row.items]
@@ -291,56 +292,71 @@ def _more(each: Form, general: Mapping[Lines, Form]) -> Form:
     return replace(more, stride=each.stride)
 
 
-def _shares(
-    lines: Lines, c_in: int, whole: int | None, unstated: int | None = None
-) -> tuple[Lines, int]:
-    """Lines with shares for widths, and what comes out.
+@dataclass(frozen=True)
+class _Around:
+    """The widths that lines may have shares of."""
 
-    `unstated` are the channels that come into the residual around them; shares are of
-    these within a split, where `whole` is none.
+    #: What the line that uses the block puts out; none within a split.
+    whole: int | None
+    #: What comes into the residual, or the part of a split, around them.
+    unstated: int | None = None
+    #: Whether they put out what comes into that residual, and this is not `whole`.
+    returns: bool = False
+
+
+def _shares(lines: Lines, c_in: int, around: _Around) -> tuple[Lines, int]:
+    """Lines with shares for widths, and what comes out.
 
     ValueError where a width is no share that is cut to it.
     """
     found: list[Line] = []
     for line in lines:
-        shared, c_in = _shared(line, c_in, whole, unstated)
+        shared, c_in = _shared(line, c_in, around)
         found.append(shared)
     return tuple(found), c_in
 
 
-def _shared(
-    line: Line, c_in: int, whole: int | None, unstated: int | None
-) -> tuple[Line, int]:
+def _shared(line: Line, c_in: int, around: _Around) -> tuple[Line, int]:
     channels: Any
     if isinstance(line, elements.PadChannels):
-        channels = line.of(unstated or c_in)
+        channels = line.of(around.unstated or c_in)
         open_ = line.model_copy(update={"channels": None})
-        return open_ if channels == whole else line, int(channels)
+        return open_ if channels == around.whole else line, int(channels)
     if isinstance(line, steps.Conv) and line.expand_ratio is None:
-        channels = line.of(c_in, unstated)
-        if channels != whole and channels % c_in == 0 and channels > c_in:
-            own: dict[str, Any] = {"expand_ratio": float(channels // c_in)}
-        else:
-            own = {"ratio": _ratio(int(channels), whole or unstated or c_in)}
-        return line.model_copy(update={"channels": None, **own}), int(channels)
+        channels = int(line.of(c_in, around.unstated))
+        own = _share(channels, c_in, around)
+        return line.model_copy(update={"channels": None, **own}), channels
     if not line.chains or isinstance(line, steps.Attention):
         return line, int(line.c_out(c_in))
     ends: list[int] = []
-    around = c_in if isinstance(line, steps.Residual) else unstated
-
     parts = iter(line.parts(c_in) if isinstance(line, steps.Split) else ())
+    inner = around
+    if isinstance(line, steps.Residual):
+        whole = around.whole
+        returns = not line.shortcut and c_in != whole is not None
+        inner = _Around(whole, c_in, returns)
 
     def within(chain: Lines) -> Lines:
         part = int(next(parts, c_in))
-        if isinstance(line, steps.Split):
-            made, end = _shares(chain, part, None, part)
-        else:
-            made, end = _shares(chain, c_in, whole, around)
+        own = _Around(None, part) if isinstance(line, steps.Split) else inner
+        made, end = _shares(chain, part, own)
         ends.append(end)
         return made
 
     line = line.over_chains(within)
     return line, sum(ends) if line.block in IN_A_ROW else ends[0]
+
+
+def _share(channels: int, c_in: int, around: _Around) -> dict[str, float]:
+    """A width as a multiple of what comes in, or as a share of what is around."""
+    whole, times = around.whole, Fraction(channels, c_in)
+    if around.returns and times.numerator == 1 < times.denominator:
+        return {"expand_ratio": _ratio(channels, c_in)}
+    if around.returns and times.denominator == 1 < times:
+        return {"expand_ratio": float(times)}
+    if channels != whole and times.denominator == 1 < times:
+        return {"expand_ratio": float(times)}
+    return {"ratio": _ratio(channels, whole or around.unstated or c_in)}
 
 
 def _ratio(channels: int, whole: int) -> float:
@@ -351,6 +367,23 @@ def _ratio(channels: int, whole: int) -> float:
         if near and whole_share(whole, ratio) == channels:
             return float(ratio)
     raise ValueError(channels)
+
+
+def _meets_in_row(line: Line) -> bool:
+    """Whether a residual in a line ends in maps one after the other."""
+    within = [each for chain in line.chains.values() for each in chain]
+    ends = isinstance(line, steps.Residual) and _in_row(line.layers)
+    return ends or any(map(_meets_in_row, within))
+
+
+def _in_row(layers: Lines) -> bool:
+    """Whether maps one after the other are the last that has channels of its own."""
+    for line in reversed(layers):
+        if isinstance(line, steps.Conv):
+            return False
+        if line.block in IN_A_ROW:
+            return True
+    return False
 
 
 def _projected(line: Line) -> Line:

@@ -13,11 +13,11 @@ from effscale.importing.lines import Item, common, lines
 from effscale.importing.nodes import Node
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.squeezes import as_steps
-from effscale.importing.tree import Fork
+from effscale.importing.tree import Fork, nodes_of
 from effscale.network.operators.attention import Attention, FirstToken
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
-from effscale.network.operators.pooling import GlobalPool
+from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import PixelUnshuffle
 from effscale.spec import resampling, steps
 from effscale.spec.models import Rounding, Spec
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from effscale.importing.lines import Common
     from effscale.importing.tree import Chain
     from effscale.spec.line import Line
+    from effscale.spec.norm import Norm
 
 
 @dataclass(frozen=True)
@@ -82,32 +83,60 @@ def said(
             # Where convolutions make the classes, their width is no width to scale.
             "rounding": Rounding(
                 head="scaled" if head["classifier"] else "fixed",
-                resolution_multiple=_multiple(nodes, resolution),
+                channel_divisor=_divisor(style.norm),
+                resolution_multiple=_multiple(chain, resolution),
             ),
         }
     )
     return Said(spec, nodes)
 
 
-def _multiple(nodes: Sequence[Node], resolution: Sequence[int]) -> int:
-    """A multiple that sides of images are, so that they fall into whole patches."""
+def _divisor(norm: Norm) -> int:
+    """A multiple that widths are of, so that a norm's groups are whole."""
+    least: int = Rounding().channel_divisor
+    return math.lcm(least, int(norm.groups or norm.group_width or 1))
+
+
+def _multiple(chain: Chain, resolution: Sequence[int]) -> int:
+    """A multiple that sides of images are, so that what meets is of one size.
+
+    Patches, and windows that nothing fills up, are whole then; pools beside layers
+    leave no row out that these keep.
+    """
     least: int = Rounding().resolution_multiple
-    if not any(isinstance(each.what, Attention | PixelUnshuffle) for each in nodes):
-        return least
+    nodes = [*nodes_of(chain)]
+    patched = any(isinstance(each.what, Attention | PixelUnshuffle) for each in nodes)
+    beside = {
+        id(each)
+        for fork in chain
+        if isinstance(fork, Fork)
+        for each in nodes_of((fork,))
+    }
     found = least
-    for node in nodes:
-        match node.what:
-            case Conv(padding="valid") as conv if conv.kernel == conv.stride > (1, 1):
-                cells = (1, 1)
-            case PixelUnshuffle():
-                cells = (1, 1)
-            case Attention(over="patch" | "grid", size=size):
-                cells = size
-            case _:
-                continue
-        for side, own, cell in zip(resolution, node.sides, cells, strict=True):
+    for node, after in zip(nodes, [*nodes[1:], None], strict=True):
+        cells = _cells(node, after, patched=patched, beside=id(node) in beside)
+        for side, own, cell in zip(resolution, node.sides, cells, strict=False):
             found = math.lcm(found, side // own * cell)
     return found if all(side % found == 0 for side in resolution) else least
+
+
+def _cells(
+    node: Node, after: Node | None, *, patched: bool, beside: bool
+) -> tuple[int, ...]:
+    """A multiple of which the sides have to be of what a node puts out, if any."""
+    match node.what:
+        case Conv(padding="valid") as conv if conv.kernel == conv.stride > (1, 1):
+            return (1, 1) if patched else ()
+        case Pool(padding="valid") as pool if pool.kernel == pool.stride > (1, 1):
+            return (1, 1) if beside else ()
+        case PixelUnshuffle():
+            return 1, 1
+        case Attention(over="patch" | "grid", size=size):
+            return size
+        case Attention(over="window", size=size) if not _is(after, Conv):
+            return size
+        case _:
+            return ()
 
 
 def _pooled(chain: Chain) -> int:
@@ -178,7 +207,7 @@ def _head(
     return head, (*before, *nodes), rows
 
 
-def _is(each: Node | Fork, *kinds: type[object]) -> bool:
+def _is(each: Node | Fork | None, *kinds: type[object]) -> bool:
     return isinstance(each, Node) and isinstance(each.what, kinds)
 
 

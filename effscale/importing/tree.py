@@ -10,7 +10,7 @@ from effscale.importing.nodes import Node, cannot
 from effscale.network.operators.channels import PadChannels, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from effscale.errors import TranslationError
     from effscale.importing.nodes import Merge
@@ -26,6 +26,16 @@ class Fork:
 
 
 Chain: TypeAlias = tuple[Node | Fork, ...]
+
+
+def nodes_of(chain: Chain) -> Iterator[Node]:
+    """Those of a chain and of the branches in it, in the order of their lines."""
+    for each in chain:
+        if isinstance(each, Fork):
+            for branch in each.branches:
+                yield from nodes_of(branch)
+        else:
+            yield each
 
 
 def tree(nodes: Sequence[Node], output: int) -> Chain:

@@ -129,7 +129,7 @@ def fit(
     spec: Named | Sequence[Named] = "b0",
     *,
     most: Figure | None = None,
-    within: float | None = None,
+    tolerance: float | None = None,
     strategy: str = "compound",
     free: bool = False,
     **wanted: Unpack[Wanted],
@@ -145,7 +145,7 @@ def fit(
     Args:
         spec: the baseline, or its name; or several.
         most: what the largest network is the largest in; MACs unless given.
-        within: how far from a cost to meet the nearest may be, as a share: 0.05.
+        tolerance: how far from a cost to meet the nearest may be, as a share: 0.05.
         strategy: the scaling strategy that is followed.
         free: look at every depth, width and resolution, not at the strategy's alone.
         wanted: limits as `macs="<= 300M"`, the `batch` and `dtype` of memory, the
@@ -155,7 +155,7 @@ def fit(
 
     Raises:
         ScaleError: if a limit cannot be read, or nothing is limited from above.
-        UnreachableError: if no network is within the limits, or as near as `within`.
+        UnreachableError: if no network is within the limits, or as near as `tolerance`.
         MeasureError: if the device is not there, or is to predict and not calibrated.
     """
     from effscale.report import fit as report
@@ -165,7 +165,7 @@ def fit(
         raise ScaleError("free looks beyond every strategy: name none")
     others = _checked(wanted, Wanted)
     limits, running = _limits(others, predicts=free)
-    goal = asked(limits, most, within, running)
+    goal = asked(limits, most, tolerance, running)
     held = others.pop("hold", ())
     hold = frozenset([held] if isinstance(held, str) else held)
     if not hold <= set(HELD):

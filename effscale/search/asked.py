@@ -152,7 +152,7 @@ class Asked:
 def asked(
     limits: Sequence[Limit],
     most: Figure | None,
-    within: float | None,
+    tolerance: float | None,
     running: Running,
     *,
     sign: str = "",
@@ -175,9 +175,10 @@ def asked(
         goal = Goal(goals[0].figure, goals[0].value)
         others = tuple(each for each in limits if each is not goals[0])
         own = goals[0].within
-        return Asked(goal, others, running, within if own is None else own)
-    if within is not None:
-        raise ScaleError(f"{sign}within is for a cost to meet, such as {sign}macs 1.5G")
+        return Asked(goal, others, running, tolerance if own is None else own)
+    if tolerance is not None:
+        costs = f"a cost to meet, such as {sign}macs 1.5G"
+        raise ScaleError(f"{sign}tolerance is for {costs}")
     found = Asked(Goal(most or "macs"), tuple(limits), running)
     if not found.most():
         expected = f"expected a cost to meet, {sign}macs 1.5G, or a limit"

@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 class Reason:
     """Why candidates are no network, how many, and one of them."""
 
-    text: str  #: of the first that was found
+    first: CandidateError
     number: int
     example: dict[str, float]
+
+    @property
+    def text(self) -> str:
+        """The first that was found, less its line in a file."""
+        return self.first.message
 
 
 @dataclass
@@ -42,8 +47,8 @@ class LeftOut:
         self, error: CandidateError, number: int, example: dict[str, float]
     ) -> None:
         """Note so many candidates more, of which `example` is one."""
-        text = str(error)
-        found = self.reasons.setdefault(_kind(text), Reason(text, 0, example))
+        reason = Reason(error, 0, example)
+        found = self.reasons.setdefault(_kind(reason.text), reason)
         found.number += number
 
     @property
@@ -59,7 +64,8 @@ class LeftOut:
         """
         if self.reasons:
             most = max(self.reasons.values(), key=lambda each: each.number)
-            raise ScaleError(f"no {what} is a network: {most.text}")
+            message = f"no {what} is a network: {most.text}"
+            raise ScaleError(message, where=most.first.where)
 
 
 def _kind(text: str) -> str:

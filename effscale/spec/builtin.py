@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from effscale.errors import did_you_mean, short
 from effscale.spec.loading import FOREIGN, load_file, loads
 from effscale.spec.names import aliases, bare, bare_names, files, names
-from effscale.spec.nodes import MAX_BYTES, decoded, label, read_bytes, refused
+from effscale.spec.nodes import MAX_BYTES, Origin, decoded, label, read_bytes, refused
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -27,7 +27,8 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 @cache
 def spec(stem: str) -> Spec:
-    return load_file(files()[stem])
+    """What the file holds; it is not the reader's, and no message points into it."""
+    return load_file(files()[stem]).read_at(Origin())
 
 
 def builtin() -> dict[str, Spec]:

@@ -14,7 +14,7 @@ from effscale.data import Same
 from effscale.spec.elements import PadChannels
 from effscale.spec.outputs import Detect
 from effscale.spec.padding import around, positions
-from effscale.spec.parameters import every_line, filled, given
+from effscale.spec.parameters import every_line, filled, given, inheriting
 from effscale.spec.steps import (
     Attention,
     Branches,
@@ -85,17 +85,15 @@ class _Writing:
                 case Conv(channels=tuple() as widths):
                     found.append(_with(line, of_block(widths, self.index)))
                 case Use():
-                    found += self.used(line, channels)
+                    found += self.used(inheriting(line, channels))
                 case Split():
                     found.append(line.over_chains(partial(self.out, channels=None)))
                 case _:
                     found.append(line.over_chains(partial(self.out, channels=channels)))
         return tuple(found)
 
-    def used(self, use: Use, channels: Int | None) -> Lines:
-        """The steps of a block, of the channels of the one around it unless it says."""
-        if use.channels is None:
-            use = use.model_copy(update={"channels": channels})
+    def used(self, use: Use) -> Lines:
+        """The steps of a block; itself where it repeats."""
         if use.repeats is not None:
             return (use,)
         inner = _Writing(given(use, self.blocks), self.blocks, self.index)
@@ -124,17 +122,13 @@ def forked(line: Line, blocks: Blocks) -> tuple[Branches, Lines] | None:
 
 def kinds(use: Use, blocks: Blocks) -> int:
     """How many blocks of a line differ: as many as its longest list has widths."""
-    return _kinds(blocks[use.block].layers, given(use, blocks), blocks)
-
-
-def _kinds(lines: Lines, values: Mapping[str, Any], blocks: Blocks) -> int:
-    longest = 1
-    for stated in every_line(lines):
+    values, longest = given(use, blocks), 1
+    for stated in every_line(blocks[use.block].layers):
         line = filled(stated, values)
         widths = line.channels if isinstance(line, Conv) else None
         own = len(widths) if isinstance(widths, tuple) else 1
         if isinstance(line, Use) and line.repeats is None:
-            own = kinds(line, blocks)
+            own = kinds(inheriting(line, use.channels), blocks)
         longest = max(longest, own)
     return longest
 

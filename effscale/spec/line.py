@@ -49,8 +49,11 @@ KEYS = (
 
 
 def states(line: Line, key: str) -> bool:
-    """Whether a line has a number of its own at a key."""
-    return (line.times if key == "repeats" else line.said.get(key)) is not None
+    """Whether a line has a value of its own at a key, and not what it need not say."""
+    if key == "repeats":
+        return line.times is not None
+    field, value = type(line).model_fields.get(key), line.said.get(key)
+    return value is not None and (field is None or value != field.default)
 
 
 def in_order(line: type[Line], keys: Collection[str]) -> list[str]:

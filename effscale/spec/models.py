@@ -41,6 +41,7 @@ from effscale.spec.outputs import Head, Output
 from effscale.spec.steps import SomeSteps, Step, Steps, WrittenBlock
 from effscale.spec.values import (
     ActivationName,
+    Argument,
     Channels,
     Count,
     Flag,
@@ -59,7 +60,7 @@ from effscale.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from effscale.arrays import Int
     from effscale.spec.outputs import AnyOutput
@@ -351,13 +352,6 @@ class Published(Model):
     note: Text | None = None
 
 
-#: What a variant may list where no multiplier gives it, and of which lines.
-LISTED: Mapping[str, tuple[str, ...]] = {
-    "repeats": ("stages",),
-    "channels": ("stem", "stages"),
-}
-
-
 class Variant(Model):
     """A published relative: multipliers rounded by hand, and its own resolution."""
 
@@ -378,6 +372,11 @@ class Variant(Model):
     #: Channels of each line that states some, of the stem and then of the stages, where
     #: no multiplier gives them.
     channels: tuple[Channels, ...] | None = None
+    #: Other keys that lines of the stem state, and parameters of their blocks: a value
+    #: for all, or a list with one for each.
+    stem: dict[Name, Argument] = Field(default={})
+    #: The same of lines of the stages.
+    stages: dict[Name, Argument] = Field(default={})
     rounding: Annotated[
         Rounding | None,
         BeforeValidator(policy, json_schema_input_type=Rounding | Policy | None),

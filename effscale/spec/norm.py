@@ -117,8 +117,8 @@ class Norm(Model):
         unsaid: dict[str, Any] = {}
         if isinstance(kind, str) and kind in EPS:
             unsaid["eps"] = EPS[kind]
-        said = {key: stated.get(key) for key in ("groups", "group_width")}
-        if kind == "group" and set(said.values()) == {None}:
+        said = (stated.get(key) for key in ("groups", "group_width"))
+        if kind == "group" and all(each is None for each in said):
             stated = {**stated, "groups": GROUPS}
         return {**unsaid, **stated}
 

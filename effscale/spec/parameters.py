@@ -19,6 +19,7 @@ from effscale.spec.values import Model, Parameter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from effscale.arrays import Int
     from effscale.errors import Place
     from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
@@ -65,13 +66,15 @@ def spots(blocks: Blocks) -> dict[str, dict[str, list[Spot]]]:
                 if isinstance(value, Parameter):
                     known = own.setdefault(value.name, [])
                     known += [
-                        each for each in _at(line, key, found) if each not in known
+                        each
+                        for each in places_of(line, key, found)
+                        if each not in known
                     ]
         found[name] = own
     return found
 
 
-def _at(
+def places_of(
     line: Line, key: str, known: Mapping[str, Mapping[str, list[Spot]]]
 ) -> list[Spot]:
     """Where a value stands that a line has at a key: there, or in the block it uses."""
@@ -86,14 +89,25 @@ def _adapter(spot: Spot) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
+def read(line: Line, key: str, value: object) -> Any:  # noqa: ANN401
+    """What a line has at a key where a file writes that value."""
+    known = key in type(line).model_fields
+    return _read(Spot(type(line), key), value) if known else value
+
+
 @lru_cache(maxsize=4096, typed=True)
 def _read(spot: Spot, value: Any) -> Any:  # noqa: ANN401
     return _adapter(spot).validate_python(value)
 
 
-def wrong(spot: Spot, value: object) -> str:
+def wrong(spot: Spot, value: object, *, may_leave_out: bool = True) -> str:
     """What is expected where a value stands that cannot; empty if it can."""
-    if spot.key in LEAVES_OUT and type(value) in {int, float} and not value:
+    if (
+        may_leave_out
+        and spot.key in LEAVES_OUT
+        and type(value) in {int, float}
+        and not value
+    ):
         return ""
     try:
         _read(spot, value)
@@ -125,6 +139,13 @@ def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
     return line.model_copy(update=update) if update else line
 
 
+def inheriting(use: Use, channels: Int | None) -> Use:
+    """A use within a block, of the channels of that block's unless it says its own."""
+    if use.channels is not None:
+        return use
+    return use.model_copy(update={"channels": channels})
+
+
 #: What a file can write; candidates and networks on paper have other numbers.
 PLAIN = (int, float, str, bool)
 
@@ -151,11 +172,11 @@ def parameter_faults(spec: Spec) -> Iterator[Fault]:
                 message = f"expected one kind of number, stands for {listed}"
                 yield Fault(place, message)
             if default is not None:
-                yield from _unfit(default, found, place)
+                yield from unfit(default, found, place)
     for at, use, apart in _uses(spec, ()):
         for key, value in use.arguments.items():
             if not isinstance(value, Parameter):
-                yield from _unfit(value, known[use.block].get(key, ()), (*at, key))
+                yield from unfit(value, known[use.block].get(key, ()), (*at, key))
         missing = [
             key
             for key, default in spec.blocks[use.block].parameters.items()
@@ -168,8 +189,13 @@ def parameter_faults(spec: Spec) -> Iterator[Fault]:
             yield Fault(at, f"missing {', '.join(missing)}", "EFF101")
 
 
-def _unfit(value: object, found: Iterable[Spot], place: Place) -> Iterator[Fault]:
-    for expected in dict.fromkeys(wrong(spot, value) for spot in found):
+def unfit(
+    value: object, found: Iterable[Spot], place: Place, *, may_leave_out: bool = True
+) -> Iterator[Fault]:
+    """What is expected where a value stands that cannot; nothing if it can."""
+    for expected in dict.fromkeys(
+        wrong(spot, value, may_leave_out=may_leave_out) for spot in found
+    ):
         if expected:
             words = expected.removeprefix("one of ").split(", ")
             choice = expected.startswith("one of ")

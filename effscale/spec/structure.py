@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided
 from effscale.errors import MISFIT, Fault
-from effscale.spec import outputs, wiring
+from effscale.spec import outputs, variants, wiring
 from effscale.spec.elements import PadChannels
 from effscale.spec.geometry import (
     expanded,
@@ -25,7 +25,6 @@ from effscale.spec.geometry import (
     tapped,
     too_small,
 )
-from effscale.spec.line import states
 from effscale.spec.lines import (
     PATHS,
     Block,
@@ -34,7 +33,6 @@ from effscale.spec.lines import (
     Transition,
     cells_follow,
 )
-from effscale.spec.models import LISTED
 from effscale.spec.norm import Norm
 from effscale.spec.parameters import STRIDE
 from effscale.spec.resampling import PixelUnshuffle, Pool
@@ -564,7 +562,7 @@ def faults(spec: Spec) -> Iterator[Fault]:
     sizes: dict[Place, Any] = {("resolution",): spec.resolution}
     for name, variant in spec.variants.items():
         sizes["variants", name, "resolution"] = variant.resolution
-        yield from _overrides(spec, name)
+        yield from variants.faults(spec, name)
     sides = least_sides(spec)
     for place, resolution in sizes.items():
         for axis, message, least in too_small(spec, resolution, sides):
@@ -627,15 +625,3 @@ def _only_of_detectors(spec: Spec) -> Iterator[Fault]:
     for place, each in stated.items():
         if each is not None:
             yield Fault(place, "expected none without a neck", "EFF404")
-
-
-def _overrides(spec: Spec, name: str) -> Iterator[Fault]:
-    """A variant's own lists of numbers have one for each line that states some."""
-    for key, parts in LISTED.items():
-        given = getattr(spec.variants[name], key)
-        lines = [each for part in parts for each in getattr(spec, part)]
-        several = sum(states(each, key) for each in lines)
-        if given is not None and len(given) != several:
-            each = "stage that repeats" if key == "repeats" else f"line with {key}"
-            message = f"expected {several}, one value for each {each}, got"
-            yield Fault(("variants", name, key), f"{message} {len(given)}")

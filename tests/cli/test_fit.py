@@ -212,14 +212,14 @@ def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
     ("arguments", "line"),
     [
         (
-            ["--macs", "390M", "--within", "1%"],
+            ["--macs", "390M", "--tolerance", "1%"],
             (
                 "no network costs 390 M within 1 %; the nearest: 385.8 M (-1.1 %), "
                 "569.7 M (+46.1 %)"
             ),
         ),
         (
-            ["--macs", "1G", "--max-resolution", "224", "--within", "5%"],
+            ["--macs", "1G", "--max-resolution", "224", "--tolerance", "5%"],
             "no network costs 1.00 G within 5 %; the nearest: 569.9 M (-43.0 %)",
         ),
         (
@@ -256,14 +256,14 @@ def test_nothing_within_tolerance_exits_1_in_one_line(
 
 def test_nothing_within_tolerance_is_no_spec_to_write(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
-    result = run(*("fit", "--macs", "390M", "--within", "1%", "--output", str(path)))
+    result = run(*("fit", "--macs", "390M", "--tolerance", "1%", "--output", str(path)))
     assert result.exit_code == 1
     assert not path.exists()
 
 
 def test_of_several_costs_each_says_what_is_cheaper_if_anything_is(run: Run) -> None:
     near = "0.56G"  # nearest is 569.7 M, and 385.8 M is cheaper
-    result = run("fit", "--macs", f"{near},100k", "--within", "1%")
+    result = run("fit", "--macs", f"{near},100k", "--tolerance", "1%")
     assert (result.exit_code, result.stderr.splitlines()) == (
         1,
         [
@@ -280,7 +280,7 @@ def test_of_several_costs_each_says_what_is_cheaper_if_anything_is(run: Run) -> 
 
 
 def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
-    result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--within", "1%")
+    result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--tolerance", "1%")
     assert result.exit_code == 1
     assert [line.partition(" within ")[0] for line in result.stderr.splitlines()] == [
         "no network costs 300 M",
@@ -297,9 +297,17 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
         (["--macs", ">= 1G"], 2, "Error: expected a cost to meet, --macs 1.5G, or"),
         (["--params", "1M"], 2, "Error: --macs and --params are both to be met: limit"),
         (["--most", "macs"], 2, "Error: --most is for limits, and there is a cost to"),
-        (["--macs", "<= 1G", "--within", "1%"], 2, "Error: --within is for a cost to"),
+        (
+            ["--macs", "<= 1G", "--tolerance", "1%"],
+            2,
+            "Error: --tolerance is for a cost to",
+        ),
         (["--memory", "<= 64M"], 2, "'--memory': expected a limit such as <= 64MB"),
-        (["--within", "5"], 2, "'--within': expected per cent such as 5%, got '5'"),
+        (
+            ["--tolerance", "few"],
+            2,
+            "'--tolerance': expected a share such as 5% or 0.05, at most 1000, got",
+        ),
         (
             ["--hold", "height"],
             2,

@@ -123,6 +123,14 @@ def test_a_strategy_varies_its_own_coefficients(run: Run) -> None:
     assert (row["alpha"], row["beta"], row["gamma"]) == (2, 1, 1)
 
 
+def test_a_tolerance_is_a_share_or_per_cent(run: Run) -> None:
+    wide, same = (
+        answer(run, "--step", "0.2", "--tolerance", n) for n in ("0.1", "10%")
+    )
+    assert wide == same
+    assert len(wide["candidates"]) > len(answer(run, "--step", "0.2")["candidates"])
+
+
 def test_ranges_are_those_asked_for(run: Run) -> None:
     ranges = ("--alpha", "1.2", "--beta", "1.1", "--gamma", "1.1:1.2")
     data = answer(run, *ranges, "--step", "0.1,0.1,0.05")
@@ -213,9 +221,10 @@ def test_without_matplotlib_says_what_to_install(
             2,
             "'--target-ratio': expected a number from 1 to 1000",
         ),
-        (["--tolerance", "-0.1"], 2, "'--tolerance': -0.1 is not in the range"),
-        (["--tolerance", "nan"], 2, "'--tolerance': expected a number, got 'nan'"),
-        (["--tolerance", "x"], 2, "'--tolerance': 'x' is not a valid float"),
+        (["--tolerance", "-0.1"], 2, "expected a share such as 5% or 0.05, at most 1"),
+        (["--tolerance", "nan"], 2, "'--tolerance': expected a share such as 5% or 0"),
+        (["--tolerance", "5%x"], 2, "at most 1000, got '5%x'"),
+        (["--tolerance", "100001%"], 2, "at most 1000, got '100001%'"),
         (["--constraint", "exact"], 2, "'--constraint': 'exact' is not one of"),
         (["--step", "0"], 2, "'--step': expected numbers above 0 and below 1000"),
         (["--step", "1,2"], 2, "'--step': expected one step, or one for each of"),

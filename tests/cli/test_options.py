@@ -87,7 +87,9 @@ def test_read_changes_what_is_asked_for(b0: es.Spec) -> None:
 
 
 def test_read_refuses_what_is_no_network() -> None:
-    with pytest.raises(ScaleError, match=r"^resolution: expected at least 32 "):
+    with pytest.raises(
+        ScaleError, match=r"^b0 at 31×224 px: resolution: expected at least 32 "
+    ):
         Request(resolution=(31, 224)).read("b0")
     with pytest.raises(SpecError, match=r"^'nope': expected a file or a built-in spec"):
         Request().read("nope")

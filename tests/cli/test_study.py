@@ -202,7 +202,7 @@ def test_a_refinement_that_was_cut_short_goes_on_with_what_it_has_added(
 
 
 def test_where_seeds_are_to_come_none_are_asked_for(run: Run, tmp_path: Path) -> None:
-    asked = ("--seeds", "2", "--on", "local:jobs=1", "--for", "0.1s")
+    asked = ("--seeds", "2", "--on", "local:jobs=1", "--time-limit", "0.1s")
     result = evaluate(run, tmp_path, *asked, command=f"{COMMAND} 0.1")
     assert "one seed each so far, which cannot show what is chance" in result.stdout
     assert "--seeds 3 can" not in result.stdout
@@ -216,7 +216,7 @@ def test_watched_off_a_terminal_it_is_shown_once(run: Run, tmp_path: Path) -> No
 
 def test_once_time_is_over_it_says_what_is_left(run: Run, tmp_path: Path) -> None:
     slow = f"{COMMAND} 0.3"
-    asked = ("--on", "local:jobs=1", "--for", "0.5s")
+    asked = ("--on", "local:jobs=1", "--time-limit", "0.5s")
     result = evaluate(run, tmp_path, *asked, command=slow)
     assert result.exit_code == 0
     done = int(result.stderr.removeprefix("time is over: ")[0])

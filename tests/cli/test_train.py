@@ -276,7 +276,7 @@ def test_a_network_without_a_classifier_is_refused(run: Run, tmp_path: Path) -> 
         TEXT.replace("{channels: 32, classes: 2, dropout: 0.2}", head), "utf-8"
     )
     result = run("train", str(path))
-    message = "classes: small has no linear classifier\n"
+    message = f"{path}:11:7: classes: small has no linear classifier\n"
     assert (result.exit_code, result.stderr) == (1, message)
 
 

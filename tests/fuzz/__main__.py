@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200_000, help="mutants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first")
-    parser.add_argument("--build", type=int, default=20, help="every so many is built")
+    parser.add_argument("--built", type=int, help="of these; 1 of 20 unless given")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--show", type=int, help="the text of this mutant, and no more")
     asked = parser.parse_args()
@@ -26,20 +26,25 @@ def main() -> int:
         sys.stdout.write(mutant(drawn(asked.seed, asked.show)))
         return 0
     found: Counter[str] = Counter()
+    built: list[int] = []
+    wanted = asked.count // 20 if asked.built is None else asked.built
     started = time.perf_counter()
     for index in range(asked.first, asked.first + asked.count):
         if time.perf_counter() - started > asked.seconds:
             break
-        build = bool(asked.build) and index % asked.build == 0
+        due = wanted * (index + 1 - asked.first) > len(built) * asked.count
         try:
-            found[journey(asked.seed, index, build=build)] += 1
+            found[journey(asked.seed, index, built if due else None)] += 1
         except Exception:  # noqa: BLE001 - each is a find
             found["lost"] += 1
             last = traceback.format_exc().strip().splitlines()[-1]
             print(f"--seed {asked.seed} --show {index}: {last}", flush=True)  # noqa: T201
     taken = time.perf_counter() - started
     listed = ", ".join(f"{name} {number:,}" for name, number in found.most_common())
-    print(f"{found.total():,} mutants in {taken:.0f} s: {listed}")  # noqa: T201
+    print(  # noqa: T201
+        f"{found.total():,} mutants in {taken:.0f} s: {listed};"
+        f" {len(built):,} built and measured"
+    )
     return 1 if found["lost"] else 0
 
 

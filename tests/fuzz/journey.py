@@ -64,8 +64,12 @@ def drawn(seed: int, index: int) -> Random:
     return Random(f"{seed}:{index}")  # noqa: S311 - mutants are no secret
 
 
-def journey(seed: int, index: int, *, build: bool = False) -> str:
-    """How far mutant number `index` came; anything but a fault of its own raises."""
+def journey(seed: int, index: int, built: list[int] | None = None) -> str:
+    """How far mutant number `index` came; anything but a fault of its own raises.
+
+    Where `built` is given, a network that is small enough is built and measured as
+    well, and its number noted there.
+    """
     random = drawn(seed, index)
     text = mutant(random)
     try:
@@ -85,8 +89,9 @@ def journey(seed: int, index: int, *, build: bool = False) -> str:
             return "not scaled"
     cost = count(spec)
     _told(network(spec))
-    if build and _buildable(spec, cost):
+    if built is not None and _buildable(spec, cost):
         _measured(spec, cost)
+        built.append(index)
     if not int(cost.macs):
         return "without MACs"
     phi = random.choice((-4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0, 7.0))

@@ -61,5 +61,6 @@ def test_a_variant_out_of_range_is_refused(b0: Spec) -> None:
     with pytest.raises(ScaleError) as caught:
         family(b0, [1, -20])
     assert str(caught.value) == (
-        "resolution: expected at least 32 (the network's total stride), got 16"
+        "b0 scaled: resolution: expected at least 32 (the network's total stride), "
+        "got 16"
     )

@@ -60,6 +60,42 @@ def test_lines_that_do_not_fit_at_another_size_are_named(
         variant(loads(spec(*stages, variants=listed)), "big")
 
 
+BASIC = {"block": "basic", "kernel": 3, "stride": 1, "channels": 16, "repeats": 2}
+TWICE = {"block": "twice", "channels": 16, "wide": 24, "repeats": 2}
+LAYERS = [{"kernel": 1, "channels": "$wide"}, {"kernel": 1}]
+OWN = {"twice": {"parameters": {"wide": None}, "layers": LAYERS}}
+
+
+@pytest.mark.parametrize(
+    ("stages", "given", "place", "said"),
+    [
+        (BASIC, {"width": 1e5}, "6:13", "stem.channels: expected at most 1048576"),
+        (BASIC, {"depth": 1e4}, "12:12", "stages[0].repeats: expected at most 10000"),
+        (BASIC, {"resolution": 2e3}, "2:13", "resolution: expected at most 65536"),
+        (TWICE, {"width": 6e4}, "10:9", "stages[0].wide: expected at most 1048576"),
+    ],
+)
+def test_numbers_out_of_range_are_told_where_the_file_has_them(
+    stages: dict[str, Any], given: dict[str, float], place: str, said: str
+) -> None:
+    net = loads(spec(stages, blocks=OWN if stages is TWICE else {}), "my.yaml")
+    with pytest.raises(ScaleError) as caught:
+        scale(net, Multipliers(**given))
+    assert str(caught.value).startswith(f"my.yaml:{place}: net scaled: {said}")
+
+
+def test_what_a_backbone_brings_is_told_at_its_name() -> None:
+    neck = {"channels": 16, "levels": [3, 7], "wiring": "bifpn", "repeats": 1}
+    data = {"name": "d", "backbone": "b0", "resolution": 128, "neck": neck}
+    net = loads(yaml.safe_dump({**data, "heads": {"repeats": 1}}), "my.yaml")
+    said = r"^my.yaml:1:11: d scaled: stages\[0\].repeats: expected at most 10000"
+    with pytest.raises(ScaleError, match=said):
+        scale(net, Multipliers(depth=20_000))
+    said = r"^my.yaml:6:13: d scaled: neck.channels: expected at most 1048576"
+    with pytest.raises(ScaleError, match=said):
+        scale(net, Multipliers(neck_width=100_000))
+
+
 def test_groups_that_no_longer_divide_a_scaled_width_are_named() -> None:
     block = {"block": "basic", "kernel": 3, "stride": 1, "channels": 16, "repeats": 1}
     rounding = {"channel_divisor": 4}

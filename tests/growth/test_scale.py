@@ -110,7 +110,11 @@ def test_a_number_of_numpy_s_gives_one_network(b0: es.Spec) -> None:
         ),
         (
             es.Multipliers(width=1000),
-            "channels: expected at most 1048576 after scaling, got 1.28e+06",
+            "head.channels: expected at most 1048576 after scaling, got 1.28e+06",
+        ),
+        (
+            es.Multipliers(depth=10_000),
+            "stages[1].repeats: expected at most 10000 after scaling, got 20000",
         ),
     ],
 )
@@ -119,7 +123,7 @@ def test_what_leads_to_no_network_is_refused(
 ) -> None:
     with pytest.raises(ScaleError) as caught:
         es.scale(b0, multipliers)
-    assert str(caught.value) == message
+    assert str(caught.value) == f"b0 scaled: {message}"
 
 
 def test_an_image_may_have_any_size_that_the_strides_leave_a_pixel_of(
@@ -129,7 +133,8 @@ def test_an_image_may_have_any_size_that_the_strides_leave_a_pixel_of(
     with pytest.raises(ScaleError) as caught:
         at_resolution(b0, (32, 31))
     assert str(caught.value) == (
-        "resolution: expected at least 32 (the network's total stride), got 31"
+        "b0 at 32×31 px: resolution: expected at least 32 (the network's total "
+        "stride), got 31"
     )
 
 
@@ -232,12 +237,17 @@ def test_what_a_scaled_network_could_not_be_is_said() -> None:
 @pytest.mark.parametrize(
     ("dimension", "stages", "rounding", "message"),
     [
-        ("depth", "{block: norm}", "{}", "depth: n has no stage that repeats"),
+        (
+            "depth",
+            "{block: norm}",
+            "{}",
+            "<text>:5:9: depth: n has no stage that repeats",
+        ),
         (
             "width",
             "{block: norm}",
             "{stem: fixed}",
-            "width: n has no width that scales",
+            "<text>:5:9: width: n has no width that scales",
         ),
     ],
 )

@@ -176,3 +176,40 @@ def turning() -> nn.Module:
     """Two blocks in turn, twice."""
     blocks = [Thrice(kernel) for kernel in (3, 5, 3, 5)]
     return net(*blocks, channels=8)
+
+
+class Halves(nn.Module):
+    """A convolution's map, and what each channel makes of itself, as a ghost."""
+
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        self.first = unit(c, c // 2)
+        self.cheap = unit(c // 2, c // 2, 3, groups=c // 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x)
+        return torch.cat([y, self.cheap(y)], 1)
+
+
+class Down(nn.Module):
+    """A residual as wide as what comes in, wider inside, and then a stride."""
+
+    def __init__(self, c_in: int, c: int) -> None:
+        super().__init__()
+        self.inside = nn.Sequential(
+            unit(c_in, 2 * c_in), unit(2 * c_in, c_in, act=False)
+        )
+        self.pooled = nn.Sequential(nn.AvgPool2d(2, 2), unit(c_in, c, act=False))
+        self.down = unit(c_in, c, 3, 2, act=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x + self.inside(x)
+        found: torch.Tensor = self.down(y) + self.pooled(y)
+        return found
+
+
+def meeting() -> nn.Module:
+    """Maps that meet at other widths than those of the block around them."""
+    doubled = unit(32, 64, 3, groups=32)
+    downs = Down(8, 16), Down(16, 24), Down(24, 32)
+    return net(Residual(Halves(8), act=False), *downs, doubled, channels=64)

@@ -17,7 +17,13 @@ from effscale.module.measure import difference, measure_spec
 from effscale.report.importing import said
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_parted import parted, shuffled, turning, weighed
+from tests.importing.nets_parted import (
+    meeting,
+    parted,
+    shuffled,
+    turning,
+    weighed,
+)
 from tests.importing.nets_tokens import lying, separate, transformer, windowed
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ NETS = {
     shuffled: ["shuffled", "shuffled_2", "shuffled"],
     parted: ["cascading", "residual", "mixed_depthwise"],
     turning: ["unit_3"],
+    meeting: ["residual_2", *3 * ["down"], "conv"],
     transformer: ["class_token", "positions", "encoder"],
     separate: ["class_token", "positions", "encoder"],
     windowed: ["unit", *2 * ["pixel_unshuffle", "norm", "conv"]],
@@ -73,6 +80,11 @@ def test_images_of_what_was_imported_fall_into_whole_patches() -> None:
     """Patches of 4×4, and neighbours among the channels twice; windows are filled."""
     assert imported(windowed).spec.rounding.resolution_multiple == 16
     assert imported(turning).spec.rounding.resolution_multiple == 8
+
+
+def test_a_pool_beside_a_convolution_leaves_no_row_out() -> None:
+    """A 2×2 pool drops the last of odd rows, a 3×3 convolution keeps it."""
+    assert imported(meeting).spec.rounding.resolution_multiple == 16
 
 
 @pytest.mark.parametrize("make", [plain, separate, windowed])

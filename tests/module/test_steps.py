@@ -162,10 +162,14 @@ def test_a_split_may_state_widths() -> None:
     torch.testing.assert_close(split(x), expected)
 
 
+@pytest.mark.parametrize("branches", ["[[], [POOL]]", "[[POOL], [], [POOL]]"])
 @pytest.mark.parametrize("kind", ["avg", "max"])
-def test_pools_of_channels_take_the_memory_that_torch_shows(kind: str) -> None:
+def test_pools_of_channels_take_the_memory_that_torch_shows(
+    kind: str, branches: str
+) -> None:
     pool = f"{{block: channel_pool, kind: {kind}}}"
-    line = f"{{block: product, branches: [[], [{pool}]]}}"
+    within = branches.replace("POOL", pool)
+    line = f"{{block: product, branches: {within}}}"
     large = at_resolution(spec(line), (32, 32))
     assert memory(network(large)).peak == pytest.approx(peak(large, 1), rel=2e-3)
 

@@ -90,8 +90,8 @@ def test_width_rises_where_channels_do(b0: es.Spec) -> None:
             3,
             31,
             (
-                "no size is a network: resolution: expected at least 32 (the network's "
-                "total stride), got 3"
+                "no size is a network: b0: resolution: expected at least 32 (the "
+                "network's total stride), got 3"
             ),
         ),
         (32, 6000, "resolution: expected at most 5000 sizes"),

@@ -147,3 +147,19 @@ def test_a_spec_with_parameters_is_written_and_read() -> None:
 
 def test_every_number_of_a_role_is_found() -> None:
     assert numbers(spec("times: 4,"), "repeats") == [3, 4, 2]
+
+
+def test_a_block_within_has_the_channels_of_the_one_around_it() -> None:
+    """Where it says none itself, in a branch too: its `$channels` are those."""
+    inner = "inner: [{kernel: 1, channels: $channels, groups: 4}, {kernel: 1}]"
+    around = "[{block: residual, layers: [{kernel: 3}, {block: inner WITHIN}]}]"
+    text = TEXT[: TEXT.index("blocks:")] + (
+        f"blocks:\n  {inner}\n  outer: {around}\n"
+        "stem: {kernel: 3, channels: 16}\n"
+        "stages: [{block: outer, channels: 16, repeats: 2}]\nhead: {}\n"
+    )
+    said = loads(text.replace("WITHIN", ", channels: 16"))
+    unsaid = loads(text.replace("WITHIN", ""))
+    wider = es.Multipliers(width=1.6)
+    assert es.count(unsaid) == es.count(said)
+    assert es.count(es.scale(unsaid, wider)) == es.count(es.scale(said, wider))
