@@ -34,6 +34,7 @@ class Conv:
     groups: int  #: of as many channels as `group_width` says, if it does: `SEVERAL`
     activation: str | None  #: None: the network's
     group_width: int | None = None
+    dilation: int = 1
 
     def groups_of(self, c_in: int) -> int:
         return self.groups if self.group_width is None else c_in // self.group_width
@@ -83,17 +84,20 @@ def _conv(line: Line) -> Conv | None:
     if not isinstance(line, steps.Conv | steps.Depthwise):
         return None
     kernel, stride = line.kernel, line.stride
-    plain = line.norm and line.padding == "same" and line.dilation == 1
+    plain = line.norm and line.padding == "same"
     if not plain or kernel[0] != kernel[1] or stride[0] != stride[1]:
         return None
     if isinstance(line, steps.Depthwise):
-        return Conv(kernel[0], stride[0], None, 0, line.activation)
+        return Conv(
+            kernel[0], stride[0], None, 0, line.activation, dilation=line.dilation
+        )
     channels: Any = line.channels
     if line.bias or isinstance(channels, tuple) or line.expand_ratio is not None:
         return None
     width = None if line.group_width is None else int(line.group_width)
     groups = int(line.groups) if width is None else SEVERAL
-    return Conv(kernel[0], stride[0], channels, groups, line.activation, width)
+    act, dilation = line.activation, line.dilation
+    return Conv(kernel[0], stride[0], channels, groups, act, width, dilation)
 
 
 def _ratio(lines: Sequence[Line]) -> tuple[list[Line], float]:
@@ -160,6 +164,7 @@ def _inverted(row: Sequence[Line], c_in: int, style: Common) -> blocks.MBConv | 
         channels=c_in if c_out is None else c_out,
         repeats=1,
         se_ratio=se_ratio,
+        dilation=depthwise.dilation,
         activation=act,  # type: ignore[arg-type]
         **ratio,
     )
@@ -213,6 +218,7 @@ def _fused_line(conv: Conv, c_out: int, ratio: dict[str, Any], se_ratio: float) 
         channels=c_out,
         repeats=1,
         se_ratio=se_ratio,
+        dilation=conv.dilation,
         activation=conv.activation,  # type: ignore[arg-type]
         **ratio,
     )
@@ -222,7 +228,7 @@ def _separable(ahead: Ahead) -> Found:
     row = ahead.row
     match [_conv(each) for each in row[:2]]:
         case [Conv(groups=0) as depthwise, Conv(1, 1, int() as c_out, 1, act)] if (
-            act == depthwise.activation != "none"
+            act == depthwise.activation != "none" and depthwise.dilation == 1
         ):
             line = blocks.Separable(
                 block="separable",
@@ -275,7 +281,7 @@ def _basic(ahead: Ahead) -> Found:
         ] if (
             first.activation == act
             and (last.stride, last.activation) == (1, "none")
-            and first.kernel == last.kernel
+            and (first.kernel, first.dilation) == (last.kernel, last.dilation)
             and kernel == 1
         ):
             c_out = c_in if last.channels is None else last.channels
@@ -288,6 +294,7 @@ def _basic(ahead: Ahead) -> Found:
                 channels=c_out,
                 repeats=1,
                 se_ratio=se_ratio,
+                dilation=first.dilation,
                 activation=act,
             )
             return line, 2
@@ -342,6 +349,7 @@ def _bottleneck(ahead: Ahead) -> Found:
         shortcut_kernel=kernel,
         repeats=1,
         se_ratio=se_ratio,
+        dilation=middle.dilation,
         activation=act,
     )
     return line, 2

@@ -29,7 +29,7 @@ from effscale.network.operators.attention import (
     Positions,
 )
 from effscale.network.operators.channels import PadChannels, Shuffle, Slice
-from effscale.network.operators.convolution import ChannelConv, Conv
+from effscale.network.operators.convolution import ChannelConv, Conv, TransposedConv
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import (
     BatchNorm,
@@ -198,7 +198,8 @@ def _taken(chain: Chain, index: int, c_in: int) -> int:
         and _convolved(chain, index + 2) == 1
     ):
         return len(found)
-    return _convolved(chain, index) if isinstance(found[0], Conv) else 1
+    convolves = isinstance(found[0], Conv | TransposedConv)
+    return _convolved(chain, index) if convolves else 1
 
 
 def _projects(what: Any) -> bool:  # noqa: ANN401 - an `Operator`, or none
@@ -245,6 +246,8 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             line = resampling.PixelUnshuffle(block="pixel_unshuffle", factor=factor)
         case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
             line = steps.Normalise(block="norm", norm=_own_norm(what, style))
+        case TransposedConv():
+            line = _transposed(nodes, style)
         case Enlarge():
             line = resampling.Upsample(
                 block="upsample", factor=what.factor, mode=what.mode
@@ -315,7 +318,8 @@ def _own(kind: Any, style: Common) -> Any:  # noqa: ANN401 - an `Activation`
     return None if kind == style.activation else kind
 
 
-def _conv(nodes: Sequence[Node], style: Common) -> Line:
+def _followed(nodes: Sequence[Node], style: Common) -> dict[str, Any]:
+    """What a convolution's line says of its window, bias, norm and activation."""
     conv, *after = [each.what for each in nodes]
     norms = [_own_norm(each, style) for each in after if norms_of(each)]
     acts = [each.kind for each in after if isinstance(each, Act)]
@@ -323,14 +327,31 @@ def _conv(nodes: Sequence[Node], style: Common) -> Line:
     biased = conv.bias
     if style.norm.kind == "none":  # a convolution with the network's norm has a bias
         norm, biased = biased, False
-    shared: dict[str, Any] = {
+    return {
         "kernel": conv.kernel,
         "stride": conv.stride,
-        "padding": _said_padding(conv.padding),
-        "dilation": conv.dilation,
         "bias": biased,
         "norm": norm,
         "activation": _own(acts[0] if acts else "none", style),
+    }
+
+
+def _transposed(nodes: Sequence[Node], style: Common) -> Line:
+    conv = nodes[0].what
+    return steps.TransposedConv(
+        block="transposed_conv",
+        channels=conv.c_out,
+        groups=conv.groups,
+        **_followed(nodes, style),
+    )
+
+
+def _conv(nodes: Sequence[Node], style: Common) -> Line:
+    conv = nodes[0].what
+    shared: dict[str, Any] = {
+        **_followed(nodes, style),
+        "padding": _said_padding(conv.padding),
+        "dilation": conv.dilation,
     }
     if conv.groups == conv.c_in == conv.c_out > 1:
         return steps.Depthwise(block="depthwise", **shared)
@@ -358,8 +379,20 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
         return _product(fork, c_in, style)
     if (parted := _parted(fork, c_in)) is not None:
         return _split(fork, parted, c_in, style)
+    if fork.merge == "resized":
+        return _brought_back(fork, c_in, style)
     if fork.merge == "cascade":
         raise cannot(fork.node.call, "parts of a map that read each other", _PARTS)
+    for each in (each for branch in fork.branches for each in branch):
+        if (
+            isinstance(each, Node)
+            and isinstance(each.what, Enlarge)
+            and each.what.factor is None
+        ):
+            to = "×".join(map(str, each.what.to))
+            raise cannot(
+                each.call, f"a map brought to {to} positions in a branch", _SIZES
+            )
     scales = [_times(each) for each in fork.branches]
     scaled = fork.merge == "sum" and any(scale != 1 for scale in scales)
     parts = [
@@ -378,6 +411,16 @@ def _forked(fork: Fork, c_in: int, style: Common, block_in: int) -> Item:
     return Item(steps.Branches(block=fork.merge, branches=within), nodes, c_in, c_out)
 
 
+def _brought_back(fork: Fork, c_in: int, style: Common) -> Item:
+    """Layers whose map is brought to the size of what came in."""
+    (chain,) = fork.branches
+    inner = lines(chain, c_in, style, c_in)
+    line = steps.Resized(block="resized", layers=_said(inner), mode=fork.node.what.mode)
+    nodes = tuple(node for item in inner for node in item.nodes)
+    return Item(line, nodes, c_in, fork.node.channels)
+
+
+_SIZES = "by a whole factor, or to the size that came in, is known"
 _PARTS = "parts that each have their branch, and all of it, are known"
 
 

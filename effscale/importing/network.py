@@ -14,7 +14,7 @@ from effscale.importing.operators import Reading
 from effscale.importing.proof import Proof, measured, prove
 from effscale.importing.stages import said
 from effscale.importing.trace import trace
-from effscale.importing.tree import tree
+from effscale.importing.tree import strands
 from effscale.module.any_module import IMAGE, Foreign
 from effscale.module.build import build
 from effscale.module.inputs import Input, leaves
@@ -73,9 +73,8 @@ def imported(
         calls = trace(foreign.module, inputs, keywords)
         (given,) = (*leaves([*inputs]), *leaves(keywords))
         channels, height, width = given.shape[1:]
-        chain = tree(*Reading(calls).whole())
         found = said(
-            chain,
+            strands(*Reading(calls).whole()),
             name or name_of(foreign.name),
             (channels, height, width),
             foreign.name,

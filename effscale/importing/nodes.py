@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from effscale.importing.trace import Call, Places
     from effscale.spec.values import Interpolation
 
-    Merge: TypeAlias = Literal["sum", "product", "concat", "cascade"]
+    Merge: TypeAlias = Literal["sum", "product", "concat", "cascade", "resized"]
     #: Parameters, by the names that ours have in a built network.
     Given: TypeAlias = "Mapping[str, Weight | Learnt | Woven | None]"
     #: What a call puts out.
@@ -38,10 +38,14 @@ class Times(Operator):
 
 @dataclass(frozen=True)
 class Enlarge(Operator):
-    """A map made larger by a factor, as `upsample` says."""
+    """A map made larger, as `upsample` says: by a factor, or to the size of another."""
 
-    factor: int
     mode: Interpolation
+    to: tuple[int, int]
+    #: By how much, where it is a whole number.
+    factor: int | None
+    #: Whether the code asks for so many positions, and not for a factor.
+    by_size: bool
 
     label = "upsample"
 

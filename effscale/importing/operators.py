@@ -31,7 +31,12 @@ from effscale.importing.nodes import (
 from effscale.importing.trace import Ref, Weight
 from effscale.importing.views import POSITIONS, View, ordered, whole
 from effscale.module.weights import Woven
-from effscale.network.operators.convolution import Conv, Linear, margins
+from effscale.network.operators.convolution import (
+    Conv,
+    Linear,
+    TransposedConv,
+    margins,
+)
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.norm import (
     BatchNorm,
@@ -242,6 +247,34 @@ def _conv(reading: Reading, call: Call) -> View:
     )
     value = reading.map(call, args["input"], windowed=True)
     weights = {"weight": _columns(call, weight, value), "bias": args["bias"]}
+    return reading.add(call, conv, value, like=call.shape, weights=weights)
+
+
+def _transposed(reading: Reading, call: Call) -> View:
+    """A transposed convolution that makes `stride` positions of one."""
+    args = call.args
+    weight = weight_of(call, args["weight"])
+    c_in, within, *kernel = weight.shape
+    stride, sides = pair(args["stride"]), reading.shape(args["input"])[2:]
+    value = reading.map(call, args["input"])
+    times = tuple(side * step for side, step in zip(sides, stride, strict=True))
+    more = [k - s for k, s in zip(kernel, stride, strict=True)]
+    padding = tuple((each + 1) // 2 for each in more)
+    if (
+        call.shape[2:] != times
+        or pair(args["padding"]) != padding
+        or pair(args["dilation"]) != (1, 1)
+    ):
+        raise cannot(
+            call,
+            f"a transposed convolution of {_lying(value)} to {call.shape}",
+            "one that makes as many positions as its stride of each is known",
+        )
+    if ordered(axes := value.along("channel")) != axes:
+        raise cannot(call, "channels in another order", "in order is known")
+    biased, groups = args["bias"] is not None, args["groups"]
+    conv = TransposedConv(c_in, within * groups, pair(kernel), stride, groups, biased)
+    weights = {"weight": weight, "bias": args["bias"]}
     return reading.add(call, conv, value, like=call.shape, weights=weights)
 
 
@@ -548,11 +581,15 @@ def _upsample(mode: Interpolation) -> Read:
         before, after = reading.shape(value)[2:], call.shape[2:]
         rows, columns = (b // a for a, b in zip(before, after, strict=True))
         whole = rows == columns > 1 and after == (before[0] * rows, before[1] * rows)
-        if not whole or call.args.get("align_corners"):
+        if call.args.get("align_corners"):
+            raise cannot(call, f"{call.op} by corners", "by edges is known")
+        sized = call.args.get("scale_factors") is None
+        if not (sized or whole):
             found = f"{call.op} of {before} to {after} positions"
             raise cannot(call, found, "by a whole factor is known")
+        what = Enlarge(mode, pair(after), rows if whole else None, sized)
         value = reading.map(call, value)
-        return reading.add(call, Enlarge(rows, mode), value, like=call.shape)
+        return reading.add(call, what, value, like=call.shape)
 
     return read
 
@@ -560,6 +597,7 @@ def _upsample(mode: Interpolation) -> Read:
 #: How each kind of call is read.
 READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
+    "conv_transpose2d": _transposed,
     "linear": _linear,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,

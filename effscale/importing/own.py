@@ -22,7 +22,7 @@ from effscale.spec.lines import STAGES, Block, Dense
 from effscale.spec.values import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from effscale.spec.line import Line, Lines
 
@@ -82,21 +82,25 @@ class OwnBlocks:
     def __init__(self) -> None:
         self.defined: dict[str, steps.OwnBlock] = {}
 
-    def used(self, rows: Sequence[Row]) -> list[Item]:
-        """Each row as lines that a stage may have, equal ones that follow as one."""
+    def used(self, strands: Sequence[Sequence[Row]]) -> list[list[Item]]:
+        """The rows of each strand as lines that stages have, equal ones as one."""
+        rows = [row for strand in strands for row in strand]
         forms = [form(row) if row.unit is not None else None for row in rows]
         chosen = _chosen(forms)
         times = Counter(each.lines for each in chosen if each is not None)
+        left = iter(chosen)
+        return [self._of_strand(strand, left, times) for strand in strands]
+
+    def _of_strand(
+        self, rows: Sequence[Row], forms: Iterator[Form | None], times: Counter[Lines]
+    ) -> list[Item]:
         found: list[Item] = []
-        for row, each in zip(rows, chosen, strict=True):
+        for row, each in zip(rows, forms, strict=False):
             alone = each is not None and times[each.lines] == 1
-            if alone and any(map(_meets_in_row, row.lines)):
-                alone = False  # shares keep what meets as wide as each other
-            if each is None or (alone and len(row.items) == 1):
+            if each is None or (alone and len(row.items) == 1 and not _binds(row)):
                 found = _merged(found, row.items[0])
             else:
-                own = Form(row.lines, shared=False) if alone else each
-                found = _merged(found, self._use(row, own))
+                found = _merged(found, self._use(row, each))
         return [_at_any_depth(item) for item in self._in_turn(found)]
 
     def _in_turn(self, items: list[Item]) -> list[Item]:
@@ -271,7 +275,7 @@ def form(row: Row) -> Form:
     if len(found) != 1 or ONE in found:
         return Form(tuple(opened))
     (stride,) = found
-    if stride[0] != stride[1]:
+    if stride[0] != stride[1] or _total(opened) != stride[0]:
         return Form(tuple(opened))
     return Form(tuple(map(_parametrised, opened)), stride[0])
 
@@ -369,11 +373,20 @@ def _ratio(channels: int, whole: int) -> float:
     raise ValueError(channels)
 
 
-def _meets_in_row(line: Line) -> bool:
-    """Whether a residual in a line ends in maps one after the other."""
+def _binds(row: Row) -> bool:
+    """Whether widths in a row depend on each other: shares keep them that way."""
+    return any(map(_meets, row.lines))
+
+
+def _meets(line: Line) -> bool:
+    """Whether a residual in a line ends in maps in a row, or there are groups."""
     within = [each for chain in line.chains.values() for each in chain]
     ends = isinstance(line, steps.Residual) and _in_row(line.layers)
-    return ends or any(map(_meets_in_row, within))
+    grouped = isinstance(line, steps.Conv) and (line.groups, line.group_width) != (
+        1,
+        None,
+    )
+    return ends or grouped or any(map(_meets, within))
 
 
 def _in_row(layers: Lines) -> bool:
@@ -403,6 +416,15 @@ def _found_strides(line: Line) -> list[Any]:
         for e in _found_strides(one)
     ]
     return [*([] if own in {1, ONE} else [own]), *within]
+
+
+def _total(lines: Sequence[Line]) -> int:
+    """How many rows that come in there are to one that comes out, by the strides."""
+    found = 1
+    for line in lines:
+        first = next(iter(line.chains.values()), ())
+        found *= int(getattr(line, "stride", ONE)[0]) * _total(first)
+    return found
 
 
 def _parametrised(line: Line) -> Line:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from effscale.errors import SpecError, TranslationError, refusal, short
+from effscale.errors import (
+    SpecError,
+    TranslationError,
+    did_you_mean,
+    refusal,
+    short,
+)
 from effscale.spec.loading import loads
 
 if TYPE_CHECKING:
@@ -57,6 +63,22 @@ _DEFAULTS: dict[str, Any] = {
     "EN.HEAD_W": 1280,
     "EN.DC_RATIO": 0.0,
     "EN.DROPOUT_RATIO": 0.0,
+}
+#: Keys that are read, by section: those with a default, and those without.
+_KEYS: dict[str, list[str]] = {
+    section: [
+        *(key.partition(".")[2] for key in _DEFAULTS if key.startswith(f"{section}.")),
+        *more,
+    ]
+    for section, more in {
+        "MODEL": ("TYPE", "DEPTH"),
+        "TRAIN": (),
+        "BN": (),
+        "ANYNET": ("STRIDES", "DEPTHS", "WIDTHS", "BOT_MULS", "GROUP_WS"),
+        "REGNET": (),
+        "RESNET": (),
+        "EN": ("STRIDES", "DEPTHS", "WIDTHS", "EXP_RATIOS", "KERNELS"),
+    }.items()
 }
 #: Blocks of each stage of a ResNet on ImageNet, by its depth (pycls/models/resnet.py).
 _RESNETS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -128,6 +150,7 @@ def imported(path: str, name: str) -> Spec:
     except OSError as error:
         raise TranslationError(f"{path}: {refusal(error)}") from None
     try:
+        _refuse_misspelt(data)
         made = _spec(Keys(data), name)
         return loads(yaml.safe_dump(made, sort_keys=False))
     except TranslationError as error:
@@ -136,6 +159,22 @@ def imported(path: str, name: str) -> Spec:
         first = str(error).splitlines()[0]
         said = re.sub(r"^<text>:\d+:\d+: ", "", first)  # no line of the file itself
         raise TranslationError(f"{path}: {said}") from None
+
+
+def _refuse_misspelt(data: Mapping[str, Any]) -> None:
+    """Refuse a section, or a key of one that is read, that is close to another.
+
+    Others say what is no part of a network, such as OPTIM.
+    """
+    for section, within in data.items():
+        if section not in _KEYS:
+            if hint := did_you_mean(section, [e for e in _KEYS if e not in data]):
+                raise TranslationError(f"{section}: unknown section{hint}")
+            continue
+        for key in within if isinstance(within, dict) else ():
+            left = [each for each in _KEYS[section] if each not in within]
+            if key not in _KEYS[section] and (hint := did_you_mean(key, left)):
+                raise TranslationError(f"{section}.{key}: unknown key{hint}")
 
 
 def _spec(keys: Keys, name: str) -> dict[str, Any]:

@@ -5,28 +5,31 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from effscale.errors import TranslationError
 from effscale.importing.blocks import named
 from effscale.importing.lines import Item, common, lines
-from effscale.importing.nodes import Node
+from effscale.importing.nodes import Enlarge, Node, cannot
 from effscale.importing.own import KNOWN, OwnBlocks, Row, keeps
 from effscale.importing.squeezes import as_steps
-from effscale.importing.tree import Fork, nodes_of
+from effscale.importing.tree import IMAGE, End, Fork, ended, is_of, nodes_of
 from effscale.network.operators.attention import Attention, FirstToken
-from effscale.network.operators.convolution import Conv, Linear
+from effscale.network.operators.convolution import Conv, Linear, TransposedConv
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.network.operators.resampling import PixelUnshuffle
 from effscale.spec import resampling, steps
+from effscale.spec.lines import Bottleneck
 from effscale.spec.models import Rounding, Spec
+from effscale.spec.outputs import Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from effscale.importing.lines import Common
-    from effscale.importing.tree import Chain
+    from effscale.importing.tree import Chain, Strand
     from effscale.spec.line import Line
     from effscale.spec.norm import Norm
 
@@ -40,32 +43,31 @@ class Said:
 
 
 def said(
-    chain: Chain,
+    strands: Sequence[Strand],
     name: str,
     image: tuple[int, int, int],
     source: str,
 ) -> Said:
-    """The tree as a spec, for an image of so many channels, rows and columns.
+    """The strands as a spec, for an image of so many channels, rows and columns.
 
     Raises:
         TranslationError: if the language has no line for a part of it.
     """
-    style = common(chain)
     channels, *resolution = image
-    end = _pooled(chain)
-    body, tail = chain[:end], chain[end:]
-    rows = _stages(body, channels, style)
-    head, head_nodes, rows = _head(tail, rows, style)
+    chain = tuple(each for strand in strands for each in strand.chain)
+    style = common(chain)
+    end = ended(strands, (resolution[0], resolution[1]))
+    rows, ends = _rows(end.strands, channels, style)
+    if end.tail:
+        head, head_nodes, rows[-1] = _head(end.tail, rows[-1], ends[-1], style)
+    else:
+        head, head_nodes = {}, end.nodes
     own = OwnBlocks()
     items = own.used(rows)
-    if len(items) < 2:  # noqa: PLR2004 - a stem and a stage
-        message = f"expected a stem and a stage before the head, got {len(items)} lines"
-        raise TranslationError(message.replace("1 lines", "1 line"))
-    # where nothing repeats, the first line is the stem
-    first = next((k for k, each in enumerate(items) if _is_stage(each)), 1)
-    first = min(max(first, 1), len(items) - 1)
-    stem, stages = items[:first], items[first:]
-    nodes = tuple(node for item in items for node in item.nodes) + head_nodes
+    stem, stages, called = _wired(end, items, resolution)
+    nodes = tuple(n for items_ in items for item in items_ for n in item.nodes)
+    # Where convolutions make the classes, their width is no width to scale.
+    linear = head.get("classifier", True)
     spec = Spec.model_validate(
         {
             "name": name,
@@ -77,18 +79,186 @@ def said(
             "squeeze_excite": style.squeeze,
             "padding": style.padding,
             "blocks": own.defined,
-            "stem": tuple(item.line for item in stem),
-            "stages": tuple(item.line for item in stages),
-            "head": head,
-            # Where convolutions make the classes, their width is no width to scale.
+            "stem": stem,
+            "stages": stages,
+            **({"head": head} if end.tail else {"outputs": _outputs(end, called)}),
             "rounding": Rounding(
-                head="scaled" if head["classifier"] else "fixed",
+                head="scaled" if linear else "fixed",
                 channel_divisor=_divisor(style.norm),
                 resolution_multiple=_multiple(chain, resolution),
             ),
         }
     )
-    return Said(spec, nodes)
+    return Said(spec, nodes + head_nodes)
+
+
+def _rows(
+    strands: Sequence[Strand], channels: int, style: Common
+) -> tuple[list[list[Row]], list[int]]:
+    """The rows of each strand, and the channels that it puts out."""
+    rows: list[list[Row]] = []
+    ends: list[int] = []
+    for strand in strands:
+        widths = [channels if k == IMAGE else ends[k] for k in strand.reads]
+        c_in = sum(widths) if strand.merge == "concat" else widths[0]
+        made = _stages(strand.chain, c_in, style)
+        rows.append(made)
+        ends.append(made[-1].c_out if made else c_in)
+    return rows, ends
+
+
+# How strands read each other.
+
+
+def _wired(
+    end: End, items: Sequence[Sequence[Item]], resolution: Sequence[int]
+) -> tuple[tuple[Line, ...], tuple[Line, ...], dict[int, str]]:
+    """Stem and stages, whose lines read strands' ends, and what those are called."""
+    strands = end.strands
+    first = _stem(items[0], alone=len(strands) == 1)
+    liked = {
+        number: _like(strands, number, resolution)
+        for number, each in enumerate(strands)
+        if isinstance(each.end.what, Enlarge) and each.end.what.by_size
+    }
+    called = _names(strands, _named_apart(end, liked.values()))
+    if first == len(items[0]):
+        called[0] = "stem"
+    rows = [[item.line for item in each] for each in items]
+    stem, rows[0] = tuple(rows[0][:first]), rows[0][first:]
+    stages: list[Line] = []
+    for number, (strand, row) in enumerate(zip(strands, rows, strict=True)):
+        made = row if len(strands) == 1 else [_stated(line) for line in row]
+        if number:
+            made = _reading(strand, number, made, called)
+        if number in liked:
+            made = [_sized(strand, liked[number], called, *made)]
+        if made and number in called:
+            made[-1] = made[-1].model_copy(update={"name": called[number]})
+        stages += made
+    return stem, tuple(stages), called
+
+
+def _named_apart(end: End, liked: Iterable[int | None]) -> set[int]:
+    """The strands that lines, or what is behind them, have to name."""
+    last = len(end.strands)
+    reads = [each.reads for each in end.strands]
+    every = zip(range(-1, last), [*reads, end.reads], strict=True)
+    named_ = {k for before, each in every if each != (before,) for k in each}
+    return (named_ | {k for k in liked if k is not None}) - {IMAGE}
+
+
+def _reading(
+    strand: Strand, number: int, row: list[Line], called: Mapping[int, str]
+) -> list[Line]:
+    """A strand's lines, of which the first says what it reads, if need be."""
+    if strand.reads == (number - 1,):
+        return row
+    first, *others = row or [steps.Join()]
+    update: dict[str, Any] = {"reads": tuple(called[k] for k in strand.reads)}
+    if strand.merge not in {None, "concat"}:
+        update["merge"] = strand.merge
+    return [first.model_copy(update=update), *others]
+
+
+def _stem(items: Sequence[Item], *, alone: bool) -> int:
+    """How many lines are the stem: where nothing repeats, the first."""
+    least = 2 if alone else 1  # a stem and a stage
+    if len(items) < least:
+        message = f"expected a stem and a stage before the head, got {len(items)} lines"
+        raise TranslationError(message.replace("1 lines", "1 line"))
+    first = next((k for k, each in enumerate(items) if _is_stage(each)), 1)
+    return min(max(first, 1), len(items) - alone)
+
+
+def _like(
+    strands: Sequence[Strand], number: int, resolution: Sequence[int]
+) -> int | None:
+    """The strand whose size a map is brought to: one that it meets, or the first."""
+    last, to = number, strands[number].end.sides
+    while readers := [k for k, each in enumerate(strands) if last in each.reads]:
+        last = readers[0]
+        if strands[last].merge is not None:
+            break
+    others: list[int] = [*strands[last].reads, *range(number)]
+    for each in others:
+        if each < number and each != IMAGE and strands[each].end.sides == to:
+            return each
+    return IMAGE if to == tuple(resolution) else None
+
+
+def _sized(
+    strand: Strand, like: int | None, called: Mapping[int, str], line: Line
+) -> Line:
+    """An `upsample` to the size of another line's map, if there is one."""
+    if like is not None:
+        return line.model_copy(update={"factor": None, "like": called[like]})
+    what: Any = strand.end.what
+    if what.factor is None:
+        to = "×".join(map(str, what.to))
+        known = "by a whole factor, or to the size of another map, is known"
+        raise cannot(strand.end.call, f"a map brought to {to} positions", known)
+    return line
+
+
+def _names(strands: Sequence[Strand], numbers: Collection[int]) -> dict[int, str]:
+    """What strands are called: modules that they end in, as short as tells apart."""
+    paths = {k: _path(strands[k].end) for k in sorted(numbers)}
+    columns = [*zip(*paths.values(), strict=False)]
+    least = min(map(len, paths.values()), default=1) - 1
+    differ = (k for k, each in enumerate(columns) if len({*each}) > 1)
+    shared = min(next(differ, least), least)  # modules that all of them are in
+    found = {IMAGE: "image"}
+    for number, path in paths.items():
+        others = [each for k, each in paths.items() if k != number]
+        stem = next(
+            (
+                path[shared:end]
+                for end in range(shared + 1, len(path))
+                if all(each[:end] != path[:end] for each in others)
+            ),
+            path[shared:],
+        )
+        taken, names = {*found.values(), "stem"}, _numbered(".".join(stem) or "map")
+        found[number] = next(name for name in names if name not in taken)
+    return found
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    """A name, and others where it is taken."""
+    yield stem
+    yield from (f"{stem}-{number}" for number in count(2))
+
+
+def _path(node: Node) -> tuple[str, ...]:
+    """The path of the innermost module that a node is in; or else what it is."""
+    found = [path for path, _ in node.places if path]
+    if not found:
+        what = "up" if isinstance(node.what, Enlarge) else node.what
+        return (what if isinstance(what, str) else "map",)
+    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in found[-1])
+    return tuple(kept.split(".")) if kept.isascii() else ("map",)
+
+
+def _stated(line: Line) -> Line:
+    """A line that puts out what others meet, whatever groups make of its inside."""
+    if isinstance(line, Bottleneck) and line.group_width and line.c_mid is None:
+        return line.model_copy(update={"c_mid": line.channels})
+    return line
+
+
+def _outputs(end: End, called: Mapping[int, str]) -> dict[str, Any]:
+    """The logits of each pixel, of the last line unless it says."""
+    last = end.reads == (len(end.strands) - 1,)
+    return {
+        "out": Segment(
+            kind="segment",
+            reads=() if last else tuple(called[k] for k in end.reads),
+            classes=end.nodes[0].channels,
+            dropout=end.rate,
+            mode=end.mode,
+        )
+    }
 
 
 def _divisor(norm: Norm) -> int:
@@ -131,35 +301,16 @@ def _cells(
             return (1, 1) if beside else ()
         case PixelUnshuffle():
             return 1, 1
+        case Enlarge(factor=int() as factor, by_size=False):
+            return factor, factor
+        case TransposedConv(stride=stride):
+            return stride
         case Attention(over="patch" | "grid", size=size):
             return size
-        case Attention(over="window", size=size) if not _is(after, Conv):
+        case Attention(over="window", size=size) if not is_of(after, Conv):
             return size
         case _:
             return ()
-
-
-def _pooled(chain: Chain) -> int:
-    """Where the map is pooled as a whole, and the head begins."""
-    for index, each in enumerate(chain):
-        if _is(each, GlobalPool, FirstToken):
-            return index
-    for index, each in enumerate(chain):
-        if (
-            isinstance(each, Node)
-            and each.call is not None
-            and each.call.op == "linear"
-            and len(each.call.shape) == _VECTOR
-        ):
-            return index
-    raise TranslationError(
-        "expected a classifier (a mean of all positions, linear layers), found none; "
-        "another end cannot be said in a spec"
-    )
-
-
-#: Dimensions of what a classifier puts out: images, classes.
-_VECTOR = 2
 
 
 def _is_stage(item: Item) -> bool:
@@ -177,11 +328,11 @@ def _is_stage(item: Item) -> bool:
 
 
 def _head(
-    tail: Chain, rows: list[Row], style: Common
+    tail: Chain, rows: list[Row], c_in: int, style: Common
 ) -> tuple[dict[str, Any], tuple[Node, ...], list[Row]]:
     """What is after the pooling; a 1×1 convolution before it is the head's own."""
-    rates = [e.what.rate for e in tail if isinstance(e, Node) and _is(e, Dropout)]
-    left = tuple(e for e in tail if not _is(e, Dropout, Flatten))
+    rates = [e.what.rate for e in tail if isinstance(e, Node) and is_of(e, Dropout)]
+    left = tuple(e for e in tail if not is_of(e, Dropout, Flatten))
     head: dict[str, Any] = {"dropout": max(rates)} if rates else {}
     before: tuple[Node, ...] = ()
     if _few(left, style):
@@ -197,18 +348,14 @@ def _head(
         if not head["classifier"]:
             within = [*left]
         convolved = tuple(map(_as_convolution, within))
-        laid = lines(convolved, rows[-1].items[-1].c_out, style)
-        if _is(left[0], FirstToken):
+        laid = lines(convolved, c_in, style)
+        if is_of(left[0], FirstToken):
             normed, rows = _normed(rows)
             laid = [*normed, *laid]
     if laid:
         head["layers"] = tuple(item.line for item in laid)
         before = tuple(node for item in laid for node in item.nodes)
     return head, (*before, *nodes), rows
-
-
-def _is(each: Node | Fork | None, *kinds: type[object]) -> bool:
-    return isinstance(each, Node) and isinstance(each.what, kinds)
 
 
 def _few(left: Chain, style: Common) -> bool:
@@ -409,7 +556,7 @@ def _ends_sum(chain: Chain, index: int) -> bool:
     """Whether it is the activation of the sum before it, whoever calls it."""
     before = chain[index - 1]
     summed = isinstance(before, Fork) and before.merge == "sum"
-    return summed and _is(chain[index], Act)
+    return summed and is_of(chain[index], Act)
 
 
 def _contains(path: str, within: Sequence[Node | Fork], units: Collection[str]) -> bool:

@@ -28,7 +28,8 @@ _COUNTED = """
     convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
     cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
-    addbmm mv addmv dot vdot einsum _scaled_mm scaled_dot_product_attention
+    addbmm mv addmv dot vdot linalg_vecdot einsum _scaled_mm
+    scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
     _scaled_dot_product_cudnn_attention _flash_attention_forward
     _efficient_attention_forward
@@ -73,7 +74,7 @@ _MULTIPLIES = """
     linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_matrix_rank
     linalg_multi_dot linalg_norm linalg_pinv linalg_qr linalg_slogdet linalg_solve
     linalg_solve_ex linalg_solve_triangular linalg_svd linalg_svdvals
-    linalg_tensorinv linalg_tensorsolve linalg_vecdot logdet lstm lstm_cell lstm_mps
+    linalg_tensorinv linalg_tensorsolve logdet lstm lstm_cell lstm_mps
     lu_solve matrix_exp matrix_power miopen_convolution miopen_convolution_add_relu
     miopen_convolution_relu miopen_convolution_transpose
     miopen_depthwise_convolution miopen_rnn mkldnn_convolution mkldnn_linear

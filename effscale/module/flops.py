@@ -15,17 +15,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from effscale.errors import MeasureError
 from effscale.module.aten import KINDS, kind, standing
-from effscale.module.formulas import by_formula, formula_of, is_taught
+from effscale.module.formulas import (
+    FORMULAS,
+    by_formula,
+    convolution,
+    formula_of,
+    is_taught,
+    transposed_convolution,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch.utils.hooks import RemovableHandle
+
+    from effscale.module.formulas import Formula
 
 
 def dispatched(
@@ -42,8 +52,8 @@ def dispatched(
     not touched. `really` runs the module itself, on inputs of its own device. `copies`
     says how many each submodule stands for, by path.
     """
-    subject = module if really else twin(module)
-    with FlopRegistry(subject, copies) as registry, _taken_apart():
+    registry = FlopRegistry(module if really else twin(module), copies)
+    with registry, _taken_apart(), AsOne(registry.as_one):
         registry.module(*inputs, **(keywords or {}))
     registry.set_apart()
     return registry
@@ -85,6 +95,7 @@ class FlopRegistry(TorchDispatchMode):
         # that made them.
         own = [*module.parameters(), *module.buffers()]
         self._own = {id(each): (each, frozenset[int]()) for each in own}
+        self._as_one = False  #: whether what is dispatched is counted already
         self._on_weights: list[Call] = []
         self._made_weights: set[int] = set()
 
@@ -129,10 +140,44 @@ class FlopRegistry(TorchDispatchMode):
         kwargs = kwargs or {}
         name = _name(func)
         out = _result(func, args, kwargs)
+        if self._as_one:
+            self._follow(Call(name, 0, 0, (), self._times), args, out)
+        else:
+            counted = self._counted(func, name, args, kwargs, out)
+            self._note(name, counted, (args, kwargs), out)
+        return out
+
+    def as_one(
+        self,
+        whole: Whole,
+        function: Any,  # noqa: ANN401 - of torch
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - what it returns
+        """Call a function, and count it by its formula, not by what it is made of."""
+        self._as_one = True
+        try:
+            out = function(*args, **kwargs)
+        finally:
+            self._as_one = False
+        given = (*args, *kwargs.values())
+        shapes = ([tuple(each.shape) for each in _tensors(x)] for x in (given, out))
+        found = by_formula(whole.name, whole.formula, *shapes)
+        self._note(whole.name, (2 * found.macs, found.activations), (given, {}), out)
+        return out
+
+    def _note(
+        self,
+        name: str,
+        counted: tuple[int, int] | None,
+        given: tuple[tuple[Any, ...], dict[str, Any]],
+        out: Any,  # noqa: ANN401
+    ) -> None:
+        """Note a call, its flops and output elements; None where nobody knows them."""
+        args, kwargs = given
         path = self._path[-1] if self._path else ""
         self.places.setdefault(name, path)
         flops, activations, times = 0, 0, self._times
-        counted = self._counted(func, name, args, kwargs, out)
         paths = tuple(dict.fromkeys([*_owners(path), *self._path]))
         if counted is None:
             self.free[name] += times
@@ -148,7 +193,6 @@ class FlopRegistry(TorchDispatchMode):
                 self.modules[each] += flops
         self.complex |= any(each.is_complex() for each in _tensors(out))
         self._follow(Call(name, flops, activations, paths, times), args, out)
-        return out
 
     def _counted(
         self,
@@ -209,6 +253,54 @@ class FlopRegistry(TorchDispatchMode):
                     del figures[name]
             for path in paths:
                 self.modules[path] -= flops
+
+
+class Whole(NamedTuple):
+    """How a function is counted that torch takes apart into others of another cost."""
+
+    name: str  #: of its operator
+    formula: Formula
+    complex_alone: bool = True  #: counted so where numbers are complex
+
+
+#: Complex convolutions, of which torch makes three real ones; and what it takes apart
+#: into a product that nothing sums, and a sum.
+_WHOLE: Mapping[Any, Whole] = {
+    **dict.fromkeys(
+        (torch.conv1d, torch.conv2d, torch.conv3d), Whole("convolution", convolution)
+    ),
+    **dict.fromkeys(
+        (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+        Whole("convolution", transposed_convolution),
+    ),
+    torch.linalg.vecdot: Whole(
+        "linalg_vecdot", FORMULAS["linalg_vecdot"], complex_alone=False
+    ),
+}
+
+
+class AsOne(TorchFunctionMode):
+    """Has `call` call the functions of `_WHOLE`, with what they are given."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self.call = call
+
+    def __torch_function__(
+        self,
+        func: Any,  # noqa: ANN401 - a function of torch's
+        types: Any,  # noqa: ANN401
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - what the function returns
+        kwargs = kwargs or {}
+        whole = _WHOLE.get(func)
+        if whole is None:
+            return func(*args, **kwargs)
+        tensors = _tensors((*args, *kwargs.values()))
+        if whole.complex_alone and not any(each.is_complex() for each in tensors):
+            return func(*args, **kwargs)
+        return self.call(whole, func, args, kwargs)
 
 
 #: Operators of layers, and which of their arguments is the weight.
@@ -354,6 +446,8 @@ def _layer_normalised(
 
 
 def _broadcast(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
+    if any(isinstance(each, complex) for each in args):
+        return None
     tensors = [x, *(each for each in args if isinstance(each, torch.Tensor))]
     if not x.is_floating_point() or {each.dtype for each in tensors} != {x.dtype}:
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from string import ascii_letters
 from typing import Any, NamedTuple, TypeAlias
 
@@ -26,6 +27,11 @@ class Products(NamedTuple):
     activations: int
 
 
+def convolution(x: Sequence[Shape], out: Sequence[Shape]) -> int:
+    """Each output is a sum over a window of the channels of its group."""
+    return math.prod(out[0]) * math.prod(x[1][1:])
+
+
 #: What neither fvcore nor torch's registry counts, by torch's own name.
 FORMULAS: dict[str, Formula] = {
     **dict.fromkeys(
@@ -36,6 +42,9 @@ FORMULAS: dict[str, Formula] = {
     "mv": lambda x, _: math.prod(x[0]),
     "dot": lambda x, _: math.prod(x[0]),
     "vdot": lambda x, _: math.prod(x[0]),
+    "linalg_vecdot": lambda x, _: math.prod(_spread(*x[:2])),
+    # Of samples taken between positions, which is free, as in `grid_sample`.
+    "torchvision::deform_conv2d": convolution,
 }
 _taught: dict[str, Formula] = {}
 
@@ -95,6 +104,17 @@ def by_formula(
         expected = f"expected a whole number of MACs of {name}"
         raise MeasureError(f"{expected}, got {short(macs)} for {list(inputs)}")
     return Products(macs, sum(map(math.prod, outputs[:1])))
+
+
+def transposed_convolution(x: Sequence[Shape], _out: Sequence[Shape]) -> int:
+    """Each input is spread over a window of the channels of its group."""
+    return math.prod(x[0]) * math.prod(x[1][1:])
+
+
+def _spread(one: Shape, other: Shape) -> Shape:
+    """The sides of both where each is as long as the other, or 1."""
+    sides = zip_longest(reversed(one), reversed(other), fillvalue=1)
+    return tuple(b if a == 1 else a for a, b in sides)
 
 
 def product(one: Shape, out: Shape) -> Products:

@@ -26,7 +26,7 @@ from effscale.markup import figures
 from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
 from effscale.module.build import built
 from effscale.module.build import copies as copies_of
-from effscale.module.flops import dispatched
+from effscale.module.flops import AsOne, Whole, dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.module.machine import refuse_too_large
 from effscale.module.traced import Seen, analysed, times_at
@@ -363,7 +363,8 @@ def _by_fvcore(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
         analysis = analysed(module, tensors, seen)
-        by_module = analysis.by_module_and_operator()
+        with AsOne(_traced):
+            by_module = analysis.by_module_and_operator()
         left_out = Counter(analysis.unsupported_ops()) + seen.branches
         for path, more in _more(copies):
             for name, calls in analysis.unsupported_ops(path).items():
@@ -404,6 +405,13 @@ def _by_fvcore(
         product_outputs=sum(each.activations for each in of_maps),
     )
     return seen.set_apart(found)
+
+
+def _traced(whole: Whole, function: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+    """What a function returns; refused where a trace has others in its place."""
+    if whole.complex_alone:
+        raise MeasureError("it takes a complex convolution for three real ones")
+    return function(*args, **kwargs)
 
 
 def measure_spec(

@@ -73,7 +73,7 @@ def fitted(
         table.append({"role": role, "target": macs, **row(each, base, target)})
     columns = [
         Column.words("", "role"),
-        Column("φ", "phi", lambda phi: f"{phi:.4g}"),
+        Column("φ", "phi", lambda phi: f"{round(phi, 3):g}"),
         *document.MULTIPLIERS,
         *document.costs(units, table),
         document.ACTIVATIONS,

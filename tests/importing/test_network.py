@@ -17,6 +17,7 @@ from effscale.module.measure import difference, measure_spec
 from effscale.report.importing import said
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
+from tests.importing.nets_joined import encoding, exchanging, pyramid
 from tests.importing.nets_parted import (
     meeting,
     parted,
@@ -38,6 +39,11 @@ NETS = {
     shuffled: ["shuffled", "shuffled_2", "shuffled"],
     parted: ["cascading", "residual", "mixed_depthwise"],
     turning: ["unit_3"],
+    encoding: [*2 * ["max_pool", "conv"], *2 * ["transposed_conv", "conv"]],
+    pyramid: ["conv", "conv", "concat", "upsample"],
+    exchanging: [
+        *("conv", "conv", "conv", "upsample", "conv", "activation", "conv", "join")
+    ],
     meeting: ["residual_2", *3 * ["down"], "conv"],
     transformer: ["class_token", "positions", "encoder"],
     separate: ["class_token", "positions", "encoder"],
@@ -80,6 +86,35 @@ def test_images_of_what_was_imported_fall_into_whole_patches() -> None:
     """Patches of 4×4, and neighbours among the channels twice; windows are filled."""
     assert imported(windowed).spec.rounding.resolution_multiple == 16
     assert imported(turning).spec.rounding.resolution_multiple == 8
+
+
+def test_lines_read_others_by_the_modules_that_those_end_in() -> None:
+    """A map that comes back to its size, one as large as another, two that cross."""
+    assert [line.reads for line in imported(encoding).spec.stages if line.reads] == [
+        ("downs", "ups.0"),
+        ("stem", "ups.1"),
+    ]
+    spec = imported(pyramid).spec
+    assert spec.stages[-1].likened == "low"
+    assert spec.outputs["out"].reads == ("low", "up")
+    crossing = imported(exchanging).spec.stages
+    read = [(line.reads, line.merge) for line in crossing if line.reads]
+    assert read == [
+        (("stem",), "concat"),
+        (("fine", "up"), "sum"),
+        (("fine",), "concat"),
+        (("end", "down", "coarse"), "sum"),
+    ]
+
+
+def test_maps_by_corners_or_of_no_size_that_is_there_are_refused() -> None:
+    corners = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+    with pytest.raises(TranslationError, match=r"upsample_bilinear2d by corners: by"):
+        es.from_module(net(unit(8, 8, 3, 2), corners, channels=8), IMAGE)
+    with pytest.raises(TranslationError, match=r"brought to 20×20 positions: by a"):
+        es.from_module(net(unit(8, 8, 3), nn.Upsample(20), channels=8), IMAGE)
+    with pytest.raises(TranslationError, match=r"image's size, found neither"):
+        es.from_module(nn.Sequential(unit(3, 8), unit(8, 8)), IMAGE)
 
 
 def test_a_pool_beside_a_convolution_leaves_no_row_out() -> None:
@@ -143,14 +178,6 @@ class _Cuts(_Reads):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.net(x[:, :, : max(int((x > 0).sum()), 16)])
         return found
-
-
-class _Crossed(nn.Module):
-    """A map that two branches read, each at its own place."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        a, b = torch.relu(x), torch.sigmoid(x)
-        return (a + b) + (a + torch.relu(b))
 
 
 class _Twice(nn.Module):
@@ -241,10 +268,6 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "raises": (_Raises(), "tracing it raised ValueError: no 3 channels here"),
     "leaves": (_Leaves(), "tracing it raised SystemExit: 3"),
     "cuts": (_Cuts(), "what it does depends on the values that go in"),
-    "crossed": (
-        net(_Crossed(), channels=8),
-        "1 (_Crossed): cannot be said in a spec: a map that is read across branches",
-    ),
     "twice": (
         net(_Twice(), unit(8, 8), channels=8),
         "1.conv.0 (Conv2d): cannot be said in a spec: 1.conv.0.weight, which is used",
@@ -260,7 +283,7 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     ),
     "no head": (
         nn.Sequential(unit(3, 8, 3), unit(8, 8, 3)),
-        "expected a classifier (a mean of all positions, linear layers), found none",
+        "expected a classifier (a mean of all positions, linear layers), or 1×1 conv",
     ),
 }
 

@@ -121,6 +121,14 @@ def test_b0_is_ours_line_by_line(tmp_path: Path) -> None:
             {"MODEL": {"TYPE": "regnet"}, "REGNET": {"HEAD_W": 64}},
             "REGNET.HEAD_W: expected 0, a head without convolution, got 64",
         ),
+        (
+            {"MODEL": {"TYPE": "regnet"}, "REGNTE": {"DEPTH": 15}},
+            "REGNTE: unknown section; did you mean 'REGNET'?",
+        ),
+        (
+            {"MODEL": {"TYPE": "regnet"}, "REGNET": {"DEPHT": 15}},
+            "REGNET.DEPHT: unknown key; did you mean 'DEPTH'?",
+        ),
         ({"BN": {"EPS": "small"}}, "BN.EPS: expected a number, got 'small'"),
     ],
 )

@@ -11,7 +11,7 @@ import effscale as es
 from effscale.importing.operators import Reading
 from effscale.importing.stages import said
 from effscale.importing.trace import trace
-from effscale.importing.tree import tree
+from effscale.importing.tree import strands
 from effscale.module.inputs import Input
 from tests.libraries import library
 
@@ -31,7 +31,7 @@ NETWORKS = {
 
 def read(module: nn.Module) -> es.Spec:
     calls = trace(module.eval(), [Input((1, 3, 64, 64))])
-    return said(tree(*Reading(calls).whole()), "read", (3, 64, 64), "code").spec
+    return said(strands(*Reading(calls).whole()), "read", (3, 64, 64), "code").spec
 
 
 @pytest.mark.parametrize("name", NETWORKS)

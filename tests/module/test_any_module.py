@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,6 +143,12 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
     "dots": (lambda x: torch.einsum("...ij,jk->...ik", x, x[0, 0]), 3 * 8**3),
     "no arrow": (lambda x: torch.einsum("ij,jk", x[0, 0], x[0, 1]), 8**3),
     "outer": (lambda x: torch.outer(x[0, 0, 0], x[0, 0, 1]), 0),
+    "vectors of two batches": (lambda x: torch.linalg.vecdot(x, x[0, 0]), 3 * 64),
+    "vectors of another axis": (
+        lambda x: torch.linalg.vecdot(x[0], x[0, 0].mT.conj(), dim=-2),
+        3 * 64,
+    ),
+    "two vectors, by name": (lambda x: torch.linalg.vecdot(x[0, 0, 0], x[0, 0, 1]), 8),
 }
 
 
@@ -151,6 +158,33 @@ def test_products_are_counted_alike_and_exactly(name: str) -> None:
     found = count(Foreign("net", Applied(function)), (IMAGE,), BOTH)
     assert (found.faults(), found.alone()) == ([], [])
     assert [each.macs for each in found.measured] == [macs, macs]
+
+
+@pytest.mark.parametrize(
+    ("layer", "macs"),
+    [
+        (partial(nn.Conv2d, 3, 6, 3, groups=3, stride=2), 9 * 6 * 9),
+        (partial(nn.Conv2d, 3, 4, 3, padding="same"), 27 * 4 * 64),
+        (partial(nn.ConvTranspose2d, 3, 4, 2, stride=2), 3 * 4 * 4 * 64),
+    ],
+)
+def test_a_complex_convolution_counts_as_a_real_one(
+    layer: Callable[..., nn.Module], macs: int
+) -> None:
+    """torch makes three real ones of it."""
+    own = layer(dtype=torch.complex64)
+    image = (Input((1, 3, 8, 8), torch.complex64),)
+    found = count(Foreign("net", own), image, BOTH)
+    real = count(Foreign("net", layer()), (IMAGE,), BOTH)
+    assert found.answer is not None
+    assert (found.answer.engine, found.answer.macs) == ("torch", macs)
+    assert found.answer.of_complex
+    for each in real.measured:
+        assert each.by_kind() == found.answer.by_kind()
+        assert each.activations == found.answer.activations
+    (alone,) = found.alone()
+    said = "fvcore counted nothing: it takes a complex convolution for three real ones"
+    assert alone.startswith(said)
 
 
 @given(data=st.data())
@@ -225,6 +259,25 @@ def test_an_operator_is_taught(monkeypatch: pytest.MonkeyPatch) -> None:
     for each in found.measured:
         assert (each.macs, each.activations) == (3 * 8**3, 3 * 64)
         assert each.modules["1"] == 3 * 8**3
+
+
+def deformed(
+    x: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor
+) -> torch.Tensor:
+    """The shapes of torchvision's operator at a stride of 1, and no values."""
+    return x.new_zeros(len(x), len(weight), *offset.shape[2:])
+
+
+def test_a_deformable_convolution_counts_as_a_plain_one() -> None:
+    """Samples taken between positions are free, as resizing is."""
+    name = "torchvision::deform_conv2d"
+    if not hasattr(torch.ops.torchvision, "deform_conv2d"):
+        torch.library.custom_op(name, deformed, mutates_args=()).register_fake(deformed)
+    weight, offset = torch.zeros(6, 3, 3, 3), torch.zeros(1, 18, 6, 6)
+    net = Applied(lambda x: torch.ops.torchvision.deform_conv2d(x, weight, offset))
+    found = count(Foreign("net", net), (IMAGE,), ("fvcore",))
+    assert found.answer is not None
+    assert found.answer.by_kind()["convolution"] == 27 * 6 * 36
 
 
 def test_products_that_make_weights_are_set_apart() -> None:

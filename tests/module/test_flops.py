@@ -47,6 +47,7 @@ FUNCTIONS: dict[str, Function] = {
     "layer norm of two dimensions": lambda x: F.layer_norm(x, (9, 7)),
     "product with a gate": lambda x: x * x[:, :, :1, :1].sigmoid(),
     "product with a number": lambda x: 2 * x,
+    "product with an imaginary number": lambda x: 1j * x,
     "product of a gate": lambda x: x[:, :, :1, :1] * x,
     "product with a mask": lambda x: (x > 0) * x,
     "quotient of whole numbers": lambda x: (x > 0) / (x > 1),

@@ -1,0 +1,97 @@
+"""Modules whose maps are read again further on, for `effscale import`."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tests.importing.nets import unit
+
+
+class Encoding(nn.Module):
+    """A U-Net: each size meets again what it was made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = unit(3, 8, 3)
+        self.downs = nn.ModuleList(
+            nn.Sequential(nn.MaxPool2d(2), unit(8 * k, 16 * k, 3)) for k in (1, 2)
+        )
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(16 * k, 8 * k, 2, 2) for k in (2, 1)
+        )
+        self.units = nn.ModuleList(unit(16 * k, 8 * k, 3) for k in (2, 1))
+        self.last = nn.Conv2d(8, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = [self.first(x)]
+        for down in self.downs:
+            maps.append(down(maps[-1]))
+        y = maps.pop()
+        for up, each in zip(self.ups, self.units, strict=True):
+            y = each(torch.cat([maps.pop(), up(y)], 1))
+        found: torch.Tensor = self.last(y)
+        return found
+
+
+class Mean(nn.Module):
+    """What the whole map is like, at each of its positions."""
+
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.AdaptiveAvgPool2d(1), unit(c, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.layers(x)
+        y = functional.interpolate(y, x.shape[2:], mode="bilinear", align_corners=False)
+        return torch.cat([x, y], 1)
+
+
+class Pyramid(nn.Module):
+    """A fine map and a coarse one tell classes apart, and their logits are added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(unit(3, 8, 3, 2), unit(8, 16, 3, 2))
+        self.high = nn.Sequential(unit(16, 24, 3, 2), Mean(24))
+        self.logits = nn.ModuleList(nn.Conv2d(c, 5, 1) for c in (16, 32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        low = self.low(x)
+        high = self.high(low)
+        high = functional.interpolate(high, low.shape[2:], mode="bilinear")
+        both = self.logits[0](low) + self.logits[1](high)
+        return functional.interpolate(both, x.shape[2:], mode="bilinear")
+
+
+class Exchanging(nn.Module):
+    """Two branches of two sizes, each of which takes in what the other makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = unit(3, 8, 3, 2)
+        self.fine, self.coarse = unit(8, 8, 3), unit(8, 16, 3, 2)
+        self.up = nn.Sequential(unit(16, 8, act=False), nn.Upsample(scale_factor=2))
+        self.down = unit(8, 16, 3, 2, act=False)
+        self.end = nn.Sequential(unit(8, 16, 3, 2), nn.ReLU())
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        fine, coarse = self.fine(x), self.coarse(x)
+        fine, coarse = fine + self.up(coarse), self.down(fine) + coarse
+        found: torch.Tensor = self.head((self.end(fine) + coarse).mean((2, 3)))
+        return found
+
+
+def encoding() -> nn.Module:
+    return Encoding()
+
+
+def pyramid() -> nn.Module:
+    return Pyramid()
+
+
+def exchanging() -> nn.Module:
+    return Exchanging()
