@@ -44,7 +44,7 @@ from effscale.network.operators.norm import (
     InstanceNorm,
     LayerNorm,
 )
-from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Reading:
         self.found: dict[int, Value] = {}
         #: Of calls that put zeros around a map, how many: left, right, above, below.
         self.pads: dict[int, tuple[int, ...]] = {}
+        #: Of calls that mirror the sides of a map, by how many positions.
+        self.mirrored: dict[int, int] = {}
         #: Nodes that are parts of maps, or numbers' multiples, by what they are of.
         self.settled: dict[tuple[int, Operator], int] = {}
 
@@ -122,8 +124,11 @@ class Reading:
 
         Only a window may read one with zeros around it.
         """
-        if isinstance(value, Ref) and value.index in self.pads and not windowed:
-            raise cannot(self.trace.calls[value.index], "zeros around a map", _ZEROS)
+        where = value.index if isinstance(value, Ref) else None
+        if where in self.pads and not windowed:
+            raise cannot(self.trace.calls[where], "zeros around a map", _ZEROS)
+        if where in self.mirrored:
+            raise cannot(self.trace.calls[where], "mirrored sides", _MIRRORED)
         found = value if isinstance(value, View) else self.value(value)
         if isinstance(found, View):
             return found
@@ -228,6 +233,8 @@ _MADE = {
 
 def _conv(reading: Reading, call: Call) -> View:
     args = call.args
+    if (found := _blur(reading, call)) is not None:
+        return found
     weight = weight_of(call, args["weight"])
     c_out, within, *kernel = weight.shape
     stride, dilation = pair(args["stride"]), pair(args["dilation"])
@@ -248,6 +255,26 @@ def _conv(reading: Reading, call: Call) -> View:
     value = reading.map(call, args["input"], windowed=True)
     weights = {"weight": _columns(call, weight, value), "bias": args["bias"]}
     return reading.add(call, conv, value, like=call.shape, weights=weights)
+
+
+def _blur(reading: Reading, call: Call) -> View | None:
+    """A window of numbers that are not learnt over mirrored sides, if it is one.
+
+    That they are binomials is for the outputs to prove.
+    """
+    value, weight = call.args["input"], call.args["weight"]
+    around = reading.mirrored.get(value.index)
+    if around is None or not isinstance(weight, Weight) or weight.learnt:
+        return None
+    channels, within, *kernel = weight.shape
+    depthwise = call.args["groups"] == channels and within == 1
+    plain = call.args["bias"] is None and pair(call.args["dilation"]) == (1, 1)
+    inside = call.args["padding"] == "valid" or not any(pair(call.args["padding"]))
+    if not (depthwise and plain and inside and kernel == [2 * around + 1] * 2):
+        return None
+    before = reading.found[value.index]
+    what = Blur(kernel[0], pair(call.args["stride"]))
+    return reading.add(call, what, before, like=call.shape)
 
 
 def _transposed(reading: Reading, call: Call) -> View:
@@ -340,6 +367,9 @@ def _pad(reading: Reading, call: Call) -> View:
     if not any(amounts):
         return reading.view(value)
     found = reading.map(call, value)
+    if call.args["mode"] == "reflect" and [*amounts] == [amounts[0]] * _SIDES:
+        reading.mirrored[reading.index] = amounts[0]
+        return found
     if len(amounts) != _SIDES or call.args["mode"] != "constant":
         raise cannot(call, f"padding {amounts} ({call.args['mode']})", _ZEROS)
     if any(each < 0 for each in amounts) or call.args["value"] not in _AROUND:
@@ -350,6 +380,7 @@ def _pad(reading: Reading, call: Call) -> View:
 
 #: Amounts of padding: left, right, above, below; and what is put there.
 _SIDES, _AROUND = 4, (None, 0, -math.inf)
+_MIRRORED = "before a window of binomials, which are not learnt, they are known"
 _ZEROS = "zeros around a map before a window are known"
 
 
@@ -548,12 +579,44 @@ def _mean(reading: Reading, call: Call) -> View:
     rest = [dim for k, dim in enumerate(value.dims) if k not in dims]
     over = {axis.of for k in dims for axis in value.dims[k]}
     left = {axis.of for dim in rest for axis in dim}
+    if over == {"channel"} and call.args["keepdim"]:
+        return _of_channels(reading, call, value, "avg")
     if not over <= {*POSITIONS} or left & {*POSITIONS} or any(value.rolled):
         raise cannot(
             call, f"a mean over {call.args['dim']}", "of all positions is known"
         )
     kept = call.args["keepdim"]
     return _global(reading, call, GlobalPool(), value, () if kept else dims)
+
+
+def _amax(reading: Reading, call: Call) -> View:
+    """The maximum of the channels of each position, or of all positions."""
+    value = reading.of(call.args["self"])
+    given = call.args["dim"]
+    dims = {
+        each % len(value.dims)
+        for each in ([given] if isinstance(given, int) else given)
+    }
+    over = {axis.of for k in dims for axis in value.dims[k]}
+    if over == {"channel"} and call.args["keepdim"]:
+        return _of_channels(reading, call, value, "max")
+    if over == {*POSITIONS} and not any(value.rolled):
+        kept = call.args["keepdim"]
+        return _global(reading, call, GlobalPool("max"), value, () if kept else dims)
+    raise cannot(call, f"a maximum over {given}", "of channels or positions is known")
+
+
+def _largest(reading: Reading, call: Call) -> Value:
+    """A maximum, and where it lies, which is nowhere read."""
+    return [_amax(reading, call), CONSTANT]
+
+
+def _of_channels(reading: Reading, call: Call, value: View, kind: PoolKind) -> View:
+    """One channel of all, whose dimension is one."""
+    dims = tuple(
+        tuple(axis for axis in dim if axis.of != "channel") for dim in value.dims
+    )
+    return reading.add(call, ChannelPool(kind), value, like=View(value.node, dims))
 
 
 def _global(
@@ -616,6 +679,8 @@ READ: dict[str, Read] = {
     "adaptive_avg_pool2d": _adaptive("avg"),
     "adaptive_max_pool2d": _adaptive("max"),
     "mean": _mean,
+    "amax": _amax,
+    "max": _largest,
     **MOVED,
     **ATTENDED,
     **MERGED,
@@ -625,6 +690,7 @@ READ: dict[str, Read] = {
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {
+    "convolution": "conv2d is known, as it is before run_decompositions",
     "einsum": "matmul is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
