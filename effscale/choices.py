@@ -28,9 +28,17 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: The same where nothing is run: what a quantized network would be stored as, too.
 STORED_BYTES = {**ELEMENT_BYTES, "int8": 1}
 StoredName = Literal["float32", "bfloat16", "float16", "int8"]
+#: Images at once, and threads of a CPU, at most.
+MAX_BATCH, MAX_THREADS = 2**16, 1024
 #: What a network may be run on, in words, and as a pattern.
 DEVICES = "cpu, cuda, cuda:N, mps, xpu or xpu:N"
 DEVICE_PATTERN = "^(cpu|mps|(xpu|cuda)(:[0-9]{1,3})?)$"
+#: What a network may be run by: torch, or once it is exported ONNX Runtime; the latter
+#: has none of torch's ways to lay out, compile and replay, and runs on a CPU and CUDA.
+Runtime = Literal["torch", "onnxruntime"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+#: Kinds of devices that both run on.
+SHARED_DEVICES = ("cpu", "cuda")
 #: MACs that a machine does while it moves a byte. An NVIDIA V100 does 7.8 T MACs/s in
 #: float32 and moves 0.9 TB/s: 8.7. CPUs of many cores are near it.
 BALANCE = 10
@@ -50,3 +58,13 @@ SHARES: Mapping[str, tuple[float, float, float]] = {
     "wr": (0, 1 / 2, 1 / 2),
     "dwr": (1 / 3, 1 / 3, 1 / 3),
 }
+
+
+def of_torch(device: str, ways: Mapping[str, object]) -> str:
+    """What of these no other runtime has: `device`, or the first of the ways in use.
+
+    Nothing if it has all of them.
+    """
+    if device.partition(":")[0] not in SHARED_DEVICES:
+        return "device"
+    return next((name for name, used in ways.items() if used), "")

@@ -269,7 +269,7 @@ KEYS = {
     "miou": "Published mean intersection over union, in per cent.",
     "mirror": "Whether images are mirrored; null is the default.",
     "misfits": "What does not fit, in words.",
-    "missed": "Why a baseline has no candidate; null if it has some.",
+    "missed": "Why nothing was found of a baseline; null if something was.",
     "mixup": "The α of Beta(α, α), from which shares of mixed images are drawn; "
     "0 mixes none.",
     "model": "The network's name in the paper.",
@@ -345,6 +345,7 @@ KEYS = {
     "rules": "The rules that `check` knows.",
     "rungs": "Epochs after which the best candidates go on.",
     "running": "Whether the study is running.",
+    "runtime": "What ran it: torch, or onnxruntime after torch has exported it.",
     "runs": "Number of runs that were timed.",
     "safe": "By --fix.",
     "said": "What became of the file, in words.",

@@ -105,6 +105,10 @@ def outputs(draw: DrawFn, read: Line) -> Data:
         case "yolo":
             found["bins"] = draw(st.sampled_from([1, 4, 16]))
             found |= {"separable": draw(FLAGS), "one_to_one": draw(FLAGS)}
+            found |= {"angle": True} if draw(FLAGS) else {}
+            found |= {"keypoints": [draw(ODD), 3]} if draw(FLAGS) else {}
+            wide = {"masks": draw(CHANNELS), "channels": draw(CHANNELS)}
+            found |= wide if draw(FLAGS) else {}
         case "yolo_anchors":
             found["anchors"] = draw(st.integers(1, 3))
         case "keypoints":

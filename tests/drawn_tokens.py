@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
-from effscale.spec.values import Attending, Lying, Over, Placing
+from effscale.spec.values import Attending, Biases, Lying, Over, Placing
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.drawn_lines import Data
 
 FLAGS = st.booleans()
+BIASES = st.sampled_from([False, True, *get_args(get_args(Biases)[1])])
 #: What all numbers of heads that are drawn divide.
 WIDTHS = st.sampled_from([12, 24])
 SIZES = st.integers(1, 4) | st.tuples(st.integers(1, 3), st.integers(1, 3)).map(list)
@@ -23,7 +24,7 @@ SIZES = st.integers(1, 4) | st.tuples(st.integers(1, 3), st.integers(1, 3)).map(
 def attentions(draw: DrawFn) -> Data:
     """Attention of any kind, that keeps the size of its map and its channels."""
     kind = draw(st.sampled_from(get_args(Attending)))
-    line: Data = {"block": "attention", "kind": kind, "bias": draw(FLAGS)}
+    line: Data = {"block": "attention", "kind": kind, "bias": draw(BIASES)}
     line[draw(st.sampled_from(["heads", "head_width"]))] = draw(st.integers(1, 4))
     scores = kind in {"softmax", "cosine"}
     if "head_width" in line and draw(FLAGS):
@@ -97,6 +98,9 @@ def token_files(draw: DrawFn) -> Data:
         stages.append({"block": "class_token", "tokens": tokens})
         stages.append({"block": "attention", "heads": draw(st.sampled_from([1, 4]))})
         ends = [{"block": "first_token"}]
+        if draw(FLAGS):
+            several = draw(st.integers(1, tokens))
+            ends.insert(0, {"block": "drop_tokens", "tokens": several})
         if draw(FLAGS):
             own: Data = {"block": "attention", "head_width": 4}
             own["queries"] = [{"block": "first_token"}]

@@ -217,9 +217,16 @@ def running(budget: Budget) -> Running:
         return Running(batch, dtype)
     from effscale.cost.latency_model import Device
 
-    ways = (budget.channels_last, budget.compiled, budget.cuda_graph)
-    way = (bool(each) for each in ways)
-    device = Device(budget.device, budget.threads or 1, batch, dtype, *way)
+    device = Device(
+        budget.device,
+        budget.threads or 1,
+        batch,
+        dtype,
+        channels_last=bool(budget.channels_last),
+        compiled=bool(budget.compiled),
+        cuda_graph=bool(budget.cuda_graph),
+        runtime=budget.runtime or "torch",
+    )
     return Running(batch, dtype, device=device)
 
 

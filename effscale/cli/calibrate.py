@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import ELEMENT_BYTES
+from effscale.choices import ELEMENT_BYTES, MAX_BATCH
 from effscale.cli import limits, options
 from effscale.cli.help import Command, titled
-from effscale.cli.latency import only_on_cuda
+from effscale.cli.latency import Way
 from effscale.cli.options import Request, every
 from effscale.cli.progress import Bar
 from effscale.cli.types import Range
@@ -21,33 +21,22 @@ if TYPE_CHECKING:
 SECONDS = 100.0
 
 
-def device(  # noqa: PLR0913 - options
-    *,
-    device: str,
-    threads: int,
-    batch: int,
-    dtype: str,
-    channels_last: bool,
-    compiled: bool,
-    cuda_graph: bool,
-) -> Device:
+def device(*, threads: int, batch: int, dtype: str, way: Way) -> Device:
     """What to run on, and how.
 
     Raises:
-        click.UsageError: for a CUDA graph of another device.
+        click.UsageError: for a way to run that there is not.
     """
     from effscale.cost.latency_model import Device
 
-    only_on_cuda(device, cuda_graph=cuda_graph)
-    way = channels_last, compiled, cuda_graph
-    return Device(device, threads, batch, dtype, *way)
+    return Device(threads=threads, batch=batch, dtype=dtype, **way.words())
 
 
 @click.command("calibrate", cls=Command)
 @titled("Latency")
 @every(
     click.option(
-        "--batch", type=click.IntRange(1, 2**16), default=1, help="Batch size."
+        "--batch", type=click.IntRange(1, MAX_BATCH), default=1, help="Batch size."
     ),
     click.option(
         "--dtype",
@@ -67,7 +56,7 @@ def device(  # noqa: PLR0913 - options
 )
 @options.output_options
 @options.verbosity
-@options.gathered(runs_on=device, request=Request)
+@options.gathered(way=Way, runs_on=device, request=Request)
 def command(*, runs_on: Device, seconds: float, request: Request) -> None:
     """Learn what this device takes for what, so that latency can be predicted.
 

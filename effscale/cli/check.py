@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli import limits, options
+from effscale.cli import latency, limits, options
 from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request, note, write
 from effscale.cli.progress import Bar
@@ -122,7 +122,9 @@ class Mending:
 )
 @options.force_option
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only.")
-@options.gathered(mending=Mending, wanted=limits.Limits, request=Request)
+@options.gathered(
+    mending=Mending, way=latency.Way, wanted=limits.Limits, request=Request
+)
 def command(  # noqa: PLR0913 - options
     *,
     paths: tuple[str, ...],

@@ -124,7 +124,9 @@ def _revision(*, since: str | None, fail_on: str | None) -> Revision | None:
 @latency.timing_options
 @options.output_options
 @options.verbosity
-@options.gathered(revision=_revision, timed=latency.timed_alone, request=Request)
+@options.gathered(
+    revision=_revision, way=latency.Way, timed=latency.timed_alone, request=Request
+)
 def command(  # noqa: PLR0913 - options
     *,
     specs: tuple[str, ...],

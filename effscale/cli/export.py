@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.atomic_write import replacing
-from effscale.choices import MOST_BOXES
+from effscale.choices import MAX_BATCH, MOST_BOXES
 from effscale.cli import options
 from effscale.cli.help import OUTPUT, Command, titled
-from effscale.cli.latency import MAX_BATCH
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range, Target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.cli import code as of_code
-from effscale.cli import limits, options
+from effscale.cli import latency, limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
@@ -192,6 +192,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @options.verbosity
 @options.gathered(
     code=of_code.factory,
+    way=latency.Way,
     wanted=limits.Limits,
     bounds=bounds,
     search=Search,
@@ -305,21 +306,26 @@ def _side_by_side(
 
     Raises:
         UnreachableError: if none of them has one.
+        ScaleError: if none can be searched so, with a line for each.
     """
     from effscale.report import fit as report
+    from effscale.report import left_out
 
-    answers = [search.of(each, request)[0][0] for each in baselines.values()]
-    networks = [(e.found or e.misses)[:1] for e in answers]
+    answers, missed = left_out.each_of(
+        baselines, lambda each: search.of(each, request)[0][0]
+    )
+    networks = [(e.found or e.misses)[:1] for e in answers.values()]
     specs = [each.variant.spec for found in networks for each in found]
     measured = request.measured(specs)
     shown = report.side_by_side(
         baselines,
         answers,
+        missed,
         measured=measured,
         ran=search.ran(specs, request),
         units=request.units,
     )
     request.deliver(shown)
-    if all(each.best is None for each in answers):
-        report.refuse_unmet(answers)
+    if all(each.best is None for each in answers.values()):
+        report.refuse_unmet([*answers.values()])
     request.prove(specs, measured)

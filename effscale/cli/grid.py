@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from effscale.choices import SHARES, SORTS
-from effscale.cli import limits, options, study
+from effscale.cli import latency, limits, options, study
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
@@ -233,6 +233,7 @@ class Question:
     effort=study.Effort,
     evaluation=study.evaluation,
     ranges=Ranges,
+    way=latency.Way,
     wanted=limits.Limits,
     question=Question,
     request=Request,
@@ -311,10 +312,11 @@ def _side_by_side(
         ScaleError: if none of them has one, with a line for each.
     """
     from effscale.report import grid as report
+    from effscale.report import left_out
 
     for each in baselines.values():
         question.refuse(each)
-    found, missed = report.each_of(
+    found, missed = left_out.each_of(
         baselines, lambda each: question.searched(each, request)
     )
     merged = report.merged(found, question.order)

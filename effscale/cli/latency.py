@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from effscale.choices import DEVICE_PATTERN, DEVICES, ELEMENT_BYTES
+from effscale.choices import (
+    DEVICE_PATTERN,
+    DEVICES,
+    ELEMENT_BYTES,
+    MAX_BATCH,
+    MAX_THREADS,
+    RUNTIMES,
+    of_torch,
+)
 from effscale.cli.options import every, note, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from effscale.choices import Runtime
     from effscale.cli.options import Request
     from effscale.comparing.side_by_side import Entry
     from effscale.module.any_module import Counted
@@ -26,7 +36,6 @@ if TYPE_CHECKING:
     from effscale.report.document import Report
     from effscale.spec.models import Spec
 
-MAX_BATCH, MAX_THREADS = 2**16, 1024
 SECONDS = 2.0
 #: Settings in a table at most: each takes its seconds.
 MAX_SETTINGS = 64
@@ -67,14 +76,41 @@ def device(text: str) -> str:
 DEVICE = Parsed("cpu|cuda[:N]|mps|xpu[:N]", device)
 
 
-def only_on_cuda(device: str | None, *, cuda_graph: bool) -> None:
-    """Refuse a CUDA graph of another device.
+@dataclass(frozen=True)
+class Way:
+    """What runs a network, where, and how."""
 
-    Raises:
-        click.UsageError: if that is asked for.
-    """
-    if cuda_graph and not (device or "cpu").startswith("cuda"):
-        raise click.UsageError("--cuda-graph is for --device cuda")
+    device: str | None
+    channels_last: bool
+    compiled: bool
+    cuda_graph: bool
+    runtime: Runtime | None
+
+    def options(self) -> dict[str, object]:
+        """Each by its option."""
+        return {
+            "--device": self.device,
+            "--channels-last": self.channels_last,
+            "--compile": self.compiled,
+            "--cuda-graph": self.cuda_graph,
+            "--runtime": self.runtime,
+        }
+
+    def words(self) -> dict[str, Any]:
+        """Each by the name that a setting has for it.
+
+        Raises:
+            click.UsageError: for a CUDA graph of another device, or what another
+                runtime than torch has not.
+        """
+        device, runtime = self.device or "cpu", self.runtime or "torch"
+        if self.cuda_graph and not device.startswith("cuda"):
+            raise click.UsageError("--cuda-graph is for --device cuda")
+        ways = dict(islice(self.options().items(), 1, 4))
+        if runtime != "torch" and (name := of_torch(device, ways)):
+            named = f"--device {device}" if name == "device" else name
+            raise click.UsageError(f"{named} is of torch, not for --runtime {runtime}")
+        return {**asdict(self), "device": device, "runtime": runtime}
 
 
 timing_options = every(
@@ -125,6 +161,12 @@ timing_options = every(
         help="With --latency: capture the run as a CUDA graph and replay it.",
     ),
     click.option(
+        "--runtime",
+        type=click.Choice(RUNTIMES),
+        help="With --latency: what runs it; onnxruntime runs what torch exports "
+        "(needs effscale[onnx]).  [default: torch]",
+    ),
+    click.option(
         "--seconds",
         type=Range(0.01, 3600),
         metavar="S",
@@ -142,19 +184,20 @@ class Timed:
     batch: list[int]
     threads: list[int] | None  #: None: as many as torch takes
     dtype: list[str]
-    device: str
-    channels_last: bool
-    compiled: bool
-    cuda_graph: bool
+    way: Mapping[str, Any]  #: what is common to all, by the words of a setting
     seconds: float
+
+    @property
+    def device(self) -> str:
+        """What all run on."""
+        return str(self.way["device"])
 
     def settings(self) -> list[Setting]:
         """Every combination; batches vary first."""
         from effscale.module.latency import Setting, all_threads
 
-        way = self.device, self.channels_last, self.compiled, self.cuda_graph
         return [
-            Setting(batch, threads, dtype, *way)
+            Setting(batch, threads, dtype, **self.way)
             for dtype in self.dtype
             for threads in self.threads or [all_threads()]
             for batch in self.batch
@@ -167,10 +210,7 @@ def timed(  # noqa: PLR0913 - options
     batch: list[int],
     dtype: list[str],
     threads: list[int] | None,
-    device: str | None,
-    channels_last: bool,
-    compiled: bool,
-    cuda_graph: bool,
+    way: Way,
     seconds: float | None,
     alone: bool = False,
 ) -> Timed | None:
@@ -179,25 +219,21 @@ def timed(  # noqa: PLR0913 - options
     `--batch` and `--dtype` may be for something else, too, unless `alone`.
 
     Raises:
-        click.UsageError: if they ask for a way to time without --latency, or for a CUDA
-            graph of another device.
+        click.UsageError: if they ask for a way to time without --latency, or for one
+            that there is not.
     """
     if latency:
-        only_on_cuda(device, cuda_graph=cuda_graph)
+        words = way.words()
         combinations = len(batch) * len(dtype) * len(threads or [0])
         if combinations > MAX_SETTINGS:
             raise click.UsageError(
                 f"--batch, --threads and --dtype: expected at most {MAX_SETTINGS} "
                 f"combinations, got {combinations}"
             )
-        way = device or "cpu", channels_last, compiled, cuda_graph
-        return Timed(batch, threads, dtype, *way, seconds or SECONDS)
+        return Timed(batch, threads, dtype, words, seconds or SECONDS)
     given = {
         "--threads": threads,
-        "--device": device,
-        "--channels-last": channels_last,
-        "--compile": compiled,
-        "--cuda-graph": cuda_graph,
+        **way.options(),
         "--seconds": seconds,
         "--batch": alone and batch != [1],
         "--dtype": alone and dtype != ["float32"],

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import ELEMENT_BYTES, STORED_BYTES
-from effscale.cli.latency import DEVICE, only_on_cuda
+from effscale.choices import (
+    ELEMENT_BYTES,
+    MAX_BATCH,
+    MAX_THREADS,
+    RUNTIMES,
+    STORED_BYTES,
+)
+from effscale.cli.latency import DEVICE, Way
 from effscale.cli.options import every
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed
@@ -53,7 +59,7 @@ device_options = (
     ),
     click.option(
         "--threads",
-        type=click.IntRange(1, 1024),
+        type=click.IntRange(1, MAX_THREADS),
         default=1,
         help="Threads of the CPU, for latency.",
     ),
@@ -72,6 +78,13 @@ device_options = (
         "--cuda-graph",
         is_flag=True,
         help="Capture the run as a CUDA graph and replay it, for latency.",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(RUNTIMES),
+        default="torch",
+        help="What runs it, for latency; onnxruntime runs what torch exports (needs "
+        "effscale[onnx]).",
     ),
 )
 
@@ -104,7 +117,7 @@ def limit_options(
         ),
         click.option(
             "--batch",
-            type=click.IntRange(1, 2**16),
+            type=click.IntRange(1, MAX_BATCH),
             default=1,
             help="Batch size, for memory and latency.",
         ),
@@ -131,12 +144,9 @@ class Limits:
     training_memory: list[Limit] | None
     batch: int
     dtype: str
-    latency: list[Limit] | None = None
-    device: str = "cpu"
-    threads: int = 1
-    channels_last: bool = False
-    compiled: bool = False
-    cuda_graph: bool = False
+    latency: list[Limit] | None
+    threads: int
+    way: Way
 
     @property
     def beside_macs(self) -> list[Limit]:
@@ -150,16 +160,15 @@ class Limits:
         """The device that latency is of, and how it runs there.
 
         Raises:
-            click.UsageError: for a type of element that nothing here runs, or a CUDA
-                graph of another device.
+            click.UsageError: for a type of element that nothing here runs, or a way to
+                run that there is not.
         """
         from effscale.cost.latency_model import Device
 
-        only_on_cuda(self.device, cuda_graph=self.cuda_graph)
+        words = self.way.words()
         if self.dtype not in ELEMENT_BYTES:
             raise click.UsageError(f"--latency: nothing is run in {self.dtype} here")
-        way = self.channels_last, self.compiled, self.cuda_graph
-        return Device(self.device, self.threads, self.batch, self.dtype, *way)
+        return Device(threads=self.threads, batch=self.batch, dtype=self.dtype, **words)
 
     def running(self, *, predicts: bool = True) -> Running:
         """How what is limited is to run; with what predicts latency, if that is.

@@ -88,7 +88,15 @@ _OF_MODULES = {
     *("spec", "by", "tool", "depth", "arguments", "inputs", "operators"),
     *("engine", "resolution"),
     *("form", "output", "force", "units", "quiet", "verbose"),
-    *("latency", "threads", "device", "channels_last", "compiled", "cuda_graph"),
+    *(
+        "latency",
+        "threads",
+        "device",
+        "channels_last",
+        "compiled",
+        "cuda_graph",
+        "runtime",
+    ),
     *("batch", "dtype", "seconds"),
 }
 
@@ -237,7 +245,9 @@ def _given(option: str) -> bool:
 @options.plot_option("the cost by part and the feature maps")
 @options.output_options
 @options.verbosity
-@options.gathered(timed=latency.timed, module=module, memory=memory, request=Request)
+@options.gathered(
+    way=latency.Way, timed=latency.timed, module=module, memory=memory, request=Request
+)
 def command(  # noqa: PLR0913 - options
     *,
     spec: str,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @latency.timing_options
 @options.units_option
 @options.verbosity
-@options.gathered(timed=latency.timed_alone, request=Request)
+@options.gathered(way=latency.Way, timed=latency.timed_alone, request=Request)
 def command(
     *,
     specs: tuple[str, ...],

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from effscale.arrays import Int, Real
+    from effscale.choices import Runtime
     from effscale.cost.count import Visit
     from effscale.network.operators.operator import Operator
     from effscale.spec.models import Spec
@@ -57,6 +58,7 @@ class Device:
     channels_last: bool = False
     compiled: bool = False
     cuda_graph: bool = False
+    runtime: Runtime = "torch"
 
     def said(self) -> str:
         """In a line: `cpu, 1 thread, batch 1, float32`."""
@@ -65,6 +67,7 @@ class Device:
             "channels last": self.channels_last,
             "compiled": self.compiled,
             "CUDA graph": self.cuda_graph,
+            self.runtime: self.runtime != "torch",
         }
         more = [name for name, each in ways.items() if each]
         return ", ".join(

@@ -25,6 +25,8 @@ BY_LAW = (
     *("neck_width", "neck_depth", "head_depth"),
 )
 FAST_ALPHA = 0.8
+#: Of a number, those that floating point has right after a few products.
+DIGITS = 12
 
 _FAST = re.compile(r"fast(?::(0|1|0?\.\d+|1\.0+))?")
 _WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?")
@@ -67,6 +69,12 @@ class Multipliers:
     def given(self) -> dict[str, Real]:
         """Those that are factors of their own."""
         return {name: each for name, each in vars(self).items() if each is not None}
+
+    @property
+    def plain(self) -> Multipliers:
+        """The same to so many digits, as people write them: 1.21 of 1.1², not more."""
+        given = {name: float(f"{each:.{DIGITS}g}") for name, each in self.given.items()}
+        return replace(self, **given)
 
     def factor(self, name: str) -> Real:
         """The factor of that name, or what stands for it where it is not given."""

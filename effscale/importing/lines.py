@@ -25,6 +25,7 @@ from effscale.importing.tree import Fork, nodes_of
 from effscale.network.operators.attention import (
     Attention,
     ClassToken,
+    DropTokens,
     FirstToken,
     Positions,
 )
@@ -240,6 +241,8 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             line = tokens.ClassToken(block="class_token", tokens=many)
         case Positions():
             line = tokens.Positions(block="positions")
+        case DropTokens(tokens=several):
+            line = tokens.DropTokens(block="drop_tokens", tokens=several)
         case FirstToken():
             line = tokens.FirstToken(block="first_token")
         case PixelUnshuffle(factor=factor):

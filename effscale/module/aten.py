@@ -29,6 +29,7 @@ _COUNTED = """
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
     cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
     addbmm mv addmv dot vdot linalg_vecdot einsum _scaled_mm
+    affine_grid_generator cudnn_affine_grid_generator
     scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
     _scaled_dot_product_cudnn_attention _flash_attention_forward
@@ -210,10 +211,10 @@ _WINDOWS = """
     _upsample_nearest_exact2d _upsample_nearest_exact3d _weight_norm
     _weight_norm_differentiable _weight_norm_interface adaptive_avg_pool1d
     adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
-    adaptive_max_pool3d affine_grid_generator alpha_dropout avg_pool1d avg_pool2d
+    adaptive_max_pool3d alpha_dropout avg_pool1d avg_pool2d
     avg_pool3d batch_norm batch_norm_elemt batch_norm_stats batch_norm_update_stats
     binary_cross_entropy binary_cross_entropy_with_logits cosine_similarity
-    cross_entropy_loss ctc_loss cudnn_affine_grid_generator cudnn_batch_norm
+    cross_entropy_loss ctc_loss cudnn_batch_norm
     cudnn_grid_sampler dropout feature_alpha_dropout feature_dropout
     fractional_max_pool2d fractional_max_pool3d frobenius_norm
     fused_moving_avg_obs_fake_quant grid_sampler grid_sampler_2d grid_sampler_3d

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from effscale.network.operators.attention import (
         Attention,
         ClassToken,
+        DropTokens,
         Fill,
         Fourier,
         Positions,
+        QueryValueBias,
         ValuesOf,
     )
     from effscale.network.shapes import Shape
@@ -86,6 +88,22 @@ class First(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to (N, C, 1, 1)."""
         return x[:, :, :1, :1]
+
+
+class Behind(nn.Module):
+    """The positions behind the first, in one column."""
+
+    def __init__(self, drop: DropTokens) -> None:
+        super().__init__()
+        self.tokens = drop.tokens
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, C, H·W - tokens, 1)."""
+        return x.flatten(2)[:, :, self.tokens :].unsqueeze(3)
+
+    def extra_repr(self) -> str:
+        """How many are left out."""
+        return str(self.tokens)
 
 
 class Begun(nn.Module):
@@ -355,6 +373,32 @@ def _linear(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     q, k, v = q.relu(), k.relu(), functional.pad(v, (0, 0, 0, 1), value=1.0)
     made = torch.matmul(torch.matmul(v, k.transpose(-2, -1)), q)
     return made[:, :, :-1] / (made[:, :, -1:] + EPSILON)
+
+
+class QueriesValuesBiased(nn.Module):
+    """A learnt number added to each channel of queries and of values, head by head."""
+
+    def __init__(self, bias: QueryValueBias) -> None:
+        super().__init__()
+        self.keys = int(bias.key_width)
+        heads = int(bias.heads)
+        self.query = nn.Parameter(torch.zeros(heads, int(bias.query_width)))
+        self.value = nn.Parameter(torch.zeros(heads, int(bias.value_width)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, heads·(query + key + value), H, W) to the same shape."""
+        keys = self.query.new_zeros(len(self.query), self.keys)
+        every = torch.cat((self.query, keys, self.value), dim=1)
+        return x + every.view(-1, 1, 1)
+
+    def reset_parameters(self) -> None:
+        """All 0."""
+        self.query.zero_()
+        self.value.zero_()
+
+    def extra_repr(self) -> str:
+        """How many are learnt."""
+        return f"{self.query.numel() + self.value.numel()}"
 
 
 class ValuesAlone(nn.Module):

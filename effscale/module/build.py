@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 
 import torch
@@ -32,7 +33,7 @@ from effscale.network.operators.operator import Operator
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from effscale.network.parts import Network
+    from effscale.network.parts import Group, Network
     from effscale.network.shapes import Merge
     from effscale.spec.models import Spec
 
@@ -80,10 +81,11 @@ def build(
     cross entropy; `segment` logits of each pixel at the image's size, of auxiliary
     heads too; `yolo` gives `Detections` whose boxes are logits of `bins` for left, top,
     right and bottom, in strides, for DFL and IoU (with `one_to_one` two, the second for
-    one box an object); `detect` gives `Detections` for a focal loss, or with
-    `centerness` or `objectness` a dictionary of three, and its `boxes` say what the
-    numbers of a box mean; `yolo_anchors` gives a map for each level; `keypoints` a
-    dictionary, of which `heatmap` is logits.
+    one box an object), or with `masks`, `keypoints` or `angle` a dictionary of those,
+    too, as they are before they are decoded; `detect` gives `Detections` for a focal
+    loss, or with `centerness` or `objectness` a dictionary of three, and its `boxes`
+    say what the numbers of a box mean; `yolo_anchors` gives a map for each level;
+    `keypoints` a dictionary, of which `heatmap` is logits.
 
     Batch norm has the momentum of the spec, torch's kind: EfficientNet's 0.01 is that
     of its recipe (TensorFlow's 0.99), whose hundreds of thousands of steps let running
@@ -386,23 +388,27 @@ class Parts(nn.Module):
         return tuple(ends) if len(ends) > 1 else ends[0]
 
 
-def _grouped(groups: tuple[str, ...], made: torch.Tensor | Maps) -> Any:  # noqa: ANN401
+def _grouped(groups: tuple[Group, ...], made: torch.Tensor | Maps) -> Any:  # noqa: ANN401
     """The maps of an output by group, class logits and boxes as `Detections`.
 
-    The same for one box an object are the second of two.
+    Those for one box an object are the second of two, which share maps of no level.
     """
     if not groups or isinstance(made, torch.Tensor):
         return made
-    each = len(made) // len(groups)
-    maps = {name: made[k * each : (k + 1) * each] for k, name in enumerate(groups)}
-    if "classes" not in maps:
-        return {name: found[0] for name, found in maps.items()}
-    if {*maps} & {"centerness", "objectness"}:
-        return maps
-    many = Detections(maps["classes"], maps["boxes"])
-    if "one_classes" not in maps:
-        return many
-    return many, Detections(maps["one_classes"], maps["one_boxes"])
+    many, one = dict[str, Any](), dict[str, Any]()
+    left = iter(made)
+    for name, levels, one_to_one in groups:
+        found = next(left) if levels is None else tuple(islice(left, levels))
+        (one if one_to_one else many)[name] = found
+    if not one:
+        return _detections(many)
+    alone = {group.name: many[group.name] for group in groups if group.levels is None}
+    return _detections(many), _detections(one | alone)
+
+
+def _detections(maps: dict[str, Any]) -> Any:  # noqa: ANN401 - by what there is
+    """Class logits and boxes as `Detections` where there is nothing beside them."""
+    return Detections(**maps) if {*maps} == {*Detections._fields} else maps
 
 
 def _newest(flow: torch.Tensor | Maps) -> torch.Tensor:

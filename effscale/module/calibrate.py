@@ -117,7 +117,8 @@ def measured(spec: Spec, device: Device) -> float:
     setting = setting_of(device)
     (subject,) = spec_subjects([spec], [setting])
     with running(setting):
-        return Stopwatch(ready(subject, setting).run, device.device).settle(SETTLING)
+        run = ready(subject, setting).run
+        return Stopwatch(run, setting.torch_device).settle(SETTLING)
 
 
 def as_whole(family: str, spec: Spec, device: Device) -> Timed:
@@ -311,7 +312,8 @@ def calibrate(  # noqa: PLR0913 - a clock, and what times, for tests
 
 def by_operator(device: Device) -> bool:
     """Whether operators run one by one, and a clock tells when each is done."""
-    return device.device.partition(":")[0] in {"cpu", "cuda"} and not device.compiled
+    known = device.device.partition(":")[0] in {"cpu", "cuda"}
+    return known and not device.compiled and device.runtime == "torch"
 
 
 def fitted(

@@ -7,7 +7,8 @@ what the network's means.
 from __future__ import annotations
 
 from itertools import starmap
-from math import ceil
+from math import ceil, pi
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
@@ -23,7 +24,7 @@ from effscale.spec.neck import BOX
 from effscale.spec.wiring import ends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from fractions import Fraction
 
     from effscale.arrays import Int
@@ -45,6 +46,8 @@ class Found(NamedTuple):
     scores: torch.Tensor  #: (N, K)
     classes: torch.Tensor  #: (N, K), counted from 0
     levels: torch.Tensor  #: (N, K): 3 is P3
+    #: What else is told of each, as in `Decoded`, and prototypes of masks.
+    beside: Mapping[str, torch.Tensor] = MappingProxyType({})
 
 
 class Decoded(NamedTuple):
@@ -53,6 +56,9 @@ class Decoded(NamedTuple):
     boxes: torch.Tensor  #: (N, K, 4): y1 x1 y2 x2 in pixels, some beyond the image
     scores: torch.Tensor  #: (N, K, classes), each from 0 to 1 by itself
     levels: torch.Tensor  #: (K,): 3 is P3
+    #: What else is told of each, (N, K, …), by name, and `prototypes` of masks; see
+    #: `effscale.decode`.
+    beside: Mapping[str, torch.Tensor] = MappingProxyType({})
 
     def best(self, count: int, overlap: float | None = None) -> Found:
         """So many with the highest scores of each image.
@@ -60,16 +66,36 @@ class Decoded(NamedTuple):
         An anchor may come once for each class. All of them, if there are fewer. With
         `overlap` those are left out that a better one of their class overlaps by more
         (intersection over union), of the best thousand; where none is left, scores are
-        0 and so are boxes.
+        0 and so are boxes. Of turned boxes nobody tells how they overlap.
+
+        Raises:
+            LayerError: if overlaps are asked for, and boxes have `angles`.
         """
+        if overlap is not None and "angles" in self.beside:
+            message = "expected boxes that are not turned, to tell how they overlap"
+            raise LayerError(f"best: {message}")
         rows, scores, classes = best_pairs(
             self.scores, count if overlap is None else MOST_BOXES
         )
         boxes = of_rows(self.boxes, rows)
         if overlap is None:
-            return Found(boxes, scores, classes, self.levels[rows])
+            return self._found(boxes, scores, classes, rows)
         kept = apart(boxes, scores, classes, overlap, count)
-        return Found(*kept[:3], self.levels[rows.gather(1, kept.rows)])
+        return self._found(*kept[:3], rows.gather(1, kept.rows))
+
+    def _found(
+        self,
+        boxes: torch.Tensor,
+        scores: torch.Tensor,
+        classes: torch.Tensor,
+        rows: torch.Tensor,
+    ) -> Found:
+        """These of the rows, and what is told beside them."""
+        beside = {
+            name: told if name == PROTOTYPES else of_rows(told, rows)
+            for name, told in self.beside.items()
+        }
+        return Found(boxes, scores, classes, self.levels[rows], beside)
 
 
 class Apart(NamedTuple):
@@ -130,17 +156,24 @@ def best_pairs(
     return pairs // classes, best, pairs % classes
 
 
-def of_rows(boxes: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    return boxes.gather(1, rows[..., None].expand(-1, -1, BOX))
+def of_rows(told: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """What is told, (N, K, …), of those rows."""
+    each = told.flatten(2) if told.dim() > 2 else told[..., None]  # noqa: PLR2004
+    found = each.gather(1, rows[..., None].expand(-1, -1, each.shape[-1]))
+    return found.unflatten(2, told.shape[2:]) if told.dim() > 2 else found[..., 0]  # noqa: PLR2004
 
 
 def decode(spec: Spec, detections: Any) -> Decoded:  # noqa: ANN401 - by kind of head
     """The boxes in pixels of what the network of `spec` puts out.
 
     Of a `yolo` output a side lies as many strides from the position as the mean of its
-    bins says; of two branches the one for one box an object is read. Of `keypoints`
-    each position has a box, and a score where it is a peak among its eight neighbours.
-    Of a detector with a neck:
+    bins says; of two branches the one for one box an object is read. Beside its boxes
+    it tells, where it does, `coefficients`, (N, K, prototypes), of `prototypes`, which
+    are (N, prototypes, rows, columns): a mask is where their weighted sum is above 0
+    within the box; `keypoints`, (N, K, points, 2 or 3): y and x in pixels, and how
+    likely each is seen; `angles`, (N, K): radians by which a box is turned about its
+    centre, clockwise. Of `keypoints` each position has a box, and a score where it is a
+    peak among its eight neighbours. Of a detector with a neck:
 
     A level has (N, A·classes, height, width) logits and (N, A·4, height, width) codes;
     of A anchors at a position the first has the first channels, by scale, then by
@@ -172,7 +205,7 @@ def _of_output(spec: Spec, made: Any) -> Decoded:  # noqa: ANN401
     found = {
         name: each
         for name, each in decoders(spec, "decode").items()
-        if each.keys == BOXES
+        if each.keys[:2] == BOXES
     }
     if len(found) != 1:
         message = f"expected one output of boxes, got {len(found)}"
@@ -183,8 +216,9 @@ def _of_output(spec: Spec, made: Any) -> Decoded:  # noqa: ANN401
         torch.full((x.shape[2] * x.shape[3] * decoder.each,), _level(stride))
         for x, stride in zip(decoder.maps(given), decoder.strides, strict=True)
     ]
-    boxes, scores = decoder(given)
-    return Decoded(boxes, scores, torch.cat(levels).to(boxes.device))
+    boxes, scores, *told = decoder(given)
+    beside = dict(zip(decoder.keys[2:], told, strict=True))
+    return Decoded(boxes, scores, torch.cat(levels).to(boxes.device), beside)
 
 
 def _level(stride: Strides) -> int:
@@ -236,6 +270,16 @@ def decoders(spec: Spec, asked: str) -> dict[str, _Decoder]:
 
 #: What tensors of boxes are called.
 BOXES = ("boxes", "scores")
+#: What the maps are called of which all masks of an image are made.
+PROTOTYPES = "prototypes"
+#: What tensors beside boxes are.
+BESIDE = {
+    "coefficients": "of each prototype; a mask is where they sum to more than 0",
+    "keypoints": "y x in pixels",
+    "angles": "radians by which a box is turned about its centre, clockwise",
+    PROTOTYPES: "of masks, for the whole image",
+}
+SEEN = "y x in pixels, and how likely it is seen, from 0 to 1"
 CORNERS = "y1 x1 y2 x2 in pixels"
 
 
@@ -256,7 +300,7 @@ class _Decoder(nn.Module):
 
     def apart(self, made: Any, theirs: list[torch.Tensor]) -> float:  # noqa: ANN401
         """How far another program's tensors are from what these mean, scores of 1."""
-        boxes, scores = self(made)
+        boxes, scores, *_ = self(made)
         off = float((scores - theirs[1]).abs().max())
         return max(distance(boxes, theirs[0]), off)
 
@@ -280,31 +324,86 @@ class Distances(_Decoder):
     def __init__(self, output: outputs.Yolo, strided: Sequence[Strides]) -> None:
         super().__init__()
         self.output, self.strides = output, [*strided]
+        alone = (PROTOTYPES,) if output.masks is not None else ()
+        beside = (*output.beside, *alone)
+        said = BESIDE | ({"keypoints": SEEN} if self._sees else {})
+        self.keys = (*BOXES, *beside)
+        self.means = (*self.means, *(said[name] for name in beside))
+
+    @property
+    def _sees(self) -> bool:
+        """Whether keypoints tell whether they are seen."""
+        return self.output.keypoints is not None and self.output.keypoints[1] > 2  # noqa: PLR2004
 
     def maps(self, made: Any) -> Sequence[torch.Tensor]:  # noqa: ANN401
         """The box maps that are read, by level."""
-        boxes: Sequence[torch.Tensor] = self._read(made).boxes
-        return boxes
+        return _group(self._read(made), "boxes")
 
-    def _read(self, made: Any) -> Detections:  # noqa: ANN401
-        found: Detections = made[1] if self.output.one_to_one else made
-        return found
+    def _read(self, made: Any) -> Any:  # noqa: ANN401
+        return made[1] if self.output.one_to_one else made
 
-    def forward(self, made: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
-        """(N, K, 4) boxes and (N, K, classes) scores."""
-        read, bins = self._read(made), self.output.bins
-        sides = _rows(read.boxes, BOX * bins).unflatten(-1, (BOX, bins))
-        sides = sides.to(_wide(sides.dtype))
+    def forward(self, made: Any) -> tuple[torch.Tensor, ...]:  # noqa: ANN401
+        """(N, K, 4) boxes, (N, K, classes) scores, and what is told beside them."""
+        read, output = self._read(made), self.output
+        maps = self.maps(made)
+        told = {
+            name: _widened(_rows(_group(read, name), numbers))
+            for name, numbers in output.beside.items()
+        }
+        centres, units = _grid(maps, self.strides, 0.5)
+        if "angles" in told:
+            told["angles"] = (told["angles"][..., 0].sigmoid() - 0.25) * pi
+        if output.keypoints is not None:
+            points = told["keypoints"].unflatten(-1, output.keypoints)
+            told["keypoints"] = self._points(points, centres, units)
+        if output.masks is not None:
+            told[PROTOTYPES] = read[PROTOTYPES]
+        boxes = self._boxes(maps, centres, units, told.get("angles"))
+        scores = _widened(_rows(_group(read, "classes"), output.classes)).sigmoid()
+        return boxes, scores, *told.values()
+
+    def _boxes(
+        self,
+        maps: Sequence[torch.Tensor],
+        centres: torch.Tensor,
+        units: torch.Tensor,
+        angles: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Boxes by the means of bins; of those that are turned, as they lie before.
+
+        The centre of a turned one lies in its own directions from the position.
+        """
+        bins = self.output.bins
+        sides = _widened(_rows(maps, BOX * bins)).unflatten(-1, (BOX, bins))
         if bins > 1:
             numbers = torch.arange(bins, device=sides.device, dtype=sides.dtype)
             sides = (sides.softmax(-1) * numbers).sum(-1, keepdim=True)
         left, top, right, below = sides.squeeze(-1).unbind(-1)
-        centres, units = _grid(read.boxes, self.strides, 0.5)
-        low = centres - torch.stack((top, left), -1) * units
-        high = centres + torch.stack((below, right), -1) * units
-        logits = _rows(read.classes, self.output.classes)
-        scores = logits.to(_wide(logits.dtype)).sigmoid()
-        return torch.cat((low, high), -1), scores
+        before = torch.stack((top, left), -1) * units
+        behind = torch.stack((below, right), -1) * units
+        if angles is None:
+            return torch.cat((centres - before, centres + behind), -1)
+        down, across = ((behind - before) / 2).unbind(-1)
+        turned = (
+            down * angles.cos() + across * angles.sin(),
+            across * angles.cos() - down * angles.sin(),
+        )
+        centres, halves = centres + torch.stack(turned, -1), (before + behind) / 2
+        return torch.cat((centres - halves, centres + halves), -1)
+
+    def _points(
+        self, told: torch.Tensor, centres: torch.Tensor, units: torch.Tensor
+    ) -> torch.Tensor:
+        """(N, K, points, 2 or 3): rows and columns in pixels, and whether seen."""
+        shifts = 2 * told[..., :2].flip(-1) - 0.5
+        places = centres[:, None] + shifts * units[:, None]
+        return torch.cat((places, told[..., 2:].sigmoid()), -1)
+
+    def apart(self, made: Any, theirs: list[torch.Tensor]) -> float:  # noqa: ANN401
+        """What is told beside boxes, too."""
+        _, _, *ours = self(made)
+        found = [*map(distance, ours, theirs[2:])]
+        return max([super().apart(made, theirs), *found])
 
 
 class Coded(_Decoder):
@@ -540,6 +639,10 @@ def _rows(maps: Sequence[torch.Tensor], each: int) -> torch.Tensor:
     """(N, A·each, height, width) of all levels as (N, anchors, each), row by row."""
     flat = [x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, each)) for x in maps]
     return torch.cat(flat, dim=1)
+
+
+def _widened(x: torch.Tensor) -> torch.Tensor:
+    return x.to(_wide(x.dtype))
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:

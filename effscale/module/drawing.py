@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from effscale.errors import LayerError
-from effscale.module.attention import Attending, Placed, Tokened
+from effscale.module.attention import Attending, Placed, QueriesValuesBiased, Tokened
 from effscale.module.operators import (
     BinsOfSides,
     Blurred,
@@ -136,7 +136,7 @@ def _draw_linear(module: nn.Linear) -> None:
 #: Modules whose weights do not decay while a network trains.
 NORMS: tuple[type[nn.Module], ...] = (
     *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
-    *(Scaled, ResponseNorm2d, Tokened, Placed, nn.PReLU),
+    *(Scaled, ResponseNorm2d, Tokened, Placed, QueriesValuesBiased, nn.PReLU),
 )
 
 
@@ -158,6 +158,7 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     Tokened: Tokened.reset_parameters,
     Placed: Placed.reset_parameters,
     Attending: Attending.reset_parameters,
+    QueriesValuesBiased: QueriesValuesBiased.reset_parameters,
     BinsOfSides: BinsOfSides.reset_parameters,
     Blurred: Blurred.fix,
 }

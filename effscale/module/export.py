@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
@@ -19,9 +17,11 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 
 from effscale.choices import MOST_BOXES
 from effscale.errors import ExportError, LayerError, first_line
+from effscale.module import onnx
 from effscale.module.decode import (
     BOXES,
     CORNERS,
+    PROTOTYPES,
     Peaks,
     apart,
     best_pairs,
@@ -133,7 +133,7 @@ class Detecting(nn.Module):
     """The best boxes of a network, without those that a better one overlaps by more."""
 
     #: What each tensor is, by its name.
-    means: ClassVar = {
+    means: Mapping[str, str] = {
         "boxes": f"{CORNERS}, best first",
         "scores": "from 0 to 1; 0 where there are no more",
         "classes": "counted from 0",
@@ -142,19 +142,35 @@ class Detecting(nn.Module):
     def __init__(self, decoding: Decoding, overlap: float, count: int) -> None:
         super().__init__()
         self.decoding, self.overlap, self.count = decoding, overlap, count
-        found = [*decoding.decoders.values()]
+        found: list[Any] = [*decoding.decoders.values()]
         if any(isinstance(each, Peaks) for each in found):
             raise LayerError("nms: expected boxes that overlap, got peaks of heatmaps")
-        if [each.keys for each in found] != [BOXES]:
+        if [each.keys[:2] for each in found] != [BOXES]:
             named = ", ".join(name for name, _ in decoding.named)
             raise LayerError(f"nms: expected boxes as the one output, got {named}")
+        _, _, *beside = found[0].keys
+        if "angles" in beside:
+            raise LayerError("nms: expected boxes that are not turned, got angles")
+        said = dict(zip(beside, found[0].means[2:], strict=True))
+        self.means = {**self.means, **said}
+        #: What each box is told beside it, and what the whole image is.
+        self.beside = [name for name in beside if name != PROTOTYPES]
+        self.whole = [name for name in beside if name == PROTOTYPES]
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """`boxes`, `scores` and `classes` of each image, best first."""
-        boxes, scores = self.decoding(images).values()
-        rows, best, classes = best_pairs(scores, MOST_BOXES)
-        kept = apart(of_rows(boxes, rows), best, classes, self.overlap, self.count)
-        return {"boxes": kept.boxes, "scores": kept.scores, "classes": kept.classes}
+        """`boxes`, `scores`, `classes`, what is told beside them; best first."""
+        made = self.decoding(images)
+        rows, best, classes = best_pairs(made["scores"], MOST_BOXES)
+        boxes = of_rows(made["boxes"], rows)
+        kept = apart(boxes, best, classes, self.overlap, self.count)
+        chosen = rows.gather(1, kept.rows)
+        return {
+            "boxes": kept.boxes,
+            "scores": kept.scores,
+            "classes": kept.classes,
+            **{name: of_rows(made[name], chosen) for name in self.beside},
+            **{name: made[name] for name in self.whole},
+        }
 
     def difference(self, images: torch.Tensor, theirs: list[torch.Tensor]) -> float:
         """How far another program's boxes are from such a choice of the network's.
@@ -163,19 +179,29 @@ class Detecting(nn.Module):
         the network's, none to be overlapped by one kept, and each that is left out to
         be overlapped by a better one, or worse than all.
         """
-        boxes, scores = self.decoding(images).values()
-        pairs = zip(boxes, scores, *theirs, strict=True)
-        return max(starmap(self._fault, pairs))
+        made = self.decoding(images)
+        told = [made[name] for name in self.beside]
+        scales = [float(each.abs().max()) or 1.0 for each in told]
+        boxes, end = made["boxes"], 3 + len(told)
+        ours = _side_by_side(told, scales, boxes)
+        given = _side_by_side(theirs[3:end], scales, theirs[0])
+        pairs = zip(boxes, made["scores"], ours, *theirs[:3], given, strict=True)
+        whole = (made[name] for name in self.whole)
+        return max([*starmap(self._fault, pairs), *map(distance, whole, theirs[end:])])
 
     def _fault(
-        self, boxes: torch.Tensor, scores: torch.Tensor, *theirs: torch.Tensor
+        self,
+        boxes: torch.Tensor,
+        scores: torch.Tensor,
+        told: torch.Tensor,
+        *theirs: torch.Tensor,
     ) -> float:
         """By how much one image's choice is none."""
         kept = Choice(*theirs).there()
         rows, best, classes = (
             each[0] for each in best_pairs(scores[None], 2 * MOST_BOXES)
         )
-        known = Choice(boxes[rows], best, classes)
+        known = Choice(boxes[rows], best, classes, told[rows])
         among = Choice(*(each[:MOST_BOXES] for each in known))
         scale = float(boxes.abs().max())
         foreign = _least(known.unlike(kept, scale), 0)
@@ -202,16 +228,19 @@ class Choice(NamedTuple):
     boxes: torch.Tensor  #: (K, 4)
     scores: torch.Tensor  #: (K,)
     classes: torch.Tensor  #: (K,)
+    told: torch.Tensor  #: (K, M): all numbers beside each, over the largest of its kind
 
     def there(self) -> Choice:
         """Those of a score."""
         some = self.scores > 0
-        return Choice(self.boxes[some], self.scores[some], self.classes[some])
+        return Choice(*(each[some] for each in self))
 
     def unlike(self, other: Choice, scale: float) -> torch.Tensor:
         """How far each of these is from each of others: infinitely of another class."""
         off = (self.boxes[:, None] - other.boxes).abs().amax(-1) / scale
         off = off.maximum((self.scores[:, None] - other.scores).abs())
+        if self.told.shape[-1]:
+            off = off.maximum((self.told[:, None] - other.told).abs().amax(-1))
         return off.masked_fill(self.classes[:, None] != other.classes, torch.inf)
 
     def free_of(self, other: Choice, overlap: float) -> torch.Tensor:
@@ -223,6 +252,15 @@ class Choice(NamedTuple):
         free = (overlap - shared).clamp(min=0)
         free = free.maximum((self.scores[:, None] - other.scores).clamp(min=0))
         return free.masked_fill(self.classes[:, None] != other.classes, torch.inf)
+
+
+def _side_by_side(
+    told: Sequence[torch.Tensor], scales: Sequence[float], boxes: torch.Tensor
+) -> torch.Tensor:
+    """(N, K, M) numbers of what is told of (N, K, 4) boxes, over their scales."""
+    pairs = zip(told, scales, strict=True)
+    rows = [each.reshape(*boxes.shape[:2], -1) / scale for each, scale in pairs]
+    return torch.cat([boxes[..., :0], *rows], -1)
 
 
 def _least(apart: torch.Tensor, axis: int) -> torch.Tensor:
@@ -375,7 +413,7 @@ def export(  # noqa: PLR0913 - a file, and what it is to hold
     write, read = _FORMATS[form]
     asked = Asked(dynamic, facts or {}, opset)
     (example,) = make(batches[0])
-    with torch.no_grad(), _faults(form), _quiet():
+    with torch.no_grad(), _faults(form), onnx.quiet():
         expected = _named(module(example))
         progress(f"writing {form}")
         version = write(module, example, path, asked)
@@ -452,20 +490,6 @@ def _faults(form: Form) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without torch's warnings and logs of its own deprecations."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
 def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
     """Put what `save` writes into the file: to a full disk, torch's C++ would abort."""
     held = BytesIO()
@@ -508,27 +532,23 @@ def _to_onnx(module: nn.Module, example: torch.Tensor, path: Path, asked: Asked)
             f"expected less than {human(ONNX_BYTES)}B of weights for one ONNX file, "
             f"got {human(size)}B; --file-format exported has no such limit"
         )
-    program = torch.onnx.export(
+    program = onnx.program(
         module,
         (example,),
-        dynamo=True,
-        dynamic_shapes=asked.dynamic,
-        opset_version=asked.opset,
-        input_names=[INPUT],
-        output_names=[*_named(module(example))],
-        verbose=False,
+        opset=asked.opset,
+        dynamic=asked.dynamic,
+        names=([INPUT], [*_named(module(example))]),
     )
-    assert program is not None  # noqa: S101 - it is without dynamo alone
     program.model.metadata_props.update(asked.facts)
     program.save(path, external_data=False)
     return f"ONNX opset {program.model.opset_imports['']}"
 
 
 def _from_onnx(_module: nn.Module, path: Path) -> tuple[Run, str]:
-    import onnx
     import onnxruntime
+    from onnx import checker
 
-    onnx.checker.check_model(path)
+    checker.check_model(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(batch: torch.Tensor) -> list[torch.Tensor]:

@@ -42,6 +42,11 @@ FORMULAS: dict[str, Formula] = {
     "mv": lambda x, _: math.prod(x[0]),
     "dot": lambda x, _: math.prod(x[0]),
     "vdot": lambda x, _: math.prod(x[0]),
+    # A transformation of 2×3 or 3×4 times each point of the grid.
+    **dict.fromkeys(
+        ("affine_grid_generator", "cudnn_affine_grid_generator"),
+        lambda x, out: math.prod(out[0]) * x[0][-1],
+    ),
     "linalg_vecdot": lambda x, _: math.prod(_spread(*x[:2])),
     # Of samples taken between positions, which is free, as in `grid_sample`.
     "torchvision::deform_conv2d": convolution,

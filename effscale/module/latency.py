@@ -31,6 +31,7 @@ from effscale.network.network import network
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from effscale.choices import Runtime
     from effscale.module.any_module import Counted
     from effscale.module.weights import Original
     from effscale.spec.models import Spec
@@ -57,6 +58,17 @@ class Setting:
     channels_last: bool = False
     compiled: bool = False
     cuda_graph: bool = False  #: all launches of a run replayed as one
+    runtime: Runtime = "torch"  #: what runs it
+
+    @property
+    def by_torch(self) -> bool:
+        """Whether torch runs it, and not another library what torch has exported."""
+        return self.runtime == "torch"
+
+    @property
+    def torch_device(self) -> str:
+        """Where torch has the module; of another library, it is on the CPU."""
+        return self.device if self.by_torch else "cpu"
 
 
 @dataclass(frozen=True)
@@ -177,18 +189,29 @@ def _timers(
     prepared = ready(subject, setting)
     runs: dict[str | None, Callable[[], object]] = {None: prepared.run}
     for name, (part, calls) in part_calls(subject, prepared).items():
-        run = partial(_call, _compiled(part, setting), calls)
-        runs[name] = captured(run) if setting.cuda_graph else run
-    timers = {name: Stopwatch(run, setting.device) for name, run in runs.items()}
+        runs[name] = _runner(part, calls, setting)
+    timers = {name: Stopwatch(run, setting.torch_device) for name, run in runs.items()}
     for place, timer in enumerate(timers.values()):
         timer.settle(seconds / 2 / (len(timers) - 1 if place else 1))
     return timers
 
 
-def _call(module: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> None:
-    """Make all calls of a module that one run of the whole makes."""
-    for each in calls:
-        module(*each)
+def _runner(
+    module: nn.Module, calls: Sequence[tuple[Any, ...]], setting: Setting
+) -> Callable[[], object]:
+    """What makes all these calls of a module, as `setting` has it."""
+    if not setting.by_torch:
+        from effscale.module import onnx
+
+        return partial(_in_turn, [onnx.runner(module, c, setting) for c in calls])
+    called = _compiled(module, setting)
+    run = partial(_in_turn, [partial(called, *each) for each in calls])
+    return captured(run) if setting.cuda_graph else run
+
+
+def _in_turn(runs: Sequence[Callable[[], object]]) -> None:
+    for each in runs:
+        each()
 
 
 def part_calls(
@@ -226,12 +249,11 @@ class Ready:
 def ready(subject: Subject, setting: Setting) -> Ready:
     """A copy of the module in eval mode, as `setting` has it; the original stays."""
     plain = deepcopy(subject.module).eval()
-    plain = plain.to(device=setting.device, dtype=getattr(torch, setting.dtype))
+    plain = plain.to(device=setting.torch_device, dtype=getattr(torch, setting.dtype))
     if setting.channels_last:
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     inputs = tuple(_as(each, setting) for each in subject.inputs(setting.batch))
-    run = partial(_compiled(plain, setting), *inputs)
-    return Ready(plain, inputs, captured(run) if setting.cuda_graph else run)
+    return Ready(plain, inputs, _runner(plain, [inputs], setting))
 
 
 def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:
@@ -239,7 +261,7 @@ def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:
         tensor = tensor.to(getattr(torch, setting.dtype))
     if setting.channels_last and tensor.dim() == IMAGES:
         tensor = tensor.contiguous(memory_format=torch.channels_last)
-    return tensor.to(setting.device)
+    return tensor.to(setting.torch_device)
 
 
 def _compiled(module: nn.Module, setting: Setting) -> Callable[..., Any]:
@@ -257,12 +279,12 @@ def running(setting: Setting) -> Iterator[None]:
         MeasureError: if there is no such device, or torch cannot run what is within the
             block.
     """
-    kind = setting.device.partition(":")[0]
+    kind = setting.torch_device.partition(":")[0]
     if not is_there(kind):
         raise MeasureError(f"device: expected cpu, got {kind!r}: torch finds none here")
     with torch.inference_mode(), _threads(setting.threads), _kernels(setting):
         try:
-            with chosen(setting.device):
+            with chosen(setting.torch_device):
                 yield
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
             if isinstance(error, MeasureError):

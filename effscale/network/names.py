@@ -111,8 +111,9 @@ def output_words(output: AnyOutput) -> str:
             words = [head_operator(output)]
         case outputs.YoloAnchors():
             words.append(f"{output.anchors} anchors")
-        case outputs.Yolo(one_to_one=True):
-            words.append("one-to-one")
+        case outputs.Yolo():
+            words += ["one-to-one"] if output.one_to_one else []
+            words += [*output.beside]
         case _:
             words = [*map(operator, getattr(output, "layers", ())), *words]
     return ", ".join(words)

@@ -18,10 +18,10 @@ from effscale.network.combinators import (
 )
 from effscale.network.heads import across, classifier, prior_bias
 from effscale.network.names import output_words
-from effscale.network.operators.convolution import Conv
+from effscale.network.operators.convolution import Conv, TransposedConv
 from effscale.network.operators.elementwise import Act, Bins, Dropout
 from effscale.network.operators.fusion import Resize
-from effscale.network.parts import IMAGE, Part
+from effscale.network.parts import IMAGE, Group, Part
 from effscale.network.steps import chain
 from effscale.spec import outputs
 from effscale.spec.neck import BOX
@@ -57,7 +57,7 @@ def output_part(
 ) -> Part:
     """The part that makes the output of that name of the maps it reads."""
     reads = tuple(each.number for each in read)
-    groups: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
     match given:
         case outputs.Classify():
             layer, c_out = classifier(given, read[0].channels, style)
@@ -68,17 +68,17 @@ def output_part(
             layer = _detect(given, read, replace(style, init="normal"))
             beside = (given.beside,) if given.beside else ()
             c_out = given.anchors * (given.classes + BOX + len(beside))
-            groups = ("classes", "boxes", *beside)
+            named = ("classes", "boxes", *beside)
+            groups = tuple(Group(each, len(read)) for each in named)
         case outputs.Yolo():
-            layer, c_out = _yolo(given, read, style), given.classes + BOX * given.bins
-            groups = ("classes", "boxes", "one_classes", "one_boxes")
-            groups = groups if given.one_to_one else groups[:2]
+            layer, groups = _yolo(given, read, style)
+            c_out = given.classes + BOX * given.bins + sum(given.beside.values())
         case outputs.YoloAnchors():
             c_out = given.anchors * (given.classes + BOX + 1)
             layer = _by_anchors(read, c_out)
         case outputs.Keypoints():
             layer, c_out = _keypoints(given, read[0].channels), given.classes
-            groups = ("heatmap", "sizes", "offsets")
+            groups = tuple(map(Group, ("heatmap", "sizes", "offsets")))
     return Part(
         name=name,
         path=f"outputs.{name}",
@@ -213,31 +213,84 @@ class _LevelHeads:
         return seq(**found)
 
 
-def _yolo(given: outputs.Yolo, read: Sequence[Level], style: Style) -> Sequential:
-    """Widths follow from the finest level (ultralytics' `Detect` has the same)."""
-    c_box, c_class = given.widths(read[0].channels)
-    nodes: list[Node] = []
-    layer: Layer
-    for before in ("", "one_") if given.one_to_one else ("",):
-        for k, each in enumerate(read):
-            layer = _class_branch(given, each, c_class, style)
-            nodes.append(Node(f"{before}class{k}", (k,), layer, level=each.level))
-        for k, each in enumerate(read):
-            layer = _box_branch(given, each.channels, c_box, style)
-            nodes.append(Node(f"{before}box{k}", (k,), layer, level=each.level))
-    count = len(read)
+def _yolo(
+    given: outputs.Yolo, read: Sequence[Level], style: Style
+) -> tuple[Sequential, tuple[Group, ...]]:
+    """Branches by level, and prototypes of the finest; widths follow from the finest.
+
+    Source: ultralytics 8.4.190, `Detect`, `Segment`, `Pose` and `OBB` of
+    nn/modules/head.py.
+    """
+    c_first, count = read[0].channels, len(read)
+    nodes, groups = list[Node](), list[Group]()
+    for one in (False, True) if given.one_to_one else (False,):
+        for name, called in YOLO_BRANCHES.items():
+            if name not in {"classes", "boxes", *given.beside}:
+                continue
+            groups.append(Group(name, count, one))
+            for k, each in enumerate(read):
+                layer = _branch(name, given, each, c_first, style)
+                known = f"one_{called}{k}" if one else f"{called}{k}"
+                nodes.append(Node(known, (k,), layer, level=each.level))
+    if given.masks is not None and given.channels is not None:
+        groups.append(Group("prototypes"))
+        layer = _prototypes(c_first, given.channels, given.masks, style)
+        nodes.append(Node("prototypes", (0,), layer, level=read[0].level))
     ends = tuple(range(count, count + len(nodes)))
-    return seq(levels=Graph(count, tuple(nodes), ends))
+    return seq(levels=Graph(count, tuple(nodes), ends)), tuple(groups)
+
+
+#: What the branch of each group is called, in their order.
+YOLO_BRANCHES = {
+    "classes": "class",
+    "boxes": "box",
+    "coefficients": "coefficient",
+    "keypoints": "keypoint",
+    "angles": "angle",
+}
+
+
+def _branch(
+    name: str, given: outputs.Yolo, read: Level, c_first: Int, style: Style
+) -> Sequential:
+    """What tells the numbers of that name at the positions of a level."""
+    c_box, c_class = given.widths(c_first)
+    if name == "classes":
+        return _class_branch(given, read, c_class, style)
+    if name == "boxes":
+        return _box_branch(given, read.channels, c_box, style)
+    wanted = given.beside[name]
+    c_mid = given.inside(wanted, c_first)
+    return seq(
+        **_two_convs(read.channels, c_mid, style),
+        predict=Conv(c_mid, wanted, bias=True),
+    )
+
+
+def _two_convs(c_in: Int, c_mid: Int, style: Style) -> dict[str, Layer]:
+    return {
+        "conv1": conv_norm_act(Conv(c_in, c_mid, THREE), style),
+        "conv2": conv_norm_act(Conv(c_mid, c_mid, THREE), style),
+    }
 
 
 def _box_branch(given: outputs.Yolo, c_in: Int, c_mid: Int, style: Style) -> Sequential:
     """Logits of the bins of each side; each begins at 1."""
     wanted = BOX * given.bins
     return seq(
-        conv1=conv_norm_act(Conv(c_in, c_mid, THREE), style),
-        conv2=conv_norm_act(Conv(c_mid, c_mid, THREE), style),
+        **_two_convs(c_in, c_mid, style),
         predict=Conv(c_mid, wanted, bias=True, bias_init=1.0),
         **({"bins": Bins(given.bins)} if given.bins > 1 else {}),
+    )
+
+
+def _prototypes(c_in: Int, c_mid: Int, count: int, style: Style) -> Sequential:
+    """Maps of twice the finest side, of which masks are made."""
+    return seq(
+        conv1=conv_norm_act(Conv(c_in, c_mid, THREE), style),
+        larger=TransposedConv(c_mid, c_mid, (2, 2), (2, 2), bias=True),
+        conv2=conv_norm_act(Conv(c_mid, c_mid, THREE), style),
+        predict=conv_norm_act(Conv(c_mid, count), style),
     )
 
 
@@ -253,11 +306,7 @@ def _class_branch(
     prior = _OBJECTS / given.classes / (_SIDE / stride) ** 2
     predict = Conv(c_mid, given.classes, bias=True, bias_init=math.log(prior))
     if not given.separable:
-        return seq(
-            conv1=conv_norm_act(Conv(c_in, c_mid, THREE), style),
-            conv2=conv_norm_act(Conv(c_mid, c_mid, THREE), style),
-            predict=predict,
-        )
+        return seq(**_two_convs(c_in, c_mid, style), predict=predict)
     return seq(
         depthwise1=conv_norm_act(Conv(c_in, c_in, THREE, groups=c_in), style),
         conv1=conv_norm_act(Conv(c_in, c_mid), style),

@@ -6,7 +6,7 @@ puts out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from effscale.arrays import Int, at_least
 from effscale.data import data
@@ -24,6 +24,14 @@ T = TypeVar("T")
 IMAGE = -1
 
 
+class Group(NamedTuple):
+    """Maps that an output puts out under one name."""
+
+    name: str
+    levels: int | None = None  #: how many, one a level; None of a map alone
+    one_to_one: bool = False  #: of the second of two branches, for one box an object
+
+
 @data
 class Part:
     """A row of a report, the stem, a stage, a head: a layer, and how to call it."""
@@ -38,8 +46,8 @@ class Part:
     layer: Sequential
     #: Numbers of the parts whose output it takes, or `IMAGE`; None is the part before.
     reads: tuple[int, ...] | None = None
-    #: Names of the groups that the maps it puts out are in, as many in each.
-    groups: tuple[str, ...] = ()
+    #: Groups that the maps it puts out are in, in their order.
+    groups: tuple[Group, ...] = ()
 
 
 @data

@@ -25,11 +25,13 @@ from effscale.network.operators.attention import (
     Attention,
     ClassToken,
     Crop,
+    DropTokens,
     Fill,
     FirstToken,
     Fourier,
     IntoFirst,
     Positions,
+    QueryValueBias,
     ValuesOf,
 )
 from effscale.network.operators.channels import (
@@ -166,10 +168,10 @@ def step(line: Line, c_in: Int, style: Style, unstated: Int | None = None) -> St
             return _placed(line, c_in, style), c_in
         case tokens.FirstToken():
             return FirstToken(), c_in
+        case tokens.DropTokens():
+            return DropTokens(line.tokens), c_in
         case steps.IntoFirst():
-            layers, _ = chain(line.layers, c_in, style, unstated)
-            into = Node("into", (1, 0), IntoFirst(), merge="apart")
-            return Graph(1, (Node("layers", (0,), layers), into), (2,)), c_in
+            return _into_first(line, c_in, style, unstated), c_in
         case steps.Use():
             if line.repeats is None:
                 return chain(expanded(line, style.blocks), c_in, style, unstated)
@@ -309,6 +311,15 @@ def _resized(
     return Graph(1, (Node("layers", (0,), layers), resize), (2,)), c_out
 
 
+def _into_first(
+    line: steps.IntoFirst, c_in: Int, style: Style, unstated: Int | None
+) -> Layer:
+    """What layers make of a map, in place of its first position."""
+    layers, _ = chain(line.layers, c_in, style, unstated)
+    into = Node("into", (1, 0), IntoFirst(), merge="apart")
+    return Graph(1, (Node("layers", (0,), layers), into), (2,))
+
+
 def _selected(
     line: steps.Select, c_in: Int, style: Style, unstated: Int | None
 ) -> Step:
@@ -391,21 +402,29 @@ def _attention(
         return seen, heads * value
     c_out = c_in if unstated is None else unstated
     widths = attend.widths()
-    project = Conv(heads * value, c_out, bias=line.bias, init=style.init)
+    project = Conv(heads * value, c_out, bias=line.bias is not False, init=style.init)
     if line.alike:
-        qkv = Conv(c_in, widths[0], bias=line.bias, init=style.init)
-        layers = seq(qkv=qkv, attend=seen, project=project)
+        qkv = Conv(c_in, widths[0], bias=line.bias is True, init=style.init)
+        biased = {"bias": _biases(attend)} if line.bias == "not_keys" else {}
+        layers = seq(qkv=qkv, **biased, attend=seen, project=project)
         return _filled(layers, attend), c_out
     nodes: list[Node] = []
     names = ("query", "key", "value")
     for name, lines, width in zip(names, line.chains.values(), widths, strict=True):
         before, c_mid = chain(lines, c_in, style)
-        conv = Conv(c_mid, width, bias=line.bias, init=style.init)
+        bias = line.bias is True or (line.bias == "not_keys" and name != "key")
+        conv = Conv(c_mid, width, bias=bias, init=style.init)
         made = seq(before=before, project=conv) if lines else seq(project=conv)
         nodes.append(Node(name, (0,), made))
     nodes.append(Node("attend", (1, 2, 3), attend, merge="apart"))
     nodes.append(Node("project", (4,), project))
     return Graph(1, tuple(nodes), (5,)), c_out
+
+
+def _biases(attend: Attention) -> QueryValueBias:
+    return QueryValueBias(
+        attend.heads, attend.query_width, attend.key_width, attend.value_width
+    )
 
 
 def _beside_values(line: steps.Attention, attend: Attention, style: Style) -> Layer:

@@ -11,9 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
-from effscale.choices import BALANCE, DEVICE_PATTERN, DEVICES, ELEMENT_BYTES
+import numpy as np
+
+from effscale.choices import (
+    BALANCE,
+    DEVICE_PATTERN,
+    DEVICES,
+    ELEMENT_BYTES,
+    MAX_BATCH,
+    MAX_THREADS,
+    RUNTIMES,
+    STORED_BYTES,
+    of_torch,
+)
 from effscale.cost.count import count
-from effscale.errors import ScaleError
+from effscale.errors import ScaleError, short
 from effscale.growth.growth import growth_of
 from effscale.growth.scale import by_name, load
 from effscale.limit import FIGURES, parse
@@ -21,7 +33,9 @@ from effscale.markup import lines, table
 from effscale.spec.models import Spec
 
 if TYPE_CHECKING:
-    from effscale.choices import Tool
+    from collections.abc import Iterable
+
+    from effscale.choices import Runtime, Tool
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import Device
     from effscale.growth.growth import Interval
@@ -55,6 +69,7 @@ class Limits(TypedDict, total=False):
     channels_last: bool
     compiled: bool
     cuda_graph: bool
+    runtime: Runtime  #: torch unless given
 
 
 class Wanted(Limits, total=False):
@@ -213,16 +228,18 @@ def _fit_each(
         UnreachableError: if none of them has one.
     """
     from effscale.report import fit as report
+    from effscale.report import left_out
 
-    ways = goal, bounds, strategy
-    answers = [_fitted(each, *ways)[0][0] for each in baselines.values()]
-    if all(each.best is None for each in answers):
-        report.refuse_unmet(answers)
-    first = [(each.found or each.misses)[:1] for each in answers]
+    answers, missed = left_out.each_of(
+        baselines, lambda each: _fitted(each, goal, bounds, strategy)[0][0]
+    )
+    if all(each.best is None for each in answers.values()):
+        report.refuse_unmet([*answers.values()])
+    first = [(each.found or each.misses)[:1] for each in answers.values()]
     found = [each.variant.spec for networks in first for each in networks]
     none = [None] * len(found)
     ran = _times(found, goal.running)
-    shown = report.side_by_side(baselines, answers, measured=none, ran=ran)
+    shown = report.side_by_side(baselines, answers, missed, measured=none, ran=ran)
     return Answer.of(shown, "rows", found)
 
 
@@ -258,6 +275,7 @@ def grid(  # noqa: PLR0913 - as the command has them
         MeasureError: if latency is limited, and the device not calibrated.
     """
     from effscale.report import grid as report
+    from effscale.report import left_out
     from effscale.search import grid as search
 
     several, baselines = not isinstance(spec, Spec | str | Path), _baselines(spec)
@@ -285,7 +303,7 @@ def grid(  # noqa: PLR0913 - as the command has them
 
     time = partial(_times, running=running)
     if several:
-        found, missed = report.each_of(baselines, searched)
+        found, missed = left_out.each_of(baselines, searched)
         merged = report.merged(found, order)
         report.run_first([(each, row) for _, each, row in merged], time)
         every = baselines, found, missed, merged
@@ -316,11 +334,16 @@ def profile(  # noqa: PLR0913 - as the command has them
         memory: bytes as well, in `data["memory"]` and in the table.
         batch: images at once, for memory.
         dtype: of weights and feature maps, for memory.
+
+    Raises:
+        ScaleError: for a batch or a dtype that there is not.
     """
     from effscale.report import profile as report
 
     network = _spec(spec)
     shown = report.report(network, count(network), by=by, tool=tool)
+    _whole("batch", batch, MAX_BATCH)
+    _one_of("dtype", dtype, STORED_BYTES)
     if memory:
         from effscale.cost.memory import memory as bytes_of
         from effscale.network.network import network as layers
@@ -437,7 +460,6 @@ def _limits(given: dict[str, Any], *, predicts: bool) -> tuple[list[Limit], Runn
         ScaleError: if one cannot be read, or nothing runs that way.
         MeasureError: if latency is to be predicted, and the device not calibrated.
     """
-    from effscale.choices import STORED_BYTES
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import load as calibrated
 
@@ -449,11 +471,8 @@ def _limits(given: dict[str, Any], *, predicts: bool) -> tuple[list[Limit], Runn
                 found.append(parse(figure, str(text)))
             except ValueError as error:
                 raise ScaleError(f"{figure}: expected {error}, got {text!r}") from None
-    dtype = given.pop("dtype", "float32")
-    if dtype not in STORED_BYTES:
-        listed = ", ".join(STORED_BYTES)
-        raise ScaleError(f"dtype: expected one of {listed}, got {dtype!r}")
-    batch = given.pop("batch", 1)
+    dtype = _one_of("dtype", given.pop("dtype", "float32"), STORED_BYTES)
+    batch = _whole("batch", given.pop("batch", 1), MAX_BATCH)
     device = _device(given, batch, dtype)
     if all(each.figure != "latency" for each in found):
         return found, Running(batch, dtype)
@@ -471,16 +490,49 @@ def _device(given: dict[str, Any], batch: int, dtype: str) -> Device:
     """
     from effscale.cost.latency_model import Device
 
-    names = ("device", "threads", "channels_last", "compiled", "cuda_graph")
+    ways = ("channels_last", "compiled", "cuda_graph")
+    names = ("device", "threads", *ways, "runtime")
     words = {name: given.pop(name) for name in names if name in given}
     found = Device(batch=batch, dtype=dtype, **words)
-    if not re.fullmatch(DEVICE_PATTERN, found.device):
-        raise ScaleError(f"device: expected {DEVICES}, got {found.device!r}")
-    if found.threads < 1:
-        raise ScaleError(f"threads: expected at least 1, got {found.threads}")
+    if not re.fullmatch(DEVICE_PATTERN, str(found.device)):
+        raise ScaleError(f"device: expected {DEVICES}, got {short(found.device)}")
+    _whole("threads", found.threads, MAX_THREADS)
+    _one_of("runtime", found.runtime, RUNTIMES)
+    for name in ways:
+        if not isinstance(value := getattr(found, name), bool):
+            raise ScaleError(f"{name}: expected True or False, got {short(value)}")
     if found.cuda_graph and not found.device.startswith("cuda"):
         raise ScaleError(f"cuda_graph: expected a device cuda, got {found.device!r}")
+    used = {name: getattr(found, name) for name in ways}
+    if found.runtime != "torch" and (name := of_torch(found.device, used)):
+        expected = f"expected none that torch alone has beside {found.runtime}"
+        raise ScaleError(f"{name}: {expected}, got {getattr(found, name)!r}")
     return found
+
+
+def _whole(name: str, value: Any, most: int) -> int:  # noqa: ANN401 - any value
+    """A whole number from 1 to `most`.
+
+    Raises:
+        ScaleError: for anything else.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= most:
+        expected = f"expected a whole number from 1 to {most}"
+        raise ScaleError(f"{name}: {expected}, got {short(value)}")
+    return int(value)
+
+
+def _one_of(name: str, value: object, known: Iterable[str]) -> str:
+    """One of these words.
+
+    Raises:
+        ScaleError: for anything else.
+    """
+    if not isinstance(value, str) or value not in known:
+        expected = f"expected one of {', '.join(known)}"
+        raise ScaleError(f"{name}: {expected}, got {short(value)}")
+    return value
 
 
 def _baselines(given: Named | Sequence[Named]) -> dict[str, Spec]:

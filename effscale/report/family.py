@@ -8,7 +8,7 @@ from effscale.checking.run import check
 from effscale.checking.source import Source
 from effscale.cost.count import count
 from effscale.errors import ScaleError
-from effscale.growth.scale import ROLES, numbers, value
+from effscale.growth.scale import ROLES, numbers, scale, value
 from effscale.growth.scale import variant as made
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import examine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from effscale.growth.growth import Variant
+    from effscale.growth.multipliers import Multipliers
 
 #: Rules on sides that no stride divides: what a search has chosen, it has chosen.
 SIDES = {"EFF206", "EFF406"}
@@ -68,13 +69,20 @@ def _key(spec: Spec) -> tuple[int, ...]:
     return tuple(int(number) for number in (*numbers(spec, *ROLES), *spec.resolution))
 
 
+def readable(baseline: Spec, variant: Variant) -> Multipliers:
+    """A variant's multipliers as people write them, if these make the same network."""
+    plain = variant.multipliers.plain
+    same = _key(scale(baseline, plain)) == _key(variant.spec)
+    return plain if same else variant.multipliers
+
+
 def _expected(spec: Spec) -> Expected:
     cost = count(spec)
     return Expected(params=int(cost.params), macs=int(cost.macs))
 
 
 def _stated(baseline: Spec, variant: Variant, budget: Budget | None) -> Stated:
-    spec, given = variant.spec, variant.multipliers
+    spec, given = variant.spec, readable(baseline, variant)
     phi = None if budget is not None or variant.phi is None else float(variant.phi)
     neck = heads = None
     if baseline.detector:

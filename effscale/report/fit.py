@@ -221,9 +221,10 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     )
 
 
-def side_by_side(
+def side_by_side(  # noqa: PLR0913 - what was asked, and what was found
     baselines: Mapping[str, Spec],
-    answers: Sequence[Answer],
+    answers: Mapping[str, Answer],
+    missed: Mapping[str, str],
     *,
     measured: Sequence[Measurement | None],
     ran: Sequence[float] = (),
@@ -231,12 +232,14 @@ def side_by_side(
 ) -> Report:
     """The best network of each baseline, beside what is published of its size.
 
-    `measured` has an entry for each answer that has a network, and so has `ran`: the
-    seconds that it takes, where latency was predicted and then measured.
+    `missed` says of each baseline without an answer why it has none. `measured` has an
+    entry for each answer that has a network, and so has `ran`: the seconds that it
+    takes, where latency was predicted and then measured.
     """
     table: list[Data] = []
     given, took = iter(measured), iter(ran)
-    for (name, spec), answer in zip(baselines.items(), answers, strict=True):
+    for name, answer in answers.items():
+        spec = baselines[name]
         for each in (answer.found or answer.misses)[:1]:
             row = {"baseline": name, **_row(spec, each, next(given))}
             near = Relatives(spec).near(int(each.cost.macs))
@@ -253,18 +256,24 @@ def side_by_side(
         *document.costs(units, table),
         document.ACTIVATIONS,
         *(column for column in FIGURE_COLUMNS if column.key in keys),
-        *_off_by(answers),
+        *_off_by([*answers.values()]),
         published.COLUMN,
     ]
-    first = answers[0].asked
+    first = next(iter(answers.values())).asked
+    bases = [{"name": name, "missed": missed.get(name)} for name in baselines]
     mark = "◆ on the front of params against activations"
     return Report(
-        data={**rows.envelope("fit"), **setting(first.running), "rows": table},
+        data={
+            **rows.envelope("fit"),
+            **setting(first.running),
+            "baselines": bases,
+            "rows": table,
+        },
         sections=[Section(columns, table, emphasis=_emphasis)],
         heading=[("asked", said([first])), *known(first.running)],
         notes=[f"{mark}  {published.LEGEND}"],
         records=[published.flat(_flat(row)) for row in table],
-        warnings=warnings(table),
+        warnings=[*left_out.warnings(missed), *warnings(table)],
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effscale.cost.count import Cost, count
-from effscale.errors import ScaleError
 from effscale.glossary import word
 from effscale.growth.growth import at_phi, growth_of
 from effscale.growth.scale import scale
@@ -171,25 +170,6 @@ def report(
     )
 
 
-def each_of(
-    baselines: Mapping[str, Spec], searched: Callable[[Spec], Searched]
-) -> tuple[dict[str, Searched], dict[str, str]]:
-    """The grid of each baseline, and why those without candidates have none.
-
-    Raises:
-        ScaleError: if none of them has one, with a line for each.
-    """
-    found, missed = {}, {}
-    for name, each in baselines.items():
-        try:
-            found[name] = searched(each)
-        except ScaleError as error:
-            missed[name] = str(error)
-    if not found:
-        raise ScaleError("\n".join(f"{name}: {why}" for name, why in missed.items()))
-    return found, missed
-
-
 def merged(found: Mapping[str, Searched], by: str) -> list[tuple[str, Searched, Data]]:
     """The rows of all baselines in one order, each with its baseline.
 
@@ -269,7 +249,7 @@ def side_by_side(  # noqa: PLR0913 - what searches were, and what they found
             *_more(len(table), top),
         ],
         records=[published.flat(_record(row)) for row in table],
-        warnings=[f"{name}: {why}" for name, why in missed.items()],
+        warnings=left_out.warnings(missed),
     )
 
 

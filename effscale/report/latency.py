@@ -29,6 +29,7 @@ _SETTING = (
     "channels_last",
     "compiled",
     "cuda_graph",
+    "runtime",
 )
 
 
@@ -264,6 +265,8 @@ def _said(key: str, value: Any) -> str:  # noqa: ANN401 - of a setting
             return several(value, "thread")
         case "channels_last" | "compiled" | "cuda_graph":
             return key.replace("_", " ").replace("cuda", "CUDA") if value else ""
+        case "runtime":
+            return "" if value == "torch" else str(value)
         case _:
             return str(value)
 

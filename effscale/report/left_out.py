@@ -1,15 +1,45 @@
-"""Candidates that are no network, in the answer of a search: how many, and why."""
+"""What a search leaves out: candidates that are no network, and whole baselines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from effscale.errors import CandidateError, CountError, ScaleError
 from effscale.report.document import Column, Section, several
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from effscale.report.document import Row
     from effscale.report.rows import Data
     from effscale.search.networks import LeftOut
+    from effscale.spec.models import Spec
+
+T = TypeVar("T")
+
+
+def each_of(
+    baselines: Mapping[str, Spec], searched: Callable[[Spec], T]
+) -> tuple[dict[str, T], dict[str, str]]:
+    """What is found of each baseline, and why there is nothing of the others.
+
+    Raises:
+        ScaleError: if there is nothing of any, with a line for each.
+    """
+    found, missed = {}, {}
+    for name, each in baselines.items():
+        try:
+            found[name] = searched(each)
+        except (CandidateError, CountError) as error:
+            missed[name] = str(error)
+    if not found:
+        raise ScaleError("\n".join(warnings(missed)))
+    return found, missed
+
+
+def warnings(missed: Mapping[str, str]) -> list[str]:
+    """A line for each baseline that is left out."""
+    return [f"{name}: {why}" for name, why in missed.items()]
 
 
 def rows(left: LeftOut) -> list[Data]:

@@ -116,7 +116,10 @@ def _heading(
 
 
 def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
-    """What the source printed, and whether that is not our figure, rounded or cut."""
+    """What the source printed, and whether that is not our figure, rounded or cut.
+
+    Nothing, of a source without figures.
+    """
     pairs = ((printed.macs, "MACs", cost.macs), (printed.params, "params", cost.params))
     figures = [
         f"{text} {name}"
@@ -128,7 +131,7 @@ def _published(printed: Published, cost: Cost) -> list[tuple[str, str]]:
     figures += [f"{name} {value} %" for name, value in accuracies if value is not None]
     scores = (("AP", printed.ap), ("mIoU", printed.miou))
     figures += [f"{name} {value}" for name, value in scores if value is not None]
-    return [("published", ", ".join(figures))]
+    return [("published", ", ".join(figures))] if figures else []
 
 
 def _layers(net: Network, cost: Cost, tool: Tool | None) -> list[Data]:

@@ -23,7 +23,7 @@ from effscale.report.document import (
     sides,
     signed_percent,
 )
-from effscale.report.family import passing
+from effscale.report.family import passing, readable
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
 from effscale.spec.geometry import uncovered
@@ -425,7 +425,7 @@ def resolved(baseline: Spec, variant: Variant, budget: Budget | None = None) -> 
     Raises:
         ScaleError: if no command could read it.
     """
-    cost, m = count(variant.spec), variant.multipliers
+    cost, m = count(variant.spec), readable(baseline, variant)
     expected = Expected(params=int(cost.params), macs=int(cost.macs))
     given: Data = {"expected": expected, "variants": {}}
     if budget is not None and budget.model_fields_set:

@@ -66,9 +66,6 @@ def picture(
     shares, by_epoch = importance(study, study.course), curves(study)
     rows = 1 + bool(shares or by_epoch)
     figure = blank(_WIDTH, _ROW * rows)
-    figure.suptitle(
-        f"{study.folder.resolve().name}: accuracy of the candidates", fontsize=11
-    )
     grid = figure.add_gridspec(rows, len(_AXES))
     first = figure.add_subplot(grid[0, 0])
     panels = [first]
@@ -86,13 +83,13 @@ def picture(
         beside = grid[1, 1:] if shares else grid[1, :]
         _curves(figure.add_subplot(beside), by_epoch, known)
     marks = first.get_legend_handles_labels()
-    title = f"{study.folder.resolve().name}: accuracy of the candidates"
     figure.legend(
         *marks,
         loc="outside upper center",
         ncols=3,
         frameon=False,
-        title=title,
+        # A title of the figure would lie beneath the legend.
+        title=f"{study.folder.resolve().name}: accuracy of the candidates",
         title_fontsize=11,
     )
     return rendered(figure, kind)
@@ -109,7 +106,8 @@ def _points(axes: Axes, known: Ranked, key: str, label: str) -> None:
     ahead = [k for k, each in enumerate(known.standings) if each.name in known.front]
     if ahead:
         at = [x[k] for k in ahead], [y[k] for k in ahead]
-        what = f"front of {', '.join(known.along)}"
+        names = (_AXES.get(each, each) for each in known.along)
+        what = f"front of {', '.join(names)}"
         axes.scatter(*at, s=60, marker="D", fc="none", ec=_FRONT, zorder=3, label=what)
     if known.best is not None:
         what = "best score"

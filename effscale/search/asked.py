@@ -130,7 +130,11 @@ class Asked:
         if found.keys() & {"memory", "training_memory"}:
             found |= {"batch": running.batch, "dtype": running.dtype}
         if "latency" in found and running.device is not None:
-            found |= {k: n for k, n in asdict(running.device).items() if n}
+            found |= {
+                k: n
+                for k, n in asdict(running.device).items()
+                if n not in {False, "torch"}
+            }
         return Budget(**found)
 
     @property

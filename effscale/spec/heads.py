@@ -141,6 +141,10 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
     covariance = line.kind == "covariance"
     steps = bool(line.queries or line.keys or line.values)
     wrong = {
+        "bias": (
+            not line.project and line.bias not in {True, False},
+            "true or false of what is projected elsewhere",
+        ),
         "shift": (line.shift and line.over != "window", "over: window"),
         "multi_query": (line.multi_query and not of_scores, "kind: softmax"),
         "value_width": (

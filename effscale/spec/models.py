@@ -23,7 +23,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from effscale.arrays import multiple, share, whole_share
-from effscale.choices import ELEMENT_BYTES, STORED_BYTES, StoredName
+from effscale.choices import (
+    ELEMENT_BYTES,
+    MAX_BATCH,
+    MAX_THREADS,
+    RUNTIMES,
+    STORED_BYTES,
+    Runtime,
+    StoredName,
+    of_torch,
+)
 from effscale.markup import figures
 from effscale.spec import values
 from effscale.spec.lines import Cell, Stage
@@ -268,6 +277,21 @@ def _on_cuda(graph: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     return _of_latency(graph, info)
 
 
+def _runs(runtime: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+    """The runtime, beside what it has."""
+    ways = {name: info.data.get(name) for name in _WAYS}
+    if runtime not in {None, "torch"} and "device" in info.data:
+        name = of_torch(info.data["device"] or "cpu", ways)
+        if name:
+            context = {"expected": f"torch beside {name}: {info.data[name]}".lower()}
+            raise PydanticCustomError("kind", "expected {expected}", context)
+    return _of_latency(runtime, info)
+
+
+#: Ways to run a network that torch alone has.
+_WAYS = ("channels_last", "compiled", "cuda_graph")
+
+
 class Budget(Model):
     """Limits of what a network may cost; `effscale check` holds it to them.
 
@@ -292,6 +316,18 @@ class Budget(Model):
                         {"properties": {"device": {"pattern": "^cuda"}}},
                     ],
                 },
+                "runtime": {
+                    "required": ["latency"],
+                    "anyOf": [
+                        {"properties": {"runtime": {"const": "torch"}}},
+                        {
+                            "properties": {
+                                "device": {"pattern": "^c"},
+                                **{name: {"const": False} for name in _WAYS},
+                            }
+                        },
+                    ],
+                },
             }
         }
     )
@@ -305,7 +341,7 @@ class Budget(Model):
     #: Time of a run of `batch` images on the `device`.
     latency: Annotated[str, values.limited("latency")] | None = None
     #: Images at once, for memory and latency.
-    batch: Annotated[int, values.whole(1, 2**16)] | None = None
+    batch: Annotated[int, values.whole(1, MAX_BATCH)] | None = None
     #: What weights and feature maps are stored as, for memory and latency.
     dtype: Annotated[
         Annotated[StoredName, values.choice(*STORED_BYTES)] | None,
@@ -319,7 +355,7 @@ class Budget(Model):
     ] = None
     #: Threads of the CPU, for latency; 1 if left out.
     threads: Annotated[
-        Annotated[int, values.whole(1, 1024)] | None, AfterValidator(_of_latency)
+        Annotated[int, values.whole(1, MAX_THREADS)] | None, AfterValidator(_of_latency)
     ] = None
     #: Whether feature maps are stored with channels last (NHWC), for latency.
     channels_last: Annotated[Flag | None, AfterValidator(_of_latency)] = None
@@ -327,6 +363,10 @@ class Budget(Model):
     compiled: Annotated[Flag | None, AfterValidator(_of_latency)] = None
     #: Whether it is captured once and replayed, for latency on CUDA.
     cuda_graph: Annotated[Flag | None, AfterValidator(_on_cuda)] = None
+    #: What runs it, for latency; torch if left out.
+    runtime: Annotated[
+        Annotated[Runtime, values.choice(*RUNTIMES)] | None, AfterValidator(_runs)
+    ] = None
 
 
 class Expected(Model):

@@ -6,6 +6,7 @@ one that classifies has a `head`, which is short for it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
@@ -107,6 +108,17 @@ Sizes = Annotated[
     values.by_level(MAX_RESOLUTION),
     PlainSerializer(_as_lists),
 ]
+Points: TypeAlias = tuple[int, int]
+
+
+def _points() -> core_schema.CoreSchema:
+    """A list of a whole number from 1, and 2 or 3."""
+    most = core_schema.int_schema(ge=1, le=1024, strict=True)
+    each = core_schema.int_schema(ge=2, le=3, strict=True)
+    return core_schema.tuple_positional_schema([most, each])
+
+
+POINTS = values.Kind("[points, 2 or 3 numbers of each]", _points)
 Codes = Literal["shifts", "distances"]
 Place = Literal["corner", "middle"]
 
@@ -195,6 +207,31 @@ class Yolo(Model):
     separable: Flag = False
     #: Whether the branches are there twice, the second for one box an object (YOLOv10).
     one_to_one: Flag = False
+    #: Points of each box, and numbers of each: across, down and, of 3, whether it is
+    #: seen (YOLO-pose).
+    keypoints: Annotated[Points, POINTS, PlainSerializer(list)] | None = None
+    #: Prototypes of masks, made of the finest level at twice its side; each box tells
+    #: of how much of each its mask is (YOLO-seg).
+    masks: Annotated[int, values.whole(1, 1024)] | None = None
+    #: Of the layers that make prototypes.
+    channels: Channels | None = None
+    #: Whether each box tells how far it is turned about its centre (YOLO-obb).
+    angle: Flag = False
+
+    @property
+    def beside(self) -> dict[str, int]:
+        """How many numbers a box tells beside classes and sides, by what they are."""
+        found = {
+            "coefficients": self.masks or 0,
+            "keypoints": math.prod(self.keypoints) if self.keypoints else 0,
+            "angles": int(self.angle),
+        }
+        return {name: numbers for name, numbers in found.items() if numbers}
+
+    def inside(self, numbers: int, c_first: Int) -> Int:
+        """Channels inside a branch of so many numbers, by those of the finest."""
+        found: Int = maximum(numbers, whole_share(c_first, 0.25))
+        return found
 
     def widths(self, c_first: Int) -> tuple[Int, Int]:
         """Channels inside a branch of boxes and of classes, by those of the finest."""
@@ -205,6 +242,10 @@ class Yolo(Model):
     def normed(self, c_in: int, c_first: int) -> Iterator[int]:
         """Channels of the norms behind a line of so many, the finest having these."""
         yield from map(int, self.widths(c_first))
+        for numbers in self.beside.values():
+            yield int(self.inside(numbers, c_first))
+        if self.masks is not None and self.channels is not None:
+            yield from (int(self.channels), self.masks)
         if self.separable:
             yield c_in
 
@@ -291,6 +332,11 @@ def faults(output: AnyOutput) -> Iterator[Fault]:
 
 
 def _faults_of_levels(output: AnyOutput) -> Iterator[Fault]:
+    if isinstance(output, Yolo) and (output.masks is None) != (output.channels is None):
+        said, missing = "masks", "channels"
+        if output.masks is None:
+            said, missing = missing, said
+        yield Fault((said,), f"expected {missing} beside it, got none")
     if isinstance(output, Detect):
         if output.objectness and output.centerness:
             yield Fault(("centerness",), "expected false beside objectness, got true")

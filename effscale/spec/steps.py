@@ -39,11 +39,12 @@ from effscale.spec.resampling import (
     Pool,
     Upsample,
 )
-from effscale.spec.tokens import ClassToken, FirstToken, Positions
+from effscale.spec.tokens import ClassToken, DropTokens, FirstToken, Positions
 from effscale.spec.values import (
     ActivationName,
     Argument,
     AttendingName,
+    BiasesName,
     Channels,
     Flag,
     InterpolationName,
@@ -485,8 +486,8 @@ class Attention(Line):
     shift: Flag = False
     #: What is learnt of two positions: by how they lie, by how far, or by a perceptron.
     position: LyingName = "none"
-    #: Whether its convolutions have biases.
-    bias: Flag = True
+    #: Whether its convolutions have biases; or which do: `output`, or `not_keys`.
+    bias: BiasesName = True
     #: Without, what comes in is queries, keys and values already, head by head.
     project: Flag = True
     #: Kernel of a depthwise convolution of the values, whose output is added.
@@ -629,6 +630,7 @@ STEPS: dict[str, type[Line]] = {
     "class_token": ClassToken,
     "positions": Positions,
     "first_token": FirstToken,
+    "drop_tokens": DropTokens,
     "into_first": IntoFirst,
 }
 

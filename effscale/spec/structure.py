@@ -52,7 +52,7 @@ from effscale.spec.steps import (
     TransposedConv,
     Use,
 )
-from effscale.spec.tokens import ClassToken, FirstToken
+from effscale.spec.tokens import ClassToken, DropTokens, FirstToken
 from effscale.spec.values import pair
 from effscale.spec.wiring import followed, is_wired
 
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 #: A line before a cell halves at most, as the cell does with what it reads besides.
 HALVES = 2
+#: What mends layers of other channels than a shortcut that does nothing.
+KEEPING = "; expand_ratio: 1 keeps those that come in, a projection makes others"
 
 
 class Map(NamedTuple):
@@ -270,6 +272,12 @@ class Walk:
                 return Map(here.channels, tokens, 1)
             case FirstToken():
                 return Map(here.channels, 1, 1)
+            case DropTokens():
+                left = here.height * here.width - line.tokens
+                if left < 1:
+                    message = f"expected less than the positions of {here.size}, got"
+                    self.wrong((*at, "tokens"), f"{message} {line.tokens}")
+                return Map(here.channels, max(1, left), 1)
             case IntoFirst():
                 self.into_first(line, here, at)
                 return here
@@ -426,7 +434,8 @@ class Walk:
         beside = aside.through(steps, here, (*at, key))
         if out != beside:
             message = f"expected {beside} (the shortcut's), got {out}"
-            self.wrong((*at, "layers"), message)
+            plain = not steps and out._replace(channels=here.channels) == here
+            self.wrong((*at, "layers"), message + KEEPING * plain)
         return out
 
     def split(self, line: Split, here: Map, at: Place) -> Map:

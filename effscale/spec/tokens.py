@@ -29,3 +29,11 @@ class FirstToken(Line):
     """The first position alone, as that of a class token."""
 
     block: Literal["first_token"]
+
+
+class DropTokens(Line):
+    """The positions behind the first, as one column."""
+
+    block: Literal["drop_tokens"]
+    #: How many are left out.
+    tokens: Annotated[int, values.whole(1, 1024)] = 1

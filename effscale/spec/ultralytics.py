@@ -307,7 +307,7 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
 #: Modules of the versions whose class branch is depthwise and 1×1 (`Detect.legacy`).
 LATER = {"C3k2", "C2fCIB", "A2C2f"}
 #: Modules that are no line of stages.
-ENDS = ("Detect", "v10Detect", "Classify")
+ENDS = ("Detect", "v10Detect", "Segment", "Pose", "OBB", "Classify")
 #: Modules that are no line, or several, or read several layers.
 JOINTS = ("Concat", "nn.Identity", "CBLinear", "CBFuse")
 #: Modules behind which layers are not numbered as lines are.
@@ -316,6 +316,8 @@ UNEVEN = {"nn.Identity", "CBLinear", "CBFuse"}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 #: Channels of an image.
 RGB = 3
+#: Classes, and distances whose mean a side of a box is, where a file states none.
+CLASSES, BINS = 80, 16
 
 
 class _Entry(NamedTuple):
@@ -391,6 +393,8 @@ class _Reading:
     """The layers so far: their channels, and the lines that they are."""
 
     scale: _Scale
+    #: What the file says beside its layers.
+    stated: Data
     #: Whether lines have names, `layer7`, as layers are not numbered as lines are.
     named: bool = False
     #: What each layer puts out, part by part.
@@ -405,13 +409,13 @@ class _Reading:
     last: str = "stem"
     faults: list[Fault] = field(default_factory=list)
 
-    def add(self, index: int, given: object, place: Place, classes: int) -> None:
+    def add(self, index: int, given: object, place: Place) -> None:
         """Read a layer; what is wrong with it is noted."""
         try:
             entry = _entry(index, given)
             self.later = self.later or entry.module in LATER
             if entry.module in ENDS:
-                self._end(entry, classes)
+                self._end(entry)
                 return
             made = self._layer(index, entry)
         except RefusedError as refused:
@@ -442,6 +446,8 @@ class _Reading:
 
     def _layer(self, index: int, entry: _Entry) -> list[_Part]:
         """What a layer puts out; the first that is a module is the stem."""
+        if self.outputs:
+            raise RefusedError((2,), f"expected the head last, got {entry.module}")
         read = [self.parts[k] for k in entry.numbers if k >= 0]
         read = read or [[_Part("image", RGB)]]
         if entry.module == "CBFuse":
@@ -520,16 +526,70 @@ class _Reading:
         self.stem.append(line)
         return c_out
 
-    def _end(self, entry: _Entry, classes: int) -> None:
+    def _end(self, entry: _Entry) -> None:
+        if self.outputs:
+            raise RefusedError((2,), f"expected one head, got {entry.module} too")
+        reads = [_whole(self.parts[k]).name for k in entry.numbers]
+        args = [self._meant(each) for each in entry.args]
+        layer = Layer(entry.times, args, 0, self.scale)
+        classes = layer.number(0, self._meant("nc"))
         if entry.module == "Classify":
+            layer.only(1)
+            if reads != [self.last]:
+                message = f"expected the layer before, got {short(entry.numbers)}"
+                raise RefusedError((0,), message)
             self.outputs = {"head": {"channels": CLASSIFIER, "classes": classes}}
             return
-        reads = [_whole(self.parts[k]).name for k in entry.numbers]
         boxes: Data = {"kind": "yolo", "reads": reads, "classes": classes}
-        twice = entry.module == "v10Detect"
-        boxes |= {"separable": True} if self.later or twice else {}
-        boxes |= {"one_to_one": True} if twice else {}
+        bins: int = self._said("reg_max", "a whole number", BINS)
+        ends: bool = self._said("end2end", "true or false", default=False)
+        v10 = entry.module == "v10Detect"
+        boxes |= {"bins": bins} if bins != BINS else {}
+        boxes |= {"separable": True} if self.later or v10 else {}
+        boxes |= {"one_to_one": True} if v10 or ends else {}
+        boxes |= _beside(entry.module, layer)
         self.outputs = {"outputs": {"boxes": boxes}}
+
+    def _said(self, key: str, expected: str, default: Any) -> Any:  # noqa: ANN401
+        """What the file says beside its layers, of the type of what it is unsaid."""
+        given = self.stated.get(key, default)
+        if type(given) is not type(default) or (given is not False and given < 1):
+            message = f"expected {expected}, got {short(given)}"
+            self.faults.append(Fault((key,), message, UNKNOWN))
+            return default
+        return given
+
+    def _meant(self, argument: Any) -> Any:  # noqa: ANN401
+        """An argument, or what the file states by that name."""
+        unstated: Data = {"nc": CLASSES, "kpt_shape": [17, 3]}
+        if not isinstance(argument, str) or argument not in unstated:
+            return argument
+        return self.stated.get(argument, unstated[argument])
+
+
+def _beside(module: str, layer: Layer) -> Data:
+    """What a head tells of boxes beside their classes and sides."""
+    match module:
+        case "Segment":
+            layer.only(3)
+            width = layer.scale.channels(layer.number(2, 256))
+            return {"masks": layer.number(1, 32), "channels": width}
+        case "Pose":
+            layer.only(2)
+            points = layer.args[1] if layer.args[1:] else [17, 3]
+            whole = isinstance(points, list) and all(type(n) is int for n in points)
+            if not whole or len(points) != 2 or points[1] not in {2, 3}:  # noqa: PLR2004
+                message = "expected [points, 2 or 3 numbers of each], got"
+                raise RefusedError((3, 1), f"{message} {short(points)}")
+            return {"keypoints": points}
+        case "OBB":
+            layer.only(2)
+            if layer.number(1, 1) != 1:
+                raise RefusedError((3, 1), f"expected 1, got {layer.number(1)}")
+            return {"angle": True}
+        case _:
+            layer.only(1)
+            return {}
 
 
 @dataclass(frozen=True)
@@ -561,18 +621,18 @@ def translated(data: object, name: str, scale: str | None = None) -> Translated:
     """A model as the data of a spec, at one of its scales; at the first if at none."""
     model, names = mapping(data), scales(data)
     chosen = scale or next(iter(names), None)
-    classes = model.get("nc", 80)
     layers: dict[Place, object] = {
         (section, k): entry
         for section in ("backbone", "head")
         for k, entry in enumerate(model[section])
     }
-    reading = _Reading(_scale(model, chosen), any(map(_uneven, layers.values())))
+    uneven = any(map(_uneven, layers.values()))
+    reading = _Reading(_scale(model, chosen), model, uneven)
     for index, (place, entry) in enumerate(layers.items()):
-        reading.add(index, entry, place, classes)
+        reading.add(index, entry, place)
     places = [*layers] or [("head",)]
     if not reading.outputs and not reading.faults:
-        message = "expected Detect or Classify last, found neither"
+        message = f"expected one of {', '.join(ENDS)} last, found none"
         reading.faults.append(Fault(places[-1], message, UNKNOWN))
     activation = reading.activation(model.get("activation"))
     called = f"{name}{chosen or ''}"

@@ -150,6 +150,16 @@ def choice(*words: str) -> Kind:
     return Kind(f"one of {', '.join(words)}", schema)
 
 
+def flag_or(*words: str) -> Kind:
+    """True, false, or one of these words."""
+
+    def schema() -> core_schema.CoreSchema:
+        flag = core_schema.bool_schema(strict=True)
+        return core_schema.union_schema([flag, choice(*words).schema()])
+
+    return Kind(f"true, false, {' or '.join(words)}", schema)
+
+
 def around(*words: str) -> Kind:
     """One of these words, or pixels on both sides: of rows and columns, or of each."""
 
@@ -410,6 +420,9 @@ Attending = Literal["softmax", "cosine", "covariance", "linear", "separable"]
 Placing = Literal["learnt", "fourier"]
 Lying = Literal["none", "relative", "offset", "continuous"]
 Over = Literal["window", "grid", "patch"]
+#: Which convolutions of attention have biases: all or none; that of what it puts out
+#: alone; all but that of the keys.
+Biases = bool | Literal["output", "not_keys"]
 #: How the weights of a convolution begin (`effscale.module.drawing` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
@@ -420,6 +433,7 @@ AttendingName = Annotated[Attending, choice(*get_args(Attending))]
 PlacingName = Annotated[Placing, choice(*get_args(Placing))]
 LyingName = Annotated[Lying, choice(*get_args(Lying))]
 OverName = Annotated[Over, choice(*get_args(Over))]
+BiasesName = Annotated[Biases, flag_or("output", "not_keys")]
 InterpolationName = Annotated[Interpolation, choice(*get_args(Interpolation))]
 SamePaddingName = Annotated[SamePadding, choice(*get_args(SamePadding))]
 InitName = Annotated[Init, choice(*get_args(Init))]

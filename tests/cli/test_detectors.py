@@ -108,8 +108,8 @@ def test_a_scaled_detector_is_a_file_of_its_own(run: Run, tmp_path: Path) -> Non
     assert how == "# compound, phi 2"
     assert multipliers == (
         "# depth_multiplier 1.2, width_multiplier 1.1, resolution_multiplier 1.5, "
-        "neck_width_multiplier 1.8225000000000002, "
-        "neck_depth_multiplier 1.6666666666666667, head_depth_multiplier 1.0"
+        "neck_width_multiplier 1.8225, "
+        "neck_depth_multiplier 1.66666666667, head_depth_multiplier 1.0"
     )
 
 

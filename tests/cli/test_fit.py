@@ -421,3 +421,22 @@ def test_baselines_stand_side_by_side_with_what_is_published(run: Run) -> None:
     assert found["resnet18"]["macs"] == alone["macs"]
     refused = run("fit", "--macs", "1G,2G", "--from", "b0,d0")
     assert "--from takes one cost, and writes no spec" in refused.stderr
+
+
+def test_a_baseline_that_cannot_be_searched_so_stands_beside_the_others(
+    run: Run,
+) -> None:
+    asked = ("fit", "--macs", "1G", "--strategy", "depth")
+    result = run(*asked, "--from", "b0,d0", "--format=json")
+    assert result.exit_code == 0
+    why = "strategy: expected one of compound, backbone"
+    assert result.stderr.startswith(f"d0: {why}")
+    data = json.loads(result.stdout)
+    assert [row["baseline"] for row in data["rows"]] == ["b0"]
+    found, missed = data["baselines"]
+    assert found == {"name": "b0", "missed": None}
+    assert missed["name"] == "d0"
+    assert missed["missed"].startswith(why)
+    refused = run(*asked, "--from", "d0,d1")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert [line[:4] for line in refused.stderr.splitlines()] == ["d0: ", "d1: "]

@@ -237,3 +237,9 @@ def test_refuses_options_of_memory(
     result = run("profile", "b0", "--measure", "none", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_a_source_without_figures_is_no_line(run: Run) -> None:
+    printed = run("profile", "fastvit-t8", "--measure", "none").stdout
+    assert "counted" in printed
+    assert "published" not in printed

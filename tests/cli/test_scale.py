@@ -114,8 +114,8 @@ def test_output_writes_the_scaled_network_as_a_spec(run: Run, tmp_path: Path) ->
     assert text.splitlines()[1:3] == [
         "# compound, phi 4, alpha 1.2, beta 1.1, gamma 1.15",
         (
-            "# depth_multiplier 2.0736, width_multiplier 1.4641000000000004, "
-            "resolution_multiplier 1.7490062499999994"
+            "# depth_multiplier 2.0736, width_multiplier 1.4641, "
+            "resolution_multiplier 1.74900625"
         ),
     ]
     assert es.count(es.load(path)).macs == 6319727088

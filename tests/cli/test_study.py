@@ -275,6 +275,7 @@ def test_plots_accuracy(run: Run, tmp_path: Path) -> None:
     text = " ".join(root.itertext())
     for label in ("α (depth)", "β (width)", "γ (resolution)", "MACs", "accuracy"):
         assert label in text
+    assert text.count("accuracy of the candidates") == 1
     assert "epoch" not in text  # the command writes no history, and four are few
     again = tmp_path / "study.png"
     assert run("study", str(tmp_path / "study"), "--plot", str(again)).exit_code == 0

@@ -83,6 +83,10 @@ def test_compares_side_by_side_even_versions(
     [
         (["--threads", "2"], "--threads is for --latency, which was not asked for"),
         (["--compile"], "--compile is for --latency, which was not asked for"),
+        (
+            ["--runtime", "torch"],
+            "--runtime is for --latency, which was not asked for",
+        ),
         (["--batch", "8"], "--batch is for --latency, which was not asked for"),
         (["--seconds", "1"], "--seconds is for --latency, which was not asked for"),
         (
@@ -146,8 +150,7 @@ def test_times_that_differ_are_said_to(
 def test_threads_are_those_of_torch_if_none_are_given() -> None:
     import torch
 
-    off = {"channels_last": False, "compiled": False, "cuda_graph": False}
-    asked = Timed([1], None, ["float32"], "cpu", **off, seconds=1)
+    asked = Timed([1], None, ["float32"], {"device": "cpu"}, seconds=1)
     (setting,) = asked.settings()
     assert setting.threads == torch.get_num_threads()
     assert timing.SECONDS > 0
@@ -168,6 +171,30 @@ def test_a_cuda_graph_is_of_cuda(run: Run, command: tuple[str, ...]) -> None:
     result = run(*command, "--cuda-graph")
     assert result.exit_code == 2
     assert result.stderr.endswith("--cuda-graph is for --device cuda\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("--compile",), "--compile"),
+        (("--channels-last",), "--channels-last"),
+        (("--device", "cuda", "--cuda-graph"), "--cuda-graph"),
+        (("--device", "mps"), "--device mps"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "command",
+    [("compare", "b0", "--latency"), ("fit", "--latency", "<= 1s"), ("calibrate",)],
+    ids=" ".join,
+)
+def test_what_torch_alone_has_is_refused_of_another_runtime(
+    run: Run, command: tuple[str, ...], given: tuple[str, ...], named: str
+) -> None:
+    result = run(*command, *given, "--runtime", "onnxruntime")
+    assert result.exit_code == 2
+    message = f"{named} is of torch, not for --runtime onnxruntime\n"
+    assert result.stderr.endswith(message)
 
 
 @pytest.mark.slow

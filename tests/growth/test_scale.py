@@ -230,7 +230,8 @@ def test_what_a_scaled_network_could_not_be_is_said() -> None:
         es.scale(spec, es.Multipliers(width=2.0))
     assert str(caught.value) == (
         "<text>:6:31: n scaled: stages[0].layers: expected 12 channels of 32×32 px "
-        "(the shortcut's), got 24 channels of 32×32 px"
+        "(the shortcut's), got 24 channels of 32×32 px; "
+        "expand_ratio: 1 keeps those that come in, a projection makes others"
     )
 
 

@@ -143,6 +143,10 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
     "dots": (lambda x: torch.einsum("...ij,jk->...ik", x, x[0, 0]), 3 * 8**3),
     "no arrow": (lambda x: torch.einsum("ij,jk", x[0, 0], x[0, 1]), 8**3),
     "outer": (lambda x: torch.outer(x[0, 0, 0], x[0, 0, 1]), 0),
+    "a grid that is turned": (
+        lambda x: F.grid_sample(x, F.affine_grid(x[:, 0, :2, :3], [1, 3, 8, 8])),
+        64 * 2 * 3,
+    ),
     "vectors of two batches": (lambda x: torch.linalg.vecdot(x, x[0, 0]), 3 * 64),
     "vectors of another axis": (
         lambda x: torch.linalg.vecdot(x[0], x[0, 0].mT.conj(), dim=-2),

@@ -290,7 +290,7 @@ def test_the_best_that_do_not_overlap(tiny: Spec) -> None:
     for image in range(2):
         boxes, scores, classes = (each[image] for each in every[:3])
         kept = suppressed(boxes, scores, classes, 0.2)[:4]
-        for ours, theirs in zip(found, every, strict=True):
+        for ours, theirs in zip(found[:4], every[:4], strict=True):
             assert torch.equal(ours[image, : len(kept)], theirs[image, kept])
 
 

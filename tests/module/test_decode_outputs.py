@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from math import exp, sqrt
+from math import cos, exp, pi, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +95,81 @@ def test_sides_of_yolo_are_means_of_bins(more: str) -> None:
     found = es.decode(spec, made)
     gives(found, boxes, scores)
     assert found.levels.tolist() == [2] * 96 + [3] * 24
+
+
+def test_keypoints_of_yolo_lie_two_strides_around_a_position() -> None:
+    spec = of("  find: {kind: yolo, reads: [p2, p3], classes: 2, keypoints: [2, 3]}")
+    made = made_by(spec)
+    points = [
+        [
+            [
+                (2 * told[k + 1] + row) * pixels,
+                (2 * told[k] + column) * pixels,
+                sigmoid(told[k + 2]),
+            ]
+            for k in (0, 3)
+        ]
+        for level, row, column, _, told in positions(made["keypoints"], 1)
+        for pixels in [4 * 2**level]
+    ]
+    found = es.decode(spec, made)
+    torch.testing.assert_close(found.beside["keypoints"][0], torch.tensor(points))
+    best = found.best(3)
+    rows = [*map(tuple, found.boxes[0].tolist())]
+    for box, told in zip(best.boxes[0], best.beside["keypoints"][0], strict=True):
+        assert told.tolist() == points_at(found, rows.index(tuple(box.tolist())))
+
+
+def points_at(found: es.Decoded, row: int) -> list[list[float]]:
+    told: list[list[float]] = found.beside["keypoints"][0, row].tolist()
+    return told
+
+
+def test_boxes_of_yolo_that_are_turned_lie_in_their_own_directions() -> None:
+    spec = of("  find: {kind: yolo, reads: p3, classes: 2, bins: 1, angle: true}")
+    made, boxes, angles = made_by(spec), [], []
+    told = positions(made["angles"], 1)
+    for (_, row, column, _, sides), (*_, (angle,)) in zip(
+        positions(made["boxes"], 1), told, strict=True
+    ):
+        turned = (sigmoid(angle) - 0.25) * pi
+        left, top, right, below = (8 * side for side in sides)
+        across, down = (right - left) / 2, (below - top) / 2
+        x = (column + 0.5) * 8 + across * cos(turned) - down * sin(turned)
+        y = (row + 0.5) * 8 + across * sin(turned) + down * cos(turned)
+        boxes.append(around(y, x, top + below, left + right))
+        angles.append(turned)
+    scores = [[*map(sigmoid, each[-1])] for each in positions(made["classes"], 1)]
+    found = es.decode(spec, made)
+    gives(found, boxes, scores)
+    torch.testing.assert_close(found.beside["angles"][0], torch.tensor(angles))
+    with pytest.raises(LayerError, match=r"^best: expected boxes that are not turned"):
+        found.best(3, overlap=0.5)
+
+
+def test_masks_of_yolo_are_prototypes_and_how_much_of_each() -> None:
+    spec = of("  find: {kind: yolo, reads: p3, classes: 2, masks: 3, channels: 4}")
+    made = made_by(spec)
+    found = es.decode(spec, made)
+    assert torch.equal(found.beside["prototypes"], made["prototypes"])
+    told = [each[-1] for each in positions(made["coefficients"], 1)]
+    torch.testing.assert_close(found.beside["coefficients"][0], torch.tensor(told))
+
+
+@pytest.mark.parametrize("wrong", ["keypoints", "prototypes"])
+def test_a_file_that_tells_something_else_beside_boxes_is_found_out(wrong: str) -> None:
+    spec = of(
+        "  find: {kind: yolo, reads: p3, classes: 2, bins: 1, keypoints: [2, 3], "
+        "masks: 3, channels: 4}"
+    )
+    torch.manual_seed(1)
+    detecting = Detecting(Decoding(spec, es.build(spec).eval()), 0.5, 4)
+    x = torch.randn(2, 3, 32, 48)
+    with torch.no_grad():
+        made = detecting(x)
+        assert detecting.difference(x, [*made.values()]) == 0
+        made[wrong] = made[wrong] + made[wrong].abs().max() * 0.1
+        assert detecting.difference(x, [*made.values()]) > 0.05
 
 
 def test_anchors_of_yolo_are_of_squares() -> None:
@@ -242,6 +317,11 @@ NONE = "expected {} that say what its numbers mean, got none"
             "  mask: {kind: segment}",
             0.5,
             "nms: expected boxes as the one output, got mask",
+        ),
+        (
+            "  find: {kind: yolo, reads: p3, angle: true}",
+            0.5,
+            "nms: expected boxes that are not turned, got angles",
         ),
         (
             "  find: {kind: keypoints}",

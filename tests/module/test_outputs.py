@@ -108,6 +108,26 @@ def test_one_box_an_object_is_told_beside_many() -> None:
     assert [each.shape for each in many.boxes] == [each.shape for each in one.boxes]
 
 
+def test_what_is_told_beside_boxes_goes_by_its_name() -> None:
+    found = outputs(
+        "  find: {kind: yolo, reads: [p2, p3], angle: true, keypoints: [5, 2], "
+        "masks: 6, channels: 8}"
+    )
+    assert [*found] == [
+        *("classes", "boxes", "coefficients", "keypoints", "angles", "prototypes")
+    ]
+    widths = {name: found[name][1].shape[1] for name in [*found][2:5]}
+    assert widths == {"coefficients": 6, "keypoints": 10, "angles": 1}
+    assert found["prototypes"].shape == (2, 6, 32, 48)
+
+
+def test_masks_of_one_box_an_object_are_of_the_same_prototypes() -> None:
+    one = "one_to_one: true, masks: 6, channels: 8"
+    many, one = outputs(f"  find: {{kind: yolo, reads: p3, {one}}}")
+    assert many["prototypes"] is one["prototypes"]
+    assert not torch.equal(many["coefficients"][0], one["coefficients"][0])
+
+
 def test_bins_are_fixed_and_the_same_for_all_levels() -> None:
     net = es.build(loads(f"{SMALL}  find: {{kind: yolo, reads: [p2, p3], bins: 4}}"))
     fixed = [each for each in net.parameters() if not each.requires_grad]
@@ -196,7 +216,8 @@ STEP = f"""{SMALL}
   mask: {{kind: segment, classes: 3}}
   level: {{kind: detect, reads: p2, centerness: true, layers: [{{kernel: 3}}]}}
   there: {{kind: detect, reads: [p2, p3], shared: false, objectness: true}}
-  sides: {{kind: yolo, reads: [p2, p3], classes: 2, bins: 4, one_to_one: true}}
+  sides: {{kind: yolo, reads: [p2, p3], classes: 2, bins: 4, one_to_one: true,
+    angle: true, keypoints: [3, 2], masks: 4, channels: 8}}
   old: {{kind: yolo_anchors, reads: [p2, p3], classes: 2}}
   peaks: {{kind: keypoints, classes: 2, channels: 4}}
 """

@@ -220,11 +220,50 @@ def test_a_network_that_the_device_does_not_run_is_warned_of(
             ScaleError,
             "device: expected cpu",
         ),
-        (lambda: es.fit(latency="1s", threads=0), ScaleError, "threads: expected at"),
+        (
+            lambda: es.fit(latency="1s", threads=0),
+            ScaleError,
+            "threads: expected a whole number from 1 to 1024, got 0",
+        ),
+        (
+            lambda: es.fit(macs="1G", batch=2.5),  # type: ignore[arg-type]
+            ScaleError,
+            "batch: expected a whole number from 1 to 65536, got 2.5",
+        ),
+        (
+            lambda: es.grid(batch=True),
+            ScaleError,
+            "batch: expected a whole number from 1 to 65536, got True",
+        ),
+        (
+            lambda: es.profile("lcnet", memory=True, batch=0),
+            ScaleError,
+            "batch: expected a whole number from 1 to 65536, got 0",
+        ),
+        (
+            lambda: es.profile("lcnet", memory=True, dtype="half"),
+            ScaleError,
+            "dtype: expected one of float32, bfloat16, float16, int8, got 'half'",
+        ),
+        (
+            lambda: es.check(SPECS, channels_last="no"),  # type: ignore[arg-type]
+            ScaleError,
+            "channels_last: expected True or False, got 'no'",
+        ),
         (
             lambda: es.fit(latency="1s", cuda_graph=True),
             ScaleError,
             "cuda_graph: expected a device cuda, got 'cpu'",
+        ),
+        (
+            lambda: es.fit(latency="1s", runtime="tflite"),  # type: ignore[arg-type]
+            ScaleError,
+            "runtime: expected one of torch, onnxruntime, got 'tflite'",
+        ),
+        (
+            lambda: es.fit(latency="1s", runtime="onnxruntime", compiled=True),
+            ScaleError,
+            "compiled: expected none that torch alone has beside onnxruntime, got True",
         ),
         (
             lambda: es.check(SPECS, latency="<= 1s", dtype="int8"),

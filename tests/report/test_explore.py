@@ -180,3 +180,31 @@ def test_the_page_writes_numbers_as_commands_do(opened: Page) -> None:
     numbers = [0, 7, 999, 1000, 385814752, 5288548, 2.449e12, 99950]
     written = opened.evaluate(f"{numbers}.map(human)")
     assert written == [human(each) for each in numbers]
+
+
+@needs_browser[1]
+@pytest.mark.parametrize("wide", [390, 1280])
+def test_names_of_published_networks_stand_apart(wide: int, tmp_path: Path) -> None:
+    path = tmp_path / "b0.html"
+    path.write_text(page(es.load("b0"), "b0", 0, 1), "utf-8")
+    with chromium() as browser:
+        shown = browser.new_page(viewport={"width": wide, "height": 800})
+        shown.goto(path.as_uri())
+        found = {kind: _boxes(shown, f"#cloud .{kind}") for kind in ("name", "known")}
+    assert len(found["name"]) >= 10
+    every = [*found["name"], *found["known"]]
+    for one in found["name"]:
+        # Each touches itself alone, and its own mark at most.
+        assert sum(_meet(one, other) for other in every) <= 2
+        assert sum(_meet(one, other) for other in found["name"]) == 1
+
+
+def _boxes(page: Page, which: str) -> list[dict[str, float]]:
+    script = "all => all.map(each => each.getBoundingClientRect().toJSON())"
+    found: list[dict[str, float]] = page.locator(which).evaluate_all(script)
+    return found
+
+
+def _meet(one: dict[str, float], other: dict[str, float]) -> bool:
+    across = one["left"] < other["right"] and other["left"] < one["right"]
+    return across and one["top"] < other["bottom"] and other["top"] < one["bottom"]

@@ -289,3 +289,8 @@ def test_a_budget_says_what_its_latency_is_of() -> None:
         "threads": 1,
         "channels_last": True,
     }
+    other = Running(device=Device(runtime="onnxruntime"))
+    stated = Asked(Goal(), limits, other).budget()
+    assert (stated.runtime, stated.device, stated.compiled) == (
+        *("onnxruntime", "cpu", None),
+    )

@@ -138,6 +138,25 @@ def test_parts_that_do_not_meet_are_named_at_their_layer(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ("Segment, [nc, 8, 16]", {"masks": 8, "channels": 8}),
+        ("Pose, [nc, kpt_shape]", {"keypoints": (5, 2)}),
+        ("OBB, [nc, 1]", {"angle": True}),
+        ("Detect, [2]", {"classes": 2, "bins": 4, "one_to_one": True}),
+    ],
+)
+def test_heads_tell_of_boxes_what_the_file_says(
+    head: str, told: dict[str, object]
+) -> None:
+    text = EVERY.replace("Detect, [nc]", head)
+    text += "kpt_shape: [5, 2]\nreg_max: 4\nend2end: true\n"
+    spec = loads(text, "mine.yaml")
+    assert {key: getattr(spec.outputs["boxes"], key) for key in told} == told
+    assert loads(dumps(spec)) == spec
+
+
 @pytest.mark.parametrize("text", [EVERY, MORE])
 def test_it_can_be_written_as_a_spec(text: str) -> None:
     spec = loads(text, "mine.yaml")
@@ -170,7 +189,22 @@ def test_it_scales_as_any_baseline() -> None:
         ),
         ("SPPF, [64, 5]", "SPPF, [64, 7]", "19:24: backbone[11][3][1]: expected 5"),
         ("SCDown, [96, 3, 2]", "SCDown, [x, 3, 2]", "14:22: backbone[6][3][0]: "),
-        ("1, Detect, [nc]", "1, Segment, [nc]", "30:23: head[8][2]: expected one of"),
+        ("1, Detect, [nc]", "1, Detect9, [nc]", "30:23: head[8][2]: expected one of"),
+        ("1, Detect, [nc]", "1, Detect, [ns]", "30:32: head[8][3][0]: expected a whol"),
+        ("1, Detect, [nc]", "1, Detect, [nc, 3]", "30:36: head[8][3][1]: expected 1 a"),
+        ("1, Detect, [nc]", "1, OBB, [nc, 2]", "30:33: head[8][3][1]: expected 1, got"),
+        ("1, Detect, [nc]", "1, Pose, [nc, 3]", "30:34: head[8][3][1]: expected [poin"),
+        (
+            "nc: 3",
+            "nc: 3\nreg_max: x",
+            "2:10: reg_max: expected a whole number, got 'x'",
+        ),
+        ("nc: 3", "nc: 3\nend2end: 1", "2:10: end2end: expected true or false, got 1"),
+        (
+            "[nc]] # 20",
+            "[nc]]\n  - [-1, 1, AConv, [8]]",
+            "31:13: head[9][2]: expected the",
+        ),
         ("nn.ReLU()", "nn.Foo()", "2:13: activation: expected one of SiLU"),
         ("[-1, 1, AConv, [64]]", "AConv", "17:5: backbone[9]: expected [from, repeats"),
     ],
@@ -239,6 +273,33 @@ EXACT = {
 def test_built_in_yolos_are_those_that_ultralytics_builds(name: str) -> None:
     cost = es.count(es.load(name))
     assert (cost.params, cost.macs) == EXACT[name]
+
+
+# counted so of what ultralytics builds of its files of -seg, -pose and -obb
+BESIDE = {
+    ("yolov8n", "seg"): (3409968, 6000844800),
+    ("yolov8x", "seg"): (71827888, 164177920000),
+    ("yolo11n", "seg"): (2876848, 4900102400),
+    ("yolov8n", "pose"): (3295470, 4588327200),
+    ("yolo11x", "pose"): (58889881, 101824012800),
+    ("yolov8m", "obb"): (26463235, 40538208000),
+    ("yolo11n", "obb"): (2695747, 3393420800),
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), BESIDE)
+def test_what_is_told_beside_boxes_costs_what_it_does_there(
+    name: str, kind: str
+) -> None:
+    spec = es.load(name)
+    more: dict[str, dict[str, object]] = {
+        "seg": {"masks": 32, "channels": 320 if name.endswith("x") else 64},
+        "pose": {"classes": 1 if "v8" in name else 80, "keypoints": (17, 3)},
+        "obb": {"angle": True},
+    }
+    told = spec.outputs["boxes"].model_copy(update=more[kind])
+    cost = es.count(spec.model_copy(update={"outputs": {"boxes": told}}))
+    assert (cost.params, cost.macs) == BESIDE[name, kind]
 
 
 @pytest.mark.torch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from effscale.arrays import ONE, Int, divided, divides, every, first, strided
+from effscale.arrays import ONE, Int, divided, divides, every, first, on_paper, strided
 from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.convolution import size
@@ -19,6 +19,7 @@ from effscale.network.operators.operator import (
     Cost,
     Map,
     Operator,
+    Tally,
     Traffic,
     check_channels,
 )
@@ -81,6 +82,25 @@ class FirstToken(Operator):
 
     def output(self, flow: Flow, path: str) -> Shape:
         return Shape(only(flow, path).channels, ONE, ONE)
+
+
+@data
+class DropTokens(Operator):
+    """The positions behind the first, which may be those of tokens: a column."""
+
+    tokens: int
+
+    label = "without tokens"
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        left = shape.positions - self.tokens
+        if not (on_paper(left) or every(left >= 1)):
+            wrong = left < 1
+            (several,) = first(wrong, shape.positions)
+            message = f"expected less than {several} positions, got {self.tokens}"
+            raise LayerError(f"{path}: tokens: {message}", wrong)
+        return Shape(shape.channels, left, ONE)
 
 
 @data
@@ -390,6 +410,41 @@ class Attention(Joint):
 
 def _flat(elements: int) -> Shape:
     return Shape(elements, 1, 1)
+
+
+@data
+class QueryValueBias(Operator):
+    """A learnt number added to each channel of queries and of values, head by head.
+
+    Keys have none: softmax takes no notice of what all scores of a query share.
+    """
+
+    heads: Int
+    query_width: Int
+    key_width: Int
+    value_width: Int
+
+    label = "bias of queries and values"
+
+    @property
+    def numbers(self) -> Int:
+        """How many are learnt."""
+        return self.heads * (self.query_width + self.value_width)
+
+    def output(self, flow: Flow, path: str) -> Shape:
+        shape = only(flow, path)
+        width = self.query_width + self.key_width + self.value_width
+        same_channels(self.heads * width, shape, path)
+        return shape
+
+    def cost(self, out: Shape) -> Cost:
+        return Cost(params=self.numbers)
+
+    def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
+        return {"scales": int(self.numbers)}
+
+    def traffic(self, before: Shape, after: Shape) -> Traffic:
+        return PLAIN
 
 
 @data

@@ -123,6 +123,11 @@ function offRay() {
 
 // Charts: where a figure lies is all that is worked out.
 const box = { width: 560, height: 320, left: 56, right: 16, top: 12, bottom: 34 };
+// On a narrow page the drawing is smaller, and its letters are not.
+const fit = () => {
+  box.width = Math.min(560, Math.max(300, at("stairs").parentElement.clientWidth || 560));
+  box.height = Math.min(320, Math.round(box.width * 0.75));
+};
 const scaled = (low, high, from, to) => (value) =>
   from + ((Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low) || 1)) * (to - from);
 
@@ -176,6 +181,24 @@ const drawn = lattice
   ? Array.from({ length: Math.min(lattice.macs.length, 3000) }, (_, k) => Math.floor((k * lattice.macs.length) / Math.min(lattice.macs.length, 3000)))
   : [];
 
+// Where names stand: beside their marks, nearer to them than to others; one without room is left to its title.
+function labels(known) {
+  const apart = (a, b) => a.right + 2 <= b.left || b.right + 2 <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+  const gap = (place, [cx, cy]) =>
+    Math.hypot(Math.max(place.left - cx, 0, cx - place.right), Math.max(place.top - cy, 0, cy - place.bottom));
+  const taken = [];
+  return data.published.map(({ name }, k) => {
+    const [[cx, cy], wide, high] = [known[k], 6.4 * name.length, 13];
+    const sides = [[7, -7], [-wide - 7, -7], [-wide / 2, -20], [-wide / 2, 7], [7, -18], [7, 5], [-wide - 7, -18], [-wide - 7, 5]];
+    const places = sides.map(([dx, dy]) => ({ left: cx + dx, right: cx + dx + wide, top: cy + dy, bottom: cy + dy + high }));
+    const found = places.find((place) =>
+      place.left > box.left && place.right < box.width && place.top > 0 && taken.every((other) => apart(other, place)) &&
+      known.every((mark, other) => other === k || gap(place, mark) > gap(place, known[k]) + 3));
+    if (found) taken.push(found);
+    return found;
+  });
+}
+
 function cloud(now) {
   const dots = lattice
     ? drawn.map((k) => ({ figures: [lattice.macs[k], lattice.params[k]], k }))
@@ -184,18 +207,16 @@ function cloud(now) {
   const x = scaled(...ends(all.map((f) => f[0])), box.left + 8, box.width - box.right - 8);
   const y = scaled(...ends(all.map((f) => f[1])), box.height - box.bottom - 8, box.top + 8);
   const marks = dots.map(({ figures: [macs, params] }) => made("circle", { class: "dot", cx: x(macs).toFixed(1), cy: y(params).toFixed(1), r: 1.6 }));
-  const written = []; // where names stand already: one that would cover another is left to its title
-  for (const { name, figures: [macs, params], top1 } of data.published) {
-    const [cx, cy] = [x(macs), y(params)];
+  const known = data.published.map(({ figures: [macs, params] }) => [x(macs), y(params)]);
+  data.published.forEach(({ name, figures: [macs, params], top1 }, k) => {
+    const [cx, cy] = known[k];
     const mark = made("path", { class: "known", d: `M${cx},${cy - 5}L${cx + 5},${cy}L${cx},${cy + 5}L${cx - 5},${cy}Z` });
     mark.append(made("title", {}, `${name}: ${human(macs)} MACs, ${human(params)} params${top1 === null ? "" : `, top-1 ${top1} %`}`));
     marks.push(mark);
-    const place = { left: cx + 7, right: cx + 7 + 6.5 * name.length, y: cy - 4 };
-    if (!written.some((b) => place.left < b.right && b.left < place.right && Math.abs(b.y - place.y) < 12)) {
-      written.push(place);
-      marks.push(made("text", { x: place.left, y: place.y }, name));
-    }
-  }
+  });
+  labels(known).forEach((place, k) => {
+    if (place) marks.push(made("text", { class: "name", x: place.left, y: place.bottom - 3 }, data.published[k].name));
+  });
   marks.push(made("circle", { class: "now", cx: x(now.figures[0]), cy: y(now.figures[1]), r: 7 }));
   for (const [value, anchor] of [[ends(all.map((f) => f[0]))[0], "start"], [ends(all.map((f) => f[0]))[1], "end"]]) {
     marks.push(made("text", { x: x(value), y: box.height - 16, "text-anchor": anchor }, `${human(value)} MACs`));
@@ -223,6 +244,7 @@ function cloud(now) {
 }
 
 function show() {
+  fit();
   const now = way < data.rays.length ? onRay() : offRay();
   stairs(now);
   cloud(now);
@@ -259,6 +281,7 @@ if (lattice) {
   }
 }
 at("phi").addEventListener("input", show);
+addEventListener("resize", show);
 at("copy").addEventListener("click", async () => {
   const text = at("command").textContent;
   try {
