@@ -418,6 +418,8 @@ def _sides(value: View) -> list[str]:
 def _batch_norm(reading: Reading, call: Call) -> View:
     args = call.args
     names = ("weight", "bias", "running_mean", "running_var")
+    if isinstance(reading.value(args["input"]), Learnt):
+        raise cannot(call, "weights that are standardised", "as they are is known")
     for name in names:
         if args[name] is None:
             raise cannot(call, f"batch norm without {name}", "batch norm has all four")
@@ -489,9 +491,21 @@ def _hardtanh(reading: Reading, call: Call) -> View:
 
 
 def _gelu(reading: Reading, call: Call) -> View:
-    if call.args["approximate"] != "none":
-        raise cannot(call, "gelu by tanh", "gelu by erf is known")
-    return _pointwise(reading, call, Act("gelu"))
+    kind: Activation = "gelu" if call.args["approximate"] == "none" else "gelu_tanh"
+    return _pointwise(reading, call, Act(kind))
+
+
+def _of_numbers(kind: Any, **known: float) -> Read:  # noqa: ANN401 - a name of one
+    """An activation that takes numbers, by those that the language has for it."""
+
+    def read(reading: Reading, call: Call) -> View:
+        for name, number in known.items():
+            if call.args[name] != number:
+                what = f"{kind} by a {name} of {call.args[name]:g}"
+                raise cannot(call, what, f"by {number:g} is known")
+        return _pointwise(reading, call, Act(kind))
+
+    return read
 
 
 def _pointwise(reading: Reading, call: Call, what: Operator) -> View:
@@ -667,6 +681,9 @@ READ: dict[str, Read] = {
     "group_norm": _group_norm,
     "instance_norm": _instance_norm,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
+    "leaky_relu": _of_numbers("leaky_relu", negative_slope=0.01),
+    "elu": _of_numbers("elu", alpha=1, scale=1, input_scale=1),
+    "softplus": _of_numbers("softplus", beta=1, threshold=20),
     "hardswish": _act("hard_swish"),
     "hardsigmoid": _act("hard_sigmoid"),
     "hardtanh": _hardtanh,
@@ -694,6 +711,6 @@ NEAREST: dict[str, str] = {
     "einsum": "matmul is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
-    "leaky_relu": f"one of {', '.join(get_args(Activation))} is known",
-    "elu": f"one of {', '.join(get_args(Activation))} is known",
+    "celu": f"one of {', '.join(get_args(Activation))} is known",
+    "selu": f"one of {', '.join(get_args(Activation))} is known",
 }

@@ -197,7 +197,8 @@ def _read(program: ExportedProgram) -> Trace:
     for node in nodes:
         reader.take(node)
     for call in reader.calls:
-        if call.args.get("training") is True or call.args.get("train") is True:
+        trains = call.args.get("training") is True or call.args.get("train") is True
+        if trains and call.args.get("running_mean", 0) is not None:
             raise TranslationError(
                 f"{call.where}: expected {call.op} as in evaluation, got it as in "
                 "training; a file is exported after .eval()"

@@ -191,6 +191,15 @@ class _Cuts(_Reads):
         return found
 
 
+class _Standardised(nn.Conv2d):
+    """Weights that have no mean and a variance of 1 (Qiao et al. 2019)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        made = nn.functional.batch_norm(flat, None, None, training=True)
+        return nn.functional.conv2d(x, made.reshape_as(self.weight))
+
+
 class _Twice(nn.Module):
     """A convolution that is called twice."""
 
@@ -288,6 +297,14 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         "1 (_Apart): cannot be said in a spec: a part of a map's channels by itself",
     ),
     "elsewhere": (_Elsewhere(), "tracing it raised "),
+    "standardised": (
+        net(_Standardised(8, 8, 3), channels=8),
+        "1 (_Standardised): cannot be said in a spec: weights that are standardised",
+    ),
+    "slope": (
+        net(unit(8, 8), nn.LeakyReLU(0.1), channels=8),
+        "2 (LeakyReLU): cannot be said in a spec: leaky_relu by a negative_slope of",
+    ),
     "operator": (
         net(nn.CELU(), channels=8),
         "1 (CELU): cannot be said in a spec: operator celu",
