@@ -308,9 +308,9 @@ class Family(click.ParamType[str]):
         from effscale.spec.names import families
 
         if value not in families():
-            listed = ", ".join(families())
             hint = did_you_mean(value, list(families()))
-            self.fail(f"expected one of {listed}, got {value!r}{hint}", param, ctx)
+            expected = "expected a family of those that effscale specs lists"
+            self.fail(f"{expected}, got {value!r}{hint}", param, ctx)
         return str(value)
 
     def shell_complete(

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -91,11 +92,13 @@ def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
     width = max((len(label) for label, _ in report.heading), default=0)
     for label, line in report.heading:
         head = f"- {label}: " if markdown else Text(f"{label:<{width}}  ", style="bold")
-        console.print(Text.assemble(head, said(line)), soft_wrap=True)
+        lines = _between_words(said(line), console, width + 2)
+        console.print(Text.assemble(head, lines), soft_wrap=True)
     for section in report.sections:
         console.print()
         if section.title:
-            console.print(Text(said(section.title), style="bold"), soft_wrap=True)
+            title = _between_words(said(section.title), console, 0)
+            console.print(Text(title, style="bold"), soft_wrap=True)
         if section.title and markdown:
             console.print()
         whole = markdown or console.width == UNBOUNDED
@@ -110,6 +113,18 @@ def _print(report: Report, console: Console, *, markdown: bool = False) -> None:
     for note in report.notes:
         console.print()
         console.print(Text(said(note)))
+
+
+def _between_words(line: str, console: Console, indent: int) -> str:
+    """The line in several where the terminal is narrow, each behind the indent.
+
+    A word that is longer than there is room for, such as a path, stays whole.
+    """
+    room = console.width - indent
+    if room < _WRAPPED or console.width == UNBOUNDED:
+        return line
+    broken = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(broken)
 
 
 def _abreast(section: Section, console: Console) -> list[Section]:

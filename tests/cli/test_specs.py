@@ -62,3 +62,10 @@ def test_json_is_the_contract(run: Run) -> None:
         "ap": None,
         "miou": None,
     }
+
+
+def test_an_unknown_family_is_named_with_what_is_meant(run: Run) -> None:
+    result = run("specs", "yolov88")
+    assert result.exit_code == 2
+    told = "expected a family of those that effscale specs lists, got 'yolov88'"
+    assert result.stderr.endswith(f"{told}; did you mean 'yolov8'?\n")
