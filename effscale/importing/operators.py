@@ -16,14 +16,15 @@ from effscale.importing.merging import MERGED
 from effscale.importing.moving import MOVED, settled
 from effscale.importing.nodes import (
     CONSTANT,
+    IMAGES,
     Enlarge,
     Learnt,
     Node,
     Scores,
     cannot,
     first_of,
-    in_order,
     learnt,
+    lying,
     pair,
     weight_of,
     woven,
@@ -38,12 +39,6 @@ from effscale.network.operators.convolution import (
     margins,
 )
 from effscale.network.operators.elementwise import Act, Dropout
-from effscale.network.operators.norm import (
-    BatchNorm,
-    GroupNorm,
-    InstanceNorm,
-    LayerNorm,
-)
 from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
@@ -152,7 +147,7 @@ class Reading:
         """The same of a map of images, channels, rows and columns."""
         found = self.of(value, windowed=windowed)
         if not found.standard or any(found.rolled):
-            raise cannot(call, f"{call.op} of {_lying(found)}", _FIRST)
+            raise cannot(call, f"{call.op} of {lying(found)}", IMAGES)
         return found
 
     def shape(self, value: Any) -> tuple[int, ...]:  # noqa: ANN401
@@ -209,11 +204,6 @@ def _said(found: object) -> str:
     return "numbers alone" if found is CONSTANT else "several tensors"
 
 
-def _lying(view: View) -> str:
-    return "×".join(map(str, view.shape)) + " elements"
-
-
-_FIRST = "maps of images, channels, rows and columns are known"
 #: Calls that make a tensor of numbers, whatever they are given.
 _MADE = {
     *(
@@ -294,7 +284,7 @@ def _transposed(reading: Reading, call: Call) -> View:
     ):
         raise cannot(
             call,
-            f"a transposed convolution of {_lying(value)} to {call.shape}",
+            f"a transposed convolution of {lying(value)} to {call.shape}",
             "one that makes as many positions as its stride of each is known",
         )
     if ordered(axes := value.along("channel")) != axes:
@@ -397,7 +387,7 @@ def _linear(reading: Reading, call: Call) -> View:
         what = Conv(value.size("channel"), c_out, kernel, bias=biased, padding="valid")
         return reading.add(call, what, value, like=call.shape, weights=found)
     if not value.tokens:
-        raise cannot(call, f"a linear layer of {_lying(value)}", "of channels is known")
+        raise cannot(call, f"a linear layer of {lying(value)}", "of channels is known")
     if not _sides(value) and biased and c_in > 1:
         what = Linear(c_in, c_out)
     found["weight"] = _columns(call, weight, value)
@@ -410,70 +400,6 @@ def _linear(reading: Reading, call: Call) -> View:
 def _sides(value: View) -> list[str]:
     """Along what there are several positions."""
     return [axis.of for axis in value.along(*POSITIONS)]
-
-
-# Norms.
-
-
-def _batch_norm(reading: Reading, call: Call) -> View:
-    args = call.args
-    names = ("weight", "bias", "running_mean", "running_var")
-    if isinstance(reading.value(args["input"]), Learnt):
-        raise cannot(call, "weights that are standardised", "as they are is known")
-    for name in names:
-        if args[name] is None:
-            raise cannot(call, f"batch norm without {name}", "batch norm has all four")
-    momentum = float(f"{args['momentum']:.6g}")
-    norm = BatchNorm(weight_of(call, args["weight"]).shape[0], args["eps"], momentum)
-    value = reading.of(args["input"])
-    if value.dims[1] != value.along("channel"):
-        raise cannot(call, f"batch norm of {_lying(value)}", _FIRST)
-    weights = {name: in_order(args[name], value) for name in names}
-    return reading.add(call, norm, value, weights=weights)
-
-
-def _layer_norm(reading: Reading, call: Call) -> View:
-    args = call.args
-    value = reading.of(args["input"])
-    if not value.tokens or len(args["normalized_shape"]) != 1:
-        over = args["normalized_shape"]
-        raise cannot(call, f"layer norm over {over}", "of the channels is known")
-    channels = args["normalized_shape"][0]
-    return _scaled(reading, call, LayerNorm(channels, args["eps"]), value)
-
-
-def _group_norm(reading: Reading, call: Call) -> View:
-    value = _by_image(reading, call)
-    groups, eps = call.args["num_groups"], call.args["eps"]
-    return _scaled(reading, call, GroupNorm(value.size("channel"), groups, eps), value)
-
-
-def _instance_norm(reading: Reading, call: Call) -> View:
-    if call.args["running_mean"] is not None:
-        raise cannot(
-            call, "instance norm with running statistics", "those of each image"
-        )
-    value = _by_image(reading, call)
-    norm = InstanceNorm(value.size("channel"), call.args["eps"])
-    return _scaled(reading, call, norm, value)
-
-
-def _by_image(reading: Reading, call: Call) -> View:
-    """A map whose channels come next to images, whatever positions are."""
-    value = reading.of(call.args["input"])
-    channels, images = value.along("channel"), value.along("image")
-    if value.dims[:2] != (images, channels) or ordered(channels) != channels:
-        raise cannot(call, f"{call.op} of {_lying(value)}", _FIRST)
-    return value
-
-
-def _scaled(reading: Reading, call: Call, norm: Operator, value: View) -> View:
-    """A norm by its scale and shift."""
-    weight, bias = call.args["weight"], call.args["bias"]
-    if weight is None or bias is None:
-        raise cannot(call, f"{norm.label} without scale and shift", "it has both")
-    weights = {"weight": in_order(weight, value), "bias": in_order(bias, value)}
-    return reading.add(call, norm, value, weights=weights)
 
 
 # Activations, and what is elementwise.
@@ -676,10 +602,6 @@ READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
     "conv_transpose2d": _transposed,
     "linear": _linear,
-    "batch_norm": _batch_norm,
-    "layer_norm": _layer_norm,
-    "group_norm": _group_norm,
-    "instance_norm": _instance_norm,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
     "leaky_relu": _of_numbers("leaky_relu", negative_slope=0.01),
     "elu": _of_numbers("elu", alpha=1, scale=1, input_scale=1),
