@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 from hypothesis import strategies as st
 
 from effscale.spec.lines import OPERATORS
-from effscale.spec.values import Activation
+from effscale.spec.values import Activation, Interpolation
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -71,7 +71,7 @@ def keeping(draw: DrawFn) -> Data:
     kinds = ["conv", "depthwise", "pool", "norm", "activation", "squeeze_excite"]
     kinds += ["split", "channel_shuffle", "dropout", "multiply", "gate"]
     kinds += ["layer_scale", "global_response_norm", "channel_attention", "resized"]
-    kinds += ["pad_channels", "select", "blur_pool", "channel_pool"]
+    kinds += ["pad_channels", "select", "blur_pool", "channel_pool", "mixed_depthwise"]
     match draw(st.sampled_from(kinds)):
         case "conv":
             grouped = {"groups": draw(st.sampled_from([1, 2]))}
@@ -113,7 +113,11 @@ def keeping(draw: DrawFn) -> Data:
             return {"block": block, "branches": [[], [*pool, act]]}
         case "squeeze_excite":
             ratio = draw(st.sampled_from([0.01, 0.25, 1.0]))
-            return {"block": "squeeze_excite", "se_ratio": ratio}
+            act = draw(st.sampled_from(["relu", "silu"]))
+            return {"block": "squeeze_excite", "se_ratio": ratio, "activation": act}
+        case "mixed_depthwise":
+            sides = draw(st.sampled_from([[3], [3, 5], [1, 3, 7]]))
+            return {"block": "mixed_depthwise", "kernels": sides, "norm": draw(FLAGS)}
         case "split":
             line: Data = {"block": "split", "branches": [[], [draw(convs())]]}
             if draw(FLAGS):
@@ -126,17 +130,32 @@ def keeping(draw: DrawFn) -> Data:
                 branches = [[draw(convs())]] * draw(st.integers(1, 3))
                 return {**line, "cascade": True, "branches": [*branches, []]}
             return line
-        case "layer_scale":
-            return {"block": "layer_scale", "single": draw(FLAGS), "shift": draw(FLAGS)}
-        case "select":
-            wide = {"kernel": 1, "expand_ratio": 2, "norm": False}
-            line = {"block": "select", "layers": [{"block": "global_pool"}, wide]}
-            return {"block": "residual", "layers": [wide, line], "shortcut": []}
-        case "resized":
-            return {"block": "resized", "layers": [draw(convs()), draw(SHRINKING)]}
         case "channel_shuffle":
             return {"block": "channel_shuffle", "groups": 2}
         case kind:
+            return draw(weighed(kind))
+
+
+@st.composite
+def weighed(draw: DrawFn, kind: str) -> Data:
+    """A step that weighs channels or positions, or has no keys."""
+    match kind:
+        case "layer_scale":
+            flags = {"single": draw(FLAGS), "shift": draw(FLAGS)}
+            return {"block": "layer_scale", "initial": 0.1, **flags}
+        case "channel_attention" if draw(FLAGS):
+            return {"block": "channel_attention", "size": draw(ODD)}
+        case "select":
+            parts = draw(st.integers(2, 3))
+            wide = {"kernel": 1, "expand_ratio": parts, "norm": False}
+            layers = [{"block": "global_pool"}, wide]
+            line = {"block": "select", "parts": parts, "layers": layers}
+            return {"block": "residual", "layers": [wide, line], "shortcut": []}
+        case "resized":
+            mode = draw(st.sampled_from(get_args(Interpolation)))
+            layers = [draw(convs()), draw(SHRINKING)]
+            return {"block": "resized", "layers": layers, "mode": mode}
+        case _:
             return {"block": kind}
 
 
@@ -211,6 +230,8 @@ def steps(draw: DrawFn) -> Data:
         st.sampled_from(
             [
                 {"block": "max_pool", "kernel": 2, "stride": 2},
+                {"block": "pixel_unshuffle", "factor": 2},
+                {"block": "pad_channels", "channels": 64},
                 {"block": "blur_pool", "kernel": 3, "stride": 2},
                 {"block": "blur_pool", "kernel": 5, "stride": [1, 3]},
                 {"block": "max_pool", "kernel": 3, "stride": 2, "padding": "ceil"},
@@ -341,7 +362,8 @@ def blocks(draw: DrawFn) -> Data:
         case "dense":
             ratio = draw(st.integers(1, 3))
             growth = {"growth": line["channels"], "bottleneck_ratio": ratio}
-            return {"block": "dense", "repeats": line["repeats"], **growth}
+            times = {"repeats": line["repeats"], "kernel": draw(ODD)}
+            return {"block": "dense", **times, **growth}
         case "bottleneck":
             c_mid = draw(CHANNELS)
             wide = st.sampled_from([n for n in (1, 2, c_mid) if c_mid % n == 0])
