@@ -284,15 +284,14 @@ def _resnet(layer: Layer) -> Made:
         raise RefusedError((3, 3), "expected false behind the first layer, got true")
     blocks = layer.number(4, 1)
     layer.only(5)
-    c_out = RESNET * width
+    c_out = 4 * width  # over what is inside
     if layer.number(0) != layer.c_in:
         message = f"expected {layer.c_in}, which come in, got {layer.number(0)}"
         raise RefusedError((3, 0), message)
     if blocks < 2 or layer.times > 1:  # noqa: PLR2004
-        at: Place = (1,) if layer.times > 1 else (3, 4)
-        raise RefusedError(at, "expected one layer of 2 blocks or more")
+        raise RefusedError((3, 4), "expected one layer of 2 blocks or more")
     line = {"block": "res_layer", "stride": stride, "more": blocks - 1}
-    return {**line, "channels": c_out}, c_out
+    return line | {"channels": c_out}, c_out
 
 
 MODULES: dict[str, Callable[[Layer], Made]] = {
@@ -333,8 +332,6 @@ UNEVEN = {"nn.Identity", "CBLinear", "CBFuse"}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 #: Channels of an image.
 RGB = 3
-#: Channels that a block of a ResNet puts out, over those inside.
-RESNET = 4
 #: Classes, and distances whose mean a side of a box is, where a file states none.
 CLASSES, BINS = 80, 16
 
