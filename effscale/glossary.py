@@ -294,6 +294,7 @@ KEYS = {
     "notes": "Number of findings of that severity; of data, what is changed in "
     "reading.",
     "objective": "Expression that is maximised.",
+    "once": "Whether of equal blocks one was run, its figures taken as many times.",
     "operator": "What the part or layer is: MBConv6 3×3, Conv 1×1, …",
     "operators": "A row for each kind of operator, most expensive first.",
     "optimizer": "Optimizer.",

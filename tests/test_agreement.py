@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -45,6 +46,18 @@ def test_published_networks_measure_what_we_count(name: str, engine: Engine) -> 
     assert difference(spec, measured) is None
     for part in part_costs(network(spec)):
         assert measured.modules[part.part.path] == part.cost.macs
+
+
+@pytest.mark.parametrize("engine", get_args(Engine))
+@pytest.mark.parametrize("name", ["b1", "d0", "swin-t"])
+def test_of_equal_blocks_one_stands_for_all(name: str, engine: Engine) -> None:
+    spec = es.scale(es.load(name), es.Multipliers(2, 0.25, 0.5))
+    whole, once = (measure_spec(spec, engine, once=each) for each in (False, True))
+    assert (whole.once, once.once) == (False, True)
+    paths = [part.part.path for part in part_costs(network(spec))]
+    parts = [{path: each.modules[path] for path in paths} for each in (whole, once)]
+    assert parts[0] == parts[1]
+    assert replace(once, once=False, modules={}) == replace(whole, modules={})
 
 
 @pytest.mark.parametrize("name", ["b5", "b6", "b7", "b8", "l2"])
@@ -96,17 +109,19 @@ def test_any_small_graph_measures_what_we_count(spec: es.Spec) -> None:
 
 
 def agree(spec: es.Spec) -> None:
-    """Hold both engines to our count: in all, by part, and by their own totals."""
-    counted = es.count(spec)
+    """Hold both engines to our count: in all, by part, and by their own totals.
+
+    And torch to itself, where of equal blocks one is run.
+    """
     by_fvcore, by_torch = measure_spec(spec, "fvcore"), measure_spec(spec, "torch")
-    assert figures(by_fvcore) == figures(by_torch) == figures(counted)
-    for part in part_costs(network(spec)):
-        path, macs = part.part.path, part.cost.macs
-        assert by_fvcore.modules.get(path, 0) == macs
-        assert by_torch.modules.get(path, 0) == macs
+    once = measure_spec(spec, "torch", once=True)
     numbers = conventions(network(spec))
-    assert sum(by_fvcore.operators.values()) == numbers["fvcore"]
-    assert sum(by_torch.operators.values()) == numbers["torch"]
+    for measured in (by_fvcore, by_torch, once):
+        assert figures(measured) == figures(es.count(spec))
+        for part in part_costs(network(spec)):
+            assert measured.modules.get(part.part.path, 0) == part.cost.macs
+        assert sum(measured.operators.values()) == numbers[measured.engine]
+    assert (once.calls, once.free) == (by_torch.calls, by_torch.free)
 
 
 @settings(max_examples=25, deadline=None)

@@ -119,8 +119,9 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
         "engine",
         type=click.Choice(["fvcore", "torch", "none"]),
         default=default,
-        help="Check the count on the built network: fvcore runs it once; torch counts "
-        "on the meta device, which needs no memory; none does not import torch.",
+        help="Check the count on the built network, of equal blocks on one: fvcore "
+        "runs it; torch counts on the meta device, which needs no memory; none does "
+        "not import torch.",
     )
     return under(NETWORK, option)
 
@@ -315,7 +316,8 @@ class Request:
 
             for spec in specs:
                 bar.advance(0, f"{self.engine} measures {spec.name}")
-                measured.append(measure_spec(spec, self.engine))  # type: ignore[arg-type]
+                found = measure_spec(spec, self.engine, once=True)  # type: ignore[arg-type]
+                measured.append(found)
                 bar.advance(1, f"{self.engine} measured {spec.name}")
         return measured
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import torch
 from torch import nn
@@ -104,12 +104,20 @@ def build(
 
 
 def built(
-    net: Network, *, init: bool = True, device: str | torch.device = "cpu"
+    net: Network,
+    *,
+    init: bool = True,
+    device: str | torch.device = "cpu",
+    once: bool = False,
 ) -> nn.Module:
-    """The network as a module in training mode; see `build`."""
+    """The network as a module in training mode; see `build`.
+
+    With `once` it has one of each row of equal blocks, and so costs less to run:
+    `copies` says how many each stands for.
+    """
     with torch.device("meta"):
-        module = _assemble(net)
-        _fit(module, net)
+        module = _assemble(net, once=once)
+        _fit(module, net, once=once)
     _stochastic_depth(module, net.stochastic_depth)
     if torch.device(device).type == "meta":
         return module
@@ -137,7 +145,25 @@ def materialise(module: nn.Module, device: str | torch.device) -> None:
             each.fix()
 
 
-def _assemble(net: Network) -> nn.Module:
+def copies(module: nn.Module) -> dict[str, int]:
+    """How many copies each submodule stands for, by path, of one that is built `once`.
+
+    Where that is one, the path is left out.
+    """
+    found: dict[str, int] = {}
+    for path, each in module.named_modules():
+        outer = path.rpartition(".")[0]
+        number = found.get(outer, 1) * getattr(each, STANDS_FOR, 1)
+        if number > 1:
+            found[path] = number
+    return found
+
+
+#: The attribute of a block that says how many equal ones it stands for.
+STANDS_FOR = "stands_for"
+
+
+def _assemble(net: Network, *, once: bool) -> nn.Module:
     numbers = [n for part in net.parts for n in (part.channels, part.repeats)]
     if any(map(is_array, (*net.image, *numbers))):
         raise LayerError("build: expected one network, got arrays of candidates")
@@ -145,70 +171,83 @@ def _assemble(net: Network) -> nn.Module:
     for part in net.parts:
         group, _, index = part.path.partition(".")
         if not index:
-            children[group] = _part(part.layer)
+            children[group] = _part(part.layer, once=once)
             continue
         outer = children.setdefault(group, nn.Sequential())
-        outer.add_module(index, _part(part.layer))
+        outer.add_module(index, _part(part.layer, once=once))
     return nn.Sequential(children) if net.is_chain else Parts(net, children)
 
 
-def _fit(module: nn.Module, net: Network) -> None:
+def _fit(module: nn.Module, net: Network, *, once: bool) -> None:
     """Give what depends on the size of feature maps as many weights as it asks for."""
-    for _, _, visits, _ in visited(net, unroll=True):
+    for _, _, visits, _ in visited(net, unroll=not once):
         for visit in visits:
             if visit.leaf.sized:
                 sized: Any = module.get_submodule(visit.path)
                 sized.fit(visit.input)
 
 
-def _part(layer: Sequential) -> nn.Sequential:
+def _part(layer: Sequential, *, once: bool) -> nn.Sequential:
     """A part, block by block: weights are shared within a block alone."""
-    blocks = unrolled(layer.layers)
     return nn.Sequential(
-        OrderedDict((name, layer_module(block, {})) for name, block in blocks)
+        OrderedDict(
+            found
+            for name, block in layer.layers
+            for found in _modules(((name, block),), Making({}, once)).items()
+        )
     )
 
 
-#: Operators of one block that share their weights, by name.
-Tied: TypeAlias = dict[str, nn.Module]
+class Making(NamedTuple):
+    """A block that is being built."""
+
+    tied: dict[str, nn.Module]  #: its operators that share their weights, by name
+    once: bool = False  #: whether one of equal copies stands for all
 
 
-def layer_module(layer: Layer, shared: Tied) -> nn.Module:
-    """`layer` as torch has it; `shared` has what its block has made to be shared."""
+def layer_module(layer: Layer, making: Making) -> nn.Module:
+    """`layer` as torch has it, and what its block has made so far is known."""
     match layer:
         case Operator():
             if layer.shared is None:
                 return module_of(layer)
-            if layer.shared not in shared:
-                shared[layer.shared] = module_of(layer)
-            return shared[layer.shared]
+            if layer.shared not in making.tied:
+                making.tied[layer.shared] = module_of(layer)
+            return making.tied[layer.shared]
         case Sequential(layers):
-            return nn.Sequential(_modules(layers, shared))
+            return nn.Sequential(_modules(layers, making))
         case Gate(layers):
-            return Gated(_modules(layers, shared))
+            return Gated(_modules(layers, making))
         case Collect(layers):
-            return Collected(_modules(layers, shared))
+            return Collected(_modules(layers, making._replace(once=False)))
         case Residual(layers, shortcut, scale):
-            beside = _modules(shortcut, shared)
+            beside = _modules(shortcut, making)
             other = nn.Sequential(beside) if beside else None
-            return Skipping(_modules(layers, shared), other, scale)
+            return Skipping(_modules(layers, making), other, scale)
         case Graph(nodes=nodes):
             named = tuple((node.name, node.layer) for node in nodes)
-            return Wired(layer, _modules(named, shared))
+            return Wired(layer, _modules(named, making))
         case Across(body):
-            return Shared(layer_module(body, shared))
+            return Shared(layer_module(body, making))
         case Repeat() | Maybe():
-            return nn.Sequential(_modules((("0", layer),), shared))
+            return nn.Sequential(_modules((("0", layer),), making))
         case _:
             assert_never(layer)
 
 
 def _modules(
-    layers: tuple[tuple[str, Layer], ...], shared: Tied
+    layers: tuple[tuple[str, Layer], ...], making: Making
 ) -> OrderedDict[str, nn.Module]:
-    return OrderedDict(
-        (name, layer_module(layer, shared)) for name, layer in unrolled(layers)
-    )
+    made = OrderedDict[str, nn.Module]()
+    for name, layer in layers:
+        if making.once and isinstance(layer, Repeat) and layer.times > 1:
+            made[name] = layer_module(layer.layer, making._replace(tied={}))
+            setattr(made[name], STANDS_FOR, int(layer.times))
+            continue
+        for each, copy in unrolled(((name, layer),)):
+            own = making._replace(tied={}) if isinstance(layer, Repeat) else making
+            made[each] = layer_module(copy, own)
+    return made
 
 
 def _stochastic_depth(module: nn.Module, rate: float) -> None:

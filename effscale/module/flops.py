@@ -44,13 +44,15 @@ def dispatched(
     keywords: Mapping[str, Any] | None = None,
     *,
     really: bool = False,
+    copies: Mapping[str, int] | None = None,
 ) -> FlopRegistry:
     """What is dispatched when `inputs`, tensors on meta, go through `module`.
 
     A twin of the module is run, without storage: nothing is computed, and the module
-    not touched. `really` runs the module itself, on inputs of its own device.
+    not touched. `really` runs the module itself, on inputs of its own device. `copies`
+    says how many each submodule stands for, by path.
     """
-    registry = FlopRegistry(module if really else twin(module))
+    registry = FlopRegistry(module if really else twin(module), copies)
     with registry, _taken_apart(), AsOne(registry.as_one):
         registry.module(*inputs, **(keywords or {}))
     registry.set_apart()
@@ -64,13 +66,17 @@ class Call(NamedTuple):
     flops: int  #: none of what is unknown
     activations: int
     paths: tuple[str, ...]
+    times: int  #: how many calls it stands for
 
 
 class FlopRegistry(TorchDispatchMode):
     """Counts within its context; `module` says which submodule an operator is in."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(
+        self, module: nn.Module, copies: Mapping[str, int] | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.copies = copies or {}
         self.flops: Counter[str] = Counter()  #: by operator, 2 × MACs
         self.calls: Counter[str] = Counter()  #: calls of operators with a formula
         self.free: Counter[str] = Counter()  #: calls of operators without one
@@ -119,6 +125,11 @@ class FlopRegistry(TorchDispatchMode):
     def _leave(self, _module: nn.Module, _inputs: object, _output: object) -> None:
         self._path.pop()
 
+    @property
+    def _times(self) -> int:
+        """How many calls each one stands for, where the run is."""
+        return self.copies.get(self._path[-1], 1) if self._path else 1
+
     def __torch_dispatch__(
         self,
         func: Any,  # noqa: ANN401 - an operator
@@ -130,7 +141,7 @@ class FlopRegistry(TorchDispatchMode):
         name = _name(func)
         out = _result(func, args, kwargs)
         if self._as_one:
-            self._follow(Call(name, 0, 0, ()), args, out)
+            self._follow(Call(name, 0, 0, (), self._times), args, out)
         else:
             counted = self._counted(func, name, args, kwargs, out)
             self._note(name, counted, (args, kwargs), out)
@@ -166,14 +177,14 @@ class FlopRegistry(TorchDispatchMode):
         args, kwargs = given
         path = self._path[-1] if self._path else ""
         self.places.setdefault(name, path)
-        flops = activations = 0
+        flops, activations, times = 0, 0, self._times
         paths = tuple(dict.fromkeys([*_owners(path), *self._path]))
         if counted is None:
-            self.free[name] += 1
+            self.free[name] += times
         else:
-            flops, activations = counted
+            flops, activations = (times * each for each in counted)
             self.flops[name] += flops
-            self.calls[name] += 1
+            self.calls[name] += times
             self.activations += activations
             if kind(name) != KINDS[0] and self._of_maps((*args, *kwargs.values())):
                 self.products += flops
@@ -181,7 +192,7 @@ class FlopRegistry(TorchDispatchMode):
             for each in paths:
                 self.modules[each] += flops
         self.complex |= any(each.is_complex() for each in _tensors(out))
-        self._follow(Call(name, flops, activations, paths), args, out)
+        self._follow(Call(name, flops, activations, paths, times), args, out)
 
     def _counted(
         self,
@@ -205,7 +216,7 @@ class FlopRegistry(TorchDispatchMode):
         ins = [tuple(each.shape) for each in _tensors((*args, *kwargs.values()))]
         outs = [tuple(each.shape) for each in _tensors(out)]
         found = by_formula(name, ours, ins, outs)
-        self.taught[name] += 2 * found.macs
+        self.taught[name] += 2 * found.macs * self._times
         return 2 * found.macs, found.activations
 
     def _of_maps(self, operands: Sequence[Any]) -> bool:
@@ -232,12 +243,12 @@ class FlopRegistry(TorchDispatchMode):
     def set_apart(self) -> None:
         """Take out the products that made weights of weights, as spectral norm does."""
         for index in sorted(self._made_weights):
-            name, flops, activations, paths = self._on_weights[index]
+            name, flops, activations, paths, times = self._on_weights[index]
             self.apart[name] += flops
             self.activations -= activations
             counted = self.flops, self.calls
             for figures in (self.free,) if name in self.free else counted:
-                figures[name] -= flops if figures is self.flops else 1
+                figures[name] -= flops if figures is self.flops else times
                 if not figures[name]:
                     del figures[name]
             for path in paths:

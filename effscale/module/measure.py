@@ -7,15 +7,13 @@ to be measured, and set against its count.
 
 from __future__ import annotations
 
-import math
 import operator
 import random
 import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -25,16 +23,17 @@ from effscale.cost.count import Cost, part_costs, whole
 from effscale.data import data
 from effscale.errors import MeasureError
 from effscale.markup import figures
-from effscale.module import formulas
-from effscale.module.aten import FVCORE_MACS, kind, plain, standing, unknown
-from effscale.module.build import build
+from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
+from effscale.module.build import built
+from effscale.module.build import copies as copies_of
 from effscale.module.flops import AsOne, Whole, dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.module.machine import refuse_too_large
+from effscale.module.traced import Seen, analysed, times_at
 from effscale.network.network import network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from effscale.arrays import Int
     from effscale.spec.models import Spec
@@ -69,6 +68,8 @@ class Measurement(Cost):
     trainable: int = 0
     #: Whether complex numbers were multiplied, each such product counting as one.
     of_complex: bool = False
+    #: Whether of equal blocks one was run, which stands for all.
+    once: bool = False
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -108,9 +109,13 @@ def measure(
             meta.
     """
     image = Input((1, image_channels, *_height_and_width(resolution)))
-    measured = run(module, [image], engine)
+    return _whole(run(module, [image], engine))
+
+
+def _whole(measured: Measurement) -> Measurement:
+    """The measurement, if nothing that may multiply was left out."""
     if measured.skipped:
-        names = ", ".join(measured.skipped)
+        names, engine = ", ".join(measured.skipped), measured.engine
         raise MeasureError(f"{engine} cannot count {names}: the MACs would be wrong")
     return measured
 
@@ -135,6 +140,7 @@ def run(  # noqa: PLR0913 - what is run, and how
     *,
     really: bool = False,
     keeps: bool = False,
+    copies: Mapping[str, int] | None = None,
 ) -> Measurement:
     """What `engine` counts and skips when zeros of these shapes go through `module`.
 
@@ -142,6 +148,7 @@ def run(  # noqa: PLR0913 - what is run, and how
     and dictionaries of tensors, or other values, given by name too. `really` has torch
     count a run on the module's own device: not every operator knows how to run on meta.
     `keeps` has fvcore count what nothing comes of, too, which its trace leaves out.
+    `copies` says how many each submodule stands for, by path, where that is not one.
 
     Raises:
         MeasureError: if fvcore is asked to run a module on meta, or knows an operator
@@ -169,15 +176,27 @@ def run(  # noqa: PLR0913 - what is run, and how
         with suppress(NotImplementedError):  # exported modules are as they were
             module.eval()
         if engine == "torch":
-            found = _by_torch(module, args, named, really=really)
+            found = _by_torch(module, args, named, really=really, copies=copies)
         else:
-            found = _by_fvcore(module, args, named, keeps=keeps)
-    params = [*module.parameters()]
+            found = _by_fvcore(module, args, named, keeps=keeps, copies=copies)
+    params = [
+        (each.numel() * times_at(copies, path.rpartition(".")[0]), each.requires_grad)
+        for path, each in module.named_parameters()
+    ]
     return replace(
         found,
-        params=sum(each.numel() for each in params),
-        trainable=sum(each.numel() for each in params if each.requires_grad),
+        params=sum(number for number, _ in params),
+        trainable=sum(number for number, trains in params if trains),
+        once=bool(copies),
     )
+
+
+def _more(copies: Mapping[str, int] | None) -> Iterator[tuple[str, int]]:
+    """How many times more than its parent's the figures of a submodule are taken."""
+    for path, number in (copies or {}).items():
+        more = number - times_at(copies, path.rpartition(".")[0])
+        if more:
+            yield path, more
 
 
 def _find_shapes(
@@ -284,10 +303,15 @@ _CHANGING = (list, dict, set)
 
 
 def _by_torch(
-    module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], *, really: bool
+    module: nn.Module,
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    *,
+    really: bool,
+    copies: Mapping[str, int] | None,
 ) -> Measurement:
     """The figures of torch's flop registry, which are 2 × MACs."""
-    seen = dispatched(module, args, named, really=really)
+    seen = dispatched(module, args, named, really=really, copies=copies)
     return Measurement(
         macs=sum(seen.flops.values()) // 2,
         activations=seen.activations,
@@ -314,6 +338,7 @@ def _by_fvcore(
     named: dict[str, Any],
     *,
     keeps: bool = False,
+    copies: Mapping[str, int] | None = None,
 ) -> Measurement:
     """fvcore's figures, which for convolutions and products are MACs.
 
@@ -334,29 +359,16 @@ def _by_fvcore(
             for name, path in inside.places.items()
         }
         return replace(inside, modules=inner, places=places)
-    seen = _Seen(len(tensors))
+    seen = Seen(len(tensors), copies)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
-        from fvcore.nn import FlopCountAnalysis
-        from fvcore.nn.activation_count import generic_activation_jit
-        from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
-
-        analysis = FlopCountAnalysis(module, tensors)
-        outputs = generic_activation_jit("activations")
-        known = {
-            name: handle
-            for name, handle in _DEFAULT_SUPPORTED_OPS.items()
-            if _short(name) in (*FVCORE_MACS, "convolution")
-        }
-        for name, handle in {**known, **_lessons(seen, known)}.items():
-            analysis.set_op_handle(name, _with_outputs(name, handle, outputs, seen))
-        for name in _BRANCHES:
-            analysis.set_op_handle(name, seen.branch(name))
-        analysis.unsupported_ops_warnings(enabled=False)
-        analysis.uncalled_modules_warnings(enabled=False)
+        analysis = analysed(module, tensors, seen)
         with AsOne(_traced):
             by_module = analysis.by_module_and_operator()
         left_out = Counter(analysis.unsupported_ops()) + seen.branches
+        for path, more in _more(copies):
+            for name, calls in analysis.unsupported_ops(path).items():
+                left_out[name] += more * calls
         paths = [*by_module]
         places = {
             name: max(
@@ -367,6 +379,10 @@ def _by_fvcore(
     operators = {name: int(flops) for name, flops in by_module[""].items()}
     activations = operators.pop("activations", 0)
     counted = (*FVCORE_MACS, *seen.taught)
+    for path, more in _more(copies):
+        for name, flops in by_module[path].items():
+            if name in operators and name not in seen.calls:
+                operators[name] += more * int(flops)
     found = Measurement(
         macs=sum(operators.get(name, 0) for name in counted),
         activations=activations,
@@ -398,283 +414,25 @@ def _traced(whole: Whole, function: Any, args: Any, kwargs: Any) -> Any:  # noqa
     return function(*args, **kwargs)
 
 
-#: What the trace of scripted code may hold, whose insides fvcore does not look at.
-_BRANCHES = ("prim::If", "prim::Loop", "prim::CallMethod")
-
-
-def _short(name: str) -> str:
-    return plain(name).lstrip("_")
-
-
-class _Product(NamedTuple):
-    """A product in a trace: its name, its figures, the module that it is in."""
-
-    name: str
-    macs: int
-    activations: int
-    path: str
-    of_maps: bool  #: whether no operand is made of weights alone
-
-
-class _Seen:
-    """What the handles note of a trace, beside fvcore's figures."""
-
-    def __init__(self, inputs: int) -> None:
-        self.inputs = inputs  #: tensors that go in; the others of a graph are weights
-        self.calls: Counter[str] = Counter()
-        self.taught: Counter[str] = Counter()
-        self.branches: Counter[str] = Counter()
-        self.of_complex = False
-        #: Products by the name of the value that they put out.
-        self.products: dict[str, _Product] = {}
-        #: Whether what goes in is in a value, by its name.
-        self._is_map: dict[str, bool] = {}
-        #: The same where sizes, which are no tensors, do not matter.
-        self._has_map: dict[str, bool] = {}
-        #: Names of the values that made weights, and unknown operators that did.
-        self.apart: dict[str, str] = {}
-
-    def branch(self, name: str) -> Callable[[Any, Any], Counter[str]]:
-        def handle(_inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
-            self.branches[name] += 1
-            return Counter()
-
-        return handle
-
-    def is_map(self, value: Any) -> bool:  # noqa: ANN401 - a value of a trace
-        """Whether it is made of what goes in, and not of weights alone."""
-        return self._is_fed(value, self._is_map, lambda node: [*node.inputs()])
-
-    def _is_fed(
-        self,
-        value: Any,  # noqa: ANN401
-        known: dict[str, bool],
-        before: Callable[[Any], list[Any]],
-    ) -> bool:
-        """Whether a way leads to a value from what goes in; each step looked at once.
-
-        `before` are the values that a node is made of, so far as they matter.
-        """
-        waiting = [value]
-        while waiting:
-            each = waiting[-1]
-            name, node = each.debugName(), each.node()
-            if name in known:
-                waiting.pop()
-            elif node.kind() == "prim::Param":
-                known[name] = self._goes_in(name, node)
-            else:
-                made_of = before(node)
-                unknown = [x for x in made_of if x.debugName() not in known]
-                waiting += unknown
-                if not unknown:
-                    known[name] = any(known[x.debugName()] for x in made_of)
-        return known[value.debugName()]
-
-    def weight(self, value: Any) -> None:  # noqa: ANN401 - a value of a trace
-        """Note what made a layer's weight, if it was made of weights alone."""
-        if self._is_fed(value, self._has_map, _tensors):
-            return
-        made: dict[str, str] = {}
-        waiting, known = [value], set()
-        while waiting:
-            each = waiting.pop()
-            name, node = each.debugName(), each.node()
-            if name in known or node.kind() == "prim::Param":
-                continue
-            known.add(name)
-            if name in self.products or standing(node.kind()) == "unknown":
-                made[name] = node.kind()
-            waiting += _tensors(node)
-        self.apart |= {
-            name: kind
-            for name, kind in made.items()
-            if name in self.products or not kind.startswith("prim::")
-        }
-
-    def _goes_in(self, name: str, parameters: Any) -> bool:  # noqa: ANN401 - a node
-        """Whether a value goes in: it is among the first of a graph's parameters."""
-        first = islice(parameters.outputs(), self.inputs)
-        return name in {each.debugName() for each in first}
-
-    def set_apart(self, found: Measurement) -> Measurement:
-        """The measurement without the products that made weights of weights."""
-        if not self.apart:
-            return found
-        apart: dict[str, int | None] = {}
-        operators, modules = Counter(found.operators), Counter(found.modules)
-        calls, free = Counter(found.calls), Counter(found.free)
-        macs, activations = int(found.macs), int(found.activations)
-        for value, name in self.apart.items():
-            product = self.products.get(value)
-            if product is None:
-                free[name] -= 1
-                apart[name] = None
-                continue
-            apart[product.name] = (apart.get(product.name) or 0) + product.macs
-            macs, activations = macs - product.macs, activations - product.activations
-            operators[product.name] -= product.macs
-            calls[product.name] -= 1
-            words = product.path.split(".") if product.path else []
-            for n in range(len(words) + 1):
-                modules[".".join(words[:n])] -= product.macs
-        return replace(
-            found,
-            macs=macs,
-            activations=activations,
-            operators=dict(operators),
-            calls={name: n for name, n in calls.items() if n},
-            free={name: n for name, n in free.items() if n},
-            modules=dict(modules),
-            apart=apart,
-        )
-
-
-def _tensors(node: Any) -> list[Any]:  # noqa: ANN401 - of a trace
-    """The tensors that a node is made of."""
-    return [each for each in node.inputs() if "Tensor" in str(each.type())]
-
-
-#: Operators of layers, and which of their arguments is the weight.
-_WEIGHTS = {
-    **dict.fromkeys(("aten::_convolution", "aten::_convolution_mode"), 1),
-    **dict.fromkeys(("aten::convolution", "aten::linear", "aten::mm"), 1),
-    "aten::matmul": 1,
-    "aten::addmm": 2,
-}
-
-
-def _with_outputs(
-    name: str,
-    handle: Any,  # noqa: ANN401 - fvcore's
-    outputs: Any,  # noqa: ANN401
-    seen: _Seen,
-) -> Any:  # noqa: ANN401
-    """fvcore's handle for operator `name`, which counts outputs and calls too."""
-
-    def of_maps(name: str, inputs: Any) -> bool:  # noqa: ANN401
-        """Whether it is no layer, and both operands are made of what goes in."""
-        if kind(_short(name)) == "convolution":
-            return False
-        operands = inputs
-        if name == "aten::einsum":
-            operands = [*inputs[1].node().inputs()]
-        elif name == "aten::scaled_dot_product_attention":
-            operands = inputs[:3]
-        tensors = [each for each in operands if "Tensor" in str(each.type())]
-        return all(seen.is_map(each) for each in tensors)
-
-    def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
-        try:
-            flops = handle(inputs, results)
-        except (AssertionError, IndexError, NotImplementedError, TypeError):
-            message = f"fvcore cannot count {name}: the MACs would be wrong"
-            raise MeasureError(message) from None
-        counted = (
-            flops if isinstance(flops, Counter) else Counter({_short(name): flops})
-        )
-        own = [each for each in counted if each != "activations"]
-        seen.calls.update(own)
-        if "activations" not in counted:
-            counted = counted + outputs(inputs, results)
-        if name in _WEIGHTS:
-            seen.weight(inputs[_WEIGHTS[name]])
-        path = results[0].node().scopeName().split("/")[-1]
-        macs, activations = int(counted[own[0]]), int(counted["activations"])
-        value = _Product(own[0], macs, activations, path, of_maps(name, inputs))
-        seen.products[results[0].debugName()] = value
-        seen.of_complex |= "Complex" in str(results[0].type())
-        return Counter(counted)
-
-    return both
-
-
-def _lessons(seen: _Seen, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Handles for what fvcore leaves out or gets wrong; they note what they count."""
-    from fvcore.nn.jit_handles import conv_flop_count, get_shape
-
-    def taught(name: str, found: formulas.Products) -> Counter[str]:
-        seen.taught[name] += found.macs
-        return Counter({name: found.macs, "activations": found.activations})
-
-    def shape(value: Any) -> formulas.Shape:  # noqa: ANN401
-        return tuple(get_shape(value))
-
-    def same_padding(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
-        """Convolutions whose padding is a word, `same` or `valid`."""
-        shapes = shape(inputs[0]), shape(inputs[1]), shape(outputs[0])
-        macs, elements = conv_flop_count(*shapes), math.prod(shapes[2])
-        return taught("conv (padding=same)", formulas.Products(macs, elements))
-
-    def attention(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
-        """Attention in one call, whose scores are activations too."""
-        found = formulas.attention(*map(shape, inputs[:3]))
-        return taught("scaled_dot_product_attention", found)
-
-    def product(inputs: Any, outputs: Any) -> Any:  # noqa: ANN401
-        """Products with vectors, and of batches that are repeated."""
-        one, other = map(shape, inputs[:2])
-        found = formulas.product(one, shape(outputs[0]))
-        if min(len(one), len(other)) > 1:
-            macs = known["aten::matmul"](inputs, outputs)
-            own = sum(macs.values()) if isinstance(macs, Counter) else macs
-            if own == found.macs:
-                return own
-        return taught("matmul (by shapes)", found)
-
-    def einsum(inputs: Any, _outputs: Any) -> Counter[str]:  # noqa: ANN401
-        """Exactly, where fvcore reads a product of printed digits."""
-        shapes = [shape(each) for each in inputs[1].node().inputs()]
-        path = inputs[2].toIValue() if len(inputs) > 2 else None  # noqa: PLR2004
-        equation = inputs[0].toIValue()
-        return taught("einsum (by letters)", formulas.einsum(equation, shapes, path))
-
-    def by_formula(name: str, formula: formulas.Formula) -> Any:  # noqa: ANN401
-        def handle(inputs: Any, outputs: Any) -> Counter[str]:  # noqa: ANN401
-            ins, outs = (
-                [
-                    tuple(found)
-                    for each in values
-                    if (found := get_shape(each)) is not None
-                ]
-                for values in (inputs, outputs)
-            )
-            return taught(plain(name), formulas.by_formula(name, formula, ins, outs))
-
-        return handle
-
-    def linear(inputs: Any, outputs: Any) -> Any:  # noqa: ANN401
-        """Layers, and the products of rows with one vector."""
-        weight = shape(inputs[1])
-        if len(weight) > 1:
-            return known["aten::linear"](inputs, outputs)
-        found = formulas.product(shape(inputs[0]), shape(outputs[0]))
-        return taught("linear (by shapes)", found)
-
-    return {
-        "aten::linear": linear,
-        "aten::_convolution_mode": same_padding,
-        "aten::scaled_dot_product_attention": attention,
-        "aten::matmul": product,
-        "aten::einsum": einsum,
-        **{name: by_formula(name, each) for name, each in formulas.named().items()},
-    }
-
-
-def measure_spec(spec: Spec, engine: Engine = "fvcore") -> Measurement:
+def measure_spec(
+    spec: Spec, engine: Engine = "fvcore", *, once: bool = False
+) -> Measurement:
     """What `engine` measures of the network of `spec`, at the spec's resolution.
 
     fvcore runs the network on the CPU; torch counts on meta, where nothing is stored.
+    With `once` of equal blocks one is built and run, and its figures taken as many
+    times; the measurement says so.
 
     Raises:
         MeasureError: if running it takes more memory than this machine has.
     """
+    net = network(spec)
     if engine == "fvcore":
-        refuse_too_large([network(spec)], hint="; --measure torch needs none")
+        refuse_too_large([net], hint="; --measure torch needs none")
     device = "meta" if engine == "torch" else "cpu"
-    module = build(spec, init=False, device=device)
-    channels = int(spec.image_channels)
-    return measure(module, spec.resolution, engine=engine, image_channels=channels)
+    module = built(net, init=False, device=device, once=once)
+    image = Input((1, int(spec.image_channels), *_height_and_width(spec.resolution)))
+    return _whole(run(module, [image], engine, copies=copies_of(module)))
 
 
 def difference(spec: Spec, measured: Measurement) -> str | None:

@@ -191,7 +191,13 @@ def agreement(table: Sequence[Row]) -> list[str]:
     if not all(row["agrees"] for row in table):
         return []
     engine = table[0]["measured"]["engine"]
-    return [f"✓ {engine} measured the same MACs, params and activations"]
+    once = once_said(once=any(row["measured"]["once"] for row in table))
+    return [f"✓ {engine} measured the same MACs, params and activations{once}"]
+
+
+def once_said(*, once: bool) -> str:
+    """What is said behind a measurement in which one of equal blocks stood for all."""
+    return ", equal blocks once" if once else ""
 
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

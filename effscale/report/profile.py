@@ -111,7 +111,8 @@ def _heading(
     if measured is not None:
         same = rows.agrees(cost, measured)
         figure = "the same ✓" if same else f"{int(measured.macs):,} MACs ✗"
-        lines.append(("measured", f"{figure}, by {measured.engine}"))
+        once = document.once_said(once=measured.once)
+        lines.append(("measured", f"{figure}, by {measured.engine}{once}"))
     return lines
 
 

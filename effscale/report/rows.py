@@ -41,7 +41,8 @@ def costs(cost: Cost) -> Data:
 def measured(measurement: Measurement | None) -> Data | None:
     if measurement is None:
         return None
-    return {"engine": measurement.engine, **costs(measurement)}
+    once = {"once": measurement.once}
+    return {"engine": measurement.engine, **once, **costs(measurement)}
 
 
 def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of it

@@ -330,7 +330,7 @@ def test_a_measurement_that_differs_exits_1(
     from effscale.module import measure
 
     other = measure.measure_spec(es.load("b1"), "torch")
-    monkeypatch.setattr(measure, "measure_spec", lambda *_: other)
+    monkeypatch.setattr(measure, "measure_spec", lambda *_, **_k: other)
     arguments = ("--alpha", "2", "--beta", "1", "--gamma", "1")
     result = run("grid", *arguments, "--measure", "torch")
     assert result.exit_code == 1

@@ -162,7 +162,7 @@ def test_a_measurement_that_differs_exits_1(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = measure.measure_spec(es.load("b1"), "torch")
-    monkeypatch.setattr(measure, "measure_spec", lambda *_: other)
+    monkeypatch.setattr(measure, "measure_spec", lambda *_, **_k: other)
     result = run("profile", "b0", "--measure", "torch")
     assert result.exit_code == 1
     assert "686,802,832 MACs ✗, by torch" in result.stdout

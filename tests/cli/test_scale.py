@@ -90,6 +90,7 @@ def test_measures_baseline_and_variant(run: Run, engine: str) -> None:
     for row in json.loads(result.stdout)["rows"]:
         assert row["measured"] == {
             "engine": engine,
+            "once": True,
             "params": row["params"],
             "macs": row["macs"],
             "activations": row["activations"],

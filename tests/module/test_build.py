@@ -18,7 +18,7 @@ import effscale as es
 from effscale.cost.count import part_costs, total
 from effscale.cost.memory import memory
 from effscale.errors import LayerError
-from effscale.module.build import build, built, layer_module
+from effscale.module.build import Making, build, built, layer_module
 from effscale.module.measure import Engine, measure
 from effscale.module.operators import ACTIVATIONS, MODULES
 from effscale.network import combinators, operators
@@ -106,7 +106,7 @@ def test_candidates_in_arrays_are_no_network(b0: es.Spec, dimension: str) -> Non
     ],
 )
 def test_a_leaf_is_what_torch_calls_it(layer: Layer, printed: str) -> None:
-    assert repr(layer_module(layer, {})) == printed
+    assert repr(layer_module(layer, Making({}))) == printed
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,9 @@ def test_a_leaf_is_what_torch_calls_it(layer: Layer, printed: str) -> None:
     ],
 )
 def test_a_combination_has_its_layers_by_name(layer: Layer, names: list[str]) -> None:
-    assert [name for name, _ in layer_module(layer, {}).named_children()] == names
+    assert [
+        name for name, _ in layer_module(layer, Making({})).named_children()
+    ] == names
 
 
 @pytest.mark.parametrize("engine", get_args(Engine))
@@ -163,7 +165,7 @@ def test_an_operator_that_nobody_builds_is_an_error() -> None:
         label = "unknown"
 
     with pytest.raises(LayerError) as caught:
-        layer_module(Unknown(), {})
+        layer_module(Unknown(), Making({}))
     assert str(caught.value) == "build: no module is known for Unknown"
 
 
@@ -181,7 +183,7 @@ def test_a_layer_may_have_any_name() -> None:
     """`scale` and `half` are names that modules have already."""
     names = ("scale", "half", "shortcut", "forward")
     layers = tuple((name, Conv(2, 2)) for name in names)
-    skip = layer_module(combinators.Residual(layers, (("0", Conv(2, 2)),)), {})
+    skip = layer_module(combinators.Residual(layers, (("0", Conv(2, 2)),)), Making({}))
     assert skip(torch.ones(1, 2, 3, 3)).shape == (1, 2, 3, 3)
     assert len(list(skip.parameters())) == 5
 
