@@ -296,8 +296,9 @@ def test_opset_and_number_of_images_are_those_asked_for(
 
 def test_learnt_tokens_are_exported_for_any_batch(tmp_path: Path) -> None:
     spec = es.loads(
-        "name: tokens\nresolution: 8\nstem: {kernel: 4, stride: 4, channels: 4, padding: "
-        "valid}\nstages: [{block: class_token, tokens: 3}, {block: drop_tokens}]\n"
+        "name: tokens\nresolution: 8\nstem: {kernel: 4, stride: 4, channels: 4, "
+        "padding: valid}\n"
+        "stages: [{block: class_token, tokens: 3}, {block: drop_tokens}]\n"
         "head: {classes: 5}\n"
     )
     export_spec(spec, tmp_path / "tokens.pt2", "exported")
