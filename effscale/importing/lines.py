@@ -39,7 +39,7 @@ from effscale.network.operators.norm import (
     LayerNorm,
     LayerScale,
 )
-from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
 from effscale.network.operators.resampling import PixelUnshuffle
 from effscale.spec import elements, resampling, steps, tokens
 from effscale.spec.models import Squeeze
@@ -275,6 +275,12 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
                 padding=_said_padding(what.padding),
                 include_padding=what.include_padding,
             )
+        case Blur():
+            line = resampling.BlurPool(
+                block="blur_pool", kernel=what.kernel, stride=what.stride
+            )
+        case ChannelPool(kind=kind):
+            line = resampling.ChannelPool(block="channel_pool", kind=kind)
         case GlobalPool():
             line = resampling.GlobalPool(
                 block="global_pool", kind=what.kind, to=what.to
@@ -439,8 +445,9 @@ def _product(fork: Fork, c_in: int, style: Common) -> Item:
             pass
     found = [lines(each, c_in, style, c_in) for each in fork.branches]
     found.sort(key=lambda items: any(_pools(item.line) for item in items))
+    found.sort(key=lambda items: bool(items) and items[-1].c_out == 1 < c_out)
     nodes = tuple(node for branch in found for item in branch for node in item.nodes)
-    within = tuple(_said(list(map(_as_wide, branch))) for branch in found)
+    within = tuple(_said([_as_gate(item, c_out) for item in each]) for each in found)
     return Item(steps.Branches(block="product", branches=within), nodes, c_in, c_out)
 
 
@@ -448,9 +455,11 @@ def _pools(line: Line) -> bool:
     return isinstance(line, resampling.GlobalPool) and line.to == (1, 1)
 
 
-def _as_wide(item: Item) -> Item:
-    """A convolution that puts out what comes in, however wide that is."""
+def _as_gate(item: Item, c_out: int) -> Item:
+    """A convolution that puts out what comes in, or one channel, at any width."""
     line = item.line
+    if isinstance(line, steps.Conv) and item.c_out == 1 < c_out:
+        return item.over(line.model_copy(update={"fixed": True}))
     if isinstance(line, steps.Conv) and item.c_in == item.c_out:
         return item.over(line.model_copy(update={"channels": None, "expand_ratio": 1}))
     return item

@@ -1,4 +1,4 @@
-"""Calls that make one map of several, of a map and a parameter, or of a number."""
+"""Calls that make one map of several, of a map and parameters, or of a number."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.importing.attention import biased
 from effscale.importing.moving import unshuffled
 from effscale.importing.nodes import (
+    IMAGES,
     Learnt,
     Scores,
     Times,
@@ -17,12 +18,20 @@ from effscale.importing.nodes import (
     in_order,
     laid,
     learnt,
+    lying,
+    weight_of,
 )
 from effscale.importing.trace import Ref, Weight
 from effscale.importing.views import POSITIONS, Axis, View, alike, length, ordered
 from effscale.module.weights import Woven
 from effscale.network.operators.attention import ClassToken, Positions
-from effscale.network.operators.norm import LayerScale
+from effscale.network.operators.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerScale,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from effscale.importing.nodes import Merge, Read, Value
     from effscale.importing.operators import Reading
     from effscale.importing.trace import Call
+    from effscale.network.operators.operator import Operator
 
 
 def _add(reading: Reading, call: Call) -> Value:
@@ -215,11 +225,79 @@ def _tokens_before(reading: Reading, call: Call, maps: Sequence[Any], dim: int) 
     return reading.add(call, what, found, like=like, weights={"tokens": given})
 
 
-#: How each kind of call is read that merges.
+# Norms.
+
+
+def _batch_norm(reading: Reading, call: Call) -> View:
+    args = call.args
+    names = ("weight", "bias", "running_mean", "running_var")
+    if isinstance(reading.value(args["input"]), Learnt):
+        raise cannot(call, "weights that are standardised", "as they are is known")
+    for name in names:
+        if args[name] is None:
+            raise cannot(call, f"batch norm without {name}", "batch norm has all four")
+    momentum = float(f"{args['momentum']:.6g}")
+    norm = BatchNorm(weight_of(call, args["weight"]).shape[0], args["eps"], momentum)
+    value = reading.of(args["input"])
+    if value.dims[1] != value.along("channel"):
+        raise cannot(call, f"batch norm of {lying(value)}", IMAGES)
+    weights = {name: in_order(args[name], value) for name in names}
+    return reading.add(call, norm, value, weights=weights)
+
+
+def _layer_norm(reading: Reading, call: Call) -> View:
+    args = call.args
+    value = reading.of(args["input"])
+    if not value.tokens or len(args["normalized_shape"]) != 1:
+        over = args["normalized_shape"]
+        raise cannot(call, f"layer norm over {over}", "of the channels is known")
+    channels = args["normalized_shape"][0]
+    return _scaled(reading, call, LayerNorm(channels, args["eps"]), value)
+
+
+def _group_norm(reading: Reading, call: Call) -> View:
+    value = _by_image(reading, call)
+    groups, eps = call.args["num_groups"], call.args["eps"]
+    return _scaled(reading, call, GroupNorm(value.size("channel"), groups, eps), value)
+
+
+def _instance_norm(reading: Reading, call: Call) -> View:
+    if call.args["running_mean"] is not None:
+        raise cannot(
+            call, "instance norm with running statistics", "those of each image"
+        )
+    value = _by_image(reading, call)
+    norm = InstanceNorm(value.size("channel"), call.args["eps"])
+    return _scaled(reading, call, norm, value)
+
+
+def _by_image(reading: Reading, call: Call) -> View:
+    """A map whose channels come next to images, whatever positions are."""
+    value = reading.of(call.args["input"])
+    channels, images = value.along("channel"), value.along("image")
+    if value.dims[:2] != (images, channels) or ordered(channels) != channels:
+        raise cannot(call, f"{call.op} of {lying(value)}", IMAGES)
+    return value
+
+
+def _scaled(reading: Reading, call: Call, norm: Operator, value: View) -> View:
+    """A norm by its scale and shift."""
+    weight, bias = call.args["weight"], call.args["bias"]
+    if weight is None or bias is None:
+        raise cannot(call, f"{norm.label} without scale and shift", "it has both")
+    weights = {"weight": in_order(weight, value), "bias": in_order(bias, value)}
+    return reading.add(call, norm, value, weights=weights)
+
+
+#: How each kind of call is read that merges, or has parameters for each channel.
 MERGED: dict[str, Read] = {
     "add": _add,
     "sub": _sub,
     "div": _div,
     "mul": _mul,
     "cat": _cat,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
 }

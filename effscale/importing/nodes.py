@@ -68,6 +68,8 @@ class Node:
         return () if self.call is None else self.call.places
 
 
+#: How a map lies that most calls are given.
+IMAGES = "maps of images, channels, rows and columns are known"
 #: What depends on nothing that goes in, and on nothing learnt.
 CONSTANT: Final = object()
 
@@ -165,6 +167,11 @@ def cannot(call: Call | None, what: str, why: str = "") -> TranslationError:
     reason = f": {why}" if why else ""
     where = "the forward pass" if call is None else call.where
     return TranslationError(f"{where}: cannot be said in a spec: {what}{reason}")
+
+
+def lying(view: View) -> str:
+    """What a map lies as, in words."""
+    return "×".join(map(str, view.shape)) + " elements"
 
 
 def first_of(call: Call) -> Any:  # noqa: ANN401

@@ -16,14 +16,15 @@ from effscale.importing.merging import MERGED
 from effscale.importing.moving import MOVED, settled
 from effscale.importing.nodes import (
     CONSTANT,
+    IMAGES,
     Enlarge,
     Learnt,
     Node,
     Scores,
     cannot,
     first_of,
-    in_order,
     learnt,
+    lying,
     pair,
     weight_of,
     woven,
@@ -38,13 +39,7 @@ from effscale.network.operators.convolution import (
     margins,
 )
 from effscale.network.operators.elementwise import Act, Dropout
-from effscale.network.operators.norm import (
-    BatchNorm,
-    GroupNorm,
-    InstanceNorm,
-    LayerNorm,
-)
-from effscale.network.operators.pooling import GlobalPool, Pool
+from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
 from effscale.spec.values import Activation, Gate
 
 if TYPE_CHECKING:
@@ -71,6 +66,8 @@ class Reading:
         self.found: dict[int, Value] = {}
         #: Of calls that put zeros around a map, how many: left, right, above, below.
         self.pads: dict[int, tuple[int, ...]] = {}
+        #: Of calls that mirror the sides of a map, by how many positions.
+        self.mirrored: dict[int, int] = {}
         #: Nodes that are parts of maps, or numbers' multiples, by what they are of.
         self.settled: dict[tuple[int, Operator], int] = {}
 
@@ -122,8 +119,11 @@ class Reading:
 
         Only a window may read one with zeros around it.
         """
-        if isinstance(value, Ref) and value.index in self.pads and not windowed:
-            raise cannot(self.trace.calls[value.index], "zeros around a map", _ZEROS)
+        where = value.index if isinstance(value, Ref) else None
+        if where in self.pads and not windowed:
+            raise cannot(self.trace.calls[where], "zeros around a map", _ZEROS)
+        if where in self.mirrored:
+            raise cannot(self.trace.calls[where], "mirrored sides", _MIRRORED)
         found = value if isinstance(value, View) else self.value(value)
         if isinstance(found, View):
             return found
@@ -147,7 +147,7 @@ class Reading:
         """The same of a map of images, channels, rows and columns."""
         found = self.of(value, windowed=windowed)
         if not found.standard or any(found.rolled):
-            raise cannot(call, f"{call.op} of {_lying(found)}", _FIRST)
+            raise cannot(call, f"{call.op} of {lying(found)}", IMAGES)
         return found
 
     def shape(self, value: Any) -> tuple[int, ...]:  # noqa: ANN401
@@ -204,11 +204,6 @@ def _said(found: object) -> str:
     return "numbers alone" if found is CONSTANT else "several tensors"
 
 
-def _lying(view: View) -> str:
-    return "×".join(map(str, view.shape)) + " elements"
-
-
-_FIRST = "maps of images, channels, rows and columns are known"
 #: Calls that make a tensor of numbers, whatever they are given.
 _MADE = {
     *(
@@ -228,6 +223,8 @@ _MADE = {
 
 def _conv(reading: Reading, call: Call) -> View:
     args = call.args
+    if (found := _blur(reading, call)) is not None:
+        return found
     weight = weight_of(call, args["weight"])
     c_out, within, *kernel = weight.shape
     stride, dilation = pair(args["stride"]), pair(args["dilation"])
@@ -250,6 +247,26 @@ def _conv(reading: Reading, call: Call) -> View:
     return reading.add(call, conv, value, like=call.shape, weights=weights)
 
 
+def _blur(reading: Reading, call: Call) -> View | None:
+    """A window of numbers that are not learnt over mirrored sides, if it is one.
+
+    That they are binomials is for the outputs to prove.
+    """
+    value, weight = call.args["input"], call.args["weight"]
+    around = reading.mirrored.get(value.index)
+    if around is None or not isinstance(weight, Weight) or weight.learnt:
+        return None
+    channels, within, *kernel = weight.shape
+    depthwise = call.args["groups"] == channels and within == 1
+    plain = call.args["bias"] is None and pair(call.args["dilation"]) == (1, 1)
+    inside = call.args["padding"] == "valid" or not any(pair(call.args["padding"]))
+    if not (depthwise and plain and inside and kernel == [2 * around + 1] * 2):
+        return None
+    before = reading.found[value.index]
+    what = Blur(kernel[0], pair(call.args["stride"]))
+    return reading.add(call, what, before, like=call.shape)
+
+
 def _transposed(reading: Reading, call: Call) -> View:
     """A transposed convolution that makes `stride` positions of one."""
     args = call.args
@@ -267,7 +284,7 @@ def _transposed(reading: Reading, call: Call) -> View:
     ):
         raise cannot(
             call,
-            f"a transposed convolution of {_lying(value)} to {call.shape}",
+            f"a transposed convolution of {lying(value)} to {call.shape}",
             "one that makes as many positions as its stride of each is known",
         )
     if ordered(axes := value.along("channel")) != axes:
@@ -340,6 +357,9 @@ def _pad(reading: Reading, call: Call) -> View:
     if not any(amounts):
         return reading.view(value)
     found = reading.map(call, value)
+    if call.args["mode"] == "reflect" and [*amounts] == [amounts[0]] * _SIDES:
+        reading.mirrored[reading.index] = amounts[0]
+        return found
     if len(amounts) != _SIDES or call.args["mode"] != "constant":
         raise cannot(call, f"padding {amounts} ({call.args['mode']})", _ZEROS)
     if any(each < 0 for each in amounts) or call.args["value"] not in _AROUND:
@@ -350,6 +370,7 @@ def _pad(reading: Reading, call: Call) -> View:
 
 #: Amounts of padding: left, right, above, below; and what is put there.
 _SIDES, _AROUND = 4, (None, 0, -math.inf)
+_MIRRORED = "before a window of binomials, which are not learnt, they are known"
 _ZEROS = "zeros around a map before a window are known"
 
 
@@ -366,7 +387,7 @@ def _linear(reading: Reading, call: Call) -> View:
         what = Conv(value.size("channel"), c_out, kernel, bias=biased, padding="valid")
         return reading.add(call, what, value, like=call.shape, weights=found)
     if not value.tokens:
-        raise cannot(call, f"a linear layer of {_lying(value)}", "of channels is known")
+        raise cannot(call, f"a linear layer of {lying(value)}", "of channels is known")
     if not _sides(value) and biased and c_in > 1:
         what = Linear(c_in, c_out)
     found["weight"] = _columns(call, weight, value)
@@ -379,68 +400,6 @@ def _linear(reading: Reading, call: Call) -> View:
 def _sides(value: View) -> list[str]:
     """Along what there are several positions."""
     return [axis.of for axis in value.along(*POSITIONS)]
-
-
-# Norms.
-
-
-def _batch_norm(reading: Reading, call: Call) -> View:
-    args = call.args
-    names = ("weight", "bias", "running_mean", "running_var")
-    for name in names:
-        if args[name] is None:
-            raise cannot(call, f"batch norm without {name}", "batch norm has all four")
-    momentum = float(f"{args['momentum']:.6g}")
-    norm = BatchNorm(weight_of(call, args["weight"]).shape[0], args["eps"], momentum)
-    value = reading.of(args["input"])
-    if value.dims[1] != value.along("channel"):
-        raise cannot(call, f"batch norm of {_lying(value)}", _FIRST)
-    weights = {name: in_order(args[name], value) for name in names}
-    return reading.add(call, norm, value, weights=weights)
-
-
-def _layer_norm(reading: Reading, call: Call) -> View:
-    args = call.args
-    value = reading.of(args["input"])
-    if not value.tokens or len(args["normalized_shape"]) != 1:
-        over = args["normalized_shape"]
-        raise cannot(call, f"layer norm over {over}", "of the channels is known")
-    channels = args["normalized_shape"][0]
-    return _scaled(reading, call, LayerNorm(channels, args["eps"]), value)
-
-
-def _group_norm(reading: Reading, call: Call) -> View:
-    value = _by_image(reading, call)
-    groups, eps = call.args["num_groups"], call.args["eps"]
-    return _scaled(reading, call, GroupNorm(value.size("channel"), groups, eps), value)
-
-
-def _instance_norm(reading: Reading, call: Call) -> View:
-    if call.args["running_mean"] is not None:
-        raise cannot(
-            call, "instance norm with running statistics", "those of each image"
-        )
-    value = _by_image(reading, call)
-    norm = InstanceNorm(value.size("channel"), call.args["eps"])
-    return _scaled(reading, call, norm, value)
-
-
-def _by_image(reading: Reading, call: Call) -> View:
-    """A map whose channels come next to images, whatever positions are."""
-    value = reading.of(call.args["input"])
-    channels, images = value.along("channel"), value.along("image")
-    if value.dims[:2] != (images, channels) or ordered(channels) != channels:
-        raise cannot(call, f"{call.op} of {_lying(value)}", _FIRST)
-    return value
-
-
-def _scaled(reading: Reading, call: Call, norm: Operator, value: View) -> View:
-    """A norm by its scale and shift."""
-    weight, bias = call.args["weight"], call.args["bias"]
-    if weight is None or bias is None:
-        raise cannot(call, f"{norm.label} without scale and shift", "it has both")
-    weights = {"weight": in_order(weight, value), "bias": in_order(bias, value)}
-    return reading.add(call, norm, value, weights=weights)
 
 
 # Activations, and what is elementwise.
@@ -458,9 +417,21 @@ def _hardtanh(reading: Reading, call: Call) -> View:
 
 
 def _gelu(reading: Reading, call: Call) -> View:
-    if call.args["approximate"] != "none":
-        raise cannot(call, "gelu by tanh", "gelu by erf is known")
-    return _pointwise(reading, call, Act("gelu"))
+    kind: Activation = "gelu" if call.args["approximate"] == "none" else "gelu_tanh"
+    return _pointwise(reading, call, Act(kind))
+
+
+def _of_numbers(kind: Any, **known: float) -> Read:  # noqa: ANN401 - a name of one
+    """An activation that takes numbers, by those that the language has for it."""
+
+    def read(reading: Reading, call: Call) -> View:
+        for name, number in known.items():
+            if call.args[name] != number:
+                what = f"{kind} by a {name} of {call.args[name]:g}"
+                raise cannot(call, what, f"by {number:g} is known")
+        return _pointwise(reading, call, Act(kind))
+
+    return read
 
 
 def _pointwise(reading: Reading, call: Call, what: Operator) -> View:
@@ -548,12 +519,44 @@ def _mean(reading: Reading, call: Call) -> View:
     rest = [dim for k, dim in enumerate(value.dims) if k not in dims]
     over = {axis.of for k in dims for axis in value.dims[k]}
     left = {axis.of for dim in rest for axis in dim}
+    if over == {"channel"} and call.args["keepdim"]:
+        return _of_channels(reading, call, value, "avg")
     if not over <= {*POSITIONS} or left & {*POSITIONS} or any(value.rolled):
         raise cannot(
             call, f"a mean over {call.args['dim']}", "of all positions is known"
         )
     kept = call.args["keepdim"]
     return _global(reading, call, GlobalPool(), value, () if kept else dims)
+
+
+def _amax(reading: Reading, call: Call) -> View:
+    """The maximum of the channels of each position, or of all positions."""
+    value = reading.of(call.args["self"])
+    given = call.args["dim"]
+    dims = {
+        each % len(value.dims)
+        for each in ([given] if isinstance(given, int) else given)
+    }
+    over = {axis.of for k in dims for axis in value.dims[k]}
+    if over == {"channel"} and call.args["keepdim"]:
+        return _of_channels(reading, call, value, "max")
+    if over == {*POSITIONS} and not any(value.rolled):
+        kept = call.args["keepdim"]
+        return _global(reading, call, GlobalPool("max"), value, () if kept else dims)
+    raise cannot(call, f"a maximum over {given}", "of channels or positions is known")
+
+
+def _largest(reading: Reading, call: Call) -> Value:
+    """A maximum, and where it lies, which is nowhere read."""
+    return [_amax(reading, call), CONSTANT]
+
+
+def _of_channels(reading: Reading, call: Call, value: View, kind: PoolKind) -> View:
+    """One channel of all, whose dimension is one."""
+    dims = tuple(
+        tuple(axis for axis in dim if axis.of != "channel") for dim in value.dims
+    )
+    return reading.add(call, ChannelPool(kind), value, like=View(value.node, dims))
 
 
 def _global(
@@ -599,11 +602,10 @@ READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
     "conv_transpose2d": _transposed,
     "linear": _linear,
-    "batch_norm": _batch_norm,
-    "layer_norm": _layer_norm,
-    "group_norm": _group_norm,
-    "instance_norm": _instance_norm,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
+    "leaky_relu": _of_numbers("leaky_relu", negative_slope=0.01),
+    "elu": _of_numbers("elu", alpha=1, scale=1, input_scale=1),
+    "softplus": _of_numbers("softplus", beta=1, threshold=20),
     "hardswish": _act("hard_swish"),
     "hardsigmoid": _act("hard_sigmoid"),
     "hardtanh": _hardtanh,
@@ -616,6 +618,8 @@ READ: dict[str, Read] = {
     "adaptive_avg_pool2d": _adaptive("avg"),
     "adaptive_max_pool2d": _adaptive("max"),
     "mean": _mean,
+    "amax": _amax,
+    "max": _largest,
     **MOVED,
     **ATTENDED,
     **MERGED,
@@ -625,9 +629,10 @@ READ: dict[str, Read] = {
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {
+    "convolution": "conv2d is known, as it is before run_decompositions",
     "einsum": "matmul is known",
     "conv3d": "conv2d is known",
     "max_pool2d_with_indices": "max_pool2d is known",
-    "leaky_relu": f"one of {', '.join(get_args(Activation))} is known",
-    "elu": f"one of {', '.join(get_args(Activation))} is known",
+    "celu": f"one of {', '.join(get_args(Activation))} is known",
+    "selu": f"one of {', '.join(get_args(Activation))} is known",
 }

@@ -326,7 +326,7 @@ def _shared(line: Line, c_in: int, around: _Around) -> tuple[Line, int]:
         channels = line.of(around.unstated or c_in)
         open_ = line.model_copy(update={"channels": None})
         return open_ if channels == around.whole else line, int(channels)
-    if isinstance(line, steps.Conv) and line.expand_ratio is None:
+    if isinstance(line, steps.Conv) and line.expand_ratio is None and not line.fixed:
         channels = int(line.of(c_in, around.unstated))
         own = _share(channels, c_in, around)
         return line.model_copy(update={"channels": None, **own}), channels

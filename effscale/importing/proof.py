@@ -15,9 +15,10 @@ from effscale.errors import MeasureError, TranslationError
 from effscale.importing.nodes import cannot
 from effscale.importing.trace import shared_copy
 from effscale.module import any_module
-from effscale.module.build import build
+from effscale.module.build import build, materialise
 from effscale.module.inputs import filled, leaves
 from effscale.module.measure import measure_spec
+from effscale.module.operators import Blurred
 from effscale.module.weights import Woven
 from effscale.spec.geometry import least_sides
 
@@ -228,6 +229,8 @@ def _adopt(
     for module in ours.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.num_batches_tracked = torch.tensor(0)
+        elif isinstance(module, Blurred):  # numbers of its own, in no file of weights
+            materialise(module, "cpu")
     return found
 
 

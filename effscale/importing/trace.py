@@ -42,6 +42,8 @@ class Weight:
 
     name: str
     shape: tuple[int, ...]
+    #: Whether it is a parameter.
+    learnt: bool = True
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ def _read(program: ExportedProgram) -> Trace:
     for node in nodes:
         reader.take(node)
     for call in reader.calls:
-        if call.args.get("training") is True or call.args.get("train") is True:
+        trains = call.args.get("training") is True or call.args.get("train") is True
+        if trains and call.args.get("running_mean", 0) is not None:
             raise TranslationError(
                 f"{call.where}: expected {call.op} as in evaluation, got it as in "
                 "training; a file is exported after .eval()"
@@ -221,6 +224,7 @@ class _Reader:
 
     def __init__(self, program: ExportedProgram) -> None:
         signature = program.graph_signature
+        self.parameters = signature.inputs_to_parameters
         self.names: dict[str, str] = {
             **signature.inputs_to_parameters,
             **signature.inputs_to_buffers,
@@ -243,7 +247,8 @@ class _Reader:
                 self._alias(node, self.regions[of][which])
             case "placeholder" if node.name in self.names:
                 shape = tuple(node.meta["val"].shape)
-                self.weights[node] = Weight(self.names[node.name], shape)
+                learnt = node.name in self.parameters
+                self.weights[node] = Weight(self.names[node.name], shape, learnt)
             case "placeholder" if _shape(node):
                 self._add(node, Call("image", {}, _shape(node)))
             case "call_function":

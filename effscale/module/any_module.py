@@ -560,7 +560,8 @@ def _hint_for_inputs(
 ) -> str:
     """The next thing to try, where it is obvious."""
     text = " ".join(reasons)
-    if missing := re.search(r"missing \d+ required .*?argument\w*: '(\w+)'", text):
+    missing = re.search(r"missing \d+ required .*?argument\w*: '(\w+)'", text)
+    if missing and missing[1] in inspect.signature(module.forward).parameters:
         return f"; --input {missing[1]}=SIDES says what goes in"
     if re.search(r"takes \d+ positional arguments? but \d+ (was|were) given", text):
         named = ", ".join(f"{each}=SIDES" for each in _by_name_alone(module))

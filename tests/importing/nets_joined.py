@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.importing.nets import unit
+from tests.importing.nets import net, unit
 
 
 class Encoding(nn.Module):
@@ -95,3 +95,39 @@ def pyramid() -> nn.Module:
 
 def exchanging() -> nn.Module:
     return Exchanging()
+
+
+class Blurred(nn.Module):
+    """Binomials that are not learnt, over mirrored sides (Zhang 2019)."""
+
+    kernel: torch.Tensor
+
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("kernel", (row[:, None] * row).expand(c, 1, 3, 3).clone())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.pad(x, (1, 1, 1, 1), "reflect")
+        return functional.conv2d(x, self.kernel, None, 2, groups=x.shape[1])
+
+
+class Where(nn.Module):
+    """A gate of each position, made of its channels (Woo et al. 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv2d(2, 1, 3, 1, 1, bias=False), nn.BatchNorm2d(1)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        largest, _ = x.max(1, keepdim=True)
+        seen = torch.cat([x.mean(1, keepdim=True), largest], 1)
+        found: torch.Tensor = x * torch.sigmoid(self.conv(seen))
+        return found
+
+
+def blurred() -> nn.Module:
+    unit_ = nn.Sequential(unit(8, 16, 3), Blurred(16))
+    return net(unit_, Where(), unit(16, 16, 3), Where(), channels=16)

@@ -17,7 +17,7 @@ from effscale.module.measure import difference, measure_spec
 from effscale.report.importing import said
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_joined import encoding, exchanging, pyramid
+from tests.importing.nets_joined import blurred, encoding, exchanging, pyramid
 from tests.importing.nets_parted import (
     meeting,
     parted,
@@ -40,6 +40,7 @@ NETS = {
     parted: ["cascading", "residual", "mixed_depthwise"],
     turning: ["unit_3"],
     encoding: [*2 * ["max_pool", "conv"], *2 * ["transposed_conv", "conv"]],
+    blurred: ["blur_pool", "product", "conv", "product"],
     pyramid: ["conv", "conv", "concat", "upsample"],
     exchanging: [
         *("conv", "conv", "conv", "upsample", "conv", "activation", "conv", "join")
@@ -117,6 +118,16 @@ def test_maps_by_corners_or_of_no_size_that_is_there_are_refused() -> None:
         es.from_module(nn.Sequential(unit(3, 8), unit(8, 8)), IMAGE)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own
+def test_a_blur_that_is_learnt_is_none_and_a_decomposed_file_is_said() -> None:
+    learnt = nn.Conv2d(8, 8, 3, 2, padding=1, padding_mode="reflect", groups=8)
+    with pytest.raises(TranslationError, match=r"mirrored sides: before a window of"):
+        es.from_module(net(unit(8, 8, 3), learnt, channels=8), IMAGE)
+    program = torch.export.export(plain().eval(), (torch.rand(IMAGE),))
+    with pytest.raises(TranslationError, match=r"conv2d is known, as it is before run"):
+        es.from_module(program.run_decompositions().module(), IMAGE)
+
+
 def test_a_pool_beside_a_convolution_leaves_no_row_out() -> None:
     """A 2×2 pool drops the last of odd rows, a 3×3 convolution keeps it."""
     assert imported(meeting).spec.rounding.resolution_multiple == 16
@@ -178,6 +189,15 @@ class _Cuts(_Reads):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.net(x[:, :, : max(int((x > 0).sum()), 16)])
         return found
+
+
+class _Standardised(nn.Conv2d):
+    """Weights that have no mean and a variance of 1 (Qiao et al. 2019)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        made = nn.functional.batch_norm(flat, None, None, training=True)
+        return nn.functional.conv2d(x, made.reshape_as(self.weight))
 
 
 class _Twice(nn.Module):
@@ -277,6 +297,14 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         "1 (_Apart): cannot be said in a spec: a part of a map's channels by itself",
     ),
     "elsewhere": (_Elsewhere(), "tracing it raised "),
+    "standardised": (
+        net(_Standardised(8, 8, 3), channels=8),
+        "1 (_Standardised): cannot be said in a spec: weights that are standardised",
+    ),
+    "slope": (
+        net(unit(8, 8), nn.LeakyReLU(0.1), channels=8),
+        "2 (LeakyReLU): cannot be said in a spec: leaky_relu by a negative_slope of",
+    ),
     "operator": (
         net(nn.CELU(), channels=8),
         "1 (CELU): cannot be said in a spec: operator celu",

@@ -37,6 +37,15 @@ SMALL = {
     ],
     "head": {"classes": 2},
 }
+#: A detector of two levels.
+DETECTOR = {
+    "name": "detector",
+    "resolution": 4,
+    "stem": {"kernel": 3, "stride": 2, "channels": 4},
+    "stages": [{"block": "conv", "kernel": 3, "channels": 4}],
+    "neck": {"levels": [1, 2], "channels": 4, "wiring": "fpn"},
+    "heads": {"classes": 2, "anchors": {"scales": 1, "ratios": [1.0], "scale": 1.0}},
+}
 #: A file of which `check --fix` mends the order of keys.
 DISORDERED = """\
 name: small
@@ -106,8 +115,9 @@ class Case:
 
 def prepare(folder: Path) -> None:
     """The files that cases read."""
-    text = yaml.safe_dump(SMALL, sort_keys=False)
-    (folder / "small.yaml").write_text(text, encoding="utf-8")
+    for spec in (SMALL, DETECTOR):
+        text = yaml.safe_dump(spec, sort_keys=False)
+        (folder / f"{spec['name']}.yaml").write_text(text, encoding="utf-8")
     for kind, shade in (("cats", 40), ("dogs", 200)):
         own = folder / "images" / kind
         own.mkdir(parents=True, exist_ok=True)
@@ -156,6 +166,8 @@ CASES = (
             ("net.safetensors", ""),
         )
     ),
+    Case("export detector.yaml --nms --batch 1 --output OUT --force -q", "boxes.onnx",
+         needs_torch=True),
     Case(f"{_LEARN} --output OUT --force", "trained.json", needs_torch=True,
          beside=("trained.json.checkpoint",)),
     Case("import tests.kills.nets:Net --input 1x3x16x16 --output OUT --force -q",

@@ -573,3 +573,11 @@ def test_products_within_a_free_operator_are_not_free(order: Any) -> None:  # no
 def test_code_that_exits_is_an_error() -> None:
     with pytest.raises(MeasureError, match="running it raised SystemExit: 3"):
         count(Foreign("net", Applied(lambda _: sys.exit(3))), (IMAGE,), BOTH)
+
+
+def test_what_a_function_within_lacks_is_no_input() -> None:
+    net = Applied(lambda x: 2 * F.layer_norm(x))  # type: ignore[call-arg]
+    with pytest.raises(MeasureError) as caught:
+        count(Foreign("net", net), (IMAGE,), BOTH)
+    assert "argument: 'normalized_shape'" in str(caught.value)
+    assert "SIDES" not in str(caught.value)
