@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effscale.checking.run import check
-from effscale.checking.source import Source
 from effscale.cost.count import count
 from effscale.errors import ScaleError
 from effscale.growth.scale import ROLES, numbers, scale, value
@@ -106,6 +104,10 @@ def _stated(baseline: Spec, variant: Variant, budget: Budget | None) -> Stated:
 
 def passing(text: str) -> str:
     """The text of a spec in order, its odd sides excused where a check would warn."""
+    # Only who writes a file waits for the rules.
+    from effscale.checking.run import check
+    from effscale.checking.source import Source
+
     unordered = check(Source.of("<text>", text), {"EFF110"})
     edits = [edit for each in unordered for edit in each.edits]
     for edit in sorted(edits, key=lambda each: -each.start):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from effscale.cost.count import Cost, count
 from effscale.errors import LayerError, ScaleError, UnexplainedError
-from effscale.growth.growth import Variant, growth_of
+from effscale.growth.growth import Factor, Variant, growth_of
 from effscale.growth.scale import at_resolution, scale, variant
 from effscale.spec.geometry import too_small
 from effscale.spec.lines import CellStage
@@ -18,7 +18,7 @@ from effscale.spec.lines import CellStage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from effscale.growth.growth import Factor, Step
+    from effscale.growth.growth import Step
     from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
 
@@ -41,9 +41,14 @@ def explain(
         UnexplainedError: if the layers of a network between the two do not meet, or the
             baseline multiplies nothing.
     """
-    scaled = scaled or scale(spec, multipliers)
+    scaled, growth = scaled or scale(spec, multipliers), growth_of(spec)
+    if scaled is spec and target_ratio == 1:  # nothing is scaled, and nothing missed
+        return [
+            Factor(name, Fraction(1), each.text)
+            for name, each in growth.reasons.items()
+        ]
     try:
-        return growth_of(spec).factors(multipliers, scaled, target_ratio, macs)
+        return growth.factors(multipliers, scaled, target_ratio, macs)
     except ZeroDivisionError:
         why = f"{spec.name} has no MACs"
     except (LayerError, ScaleError) as error:
