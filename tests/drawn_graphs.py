@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import strategies as st
 
 from effscale.spec.outputs import OUTPUTS
-from tests.drawn_lines import CHANNELS, FLAGS, ODD, Data
+from tests.drawn_lines import ACTIVATIONS, CHANNELS, FLAGS, ODD, SOME_NORMS, Data
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -118,6 +118,22 @@ def outputs(draw: DrawFn, read: Line) -> Data:
     return found
 
 
+@st.composite
+def transposed_convs(draw: DrawFn, c_in: int) -> tuple[Data, int]:
+    """One behind so many channels, and how many it puts out."""
+    stride = [draw(st.integers(1, 3)), draw(st.integers(1, 2))]
+    kernel = [s + draw(st.integers(0, 2)) * (1 + (s == 1)) for s in stride]
+    line: Data = {"block": "transposed_conv", "kernel": kernel, "stride": stride}
+    line |= {"bias": draw(FLAGS), "groups": draw(st.sampled_from([1, 2]))}
+    if draw(FLAGS):
+        line |= {"norm": draw(SOME_NORMS), "activation": draw(ACTIVATIONS)}
+    if c_in % 4 == 0 and draw(FLAGS):
+        ratio = draw(st.sampled_from([0.5, 1, 1.5]))
+        return {**line, "ratio": ratio}, int(c_in * ratio)
+    wide = draw(CHANNELS)
+    return {**line, "channels": wide}, wide
+
+
 def _line(draw: DrawFn, drawing: Drawing, kind: str, read: Line, named: Data) -> None:
     """Add a line that reads this one, and others where it joins."""
     wide = draw(CHANNELS)
@@ -148,16 +164,8 @@ def _line(draw: DrawFn, drawing: Drawing, kind: str, read: Line, named: Data) ->
                 width = sum(each.channels for each in alike)
             drawing.add({**named, **block}, width, other.size)
         case "transposed_conv":
-            stride = [draw(st.integers(1, 3)), draw(st.integers(1, 2))]
-            kernel = [s + draw(st.integers(0, 2)) * (1 + (s == 1)) for s in stride]
-            block = {
-                "block": kind,
-                "kernel": kernel,
-                "stride": stride,
-                "channels": wide,
-            }
-            block |= {"bias": draw(FLAGS), "groups": draw(st.sampled_from([1, 2]))}
-            drawing.add({**named, **block}, wide, None)
+            line, width = draw(transposed_convs(read.channels))
+            drawing.add({**named, **line}, width, None)
         case "apart":
             others = [each for each in drawing.made if each.size == read.size]
             other = draw(st.sampled_from(others))
