@@ -107,10 +107,8 @@ class Layer:
     def only(self, most: int) -> None:
         """Refuse arguments beyond these."""
         if len(self.args) > most:
-            found = short(self.args[most])
-            raise RefusedError(
-                (3, most), f"expected {most} arguments at most, got {found}"
-            )
+            message = f"expected {most} arguments at most, got {len(self.args)}"
+            raise RefusedError((3, most), message)
 
 
 #: What a layer is: a line, and what it puts out.
@@ -279,6 +277,23 @@ def _psa(layer: Layer) -> Made:
     return {"block": "psa_once", "channels": layer.channels}, layer.channels
 
 
+def _resnet(layer: Layer) -> Made:
+    """Bottlenecks of a ResNet, whose widths no scale changes."""
+    width, stride = layer.number(1), layer.number(2, 1)
+    if layer.flag(3, default=False):
+        raise RefusedError((3, 3), "expected false behind the first layer, got true")
+    blocks = layer.number(4, 1)
+    layer.only(5)
+    c_out = 4 * width  # over what is inside
+    if layer.number(0) != layer.c_in:
+        message = f"expected {layer.c_in}, which come in, got {layer.number(0)}"
+        raise RefusedError((3, 0), message)
+    if blocks < 2 or layer.times > 1:  # noqa: PLR2004
+        raise RefusedError((3, 4), "expected one layer of 2 blocks or more")
+    line = {"block": "res_layer", "stride": stride, "more": blocks - 1}
+    return line | {"channels": c_out}, c_out
+
+
 MODULES: dict[str, Callable[[Layer], Made]] = {
     "Conv": _conv,
     "C2f": _csp_of("c2f", default=False),
@@ -303,6 +318,7 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
     "A2C2f": _a2c2f,
     "C2fCIB": _c2f_cib,
     "PSA": _psa,
+    "ResNetLayer": _resnet,
 }
 #: Modules of the versions whose class branch is depthwise and 1×1 (`Detect.legacy`).
 LATER = {"C3k2", "C2fCIB", "A2C2f"}
@@ -516,6 +532,13 @@ class _Reading:
 
     def _stem(self, layer: Layer, module: str) -> int:
         """Make the stem of a layer; the channels that it puts out."""
+        if module == "ResNetLayer" and layer.flag(3, default=False):
+            c_out = layer.number(1)
+            self.stem += [
+                {"kernel": 7, "stride": 2, "channels": c_out},
+                {"block": "max_pool", "kernel": 3, "stride": 2},
+            ]
+            return c_out
         if module != "Conv":
             raise RefusedError((2,), f"expected Conv first, got {short(module)}")
         if layer.args[1:4] == [6, 2, 2]:  # of 2×2 positions as channels, a 3×3

@@ -373,3 +373,15 @@ def test_what_the_last_bit_decides_is_refused(
     read_otherwise(monkeypatch)
     with pytest.raises(ExportError, match="the last bit of its weights makes"):
         export(net, (3, 8, 8), tmp_path / "x", "state-dict")
+
+
+def test_learnt_tokens_are_exported_for_any_batch(tmp_path: Path) -> None:
+    spec = es.loads(
+        "name: tokens\nresolution: 8\nstem: {kernel: 4, stride: 4, channels: 4, "
+        "padding: valid}\n"
+        "stages: [{block: class_token, tokens: 3}, {block: drop_tokens}]\n"
+        "head: {classes: 5}\n"
+    )
+    export_spec(spec, tmp_path / "tokens.pt2", "exported")
+    loaded = torch.export.load(tmp_path / "tokens.pt2").module()
+    assert loaded(torch.zeros(7, 3, 8, 8)).shape == (7, 5)

@@ -82,6 +82,7 @@ def every(scale: str | None = None) -> es.Spec:
 
 def test_every_module_is_tried() -> None:
     wide = {"C3k2", "C2PSA", "C2fCIB", "PSA", "A2C2f"}  # of YOLO11, 12 and v10, below
+    wide |= {"ResNetLayer"}
     assert all(name in wide or f", {name}, [" in EVERY + MORE for name in MODULES)
 
 
@@ -214,6 +215,40 @@ def test_what_cannot_be_said_is_named_at_its_layer(
 ) -> None:
     with pytest.raises(SpecError) as caught:
         loads(EVERY.replace(old, new), "mine.yaml")
+    assert message in str(caught.value)
+
+
+LAYERS = """\
+nc: 1000
+backbone:
+  - [-1, 1, ResNetLayer, [3, 64, 1, True, 1]]
+  - [-1, 1, ResNetLayer, [64, 64, 1, False, 3]]
+  - [-1, 1, ResNetLayer, [256, 128, 2, False, 4]]
+  - [-1, 1, ResNetLayer, [512, 256, 2, False, 6]]
+  - [-1, 1, ResNetLayer, [1024, 512, 2, False, 3]]
+head:
+  - [-1, 1, Classify, [nc]]
+"""
+
+
+def test_layers_of_resnet_are_those_of_yolov8_cls_resnet50() -> None:
+    cost = es.count(loads(LAYERS, "resnet.yaml"))
+    assert (cost.params, cost.macs) == (27413032, 4216866816)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[256, 128", "[128, 128", "backbone[2][3][0]: expected 256, which com"),
+        ("2, False, 4", "2, True, 4", "backbone[2][3][3]: expected false behind"),
+        ("False, 4]", "False, 1]", "backbone[2][3][4]: expected one layer of 2"),
+        ("Classify, [nc]", "Classify, [nc, 3]", "head[0][3][1]: expected 1 arg"),
+        ("[-1, 1, Classify", "[3, 1, Classify", "head[0][0]: expected the layer"),
+    ],
+)
+def test_layers_that_do_not_follow_are_named(old: str, new: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        loads(LAYERS.replace(old, new), "resnet.yaml")
     assert message in str(caught.value)
 
 
