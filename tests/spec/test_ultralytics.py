@@ -164,6 +164,29 @@ def test_it_can_be_written_as_a_spec(text: str) -> None:
     assert loads(dumps(spec)) == spec
 
 
+SIX_LEVELS = """\
+backbone:
+  - [-1, 1, Conv, [8, 6, 2, 2]] # 0, halves as pixels do
+  - [-1, 1, Conv, [8, 3, 2]]
+  - [-1, 1, AConv, [8]]
+  - [-1, 1, Conv, [8, 3, 2]]
+  - [-1, 1, ADown, [8]]
+  - [-1, 1, nn.MaxPool2d, [2, 2]] # 5, a 64th
+head:
+  - [-1, 1, nn.Upsample, [None, 2, nearest]]
+  - [[-1, 4], 1, Concat, [1]]
+  - [-1, 1, nn.ConvTranspose2d, [8, 2, 2, 0]]
+  - [[-1, 3], 1, Concat, [1]]
+  - [[9, 7, 5], 1, Detect, [nc]]
+"""
+
+
+def test_sides_are_multiples_of_the_largest_step_of_its_maps() -> None:
+    spec = loads(SIX_LEVELS, "six.yaml")
+    scaled = es.scale(spec, es.Multipliers(resolution=1.15))
+    assert scaled.resolution == (768, 768)  # 736 is no multiple of 64
+
+
 def test_it_scales_as_any_baseline() -> None:
     wide = es.scale(every("n"), es.Multipliers(width=2))
     assert es.count(wide).params > es.count(every("n")).params
@@ -175,7 +198,7 @@ def test_it_scales_as_any_baseline() -> None:
         (
             "C2f, [64, True]",
             "C2g, [64, True]",
-            "10:13: backbone[2][2]: expected one of ",
+            "10:13: backbone[2][2]: expected a module of YOLOv3 to YOLO12 (Conv, …)",
         ),
         (
             "[-1, 3, C2f",
@@ -190,9 +213,13 @@ def test_it_scales_as_any_baseline() -> None:
         ),
         ("SPPF, [64, 5]", "SPPF, [64, 7]", "19:24: backbone[11][3][1]: expected 5"),
         ("SCDown, [96, 3, 2]", "SCDown, [x, 3, 2]", "14:22: backbone[6][3][0]: "),
-        ("1, Detect, [nc]", "1, Detect9, [nc]", "30:23: head[8][2]: expected one of"),
+        ("1, Detect, [nc]", "1, Detect9, [nc]", "30:23: head[8][2]: expected a mod"),
         ("1, Detect, [nc]", "1, Detect, [ns]", "30:32: head[8][3][0]: expected a whol"),
-        ("1, Detect, [nc]", "1, Detect, [nc, 3]", "30:36: head[8][3][1]: expected 1 a"),
+        (
+            "1, Detect, [nc]",
+            "1, Detect, [nc, 3]",
+            "30:36: head[8][3][1]: expected 1 arguments of Detect at most",
+        ),
         ("1, Detect, [nc]", "1, OBB, [nc, 2]", "30:33: head[8][3][1]: expected 1, got"),
         ("1, Detect, [nc]", "1, Pose, [nc, 3]", "30:34: head[8][3][1]: expected [poin"),
         (
@@ -363,3 +390,14 @@ def test_heads_of_attention_follow_any_width() -> None:
     for phi in (1, 2, 3):
         grown = es.scale(es.load("yolo11n"), es.compound(phi))
         assert es.count(grown).products > es.count(es.load("yolo11n")).products
+
+
+@pytest.mark.parametrize(
+    "smallest", ["yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n"]
+)
+def test_published_detectors_say_their_average_precision(smallest: str) -> None:
+    spec = es.load(smallest)
+    every = [spec.published, *(each.published for each in spec.variants.values())]
+    found = [printed.ap or 0 for printed in every if printed]
+    assert len(found) == len(every)
+    assert found == sorted(set(found))  # the larger, the better
