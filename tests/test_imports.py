@@ -60,7 +60,8 @@ REASONS = {
     "module.traced": "fvcore's trace, without what measures by it",
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",
-    "report.plain": "for where rich, by which the other lays out, is not installed",
+    "report.plain": "text, without the formats that are no text",
+    "report.terminal": "what needs rich",
     "spec.meanings": "a glossary, without the schema that says it",
     "spec.ultralytics": "another language of files",
     "study.ray_engine": "imports what only effscale[ray] has",
@@ -176,7 +177,7 @@ PROGRAM = """
 import contextlib, io, json, sys
 from effscale.cli import main
 
-HEAVY = {"torch", "fvcore", "matplotlib", "numpy", "pandas"}
+HEAVY = {"torch", "fvcore", "matplotlib", "numpy", "pandas", "rich"}
 for arguments in json.load(sys.stdin):
     before, said = set(sys.modules), io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):

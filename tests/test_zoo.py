@@ -319,7 +319,8 @@ def test_regnety_scales_as_pycls_scales_it(
 NO_DEPTH = "has no stage that repeats"
 #: Networks of trees and modules that are there once each.
 ONCE = {"alexnet", "googlenet"}
-ONCE |= {f"dla{size}" for size in ("34", "60", "60x", "102", "102x", "169")}
+ONCE |= {f"dla{size}" for size in ("34", "60", "60x", "102", "102x", "102x2", "169")}
+ONCE |= {"dla46-c", "dla46x-c", "dla60x-c"}
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -19,6 +19,7 @@ from effscale.spec.geometry import chains, least_sides, lines_of, too_small
 from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
+from effscale.spec.outputs import Detect
 from effscale.spec.parameters import every_line, filled, given, inheriting, spots
 from effscale.spec.steps import Attention, Conv, Use
 from effscale.spec.structure import faults, fits_by_itself
@@ -87,8 +88,13 @@ FIELDS: Mapping[str, Mapping[str, Role]] = {
 
 
 def _role_of(line: type[Model], key: str) -> Role | None:
-    """What a number is; a step's group keeps its width, as it keeps its number."""
+    """What a number is; a step's group keeps its width, as it keeps its number.
+
+    Heads of a `detect` output are as deep at any size: RetinaNet's and FCOS' have four
+    convolutions on each backbone, YOLOX's two at each depth multiple.
+    """
     fixed = key == "group_width" and issubclass(line, Conv)
+    fixed = fixed or (key == "repeats" and issubclass(line, Detect))
     return None if fixed else ROLE_OF.get(key)
 
 

@@ -54,7 +54,7 @@ class Tokened(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to (N, C, tokens + H·W, 1)."""
         column = x.flatten(2).unsqueeze(3)
-        return torch.cat((self.tokens.expand(len(x), -1, -1, -1), column), dim=2)
+        return torch.cat((self.tokens.expand(x.shape[0], -1, -1, -1), column), dim=2)
 
     def reset_parameters(self) -> None:
         """Normal, cut at two deviations."""

@@ -462,7 +462,9 @@ class Coded(_Decoder):
         ]
         middle = 0.5 if self.codes.centred == "middle" else 0.0
         centres, _ = _grid(maps, steps, middle, self.each)
-        return centres, _sides(maps, self.codes.sizes)
+        sides = _sides(maps, self.codes.sizes)
+        unit = self.image if self.codes.relative else (1, 1)
+        return centres, sides * _like(sides, unit)
 
     def _step(self, image: int, positions: int) -> float:
         return image // positions if self.codes.whole_steps else image / positions

@@ -65,7 +65,9 @@ _BESIDE = re.compile(r"\bgamma(_\w+|\d)?$|\battention_biases\.\d+$")
 _SCALE = "scale"
 #: Layers that make the queries of all heads first, then keys, then values; ours make
 #: all of a head together, as do timm's of MaxViT.
-_APART = re.compile(r"(?<!attn_block\.)(?<!attn_grid\.)\b(attn|xca)\.qkv\.|\.in_proj_")
+_APART = re.compile(
+    r"(?<!attn_block\.)(?<!attn_grid\.)\b(attn|xca|token_mixer)\.qkv\.|\.in_proj_"
+)
 #: Dimensions of learnt tokens, and of the places of all of them.
 _TOKENS = 3
 #: Dimensions of the weight of a linear layer.
@@ -116,7 +118,7 @@ def mapping(spec: Spec, weights: Given) -> Mapped:
     if isinstance(weights, str) and weights in LIBRARIES:
         weights = _of_library(spec.name, weights)
     given = held(weights)
-    made = _whole(given)
+    made = _whole(given, own)
     tensors = {name: each for name, (_, each) in made.items()}
     found = _mapped(_shapes(own), _shapes(tensors), given.names)
     pairs = {name: found.pairs[name] for name in own if name in found.pairs}
@@ -143,7 +145,7 @@ def load_weights(
         WeightsError: if the file cannot be read, or its weights are not this network's.
     """
     given, own = held(weights, names), net.state_dict()
-    made = _whole(given)
+    made = _whole(given, own)
     tensors = {name: each for name, (_, each) in made.items()}
     found = _mapped(_shapes(own), _shapes(tensors), given.names)
     wrong = list(found.misfits)
@@ -175,6 +177,22 @@ def _groups_as_one(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) ->
     numbered = (f"{match[1]}.{k}.weight" for k in count())
     names = (*takewhile(tensors.__contains__, numbered),)
     return {f"{match[1]}.weight": (names, torch.cat([tensors[k] for k in names]))}
+
+
+def _biases_by_head(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """Biases of queries and of values, of a network that has none of keys either."""
+    heads = len(tensors[f"{match[1]}.logit_scale"])
+    by_word = {"query": f"{match[1]}.q_bias", "value": f"{match[1]}.v_bias"}
+    return {
+        f"{match[1]}.bias.{word}": ((name,), tensors[name].unflatten(0, (heads, -1)))
+        for word, name in by_word.items()
+    }
+
+
+def _tokens_as_one(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """timm has a parameter for the class token and one for those behind it."""
+    names = "cls_token", match[0]
+    return {"cls_token": (names, torch.cat([tensors[each] for each in names], dim=1))}
 
 
 def _biases_as_one(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
@@ -211,17 +229,20 @@ def _tables_apart(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> 
     }
 
 
-#: What a network has otherwise than a file, by the file's names. Source: timm 1.0
-#: (layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py).
+#: What a network has otherwise than a file, by the file's names and by a name that the
+#: network must have for it; the first that fits. Source: timm 1.0 (models/deit.py,
+#: layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py).
 _OTHERWISE = (
-    (re.compile(r"(.*\bconv_pwl?)\.\d+\.weight"), _groups_as_one),
-    (re.compile(r"(.*)\.[qv]_bias"), _biases_as_one),
-    (re.compile(r"(.*)\.qkvs\.(\d+)\.(.*)"), _made_apart),
-    (re.compile(r"(.*)\.attention_biases"), _tables_apart),
+    (r"(.*\bconv_pwl?)\.\d+\.weight", r"", _groups_as_one),
+    (r"(.*)\.[qv]_bias", r"\.bias\.query$", _biases_by_head),
+    (r"(.*)\.[qv]_bias", r"", _biases_as_one),
+    (r"(dist|reg)_token", r"", _tokens_as_one),
+    (r"(.*)\.qkvs\.(\d+)\.(.*)", r"", _made_apart),
+    (r"(.*)\.attention_biases", r"", _tables_apart),
 )
 
 
-def _whole(given: Weights) -> Made:
+def _whole(given: Weights, own: Iterable[str]) -> Made:
     """Tensors as a network has them, and of which of a file's each is made.
 
     What lacks a part, or whose parts do not fit each other, stays as it is; what an
@@ -229,12 +250,19 @@ def _whole(given: Weights) -> Made:
     """
     found: Made = {}
     told = {*given.names.values()}
+    names = "\n".join(own)
+    rules = [
+        (re.compile(theirs), rule)
+        for theirs, ours, rule in _OTHERWISE
+        if re.search(ours, names, re.MULTILINE)
+    ]
     for name, each in given.tensors.items():
         made: Made = {name: ((name,), each)}
-        for pattern, rule in _OTHERWISE if name not in told else ():
+        for pattern, rule in rules if name not in told else ():
             if match := pattern.fullmatch(name):
                 with suppress(LookupError, RuntimeError, ValueError):
                     made = rule(match, given.tensors) or made
+                break
         found |= made
     return found
 
@@ -496,7 +524,7 @@ def _paired(
             else:
                 lacking[path] = unit
         for path in [*lacking]:
-            if same := [k for k in over if _is_matrix_of(lacking[path], over[k])]:
+            if same := [k for k in over if _is_flat_of(lacking[path], over[k])]:
                 pairs |= _words(path, lacking.pop(path), same[0], over.pop(same[0]))
         for path, unit in lacking.items():
             like = [k for k, each in over.items() if each.keys() == unit.keys()]
@@ -509,11 +537,15 @@ def _paired(
     return Mapped(by, pairs, tuple(classifier), tuple(misfits))
 
 
-def _is_matrix_of(ours: Unit, theirs: Unit) -> bool:
-    """Whether theirs is a matrix over all of a map, ours the window that covers it.
+def _is_flat_of(ours: Unit, theirs: Unit) -> bool:
+    """Whether theirs has in a row what ours has as a map.
 
-    The classifiers of VGG and AlexNet begin so.
+    The classifiers of VGG and AlexNet begin with a matrix over all of a map, ours with
+    the window that covers it; positions of DeiT III are a row of tokens.
     """
+    if len(ours) == len(theirs) == 1:
+        (places,), (row,) = ours.values(), theirs.values()
+        return len(places) == len(row) + 1 and row == (*places[:2], prod(places[2:]))
     matrix, window = theirs.get("weight", ()), ours.get("weight", ())
     if ours.keys() != theirs.keys() or len(matrix) != _MATRIX or not window:
         return False

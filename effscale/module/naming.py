@@ -96,6 +96,28 @@ class Library:
 #: Networks whose widths timm writes in per cent: `lcnet_050`.
 _WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilevitv2|rexnet)"
 
+#: Sizes in timm's words.
+_SIZES = {
+    "t": "tiny",
+    "ti": "tiny",
+    "s": "small",
+    "m": "medium",
+    "b": "base",
+    "l": "large",
+    "xl": "xlarge",
+    "xxl": "xxlarge",
+    "h": "huge",
+}
+
+
+def _sized(ours: str, theirs: str) -> tuple[tuple[str, str], ...]:
+    """Its names by ours of each size, which stands as SIZE in both."""
+    return tuple(
+        (ours.replace("SIZE", letter), theirs.replace("SIZE", word))
+        for letter, word in _SIZES.items()
+    )
+
+
 #: Libraries by the name that `mapping` is given. Sources: as `NAMINGS`.
 LIBRARIES = {
     "torchvision": Library(
@@ -112,7 +134,7 @@ LIBRARIES = {
             (r"mnasnet-b1-(\d)\.(\d+)", r"mnasnet\1_\2"),
             (r"mobilenetv2", "mobilenet_v2"),
             (r"mobilenetv3-(\w+)", r"mobilenet_v3_\1"),
-            (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)", r"regnet_\1_\2\3"),
+            (r"regnet([xy])-(\d+)(?:\.0)?([gm]f)(?:-tv)?", r"regnet_\1_\2\3"),
             (r"regnet([xy])-(\d+)\.(\d)gf", r"regnet_\1_\2_\3gf"),
             (r"shufflenetv2-(\d)\.(\d)", r"shufflenet_v2_x\1_\2"),
             (r"squeezenet-(\d)\.(\d)", r"squeezenet\1_\2"),
@@ -132,12 +154,7 @@ LIBRARIES = {
             (r"efficientnet-(lite\d)", r"tf_efficientnet_\1"),
             (r"efficientnetv2-(\w+)", r"tf_efficientnetv2_\1"),
             (r"efficientnet-edgetpu-(\w)", r"efficientnet_e\1"),
-            (r"(convnext(?:v2)?)-t", r"\1_tiny"),
-            (r"(convnext(?:v2)?)-s", r"\1_small"),
-            (r"(convnext(?:v2)?)-b", r"\1_base"),
-            (r"(convnext(?:v2)?)-l", r"\1_large"),
-            (r"(convnext(?:v2)?)-xl", r"\1_xlarge"),
-            (r"(convnext(?:v2)?)-h", r"\1_huge"),
+            *_sized(r"(convnext(?:v2)?)-SIZE", r"\1_SIZE"),
             (r"fbnet-c", "fbnetc_100"),
             (_WIDE + r"-(\d)\.(\d)", r"\1_\2\g<3>0"),
             (_WIDE + r"-(\d)\.(\d\d)", r"\1_\2\3"),
@@ -145,7 +162,7 @@ LIBRARIES = {
             (r"mnasnet-a1-(\d)\.(\d)", r"semnasnet_\1\g<2>0"),
             (r"mnasnet-b1-(\d)\.(\d)", r"mnasnet_\1\g<2>0"),
             (r"mobilenetv4-conv-small-0\.(\d)", r"mobilenetv4_conv_small_0\g<1>0"),
-            (r"mobilenetv4-conv-small-0\.(\d\d)", r"mobilenetv4_conv_small_0\1"),
+            (r"mobilenetv4-(\w+)-(\w+)-0\.(\d\d)", r"mobilenetv4_\1_\2_0\3"),
             (r"hardcore-nas-(\w)", r"hardcorenas_\1"),
             (r"(ghostnet|lcnet|spnasnet|mobilenetv[12])", r"\1_100"),
             (r"mobilenetv3-(\w+)", r"mobilenetv3_\1_100"),
@@ -154,26 +171,31 @@ LIBRARIES = {
             (r"regnet([xy])-(\d)00mf", r"regnet\1_00\2"),
             (r"regnet([xy])-(\d)\.(\d)gf", r"regnet\1_0\2\3"),
             (r"regnet([xy])-(\d\d)gf", r"regnet\1_\g<2>0"),
-            (r"inceptionnext-t", "inception_next_tiny"),
-            (r"inceptionnext-s", "inception_next_small"),
-            (r"inceptionnext-b", "inception_next_base"),
+            *_sized(r"inceptionnext-SIZE", "inception_next_SIZE"),
+            (r"inceptionnext-(\w+)", r"inception_next_\1"),
+            *_sized(r"rdnet-SIZE", "rdnet_SIZE"),
             (r"coatnet-(\d)", r"coatnet_\1_224"),
             (r"xcit-(\w+)-(\d+)-p16", r"xcit_\1_\2_p16_224"),
-            (r"swin-l", "swin_large_patch4_window7_224"),
-            (r"swin-t", "swin_tiny_patch4_window7_224"),
-            (r"swin-s", "swin_small_patch4_window7_224"),
-            (r"swin-b", "swin_base_patch4_window7_224"),
-            (r"swin-v2-t", "swinv2_tiny_window8_256"),
-            (r"swin-v2-s", "swinv2_small_window8_256"),
-            (r"swin-v2-b", "swinv2_base_window8_256"),
-            (r"vit-ti-(\d+)", r"vit_tiny_patch\1_224"),
-            (r"vit-s-(\d+)", r"vit_small_patch\1_224"),
-            (r"vit-b-(\d+)", r"vit_base_patch\1_224"),
-            (r"vit-l-(\d+)", r"vit_large_patch\1_224"),
+            *_sized(r"swin-SIZE", "swin_SIZE_patch4_window7_224"),
+            *_sized(r"swin-SIZE-384", "swin_SIZE_patch4_window12_384"),
+            *_sized(r"swin-s3-SIZE", "swin_s3_SIZE_224"),
+            (r"swin-v2-l-w16", "swinv2_large_window12to16_192to256"),
+            *_sized(r"swin-v2-SIZE(?:-w8)?", "swinv2_SIZE_window8_256"),
+            *_sized(r"swin-v2-SIZE-w16", "swinv2_SIZE_window16_256"),
+            *_sized(r"swin-v2-SIZE-w24", "swinv2_SIZE_window12to24_192to384"),
+            *_sized(r"vit-SIZE-(\d+)", r"vit_SIZE_patch\1_224"),
+            *_sized(r"vit-SIZE-(\d+)-(\d+)", r"vit_SIZE_patch\1_\2"),
+            (r"vit-m-16-reg4", "vit_medium_patch16_reg4_gap_256"),
+            *_sized(r"vit-SIZE-14-reg4", "vit_SIZE_patch14_reg4_dinov2"),
+            *_sized(r"deit-SIZE-distilled", "deit_SIZE_distilled_patch16_224"),
+            *_sized(r"deit-SIZE-distilled-384", "deit_SIZE_distilled_patch16_384"),
+            *_sized(r"deit3-SIZE", "deit3_SIZE_patch16_224"),
+            *_sized(r"deit3-SIZE-384", "deit3_SIZE_patch16_384"),
             (r"pnasnet-5-large", "pnasnet5large"),
             (r"nasnet-a-large", "nasnetalarge"),
             (r"(senet154|xception)", r"legacy_\1"),
         ),
+        options=((r"vit_.+_dinov2", {"num_classes": 1000}),),
     ),
     "effdet": Library(
         "effdet",

@@ -1,4 +1,4 @@
-"""What a search leaves out: candidates that are no network, and whole baselines."""
+"""Candidates and baselines that a search leaves out, and what is said of them."""
 
 from __future__ import annotations
 

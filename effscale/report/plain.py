@@ -1,4 +1,4 @@
-"""A report as text where rich, which lays tables out, is not installed."""
+"""A report as text for files and pipes, and where rich is not installed."""
 
 from __future__ import annotations
 

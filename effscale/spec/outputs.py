@@ -146,8 +146,11 @@ class Boxes(Model):
     #: Whether positions are whole pixels apart, rounded down.
     whole_steps: Flag = False
     #: Width and height of each anchor by level, the finest first: pixels, which stay
-    #: what they are where the network is scaled.
+    #: what they are where the network is scaled, unless they are `relative`.
     sizes: Sizes
+    #: Whether sizes are shares of the image's width and height, as in SSD (Liu et al.
+    #: 2016, arXiv:1512.02325, section 2.2), which follow its resolution.
+    relative: Flag = False
 
 
 class Detect(Model):
@@ -164,7 +167,7 @@ class Detect(Model):
     anchors: Annotated[int, values.whole(1, 64)] = 1
     #: Steps before the convolution that predicts, of classes and of boxes each.
     layers: Steps = ()
-    #: How often the layers are there, one after the other.
+    #: How often the layers are there, one after the other, at any depth of the network.
     repeats: Repeats = 1
     #: Of the convolution that predicts.
     kernel: Kernel = 3
@@ -350,7 +353,11 @@ def _faults_of_levels(output: AnyOutput) -> Iterator[Fault]:
     if len(given) != len(output.reads):
         message = f"expected one list for each of {len(output.reads)} levels"
         yield Fault(place, f"{message}, got {len(given)}")
+    relative = isinstance(output, Detect) and output.boxes and output.boxes.relative
     for level, each in enumerate(given):
+        if relative and (largest := max(map(max, each))) > 1:
+            message = f"expected shares of the image, at most 1, got {largest:g}"
+            yield Fault((*place, level), message)
         if len(each) != output.anchors:
             message = f"expected {output.anchors} (anchors), got {len(each)}"
             yield Fault((*place, level), message)

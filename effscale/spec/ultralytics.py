@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -56,6 +56,11 @@ class RefusedError(Exception):
         self.fault = Fault(where, message, UNKNOWN, suggestion)
 
 
+def _refused(where: Place, expected: str, got: object, meant: str = "") -> RefusedError:
+    """That another value is stated than what is expected."""
+    return RefusedError(where, f"expected {expected}, got {short(got)}", meant)
+
+
 @dataclass(frozen=True)
 class _Scale:
     """Multipliers of depth and width, and the most channels."""
@@ -80,23 +85,20 @@ class Layer:
     args: list[Any]
     c_in: int
     scale: _Scale
+    module: str
 
     def number(self, index: int, default: int | None = None) -> int:
         """A whole number among the arguments."""
         given = self.args[index] if index < len(self.args) else default
         if type(given) is not int or given < 0:
-            raise RefusedError(
-                (3, index), f"expected a whole number, got {short(given)}"
-            )
+            raise _refused((3, index), "a whole number", given)
         return given
 
     def flag(self, index: int, *, default: bool) -> bool:
         """True or false among the arguments."""
         given = self.args[index] if index < len(self.args) else default
         if type(given) is not bool:
-            raise RefusedError(
-                (3, index), f"expected true or false, got {short(given)}"
-            )
+            raise _refused((3, index), "true or false", given)
         return given
 
     @property
@@ -107,10 +109,8 @@ class Layer:
     def only(self, most: int) -> None:
         """Refuse arguments beyond these."""
         if len(self.args) > most:
-            found = short(self.args[most])
-            raise RefusedError(
-                (3, most), f"expected {most} arguments at most, got {found}"
-            )
+            expected = f"{most} arguments of {self.module} at most"
+            raise _refused((3, most), expected, len(self.args))
 
 
 #: What a layer is: a line, and what it puts out.
@@ -133,12 +133,14 @@ def _conv(layer: Layer) -> Made:
     return {"block": "conv", "kernel": kernel, **strided, "channels": c_out}, c_out
 
 
-def _csp_of(name: str, default: bool) -> Callable[[Layer], Made]:  # noqa: FBT001
-    """A block whose inner blocks repeat, with shortcuts or without."""
+def _csp_of(name: str, *, default: bool, plain: bool = True) -> Callable[[Layer], Made]:
+    """A block whose inner blocks repeat, with shortcuts or, if it may be, without."""
 
     def make(layer: Layer) -> Made:
         kept = layer.flag(1, default=default)
         layer.only(2)
+        if not (kept or plain):
+            raise RefusedError((3, 1), "expected true, with shortcuts, got false")
         block = name if kept else f"{name}_plain"
         c_out = layer.channels
         return {"block": block, "times": layer.times, "channels": c_out}, c_out
@@ -178,7 +180,7 @@ def _upsample(layer: Layer) -> Made:
     factor = layer.number(1)
     mode = layer.args[2] if len(layer.args) > 2 else "nearest"  # noqa: PLR2004
     if mode not in {"nearest", "bilinear"}:
-        raise RefusedError((3, 2), f"expected nearest or bilinear, got {short(mode)}")
+        raise _refused((3, 2), "nearest or bilinear", mode)
     said = {} if mode == "nearest" else {"mode": mode}
     return {"block": "upsample", "factor": factor, **said}, layer.c_in
 
@@ -193,10 +195,12 @@ def _transposed(layer: Layer) -> Made:
     return {"block": "transposed_conv", **sides, "channels": c_out, **plain}, c_out
 
 
-def _elan(name: str) -> Callable[[Layer], Made]:
+def _elan(name: str, *widths: str) -> Callable[[Layer], Made]:
+    """A block whose widths inside are stated."""
+
     def make(layer: Layer) -> Made:
-        width, inner = layer.number(1), layer.number(2)
-        line: Data = {"block": name, "width": width, "inner": inner}
+        line: Data = {"block": name}
+        line |= {key: layer.number(1 + k) for k, key in enumerate(widths)}
         if name == "elan4":
             line["times"] = layer.number(3, 1)
         return {**line, "channels": layer.channels}, layer.channels
@@ -204,13 +208,14 @@ def _elan(name: str) -> Callable[[Layer], Made]:
     return make
 
 
-def _spp_elan(layer: Layer) -> Made:
-    line = {"block": "spp_elan", "width": layer.number(1), "channels": layer.channels}
-    return line, layer.channels
+def _plain(name: str) -> Callable[[Layer], Made]:
+    """A block of which channels are all that is stated."""
 
+    def make(layer: Layer) -> Made:
+        layer.only(1)
+        return {"block": name, "channels": layer.channels}, layer.channels
 
-def _down(name: str) -> Callable[[Layer], Made]:
-    return lambda layer: ({"block": name, "channels": layer.channels}, layer.channels)
+    return make
 
 
 def _scdown(layer: Layer) -> Made:
@@ -224,7 +229,7 @@ def _c3k2(layer: Layer) -> Made:
     deep = layer.flag(1, default=False) or layer.scale.name in {"m", "l", "x"}
     share = layer.args[2] if len(layer.args) > 2 else 0.5  # noqa: PLR2004
     if type(share) is not float or not 0 < share <= 1:
-        raise RefusedError((3, 2), f"expected a share, got {short(share)}")
+        raise _refused((3, 2), "a share", share)
     layer.only(3)
     line: Data = {"block": "c3k2_deep" if deep else "c3k2", "times": layer.times}
     line |= {} if share == 0.5 else {"wide": 2 * share}  # noqa: PLR2004
@@ -261,22 +266,21 @@ def _ghost(layer: Layer) -> Made:
     return {**line, "channels": layer.channels}, layer.channels
 
 
-def _in_times(name: str) -> Callable[[Layer], Made]:
-    """A block whose inner blocks repeat, with shortcuts."""
-
-    def make(layer: Layer) -> Made:
-        if not layer.flag(1, default=True):
-            raise RefusedError((3, 1), "expected true, with shortcuts, got false")
-        layer.only(2)
-        c_out = layer.channels
-        return {"block": name, "times": layer.times, "channels": c_out}, c_out
-
-    return make
-
-
-def _psa(layer: Layer) -> Made:
-    layer.only(1)
-    return {"block": "psa_once", "channels": layer.channels}, layer.channels
+def _resnet(layer: Layer) -> Made:
+    """Bottlenecks of a ResNet, whose widths no scale changes."""
+    width, stride = layer.number(1), layer.number(2, 1)
+    if layer.flag(3, default=False):
+        raise RefusedError((3, 3), "expected false behind the first layer, got true")
+    blocks = layer.number(4, 1)
+    layer.only(5)
+    c_out = 4 * width  # over what is inside
+    if layer.number(0) != layer.c_in:
+        message = f"expected {layer.c_in}, which come in, got {layer.number(0)}"
+        raise RefusedError((3, 0), message)
+    if blocks < 2 or layer.times > 1:  # noqa: PLR2004
+        raise RefusedError((3, 4), "expected one layer of 2 blocks or more")
+    line = {"block": "res_layer", "stride": stride, "more": blocks - 1}
+    return line | {"channels": c_out}, c_out
 
 
 MODULES: dict[str, Callable[[Layer], Made]] = {
@@ -284,7 +288,7 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
     "C2f": _csp_of("c2f", default=False),
     "C3": _csp_of("c3", default=True),
     "C2": _csp_of("c2", default=True),
-    "C3Ghost": _in_times("c3_ghost"),
+    "C3Ghost": _csp_of("c3_ghost", default=True, plain=False),
     "GhostConv": _ghost,
     "Bottleneck": _bottleneck,
     "SPPF": _pyramid(5),
@@ -292,20 +296,23 @@ MODULES: dict[str, Callable[[Layer], Made]] = {
     "nn.MaxPool2d": _max_pool,
     "nn.Upsample": _upsample,
     "nn.ConvTranspose2d": _transposed,
-    "ELAN1": _elan("elan1"),
-    "RepNCSPELAN4": _elan("elan4"),
-    "SPPELAN": _spp_elan,
-    "AConv": _down("aconv"),
-    "ADown": _down("adown"),
+    "ELAN1": _elan("elan1", "width", "inner"),
+    "RepNCSPELAN4": _elan("elan4", "width", "inner"),
+    "SPPELAN": _elan("spp_elan", "width"),
+    "AConv": _plain("aconv"),
+    "ADown": _plain("adown"),
     "SCDown": _scdown,
     "C3k2": _c3k2,
-    "C2PSA": _in_times("c2psa"),
+    "C2PSA": _csp_of("c2psa", default=True, plain=False),
     "A2C2f": _a2c2f,
     "C2fCIB": _c2f_cib,
-    "PSA": _psa,
+    "PSA": _plain("psa_once"),
+    "ResNetLayer": _resnet,
 }
 #: Modules of the versions whose class branch is depthwise and 1×1 (`Detect.legacy`).
 LATER = {"C3k2", "C2fCIB", "A2C2f"}
+#: Blocks that halve the sides of maps, whatever is stated.
+HALVE = {"scdown", "aconv", "adown", "pixel_unshuffle"}
 #: Modules that are no line of stages.
 ENDS = ("Detect", "v10Detect", "Segment", "Pose", "OBB", "Classify")
 #: Modules that are no line, or several, or read several layers.
@@ -332,18 +339,16 @@ class _Entry(NamedTuple):
 def _entry(index: int, given: object) -> _Entry:
     """An entry of a file, for layer number `index`."""
     if not isinstance(given, list) or len(given) != len(_Entry._fields):
-        message = "expected [from, repeats, module, arguments], got"
-        raise RefusedError((), f"{message} {short(given)}")
+        raise _refused((), "[from, repeats, module, arguments]", given)
     sources, times, module, args = given
     known = [*MODULES, *JOINTS, *ENDS]
     if module not in known:
-        message = f"expected one of {', '.join(known)}, got {short(module)}"
-        raise RefusedError((2,), message, closest(module, known))
+        expected = "a module of YOLOv3 to YOLO12 (Conv, …)"
+        raise _refused((2,), expected, module, closest(module, known))
     if type(times) is not int or times < 1:
-        message = f"expected a whole number from 1, got {short(times)}"
-        raise RefusedError((1,), message)
+        raise _refused((1,), "a whole number from 1", times)
     if not isinstance(args, list):
-        raise RefusedError((3,), f"expected a list, got {short(args)}")
+        raise _refused((3,), "a list", args)
     return _Entry(_numbers(index, sources), times, module, args)
 
 
@@ -379,13 +384,20 @@ def _linears(layer: Layer) -> list[Made]:
     layer.only(1)
     widths = layer.args[0] if layer.args else None
     if not isinstance(widths, list) or not all(type(n) is int for n in widths):
-        message = f"expected a list of channels, got {short(widths)}"
-        raise RefusedError((3, 0), message)
+        raise _refused((3, 0), "a list of channels", widths)
     plain = {"bias": True, "norm": False, "activation": "none"}
     return [
         ({"block": "conv", "kernel": 1, "channels": width, **plain}, width)
         for width in widths
     ]
+
+
+def _shrinks(line: Data) -> float:
+    """How many times smaller its map is than the one that comes in."""
+    by: int = line.get("stride", 2 if line.get("block") in HALVE else 1)
+    if line.get("block") == "transposed_conv":
+        return 1 / by
+    return by / int(line.get("factor", 1))
 
 
 @dataclass
@@ -407,6 +419,8 @@ class _Reading:
     later: bool = False
     #: What the line before is called.
     last: str = "stem"
+    #: How many times smaller than the image the maps of each are.
+    shrunk: dict[str, float] = field(default_factory=lambda: {"image": 1, "stem": 1})
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, index: int, given: object, place: Place) -> None:
@@ -441,6 +455,8 @@ class _Reading:
             said["reads"] = [*reads]
         self.lines.append({**said, **line})
         self.layers.append(index)
+        like, read = line.get("like"), self.shrunk[reads[0] if reads else self.last]
+        self.shrunk[name] = self.shrunk[like] if like else read * _shrinks(line)
         self.last = name
         return _Part(name, c_out)
 
@@ -458,20 +474,21 @@ class _Reading:
             width = sum(each.channels for each in several)
             return [self._line(index, {"block": "join"}, width, names)]
         if len(several) > 1:
-            raise RefusedError((0,), f"expected one layer, got {short(entry.numbers)}")
+            raise _refused((0,), "one layer", entry.numbers)
         (one,) = several
         if entry.module == "nn.Identity":
             return [one]
-        layer = Layer(
-            self.scale.times(entry.times), entry.args, one.channels, self.scale
-        )
+        times, module = self.scale.times(entry.times), entry.module
+        layer = Layer(times, entry.args, one.channels, self.scale, module)
         if entry.module == "CBLinear":
             return [
                 self._line(index, line, width, [one.name], letter)
                 for letter, (line, width) in zip(LETTERS, _linears(layer), strict=False)
             ]
         if not self.stem:
-            return [_Part("stem", self._stem(layer, entry.module))]
+            stem = _Part("stem", self._stem(layer, entry.module))
+            self.shrunk["stem"] = math.prod(map(_shrinks, self.stem))
+            return [stem]
         return [self._line(index, *MODULES[entry.module](layer), [one.name])]
 
     def _fused(
@@ -481,8 +498,7 @@ class _Reading:
         *sources, target = read
         goal, picks = _whole(target), entry.args[0] if entry.args else None
         if not isinstance(picks, list) or len(picks) != len(sources):
-            message = f"expected {len(sources)} numbers, got {short(picks)}"
-            raise RefusedError((3, 0), message)
+            raise _refused((3, 0), f"{len(sources)} numbers", picks)
         names = []
         for k, (source, pick) in enumerate(zip(sources, picks, strict=True)):
             known = [n for n, each in enumerate(source) if each[1] == goal.channels]
@@ -508,18 +524,27 @@ class _Reading:
 
     @property
     def rounding(self) -> str | Data:
-        """The policy of ultralytics; the width before a classifier's pooling stays."""
-        if "head" not in self.outputs:
+        """The policy of ultralytics; sides are multiples of the maps' largest step."""
+        multiple = max(32, int(max(self.shrunk.values())))
+        stays = {"head": "fixed"} if "head" in self.outputs else {}
+        if not stays and multiple == 32:  # noqa: PLR2004
             return "ultralytics"
-        stays = {"head": "fixed", "resolution_multiple": 32}
-        return {"channels": "up", "repeats": "round", **stays}
+        around = {"resolution_multiple": multiple}
+        return {"channels": "up", "repeats": "round", **stays, **around}
 
     def _stem(self, layer: Layer, module: str) -> int:
         """Make the stem of a layer; the channels that it puts out."""
+        if module == "ResNetLayer" and layer.flag(3, default=False):
+            c_out = layer.number(1)
+            self.stem += [
+                {"kernel": 7, "stride": 2, "channels": c_out},
+                {"block": "max_pool", "kernel": 3, "stride": 2},
+            ]
+            return c_out
         if module != "Conv":
-            raise RefusedError((2,), f"expected Conv first, got {short(module)}")
+            raise _refused((2,), "Conv first", module)
         if layer.args[1:4] == [6, 2, 2]:  # of 2×2 positions as channels, a 3×3
-            layer = Layer(1, [layer.args[0], 3], 4 * RGB, self.scale)
+            layer = replace(layer, args=[layer.args[0], 3], c_in=4 * RGB)
             self.stem.append({"block": "pixel_unshuffle"})
         line, c_out = _conv(layer)
         del line["block"]
@@ -531,13 +556,12 @@ class _Reading:
             raise RefusedError((2,), f"expected one head, got {entry.module} too")
         reads = [_whole(self.parts[k]).name for k in entry.numbers]
         args = [self._meant(each) for each in entry.args]
-        layer = Layer(entry.times, args, 0, self.scale)
+        layer = Layer(entry.times, args, 0, self.scale, entry.module)
         classes = layer.number(0, self._meant("nc"))
         if entry.module == "Classify":
             layer.only(1)
             if reads != [self.last]:
-                message = f"expected the layer before, got {short(entry.numbers)}"
-                raise RefusedError((0,), message)
+                raise _refused((0,), "the layer before", entry.numbers)
             self.outputs = {"head": {"channels": CLASSIFIER, "classes": classes}}
             return
         boxes: Data = {"kind": "yolo", "reads": reads, "classes": classes}
@@ -579,8 +603,7 @@ def _beside(module: str, layer: Layer) -> Data:
             points = layer.args[1] if layer.args[1:] else [17, 3]
             whole = isinstance(points, list) and all(type(n) is int for n in points)
             if not whole or len(points) != 2 or points[1] not in {2, 3}:  # noqa: PLR2004
-                message = "expected [points, 2 or 3 numbers of each], got"
-                raise RefusedError((3, 1), f"{message} {short(points)}")
+                raise _refused((3, 1), "[points, 2 or 3 numbers of each]", points)
             return {"keypoints": points}
         case "OBB":
             layer.only(2)
@@ -653,9 +676,7 @@ def translated(data: object, name: str, scale: str | None = None) -> Translated:
 
 def _uneven(entry: object) -> bool:
     """Whether layers behind an entry are not numbered as lines are."""
-    return isinstance(entry, list) and any(
-        isinstance(each, str) and each in UNEVEN for each in entry
-    )
+    return isinstance(entry, list) and not UNEVEN.isdisjoint(map(str, entry))
 
 
 def _scale(model: Data, chosen: str | None) -> _Scale:

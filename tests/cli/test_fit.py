@@ -369,7 +369,7 @@ def test_measures_what_it_finds(run: Run) -> None:
     assert len(found) == 2
     for row in found:
         figures = {key: row[key] for key in FIGURES}
-        assert row["measured"] == {"engine": "torch", **figures}
+        assert row["measured"] == {"engine": "torch", "once": True, **figures}
         assert row["agrees"] is True
 
 

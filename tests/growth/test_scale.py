@@ -316,3 +316,9 @@ def test_a_product_with_one_position_scales_with_its_map() -> None:
     )
     scaled = es.scale(spec, es.Multipliers(resolution=2.0))
     assert es.count(scaled).params == es.count(spec).params
+
+
+def test_heads_of_levels_are_as_deep_at_any_depth() -> None:
+    deep = es.scale(es.load("retinanet-resnet50-fpn"), es.Multipliers(depth=2))
+    assert getattr(deep.outputs["boxes"], "repeats", None) == 4
+    assert [getattr(line, "repeats", None) for line in deep.stages][:4] == [6, 8, 12, 6]

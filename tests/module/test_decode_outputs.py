@@ -191,6 +191,26 @@ def test_anchors_of_yolo_are_of_squares() -> None:
 DETECT = "  find: {kind: detect, reads: [p2, p3], classes: 3, anchors: 2, "
 
 
+def test_sizes_that_are_shares_follow_the_image() -> None:
+    sizes = [[[wide / 48, high / 32] for wide, high in level] for level in SIZES]
+    shares, pixels = (
+        of(f"{DETECT}boxes: {{{more}, sizes: {each}}}}}")
+        for more, each in (
+            ("relative: true", sizes),
+            ("relative: false", [[[*each] for each in level] for level in SIZES]),
+        )
+    )
+    made = made_by(pixels)
+    expected = es.decode(pixels, made).boxes
+    torch.testing.assert_close(es.decode(shares, made).boxes, expected)
+    larger = shares.model_copy(update={"resolution": (64, 96)})
+    with torch.no_grad():
+        made = es.build(larger).eval()(torch.zeros(1, 3, 64, 96))
+    still = es.decode(larger, made._replace(boxes=[x * 0 for x in made.boxes]))
+    sides = still.boxes[0, 0, 2:] - still.boxes[0, 0, :2]
+    torch.testing.assert_close(sides, torch.tensor([10.0, 6.0]))
+
+
 @pytest.mark.parametrize("centred", ["corner", "middle"])
 @pytest.mark.parametrize("more", ["", "background: true, ", "objectness: true, "])
 def test_shifts_are_of_anchors(centred: str, more: str) -> None:

@@ -292,3 +292,15 @@ def test_opset_and_number_of_images_are_those_asked_for(
     assert found.outputs == {"output": [4, 1000]}
     model = onnx.load(path)
     assert {each.key: each.value for each in model.metadata_props}["classes"] == "1000"
+
+
+def test_learnt_tokens_are_exported_for_any_batch(tmp_path: Path) -> None:
+    spec = es.loads(
+        "name: tokens\nresolution: 8\nstem: {kernel: 4, stride: 4, channels: 4, "
+        "padding: valid}\n"
+        "stages: [{block: class_token, tokens: 3}, {block: drop_tokens}]\n"
+        "head: {classes: 5}\n"
+    )
+    export_spec(spec, tmp_path / "tokens.pt2", "exported")
+    loaded = torch.export.load(tmp_path / "tokens.pt2").module()
+    assert loaded(torch.zeros(7, 3, 8, 8)).shape == (7, 5)

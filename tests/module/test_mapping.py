@@ -69,6 +69,10 @@ TIMM = {
     "swin_tiny_patch4_window7_224": "swin-t",
     "vovnet39a": "vovnet39a",
     "mixnet_s": "mixnet-s",
+    "deit_tiny_distilled_patch16_224": "deit-ti-distilled",
+    "deit3_small_patch16_224": "deit3-s",
+    "fastvit_sa12": "fastvit-sa12",
+    "swinv2_tiny_window8_256": "swin-v2-t-w8",
 }
 #: Images that a network needs, where 64 pixels are too few.
 SIDES = {
@@ -77,6 +81,9 @@ SIDES = {
     "vit_small_patch16_224": 224,
     "efficientformer_l1": 224,
     "swin_tiny_patch4_window7_224": 224,
+    "deit_tiny_distilled_patch16_224": 224,
+    "deit3_small_patch16_224": 224,
+    "swinv2_tiny_window8_256": 256,
 }
 
 
@@ -234,6 +241,7 @@ def test_a_library_that_is_not_there_is_said(
 #: Ours, by library, as patterns of `LIBRARIES` have them.
 NAMES = {
     ("torchvision", "b3"): "efficientnet_b3",
+    ("torchvision", "regnetx-400mf-tv"): "regnet_x_400mf",
     ("torchvision", "regnetx-1.6gf"): "regnet_x_1_6gf",
     ("torchvision", "regnety-32gf"): "regnet_y_32gf",
     ("torchvision", "regnety-8.0gf"): "regnet_y_8gf",
@@ -256,6 +264,16 @@ NAMES = {
     ("timm", "regnetx-200mf"): "regnetx_002",
     ("timm", "regnety-12gf"): "regnety_120",
     ("timm", "tinynet-e"): "tinynet_e",
+    ("timm", "inceptionnext-atto"): "inception_next_atto",
+    ("timm", "mobilenetv4-hybrid-medium-0.75"): "mobilenetv4_hybrid_medium_075",
+    ("timm", "convnext-xxl"): "convnext_xxlarge",
+    ("timm", "vit-ti-16"): "vit_tiny_patch16_224",
+    ("timm", "vit-b-16-384"): "vit_base_patch16_384",
+    ("timm", "vit-l-14-reg4"): "vit_large_patch14_reg4_dinov2",
+    ("timm", "deit-b-distilled-384"): "deit_base_distilled_patch16_384",
+    ("timm", "deit3-m"): "deit3_medium_patch16_224",
+    ("timm", "swin-v2-b-w24"): "swinv2_base_window12to24_192to384",
+    ("timm", "swin-v2-l-w16"): "swinv2_large_window12to16_192to256",
     ("effdet", "d7x"): "tf_efficientdet_d7x",
     ("effdet", "efficientdet-lite3x"): "tf_efficientdet_lite3x",
     ("efficientnet_pytorch", "l2"): "efficientnet-l2",
@@ -581,3 +599,43 @@ def test_a_branch_of_hrnet_runs_behind_what_makes_it() -> None:
         *("downsamp_modules.0.0", "final_layer.0"),
     ]
     assert branch_by_branch(["stage2.0.fuse_layers.x"]) == ["stage2.0.fuse_layers.x"]
+
+
+CLASSES_OF_TOKENS = """
+name: classes-of-tokens
+resolution: 8
+norm: {kind: layer}
+stem:
+  - {kernel: 4, stride: 4, channels: 6, padding: valid, bias: true, norm: false}
+  - {block: positions}
+  - {block: class_token, tokens: 3}
+stages:
+  - {block: attention, head_width: 2, bias: not_keys, kind: cosine}
+head: {layers: [{block: first_token}], classes: 3}
+"""
+
+
+@torch.no_grad()
+def test_tokens_apart_positions_in_a_row_and_no_bias_of_keys() -> None:
+    spec = es.loads(CLASSES_OF_TOKENS)
+    ours, theirs = es.build(spec).eval(), es.build(spec).eval()
+    state: dict[str, torch.Tensor] = {}
+    for name, each in theirs.state_dict().items():
+        each.normal_()
+        match name.split("."):
+            case [*_, "tokens"]:
+                row = each.squeeze(3).mT
+                state |= {"cls_token": row[:, :1], "reg_token": row[:, 1:]}
+            case [*_, "places"]:
+                state["pos_embed"] = each.flatten(2).mT
+            case [*_, "bias", ("query" | "value") as of]:
+                state[f"blocks.0.attn.{of[0]}_bias"] = each.flatten()
+            case [*_, "scale"]:
+                state["blocks.0.attn.logit_scale"] = each
+            case _:
+                state[f"net.{name}"] = each
+    assert load_weights(ours, state).whole
+    for mine, other in zip(
+        ours.state_dict().values(), theirs.state_dict().values(), strict=True
+    ):
+        assert torch.equal(mine, other)

@@ -180,8 +180,8 @@ def test_the_heading_says_what_was_asked(
 def test_marks_and_measurements(b0: es.Spec) -> None:
     first = table_of(b0)[0]
     figures = {key: first[key] for key in FIGURES}
-    same = SimpleNamespace(engine="torch", **figures)
-    other = SimpleNamespace(engine="torch", **{**figures, "macs": 7})
+    same = SimpleNamespace(engine="torch", once=False, **figures)
+    other = SimpleNamespace(engine="torch", once=False, **{**figures, "macs": 7})
     measured = cast("list[Measurement]", [same, other])
     found = answered(b0, top=3, measured=measured)
     (section,) = found.sections
@@ -191,7 +191,11 @@ def test_marks_and_measurements(b0: es.Spec) -> None:
     assert [section.columns[0].cell(row) for row in section.rows] == ["", "◆", "★◆"]
     assert [section.emphasis(row) for row in section.rows] == ["", "", "bold"]
     assert [each["measured"] for each in found.records] == [first["macs"], 7, None]
-    assert found.data["candidates"][0]["measured"] == {"engine": "torch", **figures}
+    assert found.data["candidates"][0]["measured"] == {
+        "engine": "torch",
+        "once": False,
+        **figures,
+    }
 
 
 def test_units_are_of_the_table_alone(b0: es.Spec) -> None:

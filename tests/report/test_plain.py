@@ -1,14 +1,17 @@
-"""Without rich, a report reads as with it."""
+"""Off a terminal a report reads as on one that is wide enough."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from effscale.report import render
+from effscale.report import render, terminal
 
 if TYPE_CHECKING:
+    from effscale.report.document import Report
     from tests.conftest import Run
 
 COMMANDS = (
@@ -23,14 +26,16 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("form", ["table", "markdown"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_reads_as_with_rich(
-    command: str, form: str, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_reads_as_on_a_wide_terminal(
+    command: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [*command.split(), "--format", form]
-    rich = run(*arguments)
-    monkeypatch.setattr(render, "RICH", False)
-    monkeypatch.delattr(render, "Console")  # so that nothing is laid out by it
-    assert run(*arguments).stdout == rich.stdout
-    assert rich.exit_code == 0
+    reports: list[Report] = []
+    monkeypatch.setattr(render, "show", lambda report, _form: reports.append(report))
+    assert run(*command.split()).exit_code == 0
+    file = io.StringIO()
+    console = Console(file=file, width=terminal.UNBOUNDED, color_system=None)
+    terminal.printed(reports[0], console)
+    on_terminal = [line.rstrip() for line in file.getvalue().splitlines()]
+    lines = render.text(reports[0], "table").splitlines()
+    assert [each for each in lines if each] == [each for each in on_terminal if each]

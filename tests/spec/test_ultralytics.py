@@ -82,6 +82,7 @@ def every(scale: str | None = None) -> es.Spec:
 
 def test_every_module_is_tried() -> None:
     wide = {"C3k2", "C2PSA", "C2fCIB", "PSA", "A2C2f"}  # of YOLO11, 12 and v10, below
+    wide |= {"ResNetLayer"}
     assert all(name in wide or f", {name}, [" in EVERY + MORE for name in MODULES)
 
 
@@ -163,6 +164,29 @@ def test_it_can_be_written_as_a_spec(text: str) -> None:
     assert loads(dumps(spec)) == spec
 
 
+SIX_LEVELS = """\
+backbone:
+  - [-1, 1, Conv, [8, 6, 2, 2]] # 0, halves as pixels do
+  - [-1, 1, Conv, [8, 3, 2]]
+  - [-1, 1, AConv, [8]]
+  - [-1, 1, Conv, [8, 3, 2]]
+  - [-1, 1, ADown, [8]]
+  - [-1, 1, nn.MaxPool2d, [2, 2]] # 5, a 64th
+head:
+  - [-1, 1, nn.Upsample, [None, 2, nearest]]
+  - [[-1, 4], 1, Concat, [1]]
+  - [-1, 1, nn.ConvTranspose2d, [8, 2, 2, 0]]
+  - [[-1, 3], 1, Concat, [1]]
+  - [[9, 7, 5], 1, Detect, [nc]]
+"""
+
+
+def test_sides_are_multiples_of_the_largest_step_of_its_maps() -> None:
+    spec = loads(SIX_LEVELS, "six.yaml")
+    scaled = es.scale(spec, es.Multipliers(resolution=1.15))
+    assert scaled.resolution == (768, 768)  # 736 is no multiple of 64
+
+
 def test_it_scales_as_any_baseline() -> None:
     wide = es.scale(every("n"), es.Multipliers(width=2))
     assert es.count(wide).params > es.count(every("n")).params
@@ -174,7 +198,7 @@ def test_it_scales_as_any_baseline() -> None:
         (
             "C2f, [64, True]",
             "C2g, [64, True]",
-            "10:13: backbone[2][2]: expected one of ",
+            "10:13: backbone[2][2]: expected a module of YOLOv3 to YOLO12 (Conv, …)",
         ),
         (
             "[-1, 3, C2f",
@@ -189,9 +213,13 @@ def test_it_scales_as_any_baseline() -> None:
         ),
         ("SPPF, [64, 5]", "SPPF, [64, 7]", "19:24: backbone[11][3][1]: expected 5"),
         ("SCDown, [96, 3, 2]", "SCDown, [x, 3, 2]", "14:22: backbone[6][3][0]: "),
-        ("1, Detect, [nc]", "1, Detect9, [nc]", "30:23: head[8][2]: expected one of"),
+        ("1, Detect, [nc]", "1, Detect9, [nc]", "30:23: head[8][2]: expected a mod"),
         ("1, Detect, [nc]", "1, Detect, [ns]", "30:32: head[8][3][0]: expected a whol"),
-        ("1, Detect, [nc]", "1, Detect, [nc, 3]", "30:36: head[8][3][1]: expected 1 a"),
+        (
+            "1, Detect, [nc]",
+            "1, Detect, [nc, 3]",
+            "30:36: head[8][3][1]: expected 1 arguments of Detect at most",
+        ),
         ("1, Detect, [nc]", "1, OBB, [nc, 2]", "30:33: head[8][3][1]: expected 1, got"),
         ("1, Detect, [nc]", "1, Pose, [nc, 3]", "30:34: head[8][3][1]: expected [poin"),
         (
@@ -214,6 +242,40 @@ def test_what_cannot_be_said_is_named_at_its_layer(
 ) -> None:
     with pytest.raises(SpecError) as caught:
         loads(EVERY.replace(old, new), "mine.yaml")
+    assert message in str(caught.value)
+
+
+LAYERS = """\
+nc: 1000
+backbone:
+  - [-1, 1, ResNetLayer, [3, 64, 1, True, 1]]
+  - [-1, 1, ResNetLayer, [64, 64, 1, False, 3]]
+  - [-1, 1, ResNetLayer, [256, 128, 2, False, 4]]
+  - [-1, 1, ResNetLayer, [512, 256, 2, False, 6]]
+  - [-1, 1, ResNetLayer, [1024, 512, 2, False, 3]]
+head:
+  - [-1, 1, Classify, [nc]]
+"""
+
+
+def test_layers_of_resnet_are_those_of_yolov8_cls_resnet50() -> None:
+    cost = es.count(loads(LAYERS, "resnet.yaml"))
+    assert (cost.params, cost.macs) == (27413032, 4216866816)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[256, 128", "[128, 128", "backbone[2][3][0]: expected 256, which com"),
+        ("2, False, 4", "2, True, 4", "backbone[2][3][3]: expected false behind"),
+        ("False, 4]", "False, 1]", "backbone[2][3][4]: expected one layer of 2"),
+        ("Classify, [nc]", "Classify, [nc, 3]", "head[0][3][1]: expected 1 arg"),
+        ("[-1, 1, Classify", "[3, 1, Classify", "head[0][0]: expected the layer"),
+    ],
+)
+def test_layers_that_do_not_follow_are_named(old: str, new: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        loads(LAYERS.replace(old, new), "resnet.yaml")
     assert message in str(caught.value)
 
 
@@ -328,3 +390,14 @@ def test_heads_of_attention_follow_any_width() -> None:
     for phi in (1, 2, 3):
         grown = es.scale(es.load("yolo11n"), es.compound(phi))
         assert es.count(grown).products > es.count(es.load("yolo11n")).products
+
+
+@pytest.mark.parametrize(
+    "smallest", ["yolov5n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n"]
+)
+def test_published_detectors_say_their_average_precision(smallest: str) -> None:
+    spec = es.load(smallest)
+    every = [spec.published, *(each.published for each in spec.variants.values())]
+    found = [printed.ap or 0 for printed in every if printed]
+    assert len(found) == len(every)
+    assert found == sorted(set(found))  # the larger, the better
