@@ -22,7 +22,7 @@ import effscale as es
 from effscale.cost.latency_model import Device, save
 from effscale.errors import CandidateError
 from effscale.limit import Limit
-from effscale.module.calibrate import Bench, by_operator, calibrate, measured
+from effscale.module.calibrate import Bench, by_operator, calibrate, measured, tries
 from effscale.quantity import in_seconds
 from effscale.search.asked import Asked, Bounds, Goal
 from effscale.search.measured import timed_ray
@@ -82,7 +82,7 @@ def main() -> None:
         limit = Limit("latency", "<=", share * whole)
         asked = Asked(Goal(), (limit,))
         _, answer = timed_ray(
-            b0, asked, Bounds(), "compound", lambda each: measured(each, device)
+            b0, asked, Bounds(), "compound", lambda each: tries(each, device)
         )
         if answer.best is None:
             print(f"{limit}: nothing")

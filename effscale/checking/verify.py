@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from effscale.checking.cost import DIFFERS, latencies
@@ -15,9 +14,8 @@ if TYPE_CHECKING:
 
     from effscale.checking.run import Outcome
     from effscale.checking.source import Source
-    from effscale.cost.latency_model import Device
     from effscale.errors import Fault
-    from effscale.spec.models import Spec
+    from effscale.search.measured import Clock
 
 
 def networks(outcome: Outcome) -> int:
@@ -67,7 +65,7 @@ def _measured(
 
 def timed(
     outcome: Outcome,
-    clock: Callable[[Spec, Device], float],
+    clock: Clock,
     note: Callable[[str], None],
     *,
     own: bool,
@@ -88,7 +86,8 @@ def timed(
                 continue
             try:
                 device = limit.running.device or Device()
-                taken = least(limit.limit, partial(clock, spec, device))
+                with clock(spec, device) as tries:
+                    taken = least(limit.limit, tries)
             except MeasureError as error:
                 note(f"{each.source.path}: {spec.name} not timed: {error}")
                 continue

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from effscale.checking.source import Source
     from effscale.cli.limits import Limits
     from effscale.cost.latency_model import Device
+    from effscale.search.measured import Tries
     from effscale.spec.models import Spec
 
 FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "auto")
@@ -223,11 +224,11 @@ def _timed(outcome: Outcome, *, own: bool, quiet: bool) -> Outcome:
     if not outcome.unmeasured:
         return outcome
     with Bar(outcome.unmeasured, quiet=quiet) as bar:
-        from effscale.module.calibrate import measured
+        from effscale.module.calibrate import tries
 
-        def clock(spec: Spec, device: Device) -> float:
+        def clock(spec: Spec, device: Device) -> Tries:
             bar.advance(0, f"timing {spec.name}")
-            return measured(spec, device)
+            return tries(spec, device)
 
         return timed(outcome, clock, note, own=own)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from effscale.limit import Figure
     from effscale.search.asked import Asked, Bounds
     from effscale.search.fit import Answer
+    from effscale.search.measured import Tries
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
 
@@ -126,11 +127,11 @@ class Search:
 
         (strategy,), (asked,) = self.strategy, self.asked
         with Bar(1, quiet=request.quiet, still=True) as bar:
-            from effscale.module.calibrate import measured
+            from effscale.module.calibrate import tries
 
-            def clock(spec: Spec, device: Device) -> float:
+            def clock(spec: Spec, device: Device) -> Tries:
                 bar.advance(0, f"timing {spec.name}")
-                return measured(spec, device)
+                return tries(spec, device)
 
             return report.timed(baseline, asked, self.bounds, strategy, clock)
 

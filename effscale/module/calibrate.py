@@ -18,6 +18,7 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
@@ -110,15 +111,23 @@ def setting_of(device: Device) -> Setting:
 
 
 def measured(spec: Spec, device: Device) -> float:
-    """Seconds that a network takes, once two tries in a row agree.
+    """Seconds that a network takes, once two runs of it in a row agree."""
+    with tries(spec, device) as seconds:
+        return seconds()
 
-    The first rounds after compiling, and on a device that is still cold, are slower.
+
+@contextmanager
+def tries(spec: Spec, device: Device) -> Iterator[Callable[[], float]]:
+    """What measures a network at each call; within the block it is built once.
+
+    Exported and compiled once as well, for whichever runtime runs it. The first rounds
+    after that, and on a device that is still cold, are slower.
     """
     setting = setting_of(device)
     (subject,) = spec_subjects([spec], [setting])
     with running(setting):
-        run = ready(subject, setting).run
-        return Stopwatch(run, setting.torch_device).settle(SETTLING)
+        watch = Stopwatch(ready(subject, setting).run, setting.torch_device)
+        yield partial(watch.settle, SETTLING)
 
 
 def as_whole(family: str, spec: Spec, device: Device) -> Timed:

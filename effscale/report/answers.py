@@ -214,9 +214,9 @@ def _fitted(
         return report.off_ray(baseline, goal, bounds)
     if "latency" not in goal.figures:
         return report.on_ray(baseline, [goal], bounds, strategy)
-    from effscale.module.calibrate import measured
+    from effscale.module.calibrate import tries
 
-    return report.timed(baseline, goal, bounds, strategy, measured)
+    return report.timed(baseline, goal, bounds, strategy, tries)
 
 
 def _fit_each(
@@ -422,9 +422,9 @@ def check(
     sources = [replace(read(e), limits=tuple(held), running=running) for e in files]
     outcome = replace(checked(sources, chosen(select, ignore), set()), left=len(left))
     if running.device is not None and outcome.unmeasured:
-        from effscale.module.calibrate import measured
+        from effscale.module.calibrate import tries
 
-        outcome = timed(outcome, measured, warnings.warn, own=False)
+        outcome = timed(outcome, tries, warnings.warn, own=False)
     return Answer(outcome.data(), "findings", text=lines(findings.text(outcome)))
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from effscale.report.rows import Data
     from effscale.search.asked import Asked, Bounds
     from effscale.search.fit import Answer, Found
+    from effscale.search.measured import Clock, Tries
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
 
@@ -65,17 +66,17 @@ def timed(
     asked: Asked,
     bounds: Bounds,
     strategy: str,
-    clock: Callable[[Spec, Device], float],
+    clock: Clock,
 ) -> tuple[list[Answer], str, LeftOut]:
     """The same within a limit of latency, some of the networks run by `clock`."""
-    device, names = asked.running.device or Device(), set[str]()
+    device, ran = asked.running.device or Device(), list[str]()
 
-    def seconds(spec: Spec) -> float:
-        names.add(spec.name)
+    def built(spec: Spec) -> Tries:
+        ran.append(spec.name)
         return clock(spec, device)
 
-    path, answer = timed_ray(baseline, asked, bounds, strategy, seconds)
-    text = f"{len(path.phi):,} networks of {strategy}, {len(names)} measured"
+    path, answer = timed_ray(baseline, asked, bounds, strategy, built)
+    text = f"{len(path.phi):,} networks of {strategy}, {len(ran)} measured"
     return [answer], f"{text}, on {device.said()}", path.left
 
 

@@ -20,10 +20,17 @@ from effscale.search.fit import Answer, Found, nearest_first, on_ray, ray
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from effscale.cost.latency_model import Device
     from effscale.search.asked import Bounds
     from effscale.search.fit import Ray
     from effscale.spec.models import Spec
+
+    #: Measures the network that was built for a block, once more at each call.
+    Tries = AbstractContextManager[Callable[[], float]]
+    #: Builds a network for a device, to be measured on it.
+    Clock = Callable[[Spec, Device], Tries]
 
 #: φ whose network no device waits for.
 FARTHEST = 12
@@ -48,17 +55,18 @@ def timed_ray(
     asked: Asked,
     bounds: Bounds,
     name: str,
-    timed: Callable[[Spec], float],
+    timed: Callable[[Spec], Tries],
 ) -> tuple[Ray, Answer]:
     """The ray as far as it is within a limit of latency, and the best network on it.
 
-    `timed` measures a network.
+    `timed` builds a network to be measured.
     """
     limit = _limit(asked)
     counted = _without(asked)
 
     def seconds(each: Spec) -> float:
-        return least(limit, lambda: timed(each))
+        with timed(each) as tries:
+            return least(limit, tries)
 
     if not counted.most():
         most = _too_slow(spec, bounds, name, lambda each: seconds(each) > limit.value)

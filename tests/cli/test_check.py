@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from effscale.cost.latency_model import Device
+    from effscale.search.measured import Tries
     from effscale.spec.models import Spec
     from tests.conftest import Run
 
@@ -311,11 +313,14 @@ def clock(here: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     (here / "timed.yaml").write_text(TIMED, "utf-8")
     ran: list[str] = []
 
-    def measured(spec: Spec, device: Device) -> float:
-        ran.append(f"{spec.name} on {device.said()}")
-        return 0.1 / len(ran)
+    def tries(spec: Spec, device: Device) -> Tries:
+        def seconds() -> float:
+            ran.append(f"{spec.name} on {device.said()}")
+            return 0.1 / len(ran)
 
-    monkeypatch.setattr("effscale.module.calibrate.measured", measured)
+        return nullcontext(seconds)
+
+    monkeypatch.setattr("effscale.module.calibrate.tries", tries)
     monkeypatch.setattr("effscale.checking.verify._measured", lambda *_: [])
     return ran
 

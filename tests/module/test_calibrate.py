@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import count as counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,14 +18,19 @@ from effscale.errors import MeasureError
 from effscale.growth.growth import at_phi
 from effscale.limit import Limit
 from effscale.module import calibrate as calibration
+from effscale.module import onnx
 from effscale.module.calibrate import FAMILIES, Timed, calibrate, drawn
+from effscale.module.latency import spec_subjects
 from effscale.search.asked import Asked, Bounds, Goal
-from effscale.search.measured import timed_ray
+from effscale.search.measured import TRIES, timed_ray
 from tests.search.drawn import tiny
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from effscale.module.latency import Subject
+    from effscale.search.measured import Tries
     from tests.conftest import Run
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -189,9 +195,9 @@ def test_a_ray_is_bisected_to_the_last_that_is_fast_enough(
     asked = Asked(Goal(), (limit,))
     timed: list[str] = []
 
-    def clock(each: es.Spec) -> float:
+    def clock(each: es.Spec) -> Tries:
         timed.append(each.name)
-        return truth(each)
+        return nullcontext(partial(truth, each))
 
     path, answer = timed_ray(spec, asked, bounds, "compound", clock)
     given = [bounds.at_phi(spec, float(phi), "compound") for phi in path.phi]
@@ -207,9 +213,39 @@ def test_a_ray_is_bisected_to_the_last_that_is_fast_enough(
     assert len(timed) < 30
 
 
+def test_a_network_is_built_and_exported_once_for_all_its_tries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    def built(*given: Any) -> list[Subject]:  # noqa: ANN401
+        done.append("built")
+        return spec_subjects(*given)
+
+    def exported(*_given: object) -> Callable[[], None]:
+        done.append("exported")
+        return lambda: done.append("run")
+
+    monkeypatch.setattr(calibration, "SETTLING", 1e-6)
+    monkeypatch.setattr(calibration, "spec_subjects", built)
+    monkeypatch.setattr(onnx, "runner", exported)
+    with calibration.tries(tiny(), Device(runtime="onnxruntime")) as seconds:
+        for _ in range(TRIES):
+            before = len(done)
+            assert seconds() > 0
+            assert {*done[before:]} == {"run"}
+    assert done[:3] == ["built", "exported", "run"]
+
+
 def test_what_nothing_is_fast_enough_for_is_missed_by_the_fastest() -> None:
     asked = Asked(Goal(), (Limit("latency", "<=", 1e-12),))
-    _, answer = timed_ray(tiny(), asked, Bounds(), "compound", truth)
+    _, answer = timed_ray(
+        tiny(),
+        asked,
+        Bounds(),
+        "compound",
+        lambda each: nullcontext(partial(truth, each)),
+    )
     assert answer.best is None
     (miss,) = answer.misses
     assert miss.role == "misses latency"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple, get_args
+import re
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import effscale as es
 from effscale.errors import ExportError
@@ -18,7 +21,10 @@ from effscale.module.mapping import load_weights
 from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from effscale.module.export import Run
 
 pytestmark = pytest.mark.torch
 
@@ -292,6 +298,81 @@ def test_opset_and_number_of_images_are_those_asked_for(
     assert found.outputs == {"output": [4, 1000]}
     model = onnx.load(path)
     assert {each.key: each.value for each in model.metadata_props}["classes"] == "1000"
+
+
+def rounding() -> nn.Sequential:
+    """Maps of thousands that hardly vary, and a norm that takes nothing but that."""
+    torch.manual_seed(0)
+    conv, norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
+    assert conv.bias is not None
+    assert norm.running_mean is not None
+    with torch.no_grad():
+        conv.bias.normal_(3e3, 300)
+        norm.running_mean.copy_(conv.bias)
+    return nn.Sequential(conv, norm).eval()
+
+
+def test_what_onnx_rounds_otherwise_is_no_other_output(tmp_path: Path) -> None:
+    """The norm is in the convolution of a file of ONNX."""
+    pytest.importorskip("onnxruntime")
+    found = export(rounding(), (3, 8, 8), tmp_path / "x.onnx", "onnx", batch=2)
+    assert module.TOLERANCE < found.difference < 1e-3
+
+
+def read_otherwise(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None] = lambda _net: None
+) -> None:
+    """A file is read by a program that folds the norm, of a network that is changed."""
+
+    def read(net: nn.Module, _path: Path) -> tuple[Run, str]:
+        other: Any = deepcopy(net)
+        change(other)
+        folded = fuse_conv_bn_eval(other[0], other[1])
+        return (lambda batch: [folded(batch)]), "it"
+
+    formats = {"state-dict": (lambda *_: "folded", read)}
+    monkeypatch.setattr("effscale.module.export._FORMATS", formats)
+
+
+def more_noise(net: Any) -> None:  # noqa: ANN401
+    net[1].eps = 0.01
+
+
+def another_scale(net: Any) -> None:  # noqa: ANN401
+    net[1].weight[0] *= 1.01
+
+
+def another_kernel(net: Any) -> None:  # noqa: ANN401
+    net[0].weight[3] *= 0.99
+
+
+@pytest.mark.parametrize("change", [more_noise, another_scale, another_kernel])
+def test_of_what_amplifies_rounding_another_network_is_told(
+    change: Callable[[Any], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = rounding(), (3, 8, 8), tmp_path / "x"
+    read_otherwise(monkeypatch)
+    assert module.TOLERANCE < export(*given, "state-dict").difference < 1e-3
+    read_otherwise(monkeypatch, change)
+    with pytest.raises(ExportError) as caught:
+        export(*given, "state-dict")
+    assert re.fullmatch(
+        r"expected the outputs of the network from it, got some that are 0\.0\d+ of "
+        r"the largest apart, where the last bit of its weights makes 0\.000\d+",
+        str(caught.value),
+    )
+
+
+def test_what_the_last_bit_decides_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No check could tell such an output from that of another network."""
+    net: Any = rounding()
+    with torch.no_grad():
+        net[0].weight *= 1e-3
+    read_otherwise(monkeypatch)
+    with pytest.raises(ExportError, match="the last bit of its weights makes"):
+        export(net, (3, 8, 8), tmp_path / "x", "state-dict")
 
 
 def test_learnt_tokens_are_exported_for_any_batch(tmp_path: Path) -> None:

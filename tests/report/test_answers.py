@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from effscale.cost.latency_model import Device
+    from effscale.search.measured import Tries
 
 SPECS = str(ROOT / "specs" / "b0.yaml")
 PAIRS: dict[str, Callable[[], es.Answer]] = {
@@ -96,7 +98,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
         kinds = {"": Kind((1e-9, 0.0, 0.0, 0.0))}
         return Model(device, "x", kinds, {}, Error(0.0, 1.0, 1))
 
-    monkeypatch.setattr("effscale.module.calibrate.measured", seconds)
+    def tries(spec: es.Spec, device: Device) -> Tries:
+        return nullcontext(lambda: seconds(spec, device))
+
+    monkeypatch.setattr("effscale.module.calibrate.tries", tries)
     monkeypatch.setattr("effscale.cost.latency_model.load", calibrated)
 
 
@@ -172,10 +177,10 @@ def test_of_several_baselines_the_networks_are_the_best_of_each() -> None:
 def test_a_network_that_the_device_does_not_run_is_warned_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def absent(_spec: es.Spec, device: Device) -> float:
+    def absent(_spec: es.Spec, device: Device) -> Tries:
         raise MeasureError(f"expected {device.device}, found none")
 
-    monkeypatch.setattr("effscale.module.calibrate.measured", absent)
+    monkeypatch.setattr("effscale.module.calibrate.tries", absent)
     with pytest.warns(UserWarning, match="alexnet not timed: expected cuda"):
         answer = es.check(
             ROOT / "specs" / "alexnet.yaml", latency="<= 20ms", device="cuda"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 
 import effscale as es
@@ -9,6 +13,18 @@ from effscale.cost.figures import Running
 from effscale.limit import parse
 from effscale.search.asked import Bounds, asked
 from effscale.search.measured import TRIES, least, timed_ray
+from tests.search.drawn import tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from effscale.search.fit import Found
+    from effscale.search.measured import Tries
+
+
+def quiet(spec: es.Spec) -> float:
+    """A second for a billion MACs."""
+    return int(es.count(spec).macs) / 1e9
 
 
 def test_what_is_too_slow_once_is_run_again() -> None:
@@ -33,14 +49,42 @@ def test_a_stray_measurement_leads_no_search_astray(text: str) -> None:
     wanted = asked([parse("latency", text)], None, None, Running())
     runs: list[float] = []
 
-    def quiet(spec: es.Spec) -> float:
-        return int(es.count(spec).macs) / 1e9
-
-    def busy(spec: es.Spec) -> float:
+    def stray(spec: es.Spec) -> float:
         runs.append(quiet(spec))
         return runs[-1] * (3 if len(runs) % 2 else 1)
 
-    _, there = timed_ray(es.load("lcnet"), wanted, Bounds(), "compound", quiet)
-    _, here = timed_ray(es.load("lcnet"), wanted, Bounds(), "compound", busy)
-    assert there.found
-    assert here.found[0] == there.found[0]
+    def searched(seconds: Callable[[es.Spec], float]) -> list[Found]:
+        def clock(spec: es.Spec) -> Tries:
+            return nullcontext(partial(seconds, spec))
+
+        _, answer = timed_ray(es.load("lcnet"), wanted, Bounds(), "compound", clock)
+        return answer.found
+
+    there, here = searched(quiet), searched(stray)
+    assert there
+    assert here[0] == there[0]
+
+
+def test_a_network_is_built_once_for_all_its_tries() -> None:
+    """What is too slow, by a clock that is right, is run as often as it may be."""
+    spec = tiny()
+    limit = parse("latency", f"<= {3000 * quiet(spec)}ms")
+    tried: list[int] = []  #: how often, of each network that was built
+    slow: list[bool] = []
+
+    @contextmanager
+    def clock(each: es.Spec) -> Iterator[Callable[[], float]]:
+        tried.append(0)
+        slow.append(not limit.admits(quiet(each)))
+
+        def seconds() -> float:
+            tried[-1] += 1
+            return quiet(each)
+
+        yield seconds
+
+    wanted = asked([limit], None, None, Running())
+    _, answer = timed_ray(spec, wanted, Bounds(), "compound", clock)
+    assert answer.binding == [limit]
+    assert {*slow} == {False, True}
+    assert tried == [TRIES if each else 1 for each in slow]
