@@ -54,8 +54,21 @@ class Scripted(nn.Module):
     def forward(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - any output
         return self._script[0](*inputs, **named)
 
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:  # noqa: FBT001, FBT002 - torch's signature
-        return self._script[0].parameters(recurse)
+    def named_parameters(
+        self,
+        *given: Any,  # noqa: ANN401 - torch's own
+        **named: Any,  # noqa: ANN401
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """Those of the script, of which `parameters` are made, too."""
+        return self._script[0].named_parameters(*given, **named)
+
+    def named_buffers(
+        self,
+        *given: Any,  # noqa: ANN401 - torch's own
+        **named: Any,  # noqa: ANN401
+    ) -> Iterator[tuple[str, torch.Tensor]]:
+        """Those of the script."""
+        return self._script[0].named_buffers(*given, **named)
 
 
 def load(reference: str, arguments: Mapping[str, str]) -> Foreign:
@@ -242,13 +255,28 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
                 check_exported(Path(path))
                 return _exported(path)
             check_script(Path(path))
-            return Foreign(path, Scripted(torch.jit.load(path, map_location="cpu")))
+            script = torch.jit.load(path, map_location="cpu")
+            return Foreign(path, Scripted(script), notes=_frozen(script))
     except MeasureError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
         kind = "torch.export" if exported else "TorchScript"
         message = f"expected a file of {kind}, got {raised(error)}"
         raise MeasureError(message) from None
+
+
+def _frozen(script: torch.jit.ScriptModule) -> tuple[str, ...]:
+    """A note on a script that has no parameters, but numbers in its code."""
+    graph: Any = script.inlined_graph  # to be held while its nodes are read
+    numbers = sum(
+        each.t("value").numel()
+        for each in graph.findAllNodes("prim::Constant")
+        if each.hasAttribute("value") and each.kindOf("value") == "t"
+    )
+    if not numbers or any(True for _ in script.parameters()):
+        return ()
+    kept = f"{numbers:,} numbers are constants of its code"
+    return (f"no params: {kept}, as torch.jit.freeze makes weights",)
 
 
 def _pickled(path: str) -> bool | None:

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -89,6 +93,8 @@ class FlopRegistry(TorchDispatchMode):
         self.apart: Counter[str] = Counter()  #: flops that made weights of weights
         self.complex = False  #: whether there were complex numbers
         self.module = module
+        # Scripted modules have no hooks of their own; those of every module see them.
+        self._paths = {each: path for path, each in module.named_modules()}
         self._path: list[str] = []
         self._hooks: list[RemovableHandle] = []
         # Tensors made of weights alone, or of nothing, by identity, with the calls
@@ -105,12 +111,10 @@ class FlopRegistry(TorchDispatchMode):
         return False
 
     def __enter__(self) -> Self:
-        for path, each in self.module.named_modules():
-            if isinstance(each, torch.jit.ScriptModule):
-                continue
-            enter = partial(self._enter, path)
-            self._hooks.append(each.register_forward_pre_hook(enter))
-            self._hooks.append(each.register_forward_hook(self._leave))
+        self._hooks += [
+            register_module_forward_pre_hook(self._enter),
+            register_module_forward_hook(self._leave),
+        ]
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -119,11 +123,13 @@ class FlopRegistry(TorchDispatchMode):
         for hook in self._hooks:
             hook.remove()
 
-    def _enter(self, path: str, _module: nn.Module, _inputs: object) -> None:
-        self._path.append(path)
+    def _enter(self, module: nn.Module, _inputs: object) -> None:
+        if module in self._paths:
+            self._path.append(self._paths[module])
 
-    def _leave(self, _module: nn.Module, _inputs: object, _output: object) -> None:
-        self._path.pop()
+    def _leave(self, module: nn.Module, _inputs: object, _output: object) -> None:
+        if module in self._paths:
+            self._path.pop()
 
     @property
     def _times(self) -> int:

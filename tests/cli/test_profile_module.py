@@ -356,6 +356,8 @@ def test_files_of_torch_are_loaded(run: Run, tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.export.save(torch.export.export(conv(), (image,)), tmp_path / "net.pt2")
         torch.jit.script(conv()).save(str(tmp_path / "net.ts"))
+        frozen = torch.jit.freeze(torch.jit.script(conv()))
+        torch.jit.save(frozen, str(tmp_path / "frozen.ts"))
         torch.save(conv().state_dict(), tmp_path / "net.pth")
     exported = run("profile", "net.pt2", "--format", "json")
     assert (exported.exit_code, exported.stderr) == (0, "")
@@ -364,8 +366,14 @@ def test_files_of_torch_are_loaded(run: Run, tmp_path: Path) -> None:
     assert [row["module"] for row in data["modules"]] == ["0", "2"]
     script = run("profile", "net.ts", "--input", "2x3x10x10")
     assert (script.exit_code, script.stderr) == (0, "")
-    assert f"{macs:,} MACs" in script.stdout
+    assert f"{macs:,} MACs, 122 params, " in script.stdout  # 3·4·9 + 4, 4·2 + 2
     assert "fvcore cannot trace TorchScript" in script.stdout
+    constants = run("profile", "frozen.ts", "--input", "2x3x10x10")
+    assert constants.exit_code == 0
+    assert constants.stderr == (
+        "no params: 122 numbers are constants of its code, as torch.jit.freeze makes "
+        "weights\n"
+    )
     torch.save(conv(), tmp_path / "whole.pth")
     pickled = run("profile", "whole.pth")
     assert (pickled.exit_code, pickled.stdout) == (1, "")

@@ -581,7 +581,7 @@ def test_the_picture_says_what_its_axes_bars_and_marks_are(
     texts = {each.text for each in ET.parse(path).iter() if each.text}  # noqa: S314
     assert texts >= {
         *("accuracy", "α (depth)", "β (width)", "γ (resolution)", "MACs"),
-        *("mean over seeds ± one standard error", "front of accuracy, macs"),
+        *("mean over seeds ± one standard error", "front of accuracy, MACs"),
         "best score",
     }
 

@@ -364,6 +364,7 @@ def test_a_scripted_child_is_counted() -> None:
     assert found.faults() == []
     assert found.answer is not None
     assert (found.answer.engine, found.answer.macs) == ("torch", 12 * 64)
+    assert (found.answer.params, found.answer.modules["script"]) == (16, 12 * 64)
 
 
 class Hidden(torch.autograd.Function):
