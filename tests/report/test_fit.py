@@ -137,8 +137,8 @@ def test_without_a_front_there_is_no_table_of_it(
 
 def test_measurements_are_marked(b0: es.Spec, found: list[Found]) -> None:
     counted = found[0].cost
-    same = SimpleNamespace(engine="torch", **vars(counted))
-    other = SimpleNamespace(engine="torch", **{**vars(counted), "macs": 7})
+    same = SimpleNamespace(engine="torch", once=False, **vars(counted))
+    other = SimpleNamespace(engine="torch", once=False, **{**vars(counted), "macs": 7})
     shown = answered(b0, found, measured=[same, other])
     nearest, other = shown.data["rows"]
     assert (nearest["agrees"], other["agrees"]) == (True, False)
