@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from effscale.cost.count import Cost, count
 from effscale.errors import LayerError, ScaleError, UnexplainedError
 from effscale.growth.growth import Factor, Variant, growth_of
+from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import at_resolution, scale, variant
 from effscale.spec.geometry import too_small
 from effscale.spec.lines import CellStage
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from effscale.growth.growth import Step
-    from effscale.growth.multipliers import Multipliers
     from effscale.spec.models import Spec
 
 
@@ -42,7 +42,7 @@ def explain(
             baseline multiplies nothing.
     """
     scaled, growth = scaled or scale(spec, multipliers), growth_of(spec)
-    if scaled is spec and target_ratio == 1:  # nothing is scaled, and nothing missed
+    if scaled is spec and multipliers == Multipliers() and target_ratio == 1:
         return [
             Factor(name, Fraction(1), each.text)
             for name, each in growth.reasons.items()
