@@ -56,7 +56,6 @@ REASONS = {
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
     "module.naming": "what libraries call things, as data, without the walk over it",
-    "module.flops": "torch's formulas, without what measures by them",
     "module.traced": "fvcore's trace, without what measures by it",
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",

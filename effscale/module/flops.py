@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
@@ -48,7 +49,7 @@ def dispatched(
     keywords: Mapping[str, Any] | None = None,
     *,
     really: bool = False,
-    copies: Mapping[str, int] | None = None,
+    copies: Mapping[str, int] = MappingProxyType({}),
 ) -> FlopRegistry:
     """What is dispatched when `inputs`, tensors on meta, go through `module`.
 
@@ -77,10 +78,10 @@ class FlopRegistry(TorchDispatchMode):
     """Counts within its context; `module` says which submodule an operator is in."""
 
     def __init__(
-        self, module: nn.Module, copies: Mapping[str, int] | None = None
+        self, module: nn.Module, copies: Mapping[str, int] = MappingProxyType({})
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.copies = copies or {}
+        self.copies = copies
         self.flops: Counter[str] = Counter()  #: by operator, 2 × MACs
         self.calls: Counter[str] = Counter()  #: calls of operators with a formula
         self.free: Counter[str] = Counter()  #: calls of operators without one

@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -26,10 +27,10 @@ from effscale.markup import figures
 from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
 from effscale.module.build import built
 from effscale.module.build import copies as copies_of
-from effscale.module.flops import AsOne, Whole, dispatched
+from effscale.module.flops import dispatched
 from effscale.module.inputs import Input, called, filled, tensors_of
 from effscale.module.machine import refuse_too_large
-from effscale.module.traced import Seen, analysed, times_at
+from effscale.module.traced import Seen, analysed
 from effscale.network.network import network
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def run(  # noqa: PLR0913 - what is run, and how
     *,
     really: bool = False,
     keeps: bool = False,
-    copies: Mapping[str, int] | None = None,
+    copies: Mapping[str, int] = MappingProxyType({}),
 ) -> Measurement:
     """What `engine` counts and skips when zeros of these shapes go through `module`.
 
@@ -180,7 +181,7 @@ def run(  # noqa: PLR0913 - what is run, and how
         else:
             found = _by_fvcore(module, args, named, keeps=keeps, copies=copies)
     params = [
-        (each.numel() * times_at(copies, path.rpartition(".")[0]), each.requires_grad)
+        (each.numel() * copies.get(path.rpartition(".")[0], 1), each.requires_grad)
         for path, each in module.named_parameters()
     ]
     return replace(
@@ -191,10 +192,10 @@ def run(  # noqa: PLR0913 - what is run, and how
     )
 
 
-def _more(copies: Mapping[str, int] | None) -> Iterator[tuple[str, int]]:
+def _more(copies: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """How many times more than its parent's the figures of a submodule are taken."""
-    for path, number in (copies or {}).items():
-        more = number - times_at(copies, path.rpartition(".")[0])
+    for path, number in copies.items():
+        more = number - copies.get(path.rpartition(".")[0], 1)
         if more:
             yield path, more
 
@@ -308,7 +309,7 @@ def _by_torch(
     named: dict[str, Any],
     *,
     really: bool,
-    copies: Mapping[str, int] | None,
+    copies: Mapping[str, int],
 ) -> Measurement:
     """The figures of torch's flop registry, which are 2 × MACs."""
     seen = dispatched(module, args, named, really=really, copies=copies)
@@ -338,7 +339,7 @@ def _by_fvcore(
     named: dict[str, Any],
     *,
     keeps: bool = False,
-    copies: Mapping[str, int] | None = None,
+    copies: Mapping[str, int] = MappingProxyType({}),
 ) -> Measurement:
     """fvcore's figures, which for convolutions and products are MACs.
 
@@ -363,8 +364,7 @@ def _by_fvcore(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit's deprecation, at import
         analysis = analysed(module, tensors, seen)
-        with AsOne(_traced):
-            by_module = analysis.by_module_and_operator()
+        by_module = analysis.by_module_and_operator()
         left_out = Counter(analysis.unsupported_ops()) + seen.branches
         for path, more in _more(copies):
             for name, calls in analysis.unsupported_ops(path).items():
@@ -405,13 +405,6 @@ def _by_fvcore(
         product_outputs=sum(each.activations for each in of_maps),
     )
     return seen.set_apart(found)
-
-
-def _traced(whole: Whole, function: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
-    """What a function returns; refused where a trace has others in its place."""
-    if whole.complex_alone:
-        raise MeasureError("it takes a complex convolution for three real ones")
-    return function(*args, **kwargs)
 
 
 def measure_spec(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from effscale.errors import MeasureError
 from effscale.module import formulas
 from effscale.module.aten import FVCORE_MACS, kind, plain, standing
+from effscale.module.flops import AsOne, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,13 +22,8 @@ if TYPE_CHECKING:
     from effscale.module.measure import Measurement
 
 
-def times_at(copies: Mapping[str, int] | None, path: str) -> int:
-    """How many submodules the one at `path` stands for."""
-    return copies.get(path, 1) if copies else 1
-
-
 def analysed(module: nn.Module, tensors: tuple[torch.Tensor, ...], seen: Seen) -> Any:  # noqa: ANN401 - fvcore's
-    """fvcore's analysis of a run, before it is run; `seen` notes what it comes by."""
+    """fvcore's analysis of a run of the module; `seen` notes what it comes by."""
     from fvcore.nn import FlopCountAnalysis
     from fvcore.nn.activation_count import generic_activation_jit
     from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
@@ -45,7 +41,16 @@ def analysed(module: nn.Module, tensors: tuple[torch.Tensor, ...], seen: Seen) -
         analysis.set_op_handle(name, seen.branch(name))
     analysis.unsupported_ops_warnings(enabled=False)
     analysis.uncalled_modules_warnings(enabled=False)
+    with AsOne(_traced):
+        analysis.total()  # which runs it, once
     return analysis
+
+
+def _traced(whole: Whole, function: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+    """What a function returns; refused where a trace has others in its place."""
+    if whole.complex_alone:
+        raise MeasureError("it takes a complex convolution for three real ones")
+    return function(*args, **kwargs)
 
 
 #: What the trace of scripted code may hold, whose insides fvcore does not look at.
@@ -64,12 +69,13 @@ class _Product(NamedTuple):
     activations: int
     path: str
     of_maps: bool  #: whether no operand is made of weights alone
+    times: int  #: how many calls it stands for
 
 
 class Seen:
     """What the handles note of a trace, beside fvcore's figures."""
 
-    def __init__(self, inputs: int, copies: Mapping[str, int] | None) -> None:
+    def __init__(self, inputs: int, copies: Mapping[str, int]) -> None:
         self.copies = copies  #: how many each submodule stands for, by path
         self.times = 1  #: how many calls the operator stands for that is counted
         self.inputs = inputs  #: tensors that go in; the others of a graph are weights
@@ -166,7 +172,7 @@ class Seen:
             apart[product.name] = (apart.get(product.name) or 0) + product.macs
             macs, activations = macs - product.macs, activations - product.activations
             operators[product.name] -= product.macs
-            calls[product.name] -= 1
+            calls[product.name] -= product.times
             words = product.path.split(".") if product.path else []
             for n in range(len(words) + 1):
                 modules[".".join(words[:n])] -= product.macs
@@ -218,7 +224,7 @@ def _with_outputs(
 
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
         path = results[0].node().scopeName().split("/")[-1]
-        seen.times = times_at(seen.copies, path)
+        seen.times = seen.copies.get(path, 1)
         try:
             flops = handle(inputs, results)
         except (AssertionError, IndexError, NotImplementedError, TypeError):
@@ -235,7 +241,9 @@ def _with_outputs(
         if name in _WEIGHTS:
             seen.weight(inputs[_WEIGHTS[name]])
         macs, activations = int(counted[own[0]]), int(counted["activations"])
-        value = _Product(own[0], macs, activations, path, of_maps(name, inputs))
+        value = _Product(
+            own[0], macs, activations, path, of_maps(name, inputs), seen.times
+        )
         seen.products[results[0].debugName()] = value
         seen.of_complex |= "Complex" in str(results[0].type())
         return counted

@@ -41,8 +41,8 @@ def costs(cost: Cost) -> Data:
 def measured(measurement: Measurement | None) -> Data | None:
     if measurement is None:
         return None
-    once = {"once": measurement.once}
-    return {"engine": measurement.engine, **once, **costs(measurement)}
+    how = {"engine": measurement.engine, "once": measurement.once}
+    return how | costs(measurement)
 
 
 def network(  # noqa: PLR0913, PLR0917 - what a network is, and what is told of it
