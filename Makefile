@@ -16,7 +16,7 @@ run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
 test: lint types specs ## set up what is missing and run every check and test
 	$(PYTEST)
 
-quick: $(INSTALLED) ## the tests that need no torch and take no time
+quick: $(INSTALLED) ## the tests that run nothing in torch and take no time
 	$(PYTEST) -m "not torch and not slow" --ignore=tests/module --ignore=tests/train \
 		--ignore=tests/test_agreement.py --ignore=tests/test_parity.py
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 #: Wider than any table: off a terminal, nothing is folded or cut.
 UNBOUNDED = 1000
+
+
+#: Blanks that no line ends at: within a quantity, and behind the sign of a limit.
+_HELD = re.compile(r"(?<=\d) (?=(?:[kMGTP]|[kMGT]?i?B|px|ms|µs|s|%)(?!\w))|(?<=[<>]=) ")
 
 
 def show(report: Report, out: TextIO) -> None:
@@ -62,19 +67,21 @@ def printed(report: Report, console: Console) -> None:
             console.print(_table(each) if whole else _fitting(each, console))
     for note in report.notes:
         console.print()
-        console.print(Text(plain(note)))
+        console.print(Text(_between_words(plain(note), console, 0)), soft_wrap=True)
 
 
 def _between_words(line: str, console: Console, indent: int) -> str:
     """The line in several where the terminal is narrow, each behind the indent.
 
-    A word that is longer than there is room for, such as a path, stays whole.
+    A word that is longer than there is room for, such as a path, stays whole, and a
+    number stays with its unit.
     """
     room = console.width - indent
     if room < _WRAPPED or console.width == UNBOUNDED:
         return line
-    broken = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
-    return f"\n{' ' * indent}".join(broken)
+    held = _HELD.sub("\N{NO-BREAK SPACE}", line)
+    broken = textwrap.wrap(held, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(broken).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _abreast(section: Section, console: Console) -> list[Section]:
