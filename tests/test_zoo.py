@@ -321,6 +321,7 @@ NO_DEPTH = "has no stage that repeats"
 ONCE = {"alexnet", "googlenet"}
 ONCE |= {f"dla{size}" for size in ("34", "60", "60x", "102", "102x", "102x2", "169")}
 ONCE |= {"dla46-c", "dla46x-c", "dla60x-c", "centernet-dla34"}
+ONCE |= {"dla60-res2net", "dla60-res2next"}
 
 
 @pytest.mark.parametrize("name", BASELINES)
