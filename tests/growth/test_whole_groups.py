@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.scale import numbers
+from tests.examples import examples
 from tests.spec.small import lines
 
 LAYERS = "[{kernel: 1, ratio: $share}, {ratio: $share, $middle}, {kernel: 1}]"
@@ -31,7 +32,7 @@ def of(middle: str, share: float) -> es.Spec:
         ("block: transposed_conv, kernel: 3, stride: 1, group_width: 12", 0.5, 24),
     ],
 )
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(width=st.floats(0.4, 4))
 def test_shares_of_widths_are_whole_groups(
     middle: str, share: float, unit: int, width: float
