@@ -145,12 +145,13 @@ class Conv(Grouped):
         """Widths that are said twice, groups that do not divide what comes in."""
         yield from super().faults(c_in)
         yield from self.misgrouped(c_in)
-        said = self.channels is not None or self.ratio != 1
-        if self.expand_ratio is not None and said:
-            other = "channels" if self.channels is not None else "ratio"
-            yield Fault(
-                ("expand_ratio",), f"expected expand_ratio or {other}, got both"
-            )
+        stated = self.channels is not None
+        if self.expand_ratio is not None and (stated or self.ratio != 1):
+            other = "channels" if stated else "ratio"
+            message = f"expected expand_ratio or {other}, got both"
+            yield Fault(("expand_ratio",), message)
+        elif stated and self.ratio != 1:
+            yield Fault(("ratio",), "expected channels or ratio, got both")
 
 
 class Depthwise(Line):
@@ -220,8 +221,10 @@ class TransposedConv(Grouped):
         return unstated if self.ratio == 1 else found
 
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """Groups amiss; a kernel that leaves gaps, or has no middle."""
+        """Widths said twice, groups amiss, gaps, a kernel without a middle."""
         yield from self.misgrouped(c_in)
+        if self.channels is not None and self.ratio != 1:
+            yield Fault(("ratio",), "expected channels or ratio, got both")
         if any(s == 1 and k % 2 == 0 for k, s in zip(*_windows(self), strict=True)):
             kernel = "×".join(map(str, self.kernel))
             message = f"expected odd sides where the stride is 1, got {kernel}"
