@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 import io
 import os
@@ -16,7 +15,7 @@ import click
 
 from effscale.errors import EffscaleError, refusal
 from effscale.extras import EXTRAS, installed, missing
-from effscale.markup import legible, lines
+from effscale.markup import LEGIBLE, lines
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -116,10 +115,9 @@ def _open_streams() -> None:
             mode = "w" if number else "r"
             stream = os.fdopen(number, mode, encoding="utf-8", closefd=False)
             setattr(sys, name, stream)
-    codecs.register_error("legible", legible)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="legible")
+            stream.reconfigure(errors=LEGIBLE)
 
 
 @contextmanager
@@ -193,7 +191,8 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
             return f"no {name}"
 
     engines = ", ".join(map(found, ("torch", "fvcore")))
-    click.echo(f"effscale {VERSION} ({engines}; MACs of convolution and linear)")
+    click.echo(f"effscale {VERSION} ({engines})")
+    click.echo("MACs of convolutions, linear layers and products in attention")
     has = installed()
     lacks = [name for name in EXTRAS if name not in has]
     click.echo(f"extras installed: {', '.join(has) or 'none'}", nl=not lacks)
@@ -223,25 +222,28 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 def main() -> None:
     """Size families of convolutional networks for a compute budget.
 
-    effscale scales a baseline network by one coefficient φ (depth, width and resolution
-    together), counts what every variant costs, builds it, measures it, and says how
-    close it lands to the 2^φ budget. A network is a YAML spec of stages, your own or
-    one that is built in.
-
     \b
-      effscale scale --phi 4             B0 scaled to 16 times its cost
-      effscale scale --phi 2 --strategy all
-      effscale profile b4                where a published network's cost is
-      effscale profile my.yaml           where your own one's is
-      effscale compare b4 resnet152      networks side by side
+      effscale scale --phi 4         B0 at 16 times its cost
+      effscale fit --macs 1.5G       the network of that cost
+      effscale profile b4            where its cost is
+      effscale compare b4 resnet152  networks side by side
+      effscale check specs           what is wrong with files
+      effscale train my.yaml         how accurate it becomes
+      effscale export b4 --output b4.onnx
       effscale report b0 b4 --output report.html
       effscale import timm:resnet50 --output my.yaml
-      effscale export b4 --output b4.onnx
-      effscale train my.yaml             how accurate it becomes
-      effscale check specs               what is wrong with spec files
-      effscale specs                     what is built in
+      effscale specs                 what is built in
 
-    MACs are multiply-accumulates of convolution and linear layers, one image: the
-    "FLOPS" of the EfficientNet paper. Completion for your shell:
-    eval "$(_EFFSCALE_COMPLETE=bash_source effscale)" (zsh_source, fish_source).
+    effscale scales a baseline network by one coefficient φ (depth, width and resolution
+    together), counts what every variant costs, builds it, measures it, and says how
+    close it lands to the target, 2^φ times the baseline. A network is a YAML spec of
+    stages, your own or one that is built in.
+
+    MACs are multiply-accumulates of convolutions, linear layers and products in
+    attention, for one image: the "FLOPS" of the EfficientNet paper.
+
+    Completion, for bash (or zsh_source, fish_source):
+
+    \b
+      eval "$(_EFFSCALE_COMPLETE=bash_source effscale)"
     """

@@ -172,11 +172,15 @@ output_options = every(
     units_option,
     title=OUTPUT,
 )
-deploy_option = click.option(
-    "--deploy",
-    is_flag=True,
-    help="Take the network as it is shipped: batch norms folded into convolutions, "
-    "and convolutions of one map that are added merged into one (RepVGG, MobileOne).",
+deploy_option = under(
+    NETWORK,
+    click.option(
+        "--deploy",
+        is_flag=True,
+        help="Take the network as it is shipped: batch norms folded into convolutions, "
+        "and convolutions of one map that are added merged into one (RepVGG, "
+        "MobileOne).",
+    ),
 )
 network_options = every(
     click.option(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
 from effscale.glossary import word
+from effscale.markup import spelled
 from effscale.quantity import human
 
 Row: TypeAlias = Mapping[str, Any]
@@ -71,6 +72,27 @@ class Report:
     records: Sequence[Row] = ()
     #: Said on stderr, whatever the format.
     warnings: Sequence[str] = ()
+
+    def spelled(self, encoding: str) -> Report:
+        """What tables show of it, in signs that an encoding has, columns in line."""
+
+        def said(text: str) -> str:
+            return spelled(text, encoding)
+
+        def column(each: Column) -> Column:
+            show = each.show
+            return replace(
+                each, title=said(each.title), show=lambda value: said(show(value))
+            )
+
+        sections = [
+            replace(each, columns=[*map(column, each.columns)], title=said(each.title))
+            for each in self.sections
+        ]
+        heading = [(said(label), said(line)) for label, line in self.heading]
+        return replace(
+            self, sections=sections, heading=heading, notes=[*map(said, self.notes)]
+        )
 
 
 def unit_of(units: Units) -> tuple[str, int]:
@@ -158,6 +180,23 @@ OFF_BY = Column(word("deviation"), "deviation", signed_percent, style=deviation_
 
 #: Published accuracies, in per cent, by the titles of their columns.
 SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap", "mIoU": "miou"}
+
+
+def scored(table: Sequence[Row]) -> dict[str, str]:
+    """Published accuracies that a row has, keys by titles."""
+    return {
+        title: key
+        for title, key in SCORES.items()
+        if any(row[key] is not None for row in table)
+    }
+
+
+def as_published(scores: Iterable[str]) -> list[str]:
+    """What to say of columns of published accuracies, where there are some."""
+    named = ", ".join(scores)
+    return [f"{named}: as published, in per cent"] if named else []
+
+
 #: Behind MACs that were measured: whether they are the counted ones.
 MARKS = {None: "", True: " ✓", False: " ✗"}
 

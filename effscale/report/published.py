@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: How close in MACs a published relative must be.
 CLOSE = 0.1
 #: What the column of them shows, to stand below its table.
-LEGEND = "published: top-1 or AP of a relative whose MACs are within 10 %"
+LEGEND = "published: top-1, AP or mIoU of a relative whose MACs are within 10 %"
 
 
 class Relatives:

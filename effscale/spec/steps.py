@@ -125,12 +125,13 @@ class Conv(Line):
         elif self.group_width is not None and c_in % self.group_width:
             message = f"expected a divisor of {c_in} channels, got {self.group_width}"
             yield Fault(("group_width",), message)
-        said = self.channels is not None or self.ratio != 1
-        if self.expand_ratio is not None and said:
-            other = "channels" if self.channels is not None else "ratio"
-            yield Fault(
-                ("expand_ratio",), f"expected expand_ratio or {other}, got both"
-            )
+        stated = self.channels is not None
+        if self.expand_ratio is not None and (stated or self.ratio != 1):
+            other = "channels" if stated else "ratio"
+            message = f"expected expand_ratio or {other}, got both"
+            yield Fault(("expand_ratio",), message)
+        elif stated and self.ratio != 1:
+            yield Fault(("ratio",), "expected channels or ratio, got both")
 
 
 class Depthwise(Line):
@@ -202,8 +203,10 @@ class TransposedConv(Line):
         return unstated if self.ratio == 1 else found
 
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """A kernel that leaves gaps between what it makes, or has no middle."""
+        """Widths said twice; a kernel that leaves gaps, or has no middle."""
         del c_in
+        if self.channels is not None and self.ratio != 1:
+            yield Fault(("ratio",), "expected channels or ratio, got both")
         if any(s == 1 and k % 2 == 0 for k, s in zip(*_windows(self), strict=True)):
             kernel = "×".join(map(str, self.kernel))
             message = f"expected odd sides where the stride is 1, got {kernel}"

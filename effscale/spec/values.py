@@ -418,7 +418,7 @@ Interpolation = Literal["nearest", "bilinear"]
 #: learnt of how two lie, and which see each other.
 Attending = Literal["softmax", "cosine", "covariance", "linear", "separable"]
 Placing = Literal["learnt", "fourier"]
-Lying = Literal["none", "relative", "offset", "continuous"]
+Lying = Literal["none", "relative", "offset", "continuous", "unbounded"]
 Over = Literal["window", "grid", "patch"]
 #: Which convolutions of attention have biases: all or none; that of what it puts out
 #: alone; all but that of the keys.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.scale import numbers
+from tests.examples import examples
 from tests.spec.small import lines
 
 LAYERS = (
@@ -31,7 +32,7 @@ def of(groups: str, share: float) -> es.Spec:
         ("group_width: 24", 1.5, 16),
     ],
 )
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(width=st.floats(0.4, 4))
 def test_shares_of_widths_are_whole_groups(
     groups: str, share: float, unit: int, width: float

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from effscale.cost.count import Cost, count
 from effscale.growth.growth import family
+from effscale.markup import LEGIBLE
 from effscale.report import profile, render, scaling
 
 if TYPE_CHECKING:
@@ -49,6 +50,17 @@ def on_terminal(report: Report, width: int, monkeypatch: pytest.MonkeyPatch) -> 
     file = Terminal()
     render.show(report, "table", file)
     return file.getvalue()
+
+
+def test_columns_stay_in_line_where_signs_are_spelled(scaled: Report) -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=LEGIBLE)
+    render.show(scaled, "table", file)
+    file.seek(0)
+    tables = [each.splitlines() for each in file.read().split("\n\n")]
+    assert "compound  alpha 1.2  beta 1.1  gamma 1.15" in tables[0][1]
+    title, head, rule, first = tables[2][:4]
+    assert title.startswith("b0-phi4, stage by stage")
+    assert len(head) == len(rule) == len(first)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
