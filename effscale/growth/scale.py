@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import cache
 from math import gcd, lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -98,6 +99,13 @@ def _role_of(line: type[Model], key: str) -> Role | None:
     return None if fixed else ROLE_OF.get(key)
 
 
+@cache
+def _roles_of(line: type[Model]) -> Mapping[str, Role]:
+    """The numbers of a line that scale, by name."""
+    found = {name: _role_of(line, name) for name in line.model_fields}
+    return {name: role for name, role in found.items() if role is not None}
+
+
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
     """`spec` deeper, wider and at a higher resolution, rounded by its own rules.
 
@@ -130,11 +138,16 @@ def _told(spec: Spec, called: str) -> Iterator[None]:
 def _grown(spec: Spec, multipliers: Multipliers, rules: Rules) -> Spec:
     """The network with the numbers of its lines scaled, for images as they were."""
     followed: set[str] = set()
+    known: dict[tuple[Role, Int], Int] = {}
 
     def change(role: Role, number: Int) -> Int:
+        if type(number) is int and (role, number) in known:
+            return known[role, number]
         multiplier, rule = FOLLOWS[role]
         followed.add(multiplier)
         result: Int = getattr(rules, rule)(number, multipliers.factor(multiplier))
+        if type(number) is int:
+            known[role, number] = result
         return result
 
     update = changed(spec, change)
@@ -412,10 +425,8 @@ def _changed(value: Any, change: Change, roles: Roles, place: Place) -> Any:  # 
         )
     if not isinstance(value, Model) or (isinstance(value, Line) and value.fixed):
         return value  # numbers within lists are pixels
-    stated = {name: getattr(value, name) for name in type(value).model_fields}
-    update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
-    every_role = {name: _role_of(type(value), name) for name in stated}
-    own_roles = {name: role for name, role in every_role.items() if role is not None}
+    stated, own_roles = vars(value), _roles_of(type(value))
+    update: dict[str, Any] = {"c_in": None} if "c_in" in stated else {}
     inner = {name: stated[name] for name in own_roles}
     update |= _numbers(inner, change, own_roles, place)
     for name, field in stated.items():
@@ -474,7 +485,7 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
 
 def _fitting(spec: Spec) -> Spec:
     """The network itself, if its lines still fit each other."""
-    if is_plain(spec) and not fits_by_itself(spec):
+    if not fits_by_itself(spec) and is_plain(spec):
         for fault in faults(spec):
             raise PlacedError(fault)
     return spec
@@ -482,12 +493,12 @@ def _fitting(spec: Spec) -> Spec:
 
 def _sized(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     """`spec` for images of that size, which is to be as large as its strides ask."""
-    exact = on_paper(*resolution)
-    if not exact and (found := too_small(spec, resolution)):
-        (axis, message, least), *_ = found
+    found, exact = _another(spec, resolution=resolution), on_paper(*resolution)
+    if not exact and (wrong := too_small(found, resolution)):
+        (axis, message, least), *_ = wrong
         fault = Fault(("resolution",), message)
         raise PlacedError(fault, resolution[axis] < least)
-    return _another(spec, resolution=resolution)
+    return found
 
 
 def _sides(spec: Spec, rules: Rules, given: Multipliers) -> tuple[Int, Int]:

@@ -26,7 +26,7 @@ from effscale.report.document import (
 from effscale.report.family import passing, readable
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
-from effscale.spec.geometry import uncovered
+from effscale.spec.geometry import covering, uncovered
 from effscale.spec.loading import examine
 from effscale.spec.models import Expected
 from effscale.version import VERSION
@@ -82,7 +82,7 @@ def _warned(baseline: Spec, scaled: Spec) -> Data:
     """What is another network now than a larger one, if anything is."""
     found = [
         f"{dotted(place)}: {what}"
-        for place, what in uncovered(baseline, scaled).items()
+        for place, what in uncovered(covering(baseline), scaled).items()
     ]
     return {"warnings": found} if found else {}
 

@@ -589,7 +589,7 @@ class Use(Line):
     @property
     def said(self) -> Mapping[str, Any]:
         """What it gives the block's parameters as well."""
-        return {**(self.model_extra or {}), **vars(self)}
+        return {**vars(self), **(self.model_extra or {})}
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """None of its own: its numbers are those of the block."""

@@ -454,9 +454,13 @@ Flag = Annotated[bool, FLAG]
 Count = Annotated[int, whole(0, 2**200)]
 
 
+#: What may be given as one number for both.
+_SINGLE = int, float, str
+
+
 def pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     """Rows and columns of what may be given as one number for both."""
-    return (value, value) if isinstance(value, int | float | str) else value
+    return (value, value) if isinstance(value, _SINGLE) else value
 
 
 def _side_or_pair(value: tuple[Int, Int] | Parameter) -> Any:  # noqa: ANN401
@@ -540,7 +544,10 @@ def of_block(widths: Any, index: int) -> Any:  # noqa: ANN401 - one, or a tuple
 
 
 class Model(BaseModel):
-    """Frozen, and closed to unknown keys; pydantic reads it when it is first used."""
+    """Frozen, and closed to unknown keys; pydantic reads it when it is first used.
+
+    What a file leaves out is made by `model_construct`, so that it reads none for that.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
