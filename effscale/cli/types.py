@@ -390,7 +390,8 @@ STRATEGIES_LIST = Parsed("NAMES", strategies, _strategies)
 #: What an --input may hold.
 TYPES = (
     *("float64", "float32", "bfloat16", "float16"),
-    *("int64", "int32", "uint8", "bool"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool"),
+    *("complex128", "complex64"),
 )
 MAX_DIMENSIONS, MAX_SIDE = 8, 2**24
 

@@ -22,6 +22,7 @@ from torch import nn
 from effscale.errors import MeasureError, did_you_mean, short
 from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS, plain
+from effscale.module.flops import holds_script
 from effscale.module.inputs import STARRED, Input, said_of
 from effscale.module.measure import Engine, Measurement, run
 from effscale.spec.builtin import names_saved
@@ -128,9 +129,16 @@ def swallowed(
     )
 
 
+#: What sums floats, and stands where a quantized network has a sum of its own.
+_OF_FLOATS = frozenset({"FloatFunctional", "FXFloatFunctional"})
+
+
 def _refuse_quantized(module: nn.Module) -> None:
     for path, each in module.named_modules():
-        if ".quantized" in type(each).__module__:
+        if (
+            ".quantized" in type(each).__module__
+            and type(each).__name__ not in _OF_FLOATS
+        ):
             found = f"{type(each).__name__} of {path or 'the whole'}"
             raise MeasureError(
                 f"expected weights of floating point, found quantized ones ({found}); "
@@ -621,7 +629,7 @@ def _attempt(
     scripted = isinstance(foreign.module, Scripted)
     if scripted and engine == "fvcore":
         return Attempt(engine, None, _NO_SCRIPT)
-    if engine == "fvcore" and _holds_script(foreign.module):
+    if engine == "fvcore" and holds_script(foreign.module):
         return Attempt(engine, None, f"{_NO_SCRIPT}, of which a part is")
     try:
         with warnings.catch_warnings():
@@ -634,14 +642,10 @@ def _attempt(
     except MeasureError as error:
         return Attempt(engine, None, str(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-        if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
-            said = f"{engine} cannot look into {higher[1]}, an operator of functions"
+        if "trace a dynamo-optimized function" in str(error):
+            said = f"{engine} cannot trace operators of functions, as torch.cond is"
             return Attempt(engine, None, said)
         return Attempt(engine, None, f"running it raised {raised(error)}")
-
-
-def _holds_script(module: nn.Module) -> bool:
-    return any(isinstance(each, torch.jit.ScriptModule) for each in module.modules())
 
 
 def _run(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pydantic import ValidationError
 
 from effscale.spec import references
@@ -23,6 +23,7 @@ from effscale.spec.steps import CHAINS
 from effscale.spec.values import Model
 from tests.checking.corpus import FILES, source
 from tests.drawn_detectors import detector_files
+from tests.examples import examples
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def test_what_may_be_written_in_two_ways_may_be_so_in_the_schema(change: str) ->
     assert list(JUDGE.iter_errors(reading.root.plain())) == []
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(file=detector_files())
 def test_takes_any_detector(file: dict[str, object]) -> None:
     data = {**file, "name": "drawn", "resolution": 64}
