@@ -14,7 +14,7 @@ from effscale.cost.count import Cost, count
 from effscale.growth.growth import family
 from effscale.markup import LEGIBLE
 from effscale.report import profile, render, scaling
-from effscale.report.document import Report
+from effscale.report.document import Column, Report, Section
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -72,6 +72,19 @@ def test_a_number_stays_in_the_line_of_its_unit(
         told = on_terminal(report, width, monkeypatch).splitlines()
         assert sum("<= 64.0 MB" in each for each in told) == 2
         assert sum("12.5 M" in each for each in told) == 2
+
+
+def test_each_part_of_a_wide_table_tells_its_rows_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ["alpha", "beta", *(f"a long title {k}" for k in range(3))]
+    rows = [dict.fromkeys(names, 7) | {"beta": k} for k in (1, 2)]
+    section = Section([Column(name, name) for name in names], rows)
+    told = Text.from_ansi(on_terminal(Report({}, [section]), 40, monkeypatch)).plain
+    assert not told.startswith("\n")
+    parts = told.strip().split("\n\n")
+    assert len(parts) > 1
+    assert all(part.split()[:2] == names[:2] for part in parts)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
