@@ -5,12 +5,13 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided
+from effscale.data import data
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, variants, wiring
 from effscale.spec.elements import PadChannels
@@ -89,7 +90,7 @@ class Map(NamedTuple):
         return f"{self.channels} channels of {self.size}"
 
 
-@dataclass(frozen=True)
+@data
 class Walk:
     """Takes a feature map through lines; `faults` are what is wrong so far."""
 
