@@ -277,12 +277,12 @@ class Request:
             SpecError, ScaleError: if there is none.
         """
         from effscale.growth.scale import at_resolution, load, with_classes
-        from effscale.spec.geometry import uncovered
+        from effscale.spec.geometry import covering, uncovered
 
         found = load(spec)
         if self.resolution is not None and self.resolution != found.resolution:
             before, found = found, at_resolution(found, self.resolution)
-            for place, what in uncovered(before, found).items():
+            for place, what in uncovered(covering(before), found).items():
                 note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)

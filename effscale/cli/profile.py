@@ -328,8 +328,8 @@ def _note_expected(spec: Spec, counted: dict[str, int]) -> None:
     """
     if spec.expected is None:
         return
-    for name, stated in spec.expected.model_dump(exclude_none=True).items():
-        if stated != counted[name]:
+    for name, stated in spec.expected:
+        if stated is not None and stated != counted[name]:
             own = f"expected {stated:,} (the file's own figure)"
             line = f"{spec.name}: expected.{name}: {own}, counted {counted[name]:,}"
             options.note(line)

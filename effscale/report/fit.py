@@ -258,7 +258,7 @@ def side_by_side(  # noqa: PLR0913 - what was asked, and what was found
         document.ACTIVATIONS,
         *(column for column in FIGURE_COLUMNS if column.key in keys),
         *_off_by([*answers.values()]),
-        published.COLUMN,
+        *published.columns(table),
     ]
     first = next(iter(answers.values())).asked
     bases = [{"name": name, "missed": missed.get(name)} for name in baselines]
@@ -272,7 +272,7 @@ def side_by_side(  # noqa: PLR0913 - what was asked, and what was found
         },
         sections=[Section(columns, table, emphasis=_emphasis)],
         heading=[("asked", said([first])), *known(first.running)],
-        notes=[f"{mark}  {published.LEGEND}"],
+        notes=["  ".join([mark, *published.legend(table)])],
         records=[published.flat(_flat(row)) for row in table],
         warnings=[*left_out.warnings(missed), *warnings(table)],
     )

@@ -110,6 +110,7 @@ def examine(
         found_too = schema_faults(details, mapping(given), root, path, lines)
         faults += [each for each in found_too if not _of_merge(each, root, faults)]
     elif spec is not None and not found:
+        spec = spec.read_at(Origin(root, path))
         unfit = list(parameter_faults(spec))
         found += unfit or structure.faults(spec)
     for fault in found:
@@ -117,8 +118,6 @@ def examine(
         said = replace(fault, place=place[:-1] if of_key else place)
         faults.append(of_spec(place, root, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
-    if sound is not None:
-        sound = sound.read_at(Origin(root, path))
     return Reading(root, sound, tuple(_once(sorted(set(faults)))))
 
 

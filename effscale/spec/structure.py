@@ -111,7 +111,7 @@ class Walk:
             at = (*place, index)
             self.inspect(line, here, at)
             for key in ("name", "reads", "like", "merge"):
-                said = getattr(line, key, None)
+                said = line.said.get(key)
                 if said and said != "concat":
                     found = ", ".join(said) if isinstance(said, tuple) else said
                     self.wrong(
@@ -306,7 +306,7 @@ class Walk:
         if isinstance(line, PixelUnshuffle) and any(n % line.factor for n in here[1:]):
             message = f"expected one that divides {here.size}, got {line.factor}"
             self.wrong((*at, "factor"), message)
-        sides = [int(line.side_after(n, axis)) for axis, n in enumerate(here[1:])]
+        sides = line.sides_after((here.height, here.width))
         if min(sides) < 1:  # behind a pool of the whole map
             rows, columns = line.window[0]
             self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
@@ -333,7 +333,7 @@ class Walk:
         gated = line.gated(c_in, choice.at)
         if isinstance(line, SqueezeExcite):
             gated = iter([(c_in, self.unstated or c_in)])
-        ratio = getattr(line, "se_ratio", 0.0)
+        ratio = line.said.get("se_ratio", 0.0)
         squeezed = (int(choice.width(*each, ratio)) for each in gated)
         for channels in dict.fromkeys(squeezed):
             self.normed(self.spec.norm, Map(channels, 1, 1), at)
@@ -357,7 +357,7 @@ class Walk:
 
     def normalised(self, line: Line, here: Map, at: Place) -> None:
         """Note what is wrong with a line's own norm."""
-        stated: Norm | bool | None = getattr(line, "norm", False)
+        stated: Norm | bool | None = line.said.get("norm", False)
         norm = self.spec.norm
         if isinstance(stated, Norm):
             norm, at = stated, (*at, "norm")
@@ -385,7 +385,7 @@ class Walk:
     ) -> None:
         """Note groups that do not divide the channels."""
         groups, key = line.groups, "groups"
-        if isinstance(line, Conv) and line.group_width is not None:
+        if line.group_width is not None:
             if c_in % line.group_width:
                 return
             groups, key = int(line.groups_of(c_in)), "group_width"
@@ -519,8 +519,8 @@ class Walk:
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""
-        asked, made = line.arguments.get(STRIDE), strides(self.spec, (line,))
-        if asked is not None and pair(asked) != made:
+        asked = line.arguments.get(STRIDE)
+        if asked is not None and pair(asked) != (made := strides(self.spec, (line,))):
             found = "×".join(map(str, dict.fromkeys(made)))
             message = f"expected {found} (what the block makes of it), got"
             self.wrong((*at, STRIDE), f"{message} {asked}")
@@ -558,7 +558,7 @@ def fits_by_itself(spec: Spec) -> bool:
 
 
 def _fits_by_itself(line: Line) -> bool:
-    norm = getattr(line, "norm", None)
+    norm = line.said.get("norm")
     if isinstance(norm, Norm) and norm.in_groups:
         return False
     if isinstance(line, Conv):

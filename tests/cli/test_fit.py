@@ -149,10 +149,10 @@ def test_output_writes_the_nearest_as_a_spec(
     run: Run, tmp_path: Path, more: list[str], comment: str
 ) -> None:
     path = tmp_path / "small.yaml"
-    result = run("fit", "--macs", "1.5G", *more, "--output", str(path))
+    asked = ("--macs", "1.5G", *more, "--format", "json", "--output", str(path))
+    result = run("fit", *asked)
     assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
-    assert result.stdout == run("fit", "--macs", "1.5G", *more).stdout
-    nearest = rows(run, "--macs", "1.5G", *more)[0]
+    nearest = json.loads(result.stdout)["rows"][0]
     spec = es.load(path)
     cost = es.count(spec)
     assert (cost.macs, cost.params) == (nearest["macs"], nearest["params"])
@@ -175,23 +175,27 @@ def test_another_output_file_gets_the_answer(run: Run, tmp_path: Path) -> None:
     )
 
 
+LIMITS = {
+    "params": "<= 8M",
+    "activations": "<= 15M",
+    "max-resolution": "271",
+    "min-depth": "1.4",
+    "max-depth": "1.355",
+    "min-width": "1.2",
+    "max-width": "1.1",
+}
+
+
 @pytest.mark.parametrize(
-    "limits",
+    ("name", "free"),
     [
-        {"params": "<= 8M"},
-        {"activations": "<= 15M"},
-        {"max-resolution": "271"},
-        {"min-depth": "1.4"},
-        {"max-depth": "1.355"},
-        {"min-width": "1.2"},
-        {"max-width": "1.1"},
+        *((name, []) for name in LIMITS),
+        # tests/search has the others
+        *((name, ["--free"]) for name in ("params", "max-resolution", "max-width")),
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("free", [[], ["--free"]], ids=["ray", "free"])
-def test_limits_hold(run: Run, limits: dict[str, str], free: list[str]) -> None:
-    ((name, value),) = limits.items()
-    more = ["--max-depth", "1.4"] if free and name != "max-depth" else []
+def test_limits_hold(run: Run, name: str, free: list[str]) -> None:
+    value, more = LIMITS[name], ["--max-depth", "1.4"] if free else []
     result = run(
         *("fit", "--macs", "1.5G", "--format", "json"),
         *(f"--{name}", value, *free, *more),
@@ -408,12 +412,10 @@ def test_a_family_of_costs_to_meet_has_no_budgets(run: Run, tmp_path: Path) -> N
 
 
 def test_baselines_stand_side_by_side_with_what_is_published(run: Run) -> None:
-    result = run(
-        "fit", "--macs", "<= 400M", "--from", "b0,resnet18,d0", "--format=json"
-    )
+    result = run("fit", "--macs", "<= 400M", "--from", "b0,resnet18", "--format=json")
     assert (result.exit_code, result.stderr) == (0, "")
     found = {row["baseline"]: row for row in json.loads(result.stdout)["rows"]}
-    assert [*found] == ["b0", "resnet18", "d0"]
+    assert [*found] == ["b0", "resnet18"]
     assert all(row["macs"] <= 400_000_000 for row in found.values())
     assert found["b0"]["published"] == {"name": "b0", "score": 77.1}
     assert found["resnet18"]["published"] is None

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.growth.rounding import EXACT
 from effscale.growth.scale import at_resolution, numbers, variant, with_classes
 from effscale.spec.models import POLICIES, Published, Variant
+from tests.examples import examples
 from tests.parts import head_of, stages, stem
 from tests.spec import small
 from tests.strategies import specs
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(spec=specs())
 def test_phi_zero_is_the_spec_itself(spec: es.Spec) -> None:
     assert es.scale(spec, es.compound(0)) is spec

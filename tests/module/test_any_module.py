@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
@@ -24,6 +24,7 @@ from effscale.module.flops import FlopRegistry
 from effscale.module.inputs import Asked, Input, said_of, shown
 from effscale.module.inputs import given as given_to
 from effscale.module.measure import Engine, run
+from tests.examples import examples
 from tests.module.shapes import CASES, IMAGE, Case, Functional
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def test_a_complex_convolution_counts_as_a_real_one(
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_einsum_is_what_torch_multiplies(data: st.DataObject) -> None:
     letters = "abcde"
     sizes = {each: data.draw(st.integers(1, 3)) for each in letters}
