@@ -50,7 +50,7 @@ PUBLISHED = [name for name in NAMES if name not in OWN]
 #: ultralytics' tables are of networks whose batch norms are folded into convolutions.
 UNPRINTED = {"unet", *(f"yolov{k}" for k in (3, 5, 6, 8, 9, 10)), "yolov8-cls"}
 #: Of other heads, or put together of what others printed.
-UNPRINTED |= {"hrnet-small", "dla", "deeplabv3plus", "semantic-fpn"}
+UNPRINTED |= {"hrnet-small", "dla", "deeplabv3plus", "semantic-fpn", "centernet"}
 UNPRINTED |= {"yolo11", "yolo11-cls", "yolo12"}
 #: A file's own network, of which its variants have the lines.
 BASELINES = [name for name, (_, variant) in names().items() if variant is None]
@@ -319,7 +319,8 @@ NO_DEPTH = "has no stage that repeats"
 #: Networks of trees and modules that are there once each.
 ONCE = {"alexnet", "googlenet"}
 ONCE |= {f"dla{size}" for size in ("34", "60", "60x", "102", "102x", "102x2", "169")}
-ONCE |= {"dla46-c", "dla46x-c", "dla60x-c"}
+ONCE |= {"dla46-c", "dla46x-c", "dla60x-c", "centernet-dla34"}
+ONCE |= {"dla60-res2net", "dla60-res2next"}
 
 
 @pytest.mark.parametrize("name", BASELINES)

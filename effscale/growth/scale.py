@@ -22,7 +22,7 @@ from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
 from effscale.spec.parameters import every_line, filled, given, inheriting, spots
-from effscale.spec.steps import Attention, Conv, Use
+from effscale.spec.steps import Attention, Grouped, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Model, Parameter
 from effscale.spec.variants import with_own
@@ -94,7 +94,7 @@ def _role_of(line: type[Model], key: str) -> Role | None:
     Heads of a `detect` output are as deep at any size: RetinaNet's and FCOS' have four
     convolutions on each backbone, YOLOX's two at each depth multiple.
     """
-    fixed = key == "group_width" and issubclass(line, Conv)
+    fixed = key == "group_width" and issubclass(line, Grouped)
     fixed = fixed or (key == "repeats" and issubclass(line, Detect))
     return None if fixed else ROLE_OF.get(key)
 
@@ -195,13 +195,13 @@ def _has(kind: type[Line], blocks: Blocks) -> bool:
 
 def _convolutions(
     lines: Iterable[Line], spec: Spec, around: Int | None = None
-) -> Iterator[Conv]:
+) -> Iterator[Grouped]:
     """Those among lines, and in the blocks that they use, as their parameters are.
 
     `around` are the channels of the block that the lines are in.
     """
     for line in lines:
-        if isinstance(line, Conv):
+        if isinstance(line, Grouped):
             yield line
         elif isinstance(line, Use):
             use = inheriting(line, around)
@@ -211,7 +211,7 @@ def _convolutions(
             yield from _convolutions(there, spec, use.channels)
 
 
-def _group_unit(line: Conv) -> int:
+def _group_unit(line: Grouped) -> int:
     """What a width is a multiple of, so that a share of it is whole groups.
 
     Where there is one group, each width is as its own rule has it.
@@ -219,7 +219,7 @@ def _group_unit(line: Conv) -> int:
     groups = int(line.group_width or line.groups)
     if groups == 1:
         return 1
-    share = 1.0 if line.channels is not None else line.expand_ratio or line.ratio
+    share = 1.0 if line.channels is not None else line.share
     exact = Fraction(share).limit_denominator(_SHARES)
     needed = groups * exact.denominator
     return needed // gcd(needed, exact.numerator)
@@ -356,7 +356,7 @@ def _roles(spec: Spec) -> Roles:
             key: role
             for key, found in known.items()
             for spot in found
-            if (role := _role_of(spot.line, spot.key)) is not None
+            if not spot.fixed and (role := _role_of(spot.line, spot.key)) is not None
         }
         for name, known in spots(spec.blocks).items()
     }

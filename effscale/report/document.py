@@ -114,8 +114,11 @@ def percent(value: float) -> str:
 
 
 def signed_percent(value: float) -> str:
-    """A deviation with its sign, 0.0238 → `+2.4 %`; just `0` where there is none."""
-    return f"{100 * value:+.1f} %" if abs(value) > FLOAT_NOISE else "0"
+    """A deviation with its sign: 0.0238 → `+2.4 %`, 0.0001 → `+0.01 %`; `0` is none."""
+    if abs(value) <= FLOAT_NOISE:
+        return "0"
+    said = f"{100 * value:+.1f} %"
+    return f"{100 * value:+.1g} %" if said[1:] == "0.0 %" else said
 
 
 def deviation_style(value: float) -> str:

@@ -387,7 +387,7 @@ class Walk:
     ) -> None:
         """Note groups that do not divide the channels."""
         groups, key = line.groups, "groups"
-        if isinstance(line, Conv) and line.group_width is not None:
+        if line.group_width is not None:
             if c_in % line.group_width:
                 return
             groups, key = int(line.groups_of(c_in)), "group_width"

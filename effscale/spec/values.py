@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import limit, quantity
@@ -445,6 +445,8 @@ Kernel = Annotated[int, odd(1, MAX_KERNEL)]
 Stride = Annotated[int, whole(1, 8)]
 Share = Annotated[float, number(0, 1)]
 Multiplier = Annotated[float, number(0, 100, above=True)]
+#: Of a network that was scaled: as large as repeats and channels can become by it.
+Scaled = Annotated[float, number(0, 100_000, above=True)]
 Percent = Annotated[float, number(0, 100)]
 Name = Annotated[str, WORD]
 Text = Annotated[str, TEXT]
@@ -484,10 +486,11 @@ def _one_or_all(value: tuple[str, ...]) -> Any:  # noqa: ANN401
     return value[0] if len(value) == 1 else list(value)
 
 
+_SomeReads = Annotated[tuple[Read, ...], Field(min_length=1)]
 #: Lines that another reads; a file writes one without a list.
 Reads = Annotated[
-    tuple[Read, ...],
-    BeforeValidator(_listed, json_schema_input_type=Read | tuple[Read, ...]),
+    _SomeReads,
+    BeforeValidator(_listed, json_schema_input_type=Read | _SomeReads),
     PlainSerializer(_one_or_all),
 ]
 #: (height, width) in pixels; a file writes one number for a square.
