@@ -23,7 +23,7 @@ tests: $(INSTALLED)
 long: $(INSTALLED) ## every test, those that take minutes too, with ten times the draws
 	nice $(PYTEST) --long --durations 10
 
-quick: $(INSTALLED) ## the tests that need no torch and take no time
+quick: $(INSTALLED) ## the tests that run nothing in torch and take no time
 	$(PYTEST) -m "not torch and not slow" --ignore=tests/module --ignore=tests/train \
 		--ignore=tests/test_agreement.py --ignore=tests/test_parity.py
 

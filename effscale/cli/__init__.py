@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -30,6 +31,9 @@ COMMANDS = (
 )
 
 FAULT, INTERRUPTED = 3, 130
+#: Objects that are made before Python looks for cycles among them. What modules define
+#: stays, and there are a hundred times as many of them as it would wait for.
+MADE = 50_000
 #: What the system says of streams that take no more.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 #: What ends a program as Ctrl-C does, so that it leaves nothing half done.
@@ -51,6 +55,16 @@ class Program(click.Group):
         command: click.Command = import_module(f"effscale.cli.{name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a name; where there is none, what may be meant is said."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            name = error.command_name
+            raise click.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx) from None
+
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
@@ -64,6 +78,7 @@ class Program(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run, and exit: 0 good, 1 wrong, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        gc.set_threshold(MADE)
         if "_EFFSCALE_COMPLETE" in os.environ:
             import_module("effscale.cli.completion")
         _open_streams()

@@ -397,5 +397,5 @@ def _counted(baseline: Spec, asked: Grid, request: Request) -> Answer:
     shown = request.verbose or (sys.stderr.isatty() and not request.quiet)
     if asked.constraint and shown:
         seconds = time.perf_counter() - start
-        note(f"searched {asked.points:,} points in {seconds:.2f} s")
+        note(f"{baseline.name}: searched {asked.points:,} points in {seconds:.2f} s")
     return answer

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
+from effscale.data import data
 from effscale.glossary import word
 from effscale.markup import spelled
 from effscale.quantity import human
@@ -21,7 +22,7 @@ FLOAT_NOISE = 1e-9
 GOOD, FAIR = 0.05, 0.15
 
 
-@dataclass(frozen=True)
+@data
 class Column:
     """A column: its title, the row's key, and how the value is shown."""
 
@@ -49,7 +50,7 @@ class Column:
         return row.get(self.key)
 
 
-@dataclass(frozen=True)
+@data
 class Section:
     """A table: rows under columns, with a title, and a total that stands apart."""
 
@@ -60,7 +61,7 @@ class Section:
     emphasis: Callable[[Row], str] = lambda _row: ""
 
 
-@dataclass(frozen=True)
+@data
 class Report:
     """A command's answer; `data` is its JSON, exact and stable."""
 
@@ -113,8 +114,11 @@ def percent(value: float) -> str:
 
 
 def signed_percent(value: float) -> str:
-    """A deviation with its sign, 0.0238 → `+2.4 %`; just `0` where there is none."""
-    return f"{100 * value:+.1f} %" if abs(value) > FLOAT_NOISE else "0"
+    """A deviation with its sign: 0.0238 → `+2.4 %`, 0.0001 → `+0.01 %`; `0` is none."""
+    if abs(value) <= FLOAT_NOISE:
+        return "0"
+    said = f"{100 * value:+.1f} %"
+    return f"{100 * value:+.1g} %" if said[1:] == "0.0 %" else said
 
 
 def deviation_style(value: float) -> str:

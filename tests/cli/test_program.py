@@ -82,7 +82,7 @@ def test_version_names_extras_that_are_not_there(
 def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
     result = run("scael")
     assert result.exit_code == 2
-    assert "No such command 'scael'" in result.stderr
+    assert "No such command 'scael'. Did you mean 'scale'?" in result.stderr
 
 
 @pytest.mark.parametrize(
