@@ -77,7 +77,7 @@ UNCOVERED = Rule(
     "EFF210",
     "window-uncovered",
     "warning",
-    "A window without padding covers a whole map, and of a variant no more.",
+    "A window without padding covers a whole map, but in a variant only a part.",
     "A 7×7 pool of a 7×7 map makes one position of it; of an 8×8 map it makes four, "
     "and the variant is another network behind it. A head pools the whole map by "
     "itself, whatever its size; or the variant keeps the resolution.",

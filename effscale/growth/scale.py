@@ -356,7 +356,7 @@ def _roles(spec: Spec) -> Roles:
             key: role
             for key, found in known.items()
             for spot in found
-            if (role := _role_of(spot.line, spot.key)) is not None
+            if not spot.fixed and (role := _role_of(spot.line, spot.key)) is not None
         }
         for name, known in spots(spec.blocks).items()
     }

@@ -135,10 +135,10 @@ def _missed(answer: Answer, elsewhere: str) -> str:
     what = f"the nearest: {near}"
     if elsewhere and all((each.deviation or 0) > 0 for each in sides):
         what += f"; the strategy has none that is cheaper: try {elsewhere}"
-    wanted = f"{show(goal.target)} within {100 * within:g} %"
+    wanted = f"{show(goal.target)} {title_of(goal.figure)} within {100 * within:g} %"
     limits = ", ".join(map(str, answer.asked.limits))
     meeting = f" with {limits}" if limits else ""
-    return f"no network{meeting} costs {wanted}; {what}"
+    return f"no network{meeting} has {wanted}; {what}"
 
 
 def _misses(answer: Answer) -> str:

@@ -64,6 +64,7 @@ from effscale.spec.values import (
     Repeats,
     Resolution,
     SamePaddingName,
+    Scaled,
     Share,
     Text,
 )
@@ -398,8 +399,8 @@ class Variant(Model):
     """A published relative: multipliers rounded by hand, and its own resolution."""
 
     family: Name | None = None  #: that of the spec, if left out
-    depth_multiplier: Multiplier = 1.0
-    width_multiplier: Multiplier = 1.0
+    depth_multiplier: Scaled = 1.0
+    width_multiplier: Scaled = 1.0
     resolution: Resolution
     dropout: Share | None = None
     #: Its own, in place of the baseline's.

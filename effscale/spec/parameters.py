@@ -38,6 +38,11 @@ class Spot(NamedTuple):
 
     line: type[Line]
     key: str
+    fixed: bool = False  #: of a step that stays as it is where the network is scaled
+
+    def of(self, line: Line) -> Spot:
+        """The spot where that line has it, or hands it on."""
+        return self._replace(fixed=self.fixed or line.fixed)
 
 
 def every_line(lines: Lines) -> Iterator[Line]:
@@ -61,8 +66,8 @@ def spots(blocks: Blocks) -> dict[str, dict[str, list[Spot]]]:
                     known = own.setdefault(value.name, [])
                     known += [
                         each
-                        for each in places_of(line, key, found)
-                        if each not in known
+                        for place in places_of(line, key, found)
+                        if (each := place.of(line)) not in known
                     ]
         found[name] = own
     return found

@@ -445,6 +445,8 @@ Kernel = Annotated[int, odd(1, MAX_KERNEL)]
 Stride = Annotated[int, whole(1, 8)]
 Share = Annotated[float, number(0, 1)]
 Multiplier = Annotated[float, number(0, 100, above=True)]
+#: Of a network that was scaled: as large as repeats and channels can become by it.
+Scaled = Annotated[float, number(0, 100_000, above=True)]
 Percent = Annotated[float, number(0, 100)]
 Name = Annotated[str, WORD]
 Text = Annotated[str, TEXT]

@@ -218,19 +218,19 @@ def test_limits_hold(run: Run, name: str, free: list[str]) -> None:
         (
             ["--macs", "390M", "--tolerance", "1%"],
             (
-                "no network costs 390 M within 1 %; the nearest: 385.8 M (-1.1 %), "
+                "no network has 390 M MACs within 1 %; the nearest: 385.8 M (-1.1 %), "
                 "569.7 M (+46.1 %)"
             ),
         ),
         (
             ["--macs", "1G", "--max-resolution", "224", "--tolerance", "5%"],
-            "no network costs 1.00 G within 5 %; the nearest: 569.9 M (-43.0 %)",
+            "no network has 1.00 G MACs within 5 %; the nearest: 569.9 M (-43.0 %)",
         ),
         (
             ["--macs", "= 100k within 5 %"],
             (
-                "no network costs 100 k within 5 %; the nearest: 808.5 k (+708.5 %); "
-                "the strategy has none that is cheaper: try --free, or --strategy dw"
+                "no network has 100 k MACs within 5 %; the nearest: 808.5 k (+708.5 %)"
+                "; the strategy has none that is cheaper: try --free, or --strategy dw"
             ),
         ),
         (
@@ -272,12 +272,12 @@ def test_of_several_costs_each_says_what_is_cheaper_if_anything_is(run: Run) -> 
         1,
         [
             (
-                "no network costs 560 M within 1 %; the nearest: 569.7 M (+1.7 %), "
+                "no network has 560 M MACs within 1 %; the nearest: 569.7 M (+1.7 %), "
                 "385.8 M (-31.1 %)"
             ),
             (
-                "no network costs 100 k within 1 %; the nearest: 808.5 k (+708.5 %); "
-                "the strategy has none that is cheaper: try --free, or --strategy dw"
+                "no network has 100 k MACs within 1 %; the nearest: 808.5 k (+708.5 %)"
+                "; the strategy has none that is cheaper: try --free, or --strategy dw"
             ),
         ],
     )
@@ -287,8 +287,8 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
     result = run("fit", "--macs", "0.3G,0.39G,1.5G", "--tolerance", "1%")
     assert result.exit_code == 1
     assert [line.partition(" within ")[0] for line in result.stderr.splitlines()] == [
-        "no network costs 300 M",
-        "no network costs 390 M",
+        "no network has 300 M MACs",
+        "no network has 390 M MACs",
     ]
 
 

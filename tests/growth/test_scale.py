@@ -323,3 +323,25 @@ def test_heads_of_levels_are_as_deep_at_any_depth() -> None:
     deep = es.scale(es.load("retinanet-resnet50-fpn"), es.Multipliers(depth=2))
     assert getattr(deep.outputs["boxes"], "repeats", None) == 4
     assert [getattr(line, "repeats", None) for line in deep.stages][:4] == [6, 8, 12, 6]
+
+
+def test_parameters_of_fixed_steps_stay() -> None:
+    spec = es.loads("""
+name: small
+resolution: 32
+blocks:
+  scale: [{block: layer_scale}]
+  scales: {parameters: {inside: 1}, layers: [{block: scale, repeats: $inside}]}
+  unit:
+    parameters: {switch: 0, times: 1, wide: 8}
+    layers:
+      - {kernel: 1, channels: $wide, fixed: true}
+      - {block: scales, inside: $switch, fixed: true}
+      - {block: scale, repeats: $times}
+      - {kernel: 3}
+stem: {kernel: 3, stride: 2, channels: 8}
+stages: [{block: unit, switch: 1, times: 2, wide: 8, channels: 16, repeats: 2}]
+head: {channels: 16}
+""")
+    (line,) = es.scale(spec, es.Multipliers(depth=2, width=2)).stages
+    assert line.model_extra == {"switch": 1, "times": 4, "wide": 8}
