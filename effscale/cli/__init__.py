@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -30,6 +31,9 @@ COMMANDS = (
 )
 
 FAULT, INTERRUPTED = 3, 130
+#: Objects that are made before Python looks for cycles among them. What modules define
+#: stays, and there are a hundred times as many of them as it would wait for.
+MADE = 50_000
 #: What the system says of streams that take no more.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 #: What ends a program as Ctrl-C does, so that it leaves nothing half done.
@@ -74,6 +78,7 @@ class Program(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run, and exit: 0 good, 1 wrong, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        gc.set_threshold(MADE)
         if "_EFFSCALE_COMPLETE" in os.environ:
             import_module("effscale.cli.completion")
         _open_streams()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -20,6 +20,7 @@ from effscale.cli.types import (
     Target,
     share,
 )
+from effscale.data import data
 from effscale.errors import DisagreementError, dotted
 from effscale.markup import lines
 
@@ -220,7 +221,7 @@ verbosity = every(
 )
 
 
-@dataclass(frozen=True)
+@data
 class Request:
     """Which network is meant, how it is proved, and where and how the answer goes.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +16,7 @@ from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import Parsed, Range, argument, entering
+from effscale.data import data
 from effscale.errors import DisagreementError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-@dataclass(frozen=True)
+@data
 class Memory:
     """Bytes to show: for each batch and each type of element."""
 
@@ -101,7 +101,7 @@ _OF_MODULES = {
 }
 
 
-@dataclass(frozen=True)
+@data
 class Module:
     """A module of other code: what it is made with, what goes in, how deep to look."""
 

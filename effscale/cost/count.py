@@ -200,7 +200,7 @@ class Visit(NamedTuple):
         return all_of(self.flow)[0]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Join:
     """Feature maps that a combinator sums, multiplies or puts in a row."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
+from effscale.data import data
 from effscale.glossary import word
 from effscale.markup import spelled
 from effscale.quantity import human
@@ -21,7 +22,7 @@ FLOAT_NOISE = 1e-9
 GOOD, FAIR = 0.05, 0.15
 
 
-@dataclass(frozen=True)
+@data
 class Column:
     """A column: its title, the row's key, and how the value is shown."""
 
@@ -49,7 +50,7 @@ class Column:
         return row.get(self.key)
 
 
-@dataclass(frozen=True)
+@data
 class Section:
     """A table: rows under columns, with a title, and a total that stands apart."""
 
@@ -60,7 +61,7 @@ class Section:
     emphasis: Callable[[Row], str] = lambda _row: ""
 
 
-@dataclass(frozen=True)
+@data
 class Report:
     """A command's answer; `data` is its JSON, exact and stable."""
 

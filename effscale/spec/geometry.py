@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache, partial
 from itertools import chain
@@ -10,7 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
-from effscale.data import Same
+from effscale.data import Same, data
 from effscale.spec.elements import PadChannels
 from effscale.spec.line import SQUARE
 from effscale.spec.outputs import Detect
@@ -90,7 +89,7 @@ class _Written:
         return self.found[index]
 
 
-@dataclass(frozen=True)
+@data
 class _Writing:
     """Writes out a block, its parameters being these."""
 

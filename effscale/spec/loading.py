@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from effscale.data import data
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import references, structure
 from effscale.spec.line import KEYS, Line
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
 
 
-@dataclass(frozen=True)
+@data
 class Reading:
     """What became of a text: its values, its spec if it has one, all its faults."""
 

@@ -5,12 +5,13 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided
+from effscale.data import data
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, variants, wiring
 from effscale.spec.elements import PadChannels
@@ -89,7 +90,7 @@ class Map(NamedTuple):
         return f"{self.channels} channels of {self.size}"
 
 
-@dataclass(frozen=True)
+@data
 class Walk:
     """Takes a feature map through lines; `faults` are what is wrong so far."""
 
@@ -110,8 +111,9 @@ class Walk:
         for index, line in enumerate(lines):
             at = (*place, index)
             self.inspect(line, here, at)
+            stated = line.said
             for key in ("name", "reads", "like", "merge"):
-                said = line.said.get(key)
+                said = stated.get(key)
                 if said and said != "concat":
                     found = ", ".join(said) if isinstance(said, tuple) else said
                     self.wrong(
@@ -255,6 +257,9 @@ class Walk:
     def after(self, line: Line, here: Map, at: Place) -> Map:
         """What one line makes of a feature map."""
         match line:
+            case Conv():
+                channels = int(line.of(here.channels, self.unstated))
+                self.convolved(line, here.channels, channels, at)
             case Branches():
                 return self.branches(line, [here] * len(line.branches), at)
             case Residual():
@@ -298,9 +303,6 @@ class Walk:
             case TransposedConv():
                 channels = int(line.of(self.unstated or here.channels))
                 self.grouped(line, here.channels, channels, at)
-            case Conv():
-                channels = int(line.of(here.channels, self.unstated))
-                self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
         if isinstance(line, PixelUnshuffle) and any(n % line.factor for n in here[1:]):
