@@ -370,7 +370,7 @@ def command(  # noqa: PLR0913 - options
     \b
       effscale train mobilenetv3-small --resolution 32 --epochs 5
       effscale train my.yaml --data photos/ --epochs 100 --output my.json
-      effscale train b0 --weights b0.pth --data photos/ --freeze backbone --epochs 5
+      effscale train b0 --weights b0.pth --data photos/ --freeze backbone
 
     The accuracy is that on validation images.
 
