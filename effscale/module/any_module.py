@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import io
 import pickletools
 import re
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import nn
@@ -54,6 +55,11 @@ class Scripted(nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - any output
         return self._script[0](*inputs, **named)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own
+        """The script too, as far as its code asks for the mode."""
+        self._script[0].train(mode)
+        return super().train(mode)
 
     def named_parameters(
         self,
@@ -299,7 +305,11 @@ def _pickled(path: str) -> bool | None:
                 return None
             with file.open(names["data.pkl"]) as pickled:
                 start = pickled.read(_LOOKED_AT)
-    except (OSError, zipfile.BadZipFile):
+    except zipfile.BadZipFile:
+        start = _of_old(path)
+    except OSError:
+        return None
+    if not start:
         return None
     return any(
         not module.startswith(("torch._utils", "collections", "torch._tensor"))
@@ -308,6 +318,22 @@ def _pickled(path: str) -> bool | None:
     )
 
 
+def _of_old(path: str) -> bytes:
+    """The pickle of what torch before 1.6 has written, behind three of its own."""
+    with Path(path).open("rb") as file:
+        if file.read(len(_OLD)) != _OLD:
+            return b""
+        file.seek(0)
+        try:
+            for _ in range(3):
+                pickletools.dis(file, io.StringIO())
+        except ValueError:
+            return b""
+        return file.read(_LOOKED_AT)
+
+
+#: How such a file begins: a number of torch's, pickled.
+_OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 #: Bytes of a pickle that are looked through; those of modules name theirs at once.
 _LOOKED_AT = 2**20
 
@@ -350,7 +376,10 @@ def _shapes(tree: Any) -> Any:  # noqa: ANN401 - lists, tuples and dictionaries
 
 
 #: Lines at the end of what libraries raise that say how to see more of it.
-_ASIDES = ("Set TORCH", "You can suppress", "For more", "Exception raised", "frame #")
+_ASIDES = (
+    *("Set TORCH", "You can suppress", "For more", "Exception raised", "frame #"),
+    *("Use tlparse", "Developer debug context"),
+)
 _LONGEST_REASON = 240
 
 
@@ -618,6 +647,10 @@ def _by_name_alone(module: nn.Module) -> list[str]:
     return [e.name for e in parameters if e.kind is inspect.Parameter.KEYWORD_ONLY][:1]
 
 
+#: What torch says of operators of functions in a trace.
+_OF_FUNCTIONS = ("trace a dynamo-optimized function", "torch.ops.higher_order")
+
+
 def _attempt(
     foreign: Foreign,
     inputs: Sequence[Any],
@@ -642,7 +675,7 @@ def _attempt(
     except MeasureError as error:
         return Attempt(engine, None, str(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-        if "trace a dynamo-optimized function" in str(error):
+        if any(each in str(error) for each in _OF_FUNCTIONS):
             said = f"{engine} cannot trace operators of functions, as torch.cond is"
             return Attempt(engine, None, said)
         return Attempt(engine, None, f"running it raised {raised(error)}")

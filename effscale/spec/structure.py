@@ -583,7 +583,8 @@ def faults(spec: Spec) -> Iterator[Fault]:
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     taps = tapped(spec) if spec.detector else []
-    yield from wiring.faults(spec, taps)
+    wired = [*wiring.faults(spec, taps)]
+    yield from wired
     stem, *stages = walk.stages(image)
     for end in wiring.ends(spec):
         here = (stem, *stages)[end.numbers[0]]
@@ -593,8 +594,10 @@ def faults(spec: Spec) -> Iterator[Fault]:
             known = wiring.called(spec)
             read = [(stem, *stages)[max(0, known.get(k, 0))] for k in output.reads]
             walk.by_level(output, read, ("outputs", name))
-    yield from _outputs(spec, (stem, *stages))
-    yield from walk.faults
+    met = (*_outputs(spec, (stem, *stages)), *walk.faults)
+    # Nothing is known of the maps of a line or an output that reads what is not there.
+    lost = {each.place[:2] for each in wired if "reads" in each.place[:-1]}
+    yield from (each for each in met if each.place[:2] not in lost)
     if not spec.detector:
         yield from _only_of_detectors(spec)
         return
