@@ -94,7 +94,7 @@ class Library:
 
 
 #: Networks whose widths timm writes in per cent: `lcnet_050`.
-_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilevitv2|rexnet)"
+_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilenetv2|mobilevitv2|rexnetr?)"
 
 #: Sizes in timm's words.
 _SIZES = {
@@ -158,6 +158,10 @@ LIBRARIES = {
             (r"fbnet-c", "fbnetc_100"),
             (_WIDE + r"-(\d)\.(\d)", r"\1_\2\g<3>0"),
             (_WIDE + r"-(\d)\.(\d\d)", r"\1_\2\3"),
+            (r"mobilenetv2-(\d)\.(\d)d", r"mobilenetv2_\1\g<2>0d"),
+            (r"mobilenetv3-(\w+)-(\d)\.(\d)", r"mobilenetv3_\1_\2\g<3>0"),
+            (r"mobilenetv3-(\w+)-(\d)\.(\d)d", r"mobilenetv3_\1_\2\g<3>0d"),
+            (r"mobilenetv3-(\w+)-(\d)\.(\d\d)", r"mobilenetv3_\1_\2\3"),
             (r"mnasnet-a1-(\d)\.(\d\d)", r"semnasnet_\1\2"),
             (r"mnasnet-a1-(\d)\.(\d)", r"semnasnet_\1\g<2>0"),
             (r"mnasnet-b1-(\d)\.(\d)", r"mnasnet_\1\g<2>0"),
@@ -170,7 +174,9 @@ LIBRARIES = {
             (r"mnasnet-b1", "mnasnet_100"),
             (r"regnet([xy])-(\d)00mf", r"regnet\1_00\2"),
             (r"regnet([xy])-(\d)\.(\d)gf", r"regnet\1_0\2\3"),
-            (r"regnet([xy])-(\d\d)gf", r"regnet\1_\g<2>0"),
+            (r"regnet([xy])-(\d+)gf", r"regnet\1_\g<2>0"),
+            (r"regnet([xy])-(\d)00mf-tv", r"regnet\1_00\2_tv"),
+            (r"regnet([xy])-(\d)\.(\d)gf-tv", r"regnet\1_0\2\3_tv"),
             *_sized(r"inceptionnext-SIZE", "inception_next_SIZE"),
             (r"inceptionnext-(\w+)", r"inception_next_\1"),
             *_sized(r"rdnet-SIZE", "rdnet_SIZE"),
