@@ -13,10 +13,17 @@ help: ## show this list
 run: $(INSTALLED) ## set up what is missing and scale B0 to 16 times its cost
 	$(BIN)/effscale scale --phi 4
 
-test: lint types specs ## set up what is missing and run every check and test
-	$(PYTEST)
+test: $(INSTALLED) ## set up what is missing and run every check and test
+	@$(MAKE) --no-print-directory --jobs 2 lint types tests
 
-quick: $(INSTALLED) ## the tests that need no torch and take no time
+# mypy has but one core, and takes half a minute where it finds no cache: beside the tests.
+tests: $(INSTALLED)
+	$(PYTEST) --durations 10
+
+long: $(INSTALLED) ## every test, those that take minutes too, with ten times the draws
+	nice $(PYTEST) --long --durations 10
+
+quick: $(INSTALLED) ## the tests that run nothing in torch and take no time
 	$(PYTEST) -m "not torch and not slow" --ignore=tests/module --ignore=tests/train \
 		--ignore=tests/test_agreement.py --ignore=tests/test_parity.py
 
@@ -26,9 +33,6 @@ lint: $(INSTALLED) ## ruff: format and rules
 
 types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
-
-specs: $(INSTALLED) ## check the built-in specs as CI does
-	$(BIN)/effscale check specs --fail-on warning
 
 format: $(INSTALLED) ## rewrite the code as ruff formats it
 	$(BIN)/ruff format .
@@ -77,4 +81,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-.PHONY: help run test quick lint types specs format cov snapshots shown docs fuzz kills bench bench-profile bench-torch growth wheel clean
+.PHONY: help run test tests long quick lint types format cov snapshots shown docs fuzz kills bench bench-profile bench-torch growth wheel clean

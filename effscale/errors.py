@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from effscale.data import data
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -109,7 +111,7 @@ class ExportError(EffscaleError, RuntimeError):
     """A network that a format cannot hold, or that comes out of it another."""
 
 
-@dataclass(frozen=True)
+@data
 class Edit:
     """Characters of a text, from `start` up to `end`, that become another text."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from effscale.data import data
 from effscale.quantity import SCALES, human, in_bytes, in_seconds
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _NUMBER = r"([0-9]+(?:[.][0-9]+)?|[.][0-9]+)"
 EDGE = 1e-12
 
 
-@dataclass(frozen=True)
+@data
 class Unit:
     """How amounts of a figure are written."""
 

@@ -6,6 +6,7 @@ obey. Whatever prints it lets it through here.
 
 from __future__ import annotations
 
+import codecs
 import re
 from html import escape
 from typing import TYPE_CHECKING
@@ -66,9 +67,16 @@ SIGNS = {
     "◆": "+",
     "▲": "^",
     "▼": "v",
+    "↑": "^",
+    "↓": "v",
+    "⌊": "floor(",
+    "⌋": ")",
+    "ε": "epsilon",
     "⁰": "^0",
     "¹": "^1",
     **{sign: f"^{k}" for k, sign in enumerate("³⁴⁵⁶⁷⁸⁹", 3)},
+    **dict.fromkeys("█▉▊▋▌", "#"),  # bars stay as wide as they are
+    **dict.fromkeys("▍▎▏", " "),
 }
 
 
@@ -83,8 +91,18 @@ def legible(error: UnicodeError) -> tuple[str, int]:
     return "".join(SIGNS.get(sign, "?") for sign in signs), error.end
 
 
+#: The name of that handler, of streams and of `str.encode`.
+LEGIBLE = "legible"
+codecs.register_error(LEGIBLE, legible)
+
+
+def spelled(text: str, encoding: str) -> str:
+    """The text in signs that an encoding has."""
+    return text.encode(encoding, LEGIBLE).decode(encoding)
+
+
 def lines(text: str) -> str:
-    """The same of a text of several lines, line by line."""
+    """What `plain` makes of a text of several lines, line by line."""
     return "\n".join(map(plain, text.split("\n")))
 
 

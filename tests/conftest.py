@@ -20,13 +20,34 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 # Lines drawn at random often go into no network, and a busy machine draws slowly: of
 # neither does a test say anything.
-settings.register_profile(
-    "drawn",
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
+for profile, times in (("drawn", 1), ("long", 10)):
+    settings.register_profile(
+        profile,
+        max_examples=100 * times,
+        suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+    )
 settings.load_profile("drawn")
 
 Run: TypeAlias = Callable[..., Result]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what takes minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out tests marked `long` where none asked for them."""
+    if not config.getoption("--long"):
+        left = {each for each in items if each.get_closest_marker("long")}
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [each for each in items if each not in left]
 
 
 @pytest.fixture(scope="session")

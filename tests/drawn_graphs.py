@@ -124,7 +124,8 @@ def transposed_convs(draw: DrawFn, c_in: int) -> tuple[Data, int]:
     stride = [draw(st.integers(1, 3)), draw(st.integers(1, 2))]
     kernel = [s + draw(st.integers(0, 2)) * (1 + (s == 1)) for s in stride]
     line: Data = {"block": "transposed_conv", "kernel": kernel, "stride": stride}
-    line |= {"bias": draw(FLAGS), "groups": draw(st.sampled_from([1, 2]))}
+    line["bias"] = draw(FLAGS)
+    line |= draw(st.sampled_from([{"groups": 1}, {"groups": 2}, {"group_width": 2}]))
     if draw(FLAGS):
         line |= {"norm": draw(SOME_NORMS), "activation": draw(ACTIVATIONS)}
     if c_in % 4 == 0 and draw(FLAGS):

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from torch import nn
 
 import effscale as es
@@ -17,6 +17,7 @@ from effscale.cost.count import layer_costs, part_costs
 from effscale.module.measure import Engine, difference, measure_spec
 from effscale.network.network import network
 from effscale.spec.norm import Norm
+from tests.examples import examples
 from tests.module import reference
 from tests.strategies import attending, detectors, graphs, mobiles, specs
 
@@ -36,7 +37,7 @@ def figures(cost: es.Cost) -> list[int]:
     [
         *(("b0", engine) for engine in get_args(Engine)),
         *(("d0", engine) for engine in get_args(Engine)),
-        *((name, "torch") for name in ("b1", "b2", "b3", "b4")),
+        ("b4", "torch"),
     ],
 )
 def test_published_networks_measure_what_we_count(name: str, engine: Engine) -> None:
@@ -51,7 +52,7 @@ def test_published_networks_measure_what_we_count(name: str, engine: Engine) -> 
 @pytest.mark.parametrize("engine", get_args(Engine))
 @pytest.mark.parametrize("name", ["b1", "d0", "swin-t"])
 def test_of_equal_blocks_one_stands_for_all(name: str, engine: Engine) -> None:
-    spec = es.scale(es.load(name), es.Multipliers(2, 0.25, 0.5))
+    spec = es.scale(es.load(name), es.Multipliers(1, 0.25, 0.5))
     whole, once = (measure_spec(spec, engine, once=each) for each in (False, True))
     assert (whole.once, once.once) == (False, True)
     paths = [part.part.path for part in part_costs(network(spec))]
@@ -60,49 +61,49 @@ def test_of_equal_blocks_one_stands_for_all(name: str, engine: Engine) -> None:
     assert replace(once, once=False, modules={}) == replace(whole, modules={})
 
 
-@pytest.mark.parametrize("name", ["b5", "b6", "b7", "b8", "l2"])
+@pytest.mark.parametrize("name", ["b7", "l2"])
 def test_those_too_large_to_run_are_measured_on_meta(name: str) -> None:
     spec = es.load(name)
     assert figures(measure_spec(spec, "torch")) == figures(es.count(spec))
 
 
-@pytest.mark.parametrize("phi", [-1, 0.5, 1, 2, 3.7])
+@pytest.mark.parametrize("phi", [-1, 3.7])
 def test_scaled_networks_measure_what_we_count(b0: es.Spec, phi: float) -> None:
     spec = es.scale(b0, es.compound(phi))
     assert figures(measure_spec(spec, "torch")) == figures(es.count(spec))
 
 
-@pytest.mark.parametrize("name", ["b0", "resnet18", "densenet121", "d0"])
-def test_networks_with_layer_norms_measure_what_we_count(name: str) -> None:
+@pytest.mark.parametrize("name", ["resnet18", "d0"])
+def test_with_layer_norms_the_same_is_done_with_fewer_params(name: str) -> None:
     spec = es.load(name)
     layered = spec.model_copy(update={"norm": Norm(kind="layer")})
-    agree(layered)
     cost, by_batch = es.count(layered), es.count(spec)
+    assert figures(measure_spec(layered, "torch", once=True)) == figures(cost)
     assert (cost.macs, cost.activations) == (by_batch.macs, by_batch.activations)
     # Heads have a batch norm for each level, of which layer norms are one.
     assert (cost.params < by_batch.params) == (name == "d0")
     assert cost.params <= by_batch.params
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(spec=specs())
 def test_any_small_network_measures_what_we_count(spec: es.Spec) -> None:
     agree(spec)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(spec=attending())
 def test_any_small_network_with_attention_measures_what_we_count(spec: es.Spec) -> None:
     agree(spec)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(spec=detectors())
 def test_any_small_detector_measures_what_we_count(spec: es.Spec) -> None:
     agree(spec)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(spec=graphs())
 def test_any_small_graph_measures_what_we_count(spec: es.Spec) -> None:
     agree(spec)
@@ -124,7 +125,7 @@ def agree(spec: es.Spec) -> None:
     assert (once.calls, once.free) == (by_torch.calls, by_torch.free)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(spec=specs() | detectors() | graphs())
 def test_feature_maps_have_the_shapes_that_we_count(spec: es.Spec) -> None:
     net, seen = es.build(spec, device="meta").eval(), defaultdict(list)
@@ -143,7 +144,7 @@ def test_feature_maps_have_the_shapes_that_we_count(spec: es.Spec) -> None:
         assert (*found, 1, 1)[:3] == expected, each.visit.path
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(spec=mobiles())
 def test_the_reference_measures_what_we_count(spec: es.Spec) -> None:
     assume(spec.activation in reference.FUNCTIONS)  # none has weights there

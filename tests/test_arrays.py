@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale import arrays
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def test_tells_arrays_from_numbers(value: object, *, expected: bool) -> None:
 
 
 @RULES
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(values=REALS)
 def test_each_entry_rounds_as_the_number_does(
     rule: Callable[[Any], Any], values: list[float]

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -15,6 +15,7 @@ from effscale.growth.detector import Detector
 from effscale.growth.growth import at_phi
 from effscale.module.measure import difference, measure_spec
 from effscale.network.network import network
+from tests.examples import examples
 from tests.strategies import detectors
 from tests.test_golden import EFFICIENTNETS
 
@@ -163,7 +164,7 @@ def test_phi_0_is_the_detector_itself() -> None:
     assert es.scale(d0, at_phi(d0, 0)) is d0
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(spec=detectors(), strategy=st.sampled_from(Detector.strategies))
 def test_phi_0_is_any_detector_itself(spec: Spec, strategy: str) -> None:
     assert es.scale(spec, at_phi(spec, 0, strategy)) is spec

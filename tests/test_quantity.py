@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.quantity import agrees, human, parse
+from tests.examples import examples
 
-some = settings(max_examples=40, deadline=None)
+some = examples(40)
 
 LETTERS = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
@@ -169,7 +170,7 @@ def test_the_digits_can_be_chosen(digits: int, text: str) -> None:
     assert human(385_814_752, digits) == text
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.integers(1, 999_499 * 10**15)
     | st.floats(1, 9e20)

@@ -8,11 +8,10 @@ torchvision project queries, keys, values and outputs by functions, which hooks 
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import pytest
 
@@ -51,7 +50,7 @@ PUBLISHED = [name for name in NAMES if name not in OWN]
 #: ultralytics' tables are of networks whose batch norms are folded into convolutions.
 UNPRINTED = {"unet", *(f"yolov{k}" for k in (3, 5, 6, 8, 9, 10)), "yolov8-cls"}
 #: Of other heads, or put together of what others printed.
-UNPRINTED |= {"hrnet-small", "dla", "deeplabv3plus", "semantic-fpn"}
+UNPRINTED |= {"hrnet-small", "dla", "deeplabv3plus", "semantic-fpn", "centernet"}
 UNPRINTED |= {"yolo11", "yolo11-cls", "yolo12"}
 #: A file's own network, of which its variants have the lines.
 BASELINES = [name for name, (_, variant) in names().items() if variant is None]
@@ -320,7 +319,8 @@ NO_DEPTH = "has no stage that repeats"
 #: Networks of trees and modules that are there once each.
 ONCE = {"alexnet", "googlenet"}
 ONCE |= {f"dla{size}" for size in ("34", "60", "60x", "102", "102x", "102x2", "169")}
-ONCE |= {"dla46-c", "dla46x-c", "dla60x-c"}
+ONCE |= {"dla46-c", "dla46x-c", "dla60x-c", "centernet-dla34"}
+ONCE |= {"dla60-res2net", "dla60-res2next"}
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -357,23 +357,6 @@ def shallow(spec: Spec) -> Spec:
     return spec.model_copy(update={"stages": stages})
 
 
-@pytest.mark.torch
-@pytest.mark.parametrize("name", NAMES)
-def test_a_network_is_built_as_it_is_counted(name: str) -> None:
-    """A file's own network whole, and at the smallest image that it takes.
-
-    That is the same module, unless it has weights of each position. Variants, which
-    have the same lines, are as wide as they are, and shallow.
-    """
-    spec = loaded(name) if name in BASELINES else shallow(loaded(name))
-    net = measured(spec, es.build(spec, device="meta"))
-    if name in BASELINES and name not in traced():
-        least = smallest(spec)
-        if any(step.visit.leaf.sized for step in layer_costs(network(spec))):
-            net = es.build(least, device="meta")
-        measured(least, net)
-
-
 def measured(spec: Spec, net: Module) -> Module:
     """The module, of which torch counts what we count of the spec."""
     channels = int(spec.image_channels)
@@ -382,7 +365,10 @@ def measured(spec: Spec, net: Module) -> Module:
     return net
 
 
-def said(value: object) -> Iterator[tuple[str, ...]]:
+Sign: TypeAlias = tuple[str, ...]
+
+
+def said(value: object) -> Iterator[Sign]:
     """Of every line within: its kind and its keys, whatever their numbers."""
     if isinstance(value, Model):
         yield type(value).__name__, *sorted(value.model_fields_set)
@@ -395,33 +381,74 @@ def said(value: object) -> Iterator[tuple[str, ...]]:
 
 
 @cache
-def traced() -> list[str]:
-    """Baselines that have every kind of line, with every set of keys, between them.
+def lines(name: str) -> list[Sign]:
+    """What a network's lines are, those within lines too."""
+    spec = loaded(name)
+    parts = spec.stem, spec.stages, spec.blocks, spec.cells, spec.sections
+    return [*said([*parts, spec.outputs])]
 
-    Those with the most lines first, each is left out of which the others say all.
+
+@cache
+def with_every(*, keys: bool) -> list[str]:
+    """Baselines that have every kind of line between them, and with every set of keys.
+
+    The shortest that bring something new are taken first.
     """
-    kinds = {}
-    for name in BASELINES:
-        spec = loaded(name)
-        parts = spec.stem, spec.stages, spec.blocks, spec.cells, spec.sections
-        kinds[name] = Counter(said([*parts, spec.outputs]))
-    having = Counter(kind for each in kinds.values() for kind in each)
-    kept = []
-    for name in sorted(kinds, key=lambda name: -kinds[name].total()):
-        if all(having[kind] > 1 for kind in kinds[name]):
-            having.subtract({*kinds[name]})
-        else:
-            kept.append(name)
+    kinds = {
+        name: {each[: None if keys else 1] for each in lines(name)}
+        for name in BASELINES
+    }
+    kept, left = [], set().union(*kinds.values())
+    while left:
+        name = max(kinds, key=lambda name: len(kinds[name] & left) / len(lines(name)))
+        kept.append(name)
+        left -= kinds[name]
     return kept
 
 
-#: Tests that share what is traced.
+def traced(name: str) -> None:
+    spec = shallow(smallest(loaded(name)))
+    assert difference(spec, measure_spec(spec, "fvcore")) is None, name
+
+
+#: Tests that share what is built.
 SHARES = 12
+shares = pytest.mark.parametrize("share", range(SHARES))
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("share", range(SHARES))
+@shares
+def test_every_line_is_built_as_it_is_counted(share: int) -> None:
+    for name in with_every(keys=True)[share::SHARES]:
+        spec = shallow(loaded(name))
+        measured(spec, es.build(spec, device="meta"))
+
+
+@pytest.mark.torch
+def test_every_kind_of_line_is_traced_on_the_smallest_image_that_it_takes() -> None:
+    for name in with_every(keys=False):
+        traced(name)
+
+
+@pytest.mark.long
+@shares
 def test_every_line_is_traced_on_the_smallest_image_that_it_takes(share: int) -> None:
-    for name in traced()[share::SHARES]:
-        spec = shallow(smallest(loaded(name)))
-        assert difference(spec, measure_spec(spec, "fvcore")) is None, name
+    for name in with_every(keys=True)[share::SHARES]:
+        traced(name)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_is_built_as_it_is_counted(name: str) -> None:
+    """A file's own network whole, and at the smallest image that it takes.
+
+    That is the same module, unless it has weights of each position. Variants, which
+    have the same lines, are as wide as they are, and shallow.
+    """
+    spec = loaded(name) if name in BASELINES else shallow(loaded(name))
+    net = measured(spec, es.build(spec, device="meta"))
+    if name in BASELINES:
+        least = smallest(spec)
+        if any(step.visit.leaf.sized for step in layer_costs(network(spec))):
+            net = es.build(least, device="meta")
+        measured(least, net)

@@ -36,7 +36,7 @@ EXPECTED = Rule(
     "EFF301",
     "expected-figures",
     "error",
-    "The params or MACs that the file expects of itself are not what is counted.",
+    "The params or MACs that are counted are not those of the file's `expected:`.",
     "`expected:` holds a network to its exact cost, so that no edit changes it "
     "unnoticed. Where the change was meant, --update writes what is counted.",
     "expected: {params: 5288548, macs: 385814753}",
@@ -48,7 +48,7 @@ BUDGET = Rule(
     "EFF302",
     "over-budget",
     "error",
-    "The network costs other than its `budget:` allows.",
+    "A figure is beyond a limit of the file's `budget:`.",
     "A budget is what the network has to run within; here a change that breaks it is "
     "seen before it is merged. Limits are at most, `<= 400M`, at least, or about, "
     "`= 1.5G within 5 %`; of MACs, params, activations, and of memory, `<= 64MB` of "

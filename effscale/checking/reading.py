@@ -29,7 +29,7 @@ OCTAL = Rule(
     "EFF108",
     "octal-number",
     "warning",
-    "A number is written so that YAML reads another than meets the eye.",
+    "YAML reads a number as another than the one that is written, as 8 for 010.",
     "YAML 1.1 takes a leading zero for base 8, so that 064 is 52, and colons for base "
     "60, so that 3:44 is 224; other readers take them otherwise. Write the number as "
     "it is meant; --fix --unsafe-fixes writes what YAML reads.",

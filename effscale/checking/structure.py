@@ -9,7 +9,7 @@ from effscale.arrays import nearest
 from effscale.checking.rule import Rule, replaced
 from effscale.checking.source import Counted
 from effscale.errors import dotted
-from effscale.spec.geometry import least_sides, pads_all, uncovered
+from effscale.spec.geometry import covering, least_sides, pads_all, uncovered
 from effscale.spec.lines import MBConv
 from effscale.spec.values import of_block
 
@@ -77,7 +77,7 @@ UNCOVERED = Rule(
     "EFF210",
     "window-uncovered",
     "warning",
-    "A window without padding covers a whole map, and of a variant no more.",
+    "A window without padding covers a whole map, but in a variant only a part.",
     "A 7×7 pool of a 7×7 map makes one position of it; of an 8×8 map it makes four, "
     "and the variant is another network behind it. A head pools the whole map by "
     "itself, whatever its size; or the variant keeps the resolution.",
@@ -213,7 +213,7 @@ def _squeezes(source: Source, counted: Counted) -> Iterator[Fault]:
     if counted.spec.squeeze_excite.of != "input":
         return
     for index, stage, each in _stages(counted):
-        ratio = getattr(stage, "se_ratio", 0)
+        ratio = stage.said.get("se_ratio", 0)
         several = int(each.part.repeats) > 1
         widths = [each.input.channels, *([each.part.channels] if several else [])]
         narrow = min(int(width) for width in widths)
@@ -235,10 +235,11 @@ def _expansions(source: Source, counted: Counted) -> Iterator[Fault]:
 
 def _uncovered(source: Source, spec: Spec) -> Iterator[Fault]:
     """Variants of another size than a window that covered a whole map."""
+    whole = covering(spec) if spec.variants else {}
     for name in spec.variants:
         counted = source.networks.get(("variants", name))
         if not isinstance(counted, Counted):
             continue
-        for place, what in uncovered(spec, counted.spec).items():
+        for place, what in uncovered(whole, counted.spec).items():
             at = ("variants", name, "resolution")
             yield UNCOVERED.at(source, at, f"{dotted(place)}: {what}")

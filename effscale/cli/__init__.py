@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
+import gc
 import io
 import os
 import signal
@@ -16,7 +16,7 @@ import click
 
 from effscale.errors import EffscaleError, refusal
 from effscale.extras import EXTRAS, installed, missing
-from effscale.markup import legible, lines
+from effscale.markup import LEGIBLE, lines
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ COMMANDS = (
 )
 
 FAULT, INTERRUPTED = 3, 130
+#: Objects that are made before Python looks for cycles among them. What modules define
+#: stays, and there are a hundred times as many of them as it would wait for.
+MADE = 50_000
 #: What the system says of streams that take no more.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 #: What ends a program as Ctrl-C does, so that it leaves nothing half done.
@@ -52,6 +55,16 @@ class Program(click.Group):
         command: click.Command = import_module(f"effscale.cli.{name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a name; where there is none, what may be meant is said."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            name = error.command_name
+            raise click.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx) from None
+
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
@@ -65,6 +78,7 @@ class Program(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run, and exit: 0 good, 1 wrong, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        gc.set_threshold(MADE)
         if "_EFFSCALE_COMPLETE" in os.environ:
             import_module("effscale.cli.completion")
         _open_streams()
@@ -116,10 +130,9 @@ def _open_streams() -> None:
             mode = "w" if number else "r"
             stream = os.fdopen(number, mode, encoding="utf-8", closefd=False)
             setattr(sys, name, stream)
-    codecs.register_error("legible", legible)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="legible")
+            stream.reconfigure(errors=LEGIBLE)
 
 
 @contextmanager
@@ -193,7 +206,8 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
             return f"no {name}"
 
     engines = ", ".join(map(found, ("torch", "fvcore")))
-    click.echo(f"effscale {VERSION} ({engines}; MACs of convolution and linear)")
+    click.echo(f"effscale {VERSION} ({engines})")
+    click.echo("MACs of convolutions, linear layers and products in attention")
     has = installed()
     lacks = [name for name in EXTRAS if name not in has]
     click.echo(f"extras installed: {', '.join(has) or 'none'}", nl=not lacks)
@@ -223,25 +237,28 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 def main() -> None:
     """Size families of convolutional networks for a compute budget.
 
-    effscale scales a baseline network by one coefficient φ (depth, width and resolution
-    together), counts what every variant costs, builds it, measures it, and says how
-    close it lands to the 2^φ budget. A network is a YAML spec of stages, your own or
-    one that is built in.
-
     \b
-      effscale scale --phi 4             B0 scaled to 16 times its cost
-      effscale scale --phi 2 --strategy all
-      effscale profile b4                where a published network's cost is
-      effscale profile my.yaml           where your own one's is
-      effscale compare b4 resnet152      networks side by side
+      effscale scale --phi 4         B0 at 16 times its cost
+      effscale fit --macs 1.5G       the network of that cost
+      effscale profile b4            where its cost is
+      effscale compare b4 resnet152  networks side by side
+      effscale check specs           what is wrong with files
+      effscale train my.yaml         how accurate it becomes
+      effscale export b4 --output b4.onnx
       effscale report b0 b4 --output report.html
       effscale import timm:resnet50 --output my.yaml
-      effscale export b4 --output b4.onnx
-      effscale train my.yaml             how accurate it becomes
-      effscale check specs               what is wrong with spec files
-      effscale specs                     what is built in
+      effscale specs                 what is built in
 
-    MACs are multiply-accumulates of convolution and linear layers, one image: the
-    "FLOPS" of the EfficientNet paper. Completion for your shell:
-    eval "$(_EFFSCALE_COMPLETE=bash_source effscale)" (zsh_source, fish_source).
+    effscale scales a baseline network by one coefficient φ (depth, width and resolution
+    together), counts what every variant costs, builds it, measures it, and says how
+    close it lands to the target, 2^φ times the baseline. A network is a YAML spec of
+    stages, your own or one that is built in.
+
+    MACs are multiply-accumulates of convolutions, linear layers and products in
+    attention, for one image: the "FLOPS" of the EfficientNet paper.
+
+    Completion, for bash (or zsh_source, fish_source):
+
+    \b
+      eval "$(_EFFSCALE_COMPLETE=bash_source effscale)"
     """

@@ -36,7 +36,11 @@ def device(*, threads: int, batch: int, dtype: str, way: Way) -> Device:
 @titled("Latency")
 @every(
     click.option(
-        "--batch", type=click.IntRange(1, MAX_BATCH), default=1, help="Batch size."
+        "--batch",
+        type=click.IntRange(1, MAX_BATCH),
+        metavar="N",
+        default=1,
+        help="Batch size.",
     ),
     click.option(
         "--dtype",
@@ -58,20 +62,19 @@ def device(*, threads: int, batch: int, dtype: str, way: Way) -> Device:
 @options.verbosity
 @options.gathered(way=Way, runs_on=device, request=Request)
 def command(*, runs_on: Device, seconds: float, request: Request) -> None:
-    """Learn what this device takes for what, so that latency can be predicted.
-
-    Runs networks of several families, scaled at random, and finds what an operator of
-    each kind takes for a MAC, an element that it reads or makes, a param and a call; on
-    a CPU and on CUDA each operator is timed within its network, and others are
-    interpolated. What it has learned is kept in the user's cache folder, a file for
-    each device and setting, and read by fit, grid and profile; the error of its
-    predictions, on families that it has not seen, is shown here and beside every
-    prediction.
+    """Time networks on this device, so that the latency of others can be predicted.
 
     \b
       effscale calibrate
       effscale calibrate --device cuda --dtype float16 --channels-last
       effscale grid --latency '<= 20ms'
+
+    Runs networks of several families, scaled at random, and finds how long an operator
+    of each kind takes for a MAC, an element that it reads or makes, a param and a call.
+    On a CPU and on CUDA it times each operator within its network, and interpolates
+    between those. The result is kept in the user's cache folder, a file for each device
+    and setting; fit, grid and profile read it. The error of its predictions, on
+    families that it has not seen, is shown here and beside every prediction.
     """
     from effscale.cost.latency_model import save
     from effscale.report import calibrate as report

@@ -140,6 +140,14 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Find everything that is wrong with spec files.
 
+    \b
+      effscale check specs
+      effscale check specs --format sarif --output effscale.sarif
+      effscale check specs --macs '<= 400M' --memory '<= 64MB' --dtype int8
+      effscale check my.yaml --latency '<= 20ms' --threads 4
+      effscale check my.yaml --diff
+      effscale check my.yaml --fix --update
+
     Each PATH is a file, - for standard input, or a folder; a folder, the current one if
     there is no PATH, stands for the specs in it and below. A YAML file is a spec if it
     has a stem, stages or a neck and another key of one, if it is called
@@ -150,14 +158,6 @@ def command(  # noqa: PLR0913 - options
     Exits 1 if an error is found. torch is not imported, unless --verify or --latency
     runs networks: a limit of latency is measured where one of them asks for that, on
     the device that it names, and else said not to be.
-
-    \b
-      effscale check specs
-      effscale check specs --format sarif --output effscale.sarif
-      effscale check specs --macs '<= 400M' --memory '<= 64MB' --dtype int8
-      effscale check my.yaml --latency '<= 20ms' --threads 4
-      effscale check my.yaml --diff
-      effscale check my.yaml --fix --update
     """
     from effscale.checking.catalogue import chosen
     from effscale.checking.fix import changes, checked

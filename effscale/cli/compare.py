@@ -142,11 +142,6 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Show networks side by side, or what changed.
 
-    A SPEC is a file (my.yaml, my.yaml@variant), - for standard input, a built-in name,
-    or a family of them (see effscale specs); a file alone is all that it has. Params,
-    MACs and their ratios are counted; accuracies are as published, and a published cost
-    that is not the counted one, rounded, is marked.
-
     \b
       effscale compare b4 resnet50 densenet169
       effscale compare efficientnet resnet regnety --relative-to cheapest
@@ -155,6 +150,11 @@ def command(  # noqa: PLR0913 - options
       effscale compare --since origin/main specs --format markdown
       effscale compare --table efficientnet-2
       effscale compare b1 resnet152 --latency --threads 1
+
+    A SPEC is a file (my.yaml, my.yaml@variant), - for standard input, a built-in name,
+    or a family of them (see effscale specs); a file alone is all that it has. Params,
+    MACs and their ratios are counted; accuracies are as published, and a published cost
+    that is not the counted one, rounded, is marked.
 
     --latency runs the networks in turn on this machine, ten rounds of all of them, so
     that the ratio of their times is one of the same minute.

@@ -60,14 +60,14 @@ def command(
 ) -> None:
     """Write a page with sliders for the networks around SPEC.
 
+    \b
+      effscale explore b0 --output b0.html
+      effscale explore my.yaml --phi -1..3 --output my.html
+
     One self-contained file: φ on the ray of each strategy, depth, width and resolution
     off it; stages, MACs, params, activations, memory and why a network misses its
     target; the staircase around it, and published relatives beside it. Every figure on
     it was counted, and a click copies the command that gives the same network.
-
-    \b
-      effscale explore b0 --output b0.html
-      effscale explore my.yaml --phi -1..3 --output my.html
 
     Needs jinja2: pip install 'effscale[report]'.
     """

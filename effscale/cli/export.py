@@ -124,14 +124,12 @@ def _how(  # noqa: PLR0913 - options
 @click.option(
     "--phi",
     type=Range(-50, 50),
+    metavar="PHI",
     help="Scale SPEC by this φ first, as effscale scale does.",
 )
-@click.option(
-    "--batch",
-    type=Parsed("N|dynamic", batch),
-    default="dynamic",
-    help="Batch size that the file accepts: any, or N alone.",
-)
+@options.network_options
+@options.deploy_option
+@titled("Weights")
 @options.seed_option("Random seed of the initial weights.")
 @click.option(
     "--weights",
@@ -140,6 +138,7 @@ def _how(  # noqa: PLR0913 - options
     "checkpoint of effscale train; those of other libraries as effscale weights reads "
     "them.",
 )
+@titled("Boxes and classes")
 @click.option(
     "--decode",
     is_flag=True,
@@ -162,16 +161,21 @@ def _how(  # noqa: PLR0913 - options
     metavar="N",
     help=f"With --nms: boxes for each image.  [default: {_BOXES}]",
 )
+@titled(OUTPUT)
+@click.option(
+    "--batch",
+    type=Parsed("N|dynamic", batch),
+    default="dynamic",
+    help="Batch size that the file accepts: any, or N alone.",
+)
 @click.option(
     "--opset",
     type=click.IntRange(*_OPSETS),
     metavar="N",
     help="Opset of the ONNX file.  [default: torch's own choice]",
 )
-@options.network_options
-@options.deploy_option
 @options.format_option("what was written")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@options.quiet_option
 @options.gathered(how=_how, request=Request)
 def command(  # noqa: PLR0913 - options
     *,
@@ -185,11 +189,6 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Write the network of SPEC to a file, to be trained or shipped.
 
-    SPEC is a file (my.yaml, or what effscale scale --output has written), - for
-    standard input, or a built-in name; the .json that effscale train has written is
-    its network with the weights of its checkpoint. What is written is read back and
-    run, ONNX by onnxruntime, and is there only if it gives the network's own output.
-
     \b
       effscale export b4 --output b4.onnx
       effscale export b0 --phi 1.5 --classes 10 --output start.pth
@@ -198,6 +197,11 @@ def command(  # noqa: PLR0913 - options
       effscale export b0 --file-format torchscript --batch 1 --output b0.pt
       effscale export d0 --nms 0.5 --output d0.onnx
       effscale export family.yaml --all --output '{name}.onnx'
+
+    SPEC is a file (my.yaml, or what effscale scale --output has written), - for
+    standard input, or a built-in name; the .json that effscale train has written is
+    its network with the weights of its checkpoint. What is written is read back and
+    run, ONNX by onnxruntime, and is there only if it gives the network's own output.
 
     ONNX needs onnx, onnxscript and onnxruntime: pip install 'effscale[onnx]'.
     """

@@ -148,7 +148,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 
 @click.command("fit", cls=Command)
 @options.spec_argument(default="b0")
-@titled("Budget")
+@titled("Limits")
 @limits.limit_options(
     "MACs to meet, 1.5G, or a limit: '<= 300M', '>= 100M', '= 1.5G within 5 %'; "
     "several with commas give a family.",
@@ -183,6 +183,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @click.option(
     "--top",
     type=click.IntRange(1),
+    metavar="N",
     default=10,
     help="Rows of the Pareto front in the table.",
 )
@@ -210,16 +211,6 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Find the network whose cost is nearest to a budget.
 
-    The inverse of scale. Rounding makes the reachable networks finitely many, so the
-    answer is exact. Of a cost to meet it is the network that is nearest (any φ of the
-    interval gives the same one), and the nearest on the other side; within limits it is
-    the largest network, and the next larger one that breaks some. It says which limits
-    bind: without any one of them a better network would be within the others. With
-    --free, every distinct network within bounds is counted, not the strategy's alone.
-
-    Exits 1 if nothing is within the limits, naming the nearest miss of each, or nothing
-    as close to a cost as --tolerance asks.
-
     \b
       effscale fit --macs 1.5G
       effscale fit --macs '<= 300M' --params '<= 4M' --memory '<= 64MB'
@@ -229,6 +220,16 @@ def command(  # noqa: PLR0913 - options
       effscale fit --macs '<= 400M' --from b0,mobilenetv3-large,tinynet-a
       effscale fit --macs 600M --output small.yaml
       effscale fit --macs '<= 0.4G,<= 0.8G,<= 1.6G' --output family.yaml
+
+    The inverse of scale. Rounding leaves finitely many networks, so the answer is
+    exact. For a cost to meet (1.5G), it shows the nearest network, any φ of whose range
+    gives the same one, and the nearest on the other side. For limits ('<= 300M'), it
+    shows the largest network within them, and the next larger one, which breaks one. A
+    limit binds if a larger network would be within all the others. With --free it
+    counts every combination of depth, width and resolution, not the strategy's alone.
+
+    Exits 1 if no network is within the limits (and names the nearest miss of each), or
+    if none is as close to the cost as --tolerance asks.
 
     An --output file named .yaml gets the best network as a spec of its own; of several
     costs, the baseline with all of them as variants, each held to its limits.

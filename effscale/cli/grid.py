@@ -146,7 +146,7 @@ class Question:
 
 @click.command("grid", cls=Command)
 @options.spec_argument(default="b0")
-@titled("Budget")
+@titled("Target")
 @click.option(
     "--target-ratio",
     type=TARGET_RATIO,
@@ -211,11 +211,12 @@ class Question:
 @click.option(
     "--sort",
     type=click.Choice(SORTS),
-    help="Order of the candidates.  [default: deviation, or tracking over several φ]",
+    help="Order of the candidates.  [default: deviation, or rms_error over several φ]",
 )
 @click.option(
     "--top",
     type=click.IntRange(1),
+    metavar="N",
     help="Rows of the table; with --measure, these are built and measured, with "
     "--evaluate, trained.  [default: 20; with --evaluate all]",
 )
@@ -248,6 +249,14 @@ def command(
 ) -> None:
     """Find the (α, β, γ) that meet a target.
 
+    \b
+      effscale grid --target-ratio 2
+      effscale grid --constraint realised --step 0.01 --sort activations
+      effscale grid --phi 1..7 --top 5
+      effscale grid d0 --phi 1..7
+      effscale grid --from b0,mobilenetv3-large --macs '<= 800M' --sort params
+      effscale grid --evaluate 'python train.py {spec} --out {out}' --study pets
+
     Enumerates a grid of coefficients, keeps those within the tolerance of the target,
     counts each network exactly, and folds points that round to the same network into
     one row. ★ marks the spec's own coefficients, ◆ the Pareto front of params against
@@ -258,14 +267,6 @@ def command(
 
     With --evaluate it trains them, too, and ranks them by --objective. An --output file
     named .yaml then gets the spec with the winner's coefficients, for scale.
-
-    \b
-      effscale grid --target-ratio 2
-      effscale grid --constraint realised --step 0.01 --sort activations
-      effscale grid --phi 1..7 --top 5
-      effscale grid d0 --phi 1..7
-      effscale grid --from b0,mobilenetv3-large --macs '<= 800M' --sort params
-      effscale grid --evaluate 'python train.py {spec} --out {out}' --study pets
     """
     if baselines is not None:
         _refuse_one(evaluation, request)
@@ -396,5 +397,5 @@ def _counted(baseline: Spec, asked: Grid, request: Request) -> Answer:
     shown = request.verbose or (sys.stderr.isatty() and not request.quiet)
     if asked.constraint and shown:
         seconds = time.perf_counter() - start
-        note(f"searched {asked.points:,} points in {seconds:.2f} s")
+        note(f"{baseline.name}: searched {asked.points:,} points in {seconds:.2f} s")
     return answer

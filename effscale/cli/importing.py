@@ -67,6 +67,12 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Write a network of other code as a spec, and prove that it is the same.
 
+    \b
+      effscale import timm:resnet50 --output my.yaml
+      effscale import my_pkg.nets:make_net --arg width=2 --input 1x3x64x64
+      effscale import torchvision.models:mobilenet_v2 | effscale scale - --phi 1
+      effscale import RegNetY-800MF_dds_8gpu.yaml --output my.yaml
+
     MODULE:CALLABLE is imported, from the current folder as well, and called (timm:NAME
     is a model of timm); a .pt2 file of torch.export is loaded; a .yaml file of pycls or
     ultralytics (yolov8.yaml@s) is read. A module is traced once, without computing. Its
@@ -78,12 +84,6 @@ def command(  # noqa: PLR0913 - options
     the module to the last integer, by count and by both engines, and with the module's
     own weights its network puts out the same, in double precision. Without --output the
     file is printed.
-
-    \b
-      effscale import timm:resnet50 --output my.yaml
-      effscale import my_pkg.nets:make_net --arg width=2 --input 1x3x64x64
-      effscale import torchvision.models:mobilenet_v2 | effscale scale - --phi 1
-      effscale import RegNetY-800MF_dds_8gpu.yaml --output my.yaml
     """
     mapped = None if output is None else output.with_suffix(options.NAMES)
     request.refuse_existing(mapped, "--output")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from effscale.choices import (
 from effscale.cli.options import every, note, refuse
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range
+from effscale.data import data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +77,7 @@ def device(text: str) -> str:
 DEVICE = Parsed("cpu|cuda[:N]|mps|xpu[:N]", device)
 
 
-@dataclass(frozen=True)
+@data
 class Way:
     """What runs a network, where, and how."""
 
@@ -177,7 +178,7 @@ timing_options = every(
 )
 
 
-@dataclass(frozen=True)
+@data
 class Timed:
     """What to time: every batch with every number of threads and every dtype."""
 

@@ -60,6 +60,7 @@ device_options = (
     click.option(
         "--threads",
         type=click.IntRange(1, MAX_THREADS),
+        metavar="N",
         default=1,
         help="Threads of the CPU, for latency.",
     ),
@@ -89,6 +90,8 @@ device_options = (
 )
 
 
+#: The heading of what says how networks run.
+RUNNING = "How networks run, for memory and latency"
 #: How a search knows latency.
 SEARCHED = (
     "measured along a strategy; with --free and in grid predicted, as effscale "
@@ -104,7 +107,7 @@ def limit_options(
     `macs` is the help of --macs, `latency` says how that is known.
     """
     of_latency = f"A limit of the time that one run takes here, '<= 20ms': {latency}"
-    return every(
+    limits = every(
         limit_option("macs", macs, several=several),
         limit_option("params", f"A limit such as '<= 8M'. {TERMS['params'].means}"),
         limit_option(
@@ -115,9 +118,14 @@ def limit_options(
             "training_memory",
             f"A limit such as '<= 8GB'. {TERMS['training_memory'].means}",
         ),
+        limit_option("latency", of_latency),
+        title="Limits",
+    )
+    running = every(
         click.option(
             "--batch",
             type=click.IntRange(1, MAX_BATCH),
+            metavar="N",
             default=1,
             help="Batch size, for memory and latency.",
         ),
@@ -127,10 +135,10 @@ def limit_options(
             default="float32",
             help="Type of weights and feature maps, for memory and latency.",
         ),
-        limit_option("latency", of_latency),
         *device_options,
-        title="Budget",
+        title=RUNNING,
     )
+    return lambda command: limits(running(command))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -20,6 +20,7 @@ from effscale.cli.types import (
     Target,
     share,
 )
+from effscale.data import data
 from effscale.errors import DisagreementError, dotted
 from effscale.markup import lines
 
@@ -172,11 +173,15 @@ output_options = every(
     units_option,
     title=OUTPUT,
 )
-deploy_option = click.option(
-    "--deploy",
-    is_flag=True,
-    help="Take the network as it is shipped: batch norms folded into convolutions, "
-    "and convolutions of one map that are added merged into one (RepVGG, MobileOne).",
+deploy_option = under(
+    NETWORK,
+    click.option(
+        "--deploy",
+        is_flag=True,
+        help="Take the network as it is shipped: batch norms folded into convolutions, "
+        "and convolutions of one map that are added merged into one (RepVGG, "
+        "MobileOne).",
+    ),
 )
 network_options = every(
     click.option(
@@ -216,7 +221,7 @@ verbosity = every(
 )
 
 
-@dataclass(frozen=True)
+@data
 class Request:
     """Which network is meant, how it is proved, and where and how the answer goes.
 
@@ -273,12 +278,12 @@ class Request:
             SpecError, ScaleError: if there is none.
         """
         from effscale.growth.scale import at_resolution, load, with_classes
-        from effscale.spec.geometry import uncovered
+        from effscale.spec.geometry import covering, uncovered
 
         found = load(spec)
         if self.resolution is not None and self.resolution != found.resolution:
             before, found = found, at_resolution(found, self.resolution)
-            for place, what in uncovered(before, found).items():
+            for place, what in uncovered(covering(before), found).items():
                 note(f"warning: {found.name}: {dotted(place)}: {what}")
         if self.classes is not None and self.classes != found.classes:
             found = with_classes(found, self.classes)

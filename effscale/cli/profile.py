@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +16,7 @@ from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.types import Parsed, Range, argument, entering
+from effscale.data import data
 from effscale.errors import DisagreementError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 
-@dataclass(frozen=True)
+@data
 class Memory:
     """Bytes to show: for each batch and each type of element."""
 
@@ -101,7 +101,7 @@ _OF_MODULES = {
 }
 
 
-@dataclass(frozen=True)
+@data
 class Module:
     """A module of other code: what it is made with, what goes in, how deep to look."""
 
@@ -185,10 +185,11 @@ def _given(option: str) -> bool:
     "--tree-depth",
     "depth",
     type=click.IntRange(1, 64),
+    metavar="N",
     default=1,
     help="Levels of a module's tree to show.",
 )
-@titled("Modules of your own")
+@titled("Modules, in place of a spec")
 @click.option(
     "--arg",
     "arguments",
@@ -215,7 +216,7 @@ def _given(option: str) -> bool:
 @options.network_options
 @options.deploy_option
 @options.measure_option()
-@titled("Memory and bandwidth")
+@titled("Memory")
 @click.option(
     "--memory",
     is_flag=True,
@@ -229,6 +230,8 @@ def _given(option: str) -> bool:
     help="With --memory: MACs that the machine computes while it moves a byte; parts "
     f"below it are memory-bound.  [default: {BALANCE}, a V100's in float32]",
 )
+@latency.timing_options
+@titled("Latency")
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -236,7 +239,6 @@ def _given(option: str) -> bool:
     help="With --latency: run with the weights of this file, as effscale weights "
     "reads them.",
 )
-@latency.timing_options
 @click.option(
     "--predict",
     is_flag=True,
@@ -262,6 +264,15 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Show where the cost of SPEC is.
 
+    \b
+      effscale profile b4
+      effscale profile b0 --resolution 480x640 --classes 10
+      effscale profile my.yaml --by layer --measure none --format csv
+      effscale profile b0 --as thop
+      effscale profile b4 --memory --batch 32 --dtype bfloat16
+      effscale profile torchvision.models:resnet50 --arg num_classes=10
+      effscale profile my_pkg.nets:make_net --input 1x3x64x64 --input 1x8:int64
+
     SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
     (see effscale specs). The figures are counted by arithmetic; the same network is
     built and measured beside them; exits 1 if the two differ. Where the file expects
@@ -274,15 +285,6 @@ def command(  # noqa: PLR0913 - options
     operator and the other does not, the answer is that one's; exits 1 where neither
     does, or the two differ: an operator that is not known is not free.
     REVISION:PATH, such as HEAD~1:specs/b0.yaml, reads a file from git.
-
-    \b
-      effscale profile b4
-      effscale profile b0 --resolution 480x640 --classes 10
-      effscale profile my.yaml --by layer --measure none --format csv
-      effscale profile b0 --as thop
-      effscale profile b4 --memory --batch 32 --dtype bfloat16
-      effscale profile torchvision.models:resnet50 --arg num_classes=10
-      effscale profile my_pkg.nets:make_net --input 1x3x64x64 --input 1x8:int64
     """
     if weights is not None and (module is not None or timed is None):
         raise click.UsageError("--weights goes with --latency of a SPEC")
@@ -326,8 +328,8 @@ def _note_expected(spec: Spec, counted: dict[str, int]) -> None:
     """
     if spec.expected is None:
         return
-    for name, stated in spec.expected.model_dump(exclude_none=True).items():
-        if stated != counted[name]:
+    for name, stated in spec.expected:
+        if stated is not None and stated != counted[name]:
             own = f"expected {stated:,} (the file's own figure)"
             line = f"{spec.name}: expected.{name}: {own}, counted {counted[name]:,}"
             options.note(line)

@@ -55,14 +55,14 @@ def command(
 ) -> None:
     """Write a page of HTML about each SPEC, to look at and send around.
 
-    Its tables can be sorted and searched; its pictures show where the cost is and how
-    large the feature maps are. The page is one file that loads nothing from anywhere.
-    SPEC is whatever effscale compare takes, families included.
-
     \b
       effscale report b0 b4 my.yaml --output report.html
       effscale report efficientnet --relative-to cheapest --output family.html
       effscale report b1 resnet152 --latency --threads 1 --output latency.html
+
+    Its tables can be sorted and searched; its pictures show where the cost is and how
+    large the feature maps are. The page is one file that loads nothing from anywhere.
+    SPEC is whatever effscale compare takes, families included.
 
     Needs jinja2 and matplotlib: pip install 'effscale[report]'.
     """

@@ -29,13 +29,13 @@ def _complete(
 def command(*, code: str | None, every: bool, form: str) -> None:
     """Explain what effscale check finds.
 
-    CODE is a rule's code, or how it begins, or its name. Each rule says what it finds,
-    why that matters, what to do, and whether the program can do it.
-
     \b
       effscale rule EFF301
       effscale rule EFF2
       effscale rule --all
+
+    CODE is a rule's code, or how it begins, or its name. Each rule says what it finds,
+    why that matters, what to do, and whether the program can do it.
     """
     from effscale.checking import manual
     from effscale.checking.catalogue import RULES, matching

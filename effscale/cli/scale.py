@@ -56,13 +56,6 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Scale SPEC, and show how close it lands to 2^φ.
 
-    SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
-    (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's
-    α^φ, β^φ, γ^φ; other strategies spend the same target on them differently. A
-    detector grows by its own scaling rule (or one dimension of it: backbone,
-    resolution, neck_width, neck_depth, head_depth), beside what is published for that
-    φ.
-
     \b
       effscale scale --phi 4
       effscale scale --phi 0..7 --measure none
@@ -70,6 +63,13 @@ def command(  # noqa: PLR0913 - options
       effscale scale --phi 2 --output b0-x4.yaml
       effscale scale b0 --sweep resolution=200..320
       effscale scale d0 --phi 5
+
+    SPEC is a file (my.yaml, my.yaml@variant), - for standard input, or a built-in name
+    (see effscale specs); b0 by default. Depth, width and resolution grow by the spec's
+    α^φ, β^φ, γ^φ; other strategies spend the same target on them differently. A
+    detector grows by its own scaling rule (or one dimension of it: backbone,
+    resolution, neck_width, neck_depth, head_depth), beside what is published for that
+    φ.
 
     An --output file named .yaml gets the scaled network as a spec of its own, or
     several as variants of the baseline; any other gets the answer.

@@ -20,12 +20,12 @@ from effscale.cli.types import Target
 def command(*, request: Request) -> None:
     """Print the JSON Schema of spec files, for editors.
 
+    \b
+      effscale schema --output specs/effscale.schema.json
+
     Editors that know the modeline of yaml-language-server complete keys, explain them
     and mark what is wrong. Keep the schema beside the specs and write as the first line
     of each: # yaml-language-server: $schema=effscale.schema.json
-
-    \b
-      effscale schema --output specs/effscale.schema.json
     """
     from effscale.spec.schema import dumped
 

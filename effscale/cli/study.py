@@ -149,13 +149,15 @@ evaluation_options = options.every(
         "--halving",
         type=click.IntRange(2, 1000),
         metavar="N",
-        help="One in this many candidates on a rung goes on to the next.  [default: 3]",
+        help="With --rungs: one in this many candidates goes on to the next rung.  "
+        "[default: 3]",
     ),
     click.option(
         "--attempts",
         type=click.IntRange(1, 100),
         metavar="N",
-        help="How often a training run that fails is tried.  [default: 2]",
+        help="How often a training run is tried before it counts as failed.  "
+        "[default: 2]",
     ),
     click.option(
         "--timeout",
@@ -191,7 +193,7 @@ evaluation_options = options.every(
         help="Print the commands that would be run, or the script for SLURM; do "
         "nothing.",
     ),
-    title="Accuracy",
+    title="Accuracy, with --evaluate",
 )
 
 
@@ -529,14 +531,14 @@ def command(
 ) -> None:
     """Show the progress and the ranking of the study in FOLDER.
 
-    grid --evaluate makes a study. While it runs, its end is estimated from the time of
-    the training runs so far. Another --objective ranks the same results again. Exits 1
-    if a training run has failed.
-
     \b
       effscale study pets --watch
       effscale study pets --objective accuracy --plot pets.svg
       effscale study pets --output found.yaml
+
+    grid --evaluate makes a study. While it runs, its end is estimated from the time of
+    the training runs so far. Another --objective ranks the same results again. Exits 1
+    if a training run has failed.
 
     An --output file named .yaml gets the baseline with the winner's coefficients; any
     other gets the answer.

@@ -252,6 +252,7 @@ class Part:
     default=0.0,
     help="Probability that a part of an image is made black (needs effscale[train]).",
 )
+@titled("Weights to begin with")
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -366,6 +367,11 @@ def command(  # noqa: PLR0913 - options
 ) -> None:
     """Train the network of SPEC and say how accurate it becomes.
 
+    \b
+      effscale train mobilenetv3-small --resolution 32 --epochs 5
+      effscale train my.yaml --data photos/ --epochs 100 --output my.json
+      effscale train b0 --weights b0.pth --data photos/ --freeze backbone
+
     The accuracy is that on validation images.
 
     Gradient descent, cosine schedule and warm-up, label smoothing 0.1, averaged weights
@@ -377,11 +383,6 @@ def command(  # noqa: PLR0913 - options
     It is there to compare candidates with each other. A few epochs on a few images are
     a proxy for a training in full, and accuracies within their standard error of each
     other are not told apart.
-
-    \b
-      effscale train mobilenetv3-small --resolution 32 --epochs 5
-      effscale train my.yaml --data photos/ --epochs 100 --augment rand --output my.json
-      effscale train b0 --weights b0.pth --data photos/ --freeze backbone --epochs 5
     """
     from effscale.report.train import data_lines, report
     from effscale.spec.dumping import dumps

@@ -38,6 +38,11 @@ class Parsed(click.ParamType[Any]):
     ) -> None:
         self.name, self.parse, self.words = name, parse, words
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The name as it is: `cpu|cuda[:N]` is typed in these letters."""
+        del param, ctx
+        return self.name
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
@@ -367,7 +372,7 @@ def _strategies() -> Iterable[str]:
 AUGMENT = Parsed("none|plain|rand[:N]", augment)
 NORMALIZE = Parsed("half|imagenet|MEAN/STD", normalize)
 CODES = Parsed("CODE[,CODE…]", codes, _codes)
-PHIS = Parsed("phi", phis)
+PHIS = Parsed("PHI", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 TARGET_RATIO = Parsed("N", target_ratio)
 QUANTITY = Parsed("N", quantity)
@@ -375,9 +380,9 @@ QUANTITIES = Parsed("N[,N…]", quantities)
 DEVICE = Parsed("auto|cpu|cuda[:N]", device)
 DURATION = Parsed("TIME", duration)
 INTERVAL = Parsed("LOW:HIGH", interval)
-STEPS = Parsed("step", steps)
+STEPS = Parsed("STEP", steps)
 RESOLUTION = Parsed("N|HxW", resolution)
-STRATEGIES_LIST = Parsed("names", strategies, _strategies)
+STRATEGIES_LIST = Parsed("NAMES", strategies, _strategies)
 
 
 # What a module of other code is made with, and what goes into it.
@@ -385,7 +390,8 @@ STRATEGIES_LIST = Parsed("names", strategies, _strategies)
 #: What an --input may hold.
 TYPES = (
     *("float64", "float32", "bfloat16", "float16"),
-    *("int64", "int32", "uint8", "bool"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool"),
+    *("complex128", "complex64"),
 )
 MAX_DIMENSIONS, MAX_SIDE = 8, 2**24
 

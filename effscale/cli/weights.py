@@ -29,15 +29,15 @@ from effscale.errors import WeightsError
 def command(*, file: Path, spec: str, request: Request) -> None:
     """Show which tensor of FILE is which of SPEC's network.
 
+    \b
+      effscale weights efficientnet-lite0.pth --to efficientnet-lite0
+      effscale weights model.safetensors --to my.yaml --format json
+
     FILE is a state dict that torch has saved (.pth), safetensors, or a checkpoint of
     effscale train; nothing in it is run. Names of torchvision, timm, effdet and
     efficientnet_pytorch are known; of others, layers are taken in order by shape. Exits
     1 if something does not fit; classes may be others, as effscale train --weights has
     it.
-
-    \b
-      effscale weights efficientnet-lite0.pth --to efficientnet-lite0
-      effscale weights model.safetensors --to my.yaml --format json
     """
     network = request.read(spec)
     from effscale.module.mapping import held, mapping

@@ -104,7 +104,7 @@ def counts(spec: Spec) -> Cost:
         return _guarded(spec)
     try:
         cost = _guarded(few.spec)
-    except CandidateError:  # which of all candidates it is of, all of them say
+    except (CandidateError, CountError):  # of which candidate it is, all of them say
         return _guarded(spec)
     return Cost(*(few.laid_out(each) for each in vars(cost).values()))
 
@@ -200,7 +200,7 @@ class Visit(NamedTuple):
         return all_of(self.flow)[0]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Join:
     """Feature maps that a combinator sums, multiplies or puts in a row."""
 

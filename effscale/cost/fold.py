@@ -6,6 +6,7 @@ They are counted once, and the cost is laid out over all of them.
 
 from __future__ import annotations
 
+import math
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 FEW = 64
 #: What the keys of rows stay below: 2^62, so that one more column cannot wrap them.
 LARGEST = 2**62
+#: Numbers up to here are ranked by a table of all of them, others by sorting.
+IN_A_TABLE = 2**18
 
 
 class Folded(NamedTuple):
@@ -31,9 +34,15 @@ class Folded(NamedTuple):
     spec: Spec
     #: Where the entries of an axis, counted from the last as −1, are among those left.
     places: dict[int, IntArray]
+    #: The sides of the grid that candidates in a row have become, each one point of it.
+    grid: tuple[int, ...] = ()
 
     def laid_out(self, figure: Any) -> Any:  # noqa: ANN401 - an int or an array
         """A figure of the spec as one of all candidates."""
+        if self.grid and is_array(figure):
+            import numpy as np
+
+            return np.broadcast_to(figure, self.grid)[tuple(self.places.values())]
         for axis, place in self.places.items():
             if is_array(figure) and figure.ndim >= -axis and figure.shape[axis] > 1:
                 figure = figure.take(place, axis=axis)
@@ -44,6 +53,8 @@ def folded(spec: Spec) -> Folded:
     """The spec with one entry for those along each axis that have all numbers alike."""
     arrays = arrays_of(spec) if _is_of_many(spec) else []
     deep = max((each.ndim for each in arrays), default=0)
+    if deep == 1 and (few := _as_grid(spec, arrays)):
+        return few
     firsts: dict[int, IntArray] = {}
     places: dict[int, IntArray] = {}
     for axis in range(-deep, 0):
@@ -67,6 +78,38 @@ def folded(spec: Spec) -> Folded:
     return Folded(converted(spec, left) if firsts else spec, places)
 
 
+def _as_grid(spec: Spec, arrays: list[IntArray]) -> Folded | None:
+    """Candidates in a row as points of a grid of repeats, other numbers and images.
+
+    Rounding leaves few of each, and few points beside those that are asked for.
+    """
+    several = arrays[0].size
+    whole = all(each.size == several and each.dtype.kind in "iu" for each in arrays)
+    if not whole or several < FEW:
+        return None
+    repeats = {id(line.said.get("repeats")) for line in spec.stages}
+    sides = {id(side) for side in spec.resolution}
+    kinds: dict[int, list[IntArray]] = {}
+    for each in {id(each): each for each in arrays}.values():
+        axis = -1 if id(each) in sides else -3 if id(each) in repeats else -2
+        kinds.setdefault(axis, []).append(each)
+    found = {axis: distinct(kinds[axis]) for axis in sorted(kinds)}
+    grid = tuple(len(found[axis][0]) if axis in found else 1 for axis in (-3, -2, -1))
+    if 2 * math.prod(grid) > several:
+        return None
+    axis_of = {id(each): axis for axis, alike in kinds.items() for each in alike}
+
+    def left(array: Any) -> Any:  # noqa: ANN401
+        axis = axis_of[id(array)]
+        return array[found[axis][0]].reshape(-1, *(1,) * (-axis - 1))
+
+    nowhere = distinct([arrays[0] * 0])[1]
+    places = {
+        axis: found[axis][1] if axis in found else nowhere for axis in (-3, -2, -1)
+    }
+    return Folded(converted(spec, left), places, grid)
+
+
 def _is_of_many(spec: Spec) -> bool:
     """Whether the image or a stage is one of many: of one network no more is looked at.
 
@@ -80,30 +123,42 @@ def distinct(columns: Iterable[IntArray]) -> tuple[IntArray, IntArray]:
     """The first of each kind of row, rows in order, and of which kind each row is."""
     import numpy as np
 
-    _, first, place = np.unique(keys(columns), return_index=True, return_inverse=True)
+    place, several = _ranked(*_keys(columns))
+    first = np.empty(several, dtype=np.int64)
+    first[place[::-1]] = np.arange(len(place))[::-1]  # the last that is put stays
     return first, place
 
 
 def keys(columns: Iterable[IntArray]) -> IntArray:
     """A number for each row of columns: the same for the same, in the rows' order."""
+    return _keys(columns)[0]
+
+
+def _keys(columns: Iterable[IntArray]) -> tuple[IntArray, int]:
+    """The same, and the number that all of them are below."""
     import numpy as np
 
     key, span = np.zeros(1, dtype=np.int64), 1
     for column in columns:
         low, high = int(column.min()), int(column.max())
         ranks, values = column - low, high - low + 1
-        if span * values >= LARGEST:
-            (key, span), (ranks, values) = _ranked(key), _ranked(ranks)
+        if span * values >= IN_A_TABLE:
+            (key, span), (ranks, values) = _ranked(key, span), _ranked(ranks, values)
         key, span = key * values + ranks, span * values
-    return key
+    return key, span
 
 
-def _ranked(numbers: IntArray) -> tuple[IntArray, int]:
-    """For each number how many are smaller, and how many there are in all."""
+def _ranked(numbers: IntArray, span: int) -> tuple[IntArray, int]:
+    """For each number below `span` how many are smaller, and how many there are."""
     import numpy as np
 
-    known, ranks = np.unique(numbers, return_inverse=True)
-    return ranks, len(known)
+    if span > IN_A_TABLE:
+        known, ranks = np.unique(numbers, return_inverse=True)
+        return ranks, len(known)
+    there = np.zeros(span, dtype=bool)
+    there[numbers] = True
+    ranks = there.cumsum() - 1
+    return ranks[numbers], int(ranks[-1]) + 1
 
 
 def arrays_of(value: Any) -> list[Any]:  # noqa: ANN401 - a spec, or what is in it

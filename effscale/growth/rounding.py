@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +25,7 @@ from effscale.arrays import (
     on_paper,
     where,
 )
+from effscale.data import data
 from effscale.errors import Fault, PlacedError
 from effscale.spec.values import MAX_CHANNELS, MAX_REPEATS, MAX_RESOLUTION
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Rule = Callable[[Int, Real], Int]
 
 
-@dataclass(frozen=True)
+@data
 class Rules:
     """How channels, groups, repeats and the image's sides follow their multiplier."""
 

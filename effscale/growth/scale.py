@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import cache
 from math import gcd, lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -21,7 +22,7 @@ from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
 from effscale.spec.parameters import every_line, filled, given, inheriting, spots
-from effscale.spec.steps import Attention, Conv, Use
+from effscale.spec.steps import Attention, Grouped, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Model, Parameter
 from effscale.spec.variants import with_own
@@ -93,9 +94,16 @@ def _role_of(line: type[Model], key: str) -> Role | None:
     Heads of a `detect` output are as deep at any size: RetinaNet's and FCOS' have four
     convolutions on each backbone, YOLOX's two at each depth multiple.
     """
-    fixed = key == "group_width" and issubclass(line, Conv)
+    fixed = key == "group_width" and issubclass(line, Grouped)
     fixed = fixed or (key == "repeats" and issubclass(line, Detect))
     return None if fixed else ROLE_OF.get(key)
+
+
+@cache
+def _roles_of(line: type[Model]) -> Mapping[str, Role]:
+    """The numbers of a line that scale, by name."""
+    found = {name: _role_of(line, name) for name in line.model_fields}
+    return {name: role for name, role in found.items() if role is not None}
 
 
 def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -> Spec:
@@ -130,11 +138,16 @@ def _told(spec: Spec, called: str) -> Iterator[None]:
 def _grown(spec: Spec, multipliers: Multipliers, rules: Rules) -> Spec:
     """The network with the numbers of its lines scaled, for images as they were."""
     followed: set[str] = set()
+    known: dict[tuple[Role, Int], Int] = {}
 
     def change(role: Role, number: Int) -> Int:
+        if type(number) is int and (role, number) in known:
+            return known[role, number]
         multiplier, rule = FOLLOWS[role]
         followed.add(multiplier)
         result: Int = getattr(rules, rule)(number, multipliers.factor(multiplier))
+        if type(number) is int:
+            known[role, number] = result
         return result
 
     update = changed(spec, change)
@@ -182,13 +195,13 @@ def _has(kind: type[Line], blocks: Blocks) -> bool:
 
 def _convolutions(
     lines: Iterable[Line], spec: Spec, around: Int | None = None
-) -> Iterator[Conv]:
+) -> Iterator[Grouped]:
     """Those among lines, and in the blocks that they use, as their parameters are.
 
     `around` are the channels of the block that the lines are in.
     """
     for line in lines:
-        if isinstance(line, Conv):
+        if isinstance(line, Grouped):
             yield line
         elif isinstance(line, Use):
             use = inheriting(line, around)
@@ -198,7 +211,7 @@ def _convolutions(
             yield from _convolutions(there, spec, use.channels)
 
 
-def _group_unit(line: Conv) -> int:
+def _group_unit(line: Grouped) -> int:
     """What a width is a multiple of, so that a share of it is whole groups.
 
     Where there is one group, each width is as its own rule has it.
@@ -206,7 +219,7 @@ def _group_unit(line: Conv) -> int:
     groups = int(line.group_width or line.groups)
     if groups == 1:
         return 1
-    share = 1.0 if line.channels is not None else line.expand_ratio or line.ratio
+    share = 1.0 if line.channels is not None else line.share
     exact = Fraction(share).limit_denominator(_SHARES)
     needed = groups * exact.denominator
     return needed // gcd(needed, exact.numerator)
@@ -343,7 +356,7 @@ def _roles(spec: Spec) -> Roles:
             key: role
             for key, found in known.items()
             for spot in found
-            if (role := _role_of(spot.line, spot.key)) is not None
+            if not spot.fixed and (role := _role_of(spot.line, spot.key)) is not None
         }
         for name, known in spots(spec.blocks).items()
     }
@@ -412,10 +425,8 @@ def _changed(value: Any, change: Change, roles: Roles, place: Place) -> Any:  # 
         )
     if not isinstance(value, Model) or (isinstance(value, Line) and value.fixed):
         return value  # numbers within lists are pixels
-    stated = {name: getattr(value, name) for name in type(value).model_fields}
-    update: dict[str, Any] = {"c_in": None} if hasattr(value, "c_in") else {}
-    every_role = {name: _role_of(type(value), name) for name in stated}
-    own_roles = {name: role for name, role in every_role.items() if role is not None}
+    stated, own_roles = vars(value), _roles_of(type(value))
+    update: dict[str, Any] = {"c_in": None} if "c_in" in stated else {}
     inner = {name: stated[name] for name in own_roles}
     update |= _numbers(inner, change, own_roles, place)
     for name, field in stated.items():
@@ -474,7 +485,7 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
 
 def _fitting(spec: Spec) -> Spec:
     """The network itself, if its lines still fit each other."""
-    if is_plain(spec) and not fits_by_itself(spec):
+    if not fits_by_itself(spec) and is_plain(spec):
         for fault in faults(spec):
             raise PlacedError(fault)
     return spec
@@ -482,12 +493,12 @@ def _fitting(spec: Spec) -> Spec:
 
 def _sized(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     """`spec` for images of that size, which is to be as large as its strides ask."""
-    exact = on_paper(*resolution)
-    if not exact and (found := too_small(spec, resolution)):
-        (axis, message, least), *_ = found
+    found, exact = _another(spec, resolution=resolution), on_paper(*resolution)
+    if not exact and (wrong := too_small(found, resolution)):
+        (axis, message, least), *_ = wrong
         fault = Fault(("resolution",), message)
         raise PlacedError(fault, resolution[axis] < least)
-    return _another(spec, resolution=resolution)
+    return found
 
 
 def _sides(spec: Spec, rules: Rules, given: Multipliers) -> tuple[Int, Int]:

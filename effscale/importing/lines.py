@@ -347,10 +347,13 @@ def _followed(nodes: Sequence[Node], style: Common) -> dict[str, Any]:
 
 def _transposed(nodes: Sequence[Node], style: Common) -> Line:
     conv = nodes[0].what
+    groups, width = int(conv.groups), int(conv.c_in) // int(conv.groups)
+    several = groups > width
     return steps.TransposedConv(
         block="transposed_conv",
         channels=conv.c_out,
-        groups=conv.groups,
+        groups=1 if several else groups,
+        group_width=width if several else None,
         **_followed(nodes, style),
     )
 

@@ -382,7 +382,7 @@ def _meets(line: Line) -> bool:
     """Whether a residual in a line ends in maps in a row, or there are groups."""
     within = [each for chain in line.chains.values() for each in chain]
     ends = isinstance(line, steps.Residual) and _in_row(line.layers)
-    grouped = isinstance(line, steps.Conv) and (line.groups, line.group_width) != (
+    grouped = isinstance(line, steps.Grouped) and (line.groups, line.group_width) != (
         1,
         None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import io
 import pickletools
 import re
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ from torch import nn
 from effscale.errors import MeasureError, did_you_mean, short
 from effscale.module.archive import check_exported, check_script
 from effscale.module.aten import KINDS, plain
+from effscale.module.flops import holds_script
 from effscale.module.inputs import STARRED, Input, said_of
 from effscale.module.measure import Engine, Measurement, run
 from effscale.spec.builtin import names_saved
@@ -53,6 +55,11 @@ class Scripted(nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - any output
         return self._script[0](*inputs, **named)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own
+        """The script too, as far as its code asks for the mode."""
+        self._script[0].train(mode)
+        return super().train(mode)
 
     def named_parameters(
         self,
@@ -128,9 +135,16 @@ def swallowed(
     )
 
 
+#: What sums floats, and stands where a quantized network has a sum of its own.
+_OF_FLOATS = frozenset({"FloatFunctional", "FXFloatFunctional"})
+
+
 def _refuse_quantized(module: nn.Module) -> None:
     for path, each in module.named_modules():
-        if ".quantized" in type(each).__module__:
+        if (
+            ".quantized" in type(each).__module__
+            and type(each).__name__ not in _OF_FLOATS
+        ):
             found = f"{type(each).__name__} of {path or 'the whole'}"
             raise MeasureError(
                 f"expected weights of floating point, found quantized ones ({found}); "
@@ -291,7 +305,11 @@ def _pickled(path: str) -> bool | None:
                 return None
             with file.open(names["data.pkl"]) as pickled:
                 start = pickled.read(_LOOKED_AT)
-    except (OSError, zipfile.BadZipFile):
+    except zipfile.BadZipFile:
+        start = _of_old(path)
+    except OSError:
+        return None
+    if not start:
         return None
     return any(
         not module.startswith(("torch._utils", "collections", "torch._tensor"))
@@ -300,6 +318,22 @@ def _pickled(path: str) -> bool | None:
     )
 
 
+def _of_old(path: str) -> bytes:
+    """The pickle of what torch before 1.6 has written, behind three of its own."""
+    with Path(path).open("rb") as file:
+        if file.read(len(_OLD)) != _OLD:
+            return b""
+        file.seek(0)
+        try:
+            for _ in range(3):
+                pickletools.dis(file, io.StringIO())
+        except ValueError:
+            return b""
+        return file.read(_LOOKED_AT)
+
+
+#: How such a file begins: a number of torch's, pickled.
+_OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 #: Bytes of a pickle that are looked through; those of modules name theirs at once.
 _LOOKED_AT = 2**20
 
@@ -342,7 +376,10 @@ def _shapes(tree: Any) -> Any:  # noqa: ANN401 - lists, tuples and dictionaries
 
 
 #: Lines at the end of what libraries raise that say how to see more of it.
-_ASIDES = ("Set TORCH", "You can suppress", "For more", "Exception raised", "frame #")
+_ASIDES = (
+    *("Set TORCH", "You can suppress", "For more", "Exception raised", "frame #"),
+    *("Use tlparse", "Developer debug context"),
+)
 _LONGEST_REASON = 240
 
 
@@ -610,6 +647,10 @@ def _by_name_alone(module: nn.Module) -> list[str]:
     return [e.name for e in parameters if e.kind is inspect.Parameter.KEYWORD_ONLY][:1]
 
 
+#: What torch says of operators of functions in a trace.
+_OF_FUNCTIONS = ("trace a dynamo-optimized function", "torch.ops.higher_order")
+
+
 def _attempt(
     foreign: Foreign,
     inputs: Sequence[Any],
@@ -621,7 +662,7 @@ def _attempt(
     scripted = isinstance(foreign.module, Scripted)
     if scripted and engine == "fvcore":
         return Attempt(engine, None, _NO_SCRIPT)
-    if engine == "fvcore" and _holds_script(foreign.module):
+    if engine == "fvcore" and holds_script(foreign.module):
         return Attempt(engine, None, f"{_NO_SCRIPT}, of which a part is")
     try:
         with warnings.catch_warnings():
@@ -634,14 +675,10 @@ def _attempt(
     except MeasureError as error:
         return Attempt(engine, None, str(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others
-        if higher := re.search(r"HigherOrderOperator (\w+)", str(error)):
-            said = f"{engine} cannot look into {higher[1]}, an operator of functions"
+        if any(each in str(error) for each in _OF_FUNCTIONS):
+            said = f"{engine} cannot trace operators of functions, as torch.cond is"
             return Attempt(engine, None, said)
         return Attempt(engine, None, f"running it raised {raised(error)}")
-
-
-def _holds_script(module: nn.Module) -> bool:
-    return any(isinstance(each, torch.jit.ScriptModule) for each in module.modules())
 
 
 def _run(

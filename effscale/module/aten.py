@@ -29,6 +29,7 @@ _COUNTED = """
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
     cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
     addbmm mv addmv dot vdot linalg_vecdot einsum _scaled_mm
+    _addmm_activation _int_mm conv_tbc
     affine_grid_generator cudnn_affine_grid_generator
     scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
@@ -38,12 +39,12 @@ _COUNTED = """
 COUNTED = frozenset(_COUNTED.split())
 #: Operators that multiply, or may, without a formula here.
 _MULTIPLIES = """
-    _addmm_activation _cdist _cdist_forward _cholesky_solve_helper
+    _cdist _cdist_forward _cholesky_solve_helper
     _compute_linear_combination _conv_depthwise2d _convolution_double
     _cslt_sparse_mm _cslt_sparse_mm_search _cudnn_attention _cudnn_attention_forward
     _cudnn_rnn _dyn_quant_matmul_4bit _efficient_attention _euclidean_dist _fft_c2c
     _fft_c2r _fft_r2c _flash_attention _flash_attention_forward_no_dropout_inplace
-    _grouped_mm _int_mm _linalg_det _linalg_eigh _linalg_eigvals _linalg_slogdet
+    _grouped_mm _linalg_det _linalg_eigh _linalg_eigvals _linalg_slogdet
     _linalg_solve_ex _linalg_svd _lstm_mps _lu_with_info _mixed_dtypes_linear
     _mps_convolution _mps_convolution_transpose _native_multi_head_attention
     _nnpack_spatial_convolution _pdist _pdist_forward
@@ -61,7 +62,7 @@ _MULTIPLIES = """
     _weight_int4pack_mm _weight_int4pack_mm_for_cpu
     _weight_int4pack_mm_with_scales_and_zeros _weight_int8pack_mm
     _wrapped_quantized_linear_prepacked bilinear cdist chain_matmul cholesky
-    cholesky_inverse cholesky_solve conv_depthwise3d conv_tbc corrcoef cov
+    cholesky_inverse cholesky_solve conv_depthwise3d corrcoef cov
     cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose
     det fbgemm_linear_fp16_weight fbgemm_linear_fp16_weight_fp32_activation
     fbgemm_linear_int8_weight fbgemm_linear_int8_weight_fp32_activation fft_fft

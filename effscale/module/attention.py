@@ -179,9 +179,10 @@ class Attending(nn.Module):
         heads = int(attend.heads)
         if attend.kind in {"cosine", "covariance"}:
             self.scale = nn.Parameter(torch.zeros(heads, 1, 1))
-        if attend.position == "continuous":
+        if attend.perceptron:
+            bounded = attend.position == "continuous"
             self.hidden = nn.Linear(COORDINATES, HIDDEN)
-            self.bias = nn.Linear(HIDDEN, heads, bias=False)
+            self.bias = nn.Linear(HIDDEN, heads, bias=not bounded)
         elif attend.position != "none":
             self.table = nn.Parameter(torch.zeros(heads, 1))
 
@@ -320,8 +321,8 @@ class Attending(nn.Module):
     def biases(self, sides: torch.Size) -> torch.Tensor:
         """(heads, positions, positions) of what is learnt by how two lie."""
         rows, columns = self._group(sides)
-        continuous = self.attend.position == "continuous"
-        table = self._continuous(rows, columns) if continuous else self.table
+        made = self.attend.perceptron
+        table = self._by_perceptron(rows, columns) if made else self.table
         device = table.device
         y, x = torch.arange(rows, device=device), torch.arange(columns, device=device)
         down = (y[:, None] - y)[:, None, :, None]
@@ -333,20 +334,23 @@ class Attending(nn.Module):
         n = rows * columns
         return table[:, index.reshape(-1)].reshape(-1, n, n)
 
-    def _continuous(self, rows: int, columns: int) -> torch.Tensor:
+    def _by_perceptron(self, rows: int, columns: int) -> torch.Tensor:
         """(heads, offsets) by a perceptron of log-spaced coordinates."""
         like = self.hidden.weight
+        bounded = self.attend.position == "continuous"
         axes = [
-            torch.arange(1 - n, n, device=like.device, dtype=like.dtype) / max(n - 1, 1)
+            torch.arange(1 - n, n, device=like.device, dtype=like.dtype)
             for n in (rows, columns)
         ]
-        near = [
-            (8 * each.abs() + 1).log2() / math.log2(8) * each.sign() for each in axes
-        ]
+        if bounded:  # as shares of the longest way, of which 8 are meant
+            axes = [8 * each / max((len(each) - 1) // 2, 1) for each in axes]
+        near = [each.abs().log1p() * each.sign() for each in axes]
+        if bounded:
+            near = [each / math.log(8) for each in near]
         y, x = near[0][:, None], near[1][None, :]
         lying = torch.stack((y + 0 * x, 0 * y + x), dim=-1).flatten(0, 1)
         found = self.bias(self.hidden(lying).relu())
-        return STEEPEST * torch.sigmoid(found).t()
+        return (STEEPEST * torch.sigmoid(found) if bounded else found).t()
 
     def _strangers(self, sides: torch.Size, like: torch.Tensor) -> torch.Tensor:
         """(windows, positions, positions): what two lose that were no neighbours."""

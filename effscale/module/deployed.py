@@ -9,6 +9,7 @@ from torch import nn
 
 from effscale.module.build import Wired, build, built
 from effscale.module.mapping import load_weights
+from effscale.module.operators import Times
 from effscale.network.deployed import deployed
 from effscale.network.network import network
 
@@ -94,6 +95,8 @@ def _linear(
                 scale = layer.weight / (layer.running_var + layer.eps).sqrt()
                 weight = weight * scale.view(-1, 1, 1, 1)
                 bias = (bias - layer.running_mean) * scale + layer.bias
+            case Times():
+                weight, bias = weight * layer.by, bias * layer.by
             case Wired():
                 weight, bias = _added(layer, like)
             case _:

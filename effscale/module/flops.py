@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from torch import nn
+from torch._C import DispatchKey
+from torch._ops import HigherOrderOperator
 from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    is_traceable_wrapper_subclass_type,
+)
 from torch.utils.flop_counter import flop_registry
 
 from effscale.errors import MeasureError
@@ -32,6 +37,7 @@ from effscale.module.formulas import (
     convolution,
     formula_of,
     is_taught,
+    product,
     transposed_convolution,
 )
 
@@ -60,6 +66,11 @@ def dispatched(
     registry = FlopRegistry(module if really else twin(module), copies)
     with registry, _taken_apart(), AsOne(registry.as_one):
         registry.module(*inputs, **(keywords or {}))
+    if registry.in_parts:
+        raise MeasureError(
+            "torch makes three real convolutions of a scripted complex one; "
+            "profile the module that was scripted"
+        )
     registry.set_apart()
     return registry
 
@@ -77,6 +88,8 @@ class Call(NamedTuple):
 class FlopRegistry(TorchDispatchMode):
     """Counts within its context; `module` says which submodule an operator is in."""
 
+    supports_higher_order_operators = True
+
     def __init__(
         self, module: nn.Module, copies: Mapping[str, int] = MappingProxyType({})
     ) -> None:
@@ -93,6 +106,7 @@ class FlopRegistry(TorchDispatchMode):
         self.places: dict[str, str] = {}  #: where an operator was seen first
         self.apart: Counter[str] = Counter()  #: flops that made weights of weights
         self.complex = False  #: whether there were complex numbers
+        self.in_parts = False  #: whether a script has convolved parts of these
         self.module = module
         # Scripted modules have no hooks of their own; those of every module see them.
         self._paths = {each: path for path, each in module.named_modules()}
@@ -102,6 +116,7 @@ class FlopRegistry(TorchDispatchMode):
         # that made them.
         own = [*module.parameters(), *module.buffers()]
         self._own = {id(each): (each, frozenset[int]()) for each in own}
+        self._scripted = holds_script(module)
         self._as_one = False  #: whether what is dispatched is counted already
         self._on_weights: list[Call] = []
         self._made_weights: set[int] = set()
@@ -145,6 +160,13 @@ class FlopRegistry(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - what the operator returns
         kwargs = kwargs or {}
+        if any(map(is_traceable_wrapper_subclass_type, types)):
+            return NotImplemented  # what it does with the tensors within comes here
+        if isinstance(func, HigherOrderOperator):
+            with self:
+                return _carried_out(func, args, kwargs)
+        if (out := self._decomposed(func, args, kwargs)) is not NotImplemented:
+            return out
         name = _name(func)
         out = _result(func, args, kwargs)
         if self._as_one:
@@ -153,6 +175,25 @@ class FlopRegistry(TorchDispatchMode):
             counted = self._counted(func, name, args, kwargs, out)
             self._note(name, counted, (args, kwargs), out)
         return out
+
+    def _decomposed(
+        self,
+        func: Any,  # noqa: ANN401
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401
+        """What an operator returns that is made of others, which come here instead.
+
+        Of those alone that have no figure of their own, as they are where autograd
+        has not taken them apart before: in inference mode, and within other tensors.
+        """
+        name = _name(func)
+        if self._as_one or standing(name) == "free" or formula_of(name) is not None:
+            return NotImplemented
+        if func.overloadpacket in flop_registry or any(map(_is_ragged, _tensors(args))):
+            return NotImplemented
+        with self:
+            return func.decompose(*args, **kwargs)
 
     def as_one(
         self,
@@ -213,8 +254,12 @@ class FlopRegistry(TorchDispatchMode):
         known = flop_registry.get(getattr(func, "overloadpacket", func))
         ours = formula_of(name)
         taught = is_taught(name)
+        if any(map(_is_ragged, _tensors(args))):
+            return _piecewise(name, args, out)
         if not taught and any(map(_is_sparse, _tensors((*args, *kwargs.values())))):
             return None
+        if name == "convolution" and self._scripted:
+            self.in_parts |= _is_part(args[1])
         if known is not None and not taught:
             flops: int = known(*args, **kwargs, out_val=out)
             return flops, next(iter(_tensors(out))).numel()
@@ -316,12 +361,8 @@ _WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1}
 
 def _name(func: Any) -> str:  # noqa: ANN401 - an operator
     """As `torch.ops` has it; of aten's operators, without the namespace."""
-    packet = getattr(func, "overloadpacket", None)
-    if packet is None:  # of higher order
-        return f"{getattr(func, 'namespace', 'higher_order')}::{func.name()}"
-    namespace = func.namespace
-    name: str = packet.__name__
-    return name if namespace == "aten" else f"{namespace}::{name}"
+    namespace, name = func.namespace, func.overloadpacket.__name__
+    return str(name) if namespace == "aten" else f"{namespace}::{name}"
 
 
 def _tensors(values: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
@@ -339,6 +380,60 @@ def _is_sparse(tensor: torch.Tensor) -> bool:
 
 
 _DENSE = (torch.strided, torch.jagged, torch._mkldnn)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def holds_script(module: nn.Module) -> bool:
+    """Whether it is TorchScript, or a part of it is."""
+    within = [*module.modules(), *getattr(module, "_script", ())]
+    return any(isinstance(each, torch.jit.ScriptModule) for each in within)
+
+
+def _is_part(tensor: torch.Tensor) -> bool:
+    """Whether it is the real or the imaginary part of another."""
+    whole = tensor._base  # noqa: SLF001 - there is no public way
+    return whole is not None and whole.is_complex() and not tensor.is_complex()
+
+
+def _is_ragged(tensor: torch.Tensor) -> bool:
+    """Whether it is several of different sides, which torch does not take apart."""
+    return tensor.is_nested and tensor.layout == torch.strided
+
+
+#: Products that torch makes of ragged tensors in one call.
+_OF_RAGGED = frozenset({"linear", "matmul", "bmm"})
+
+
+def _piecewise(name: str, args: tuple[Any, ...], out: Any) -> tuple[int, int] | None:  # noqa: ANN401
+    """Flops and output elements of a product of ragged tensors, one after the other."""
+    if name not in _OF_RAGGED:
+        return None
+    found = [
+        product(tuple(one.shape), tuple(made.shape))
+        for one, made in zip(args[0].unbind(), out.unbind(), strict=True)
+    ]
+    return 2 * sum(each.macs for each in found), sum(x.activations for x in found)
+
+
+def _carried_out(
+    func: HigherOrderOperator, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:  # noqa: ANN401 - what it returns
+    """What an operator of functions returns, its functions called as they come.
+
+    Of a condition the branch is run that is true of the inputs, as code of Python is.
+    """
+    if func.name() == "cond":
+        holds, one, other, operands = args
+        return (one if holds else other)(*operands)
+    if func.name() == "scan":
+        from torch._higher_order_ops.scan import generic_scan
+
+        combine, init, xs, others = args
+        return generic_scan(combine, init, xs, additional_inputs=others)
+    whole = func.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
+    if whole is None:
+        name = func.name()
+        raise MeasureError(f"torch cannot look into {name}, an operator of functions")
+    return whole(*args, **kwargs)
 
 
 @cache
@@ -468,6 +563,11 @@ def _multiplied(
     return bias.new_empty(a.shape[0], b.shape[1]) if fits else None
 
 
+def _multiplied_in_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | None:
+    fits = a.shape[1] == b.shape[0]
+    return a.new_empty(a.shape[0], b.shape[1], dtype=torch.int32) if fits else None
+
+
 def _pooled(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, torch.Tensor] | None:  # noqa: ANN401
     if not args:
         return None
@@ -534,6 +634,8 @@ _KNOWN: dict[Any, Callable[..., Any]] = {
     _aten.native_batch_norm.default: _normalised,
     _aten.native_layer_norm.default: _layer_normalised,
     _aten.addmm.default: _multiplied,
+    _aten._addmm_activation.default: _multiplied,  # noqa: SLF001 - torch's name
+    _aten._int_mm.default: _multiplied_in_bytes,  # noqa: SLF001
     _aten.max_pool2d_with_indices.default: _pooled,
     _aten.avg_pool2d.default: _pooled_on_average,
     _aten.upsample_nearest2d.default: _resized,

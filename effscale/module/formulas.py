@@ -42,6 +42,11 @@ FORMULAS: dict[str, Formula] = {
     "mv": lambda x, _: math.prod(x[0]),
     "dot": lambda x, _: math.prod(x[0]),
     "vdot": lambda x, _: math.prod(x[0]),
+    # Of rows as of int8, which torch sums in another type.
+    "_int_mm": lambda x, _: math.prod(x[0]) * x[1][-1],
+    "_addmm_activation": lambda x, _: math.prod(x[1]) * x[2][-1],
+    # Of time, batch and channels, by a kernel of time and channels in and out.
+    "conv_tbc": lambda x, out: math.prod(out[0]) * math.prod(x[1][:2]),
     # A transformation of 2×3 or 3×4 times each point of the grid.
     **dict.fromkeys(
         ("affine_grid_generator", "cudnn_affine_grid_generator"),

@@ -6,6 +6,7 @@ They are asked for as text, `image=1x3x64x64`, and said in the same way.
 from __future__ import annotations
 
 import inspect
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
@@ -106,6 +107,26 @@ def tensors_of(tree: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
             pass
 
 
+def drained(out: Any) -> Any:  # noqa: ANN401 - lists, tuples and dictionaries
+    """The same with what generators make in their place, which nobody asked yet."""
+    match out:
+        case GeneratorType() | map() | filter() | zip():
+            return [drained(each) for each in out]
+        case list() | tuple() if any(_draws(each) for each in out):
+            return [drained(each) for each in out]
+        case dict() if any(_draws(each) for each in out.values()):
+            return {name: drained(each) for name, each in out.items()}
+        case _:
+            return out
+
+
+def _draws(out: Any) -> bool:  # noqa: ANN401
+    """Whether there are generators among what is put out."""
+    if isinstance(out, list | tuple | dict):
+        return any(map(_draws, out.values() if isinstance(out, dict) else out))
+    return isinstance(out, GeneratorType | map | filter | zip)
+
+
 def called(module: nn.Module, args: Any, named: Any) -> Called:  # noqa: ANN401
     """The module with the arguments that it is called by, given its tensors."""
 
@@ -195,7 +216,8 @@ def _said(each: Any) -> str:  # noqa: ANN401
     if isinstance(each, Input):
         return shown(each)
     found = [*leaves(each)]
-    return ",".join(map(shown, found)) if found else short(each)
+    alone = "," if len(found) == 1 else ""  # a list of one
+    return ",".join(map(shown, found)) + alone if found else short(each)
 
 
 def shown(each: Input) -> str:

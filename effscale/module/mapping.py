@@ -54,7 +54,8 @@ _DERIVED = re.compile(
     r"\b(relative_position_index|relative_coords_table|attn_mask|attention_bias_idxs)$"
 )
 #: Tables by offset, (offsets, heads): ours have heads first.
-_BY_OFFSET = re.compile(r"\brelative_position_bias_table$")
+_TABLE = "relative_position_bias_table"
+_BY_OFFSET = re.compile(rf"\b{_TABLE}$")
 #: By what weights of the original of an imported spec are found.
 _TOLD = "the names of its import"
 #: What torch's attention calls the layer that makes queries, keys and values.
@@ -229,9 +230,24 @@ def _tables_apart(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> 
     }
 
 
+def _table_of_sides(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """MaxViT of TensorFlow has (heads, rows, columns), from the key to the query."""
+    heads, _, _ = tensors[match[0]].shape
+    table = tensors[match[0]].flip(1, 2).reshape(heads, -1).T
+    return {match[0]: ((match[0],), table)}
+
+
+def _heads_together(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """That MaxViT makes the queries of all heads first; timm's other ones do not."""
+    heads, _, _ = tensors[f"{match[1]}.rel_pos.{_TABLE}"].shape
+    apart = tensors[match[0]].unflatten(0, (3, heads, -1))
+    return {match[0]: ((match[0],), apart.transpose(0, 1).flatten(0, 2))}
+
+
 #: What a network has otherwise than a file, by the file's names and by a name that the
 #: network must have for it; the first that fits. Source: timm 1.0 (models/deit.py,
-#: layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py).
+#: layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py,
+#: models/maxxvit.py).
 _OTHERWISE = (
     (r"(.*\bconv_pwl?)\.\d+\.weight", r"", _groups_as_one),
     (r"(.*)\.[qv]_bias", r"\.bias\.query$", _biases_by_head),
@@ -239,6 +255,8 @@ _OTHERWISE = (
     (r"(dist|reg)_token", r"", _tokens_as_one),
     (r"(.*)\.qkvs\.(\d+)\.(.*)", r"", _made_apart),
     (r"(.*)\.attention_biases", r"", _tables_apart),
+    (rf".*\.rel_pos\.{_TABLE}", r"", _table_of_sides),
+    (r"(.*\.attn_(?:block|grid)\.attn)\.qkv\.\w+", r"", _heads_together),
 )
 
 

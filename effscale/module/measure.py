@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import operator
 import random
+import sys
 import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +30,7 @@ from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
 from effscale.module.build import built
 from effscale.module.build import copies as copies_of
 from effscale.module.flops import dispatched
-from effscale.module.inputs import Input, called, filled, tensors_of
+from effscale.module.inputs import Input, called, drained, filled, tensors_of
 from effscale.module.machine import refuse_too_large
 from effscale.module.traced import Seen, analysed
 from effscale.network.network import network
@@ -177,9 +179,20 @@ def run(  # noqa: PLR0913 - what is run, and how
         with suppress(NotImplementedError):  # exported modules are as they were
             module.eval()
         if engine == "torch":
-            found = _by_torch(module, args, named, really=really, copies=copies)
+            counted = partial(_by_torch, really=really)
         else:
-            found = _by_fvcore(module, args, named, keeps=keeps, copies=copies)
+            counted = partial(_by_fvcore, keeps=keeps)
+        if not isinstance(module, torch.jit.ScriptModule):
+            module.register_forward_hook(lambda *called: drained(called[-1]))
+        loaded = set(sys.modules)
+        try:
+            found = counted(module, args, named, copies=copies)
+        except Exception:
+            if _COMPILER in loaded or _COMPILER not in sys.modules:
+                raise
+            # torch's operators of functions compile these, if not told otherwise.
+            with torch.compiler.set_stance("force_eager"):
+                found = counted(module, args, named, copies=copies)
     params = [
         (each.numel() * copies.get(path.rpartition(".")[0], 1), each.requires_grad)
         for path, each in module.named_parameters()
@@ -214,11 +227,15 @@ def _find_shapes(
             each.training = True
 
 
+_COMPILER = "torch._dynamo"  #: whose import takes a second
+
+
 @contextmanager
 def _uncompiled(module: nn.Module) -> Iterator[None]:
     """Run the code of what was compiled as it was written."""
     with ExitStack() as stack:
-        if any(is_compiled(each) for each in module.modules()):
+        compiled = any(is_compiled(each) for each in module.modules())
+        if compiled or _COMPILER in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
 

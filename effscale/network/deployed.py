@@ -25,6 +25,7 @@ from effscale.network.combinators import (
     Sequential,
 )
 from effscale.network.operators.convolution import Conv
+from effscale.network.operators.elementwise import Multiply
 from effscale.network.operators.norm import BatchNorm
 from effscale.network.operators.operator import Operator
 from effscale.spec.line import SQUARE
@@ -98,18 +99,22 @@ def _sum(graph: Graph) -> Conv | None:
         return None
     widest = max(convs, key=lambda conv: conv.kernel[0] * conv.kernel[1])
     keeps = widest.stride == SQUARE and every(widest.c_in == widest.c_out)
-    beside = len(convs) < len(found)  # what comes in, or a norm of it
+    beside = len(convs) < len(found)  # what comes in, or norms and multiples of it
     fits = (keeps or not beside) and all(_within(conv, widest) for conv in convs)
     return replace(widest, bias=True) if fits else None
 
 
 def _only(layer: Layer) -> Operator | Sequential | None:
-    """The convolution or the norm that a layer is alone, or nothing at all."""
+    """The convolution that a layer is alone, norms and multiples, or nothing."""
     match layer:
-        case Conv() | BatchNorm() | Sequential(()):
+        case Conv() | BatchNorm() | Multiply() | Sequential(()):
             return layer
         case Sequential(((_, only),)):
             return _only(only)
+        case Sequential(layers):
+            found = [_only(each) for _, each in layers]
+            alike = not any(each is None or isinstance(each, Conv) for each in found)
+            return layer if alike else None
         case _:
             return None
 

@@ -225,7 +225,8 @@ def _transposed(
     line: steps.TransposedConv, c_in: Int, style: Style, unstated: Int | None
 ) -> Step:
     c_out = line.of(c_in if unstated is None else unstated)
-    conv = TransposedConv(c_in, c_out, line.kernel, line.stride, line.groups, line.bias)
+    groups = line.groups_of(c_in)
+    conv = TransposedConv(c_in, c_out, line.kernel, line.stride, groups, line.bias)
     return _finished(conv, line, style), c_out
 
 

@@ -118,10 +118,7 @@ def _heading(
     return lines
 
 
-_OF_COMPLEX = (
-    "a product of complex numbers counts as one, a convolution of them as the three of "
-    "real ones that torch makes of it"
-)
+_OF_COMPLEX = "a product of complex numbers counts as one, within a convolution too"
 
 
 def _apart(apart: Mapping[str, int | None], unit: str, factor: int) -> str:

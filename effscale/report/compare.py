@@ -102,7 +102,10 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
         return Column(unit if key == "macs" else key, "", show)
 
     rival = [Column.words("relative to", "relative_to")] if to == CHEAPEST else []
-    accuracies = [Column(*each, "{:.1f}".format) for each in scored(table)]
+    accuracies = [
+        Column(title, key, "{:.1f}".format)
+        for title, key in document.scored(table).items()
+    ]
     return [
         Column.words("network", "name"),
         document.IMAGE,
@@ -117,20 +120,10 @@ def _columns(table: Sequence[Data], to: str | None, units: Units) -> list[Column
     ]
 
 
-def scored(table: Sequence[Row]) -> list[tuple[str, str]]:
-    """Title and key of the accuracies that are published of any of the networks."""
-    return [
-        (title, key)
-        for title, key in document.SCORES.items()
-        if any(row[key] is not None for row in table)
-    ]
-
-
 def _notes(to: str | None, table: Sequence[Data]) -> list[str]:
     if to == CHEAPEST:
         text = "×: as a multiple of the cheapest network here that is as accurate"
     else:
         text = f"×: as a multiple of {table[0]['relative_to']}"
-    named = [title for title, _ in scored(table)]
-    text += f"; {', '.join(named)}: as published, in per cent" if named else ""
-    return [text, *document.agreement(table)]
+    said = "; ".join([text, *document.as_published(document.scored(table))])
+    return [said, *document.agreement(table)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
+from effscale.data import data
 from effscale.glossary import word
+from effscale.markup import spelled
 from effscale.quantity import human
 
 Row: TypeAlias = Mapping[str, Any]
@@ -20,7 +22,7 @@ FLOAT_NOISE = 1e-9
 GOOD, FAIR = 0.05, 0.15
 
 
-@dataclass(frozen=True)
+@data
 class Column:
     """A column: its title, the row's key, and how the value is shown."""
 
@@ -48,7 +50,7 @@ class Column:
         return row.get(self.key)
 
 
-@dataclass(frozen=True)
+@data
 class Section:
     """A table: rows under columns, with a title, and a total that stands apart."""
 
@@ -59,7 +61,7 @@ class Section:
     emphasis: Callable[[Row], str] = lambda _row: ""
 
 
-@dataclass(frozen=True)
+@data
 class Report:
     """A command's answer; `data` is its JSON, exact and stable."""
 
@@ -71,6 +73,27 @@ class Report:
     records: Sequence[Row] = ()
     #: Said on stderr, whatever the format.
     warnings: Sequence[str] = ()
+
+    def spelled(self, encoding: str) -> Report:
+        """What tables show of it, in signs that an encoding has, columns in line."""
+
+        def said(text: str) -> str:
+            return spelled(text, encoding)
+
+        def column(each: Column) -> Column:
+            show = each.show
+            return replace(
+                each, title=said(each.title), show=lambda value: said(show(value))
+            )
+
+        sections = [
+            replace(each, columns=[*map(column, each.columns)], title=said(each.title))
+            for each in self.sections
+        ]
+        heading = [(said(label), said(line)) for label, line in self.heading]
+        return replace(
+            self, sections=sections, heading=heading, notes=[*map(said, self.notes)]
+        )
 
 
 def unit_of(units: Units) -> tuple[str, int]:
@@ -91,8 +114,11 @@ def percent(value: float) -> str:
 
 
 def signed_percent(value: float) -> str:
-    """A deviation with its sign, 0.0238 → `+2.4 %`; just `0` where there is none."""
-    return f"{100 * value:+.1f} %" if abs(value) > FLOAT_NOISE else "0"
+    """A deviation with its sign: 0.0238 → `+2.4 %`, 0.0001 → `+0.01 %`; `0` is none."""
+    if abs(value) <= FLOAT_NOISE:
+        return "0"
+    said = f"{100 * value:+.1f} %"
+    return f"{100 * value:+.1g} %" if said[1:] == "0.0 %" else said
 
 
 def deviation_style(value: float) -> str:
@@ -158,6 +184,23 @@ OFF_BY = Column(word("deviation"), "deviation", signed_percent, style=deviation_
 
 #: Published accuracies, in per cent, by the titles of their columns.
 SCORES = {"top-1": "top1", "top-5": "top5", "AP": "ap", "mIoU": "miou"}
+
+
+def scored(table: Sequence[Row]) -> dict[str, str]:
+    """Published accuracies that a row has, keys by titles."""
+    return {
+        title: key
+        for title, key in SCORES.items()
+        if any(row[key] is not None for row in table)
+    }
+
+
+def as_published(scores: Iterable[str]) -> list[str]:
+    """What to say of columns of published accuracies, where there are some."""
+    named = ", ".join(scores)
+    return [f"{named}: as published, in per cent"] if named else []
+
+
 #: Behind MACs that were measured: whether they are the counted ones.
 MARKS = {None: "", True: " ✓", False: " ✗"}
 

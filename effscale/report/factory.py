@@ -123,5 +123,5 @@ def _report(  # noqa: PLR0913, PLR0917 - what both answers have
 
 
 def _law(given: Coefficients) -> str:
-    each = f"α {given.alpha:g}, β {given.beta:g}, γ {given.gamma:g}"
-    return f"{each}, α·β²·γ² = {given.product:.4g}"
+    each = f"α {given.alpha:g}  β {given.beta:g}  γ {given.gamma:g}"
+    return f"{each}  α·β²·γ² {given.product:.3f}"

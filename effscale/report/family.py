@@ -18,6 +18,7 @@ from effscale.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from effscale.errors import Fault
     from effscale.growth.growth import Variant
     from effscale.growth.multipliers import Multipliers
 
@@ -56,7 +57,7 @@ def written(
             raise ScaleError(f"{each.spec.name}: {message}, in a file of a family")
     comment = f"{baseline.name}, and a family of it by effscale {VERSION}"
     text = dumps(family, comment)
-    if faults := examine(text).faults:
+    if faults := [*examine(text).faults, *_too_large(text)]:
         why = f"as no command would read it: {faults[0].said}"
         raise ScaleError(f"{baseline.name}: cannot be written, {why}")
     return passing(text), dropped
@@ -100,6 +101,16 @@ def _stated(baseline: Spec, variant: Variant, budget: Budget | None) -> Stated:
         expected=_expected(spec),
         budget=budget if budget is not None and budget.model_fields_set else None,
     )
+
+
+def _too_large(text: str) -> list[Fault]:
+    """What a check says of a family that takes longer to count than to read."""
+    # Only who writes a file waits for the rules.
+    from effscale.checking.reading import TOO_LARGE
+    from effscale.checking.run import check
+    from effscale.checking.source import Source
+
+    return check(Source.of("<text>", text), {TOO_LARGE.code})
 
 
 def passing(text: str) -> str:

@@ -135,10 +135,10 @@ def _missed(answer: Answer, elsewhere: str) -> str:
     what = f"the nearest: {near}"
     if elsewhere and all((each.deviation or 0) > 0 for each in sides):
         what += f"; the strategy has none that is cheaper: try {elsewhere}"
-    wanted = f"{show(goal.target)} within {100 * within:g} %"
+    wanted = f"{show(goal.target)} {title_of(goal.figure)} within {100 * within:g} %"
     limits = ", ".join(map(str, answer.asked.limits))
     meeting = f" with {limits}" if limits else ""
-    return f"no network{meeting} costs {wanted}; {what}"
+    return f"no network{meeting} has {wanted}; {what}"
 
 
 def _misses(answer: Answer) -> str:
@@ -258,7 +258,7 @@ def side_by_side(  # noqa: PLR0913 - what was asked, and what was found
         document.ACTIVATIONS,
         *(column for column in FIGURE_COLUMNS if column.key in keys),
         *_off_by([*answers.values()]),
-        published.COLUMN,
+        *published.columns(table),
     ]
     first = next(iter(answers.values())).asked
     bases = [{"name": name, "missed": missed.get(name)} for name in baselines]
@@ -272,7 +272,7 @@ def side_by_side(  # noqa: PLR0913 - what was asked, and what was found
         },
         sections=[Section(columns, table, emphasis=_emphasis)],
         heading=[("asked", said([first])), *known(first.running)],
-        notes=[f"{mark}  {published.LEGEND}"],
+        notes=["  ".join([mark, *published.legend(table)])],
         records=[published.flat(_flat(row)) for row in table],
         warnings=[*left_out.warnings(missed), *warnings(table)],
     )

@@ -245,7 +245,7 @@ def side_by_side(  # noqa: PLR0913 - what searches were, and what they found
         ],
         heading=_asked("each baseline", grid),
         notes=[
-            "  ".join([_MARKS, *_tracking(growths[0], grid), published.LEGEND]),
+            "  ".join([_MARKS, *_tracking(growths[0], grid), *published.legend(shown)]),
             *_more(len(table), top),
         ],
         records=[published.flat(_record(row)) for row in table],
@@ -357,7 +357,7 @@ def _columns(
         document.OFF_BY,
         *([Column(word("rms_error"), "rms_error", percent)] if family else []),
         Column(word("grid_points"), "grid_points"),
-        *([published.COLUMN] if several else []),
+        *(published.columns(shown) if several else []),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from effscale.comparing.paper_tables import UNPROVED
 from effscale.quantity import human
 from effscale.report import document, rows
-from effscale.report.compare import ratios, scored, unmarked
+from effscale.report.compare import ratios, unmarked
 from effscale.report.document import (
     Column,
     Footnotes,
@@ -158,7 +158,7 @@ def _columns(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Column]:
         *([Column.words("data")] if any("data" in row for row in found) else []),
         Column.words("network", "model"),
         *(_DIMENSIONS if scaled else []),
-        *(Column(*each) for each in scored(found)),
+        *(Column(*each) for each in document.scored(found).items()),
         *beside,
         *(_TRAINED if any("classes" in row for row in found) else []),
     ]

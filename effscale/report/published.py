@@ -9,13 +9,16 @@ from effscale.growth.scale import relatives
 from effscale.report.document import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from effscale.report.document import Row
     from effscale.report.rows import Data
     from effscale.spec.models import Published, Spec
 
 #: How close in MACs a published relative must be.
 CLOSE = 0.1
 #: What the column of them shows, to stand below its table.
-LEGEND = "published: top-1 or AP of a relative whose MACs are within 10 %"
+_LEGEND = "published: top-1, AP or mIoU of a relative whose MACs are within 10 %"
 
 
 class Relatives:
@@ -46,7 +49,17 @@ def _said(value: Data) -> str:
     return f"{value['score']:.1f} ({value['name']})"
 
 
-COLUMN = Column("published", "published", _said)
+_COLUMN = Column("published", "published", _said)
+
+
+def columns(table: Iterable[Row]) -> list[Column]:
+    """Relatives that are near, where a row has one."""
+    return [_COLUMN] if any(row["published"] for row in table) else []
+
+
+def legend(table: Iterable[Row]) -> list[str]:
+    """What to say of that column, where it is there."""
+    return [_LEGEND] if columns(table) else []
 
 
 def flat(row: Data) -> Data:

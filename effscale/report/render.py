@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -27,6 +28,9 @@ def show(report: Report, form: Format, file: TextIO | None = None) -> None:
     On a terminal in its colours and width; elsewhere as wide as it needs to be.
     """
     out = file or sys.stdout
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    if form == "table" and codecs.lookup(encoding).name != "utf-8":
+        report = report.spelled(encoding)
     if RICH and form == "table" and (out.isatty() or os.environ.get("FORCE_COLOR")):
         from effscale.report import terminal
 

@@ -26,7 +26,7 @@ from effscale.report.document import (
 from effscale.report.family import passing, readable
 from effscale.search.explain import Hint, explain, hint
 from effscale.spec.dumping import dumps
-from effscale.spec.geometry import uncovered
+from effscale.spec.geometry import covering, uncovered
 from effscale.spec.loading import examine
 from effscale.spec.models import Expected
 from effscale.version import VERSION
@@ -82,7 +82,7 @@ def _warned(baseline: Spec, scaled: Spec) -> Data:
     """What is another network now than a larger one, if anything is."""
     found = [
         f"{dotted(place)}: {what}"
-        for place, what in uncovered(baseline, scaled).items()
+        for place, what in uncovered(covering(baseline), scaled).items()
     ]
     return {"warnings": found} if found else {}
 
@@ -293,7 +293,10 @@ def _factors(row: Data) -> list[Section]:
 
 
 def reasons(growth: Growth, scaled: Sequence[Data]) -> list[Section]:
-    """The factors of those variants that have been explained, one a column."""
+    """The factors of those variants that have been explained, one a column.
+
+    Those that change none of them are named once, above.
+    """
     matrix = [
         {
             "name": row["name"],
@@ -309,13 +312,23 @@ def reasons(growth: Growth, scaled: Sequence[Data]) -> list[Section]:
     def effect(value: float) -> str:
         return signed_percent(value - 1) if growth.of_deviation else f"×{value:.3g}"
 
+    shown = {
+        key: any(abs(row[key] - 1) > document.FLOAT_NOISE for row in matrix)
+        for key in growth.reasons
+    }
     effects = [
         Column.words("variant", "name"),
-        *(Column(each.title, key, effect) for key, each in growth.reasons.items()),
+        *(
+            Column(each.title, key, effect)
+            for key, each in growth.reasons.items()
+            if shown[key]
+        ),
         document.OFF_BY,
     ]
     what = "1 + effect" if growth.of_deviation else "the factors"
     title = f"Why MACs differ from the target: the product of {what} is 1 + deviation"
+    idle = [each.title for key, each in growth.reasons.items() if not shown[key]]
+    title += f"; no effect: {', '.join(idle)}" if idle else ""
     return [Section(effects, matrix, title)]
 
 

@@ -31,6 +31,7 @@ def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
     table = _kept() or counted()
     table = [row for row in table if not families or row["family"] in families]
     table.sort(key=lambda row: (row["family"] or "", row["macs"]))
+    scores = document.scored(table)
     columns = [
         Column.words("name"),
         Column.words("family"),
@@ -38,15 +39,12 @@ def report(families: Sequence[str] = (), *, units: Units = "macs") -> Report:
         document.PARAMS,
         document.macs_column(units),
         document.ACTIVATIONS,
-        *(
-            Column(title, key, "{:.1f}".format)
-            for title, key in document.SCORES.items()
-        ),
+        *(Column(title, key, "{:.1f}".format) for title, key in scores.items()),
     ]
     return Report(
         data={**rows.envelope("specs"), "specs": table},
         sections=[Section(columns, table)],
-        notes=["top-1, top-5, AP: as published, in per cent"],
+        notes=document.as_published(scores),
         records=table,
     )
 

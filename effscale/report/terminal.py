@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,13 +18,17 @@ from rich.text import Text
 from effscale.markup import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from effscale.report.document import Column, Report, Row, Section
 
 #: Wider than any table: off a terminal, nothing is folded or cut.
 UNBOUNDED = 1000
+
+
+#: Blanks that no line ends at: within a quantity, and behind the sign of a limit.
+_HELD = re.compile(r"(?<=\d) (?=(?:[kMGTP]|[kMGT]?i?B|px|ms|µs|s|%)(?!\w))|(?<=[<>]=) ")
 
 
 def show(report: Report, out: TextIO) -> None:
@@ -49,8 +54,9 @@ def printed(report: Report, console: Console) -> None:
         head = Text(f"{label:<{width}}  ", style="bold")
         lines = _between_words(plain(line), console, width + 2)
         console.print(Text.assemble(head, lines), soft_wrap=True)
-    for section in report.sections:
-        console.print()
+    for above, section in enumerate(report.sections, bool(report.heading)):
+        if above:
+            console.print()
         if section.title:
             title = _between_words(plain(section.title), console, 0)
             console.print(Text(title, style="bold"), soft_wrap=True)
@@ -62,31 +68,32 @@ def printed(report: Report, console: Console) -> None:
             console.print(_table(each) if whole else _fitting(each, console))
     for note in report.notes:
         console.print()
-        console.print(Text(plain(note)))
+        console.print(Text(_between_words(plain(note), console, 0)), soft_wrap=True)
 
 
 def _between_words(line: str, console: Console, indent: int) -> str:
     """The line in several where the terminal is narrow, each behind the indent.
 
-    A word that is longer than there is room for, such as a path, stays whole.
+    A word that is longer than there is room for, such as a path, stays whole, and a
+    number stays with its unit.
     """
     room = console.width - indent
     if room < _WRAPPED or console.width == UNBOUNDED:
         return line
-    broken = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
-    return f"\n{' ' * indent}".join(broken)
+    held = _HELD.sub("\N{NO-BREAK SPACE}", line)
+    broken = textwrap.wrap(held, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(broken).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _abreast(section: Section, console: Console) -> list[Section]:
     """The section, or parts of its columns that each fit into the console's width.
 
-    Each part begins with the columns up to the first that has a title, as what is in
-    its row.
+    Each part begins with the columns that tell its rows apart.
     """
     widths = [_width(section, column) for column in section.columns]
     if sum(widths) + len(widths) - 1 <= console.width:
         return [section]
-    lead = 1 + next((k for k, each in enumerate(section.columns) if each.title), 0)
+    lead = _lead(section, widths, console.width)
     taken = sum(widths[:lead]) + lead - 1
     parts: list[list[Column]] = [[]]
     room = console.width - taken
@@ -98,6 +105,24 @@ def _abreast(section: Section, console: Console) -> list[Section]:
         room -= width + 1
     first = section.columns[:lead]
     return [replace(section, columns=[*first, *each]) for each in parts]
+
+
+def _lead(section: Section, widths: Sequence[int], room: int) -> int:
+    """How many columns tell rows apart, if they leave a third of the room for others.
+
+    If not, as many as there are up to the first that has a title.
+    """
+    least = 1 + next((k for k, each in enumerate(section.columns) if each.title), 0)
+    for lead in range(least, len(widths)):
+        if sum(widths[:lead]) + lead - 1 > room * 2 // 3:
+            break
+        told = {
+            tuple(each.cell(row) for each in section.columns[:lead])
+            for row in section.rows
+        }
+        if len(told) == len(section.rows):
+            return lead
+    return least
 
 
 #: What a column that wraps needs at least.

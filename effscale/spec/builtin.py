@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 #: Files that torch writes: of `torch.export`, and of TorchScript.
-SAVED = (".pt2", ".pt", ".pth", ".ts", ".torchscript")
+SAVED = (".pt2", ".pt", ".pth", ".bin", ".ts", ".torchscript")
 _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
 _SUFFIXES = (".yaml", ".yml")
 #: How a path of Windows begins.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from effscale.arrays import every, is_array
-from effscale.data import Same
+from effscale.data import Same, data
 from effscale.spec.elements import PadChannels
+from effscale.spec.line import SQUARE
 from effscale.spec.outputs import Detect
 from effscale.spec.padding import around, positions
-from effscale.spec.parameters import every_line, filled, given, inheriting
+from effscale.spec.parameters import STRIDE, every_line, filled, given, inheriting
 from effscale.spec.steps import (
     Attention,
     Branches,
@@ -36,28 +36,60 @@ if TYPE_CHECKING:
     from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
     from effscale.spec.steps import Blocks
+    from effscale.spec.values import Window
 
     Strides: TypeAlias = tuple[int | Fraction, int | Fraction]
 
 
 def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
     """The steps of block number `index` of those that a line uses."""
+    return _written(use, blocks).of(index)
+
+
+def kinds(use: Use, blocks: Blocks) -> int:
+    """How many blocks of a line differ: as many as its longest list has widths."""
+    return _written(use, blocks).kinds
+
+
+def _written(use: Use, blocks: Blocks) -> _Written:
     if is_array(use.channels):  # as large as its candidates are many: not kept
-        return _written(use, blocks, index)
-    return _kept(Same(use), Same(blocks), index)
+        return _Written(use, blocks)
+    return _kept(Same(use), Same(blocks))
 
 
 @lru_cache(maxsize=256)  # those of a few networks: each is asked for many times
-def _kept(use: Same[Use], blocks: Same[Blocks], index: int) -> Lines:
-    return _written(use.it, blocks.it, index)
+def _kept(use: Same[Use], blocks: Same[Blocks]) -> _Written:
+    return _Written(use.it, blocks.it)
 
 
-def _written(use: Use, blocks: Blocks, index: int) -> Lines:
-    values, steps = given(use, blocks, index), blocks[use.block].layers
-    return _Writing(values, blocks, index).out(steps, use.channels)
+class _Written:
+    """The blocks of a line, each written out when it is first asked for."""
+
+    def __init__(self, use: Use, blocks: Blocks) -> None:
+        self.use, self.blocks = use, blocks
+        self.found: dict[int, Lines] = {}
+
+    @cached_property
+    def kinds(self) -> int:
+        return _kinds(self.use, self.blocks)
+
+    @cached_property
+    def last(self) -> int:
+        """The first block that is like all after it."""
+        strides = given(self.use, self.blocks).get(STRIDE, 1) != 1
+        return max(self.kinds - 1, int(strides))
+
+    def of(self, index: int) -> Lines:
+        index = min(index, self.last) if index else 0
+        if index not in self.found:
+            values = given(self.use, self.blocks, index)
+            steps = self.blocks[self.use.block].layers
+            writing = _Writing(values, self.blocks, index)
+            self.found[index] = writing.out(steps, self.use.channels)
+        return self.found[index]
 
 
-@dataclass(frozen=True)
+@data
 class _Writing:
     """Writes out a block, its parameters being these."""
 
@@ -120,8 +152,7 @@ def forked(line: Line, blocks: Blocks) -> tuple[Branches, Lines] | None:
     return (first, steps[1:]) if isinstance(first, Branches) else None
 
 
-def kinds(use: Use, blocks: Blocks) -> int:
-    """How many blocks of a line differ: as many as its longest list has widths."""
+def _kinds(use: Use, blocks: Blocks) -> int:
     values, longest = given(use, blocks), 1
     for stated in every_line(blocks[use.block].layers):
         line = filled(stated, values)
@@ -148,7 +179,7 @@ def lines_of(spec: Spec) -> tuple[Line, ...]:
     return (*spec.stem, *spec.stages, *chain(*(end.lines for end in ends(spec))))
 
 
-def least_sides(spec: Spec) -> tuple[int, int]:
+def least_sides(spec: Spec) -> Window:
     """Height and width that an image needs, so that each stride divides what it meets.
 
     The product of all strides where nothing is padded less than `same`.
@@ -157,32 +188,38 @@ def least_sides(spec: Spec) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)  # loading, scaling and checking a file ask it of one spec
-def _least_of(same: Same[Spec]) -> tuple[int, int]:
-    return _least(same.it, 0), _least(same.it, 1)
+def _least_of(same: Same[Spec]) -> Window:
+    return _least(same.it)
 
 
-def _least(spec: Spec, axis: int) -> int:
+def _least(spec: Spec) -> Window:
     """Each stage needs what those that read it need, from the last to the first.
 
     Behind the finest level of a detector a map may be of any size: the coarsest of
     SSD's levels are of one position.
     """
     finest = _finest(spec)
-    needs = dict.fromkeys(range(IMAGE, len(spec.stages) + 1), 1)
+    needs = dict.fromkeys(range(IMAGE, len(spec.stages) + 1), SQUARE)
     for end in ends(spec):
-        within = _needed(spec, end.lines, axis, 1)
-        needs.update({k: max(needs[k], within) for k in end.numbers})
+        within = _needed(spec, end.lines, SQUARE)
+        needs.update({k: _larger(needs[k], within) for k in end.numbers})
     for index, numbers in reversed([*enumerate(sources(spec))]):
         line, need = spec.stages[index], needs[index + 1]
-        spare = ceil(strides(spec, (line,))[axis]) - 1 if index >= finest else 0
-        own = 1 if line.likened else need  # a map of any size takes that of another
-        for number, within in zip(
-            numbers, _each_needs(spec, line, axis, own, len(numbers)), strict=False
+        down, across = strides(spec, (line,)) if index >= finest else SQUARE
+        own = SQUARE if line.likened else need  # of any size, as it takes another's
+        for number, (rows, columns) in zip(
+            numbers, _each_needs(spec, line, own, len(numbers)), strict=False
         ):
-            needs[number] = max(needs[number], within - spare)
+            spared = rows - ceil(down) + 1, columns - ceil(across) + 1
+            needs[number] = _larger(needs[number], spared)
         if line.likened:
-            needs[numbers[-1]] = max(needs[numbers[-1]], need)
-    return max(needs[IMAGE], _needed(spec, spec.stem, axis, needs[STEM]))
+            needs[numbers[-1]] = _larger(needs[numbers[-1]], need)
+    return _larger(needs[IMAGE], _needed(spec, spec.stem, needs[STEM]))
+
+
+def _larger(one: Window, other: Window) -> Window:
+    """The larger of both, down and across."""
+    return max(one[0], other[0]), max(one[1], other[1])
 
 
 def _finest(spec: Spec) -> int:
@@ -196,27 +233,28 @@ def _finest(spec: Spec) -> int:
     return min(levels, default=len(spec.stages))
 
 
-def _each_needs(
-    spec: Spec, line: Line, axis: int, need: int, several: int
-) -> list[int]:
-    """The side that a stage needs of each map that it reads."""
+def _each_needs(spec: Spec, line: Line, need: Window, several: int) -> list[Window]:
+    """The sides that a stage needs of each map that it reads."""
     if line.merge == "apart" and (found := forked(line, spec.blocks)):
-        need = _needed(spec, found[1], axis, need)
-        return [_needed(spec, each, axis, need) for each in found[0].branches]
-    return [_needed(spec, (line,), axis, need)] * several
+        need = _needed(spec, found[1], need)
+        return [_needed(spec, each, need) for each in found[0].branches]
+    return [_needed(spec, (line,), need)] * several
 
 
-def _needed(spec: Spec, lines: Sequence[Line], axis: int, need: int) -> int:
-    """The side that `lines` need to put out one of `need`."""
+def _needed(spec: Spec, lines: Sequence[Line], need: Window) -> Window:
+    """The sides that `lines` need to put out a map of those of `need`."""
     for line in reversed(lines):
         if inner := chains(line, spec.blocks):
             # Keys and values are of any size, whatever that of the queries.
-            beside = 1 if isinstance(line, Attention | Resized | Select) else need
-            needs = (need, *(beside for _ in inner[1:]))
-            pairs = zip(inner, needs, strict=True)
-            need = max(_needed(spec, each, axis, some) for each, some in pairs)
+            alike = not isinstance(line, Attention | Resized | Select)
+            first, *others = inner
+            found = _needed(spec, first, need)
+            for each in others:
+                found = _larger(found, _needed(spec, each, need if alike else SQUARE))
+            need = found
         else:
-            need = min(line.side_before(need, axis), MOST)
+            rows, columns = line.sides_before(need)
+            need = min(rows, MOST), min(columns, MOST)
     return need
 
 
@@ -317,17 +355,16 @@ def _windowed(  # noqa: PLR0913, PLR0917 - where it is, and what it has found
         whole = padding == "valid" and kernel == sides != (1, 1)
         if whole and line.sides is not None:
             found[at] = sides
-        rows, columns = (int(line.side_after(n, axis)) for axis, n in enumerate(sides))
-        sides = rows, columns
+        sides = line.sides_after(sides)
     return sides
 
 
-def uncovered(before: Spec, after: Spec) -> dict[Place, str]:
-    """What windows that cover a whole map of `before` are in `after`, where no longer.
+def uncovered(whole: Mapping[Place, Window], after: Spec) -> dict[Place, str]:
+    """What the windows of `covering` are in another network of the same lines.
 
-    The two have the same lines.
+    Those alone that no longer cover their map.
     """
-    if not (whole := covering(before)):
+    if not whole:
         return {}
     still = covering(after)
     size = "×".join(str(side) for side in after.resolution)

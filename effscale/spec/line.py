@@ -58,7 +58,8 @@ def states(line: Line, key: str) -> bool:
 
 def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
-    known = [key for key in KEYS if key in line.model_fields]
+    fields = line.model_fields
+    known = [key for key in KEYS if key in fields]
     at = known.index("block") + 1
     own = [key for key in keys if key not in known]
     return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
@@ -108,17 +109,23 @@ class Line(Model):
         seen = step * (rows - 1) + 1, step * (columns - 1) + 1
         return seen, pair(own.get("stride", 1)), own.get("padding", "same")
 
-    def side_after(self, side: Int, axis: int) -> Int:
-        """Positions that it makes of so many, down (0) or across (1)."""
+    def sides_after(self, sides: Window) -> Window:
+        """Positions that it makes of so many rows and columns."""
         kernel, stride, padding = self.window
-        found = positions(side, kernel[axis], stride[axis], around(padding, axis))
-        return found * self.grows[axis]
+        rows = positions(sides[0], kernel[0], stride[0], around(padding, 0))
+        columns = positions(sides[1], kernel[1], stride[1], around(padding, 1))
+        high, wide = self.grows
+        return int(rows) * high, int(columns) * wide
 
-    def side_before(self, side: int, axis: int) -> int:
-        """The least that it makes so many of."""
+    def sides_before(self, sides: Window) -> Window:
+        """The least rows and columns that it makes so many of."""
         kernel, stride, padding = self.window
-        several = -(-side // self.grows[axis])
-        return least(several, kernel[axis], stride[axis], around(padding, axis))
+        high, wide = self.grows
+        rows, columns = -(-sides[0] // high), -(-sides[1] // wide)
+        return (
+            least(rows, kernel[0], stride[0], around(padding, 0)),
+            least(columns, kernel[1], stride[1], around(padding, 1)),
+        )
 
     @property
     def grows(self) -> Window:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from effscale.data import data
 from effscale.errors import Fault, SpecError, closest, short
 from effscale.spec import references, structure
 from effscale.spec.line import KEYS, Line
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
 
 
-@dataclass(frozen=True)
+@data
 class Reading:
     """What became of a text: its values, its spec if it has one, all its faults."""
 
@@ -110,6 +111,7 @@ def examine(
         found_too = schema_faults(details, mapping(given), root, path, lines)
         faults += [each for each in found_too if not _of_merge(each, root, faults)]
     elif spec is not None and not found:
+        spec = spec.read_at(Origin(root, path))
         unfit = list(parameter_faults(spec))
         found += unfit or structure.faults(spec)
     for fault in found:
@@ -117,8 +119,6 @@ def examine(
         said = replace(fault, place=place[:-1] if of_key else place)
         faults.append(of_spec(place, root, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
-    if sound is not None:
-        sound = sound.read_at(Origin(root, path))
     return Reading(root, sound, tuple(_once(sorted(set(faults)))))
 
 

@@ -64,6 +64,7 @@ from effscale.spec.values import (
     Repeats,
     Resolution,
     SamePaddingName,
+    Scaled,
     Share,
     Text,
 )
@@ -139,13 +140,13 @@ class Rounding(Model):
 #: What well-known implementations do, by name: where each differs from the first.
 POLICIES: dict[str, Rounding] = {
     # tpu/models/official/efficientnet/efficientnet_model.py:106-130
-    "efficientnet": Rounding(),
+    "efficientnet": Rounding.model_construct(),
     # automl/efficientnetv2/effnetv2_model.py:84-95: no rule of the tenth
-    "efficientnetv2": Rounding(max_channel_loss=1.0),
+    "efficientnetv2": Rounding.model_construct(max_channel_loss=1.0),
     # pycls/models/scaler.py: Python's round everywhere, pixels to a multiple of 4.
     # Of an AnyNet (RegNet, ResNeXt) the stem stays, groups have a weight of their own,
     # and bottlenecks keep their ratios (blocks.py:215-226)
-    "pycls": Rounding(
+    "pycls": Rounding.model_construct(
         max_channel_loss=1.0,
         ties="even",
         repeats="round",
@@ -155,13 +156,15 @@ POLICIES: dict[str, Rounding] = {
         resolution_multiple=4,
     ),
     # ultralytics/nn/tasks.py (`parse_model`), utils/ops.py (`make_divisible`)
-    "ultralytics": Rounding(channels="up", repeats="round", resolution_multiple=32),
+    "ultralytics": Rounding.model_construct(
+        channels="up", repeats="round", resolution_multiple=32
+    ),
     # timm/models/_efficientnet_builder.py:232-267, depth_trunc="round"
-    "timm": Rounding(repeats="round"),
+    "timm": Rounding.model_construct(repeats="round"),
     # tpu/models/official/efficientnet/lite: fix_head_stem, and repeats of the ends
-    "lite": Rounding(stem="fixed", head="fixed", ends="fixed"),
+    "lite": Rounding.model_construct(stem="fixed", head="fixed", ends="fixed"),
     # timm/models/efficientnet.py:1188-1208: fix_stem, max(1280, …), depth_trunc="round"
-    "tinynet": Rounding(repeats="round", stem="fixed", head="grows"),
+    "tinynet": Rounding.model_construct(repeats="round", stem="fixed", head="grows"),
 }
 
 
@@ -396,8 +399,8 @@ class Variant(Model):
     """A published relative: multipliers rounded by hand, and its own resolution."""
 
     family: Name | None = None  #: that of the spec, if left out
-    depth_multiplier: Multiplier = 1.0
-    width_multiplier: Multiplier = 1.0
+    depth_multiplier: Scaled = 1.0
+    width_multiplier: Scaled = 1.0
     resolution: Resolution
     dropout: Share | None = None
     #: Its own, in place of the baseline's.
@@ -453,8 +456,8 @@ class Spec(Model):
     resolution: Resolution
     image_channels: Channels = 3
     activation: ActivationName = "silu"
-    norm: NetworkNorm = Norm()
-    squeeze_excite: Squeeze = Squeeze()
+    norm: NetworkNorm = Norm.model_construct()
+    squeeze_excite: Squeeze = Squeeze.model_construct()
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.
     padding: SamePaddingName = "centred"
@@ -482,8 +485,8 @@ class Spec(Model):
     scaling: Scaling | None = None
     rounding: Annotated[
         Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)
-    ] = Rounding()
-    coefficients: Coefficients = Coefficients()
+    ] = Rounding.model_construct()
+    coefficients: Coefficients = Coefficients.model_construct()
     expected: Expected | None = None
     published: Published | None = None
     budget: Budget | None = None

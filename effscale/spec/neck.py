@@ -71,14 +71,17 @@ Scales = Annotated[
 #: A depthwise convolution and a 1×1 with bias, one batch norm behind the two: what
 #: nodes send their fused maps through, and heads repeat
 #: (automl/efficientdet/efficientdet_arch.py:136-249, 508-533).
-_DEPTHWISE = Depthwise(block="depthwise", kernel=(3, 3), norm=False, activation="none")
-_NODE: Steps = (
-    Activate(block="activation"),
-    _DEPTHWISE,
-    Conv(kernel=(1, 1), bias=True, activation="none"),
+_DEPTHWISE = Depthwise.model_construct(
+    block="depthwise", kernel=(3, 3), norm=False, activation="none"
 )
-_HEAD: Steps = (_DEPTHWISE, Conv(kernel=(1, 1), bias=True))
-_LATERAL: Steps = (Conv(kernel=(1, 1), bias=True, activation="none"),)
+_POINTWISE = Conv.model_construct(kernel=(1, 1), bias=True, activation="none")
+_NODE: Steps = (
+    Activate.model_construct(block="activation"),
+    _DEPTHWISE,
+    _POINTWISE,
+)
+_HEAD: Steps = (_DEPTHWISE, Conv.model_construct(kernel=(1, 1), bias=True))
+_LATERAL: Steps = (_POINTWISE,)
 
 
 class NeckNode(Model):
@@ -167,7 +170,7 @@ class Heads(Model):
 
     repeats: Repeats = 3
     classes: Annotated[int, values.whole(1, MAX_CHANNELS)] = 90
-    anchors: Anchors = Anchors()
+    anchors: Anchors = Anchors.model_construct()
     layers: SomeSteps = _HEAD
     #: Share of positives that the class head begins with (Lin et al. 2017,
     #: arXiv:1708.02002, section 4.1).

@@ -135,6 +135,7 @@ MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
 #: Kinds of scalar that are read as something, and those that stay the text they are.
 SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
+KNOWN = SCALARS | TEXTS
 
 #: A key that asks for those of another mapping, and what is said of it.
 MERGE = "merge"
@@ -226,7 +227,7 @@ class _Composer:
         if kind == MERGE and parent and not key and isinstance(parent.value, dict):
             fault = Fault((), "expected a key, got '<<'", "EFF007", help=NO_MERGE)
             self.faults.append(_node(event).located(fault, self.path))
-        elif kind not in SCALARS | TEXTS:
+        elif kind not in KNOWN:
             message = f"expected a plain value, got {short(value, 42)} as {tag!r}"
             self.faults.append(self.fault(event, "EFF007", message))
         self.values += 1

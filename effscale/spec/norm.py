@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -16,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
+from effscale.data import data
 from effscale.spec import values
 from effscale.spec.values import Channels, Model, Share
 
@@ -133,7 +133,7 @@ class Norm(Model):
         }
 
 
-@dataclass(frozen=True)
+@data
 class NormWord:
     """A norm by one of these kinds alone, or in keys and values; or true and false."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import AfterValidator, PlainSerializer, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from effscale.arrays import Int, maximum, whole_share
@@ -161,7 +161,7 @@ class Detect(Model):
 
     kind: Literal["detect"]
     #: Lines of the levels, the finest first.
-    reads: Annotated[Reads, Field(min_length=1)]
+    reads: Reads
     classes: Classes = 80
     #: Boxes that each position of a level tells of.
     anchors: Annotated[int, values.whole(1, 64)] = 1
@@ -202,7 +202,7 @@ class Yolo(Model):
 
     kind: Literal["yolo"]
     #: Lines of the levels, the finest first.
-    reads: Annotated[Reads, Field(min_length=1)]
+    reads: Reads
     classes: Classes = 80
     #: Distances whose mean a side of a box is.
     bins: Annotated[int, values.whole(1, 64)] = 16
@@ -258,7 +258,7 @@ class YoloAnchors(Model):
 
     kind: Literal["yolo_anchors"]
     #: Lines of the levels, the finest first.
-    reads: Annotated[Reads, Field(min_length=1)]
+    reads: Reads
     classes: Classes = 80
     #: Anchors at each position.
     anchors: Annotated[int, values.whole(1, 16)] = 3

@@ -38,12 +38,11 @@ class Spot(NamedTuple):
 
     line: type[Line]
     key: str
+    fixed: bool = False  #: of a step that stays as it is where the network is scaled
 
-
-def stated(line: Line) -> Iterator[tuple[str, Any]]:
-    """Each key of a line and its value, of a used block's parameters too."""
-    yield from line.said.items()
-    yield from (line.model_extra or {}).items()
+    def of(self, line: Line) -> Spot:
+        """The spot where that line has it, or hands it on."""
+        return self._replace(fixed=self.fixed or line.fixed)
 
 
 def every_line(lines: Lines) -> Iterator[Line]:
@@ -59,7 +58,7 @@ def spots(blocks: Blocks) -> dict[str, dict[str, list[Spot]]]:
     for name, block in blocks.items():
         own: dict[str, list[Spot]] = {}
         for line in every_line(block.layers):
-            for key, value in stated(line):
+            for key, value in line.said.items():
                 inherits = isinstance(line, Use) and key == "channels" and value is None
                 if inherits and (within := found.get(line.block, {}).get(key)):
                     own[key] = [*own.get(key, []), *within]
@@ -67,8 +66,8 @@ def spots(blocks: Blocks) -> dict[str, dict[str, list[Spot]]]:
                     known = own.setdefault(value.name, [])
                     known += [
                         each
-                        for each in places_of(line, key, found)
-                        if each not in known
+                        for place in places_of(line, key, found)
+                        if (each := place.of(line)) not in known
                     ]
         found[name] = own
     return found
@@ -127,11 +126,10 @@ def given(use: Use, blocks: Blocks, index: int = 0) -> dict[str, Any]:
 
 def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
     """The line with what its parameters are; None if that leaves it out."""
+    named = {key: each for key, each in line.said.items() if type(each) is Parameter}
     update: dict[str, Any] = {}
-    for key, named in stated(line):
-        if type(named) is not Parameter:
-            continue
-        value = values[named.name]
+    for key, parameter in named.items():
+        value = values[parameter.name]
         own = _is_plain(value) and key in type(line).model_fields
         if own and not value and key in LEAVES_OUT:
             return None
@@ -147,7 +145,7 @@ def inheriting(use: Use, channels: Int | None) -> Use:
 
 
 #: What a file can write; candidates and networks on paper have other numbers.
-PLAIN = (int, float, str, bool)
+PLAIN = {int, float, str, bool}
 
 
 def _is_plain(value: Any) -> bool:  # noqa: ANN401 - of any key
@@ -220,6 +218,7 @@ def _uses(
         inner = value.items()
     elif isinstance(value, tuple):
         inner = enumerate(value)
+    within = apart or isinstance(value, Split)
     for key, each in inner:
-        within = apart or isinstance(value, Split)
-        yield from _uses(each, (*place, key), apart=within)
+        if type(each) not in PLAIN:
+            yield from _uses(each, (*place, key), apart=within)

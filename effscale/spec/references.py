@@ -19,12 +19,14 @@ from effscale.spec.steps import CHAINS, STEPS, OwnBlock, Use
 from effscale.spec.values import MAX_REPEATS, parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from effscale.errors import Place
 
-    #: Lines of each block and cell of the file, as written and with all repeats.
-    Sizes: TypeAlias = Mapping[str, tuple[int, int]]
+    #: Lines as they are written, and with all repeats.
+    Size: TypeAlias = tuple[int, int]
+    #: Those of each block and cell of the file.
+    Sizes: TypeAlias = Mapping[str, Size]
     from effscale.spec.models import Spec
 
 
@@ -223,6 +225,8 @@ def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(at, message, "EFF105", closest(cell, cells))
 
 
+#: The lines of what has none.
+NOTHING = 0, 0
 #: Lines of a network, those of used blocks and cells included: as a file writes them,
 #: and with all repeats, which scaling makes more.
 MAX_LINES, MAX_REPEATED = 5_000, 50_000
@@ -261,14 +265,13 @@ def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
         known[name] = nodes, nodes
     for name, block in mapping(_at(data, "blocks")).items():
         steps = _layers(block)[0]
-        known[name] = size = _size(steps, known, given), _deep(steps, known, given)
+        known[name] = size = _size(steps, known, given)
         if size[0] > MAX_LINES:
             yield ("blocks", name), *size
             return
     outputs = [("outputs", name, "layers") for name in mapping(_at(data, "outputs"))]
     for place in (("stem",), ("stages",), ("head", "layers"), *outputs):
-        found = _at(data, *place)
-        yield place[:1], _size(found, known, given), _deep(found, known, given)
+        yield place[:1], *_size(_at(data, *place), known, given)
 
 
 def _largest(data: Any) -> dict[str, int]:  # noqa: ANN401
@@ -307,38 +310,27 @@ def _named_keys(found: Mapping[str, Iterable[Any]]) -> set[str]:
     }
 
 
-def _size(value: Any, known: Sizes, given: Mapping[str, int]) -> int:  # noqa: ANN401
+def _size(value: Any, known: Sizes, given: Mapping[str, int]) -> Size:  # noqa: ANN401
     """The lines of a line or several; each width of a list is a block of its own."""
-    return _sum(value, known, given, index=0)
-
-
-def _deep(value: Any, known: Sizes, given: Mapping[str, int]) -> int:  # noqa: ANN401
-    """The same, with all repeats."""
-    return _sum(value, known, given, index=1)
-
-
-def _sum(
-    value: Any,  # noqa: ANN401
-    known: Sizes,
-    given: Mapping[str, int],
-    index: int,
-) -> int:
     if isinstance(value, list):
-        return sum(_sum(each, known, given, index) for each in value)
+        return _total([_size(each, known, given) for each in value])
     if not isinstance(value, dict):
-        return 0
+        return NOTHING
     names = [value.get(key) for key in ("block", "cell")]
-    used = sum(known.get(name, (0, 0))[index] for name in names if type(name) is str)
-    inner = sum(
-        _sum(value.get(key), known, given, index) for key in (*CHAINS, "branches")
-    )
-    repeats = value.get("repeats") if used or value.get("block") in _REPEAT else 1
+    used = _total([known.get(name, NOTHING) for name in names if type(name) is str])
+    chains = [value[key] for key in (*CHAINS, "branches") if key in value]
+    inner = _total([_size(each, known, given) for each in chains])
+    repeats = value.get("repeats") if used[1] or value.get("block") in _REPEAT else 1
     if named := parameter(repeats):
         repeats = given.get(named.name)
     times = repeats if type(repeats) is int and 0 < repeats <= MAX_REPEATS else 1
-    widths = max(_length(value.get(key)) for key in ("channels", "c_mid"))
-    total = max(1, used) + inner
-    return total * max(1, widths) * (times if index else 1)
+    widths = max(1, *(_length(value.get(key)) for key in ("channels", "c_mid")))
+    written, repeated = (max(1, n) + m for n, m in zip(used, inner, strict=True))
+    return written * widths, repeated * widths * times
+
+
+def _total(sizes: Sequence[Size]) -> Size:
+    return sum(each[0] for each in sizes), sum(each[1] for each in sizes)
 
 
 #: Blocks of the language that repeat steps.

@@ -97,14 +97,14 @@ class GlobalPool(Line):
     to: Window = SQUARE
     whole = True
 
-    def side_after(self, side: Int, axis: int) -> Int:
-        del side
-        return self.to[axis]
+    def sides_after(self, sides: Window) -> Window:
+        del sides
+        return self.to
 
-    def side_before(self, side: int, axis: int) -> int:
+    def sides_before(self, sides: Window) -> Window:
         """One is enough for any."""
-        del side, axis
-        return 1
+        del sides
+        return SQUARE
 
 
 class Upsample(Line):

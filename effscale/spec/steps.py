@@ -75,29 +75,60 @@ Areas = Annotated[int, values.whole(1, 64)]
 SomeShare = Annotated[float, values.number(0, 1, above=True)]
 
 
-class Conv(Line):
+class Grouped(Line):
+    """A convolution of channels in groups: how many there are, or how wide one is."""
+
+    #: Left out, those of the line that uses the block it is in; or those that come into
+    #: the residual around it, or into itself.
+    channels: Widths | None = None
+    #: What share it has of the channels that it does not state.
+    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
+    groups: Channels = 1
+    #: Channels of a group, in place of how many groups there are; they do not scale.
+    group_width: Channels | None = None
+
+    @property
+    def share(self) -> float:
+        """What share it has of the channels that come in, or that it does not state."""
+        return self.ratio
+
+    def groups_of(self, c_in: Int) -> Int:
+        """How many groups there are of the channels that come in."""
+        if self.group_width is None:
+            return self.groups
+        found: Int = divided(c_in, self.group_width)
+        return found
+
+    def misgrouped(self, c_in: int) -> Iterator[Fault]:
+        """Both of the two, or a width that does not divide what comes in."""
+        if self.group_width is None:
+            return
+        if self.groups != 1:
+            yield Fault(("group_width",), "expected groups or group_width, got both")
+        elif c_in % self.group_width:
+            message = f"expected a divisor of {c_in} channels, got {self.group_width}"
+            yield Fault(("group_width",), message)
+
+
+class Conv(Grouped):
     """Convolution, norm, activation."""
 
     block: Literal["conv"] = "conv"
     kernel: Window
     stride: Window = SQUARE
     padding: PaddingName = "same"
-    #: Left out, those of the line that uses the block it is in; or those that come into
-    #: the residual around it, or into itself.
-    channels: Widths | None = None
-    #: What share it has of the channels that it does not state.
-    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
     #: Its channels over those that come into itself, where it has neither of the two.
     expand_ratio: Annotated[float, values.number(0, 64, above=True)] | None = None
-    groups: Channels = 1
-    #: Channels of a group, in place of how many groups there are; they do not scale.
-    group_width: Channels | None = None
     dilation: Dilation = 1
     bias: Flag = False
     norm: LineNorm = True
     activation: ActivationName | None = None
     #: Convolutions of one block with the same name share their weights.
     shared: Name | None = None
+
+    @property
+    def share(self) -> float:
+        return self.expand_ratio or self.ratio
 
     def of(self, c_in: Int, unstated: Int | None) -> Int:
         """The channels it puts out, of those that come in or that it does not state."""
@@ -110,27 +141,17 @@ class Conv(Line):
         found: Int = whole_share(total, ratio)
         return total if ratio == 1 else found
 
-    def groups_of(self, c_in: Int) -> Int:
-        """How many groups there are of the channels that come in."""
-        if self.group_width is None:
-            return self.groups
-        found: Int = divided(c_in, self.group_width)
-        return found
-
     def faults(self, c_in: int) -> Iterator[Fault]:
         """Widths that are said twice, groups that do not divide what comes in."""
         yield from super().faults(c_in)
-        if self.group_width is not None and self.groups != 1:
-            yield Fault(("group_width",), "expected groups or group_width, got both")
-        elif self.group_width is not None and c_in % self.group_width:
-            message = f"expected a divisor of {c_in} channels, got {self.group_width}"
-            yield Fault(("group_width",), message)
-        said = self.channels is not None or self.ratio != 1
-        if self.expand_ratio is not None and said:
-            other = "channels" if self.channels is not None else "ratio"
-            yield Fault(
-                ("expand_ratio",), f"expected expand_ratio or {other}, got both"
-            )
+        yield from self.misgrouped(c_in)
+        stated = self.channels is not None
+        if self.expand_ratio is not None and (stated or self.ratio != 1):
+            other = "channels" if stated else "ratio"
+            message = f"expected expand_ratio or {other}, got both"
+            yield Fault(("expand_ratio",), message)
+        elif stated and self.ratio != 1:
+            yield Fault(("ratio",), "expected channels or ratio, got both")
 
 
 class Depthwise(Line):
@@ -172,16 +193,14 @@ class MixedDepthwise(Line):
             yield Fault(("kernels",), f"{message} {len(self.kernels)}")
 
 
-class TransposedConv(Line):
+class TransposedConv(Grouped):
     """Transposed convolution, batch norm, activation: sides times the stride."""
 
     block: Literal["transposed_conv"]
     kernel: Window
     stride: Window
-    #: As those of a convolution.
+    #: As those of a convolution, and the same in each repeat.
     channels: Channels | None = None
-    ratio: Annotated[float, values.number(0, 64, above=True)] = 1.0
-    groups: Channels = 1
     bias: Flag = False
     norm: LineNorm = True
     activation: ActivationName | None = None
@@ -202,8 +221,10 @@ class TransposedConv(Line):
         return unstated if self.ratio == 1 else found
 
     def faults(self, c_in: int) -> Iterator[Fault]:
-        """A kernel that leaves gaps between what it makes, or has no middle."""
-        del c_in
+        """Widths said twice, groups amiss, gaps, a kernel without a middle."""
+        yield from self.misgrouped(c_in)
+        if self.channels is not None and self.ratio != 1:
+            yield Fault(("ratio",), "expected channels or ratio, got both")
         if any(s == 1 and k % 2 == 0 for k, s in zip(*_windows(self), strict=True)):
             kernel = "×".join(map(str, self.kernel))
             message = f"expected odd sides where the stride is 1, got {kernel}"
@@ -568,7 +589,7 @@ class Use(Line):
     @property
     def said(self) -> Mapping[str, Any]:
         """What it gives the block's parameters as well."""
-        return {**(self.model_extra or {}), **vars(self)}
+        return {**vars(self), **(self.model_extra or {})}
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """None of its own: its numbers are those of the block."""

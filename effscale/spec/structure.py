@@ -5,12 +5,13 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided
+from effscale.data import data
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, variants, wiring
 from effscale.spec.elements import PadChannels
@@ -89,7 +90,7 @@ class Map(NamedTuple):
         return f"{self.channels} channels of {self.size}"
 
 
-@dataclass(frozen=True)
+@data
 class Walk:
     """Takes a feature map through lines; `faults` are what is wrong so far."""
 
@@ -110,8 +111,9 @@ class Walk:
         for index, line in enumerate(lines):
             at = (*place, index)
             self.inspect(line, here, at)
+            stated = line.said
             for key in ("name", "reads", "like", "merge"):
-                said = getattr(line, key, None)
+                said = stated.get(key)
                 if said and said != "concat":
                     found = ", ".join(said) if isinstance(said, tuple) else said
                     self.wrong(
@@ -255,6 +257,9 @@ class Walk:
     def after(self, line: Line, here: Map, at: Place) -> Map:
         """What one line makes of a feature map."""
         match line:
+            case Conv():
+                channels = int(line.of(here.channels, self.unstated))
+                self.convolved(line, here.channels, channels, at)
             case Branches():
                 return self.branches(line, [here] * len(line.branches), at)
             case Residual():
@@ -298,15 +303,12 @@ class Walk:
             case TransposedConv():
                 channels = int(line.of(self.unstated or here.channels))
                 self.grouped(line, here.channels, channels, at)
-            case Conv():
-                channels = int(line.of(here.channels, self.unstated))
-                self.convolved(line, here.channels, channels, at)
             case _:
                 channels = int(line.c_out(here.channels))
         if isinstance(line, PixelUnshuffle) and any(n % line.factor for n in here[1:]):
             message = f"expected one that divides {here.size}, got {line.factor}"
             self.wrong((*at, "factor"), message)
-        sides = [int(line.side_after(n, axis)) for axis, n in enumerate(here[1:])]
+        sides = line.sides_after((here.height, here.width))
         if min(sides) < 1:  # behind a pool of the whole map
             rows, columns = line.window[0]
             self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
@@ -333,7 +335,7 @@ class Walk:
         gated = line.gated(c_in, choice.at)
         if isinstance(line, SqueezeExcite):
             gated = iter([(c_in, self.unstated or c_in)])
-        ratio = getattr(line, "se_ratio", 0.0)
+        ratio = line.said.get("se_ratio", 0.0)
         squeezed = (int(choice.width(*each, ratio)) for each in gated)
         for channels in dict.fromkeys(squeezed):
             self.normed(self.spec.norm, Map(channels, 1, 1), at)
@@ -357,7 +359,7 @@ class Walk:
 
     def normalised(self, line: Line, here: Map, at: Place) -> None:
         """Note what is wrong with a line's own norm."""
-        stated: Norm | bool | None = getattr(line, "norm", False)
+        stated: Norm | bool | None = line.said.get("norm", False)
         norm = self.spec.norm
         if isinstance(stated, Norm):
             norm, at = stated, (*at, "norm")
@@ -385,7 +387,7 @@ class Walk:
     ) -> None:
         """Note groups that do not divide the channels."""
         groups, key = line.groups, "groups"
-        if isinstance(line, Conv) and line.group_width is not None:
+        if line.group_width is not None:
             if c_in % line.group_width:
                 return
             groups, key = int(line.groups_of(c_in)), "group_width"
@@ -519,8 +521,8 @@ class Walk:
 
     def used(self, line: Use, here: Map, at: Place) -> Map:
         """The file's own block, each of a stage's that differs."""
-        asked, made = line.arguments.get(STRIDE), strides(self.spec, (line,))
-        if asked is not None and pair(asked) != made:
+        asked = line.arguments.get(STRIDE)
+        if asked is not None and pair(asked) != (made := strides(self.spec, (line,))):
             found = "×".join(map(str, dict.fromkeys(made)))
             message = f"expected {found} (what the block makes of it), got"
             self.wrong((*at, STRIDE), f"{message} {asked}")
@@ -558,7 +560,7 @@ def fits_by_itself(spec: Spec) -> bool:
 
 
 def _fits_by_itself(line: Line) -> bool:
-    norm = getattr(line, "norm", None)
+    norm = line.said.get("norm")
     if isinstance(norm, Norm) and norm.in_groups:
         return False
     if isinstance(line, Conv):
@@ -581,7 +583,8 @@ def faults(spec: Spec) -> Iterator[Fault]:
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     taps = tapped(spec) if spec.detector else []
-    yield from wiring.faults(spec, taps)
+    wired = [*wiring.faults(spec, taps)]
+    yield from wired
     stem, *stages = walk.stages(image)
     for end in wiring.ends(spec):
         here = (stem, *stages)[end.numbers[0]]
@@ -591,8 +594,10 @@ def faults(spec: Spec) -> Iterator[Fault]:
             known = wiring.called(spec)
             read = [(stem, *stages)[max(0, known.get(k, 0))] for k in output.reads]
             walk.by_level(output, read, ("outputs", name))
-    yield from _outputs(spec, (stem, *stages))
-    yield from walk.faults
+    met = (*_outputs(spec, (stem, *stages)), *walk.faults)
+    # Nothing is known of the maps of a line or an output that reads what is not there.
+    lost = {each.place[:2] for each in wired if "reads" in each.place[:-1]}
+    yield from (each for each in met if each.place[:2] not in lost)
     if not spec.detector:
         yield from _only_of_detectors(spec)
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError, ValidationError, core_schema
 
 from effscale import limit, quantity
@@ -418,7 +418,7 @@ Interpolation = Literal["nearest", "bilinear"]
 #: learnt of how two lie, and which see each other.
 Attending = Literal["softmax", "cosine", "covariance", "linear", "separable"]
 Placing = Literal["learnt", "fourier"]
-Lying = Literal["none", "relative", "offset", "continuous"]
+Lying = Literal["none", "relative", "offset", "continuous", "unbounded"]
 Over = Literal["window", "grid", "patch"]
 #: Which convolutions of attention have biases: all or none; that of what it puts out
 #: alone; all but that of the keys.
@@ -445,6 +445,8 @@ Kernel = Annotated[int, odd(1, MAX_KERNEL)]
 Stride = Annotated[int, whole(1, 8)]
 Share = Annotated[float, number(0, 1)]
 Multiplier = Annotated[float, number(0, 100, above=True)]
+#: Of a network that was scaled: as large as repeats and channels can become by it.
+Scaled = Annotated[float, number(0, 100_000, above=True)]
 Percent = Annotated[float, number(0, 100)]
 Name = Annotated[str, WORD]
 Text = Annotated[str, TEXT]
@@ -454,9 +456,13 @@ Flag = Annotated[bool, FLAG]
 Count = Annotated[int, whole(0, 2**200)]
 
 
+#: What may be given as one number for both.
+_SINGLE = int, float, str
+
+
 def pair(value: Any) -> Any:  # noqa: ANN401 - pydantic judges what this leaves alone
     """Rows and columns of what may be given as one number for both."""
-    return (value, value) if isinstance(value, int | float | str) else value
+    return (value, value) if isinstance(value, _SINGLE) else value
 
 
 def _side_or_pair(value: tuple[Int, Int] | Parameter) -> Any:  # noqa: ANN401
@@ -480,10 +486,11 @@ def _one_or_all(value: tuple[str, ...]) -> Any:  # noqa: ANN401
     return value[0] if len(value) == 1 else list(value)
 
 
+_SomeReads = Annotated[tuple[Read, ...], Field(min_length=1)]
 #: Lines that another reads; a file writes one without a list.
 Reads = Annotated[
-    tuple[Read, ...],
-    BeforeValidator(_listed, json_schema_input_type=Read | tuple[Read, ...]),
+    _SomeReads,
+    BeforeValidator(_listed, json_schema_input_type=Read | _SomeReads),
     PlainSerializer(_one_or_all),
 ]
 #: (height, width) in pixels; a file writes one number for a square.
@@ -539,7 +546,10 @@ def of_block(widths: Any, index: int) -> Any:  # noqa: ANN401 - one, or a tuple
 
 
 class Model(BaseModel):
-    """Frozen, and closed to unknown keys; pydantic reads it when it is first used."""
+    """Frozen, and closed to unknown keys; pydantic reads it when it is first used.
+
+    What a file leaves out is made by `model_construct`, so that it reads none for that.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

@@ -80,7 +80,7 @@ def with_own(spec: Spec, given: Variant) -> Spec:
 
 
 def _with(line: Line, key: str, value: object) -> Line:
-    update: dict[str, object] = {"c_in": None} if hasattr(line, "c_in") else {}
+    update: dict[str, object] = {"c_in": None} if "c_in" in line.said else {}
     return line.model_copy(update={**update, key: read(line, key, value)})
 
 

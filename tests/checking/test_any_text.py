@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.checking.catalogue import RULES
@@ -16,6 +16,7 @@ from effscale.checking.run import Checked, Outcome, check
 from effscale.checking.source import Source
 from effscale.report.findings import text as shown
 from tests.checking.corpus import FILES, source
+from tests.examples import examples
 from tests.spec.test_any_text import FRAGMENTS
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def number(source: Source) -> int:
     return sum(1 + each.implies for each in source.faults)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.text(max_size=80) | st.lists(FRAGMENTS, max_size=20).map("".join))
 def test_any_text(text: str) -> None:
     judge(text)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(TEXTS, st.data())
 def test_any_mutation_of_a_bad_file(text: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 3))):

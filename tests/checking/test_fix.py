@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.checking.catalogue import RULES, applies_to
@@ -14,6 +14,7 @@ from effscale.checking.run import check
 from effscale.checking.source import Source
 from effscale.errors import Edit
 from tests.checking.corpus import FILES, findings, source
+from tests.examples import examples
 from tests.spec.small import TEXT as SMALL
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def test_edits_are_made_where_they_are() -> None:
 LINES = SMALL.splitlines(keepends=True)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.permutations(LINES[:3] + LINES[5:]), st.sampled_from(["", "# a\n", "\n"]))
 def test_any_order_of_sections_is_mended(order: list[str], between: str) -> None:
     tail = "".join(LINES[3:5])

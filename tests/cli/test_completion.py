@@ -18,17 +18,12 @@ import pytest
 from tests.spec.small import TEXT as SMALL
 
 CASES = {
-    "profile mobilenetv1": {"mobilenetv1"},
     "profile b0@b": {"b0@b1", "b0@b7"},
     "profile my.yaml@": {"my.yaml@large"},
-    "scale --strategy w": {"width"},
     "scale --strategy depth,w": {"depth,width"},
     "scale --strategy=w": {"width"},
-    "rule EFF30": {"EFF301", "EFF302"},
     "check --select EFF201,EFF30": {"EFF201,EFF301", "EFF201,EFF302"},
-    "compare tinynet-": {"tinynet-a", "tinynet-e"},
     "compare b0 b": {"b1", "bin"},
-    "specs efficientnetv": {"efficientnetv2"},
 }
 PATIENCE = 40  #: seconds
 
@@ -105,8 +100,6 @@ def test_a_prompt_completes(shell: str, here: Path) -> None:
             (f"{start[shell]}; echo REA''DY\n", "READY"),
             ("effscale profile mobilenetv3-s\t", "mobilenetv3-small"),
             ("\x15effscale profile my.yaml@l\t", "my.yaml@large"),
-            ("\x15effscale rule EFF11\t", "EFF110"),
-            ("\x15effscale scale --strategy wid\t", "width"),
         ],
     )
 

@@ -51,7 +51,7 @@ def test_a_training_goes_on_with_its_normalisation(
     run: Run, tmp_path: Path, small: str
 ) -> None:
     made, path = tmp_path / "made.json", tmp_path / "small.pth"
-    asked = ("--resolution", "32", "--epochs", "1", "--batch", "512", "-q")
+    asked = ("--resolution", "16", "--epochs", "1", "--batch", "512", "-q")
     done = run("train", small, *asked, "--normalize", "imagenet", "--output", str(made))
     assert done.exit_code == 0
     kept = tmp_path / "made.json.checkpoint"

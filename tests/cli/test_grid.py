@@ -157,7 +157,7 @@ def test_output_writes_a_file(run: Run, tmp_path: Path) -> None:
 
 def test_verbose_says_how_long_it_took(run: Run) -> None:
     result = run("grid", *QUICK, "-v")
-    assert result.stderr.startswith("searched 54 points in 0.")
+    assert result.stderr.startswith("b0: searched 54 points in 0.")
     assert result.stderr.endswith(" s\n")
 
 

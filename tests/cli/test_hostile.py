@@ -185,6 +185,11 @@ WRITERS = {
     "weights": ["export", "s.yaml", "--file-format", "state-dict", "--output", "o.pth"],
     "train": ["train", "s.yaml", "--epochs", "2", "--output", "o.json", "--force"],
 }
+#: One of each way to write: a text, a picture, weights, and a file that grows.
+WAYS = ("yaml", "plot", "weights", "train")
+OTHERS = (
+    pytest.param(name, marks=pytest.mark.long) for name in WRITERS if name not in WAYS
+)
 ENDINGS = [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
 
 
@@ -193,7 +198,7 @@ def output_of(words: list[str]) -> Path:
     return Path(next(words[n + 1] for n, word in enumerate(words) if word in names))
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", [*WAYS, *OTHERS])
 def test_a_program_that_is_ended_leaves_the_old_file_or_the_new(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,9 +68,8 @@ def test_version_names_the_engines_and_the_convention(run: Run) -> None:
     result = run("--version")
     assert result.exit_code == 0
     assert result.stdout.startswith("effscale 0.2.0 (torch ")
-    assert "MACs of convolution and linear)\nextras installed: onnx, plot, report" in (
-        result.stdout
-    )
+    assert ")\nMACs of convolutions, linear layers" in result.stdout
+    assert "attention\nextras installed: onnx, plot, report" in result.stdout
 
 
 def test_version_names_extras_that_are_not_there(
@@ -83,7 +82,7 @@ def test_version_names_extras_that_are_not_there(
 def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
     result = run("scael")
     assert result.exit_code == 2
-    assert "No such command 'scael'" in result.stderr
+    assert "No such command 'scael'. Did you mean 'scale'?" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -228,3 +228,20 @@ def test_what_no_longer_fits_is_said_at_its_line(
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith(said)
     assert result.stderr.endswith("expected a divisor of 20 channels, got 8 groups\n")
+
+
+def test_a_family_of_any_multipliers_is_written_and_read(
+    run: Run, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "family.yaml")
+    options = ("--strategy", "all", "--measure", "none", "--output", path)
+    assert run("scale", "b0", "--phi", "8", *options).exit_code == 0
+    assert "depth_multiplier: 256.0" in (tmp_path / "family.yaml").read_text("utf-8")
+    result = run("check", path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    result = run("scale", "yolov8s-cls", "--phi", "11", *options, "--force")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "yolov8s-cls: cannot be written, as no command would read it: variants: "
+        "expected at most 50,000 lines in all variants together\n"
+    )

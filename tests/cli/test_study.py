@@ -495,15 +495,16 @@ def test_two_runs_at_once_are_one_too_many(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.torch
 def test_the_built_in_trainer_ranks_alike_again(run: Run, tmp_path: Path) -> None:
-    def rewards(folder: str) -> list[tuple[str, float]]:
+    def rewards(folder: str, top: str) -> list[tuple[str, float]]:
         study = ("--evaluate", "train --epochs 1", "--study", str(tmp_path / folder))
-        result = run("grid", str(DIGITS), "--top", "2", *study, "--format", "json")
+        result = run("grid", str(DIGITS), "--top", top, *study, "--format", "json")
         assert (result.exit_code, result.stderr) == (0, "")
         rows = json.loads(result.stdout)["candidates"]
         return [(row["name"], row["score"]) for row in rows]
 
-    once = rewards("once")
-    assert once == rewards("again")
+    once = rewards("once", "2")
+    (again,) = rewards("again", "1")
+    assert again in once
     assert len({reward for _, reward in once}) == 2
     kept = json.loads(
         (tmp_path / "once/outcomes.jsonl").read_text("utf-8").split("\n")[0]

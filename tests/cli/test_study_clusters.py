@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -12,7 +11,7 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -87,9 +86,17 @@ def ended(*processes: subprocess.Popen[Any]) -> Iterator[None]:
             each.wait()
 
 
-@contextmanager
-def two_workers() -> Iterator[tuple[str, subprocess.Popen[bytes], int]]:
-    """A Dask scheduler with two workers: its address, one of them, and its process."""
+class Dask(NamedTuple):
+    """A Dask scheduler with two workers."""
+
+    address: str
+    worker: subprocess.Popen[bytes]
+    scheduler: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[Dask]:
+    """One for all tests of it: the first leave it whole, each other ends a part."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -103,7 +110,7 @@ def two_workers() -> Iterator[tuple[str, subprocess.Popen[bytes], int]]:
         worker += ["--no-dashboard", "--resources", "GPU=1"]
         pair = [subprocess.Popen(worker, **quiet) for _ in range(2)]  # type: ignore[call-overload]
         with ended(*pair):
-            yield address, pair[0], scheduler.pid
+            yield Dask(address, pair[0], scheduler)
 
 
 def listens(port: int) -> bool:
@@ -112,39 +119,48 @@ def listens(port: int) -> bool:
 
 
 @dask
+@pytest.mark.parametrize("signal", [2, 9])
+def test_on_dask_trainings_end_with_the_run(
+    tmp_path: Path, two_workers: Dask, signal: int
+) -> None:
+    with started(tmp_path / "a", f"dask:{two_workers.address}") as program:
+        wait(lambda: len(list(running(str(tmp_path / "a/runs")))) > 0)
+        program.send_signal(signal)
+        program.communicate(timeout=30)
+    assert program.returncode == {2: 130, 9: -9}[signal]
+    wait(lambda: not list(running(str(tmp_path / "a/runs"))), 10)
+
+
+@dask
+def test_what_no_worker_on_dask_offers_is_said(
+    tmp_path: Path, two_workers: Dask
+) -> None:
+    place = f"dask:{two_workers.address}?FPGA=1"
+    with started(tmp_path / "a", place) as program:
+        _, said = program.communicate(timeout=30)
+    assert said == f"--on {place}: no worker there offers FPGA\n"
+    assert not (tmp_path / "a").exists()
+
+
+@dask
 def test_on_dask_a_worker_dies_and_every_candidate_has_an_outcome(
     tmp_path: Path,
+    two_workers: Dask,
     here: Any,  # noqa: ANN401
 ) -> None:
-    with two_workers() as (address, worker, _):
-        assert ranked(tmp_path / "a", f"dask:{address}?GPU=1", worker.kill) == here
+    place = f"dask:{two_workers.address}?GPU=1"
+    assert ranked(tmp_path / "a", place, two_workers.worker.kill) == here
 
 
 @dask
-@pytest.mark.parametrize("signal", [2, 9])
-def test_on_dask_trainings_end_with_the_run(tmp_path: Path, signal: int) -> None:
-    with two_workers() as (address, *_):
-        with started(tmp_path / "a", f"dask:{address}") as program:
-            wait(lambda: len(list(running(str(tmp_path / "a/runs")))) > 0)
-            program.send_signal(signal)
-            program.communicate(timeout=30)
-        assert program.returncode == {2: 130, 9: -9}[signal]
-        wait(lambda: not list(running(str(tmp_path / "a/runs"))), 10)
-
-
-@dask
-def test_a_scheduler_that_is_gone_is_no_failure_of_a_training(tmp_path: Path) -> None:
+def test_a_scheduler_that_is_gone_is_no_failure_of_a_training(
+    tmp_path: Path, two_workers: Dask
+) -> None:
     folder = tmp_path / "a"
-    with two_workers() as (address, _, scheduler):
-        with started(folder, f"dask:{address}?FPGA=1") as program:
-            _, said = program.communicate(timeout=30)
-        place = f"--on dask:{address}?FPGA=1"
-        assert said == f"{place}: no worker there offers FPGA\n"
-        assert not folder.exists()
-        with started(folder, f"dask:{address}") as program:
-            wait(lambda: outcomes(folder) > 0)
-            os.kill(scheduler, 9)
-            out, said = program.communicate(timeout=30)
+    with started(folder, f"dask:{two_workers.address}") as program:
+        wait(lambda: outcomes(folder) > 0)
+        two_workers.scheduler.kill()
+        out, said = program.communicate(timeout=30)
     assert (program.returncode, out) == (1, "")
     gone = "the cluster is gone; the same command goes on once it is back"
     assert said == f"{folder}: {gone}\n"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
 #: Of 18 candidates with two seeds, of which six go on.
 TRAININGS = (18 + 6) * 2
 
@@ -50,13 +49,14 @@ def accuracies(folder: Path) -> dict[tuple[str, int, int], float]:
     return table
 
 
-def test_twenty_kills_at_random_moments_lose_and_double_nothing(
-    run: Run, tmp_path: Path
+@pytest.mark.parametrize("kills", [7, pytest.param(20, marks=pytest.mark.long)])
+def test_kills_at_random_moments_lose_and_double_nothing(
+    run: Run, tmp_path: Path, kills: int
 ) -> None:
     folder = tmp_path / "killed"
     draw = random.Random(20)  # noqa: S311 - no secret
     kept: list[bytes] = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         program = started(words(folder, 0.15))
         time.sleep(draw.uniform(0, 0.4))
         program.kill()
@@ -81,4 +81,4 @@ def test_twenty_kills_at_random_moments_lose_and_double_nothing(
     assert ranked == expected
     starts = [path.read_text("utf-8") for path in folder.glob("runs/*/*/starts")]
     again = sum(map(len, map(str.splitlines, starts))) - TRAININGS
-    assert again <= 2 * KILLS  # at most what was running is trained anew
+    assert again <= 2 * kills  # at most what was running is trained anew

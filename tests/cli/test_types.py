@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.cli import types
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def test_phis_are_whole_where_they_can_be() -> None:
 
 
 @given(st.integers(-50, 40), st.integers(1, 100), st.sampled_from(["1", "0.1", "0.25"]))
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_a_range_steps_exactly(low: int, count: int, step: str) -> None:
     by = D(step)
     high = min(low + count * by, D(50))

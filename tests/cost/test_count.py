@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 import effscale as es
@@ -27,6 +27,7 @@ from effscale.network.network import network
 from effscale.network.operators.convolution import Conv
 from effscale.network.parts import Network, Part
 from effscale.network.shapes import Shape
+from tests.examples import examples
 from tests.strategies import detectors, graphs, specs
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def test_parts_hand_their_feature_maps_on(b0: es.Spec) -> None:
     assert parts[-1].output == Shape(1000, 1, 1)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(spec=specs() | detectors() | graphs())
 def test_parts_and_layers_add_up_to_the_total(spec: es.Spec) -> None:
     net, cost = network(spec), es.count(spec)
@@ -130,7 +131,7 @@ def test_a_convolution_costs_its_weights_at_each_position(
     assert leaf_cost(Visit("conv", conv, 7, Shape(4, 5, 3), out)) == cost
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(spec=specs(), candidates=CANDIDATES)
 def test_each_candidate_counts_as_one_alone(
     spec: es.Spec, candidates: list[tuple[float, float, float]]
@@ -152,7 +153,7 @@ def test_each_candidate_counts_as_one_alone(
 FACTORS = st.floats(0.4, 2.5)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     spec=detectors(),
     candidates=st.lists(st.tuples(*[FACTORS] * 5), min_size=1, max_size=4),
@@ -193,7 +194,7 @@ def test_axes_of_multipliers_give_the_whole_grid(b0: es.Spec) -> None:
             assert whole[i, j, k] == getattr(alone, name)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(phi=st.floats(-5, 8), more=st.floats(0, 2))
 def test_cost_grows_with_phi(b0: es.Spec, phi: float, more: float) -> None:
     less = es.count(es.scale(b0, es.compound(phi)))

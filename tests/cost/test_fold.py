@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,26 @@ def test_axes_are_folded_each_for_itself() -> None:
     )
     height, _ = few.spec.resolution
     assert np.size(height) < 20
+
+
+def test_candidates_in_a_row_are_points_of_a_grid(b0: es.Spec) -> None:
+    spec = es.scale(b0, multipliers([(2**14,)] * 3))
+    few = folded(spec)
+    assert len(few.grid) == 3
+    assert 2 * math.prod(few.grid) <= 2**14
+    found, expected = vars(count(spec)), vars(total(network(spec)))
+    for figure, counted in expected.items():
+        np.testing.assert_array_equal(found[figure], counted, figure)
+
+
+def test_points_that_no_candidate_is_refuse_none(b0: es.Spec) -> None:
+    """Both are counted, the deepest, widest and largest of them would not fit."""
+    figures = [(2000.0, 1.0, 100.0), (1.0, 300.0, 1.0)]
+    columns = (np.array(column * 50) for column in zip(*figures, strict=True))
+    spec = es.scale(b0, es.Multipliers(*columns))
+    assert folded(spec).grid == (2, 2, 2)
+    alone = [count(es.scale(b0, es.Multipliers(*each))).macs for each in figures]
+    assert np.asarray(count(spec).macs).tolist() == alone * 50
 
 
 def test_one_network_is_not_looked_at(b0: es.Spec) -> None:

@@ -28,7 +28,7 @@ from effscale.growth.scale import scale, variant
 from effscale.network.network import network
 from effscale.report.scaling import resolved
 from effscale.search.explain import explain, hint
-from effscale.spec.geometry import uncovered
+from effscale.spec.geometry import covering, uncovered
 from effscale.spec.loading import loads
 from tests.fuzz.mutants import mutant
 
@@ -104,7 +104,7 @@ def journey(seed: int, index: int, built: list[int] | None = None) -> str:
     except ScaleError:
         return "not scaled"
     _written(spec, Variant(scaled, name, phi, given, 2.0**phi))
-    uncovered(spec, scaled)
+    uncovered(covering(spec), scaled)
     hint(spec, scaled)
     return _explained(spec, Variant(scaled, name, phi, given, 2.0**phi))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -17,6 +17,7 @@ from effscale.growth.scale import at_resolution
 from effscale.search.fit import on_ray, ray
 from effscale.search.grid import Grid, search
 from effscale.spec.neck import Scaling
+from tests.examples import examples
 from tests.search.drawn import near
 from tests.strategies import detectors
 
@@ -38,7 +39,7 @@ def by_law(spec: Spec, phi: float) -> tuple[int, ...]:
     return tuple(max(1, floor(x / multiple + Fraction(1, 2))) * multiple for x in exact)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     spec=detectors(),
     phi=PHIS,

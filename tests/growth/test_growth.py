@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -13,6 +13,7 @@ from effscale.growth.detector import Detector
 from effscale.growth.growth import at_phi, family, growth_of
 from effscale.growth.multipliers import SINGLE
 from effscale.spec.neck import Scaling
+from tests.examples import examples
 from tests.parts import detecting
 
 PHIS = range(8)
@@ -128,7 +129,7 @@ def test_a_phi_beyond_all_networks_is_refused(d0: es.Spec) -> None:
         at_phi(d0, 51)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     phis=st.lists(st.floats(-12, 12), min_size=1, max_size=4),
     name=st.sampled_from(Detector.strategies),
@@ -143,7 +144,7 @@ def test_arrays_are_as_numbers(phis: list[float], name: str) -> None:
             assert found == pytest.approx(value, rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(phis=st.tuples(st.floats(-10, 10), st.floats(-10, 10)))
 def test_no_dimension_falls_as_phi_rises(phis: tuple[float, float]) -> None:
     d0 = es.load("d0")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -16,6 +16,7 @@ from effscale.errors import LayerError
 from effscale.growth.scale import numbers
 from effscale.search.explain import explain
 from effscale.spec.heads import most_heads
+from tests.examples import examples
 from tests.spec.small import lines
 
 LAYERS = "[{{block: residual, layers: [{{block: norm}}, {{block: attention, {0}}}]}}]"
@@ -45,7 +46,7 @@ def of(attention: str, **more: str) -> es.Spec:
         ("head_width: 12, over: window, size: 3, shift: true", 24),
     ],
 )
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(width=st.floats(0.2, 4))
 def test_widths_are_whole_heads(attention: str, unit: int, width: float) -> None:
     scaled = es.scale(of(attention), es.Multipliers(width=width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import effscale as es
 from effscale.cost.count import layer_costs
@@ -11,6 +11,7 @@ from effscale.growth.scale import numbers
 from effscale.network.network import network
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.spec.models import POLICIES
+from tests.examples import examples
 from tests.parts import head_of, stages, stem
 from tests.strategies import specs
 
@@ -139,7 +140,7 @@ def test_a_policy_survives_being_written(b0: es.Spec, policy: str) -> None:
 
 
 @given(specs())
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_any_spec_survives_being_written_under_any_policy(spec: es.Spec) -> None:
     for rounding in POLICIES.values():
         ruled = spec.model_copy(update={"rounding": rounding})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from effscale.errors import ScaleError
@@ -21,11 +21,12 @@ from effscale.growth.rounding import (
     round_resolution,
 )
 from effscale.spec.models import POLICIES, Rounding
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from effscale.growth.rounding import Rule
 
-few = settings(max_examples=40, deadline=None)
+few = examples(40)
 CHANNELS = st.integers(1, 4096)
 REPEATS = st.integers(1, 60)
 DIVISORS = st.sampled_from([1, 2, 4, 8, 16, 32])

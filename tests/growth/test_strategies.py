@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.growth.multipliers import SINGLE, STRATEGIES, shares, strategy
+from tests.examples import examples
 
-some = settings(max_examples=50, deadline=None)
+some = examples(50)
 GROWTH = 16.0  #: s, so that halves and quarters of its exponents are whole
 PHI = 4  #: 2^4 = 16
 

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.scale import numbers
+from tests.examples import examples
 from tests.spec.small import lines
 
-LAYERS = (
-    "[{kernel: 1, ratio: $share}, {kernel: 3, ratio: $share, $groups}, {kernel: 1}]"
-)
+LAYERS = "[{kernel: 1, ratio: $share}, {ratio: $share, $middle}, {kernel: 1}]"
 
 
-def of(groups: str, share: float) -> es.Spec:
+def of(middle: str, share: float) -> es.Spec:
     """A network of 48 channels with a block whose inside is in groups."""
-    layers = LAYERS.replace("$share", str(share)).replace("$groups", groups)
+    layers = LAYERS.replace("$share", str(share)).replace("$middle", middle)
     return lines("{block: own, channels: 48, repeats: 2}", blocks=f"{{own: {layers}}}")
 
 
 @pytest.mark.parametrize(
-    ("groups", "share", "unit"),
+    ("middle", "share", "unit"),
     [
-        ("groups: 12", 1, 24),
-        ("groups: 3", 0.25, 24),
-        ("group_width: 12", 0.5, 24),
-        ("group_width: 16", 4, 8),
-        ("group_width: 24", 1.5, 16),
+        ("kernel: 3, groups: 12", 1, 24),
+        ("kernel: 3, groups: 3", 0.25, 24),
+        ("kernel: 3, group_width: 12", 0.5, 24),
+        ("kernel: 3, group_width: 16", 4, 8),
+        ("kernel: 3, group_width: 24", 1.5, 16),
+        ("block: transposed_conv, kernel: 3, stride: 1, groups: 12", 1, 24),
+        ("block: transposed_conv, kernel: 3, stride: 1, group_width: 12", 0.5, 24),
     ],
 )
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(width=st.floats(0.4, 4))
 def test_shares_of_widths_are_whole_groups(
-    groups: str, share: float, unit: int, width: float
+    middle: str, share: float, unit: int, width: float
 ) -> None:
-    scaled = es.scale(of(groups, share), es.Multipliers(width=width))
+    scaled = es.scale(of(middle, share), es.Multipliers(width=width))
     assert all(each % unit == 0 for each in numbers(scaled, "channels")) or width == 1
     assert es.count(scaled).macs > 0

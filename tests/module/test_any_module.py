@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
@@ -19,11 +19,12 @@ import effscale as es
 from effscale.arithmetic import arithmetic
 from effscale.errors import MeasureError
 from effscale.module import formulas
-from effscale.module.any_module import Foreign, count, swallowed
+from effscale.module.any_module import Foreign, count, load, swallowed
 from effscale.module.flops import FlopRegistry
 from effscale.module.inputs import Asked, Input, said_of, shown
 from effscale.module.inputs import given as given_to
 from effscale.module.measure import Engine, run
+from tests.examples import examples
 from tests.module.shapes import CASES, IMAGE, Case, Functional
 
 if TYPE_CHECKING:
@@ -152,6 +153,18 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
         lambda x: torch.linalg.vecdot(x[0], x[0, 0].mT.conj(), dim=-2),
         3 * 64,
     ),
+    "rows of eight bits": (
+        lambda x: torch._int_mm(x.repeat(1, 1, 3, 1)[0, 0].char(), x[0, 0].char()),  # noqa: SLF001
+        24 * 8 * 8,
+    ),
+    "a sum and an activation": (
+        lambda x: torch._addmm_activation(x[0, 0, 0], x[0, 0], x[0, 1]),  # noqa: SLF001
+        8**3,
+    ),
+    "time, batch and channels": (
+        lambda x: torch.conv_tbc(x[0].mT.contiguous(), x[0, :, :, :5], x[0, 0, 0, :5]),
+        8 * 5 * 3 * 8,
+    ),
     "two vectors, by name": (lambda x: torch.linalg.vecdot(x[0, 0, 0], x[0, 0, 1]), 8),
 }
 
@@ -192,7 +205,7 @@ def test_a_complex_convolution_counts_as_a_real_one(
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_einsum_is_what_torch_multiplies(data: st.DataObject) -> None:
     letters = "abcde"
     sizes = {each: data.draw(st.integers(1, 3)) for each in letters}
@@ -328,7 +341,7 @@ class Takes(nn.Module):
         (
             (("", [((1, 3, 8, 8), None)], True), ("more", [((8, 2), None)], False)),
             12 * 64 + 4 * 64 * 2,
-            ["1x3x8x8", "more=8x2"],
+            ["1x3x8x8,", "more=8x2"],
         ),
     ],
 )
@@ -582,3 +595,77 @@ def test_what_a_function_within_lacks_is_no_input() -> None:
         count(Foreign("net", net), (IMAGE,), BOTH)
     assert "argument: 'normalized_shape'" in str(caught.value)
     assert "SIDES" not in str(caught.value)
+
+
+def ragged(layout: torch.layout) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Rows of an image, eight and five, times a matrix, as nested tensors."""
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        rows = [x[0, 0], x[0, 1, :5]]
+        made = F.linear(torch.nested.as_nested_tensor(rows, layout=layout), x[0, 2])
+        return made.to_padded_tensor(0.0)
+
+    return function
+
+
+def attending(x: torch.Tensor) -> Any:  # noqa: ANN401
+    """Three heads of eight queries, with a score of its own."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return flex_attention(x, x, x, lambda score, *_: score + 1)
+
+
+def branching(x: torch.Tensor) -> Any:  # noqa: ANN401
+    """One of two branches, of eight and sixteen rows."""
+    rows = x[0, 0]
+    one, two = (lambda y: y @ y), (lambda y: torch.cat([y, y]) @ y[:, :8])
+    return torch.cond(rows.sum() > 0, two, one, (rows,))
+
+
+def scanning(x: torch.Tensor) -> Any:  # noqa: ANN401
+    """Eight products, one after another."""
+    from torch._higher_order_ops.scan import scan
+
+    return scan(lambda at, row: (row @ x[0, 1] + at, row + 1), x[0, 0, 0], x[0, 0])[1]
+
+
+@pytest.mark.parametrize(
+    ("function", "macs"),
+    [
+        (ragged(torch.jagged), 13 * 64),
+        (ragged(torch.strided), 13 * 64),
+        (attending, 2 * 3 * 8**3),
+        (branching, 8**3),
+        (scanning, 8 * 64),
+    ],
+)
+def test_what_is_called_within_an_operator_is_counted(
+    function: Callable[[torch.Tensor], Any], macs: int
+) -> None:
+    found = count(Foreign("net", Applied(function)), (IMAGE,), BOTH)
+    assert found.answer is not None
+    assert (found.answer.engine, found.answer.macs) == ("torch", macs)
+    assert len(found.alone()) == 1
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_a_scripted_complex_convolution_is_refused() -> None:
+    own = torch.jit.script(nn.Conv2d(3, 4, 3, dtype=torch.complex64))
+    image = (Input((1, 3, 8, 8), torch.complex64),)
+    with pytest.raises(MeasureError, match="three real convolutions of a scripted"):
+        count(Foreign("net", nn.Sequential(own)), image, BOTH)
+
+
+def test_what_generators_make_is_counted() -> None:
+    def function(x: torch.Tensor) -> Any:  # noqa: ANN401
+        return {"maps": [(each @ each for each in x[0])], "rows": map(torch.relu, x)}
+
+    found = count(Foreign("net", Applied(function)), (IMAGE,), BOTH)
+    assert (found.faults(), found.alone(), found.unused) == ([], [], 0)
+    assert [each.macs for each in found.measured] == [3 * 8**3, 3 * 8**3]
+
+
+def test_what_is_ready_to_be_quantized_is_none_that_is() -> None:
+    assert not load("torch.ao.nn.quantized:FloatFunctional", {}).notes
+    with pytest.raises(MeasureError, match="found quantized ones"):
+        load("torch.ao.nn.quantized:QFunctional", {})

@@ -65,7 +65,7 @@ def test_the_lists_have_nothing_in_common_and_nothing_of_their_own() -> None:
         ("aten::lstm", "unknown"),
         ("mkldnn_rnn_layer", "unknown"),
         ("_fft_r2c", "unknown"),
-        ("_int_mm", "unknown"),
+        ("_grouped_mm", "unknown"),
         ("aten::_sparse_mm", "unknown"),
         ("linalg_solve_ex", "unknown"),
         ("_trilinear", "unknown"),

@@ -167,6 +167,18 @@ def test_a_perceptron_makes_biases_of_log_spaced_offsets() -> None:
 
 
 @torch.no_grad()
+def test_a_perceptron_without_a_sigmoid_adds_what_it_makes() -> None:
+    module = made(Attention(HEADS, KEY, VALUE, position="unbounded"))
+    found = module.biases(torch.Size(SIDES))
+    places = [*product(*map(range, SIDES))]
+    for i, j in product(range(0, len(places), 5), repeat=2):
+        steps = [a - b for a, b in zip(places[i], places[j], strict=True)]
+        near = [math.copysign(math.log(abs(d) + 1), d) for d in steps]
+        inside = module.hidden(torch.tensor(near, dtype=torch.float64)).relu()
+        assert_same(found[:, i, j], module.bias(inside))
+
+
+@torch.no_grad()
 def test_covariance_is_of_channels() -> None:
     module = made(Attention(HEADS, KEY, KEY, "covariance"))
     x = torch.randn(2, HEADS * 3 * KEY, *SIDES, dtype=torch.float64)

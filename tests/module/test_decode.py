@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -17,6 +17,7 @@ from effscale.growth.scale import at_resolution, with_classes
 from effscale.module.decode import apart
 from effscale.module.export import Decoding
 from effscale.spec.neck import Anchors
+from tests.examples import examples
 from tests.libraries import library
 from tests.strategies import detectors
 
@@ -109,7 +110,7 @@ def check(spec: Spec, found: es.Detections) -> None:
         assert decoded.levels.tolist() == [*levels]
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     spec=detectors(),
     scales=st.integers(1, 3) | st.lists(st.floats(0.5, 2), min_size=1, max_size=3),

@@ -28,6 +28,7 @@ SHIPPED = {
     "repvgg-a0": (8309384, 1361451008),
     "mobileone-s0": (2078504, 275110400),
     "mobileone-s4": (14838352, 2979269760),
+    "fastvit-t8": (3996040, 524773248),
 }
 SUMS = """name: small
 resolution: 32
@@ -38,6 +39,7 @@ stages:
   - {block: sum, branches: [[{kernel: 3, activation: relu}], [{kernel: 1}]]}
   - {block: sum, branches: [[{kernel: 3, groups: 2}], [{kernel: 1}]]}
   - {block: sum, branches: [[], [{block: norm}], [{kernel: 3}]]}
+  - {block: sum, branches: [[{block: norm}, {block: multiply, by: -1}], [{kernel: 3}]]}
 head: {classes: 10}
 """
 
@@ -58,7 +60,7 @@ def test_a_shipped_network_has_fewer_layers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["repvgg-a0", "mobileone-s0", "b0", "densenet121", "hgnetv2-b0"]
+    "name", ["repvgg-a0", "fastvit-t8", "b0", "densenet121", "hgnetv2-b0"]
 )
 @torch.no_grad()
 def test_a_shipped_network_gives_the_same(name: str) -> None:
@@ -79,7 +81,7 @@ def test_what_would_cost_more_or_is_no_sum_of_convolutions_stays() -> None:
         len([each for each in stage.modules() if isinstance(each, nn.Conv2d)])
         for stage in stages
     ]
-    assert convs == [2, 2, 2, 1]
+    assert convs == [2, 2, 2, 1, 1]
 
 
 def test_profile_and_export_of_what_is_shipped(run: Run, tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import TypeAlias
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 from torch.utils.flop_counter import FlopCounterMode
 
 import effscale as es
 from effscale.module.flops import FlopRegistry
+from tests.examples import examples
 from tests.strategies import specs
 
 pytestmark = pytest.mark.torch
@@ -128,7 +129,7 @@ def test_elsewhere_than_on_meta_results_are_torchs(b0: es.Spec) -> None:
     assert sum(registry.flops.values()) == 2 * small.macs
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(spec=specs())
 def test_the_flops_are_those_of_flop_counter_mode(spec: es.Spec) -> None:
     net, image = on_meta(spec)

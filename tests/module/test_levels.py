@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
@@ -18,6 +18,7 @@ from effscale.module.operators import Attended, Fused, Resized
 from effscale.network.operators.fusion import Fuse, Resize
 from effscale.spec.models import Spec
 from effscale.spec.neck import Neck
+from tests.examples import examples
 from tests.module import plain_detector
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_an_attention_adds_what_the_coarser_map_lets_through() -> None:
     torch.testing.assert_close(Attended()((a, b)), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     sides=st.tuples(*[st.integers(1, 9)] * 2),
     target=st.tuples(*[st.integers(1, 20)] * 2),

@@ -267,6 +267,11 @@ NAMES = {
     ("timm", "inceptionnext-atto"): "inception_next_atto",
     ("timm", "mobilenetv4-hybrid-medium-0.75"): "mobilenetv4_hybrid_medium_075",
     ("timm", "convnext-xxl"): "convnext_xxlarge",
+    ("timm", "coatnet-1-rmlp-rw2"): "coatnet_rmlp_1_rw2_224",
+    ("timm", "coatnet-nano-rw"): "coatnet_nano_rw_224",
+    ("timm", "maxvit-t-rw"): "maxvit_tiny_rw_224",
+    ("timm", "maxvit-nano-rmlp-rw"): "maxvit_rmlp_nano_rw_256",
+    ("timm", "maxvit-xl-tf-512"): "maxvit_xlarge_tf_512",
     ("timm", "vit-ti-16"): "vit_tiny_patch16_224",
     ("timm", "vit-b-16-384"): "vit_base_patch16_384",
     ("timm", "vit-l-14-reg4"): "vit_large_patch14_reg4_dinov2",
@@ -473,6 +478,27 @@ def test_keys_without_biases_have_zeros() -> None:
     found = load_weights(ours, state)
     assert found.whole
     assert "m.attn.q_bias + m.attn.v_bias" in found.pairs.values()
+    image = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(ours(image), theirs(image))
+
+
+@torch.no_grad()
+def test_tables_of_sides_are_turned_and_heads_put_together() -> None:
+    spec = es.loads(WINDOWS)
+    ours, theirs = es.build(spec).eval(), es.build(spec).eval()
+    block, state = "m.attn_grid.attn", {}
+    for name, each in theirs.state_dict().items():
+        each.normal_()
+        if "qkv" in name:  # three heads of two channels each
+            apart = each.unflatten(0, (3, 3, 2)).transpose(0, 1).flatten(0, 2)
+            word = name.rpartition(".")[2]
+            state[f"{block}.qkv.{word}"] = apart.reshape(18, *each.shape[1:2])
+        elif name.endswith("table"):  # of windows of 2×2, from the key to the query
+            sides = each.unflatten(1, (3, 3)).flip(1, 2)
+            state[f"{block}.rel_pos.relative_position_bias_table"] = sides
+        else:
+            state[f"m.{name}"] = each
+    assert load_weights(ours, state).whole
     image = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(ours(image), theirs(image))
 

@@ -6,7 +6,7 @@ from math import ceil
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -15,10 +15,11 @@ from effscale.module.operators import module_of
 from effscale.network.network import network
 from effscale.network.operators.convolution import Conv, margins
 from effscale.network.operators.pooling import Pool
+from tests.examples import examples
 from tests.module.test_reference import randomise
 
 pytestmark = pytest.mark.torch
-some = settings(max_examples=60, deadline=None)
+some = examples(60)
 
 SIDES, STEPS = st.integers(1, 12), st.integers(1, 4)
 ODD = st.sampled_from([1, 3, 5, 7])

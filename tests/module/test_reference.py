@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from torch import nn
 
 import effscale as es
+from tests.examples import examples
 from tests.module import reference
 from tests.strategies import mobiles
 
@@ -99,7 +100,7 @@ def test_b0_of_the_paper_measures_what_we_count(b0: es.Spec, engine: Engine) -> 
     assert measured.activations == counted.activations
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(spec=mobiles())
 def test_any_small_network_has_the_outputs_of_the_reference(spec: es.Spec) -> None:
     assume(spec.activation in reference.FUNCTIONS)  # none has weights there

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.cost.count import Cost, Visit, leaf_cost, walk
@@ -19,6 +19,7 @@ from effscale.network.shapes import Shape
 from effscale.spec.models import Squeeze
 from effscale.spec.neck import Heads
 from effscale.spec.norm import Norm
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def total(steps: list[Visit]) -> tuple[int, int]:
     return int(cost.params), int(cost.macs)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     wide=st.integers(1, 40),
     repeats=st.integers(1, 5),

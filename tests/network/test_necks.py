@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from effscale.cost.count import Cost, Visit, leaf_cost, walk
@@ -18,6 +18,7 @@ from effscale.network.shapes import Shape
 from effscale.spec.models import Squeeze
 from effscale.spec.neck import Neck
 from effscale.spec.norm import Norm
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from effscale.network.combinators import Layer
@@ -57,7 +58,7 @@ def positions(side: int, level: int) -> int:
     return (side >> level) ** 2
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     taps=st.tuples(WIDTHS, WIDTHS, WIDTHS),
     wide=WIDTHS,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import effscale as es
 from effscale.network.blocks import Style
@@ -23,6 +23,7 @@ from effscale.network.steps import chain
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
 from effscale.spec.outputs import Head
+from tests.examples import examples
 from tests.parts import head_of
 from tests.spec.small import lines
 from tests.strategies import mobiles
@@ -76,7 +77,7 @@ def test_a_network_keeps_name_image_and_stochastic_depth(b0: Spec) -> None:
     assert found.stochastic_depth == 0.2
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(spec=mobiles())
 def test_each_part_takes_what_the_one_before_puts_out(spec: Spec) -> None:
     stem, *middle, head = network(spec).parts

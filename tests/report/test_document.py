@@ -17,7 +17,7 @@ from effscale.report.document import Column, Footnotes, marked, raised
         (document.signed_percent, -0.15, "-15.0 %"),
         (document.signed_percent, 0.0, "0"),
         (document.signed_percent, (2**0.5) ** 2 / 2 - 1, "0"),
-        (document.signed_percent, 0.0001, "+0.0 %"),
+        (document.signed_percent, 0.0001, "+0.01 %"),
         (document.multiplier, 2.0736, "2.07"),
         (document.multiplier, 1.0, "1.00"),
         (document.multiplier, 16.0, "16.0"),

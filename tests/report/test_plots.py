@@ -130,12 +130,8 @@ PLOTTED: dict[str, Callable[[], list[Point]]] = {
 @draws
 @pytest.mark.parametrize(
     ("name", "x"),
-    [
-        (name, x)
-        for name in PLOTTED
-        for x in ("macs", "params")
-        if (name, x) != ("all", "params")
-    ],
+    [(name, x) for name in PLOTTED for x in ("macs", "params") if name != "all"]
+    + [pytest.param("all", "macs", marks=pytest.mark.long)],
 )
 def test_no_two_names_collide_in_a_picture(name: str, x: Axis) -> None:
     found = PLOTTED[name]()

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from effscale.cost.count import Cost, count
 from effscale.growth.growth import family
+from effscale.markup import LEGIBLE
 from effscale.report import profile, render, scaling
+from effscale.report.document import Column, Report, Section
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     import effscale as es
-    from effscale.report.document import Report
 
 
 class Terminal(io.StringIO):
@@ -49,6 +50,41 @@ def on_terminal(report: Report, width: int, monkeypatch: pytest.MonkeyPatch) -> 
     file = Terminal()
     render.show(report, "table", file)
     return file.getvalue()
+
+
+def test_columns_stay_in_line_where_signs_are_spelled(scaled: Report) -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=LEGIBLE)
+    render.show(scaled, "table", file)
+    file.seek(0)
+    tables = [each.splitlines() for each in file.read().split("\n\n")]
+    assert "compound  alpha 1.2  beta 1.1  gamma 1.15" in tables[0][1]
+    title, head, rule, first = tables[2][:4]
+    assert title.startswith("b0-phi4, stage by stage")
+    assert len(head) == len(rule) == len(first)
+
+
+def test_a_number_stays_in_the_line_of_its_unit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = "within some limits of memory that are said <= 64.0 MB and 12.5 M pooling"
+    report = Report({}, [], heading=[("asked", line)], notes=[line])
+    for width in range(32, 80):
+        told = on_terminal(report, width, monkeypatch).splitlines()
+        assert sum("<= 64.0 MB" in each for each in told) == 2
+        assert sum("12.5 M" in each for each in told) == 2
+
+
+def test_each_part_of_a_wide_table_tells_its_rows_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ["alpha", "beta", *(f"a long title {k}" for k in range(3))]
+    rows = [dict.fromkeys(names, 7) | {"beta": k} for k in (1, 2)]
+    section = Section([Column(name, name) for name in names], rows)
+    told = Text.from_ansi(on_terminal(Report({}, [section]), 40, monkeypatch)).plain
+    assert not told.startswith("\n")
+    parts = told.strip().split("\n\n")
+    assert len(parts) > 1
+    assert all(part.split()[:2] == names[:2] for part in parts)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -22,6 +22,7 @@ from effscale.network.network import network
 from effscale.search.asked import HELD, Asked, Best, Bounds, Goal, suiting
 from effscale.search.fit import Answer, on_ray, ray
 from effscale.search.off_ray import off_ray, ranges
+from tests.examples import examples
 from tests.search.drawn import aligned, tiny
 from tests.search.drawn import network as key
 
@@ -142,7 +143,7 @@ def judge(answer: Answer, found: list[dict[str, int]]) -> None:
 
 
 @given(st.data())
-@settings(max_examples=12, deadline=None)
+@examples(12)
 def test_along_the_ray_nothing_within_the_limits_is_better(data: st.DataObject) -> None:
     spec = data.draw(aligned())
     wanted, bounds = data.draw(asked(spec)), data.draw(bounds_of(spec))
@@ -183,7 +184,7 @@ def every(spec: Spec, wanted: Asked, bounds: Bounds) -> list[dict[str, int]]:
 
 
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@examples(4)
 def test_off_the_ray_nothing_within_the_limits_is_better(data: st.DataObject) -> None:
     spec = tiny()
     wanted, bounds = data.draw(asked(spec)), data.draw(bounds_of(spec))
@@ -196,7 +197,7 @@ def test_off_the_ray_nothing_within_the_limits_is_better(data: st.DataObject) ->
 
 
 @given(st.data())
-@settings(max_examples=8, deadline=None)
+@examples(8)
 def test_figures_of_many_are_those_of_each(data: st.DataObject) -> None:
     spec = data.draw(aligned())
     factors = st.lists(st.floats(0.6, 2), min_size=4, max_size=4).map(np.array)

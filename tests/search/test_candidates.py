@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.search import grid as candidates
 from effscale.search.grid import Grid, counted, pareto_front, signature
+from tests.examples import examples
 from tests.search.drawn import aligned, figures, network
 
 pytestmark = pytest.mark.slow
 
-few = settings(max_examples=15, deadline=None)
+few = examples(15)
 COEFFICIENTS = st.tuples(*[st.sampled_from([1.0, 1.04, 1.1, 1.15, 1.2, 1.25])] * 3)
 POINTS = st.lists(COEFFICIENTS, min_size=1, max_size=12, unique=True)
 Point = tuple[float, float, float]
@@ -185,7 +186,7 @@ FIGURES = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1)
 
 
 @given(FIGURES)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_front_is_what_no_other_beats(figures: list[tuple[int, int]]) -> None:
     params, activations = (np.array(each) for each in zip(*figures, strict=True))
     found = pareto_front(params, activations)

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 import effscale as es
@@ -19,6 +19,7 @@ from effscale.spec.lines import MBConv
 from effscale.spec.models import Spec
 from effscale.spec.outputs import Head
 from effscale.spec.steps import Conv
+from tests.examples import examples
 from tests.strategies import specs
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def explained(spec: Spec, multipliers: es.Multipliers, budget: float) -> list[Fa
         reject()
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(spec=specs(), name=st.sampled_from(STRATEGIES), phi=st.floats(0, 6))
 def test_factors_multiply_to_exactly_the_miss(
     spec: Spec, name: str, phi: float
@@ -108,7 +109,7 @@ def test_whatever_can_be_scaled_is_explained(b0: Spec, name: str, phi: int) -> N
     assert all(each.value > 0 for each in found)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(spec=specs())
 def test_at_phi_zero_nothing_misses(spec: Spec) -> None:
     found = explained(spec, es.compound(0), 1.0)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.growth.scale import numbers
 from effscale.search.fit import on_ray, ray
+from tests.examples import examples
 from tests.search.drawn import (
     Within,
     aligned,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-few = settings(max_examples=15, deadline=None)
+few = examples(15)
 TARGETS = st.floats(0.2, 5)  #: as multiples of the baseline's MACs
 STRATEGIES = st.sampled_from(["compound", "depth", "wr", "fast", "d1_w8_r1"])
 

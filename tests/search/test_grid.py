@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -22,6 +22,7 @@ from effscale.network.network import network
 from effscale.search import grid
 from effscale.search.grid import Grid, axes, axis, search
 from effscale.spec.models import POLICIES
+from tests.examples import examples
 from tests.search.drawn import figures
 from tests.strategies import specs
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-few = settings(max_examples=15, deadline=None)
+few = examples(15)
 DECIMALS = st.integers(0, 5).flatmap(
     lambda places: st.integers(1, 10**places * 3).map(
         lambda n: Decimal(n).scaleb(-places)
@@ -55,7 +56,7 @@ def points(answer: Answer) -> list[tuple[float, float, float]]:
 
 
 @given(DECIMALS, DECIMALS, st.integers(0, 200))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_values_of_an_axis_are_literals(
     low: Decimal, step: Decimal, count: int
 ) -> None:

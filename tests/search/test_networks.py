@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import CandidateError, ScaleError
 from effscale.growth.scale import numbers
 from effscale.search.networks import LeftOut, scaled, spread
+from tests.examples import examples
 from tests.strategies import specs
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ head: {classes: 10}
 
 
 @given(specs(), st.lists(st.tuples(FACTORS, FACTORS, FACTORS), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_what_is_left_out_is_what_alone_is_refused(
     spec: es.Spec, points: list[tuple[float, float, float]]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 import effscale as es
@@ -19,6 +19,7 @@ from effscale.growth.scale import scale
 from effscale.search.explain import explain, macs
 from effscale.spec.loading import loads
 from tests.drawn_lines import blocks, files, lines, residuals
+from tests.examples import examples
 from tests.search.on_paper import Paper, knows
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def rows(draw: DrawFn) -> Data:
     return {**found, "head": {"classes": CLASSES}}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=rows(), side=SIDES, w=FACTORS, d=FACTORS, r=FACTORS)
 def test_every_line_is_counted_in_fractions(
     data: Data, side: int, w: float, d: float, r: float
@@ -89,7 +90,7 @@ def test_every_line_is_counted_in_fractions(
     assert macs(paper) == told.macs + told.channels * CLASSES
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     data=files(),
     side=SIDES,

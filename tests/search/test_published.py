@@ -6,13 +6,14 @@ from fractions import Fraction
 from math import prod
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.detector import Detector
 from effscale.growth.growth import at_phi, growth_of
 from effscale.search.explain import macs, published
+from tests.examples import examples
 
 NAMES = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d7x"]
 
@@ -79,7 +80,7 @@ def test_the_same_detector_is_no_way_at_all(d0: es.Spec) -> None:
     assert growth_of(d0).steps(d0, macs) == []
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(phi=st.floats(-3, 6), name=st.sampled_from(Detector.strategies))
 def test_the_reasons_multiply_to_the_ratio(phi: float, name: str) -> None:
     d0 = es.load("d0")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.growth.rounding import Rules
 from effscale.search.reachable import axes, breakpoints, distinct, simplest
+from tests.examples import examples
 from tests.search.drawn import aligned, network, networks, roundings
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-some = settings(max_examples=25, deadline=None)
-few = settings(max_examples=15, deadline=None)
+some = examples(25)
+few = examples(15)
 NUMBERS = st.lists(st.integers(1, 40), min_size=1, max_size=4)
 DIMENSIONS = ("depth", "width", "resolution")
 #: Bounds at which no rule is about to change.
@@ -186,7 +187,7 @@ def test_the_simplest_number(low: float, high: float, expected: float) -> None:
 
 
 @given(st.floats(-50, 50), st.floats(1e-6, 3))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_simplest_number_has_the_fewest_decimals(low: float, span: float) -> None:
     high = low + span
     found = simplest(low, high)

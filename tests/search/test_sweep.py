@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -14,6 +14,7 @@ from effscale.growth.scale import at_resolution
 from effscale.search import sweep as module
 from effscale.search.sweep import Step, sweep
 from effscale.spec.geometry import least_sides
+from tests.examples import examples
 from tests.strategies import mobiles
 
 
@@ -52,7 +53,7 @@ def test_no_pixel_is_wasted_where_all_strides_divide(b0: es.Spec) -> None:
     assert free == [224, 256, 288]
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(mobiles(), st.integers(0, 20))
 def test_nothing_is_wasted_less_than_nothing(spec: es.Spec, more: int) -> None:
     least = max(least_sides(spec))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.errors import SpecError
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.names import folder
+from tests.examples import examples
 from tests.spec.small import TEXT as SMALL
 
 #: Files of every kind of line.
@@ -53,13 +54,13 @@ def judge(text: str) -> None:
         assert len(str(fault).splitlines()) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(max_size=80) | st.lists(FRAGMENTS, max_size=20).map("".join))
 def test_any_text_is_a_spec_or_faults(text: str) -> None:
     judge(text)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(TEXTS), EDITS)
 def test_any_mutation_of_a_spec_is_a_spec_or_faults(
     text: str, edits: list[tuple[int, int, str]]

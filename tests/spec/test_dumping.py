@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.spec.dumping import dumps
 from effscale.spec.loading import loads
 from effscale.spec.models import Expected, Published, Variant
+from tests.examples import examples
 from tests.strategies import detectors, graphs, specs
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
-some = settings(max_examples=20, deadline=None)
+some = examples(20)
 
 WRITTEN = """\
 # small

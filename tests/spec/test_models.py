@@ -6,8 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from effscale.spec.lines import MBConv
-from effscale.spec.models import POLICIES, Coefficients, Rounding, Squeeze
+from effscale.spec.models import POLICIES, Coefficients, Rounding, Spec, Squeeze
+from effscale.spec.neck import Anchors, Heads, Neck
 from effscale.spec.norm import Norm
+from effscale.spec.values import Model
 from tests.parts import head_of
 from tests.spec.small import spec
 
@@ -115,3 +117,24 @@ def test_the_printed_form_shows_what_the_file_states() -> None:
     shown = dict(spec("activation", "relu").__rich_repr__())
     assert list(shown) == ["name", "resolution", "activation", "stem", "stages", "head"]
     assert (shown["resolution"], shown["activation"]) == ((32, 32), "relu")
+
+
+def unjudged() -> list[Model]:
+    """What stands for what a file leaves out, which pydantic has not read."""
+    defaults = [
+        field.default
+        for model in (Spec, Neck, Heads)
+        for field in model.model_fields.values()
+    ]
+    steps = [each for value in defaults if isinstance(value, tuple) for each in value]
+    found = [*defaults, *steps, *POLICIES.values()]
+    return [each for each in found if isinstance(each, Model)]
+
+
+def test_defaults_are_as_pydantic_reads_them() -> None:
+    assert {type(each) for each in unjudged()} > {Norm, Rounding, Squeeze, Anchors}
+    for each in unjudged():
+        said = {name: getattr(each, name) for name in each.model_fields_set}
+        read = type(each)(**said)
+        assert vars(each) == vars(read)
+        assert each.model_fields_set == read.model_fields_set

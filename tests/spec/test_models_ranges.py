@@ -43,8 +43,8 @@ REAL = [
     ("coefficients.gamma", TINY, 100),
     ("published.top1", 0, 100),
     ("published.top5", 0, 100),
-    ("variants.b1.depth_multiplier", TINY, 100),
-    ("variants.b1.width_multiplier", TINY, 100),
+    ("variants.b1.depth_multiplier", TINY, 100_000),
+    ("variants.b1.width_multiplier", TINY, 100_000),
     ("variants.b1.dropout", 0, 1),
 ]
 SECTIONS = (

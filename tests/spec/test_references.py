@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.spec.lines import STAGES
 from effscale.spec.references import UNSAID, unknown
 from effscale.spec.steps import STEPS
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,7 +132,7 @@ def test_a_stage_names_a_cell_of_the_file(
     assert told(unknown(data(cells={**cells, "norml": {}}, stages=stages))) == []
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(ANYTHING)
 def test_no_data_is_too_odd_to_look_at(found: object) -> None:
     for place, message in told(unknown(found)):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.spec.models import Spec
 from effscale.spec.structure import faults
+from tests.examples import examples
 from tests.spec.small import lines
 from tests.strategies import detectors, specs
 
@@ -168,7 +169,7 @@ def test_the_image_s_channels_are_those_before_the_first_line() -> None:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(25)
 @given(spec=specs(), data=st.data())
 def test_what_has_no_faults_can_be_counted(spec: Spec, data: st.DataObject) -> None:
     """Also where a line is missing, or twice, or before the other."""
@@ -178,7 +179,7 @@ def test_what_has_no_faults_can_be_counted(spec: Spec, data: st.DataObject) -> N
         assert es.count(other).params > 0
 
 
-@settings(max_examples=40, deadline=None)
+@examples(25)
 @given(spec=specs(), width=st.floats(0.1, 3), depth=st.floats(0.1, 3))
 def test_what_is_scaled_can_be_counted_or_is_refused(
     spec: Spec, width: float, depth: float
@@ -191,7 +192,7 @@ def test_what_is_scaled_can_be_counted_or_is_refused(
     assert es.loads(es.dumps(scaled)) == scaled
 
 
-@settings(max_examples=40, deadline=None)
+@examples(25)
 @given(spec=detectors(), other=detectors())
 def test_what_has_no_faults_can_be_counted_of_detectors(
     spec: Spec, other: Spec
@@ -205,7 +206,7 @@ def test_what_has_no_faults_can_be_counted_of_detectors(
 FACTORS = st.floats(0.3, 3)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(25)
 @given(spec=detectors(), factors=st.tuples(*[FACTORS] * 5))
 def test_a_scaled_detector_can_be_counted_or_is_refused(
     spec: Spec, factors: tuple[float, ...]

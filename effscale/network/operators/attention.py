@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from effscale.network.operators.operator import Maps, Tally, Tape
     from effscale.spec.values import Attending, Lying, Over
 
-#: Channels inside the perceptron of a continuous position bias, and coordinates.
-#: Source: microsoft/Swin-Transformer, models/swin_transformer_v2.py (`cpb_mlp`).
+#: Channels inside the perceptron of a position bias, and coordinates; one that is
+#: `unbounded` ends in biases, where a `continuous` one has a sigmoid.
+#: Source: microsoft/Swin-Transformer, models/swin_transformer_v2.py (`cpb_mlp`);
+#: timm 1.0.31, timm/layers/pos_embed_rel.py (`RelPosMlp`).
 HIDDEN, COORDINATES = 512, 2
 _SOFTMAX = Traffic(keeps_output=True)
 
@@ -315,25 +317,35 @@ class Attention(Joint):
                 learnt += (2 * sides[0] - 1) * (2 * sides[1] - 1) * self.heads
             case "offset":
                 learnt += tokens * self.heads
-            case "continuous":
+            case "continuous" | "unbounded":
                 lying = (2 * sides[0] - 1) * (2 * sides[1] - 1)
                 weights = HIDDEN * (COORDINATES + self.heads)
-                learnt += weights + HIDDEN
+                learnt += weights + self.inner_biases
                 macs, activations = lying * weights, lying * (HIDDEN + self.heads)
             case _:
                 pass
         return Cost(macs + products, learnt, activations + outputs, products, outputs)
+
+    @property
+    def perceptron(self) -> bool:
+        """Whether one makes what is learnt of two positions."""
+        return self.position in {"continuous", "unbounded"}
+
+    @property
+    def inner_biases(self) -> Int:
+        """Those of its perceptron."""
+        return HIDDEN + (self.heads if self.position == "unbounded" else 0)
 
     def cost_on(self, flow: Flow, out: Shape) -> Cost:
         return self.work(all_of(flow))
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         """The biases inside a perceptron."""
-        if self.position != "continuous":
+        if not self.perceptron:
             return {}
         _, height, width = self.groups(before)
         lying = (2 * int(height) - 1) * (2 * int(width) - 1)
-        return {"linear_bias": lying * HIDDEN}
+        return {"linear_bias": lying * int(self.inner_biases)}
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """Products, and what is done with the scores between them."""

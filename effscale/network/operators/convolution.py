@@ -56,9 +56,10 @@ def windows(shape: Shape, layer: Windowed, path: str) -> tuple[Int, Int]:
     Raises:
         LayerError: if no window lies within a feature map of this shape.
     """
-    reach, stride = layer.reach, layer.stride
+    stride = layer.stride
     if layer.padding in {"same", "tensorflow"}:
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
+    reach = layer.reach
     height, width = (
         positions(*side, around(layer.padding, axis))
         for axis, side in enumerate(zip(shape[1:], reach, stride, strict=True))
