@@ -1,6 +1,6 @@
 """How well latency is predicted here: a calibration, and networks it has not seen.
 
-    python benchmarks/latency.py [DEVICE] [THREADS]
+    python benchmarks/latency.py [DEVICE] [THREADS] [RUNTIME]
 
 Calibrates the device anew and keeps it, runs 60 scaled networks of families that the
 calibration has not, and says how far predictions were from what was measured; then fits
@@ -57,6 +57,7 @@ def main() -> None:
     device = Device(
         sys.argv[1] if len(sys.argv) > 1 else "cpu",
         int(sys.argv[2]) if len(sys.argv) > 2 else 1,  # noqa: PLR2004 - the second
+        runtime="onnxruntime" if "onnxruntime" in sys.argv else "torch",
     )
     bench = Bench(device) if by_operator(device) else None
     model = calibrate(device, seconds=SECONDS, bench=bench)

@@ -84,7 +84,8 @@ ROWS = table()
 ROUNDED = {
     "retinanet-r50",  # MACs to 97B; params, of other classes, in a test below
     "retinanet-r101",  # params to 53M, MACs to 127B
-    "unet",  # params; MACs of a hand-written module, in tests/network
+    "unet",  # params; MACs of a hand-written module, in tests/module
+    "unet-32",  # as U-Net
     "nas-fpn-r50",  # params to 60M, MACs to 360B
     "nas-fpn-r50-1280",  # MACs to 563B
     "nas-fpn-r50-1280-384",  # params to 104M, MACs to 1043B

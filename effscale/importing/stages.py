@@ -250,10 +250,13 @@ def _stated(line: Line) -> Line:
 def _outputs(end: End, called: Mapping[int, str]) -> dict[str, Any]:
     """The logits of each pixel, of the last line unless it says."""
     last = end.reads == (len(end.strands) - 1,)
+    reads: dict[str, Any] = (
+        {} if last else {"reads": tuple(called[k] for k in end.reads)}
+    )
     return {
         "out": Segment(
             kind="segment",
-            reads=() if last else tuple(called[k] for k in end.reads),
+            **reads,
             classes=end.nodes[0].channels,
             dropout=end.rate,
             mode=end.mode,

@@ -18,6 +18,10 @@ from torch.nn import functional
 from effscale.choices import MOST_BOXES
 from effscale.errors import LayerError
 from effscale.module.anchors import anchors, detector_of
+from effscale.module.boxes import apart, best_pairs, of_rows
+from effscale.module.build import OUTPUTS, Detections
+from effscale.network.network import network
+from effscale.network.parts import Group
 from effscale.spec import outputs
 from effscale.spec.geometry import strides, totals
 from effscale.spec.neck import BOX
@@ -28,15 +32,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from effscale.arrays import Int
-    from effscale.module.build import Detections
     from effscale.spec.geometry import Strides
     from effscale.spec.models import Spec
 
     Grid: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-
-
-#: Below every score: of boxes that are taken, or left out.
-_GONE = -1.0
 
 
 class Found(NamedTuple):
@@ -98,71 +97,6 @@ class Decoded(NamedTuple):
         return Found(boxes, scores, classes, self.levels[rows], beside)
 
 
-class Apart(NamedTuple):
-    """Boxes of which none overlaps another of its class by much, best first."""
-
-    boxes: torch.Tensor  #: (N, K, 4)
-    scores: torch.Tensor  #: (N, K), 0 where there are no more
-    classes: torch.Tensor  #: (N, K)
-    rows: torch.Tensor  #: (N, K): which they are of those given
-
-
-def apart(
-    boxes: torch.Tensor,
-    scores: torch.Tensor,
-    classes: torch.Tensor,
-    overlap: float,
-    count: int,
-) -> Apart:
-    """The best, without those that a better one of their class overlaps by more.
-
-    Non-maximum suppression one by one, by operators that every format has, of (N, K, 4)
-    boxes, (N, K) scores and (N, K) classes: of equal scores the first is better.
-    """
-    among = boxes.shape[1]
-    same = classes[:, :, None] == classes[:, None, :]
-    rivals = (overlaps(boxes) > overlap) & same
-    left, rows, kept = scores, [], []
-    for _ in range(min(count, among)):
-        best = left.argmax(1, keepdim=True)
-        rows.append(best)
-        kept.append(left.gather(1, best))
-        gone = rivals.gather(1, best[..., None].expand(-1, -1, among))[:, 0]
-        left = left.masked_fill(gone, _GONE).scatter(1, best, _GONE)
-    chosen, found = torch.cat(rows, 1), torch.cat(kept, 1).clamp(min=0)
-    there = (found > 0)[..., None]
-    return Apart(
-        of_rows(boxes, chosen) * there, found, classes.gather(1, chosen), chosen
-    )
-
-
-def overlaps(boxes: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of each pair, (N, K, K); nan of two without an area."""
-    low, high = boxes[..., :2], boxes[..., 2:]
-    areas = (high - low).prod(-1)
-    begin = torch.maximum(low[:, :, None], low[:, None])
-    end = torch.minimum(high[:, :, None], high[:, None])
-    both = (end - begin).clamp(min=0).prod(-1)
-    return both / (areas[:, :, None] + areas[:, None] - both)
-
-
-def best_pairs(
-    scores: torch.Tensor, count: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Anchors, scores and classes of the best pairs of both, of (N, K, classes)."""
-    classes = scores.shape[-1]
-    flat = scores.flatten(1)
-    best, pairs = flat.topk(min(count, flat.shape[1]))
-    return pairs // classes, best, pairs % classes
-
-
-def of_rows(told: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """What is told, (N, K, …), of those rows."""
-    each = told.flatten(2) if told.dim() > 2 else told[..., None]  # noqa: PLR2004
-    found = each.gather(1, rows[..., None].expand(-1, -1, each.shape[-1]))
-    return found.unflatten(2, told.shape[2:]) if told.dim() > 2 else found[..., 0]  # noqa: PLR2004
-
-
 def decode(spec: Spec, detections: Any) -> Decoded:  # noqa: ANN401 - by kind of head
     """The boxes in pixels of what the network of `spec` puts out.
 
@@ -184,7 +118,8 @@ def decode(spec: Spec, detections: Any) -> Decoded:  # noqa: ANN401 - by kind of
     than float32 is decoded in float32.
 
     Raises:
-        LayerError: if `spec` has no such boxes, or puts out maps of other shapes.
+        LayerError: if `spec` has no such boxes, or this is not what its module puts
+            out, or maps of other shapes.
     Source: `decode_box_outputs` of automl/efficientdet/tf2/anchors.py, and of
     effdet/anchors.py; weights of other libraries may have other codes.
     """
@@ -211,7 +146,15 @@ def _of_output(spec: Spec, made: Any) -> Decoded:  # noqa: ANN401
         message = f"expected one output of boxes, got {len(found)}"
         raise LayerError(f"decode: {message} of {spec.name}")
     (name, decoder), *_ = found.items()
-    given = made[name] if len(spec.outputs) > 1 else made
+    given = made
+    if len(spec.outputs) > 1:
+        given = _named(made, name)
+        if given is None:
+            raise _other(spec, f"a dict with {name}", made)
+    (groups,) = (
+        part.groups for part in network(spec).parts if part.path == f"{OUTPUTS}{name}"
+    )
+    _judge(spec, given, groups, len(decoder.strides))
     levels = [
         torch.full((x.shape[2] * x.shape[3] * decoder.each,), _level(stride))
         for x, stride in zip(decoder.maps(given), decoder.strides, strict=True)
@@ -618,10 +561,13 @@ def _like(x: torch.Tensor, numbers: Sequence[Any]) -> torch.Tensor:
 
 def _group(made: Any, name: str) -> Sequence[torch.Tensor]:  # noqa: ANN401
     """The maps of that name, by level."""
-    found: Sequence[torch.Tensor] = (
-        made[name] if isinstance(made, dict) else getattr(made, name)
-    )
+    found: Sequence[torch.Tensor] = _named(made, name)
     return found
+
+
+def _named(made: Any, name: str) -> Any:  # noqa: ANN401
+    """What is called so; None where nothing is."""
+    return made.get(name) if isinstance(made, dict) else getattr(made, name, None)
 
 
 def _decoded(
@@ -652,8 +598,59 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
+def _judge(spec: Spec, made: Any, groups: Sequence[Group], levels: int) -> None:  # noqa: ANN401
+    """Refuse what the module of `spec` does not put out, but for shapes.
+
+    Without groups that is a map of each level; with some for one box an object a pair,
+    of which the second is read.
+    """
+    pair = any(group.one_to_one for group in groups)
+    read = {
+        group.name: group.levels
+        for group in groups
+        if group.one_to_one or not (pair and group.levels)
+    }
+    given = _second(made) if pair else made
+    fits = [_are(_named(given, name), count) for name, count in read.items()]
+    if not all(fits or [_are(made, levels)]):
+        names = " and ".join(read) or "a map"
+        many = f" of each of {levels} levels" if any(read.values()) or not read else ""
+        raise _other(spec, f"{'a pair of ' * pair}{names}{many}", made)
+
+
+def _second(made: Any) -> Any:  # noqa: ANN401
+    """The second of a pair; None of anything else."""
+    return made[1] if isinstance(made, tuple | list) and len(made) == 2 else None  # noqa: PLR2004
+
+
+def _are(found: Any, levels: int | None) -> bool:  # noqa: ANN401
+    """Whether it is a map for each of so many levels, or one map."""
+    if levels is None:
+        return torch.is_tensor(found)
+    several = isinstance(found, tuple | list) and len(found) == levels
+    return several and all(map(torch.is_tensor, found))
+
+
+def _other(spec: Spec, expected: str, made: Any) -> LayerError:  # noqa: ANN401
+    """The error of what the module of `spec` does not put out."""
+    found = type(made).__name__
+    if isinstance(made, dict):
+        found = f"{found} of {', '.join(map(str, made)) or 'nothing'}"
+    elif isinstance(made, tuple | list):
+        found = f"{found} of {len(made)}"
+    return LayerError(
+        f"decode: expected {expected}, as the module of {spec.name} puts out, got "
+        f"{found}"
+    )
+
+
 def _check(spec: Spec, detections: Detections) -> None:
     """Refuse maps that are not those of the network, for its images."""
+    low, high = detector_of(spec, "decode")[0].levels
+    levels = high - low + 1
+    _judge(
+        spec, detections, [Group(each, levels) for each in Detections._fields], levels
+    )
     expected = list(_shapes(spec))
     pairs = zip(detections.classes, detections.boxes, strict=True)
     found = [(tuple(a.shape[1:]), tuple(b.shape[1:])) for a, b in pairs]

@@ -18,17 +18,14 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_leaves
 from effscale.choices import MOST_BOXES
 from effscale.errors import ExportError, LayerError, first_line
 from effscale.module import onnx
+from effscale.module.boxes import apart, best_pairs, of_rows, overlaps
 from effscale.module.decode import (
     BOXES,
     CORNERS,
     PROTOTYPES,
     Peaks,
-    apart,
-    best_pairs,
     decoders,
     distance,
-    of_rows,
-    overlaps,
 )
 from effscale.module.deployed import weighed
 from effscale.module.latency import SEED, images

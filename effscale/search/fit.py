@@ -231,11 +231,17 @@ def on_ray(path: Ray, asked: Asked) -> Answer:
 
 
 def _change_after(spec: Spec, name: str, bounds: Bounds, phi: float) -> float:
-    """Where the network of φ changes next: where looking further has stopped."""
+    """Where the network of φ changes next: where looking further has stopped.
+
+    φ itself, where what is looked at next would be beyond our numbers.
+    """
     step = 1.0
     while phi + step <= MAX_PHI:
         high = phi + step
-        runs = intervals(spec, name, bounds, phi, high)
+        try:
+            runs = intervals(spec, name, bounds, phi, high)
+        except ScaleError:
+            return phi
         if len(runs) > 1:
             return float(runs.end[0])
         step *= 2

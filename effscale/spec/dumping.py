@@ -44,10 +44,13 @@ def dumps(spec: Spec, comment: str = "") -> str:
     lines, which would bury what a line says, are not.
     """
     data = spec.model_dump(exclude_none=True)
-    for section, name in _EMPTY:
-        within = data.get(section, {}) if section else data
-        if not within.get(name, True):
-            del within[name]
+    every = [
+        (data.get(section, {}) if section else data, key) for section, key in _EMPTY
+    ]
+    every += [(output, "reads") for output in data["outputs"].values()]
+    for within, key in every:
+        if not within.get(key, True):
+            del within[key]
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     text: str = yaml.dump(
         data,

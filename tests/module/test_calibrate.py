@@ -78,12 +78,17 @@ def test_operators_are_timed_where_they_run(b0: es.Spec) -> None:
     bench = calibration.Bench(DEVICE)
     small = es.scale(b0, es.Multipliers(0.3, 0.3, 0.3))
     for spec in (small, es.scale(es.load("mobilevit-xxs"), es.Multipliers(1, 1, 0.3))):
-        found = bench.by_operator("x", spec)
-        taken = [each for each in found.each if each is not None]
-        assert all(each > 0 for each in taken)
-        every = zip(found.work, found.each, strict=True)
-        assert {kind for (kind, _), each in every if each is None} <= JOINS
-        assert 0.3 < sum(taken) / found.whole < 1.5  # a busy machine
+
+        def share(spec: es.Spec = spec) -> float:
+            found = bench.by_operator("x", spec)
+            taken = [each for each in found.each if each is not None]
+            assert all(each > 0 for each in taken)
+            every = zip(found.work, found.each, strict=True)
+            assert {kind for (kind, _), each in every if each is None} <= JOINS
+            return sum(taken) / found.whole
+
+        # On a busy machine the whole or its operators may be interrupted.
+        assert any(0.3 < share() < 1.5 for _ in range(3))
     assert bench.unit > 0
 
 

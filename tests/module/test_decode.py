@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import LayerError
 from effscale.growth.scale import at_resolution, with_classes
-from effscale.module.decode import apart
+from effscale.module.boxes import apart
 from effscale.module.export import Decoding
 from effscale.spec.neck import Anchors
 from tests.examples import examples
@@ -327,3 +327,19 @@ def test_a_classifier_has_nothing_to_decode(b0: Spec, tiny: Spec) -> None:
     with pytest.raises(LayerError) as caught:
         es.decode(b0, random_outputs(tiny))
     assert str(caught.value) == "decode: expected a detector, got b0"
+
+
+def test_what_the_module_does_not_put_out_is_refused(tiny: Spec) -> None:
+    found = random_outputs(tiny)
+    for made, said in (
+        (tuple(found.boxes), "tuple of 2"),
+        (found.boxes[0], "Tensor"),
+        ({"classes": found.classes}, "dict of classes"),
+        (found._replace(boxes=found.boxes[:1]), "Detections of 2"),
+    ):
+        with pytest.raises(LayerError) as caught:
+            es.decode(tiny, made)
+        assert str(caught.value) == (
+            "decode: expected classes and boxes of each of 2 levels, as the module of "
+            f"tiny puts out, got {said}"
+        )

@@ -407,3 +407,39 @@ def test_a_choice_of_boxes_is_judged_as_one(
         given = detecting(x)
         change(given)
         assert (detecting.difference(x, [*given.values()]) > 1e-4) is wrong
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("yolo, reads: [p2, p3]", "classes and boxes of each of 2 levels"),
+        (
+            "yolo, reads: [p2, p3], one_to_one: true",
+            "a pair of classes and boxes of each of 2 levels",
+        ),
+        (
+            "yolo, reads: [p2, p3], angle: true",
+            "classes and boxes and angles of each of 2 levels",
+        ),
+        (
+            "yolo_anchors, reads: [p2, p3], sizes: [[[3, 5]], [[9, 6]]], anchors: 1",
+            "a map of each of 2 levels",
+        ),
+        ("keypoints, reads: p3", "heatmap and sizes and offsets"),
+    ],
+)
+def test_what_the_module_does_not_put_out_is_refused(
+    output: str, expected: str
+) -> None:
+    spec = of(f"  find: {{kind: {output}, classes: 2}}")
+    made = made_by(spec)
+    for given, said in (
+        ((made, made, made), "tuple of 3"),
+        (torch.zeros(1), "Tensor"),
+        ({}, "dict of nothing"),
+    ):
+        with pytest.raises(LayerError) as caught:
+            es.decode(spec, given)
+        assert str(caught.value) == (
+            f"decode: expected {expected}, as the module of small puts out, got {said}"
+        )

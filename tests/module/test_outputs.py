@@ -41,17 +41,17 @@ def double(c_in: int, c_out: int) -> nn.Sequential:
 class UNet(nn.Module):
     """Figure 1 of the paper, padded."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: int) -> None:
         super().__init__()
-        wide = [64, 128, 256, 512, 1024]
-        self.first = double(3, 64)
+        wide = [base << level for level in range(5)]
+        self.first = double(3, base)
         self.down = nn.ModuleList(map(double, wide, wide[1:]))
         pairs = [(b, a) for a, b in pairwise(wide)][::-1]
         self.up = nn.ModuleList(
             nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2), double(b, a)])
             for b, a in pairs
         )
-        self.last = nn.Conv2d(64, 2, 1)
+        self.last = nn.Conv2d(base, 2, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of each pixel."""
@@ -65,8 +65,9 @@ class UNet(nn.Module):
         return self.last(y)  # type: ignore[no-any-return]
 
 
-def test_unet_is_the_one_written_by_hand() -> None:
-    ours, theirs = es.build(es.load("unet")).eval(), UNet().eval()
+@pytest.mark.parametrize(("name", "base"), [("unet", 64), ("unet-32", 32)])
+def test_unet_is_the_one_written_by_hand(name: str, base: int) -> None:
+    ours, theirs = es.build(es.load(name)).eval(), UNet(base).eval()
     pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
     assert all(a.shape == b.shape for a, b in pairs)
     names = theirs.state_dict().keys()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from effscale.errors import LayerError
+from effscale.network.operators.attention import Attention
 from effscale.network.operators.convolution import Conv, Linear
 from effscale.network.operators.norm import BatchNorm, LayerNorm
 from effscale.network.operators.pooling import Pool
@@ -129,3 +130,14 @@ def test_an_even_window_that_overlaps_is_refused(stride: Window) -> None:
     assert message(lambda: Pool("max", (2, 2), stride)) == (
         "kernel: expected odd sides for same padding, or the stride's own, got 2×2"
     )
+
+
+def test_attention_leaves_its_heads_as_they_are() -> None:
+    """What is learnt beside a scale of each head is added to it, not to the heads."""
+    heads = np.array([3, 6])
+    layer = Attention(
+        heads, 2, 2, "cosine", over="window", size=(4, 4), position="offset"
+    )
+    maps = (Shape(layer.widths()[0], 8, 8),)
+    assert layer.work(maps).params.tolist() == [3 + 16 * 3, 6 + 16 * 6]
+    assert heads.tolist() == [3, 6]

@@ -109,6 +109,11 @@ def test_whatever_can_be_scaled_is_explained(b0: Spec, name: str, phi: int) -> N
     assert all(each.value > 0 for each in found)
 
 
+def test_maps_halved_behind_a_pool_meet_in_fractions() -> None:
+    found = values(explain(es.load("yolov9t"), es.Multipliers(resolution=2.0), 4))
+    assert found["odd sizes"] == 1
+
+
 @examples(10)
 @given(spec=specs())
 def test_at_phi_zero_nothing_misses(spec: Spec) -> None:

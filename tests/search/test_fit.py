@@ -241,3 +241,11 @@ def test_the_last_network_lasts_as_long_as_it_does() -> None:
         beyond = es.scale(spec, es.compound(high))
         assert network(inside) == network(nearest.variant.spec)
         assert network(beyond) != network(nearest.variant.spec)
+
+
+def test_what_is_beyond_the_last_network_may_be_beyond_our_numbers(b0: es.Spec) -> None:
+    """At α = 100, φ of 2 would repeat a stage more than 10,000 times."""
+    deep = b0.model_copy(
+        update={"coefficients": es.Coefficients(alpha=100, beta=1, gamma=1)}
+    )
+    assert ray(deep, [near(10**9)]).end[-1] == 1

@@ -170,6 +170,13 @@ def test_figures_that_are_absent_stay_absent(b0: Spec) -> None:
     assert loads(text) == spec
 
 
+def test_an_output_of_the_last_line_does_not_say_what_it_reads() -> None:
+    outputs = "outputs: {mask: {kind: segment, classes: 3}}"
+    spec = loads(READ.replace("head: {channels: 16}", outputs))
+    assert "reads" not in dumps(spec)
+    assert again(spec) == spec
+
+
 def test_a_word_that_stands_for_a_parameter_is_written() -> None:
     spec = loads("""\
 name: own

@@ -314,13 +314,13 @@ class Attention(Joint):
         activations: Int = 0
         match self.position:
             case "relative":
-                learnt += (2 * sides[0] - 1) * (2 * sides[1] - 1) * self.heads
+                learnt = learnt + (2 * sides[0] - 1) * (2 * sides[1] - 1) * self.heads
             case "offset":
-                learnt += tokens * self.heads
+                learnt = learnt + tokens * self.heads
             case "continuous" | "unbounded":
                 lying = (2 * sides[0] - 1) * (2 * sides[1] - 1)
                 weights = HIDDEN * (COORDINATES + self.heads)
-                learnt += weights + self.inner_biases
+                learnt = learnt + weights + self.inner_biases
                 macs, activations = lying * weights, lying * (HIDDEN + self.heads)
             case _:
                 pass
