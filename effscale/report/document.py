@@ -139,7 +139,7 @@ def multiple(value: float) -> str:
 
 def several(number: int, what: str) -> str:
     """A number of things: `1 epoch`, `3 epochs`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def sides(value: Sequence[int]) -> str:

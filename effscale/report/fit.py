@@ -14,7 +14,7 @@ from effscale.limit import UNITS, exactly, title
 from effscale.quantity import in_bytes, in_seconds
 from effscale.report import document, left_out, published, rows
 from effscale.report.calibrate import known, predicted, setting
-from effscale.report.document import Column, Report, Section
+from effscale.report.document import Column, Report, Section, several
 from effscale.report.published import Relatives
 from effscale.report.scaling import (
     reasons,
@@ -55,7 +55,8 @@ def on_ray(
     path = ray(baseline, asked, bounds, strategy)
     answers = [along(path, each) for each in asked]
     low, high = path.phi[0], path.end[-1]
-    text = f"{len(path.phi):,} networks of {strategy}, φ {low:.3g} to {high:.3g}"
+    networks = several(len(path.phi), "network")
+    text = f"{networks} of {strategy}, φ {low:.3g} to {high:.3g}"
     if bounds.hold:
         text += f"; {', '.join(sorted(bounds.hold))} held"
     return answers, text, path.left
@@ -76,7 +77,8 @@ def timed(
         return clock(spec, device)
 
     path, answer = timed_ray(baseline, asked, bounds, strategy, built)
-    text = f"{len(path.phi):,} networks of {strategy}, {len(ran)} measured"
+    networks = several(len(path.phi), "network")
+    text = f"{networks} of {strategy}, {len(ran)} measured"
     return [answer], f"{text}, on {device.said()}", path.left
 
 
