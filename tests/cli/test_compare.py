@@ -255,9 +255,9 @@ def test_specs_complete_to_families_too() -> None:
     argument = compare.command.params[0]
     kind = types.SpecOrFamily()
     found = [
-        each.value for each in kind.shell_complete(context, argument, "mobilenetv3")
+        each.value for each in kind.shell_complete(context, argument, "squeezenet")
     ]
-    assert found == ["mobilenetv3-large", "mobilenetv3-small", "mobilenetv3"]
+    assert found == ["squeezenet-1.0", "squeezenet-1.1", "squeezenet"]
 
 
 def test_energy_is_macs_and_bytes_times_what_each_takes(run: Run) -> None:

@@ -98,7 +98,7 @@ def test_a_prompt_completes(shell: str, here: Path) -> None:
         [shell, *quiet[shell]],
         [
             (f"{start[shell]}; echo REA''DY\n", "READY"),
-            ("effscale profile mobilenetv3-s\t", "mobilenetv3-small"),
+            ("effscale profile darknet5\t", "darknet53"),
             ("\x15effscale profile my.yaml@l\t", "my.yaml@large"),
         ],
     )

@@ -39,10 +39,10 @@ def test_goes_into_a_pipe(run: Run) -> None:
 
 def test_a_family_is_its_networks(run: Run) -> None:
     result = run(
-        "report", "mobilenetv3", "--relative-to", "cheapest", "--units", "flops"
+        "report", "squeezenet", "--relative-to", "cheapest", "--units", "flops"
     )
     assert result.exit_code == 0
-    assert "<title>mobilenetv3-small, mobilenetv3-large</title>" in result.stdout
+    assert "<title>squeezenet-1.1, squeezenet-1.0</title>" in result.stdout
     assert "FLOPs" in result.stdout
     assert "the cheapest network here that is as accurate" in result.stdout
 

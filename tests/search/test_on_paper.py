@@ -12,7 +12,7 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 import effscale as es
-from effscale.errors import ScaleError, SpecError, UnexplainedError
+from effscale.errors import LayerError, ScaleError, SpecError, UnexplainedError
 from effscale.growth.growth import at_phi
 from effscale.growth.rounding import EXACT
 from effscale.growth.scale import scale
@@ -87,7 +87,13 @@ def test_every_line_is_counted_in_fractions(
     told.through([data["stem"]])
     for line in data["stages"]:
         told.stage(line)
-    assert macs(paper) == told.macs + told.channels * CLASSES
+    try:
+        found = macs(paper)
+    except LayerError as error:
+        if "expected at least" not in str(error):
+            raise
+        reject()  # an image too small for a window that pads nothing
+    assert found == told.macs + told.channels * CLASSES
 
 
 @examples(40)
