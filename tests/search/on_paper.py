@@ -40,6 +40,10 @@ def knows(line: Data) -> bool:
     return known and all(knows(each) for chain in inner for each in chain)
 
 
+class TooSmallError(Exception):
+    """A map of which a window leaves nothing, not even a part of a pixel."""
+
+
 @dataclass
 class Paper:
     """A feature map of fractions that goes through lines, and the MACs on its way."""
@@ -88,6 +92,8 @@ class Paper:
             (side - gone - 1) / Fraction(step) + 1
             for side, gone, step in zip(self.sides, less, stride, strict=True)
         ]
+        if min(self.sides) <= 0:
+            raise TooSmallError
 
     def squeeze(self, of: Fraction, ratio: float) -> None:
         """Both 1×1 convolutions on what is pooled."""
