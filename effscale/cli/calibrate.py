@@ -12,7 +12,7 @@ from effscale.cli.help import Command, titled
 from effscale.cli.latency import Way
 from effscale.cli.options import Request, every
 from effscale.cli.progress import Bar
-from effscale.cli.types import Range
+from effscale.cli.types import Range, Whole
 
 if TYPE_CHECKING:
     from effscale.cost.latency_model import Device
@@ -37,8 +37,7 @@ def device(*, threads: int, batch: int, dtype: str, way: Way) -> Device:
 @every(
     click.option(
         "--batch",
-        type=click.IntRange(1, MAX_BATCH),
-        metavar="N",
+        type=Whole(1, MAX_BATCH),
         default=1,
         help="Batch size.",
     ),

@@ -15,7 +15,7 @@ from effscale.cli import options
 from effscale.cli.help import OUTPUT, Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.types import Parsed, Range, Target
+from effscale.cli.types import Parsed, Range, Target, Whole
 from effscale.errors import LayerError, WeightsError, refusal
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ def _how(  # noqa: PLR0913 - options
 )
 @click.option(
     "--boxes",
-    type=click.IntRange(1, MOST_BOXES),
-    metavar="N",
+    type=Whole(1, MOST_BOXES),
     help=f"With --nms: boxes for each image.  [default: {_BOXES}]",
 )
 @titled(OUTPUT)
@@ -170,8 +169,7 @@ def _how(  # noqa: PLR0913 - options
 )
 @click.option(
     "--opset",
-    type=click.IntRange(*_OPSETS),
-    metavar="N",
+    type=Whole(*_OPSETS),
     help="Opset of the ONNX file.  [default: torch's own choice]",
 )
 @options.format_option("what was written")

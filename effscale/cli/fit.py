@@ -13,7 +13,7 @@ from effscale.cli import latency, limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.types import Parsed, Range
+from effscale.cli.types import Parsed, Range, Whole
 from effscale.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _multiplier(name: str, default: float, text: str) -> Callable[[F], F]:
 
 
 def _pixels(name: str, text: str) -> Callable[[F], F]:
-    return click.option(name, type=click.IntRange(1), metavar="N", help=text)
+    return click.option(name, type=Whole(1), help=text)
 
 
 @click.command("fit", cls=Command)
@@ -182,8 +182,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @_multiplier("--max-width", math.inf, "Width multiplier, at most.")
 @click.option(
     "--top",
-    type=click.IntRange(1),
-    metavar="N",
+    type=Whole(1),
     default=10,
     help="Rows of the Pareto front in the table.",
 )

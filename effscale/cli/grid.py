@@ -15,7 +15,7 @@ from effscale.cli import latency, limits, options, study
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
-from effscale.cli.types import INTERVAL, PHIS, STEPS, TARGET_RATIO
+from effscale.cli.types import INTERVAL, PHIS, STEPS, TARGET_RATIO, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -215,8 +215,7 @@ class Question:
 )
 @click.option(
     "--top",
-    type=click.IntRange(1),
-    metavar="N",
+    type=Whole(1),
     help="Rows of the table; with --measure, these are built and measured, with "
     "--evaluate, trained.  [default: 20; with --evaluate all]",
 )

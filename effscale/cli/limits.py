@@ -17,7 +17,7 @@ from effscale.choices import (
 from effscale.cli.latency import DEVICE, Way
 from effscale.cli.options import every
 from effscale.cli.progress import Bar
-from effscale.cli.types import Parsed
+from effscale.cli.types import Parsed, Whole
 from effscale.errors import ScaleError
 from effscale.glossary import TERMS
 
@@ -59,8 +59,7 @@ device_options = (
     ),
     click.option(
         "--threads",
-        type=click.IntRange(1, MAX_THREADS),
-        metavar="N",
+        type=Whole(1, MAX_THREADS),
         default=1,
         help="Threads of the CPU, for latency.",
     ),
@@ -124,8 +123,7 @@ def limit_options(
     running = every(
         click.option(
             "--batch",
-            type=click.IntRange(1, MAX_BATCH),
-            metavar="N",
+            type=Whole(1, MAX_BATCH),
             default=1,
             help="Batch size, for memory and latency.",
         ),

@@ -18,6 +18,7 @@ from effscale.cli.types import (
     Parsed,
     SpecReference,
     Target,
+    Whole,
     share,
 )
 from effscale.data import data
@@ -135,8 +136,7 @@ def plot_option(what: str) -> Callable[[F], F]:
 def seed_option(help_text: str) -> Callable[[F], F]:
     return click.option(
         "--seed",
-        type=click.IntRange(0, 2**63 - 1),
-        metavar="N",
+        type=Whole(0, 2**63 - 1),
         default=0,
         help=help_text,
     )
@@ -192,8 +192,7 @@ network_options = every(
     ),
     click.option(
         "--classes",
-        type=click.IntRange(1, 2**20),
-        metavar="N",
+        type=Whole(1, 2**20),
         help="Classes of the network instead of the spec's.",
     ),
     title=NETWORK,

@@ -15,7 +15,7 @@ from effscale.choices import BALANCE, TOOLS
 from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
-from effscale.cli.types import Parsed, Range, argument, entering
+from effscale.cli.types import Parsed, Range, Whole, argument, entering
 from effscale.data import data
 from effscale.errors import DisagreementError
 
@@ -184,8 +184,7 @@ def _given(option: str) -> bool:
 @click.option(
     "--tree-depth",
     "depth",
-    type=click.IntRange(1, 64),
-    metavar="N",
+    type=Whole(1, 64),
     default=1,
     help="Levels of a module's tree to show.",
 )

@@ -16,7 +16,7 @@ from effscale.cli import options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
-from effscale.cli.types import DURATION, Parsed
+from effscale.cli.types import DURATION, Parsed, Whole
 from effscale.errors import StudyError, did_you_mean
 from effscale.study.course import Course, Seeds, check
 from effscale.study.course import rungs as read_rungs
@@ -147,15 +147,13 @@ evaluation_options = options.every(
     ),
     click.option(
         "--halving",
-        type=click.IntRange(2, 1000),
-        metavar="N",
+        type=Whole(2, 1000),
         help="With --rungs: one in this many candidates goes on to the next rung.  "
         "[default: 3]",
     ),
     click.option(
         "--attempts",
-        type=click.IntRange(1, 100),
-        metavar="N",
+        type=Whole(1, 100),
         help="How often a training run is tried before it counts as failed.  "
         "[default: 2]",
     ),

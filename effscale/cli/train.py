@@ -23,6 +23,7 @@ from effscale.cli.types import (
     RESOLUTION,
     Range,
     Target,
+    Whole,
 )
 from effscale.errors import TrainError
 
@@ -183,22 +184,19 @@ class Part:
 @titled("Recipe")
 @click.option(
     "--epochs",
-    type=click.IntRange(1, 10**6),
-    metavar="N",
+    type=Whole(1, 10**6),
     default=20,
     help="Passes over the training images.",
 )
 @click.option(
     "--until",
-    type=click.IntRange(1, 10**6),
-    metavar="N",
+    type=Whole(1, 10**6),
     help="Stop after this many of the epochs; the same command with more resumes.  "
     "[default: all]",
 )
 @click.option(
     "--batch",
-    type=click.IntRange(2, 2**20),
-    metavar="N",
+    type=Whole(2, 2**20),
     default=64,
     help="Batch size.",
 )
@@ -292,8 +290,7 @@ class Part:
 )
 @click.option(
     "--classes",
-    type=click.IntRange(2, 2**20),
-    metavar="N",
+    type=Whole(2, 2**20),
     help="Classes of the network.  [default: as many as the data have]",
 )
 @titled("Machine")
@@ -306,8 +303,7 @@ class Part:
 )
 @click.option(
     "--devices",
-    type=click.IntRange(1, 64),
-    metavar="N",
+    type=Whole(1, 64),
     default=1,
     help="Split each batch among this many GPUs, or processes on the CPU.",
 )
@@ -319,14 +315,12 @@ class Part:
 )
 @click.option(
     "--threads",
-    type=click.IntRange(1, 4096),
-    metavar="N",
+    type=Whole(1, 4096),
     help="Threads of the CPU.  [default: torch's own choice]",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0, 1024),
-    metavar="N",
+    type=Whole(0, 1024),
     help="Processes that read images which do not fit into memory.  [default: with "
     "CUDA one for each core, else one for two threads; at most 16]",
 )

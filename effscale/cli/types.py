@@ -245,6 +245,14 @@ class Range(click.FloatRange):
         return number
 
 
+class Whole(click.IntRange):
+    """A whole number of a range, which help calls N."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        del param, ctx
+        return "N"
+
+
 class Target(click.Path):
     """A file to write: in a folder that is there."""
 
