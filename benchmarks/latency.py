@@ -1,6 +1,6 @@
 """How well latency is predicted here: a calibration, and networks it has not seen.
 
-    python benchmarks/latency.py [DEVICE] [THREADS] [RUNTIME]
+    python benchmarks/latency.py --device cpu --threads 1 --runtime onnxruntime
 
 Calibrates the device anew and keeps it, runs 60 scaled networks of families that the
 calibration has not, and says how far predictions were from what was measured; then fits
@@ -11,14 +11,15 @@ become faster or slower since. Run it on a machine that does nothing else.
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 from itertools import cycle
 from statistics import median
 
 from scipy.stats import spearmanr
 
 import effscale as es
+from effscale.choices import RUNTIMES
 from effscale.cost.latency_model import Device, save
 from effscale.errors import CandidateError
 from effscale.limit import Limit
@@ -54,11 +55,11 @@ def networks() -> list[es.Spec]:
 
 def main() -> None:
     """Print what was predicted and measured, and how they agree."""
-    device = Device(
-        sys.argv[1] if len(sys.argv) > 1 else "cpu",
-        int(sys.argv[2]) if len(sys.argv) > 2 else 1,  # noqa: PLR2004 - the second
-        runtime="onnxruntime" if "onnxruntime" in sys.argv else "torch",
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runtime", choices=RUNTIMES, default="torch")
+    device = Device(**vars(parser.parse_args()))
     bench = Bench(device) if by_operator(device) else None
     model = calibrate(device, seconds=SECONDS, bench=bench)
     print(f"{model.machine}: {device.said()}; kept at {save(model)}")
