@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Entries along an axis of which it takes longer to find equals than to count all.
 FEW = 64
-#: What the keys of rows stay below: 2^62, so that one more column cannot wrap them.
-LARGEST = 2**62
 #: Numbers up to here are ranked by a table of all of them, others by sorting.
 IN_A_TABLE = 2**18
 
@@ -89,24 +87,24 @@ def _as_grid(spec: Spec, arrays: list[IntArray]) -> Folded | None:
         return None
     repeats = {id(line.said.get("repeats")) for line in spec.stages}
     sides = {id(side) for side in spec.resolution}
-    kinds: dict[int, list[IntArray]] = {}
+    axis_of = {
+        id(each): -1 if id(each) in sides else -3 if id(each) in repeats else -2
+        for each in arrays
+    }
+    # A number that is the same for all keeps the axis on which none lies.
+    kinds: dict[int, list[IntArray]] = {axis: [arrays[0] * 0] for axis in (-3, -2, -1)}
     for each in {id(each): each for each in arrays}.values():
-        axis = -1 if id(each) in sides else -3 if id(each) in repeats else -2
-        kinds.setdefault(axis, []).append(each)
-    found = {axis: distinct(kinds[axis]) for axis in sorted(kinds)}
-    grid = tuple(len(found[axis][0]) if axis in found else 1 for axis in (-3, -2, -1))
+        kinds[axis_of[id(each)]].append(each)
+    found = {axis: distinct(alike) for axis, alike in kinds.items()}
+    grid = tuple(len(first) for first, _ in found.values())
     if 2 * math.prod(grid) > several:
         return None
-    axis_of = {id(each): axis for axis, alike in kinds.items() for each in alike}
 
     def left(array: Any) -> Any:  # noqa: ANN401
         axis = axis_of[id(array)]
         return array[found[axis][0]].reshape(-1, *(1,) * (-axis - 1))
 
-    nowhere = distinct([arrays[0] * 0])[1]
-    places = {
-        axis: found[axis][1] if axis in found else nowhere for axis in (-3, -2, -1)
-    }
+    places = {axis: place for axis, (_, place) in found.items()}
     return Folded(converted(spec, left), places, grid)
 
 

@@ -107,24 +107,24 @@ def tensors_of(tree: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401
             pass
 
 
+#: What makes its values when they are asked for.
+_GENERATORS = GeneratorType, map, filter, zip
+
+
 def drained(out: Any) -> Any:  # noqa: ANN401 - lists, tuples and dictionaries
     """The same with what generators make in their place, which nobody asked yet."""
-    match out:
-        case GeneratorType() | map() | filter() | zip():
-            return [drained(each) for each in out]
-        case list() | tuple() if any(_draws(each) for each in out):
-            return [drained(each) for each in out]
-        case dict() if any(_draws(each) for each in out.values()):
-            return {name: drained(each) for name, each in out.items()}
-        case _:
-            return out
+    if not _draws(out):
+        return out
+    if isinstance(out, dict):
+        return {name: drained(each) for name, each in out.items()}
+    return [drained(each) for each in out]
 
 
 def _draws(out: Any) -> bool:  # noqa: ANN401
     """Whether there are generators among what is put out."""
     if isinstance(out, list | tuple | dict):
         return any(map(_draws, out.values() if isinstance(out, dict) else out))
-    return isinstance(out, GeneratorType | map | filter | zip)
+    return isinstance(out, _GENERATORS)
 
 
 def called(module: nn.Module, args: Any, named: Any) -> Called:  # noqa: ANN401

@@ -9,7 +9,6 @@ from effscale.errors import ScaleError
 from effscale.growth.scale import ROLES, numbers, scale, value
 from effscale.growth.scale import variant as made
 from effscale.spec.dumping import dumps
-from effscale.spec.loading import examine
 from effscale.spec.models import Budget, Expected, Spec
 from effscale.spec.models import Variant as Stated
 from effscale.spec.neck import HeadsChange, NeckChange
@@ -57,7 +56,7 @@ def written(
             raise ScaleError(f"{each.spec.name}: {message}, in a file of a family")
     comment = f"{baseline.name}, and a family of it by effscale {VERSION}"
     text = dumps(family, comment)
-    if faults := [*examine(text).faults, *_too_large(text)]:
+    if faults := _unread(text):
         why = f"as no command would read it: {faults[0].said}"
         raise ScaleError(f"{baseline.name}: cannot be written, {why}")
     return passing(text), dropped
@@ -103,14 +102,15 @@ def _stated(baseline: Spec, variant: Variant, budget: Budget | None) -> Stated:
     )
 
 
-def _too_large(text: str) -> list[Fault]:
-    """What a check says of a family that takes longer to count than to read."""
+def _unread(text: str) -> list[Fault]:
+    """Why no command would read it: its faults, or that it takes too long to count."""
     # Only who writes a file waits for the rules.
     from effscale.checking.reading import TOO_LARGE
     from effscale.checking.run import check
     from effscale.checking.source import Source
 
-    return check(Source.of("<text>", text), {TOO_LARGE.code})
+    source = Source.of("<text>", text)
+    return [*source.faults, *check(source, {TOO_LARGE.code})]
 
 
 def passing(text: str) -> str:

@@ -286,7 +286,7 @@ def _more(networks: int, top: int) -> list[str]:
     if left <= 0:
         return []
     all_of = f"--top {networks}, or --format csv"
-    return [f"{left} more network{'s' * (left != 1)}: {all_of}"]
+    return [f"{document.several(left, 'more network')}: {all_of}"]
 
 
 def _record(row: Data) -> Data:
