@@ -6,6 +6,7 @@ what the network's means.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import starmap
 from math import ceil, pi
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from effscale.choices import MOST_BOXES
+from effscale.data import Same
 from effscale.errors import LayerError
 from effscale.module.anchors import anchors, detector_of
 from effscale.module.boxes import apart, best_pairs, of_rows
@@ -151,10 +153,7 @@ def _of_output(spec: Spec, made: Any) -> Decoded:  # noqa: ANN401
         given = _named(made, name)
         if given is None:
             raise _other(spec, f"a dict with {name}", made)
-    (groups,) = (
-        part.groups for part in network(spec).parts if part.path == f"{OUTPUTS}{name}"
-    )
-    _judge(spec, given, groups, len(decoder.strides))
+    _judge(spec, given, _groups(Same(spec), name), len(decoder.strides))
     levels = [
         torch.full((x.shape[2] * x.shape[3] * decoder.each,), _level(stride))
         for x, stride in zip(decoder.maps(given), decoder.strides, strict=True)
@@ -162,6 +161,17 @@ def _of_output(spec: Spec, made: Any) -> Decoded:  # noqa: ANN401
     boxes, scores, *told = decoder(given)
     beside = dict(zip(decoder.keys[2:], told, strict=True))
     return Decoded(boxes, scores, torch.cat(levels).to(boxes.device), beside)
+
+
+@lru_cache(maxsize=8)  # a loop decodes what one network puts out, batch by batch
+def _groups(spec: Same[Spec], name: str) -> tuple[Group, ...]:
+    """What an output puts out, by name."""
+    (found,) = (
+        part.groups
+        for part in network(spec.it).parts
+        if part.path == f"{OUTPUTS}{name}"
+    )
+    return found
 
 
 def _level(stride: Strides) -> int:
