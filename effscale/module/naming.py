@@ -270,8 +270,10 @@ NAMINGS = (
     Naming(
         "timm",
         r"conv_stem\.|s1\.b1\.|stages\.0\.blocks\.|layer0\.|stem\.|Conv2d_1a_3x3\."
-        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\.",
-        r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
+        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\."
+        r"|body\.conv1\.",
+        r"blocks\.\d+\.\d+|s\d+\.b\d+|(body\.)?layer[1-9]\.\d+"
+        r"|stages\.\d+\.blocks\.\d+"
         r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
         last=r"\.(downsample|skip|skipbn|shortcut)\.",
         left=r"AuxLogits\.|head_dist\.",

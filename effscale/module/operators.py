@@ -72,7 +72,9 @@ from effscale.network.operators.resampling import (
     PixelUnshuffle,
     Upsample,
 )
+from effscale.network.shapes import Shape
 from effscale.spec.padding import pixels
+from effscale.spec.values import slope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -294,6 +296,11 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 }
 
 
+def _act(act: Act) -> nn.Module:
+    slope = slope_of(act.kind)
+    return ACTIVATIONS[act.kind]() if slope is None else nn.LeakyReLU(slope)
+
+
 class Times(nn.Module):
     """Each element times a number."""
 
@@ -388,6 +395,10 @@ class Shuffled(nn.Module):
 
 def _pool(pool: Pool) -> nn.Module:
     """torch's pool; a kernel that is its own stride is padded at the end alone."""
+    if pool.of_zeros:
+        module = nn.MaxPool2d(pool.kernel, pool.stride)
+        module.register_forward_pre_hook(partial(_pad_with_zeros, pool))
+        return module
     if pool.padding == "tensorflow":
         return _pool_as_tensorflow(pool)
     apart = pool.padding == "same" and pool.kernel == pool.stride
@@ -402,6 +413,14 @@ def _pool(pool: Pool) -> nn.Module:
         ceil_mode=ceil,
         count_include_pad=pool.include_padding,
     )
+
+
+def _pad_with_zeros(
+    pool: Pool, _: nn.Module, maps: tuple[torch.Tensor]
+) -> tuple[torch.Tensor]:
+    """What a maximum without padding is to see in place of (N, C, H, W)."""
+    above, left = pool.margins(Shape(*map(int, maps[0].shape[1:])))
+    return (functional.pad(maps[0], [*map(int, (*left, *above))]),)
 
 
 def _global_pool(pool: GlobalPool) -> nn.Module:
@@ -592,7 +611,7 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     InstanceNorm: lambda n: nn.InstanceNorm2d(int(n.channels), n.eps, affine=True),
     LayerScale: Scaled,
     ResponseNorm: ResponseNorm2d,
-    Act: lambda act: ACTIVATIONS[act.kind](),
+    Act: _act,
     Multiply: lambda multiply: Times(multiply.by),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),

@@ -76,6 +76,11 @@ TIMM = {
     "deit3_small_patch16_224": "deit3-s",
     "fastvit_sa12": "fastvit-sa12",
     "swinv2_tiny_window8_256": "swin-v2-t-w8",
+    "tresnet_m": "tresnet-m",
+    "mobilenetv1_100": "mobilenetv1",
+    "efficientnet_em": "efficientnet-edgetpu-m",
+    "efficientnet_el": "efficientnet-edgetpu-l",
+    "hgnetv2_b0": "hgnetv2-b0",
 }
 #: Images that a network needs, where 64 pixels are too few.
 SIDES = {
