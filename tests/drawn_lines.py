@@ -28,6 +28,8 @@ NORMS = st.sampled_from(
     [
         *(True, False, "batch", "layer", "rms"),
         *({"kind": "group", "groups": 2}, {"kind": "group", "group_width": 4}),
+        *({"kind": "layer", "shift": False},),
+        *({"kind": "group", "groups": 2, "shift": False},),
     ]
 )
 

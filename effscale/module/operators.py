@@ -188,6 +188,13 @@ class LayerNorm2d(nn.LayerNorm):
         return found.permute(0, 3, 1, 2)
 
 
+def _group_norm(norm: GroupNorm) -> nn.GroupNorm:
+    module = nn.GroupNorm(int(norm.groups), int(norm.channels), norm.eps)
+    if not norm.shift:
+        module.register_parameter("bias", None)
+    return module
+
+
 class RMSNorm2d(nn.Module):
     """The channels of each position over their root mean square, times a scale."""
 
@@ -605,9 +612,9 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     ChannelConv: _channel_conv,
     Linear: _linear,
     BatchNorm: _batch_norm,
-    LayerNorm: lambda norm: LayerNorm2d(int(norm.channels), norm.eps),
+    LayerNorm: lambda n: LayerNorm2d(int(n.channels), n.eps, bias=n.shift),
     RMSNorm: RMSNorm2d,
-    GroupNorm: lambda n: nn.GroupNorm(int(n.groups), int(n.channels), n.eps),
+    GroupNorm: _group_norm,
     InstanceNorm: lambda n: nn.InstanceNorm2d(int(n.channels), n.eps, affine=True),
     LayerScale: Scaled,
     ResponseNorm: ResponseNorm2d,
