@@ -583,7 +583,12 @@ class Model(BaseModel):
     What a file leaves out is made by `model_construct`, so that it reads none for that.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        defer_build=True,
+        protected_namespaces=(),  # else every field is looked at for each of them
+    )
 
 
 #: In place of a reference, which pydantic makes to models that it reads itself.
@@ -620,4 +625,10 @@ class Told:
         """Any of them, by their names; `spec.schema` says what they are."""
         del schema, handler
         names = dict.fromkeys(each.__name__ for each in self.several())
-        return {"anyOf": [{MODEL: name} for name in names]}
+        found = [{MODEL: name} for name in names]
+        return {"anyOf": found} if len(found) > 1 else found[0]
+
+
+def later(model: type[Model]) -> Told:
+    """A section that most files lack: its model is built where one has it."""
+    return Told(lambda _: model, lambda: [model])
