@@ -34,9 +34,8 @@ DETECTS, CLASSIFIES = 640, 224
 #: Width of the convolution before a classifier's pooling, at any scale.
 CLASSIFIER = 1280
 #: Activations by the names that files have.
-ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "GELU": "gelu"}
-ACTIVATIONS |= {"Hardswish": "hard_swish", "Identity": "none"}
-ACTIVATIONS |= {"LeakyReLU": "leaky_relu"}
+ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "Identity": "none"}
+ACTIVATIONS |= {"Hardswish": "hard_swish", "LeakyReLU": "leaky_relu", "GELU": "gelu"}
 
 #: What modules are made of, as blocks of a file, each below those that it uses.
 BLOCKS: Data = yaml.safe_load(
@@ -521,8 +520,7 @@ class _Reading:
         sloped = re.search(r"LeakyReLU\((?:negative_slope=)?(\d*\.?\d+)", str(stated))
         found = leaky_relu(float(sloped[1])) if sloped else ACTIVATIONS.get(name)
         if found is None:
-            listed = ", ".join(ACTIVATIONS)
-            message = f"expected one of {listed}, got {short(stated)}"
+            message = f"expected one of {', '.join(ACTIVATIONS)}, got {short(stated)}"
             self.faults.append(Fault(("activation",), message, UNKNOWN))
         return found or "silu"
 
