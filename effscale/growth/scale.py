@@ -453,6 +453,12 @@ def numbers(spec: Spec, *roles: Role) -> list[Int]:
     return found
 
 
+def followed(spec: Spec) -> set[str]:
+    """The multipliers that a number of `spec` follows; an image is not asked."""
+    found = {role for role in ROLES if numbers(spec, role)}
+    return {FOLLOWS[role].multiplier for role in found}
+
+
 def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any field
     """The value at `path`; None in a section that there is not."""
     found: Any = spec
