@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 #: `Cost` is the operators' own word; here is where it is asked for.
 __all__ = [
     "Cost",
+    "Counted",
     "LayerCost",
     "PartCost",
     "count",
@@ -126,11 +127,15 @@ def whole(parts: Iterable[PartCost]) -> Cost:
 
 
 def part_costs(net: Network) -> list[PartCost]:
+    return _costs(net, visited(net))
+
+
+def _costs(net: Network, found: Iterable[PartVisits]) -> list[PartCost]:
     return [
         PartCost(
             part, newest(before), newest(after), _together(visits), net.named(index)
         )
-        for index, (part, before, visits, after) in enumerate(visited(net))
+        for index, (part, before, visits, after) in enumerate(found)
     ]
 
 
@@ -146,6 +151,38 @@ def _together(steps: list[Visit]) -> Cost:
         if cost is not FREE:
             found.setdefault(id(step.times), (step.times, []))[1].append(cost)
     return added([added(costs) * times for times, costs in found.values()])
+
+
+@data
+class Counted:
+    """A network that is counted once: its parts, and what all of it costs."""
+
+    spec: Spec
+    network: Network
+    visits: list[PartVisits]
+    parts: list[PartCost]
+    cost: Cost
+
+    @classmethod
+    def of(cls, spec: Spec) -> Counted:
+        """The network of `spec`.
+
+        Raises:
+            EffscaleError: if there is none.
+        """
+        net = network(spec)
+        visits = [*visited(net)]
+        parts = _costs(net, visits)
+        return cls(spec, net, visits, parts, whole(parts))
+
+    @property
+    def is_of_record(self) -> bool:
+        """Whether it is as it was published: it has figures, and costs just that."""
+        expected = self.spec.expected
+        if self.spec.published is None or expected is None:
+            return False
+        figures = int(self.cost.params), int(self.cost.macs)
+        return figures == (expected.params, expected.macs)
 
 
 def layer_costs(net: Network) -> list[LayerCost]:

@@ -459,6 +459,12 @@ def numbers(spec: Spec, *roles: Role) -> list[Int]:
     return found
 
 
+def followed(spec: Spec) -> set[str]:
+    """The multipliers that a number of `spec` follows; an image is not asked."""
+    found = {role for role in ROLES if numbers(spec, role)}
+    return {FOLLOWS[role].multiplier for role in found}
+
+
 def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any field
     """The value at `path`; None in a section that there is not."""
     found: Any = spec
@@ -483,15 +489,20 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
         ScaleError: if a side is below the network's total stride, or lines no longer
             fit each other.
     """
+    return _at(spec, resolution)
+
+
+def _at(spec: Spec, resolution: tuple[Int, Int], *, restated: bool = False) -> Spec:
+    """The same; of lines that are `restated` nothing is known before they are read."""
     height, width = resolution
     several = is_array(height) or is_array(width)
     with _told(spec, spec.name + f" at {height}×{width} px" * (not several)):
-        return _fitting(_sized(spec, resolution))
+        return _fitting(_sized(spec, resolution), restated=restated)
 
 
-def _fitting(spec: Spec) -> Spec:
+def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
-    if not fits_by_itself(spec) and is_plain(spec):
+    if (restated or not fits_by_itself(spec)) and is_plain(spec):
         for fault in faults(spec):
             raise PlacedError(fault)
     return spec
@@ -572,17 +583,19 @@ def variant(spec: Spec, name: str) -> Spec:
     if not multipliers.is_identity:
         with _told(spec, f"{name} scaled"):
             scaled = _grown(scaled, multipliers, rules_of(scaled))
-    scaled = with_own(scaled, given)
+    restated = with_own(scaled, given)
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
         "published": given.published,
         "budget": given.budget,
     }
+    found = restated
     for path, value in given.sections.items():
-        scaled = with_value(scaled, path, value)
-    named = scaled.model_copy(update={"name": name})
-    return at_resolution(named, given.resolution).model_copy(update=figures)
+        found = with_value(found, path, value)
+    named = found.model_copy(update={"name": name})
+    made = _at(named, given.resolution, restated=restated is not scaled)
+    return made.model_copy(update=figures)
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:

@@ -69,6 +69,20 @@ def branch_by_branch(names: Iterable[str]) -> list[str]:
     return sorted(listed, key=turn)
 
 
+def newest_state_first(names: Iterable[str]) -> list[str]:
+    """Layers of NASNet and PNASNet: timm lists those of the state before first."""
+    listed = [*names]
+    cells = [each.partition(".")[0] for each in listed]
+
+    def turn(name: str) -> tuple[int, ...]:
+        """Cell, state, and what is left."""
+        cell, _, layer = name.partition(".")
+        state = {"conv_1x1": 0, "conv_prev_1x1": 1}.get(layer.partition(".")[0], 2)
+        return cells.index(cell), state, listed.index(name)
+
+    return sorted(listed, key=turn)
+
+
 @dataclass(frozen=True)
 class Library:
     """Where a library makes its networks, and what it calls those that are ours."""
@@ -235,6 +249,7 @@ LIBRARIES = {
 #: timm's names, or efficientnet_pytorch's.
 NAMINGS = (
     Naming("timm", r"stage2\.0\.fuse_layers\.", r"(?!)", turns=branch_by_branch),
+    Naming("timm", r"cell_stem_0\.", r"(?!)", turns=newest_state_first),
     # timm's Swin has the blocks behind what merges before them, and DLA the projection
     # of a tree's first block before that.
     Naming(
@@ -270,8 +285,10 @@ NAMINGS = (
     Naming(
         "timm",
         r"conv_stem\.|s1\.b1\.|stages\.0\.blocks\.|layer0\.|stem\.|Conv2d_1a_3x3\."
-        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\.",
-        r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
+        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\."
+        r"|body\.conv1\.",
+        r"blocks\.\d+\.\d+|s\d+\.b\d+|(body\.)?layer[1-9]\.\d+"
+        r"|stages\.\d+\.blocks\.\d+"
         r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
         last=r"\.(downsample|skip|skipbn|shortcut)\.",
         left=r"AuxLogits\.|head_dist\.",

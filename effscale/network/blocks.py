@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.norm import Norm as Normalisation
     from effscale.spec.steps import Blocks
-    from effscale.spec.values import Activation, Init, SamePadding
+    from effscale.spec.values import Init, SamePadding
 
 
 SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
@@ -54,7 +54,7 @@ Windowed = TypeVar("Windowed", bound=Conv | TransposedConv | Pool)
 class Style:
     """What all blocks of a network share."""
 
-    activation: Activation
+    activation: str
     normalisation: Normalisation
     squeeze: Squeeze
     #: Blocks that the file defines, by name.
@@ -102,7 +102,7 @@ class Style:
             case _:
                 return layer
 
-    def act(self, activation: Activation | None = None) -> Act:
+    def act(self, activation: str | None = None) -> Act:
         """The activation named, or else that of this network."""
         return Act(activation or self.activation)
 
@@ -113,7 +113,7 @@ def conv_norm(conv: Conv, style: Style) -> Sequential:
 
 
 def conv_norm_act(
-    conv: Conv, style: Style, activation: Activation | None = None
+    conv: Conv, style: Style, activation: str | None = None
 ) -> Sequential:
     """Convolution, batch norm, activation."""
     return seq(
@@ -126,7 +126,7 @@ def squeeze_excite(
     c_in: Int,
     se_ratio: float,
     style: Style,
-    activation: Activation | None,
+    activation: str | None,
 ) -> Gate:
     """x · gate(expand(act(reduce(pool(x))))), 1×1 with bias (Hu et al. 2018).
 
@@ -268,7 +268,7 @@ def _shortcut(  # noqa: PLR0913, PLR0917 - what the two residual blocks share
     kernel: int,
     layers: dict[str, Layer],
     style: Style,
-    activation: Activation | None,
+    activation: str | None,
 ) -> Layer:
     """The layers, a shortcut beside them, an activation after both.
 
