@@ -290,7 +290,13 @@ def _by_ratio(line: Bottleneck, before: Bottleneck) -> Line:
 
 #: What has to be there for a multiplier to change something, and where it would be.
 FOLLOWERS: Mapping[str, tuple[Place, str]] = {
-    "depth": (("stages",), "stage that repeats"),
+    "depth": (
+        ("stages",),
+        (
+            "stage that repeats; repeats: 1 on a line makes it one, "
+            "a strategy without depth needs none"
+        ),
+    ),
     "width": (("stages",), "width that scales"),
     "neck_width": ((), "neck"),
     "neck_depth": ((), "neck"),
