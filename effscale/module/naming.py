@@ -83,6 +83,27 @@ def newest_state_first(names: Iterable[str]) -> list[str]:
     return sorted(listed, key=turn)
 
 
+#: Where a layer of Twins is, in timm's words; a stage's places behind its first block.
+_OF_TWINS = re.compile(r"(patch_embeds|blocks|pos_block)\.(\d+)(?:\.(\d+))?")
+
+
+def places_behind_the_first(names: Iterable[str]) -> list[str]:
+    """Layers of Twins: timm lists all stages' patches, then blocks, then places."""
+
+    def turn(name: str) -> tuple[int, ...]:
+        """Stage, and what of it."""
+        match = _OF_TWINS.match(name)
+        if match is None:
+            return (len(listed),)
+        kind, stage = match[1], int(match[2])
+        if kind == "blocks":
+            return stage, 3 if int(match[3]) else 1, int(match[3])
+        return stage, 2 if kind == "pos_block" else 0
+
+    listed = [*names]
+    return sorted(listed, key=turn)
+
+
 @dataclass(frozen=True)
 class Library:
     """Where a library makes its networks, and what it calls those that are ours."""
@@ -221,6 +242,7 @@ LIBRARIES = {
             *_sized(r"deit-SIZE-distilled-384", "deit_SIZE_distilled_patch16_384"),
             *_sized(r"deit3-SIZE", "deit3_SIZE_patch16_224"),
             *_sized(r"deit3-SIZE-384", "deit3_SIZE_patch16_384"),
+            (r"pvt-v2-(\w+)-li", r"pvt_v2_\1_li"),
             (r"pnasnet-5-large", "pnasnet5large"),
             (r"nasnet-a-large", "nasnetalarge"),
             (r"(senet154|xception)", r"legacy_\1"),
@@ -249,6 +271,7 @@ LIBRARIES = {
 #: timm's names, or efficientnet_pytorch's.
 NAMINGS = (
     Naming("timm", r"stage2\.0\.fuse_layers\.", r"(?!)", turns=branch_by_branch),
+    Naming("timm", r"pos_block\.", r"(?!)", turns=places_behind_the_first),
     Naming("timm", r"cell_stem_0\.", r"(?!)", turns=newest_state_first),
     # timm's Swin has the blocks behind what merges before them, and DLA the projection
     # of a tree's first block before that.
