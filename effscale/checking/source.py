@@ -58,20 +58,20 @@ class Counted:
 
 @dataclass(frozen=True)
 class Source:
-    """A file's text and what was read of it."""
+    """A file's text and what is read of it."""
 
     path: str  #: as messages have it
     text: str
-    reading: Reading
     file: str = ""  #: where it is
     has_mark: bool = False  #: whether a byte order mark precedes the text
     #: What each of its networks is held to, whatever the file states.
     limits: tuple[Limit, ...] = ()
     running: Running = field(default_factory=Running)
+    refused: tuple[Fault, ...] = ()  #: why no text can be had
 
     @classmethod
     def of(cls, path: str, text: str) -> Source:
-        return cls(path, text, examine(text, path), path)
+        return cls(path, text, path)
 
     @classmethod
     def of_bytes(cls, path: str, raw: bytes, file: str) -> Source:
@@ -80,15 +80,26 @@ class Source:
             text = decoded(raw, path)
         except SpecError as error:
             return cls.unread(path, error.faults, file)
-        return cls(path, text, examine(text, path), file, raw.startswith(BOM))
+        return cls(path, text, file, raw.startswith(BOM))
 
     @classmethod
     def unread(cls, path: str, faults: tuple[Fault, ...], file: str) -> Source:
         """A file of which no text can be had."""
-        return cls(path, "", Reading(None, None, faults), file)
+        return cls(path, "", file, refused=faults)
 
     def become(self, text: str) -> Source:
-        return replace(self, text=text, reading=examine(text, self.path))
+        return replace(self, text=text)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the text says, read when it is first asked for.
+
+        So a file of many is read and counted in one go, and what its blocks come to
+        is found once for both.
+        """
+        if self.refused:
+            return Reading(None, None, self.refused)
+        return examine(self.text, self.path)
 
     @property
     def raw(self) -> bytes:
