@@ -22,7 +22,7 @@ from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
-from effscale.spec.parameters import every_line, filled, given, inheriting, spots
+from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Grouped, Use
 from effscale.spec.structure import faults, fits_by_itself
 from effscale.spec.values import Model, Parameter
@@ -211,11 +211,10 @@ def _convolutions(
         if isinstance(line, Grouped):
             yield line
         elif isinstance(line, Use):
-            use = inheriting(line, around)
-            values = given(use, spec.blocks)
-            inner = every_line(spec.blocks[use.block].layers)
+            values = given(line, spec.blocks, around)
+            inner = every_line(spec.blocks[line.block].layers)
             there = (each for one in inner if (each := filled(one, values)))
-            yield from _convolutions(there, spec, use.channels)
+            yield from _convolutions(there, spec, values.get("channels"))
 
 
 def _group_unit(line: Grouped) -> int:
