@@ -177,6 +177,8 @@ def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
 
 def every(condition: Any) -> bool:  # noqa: ANN401
     """Whether the condition holds for each candidate."""
+    if condition is True:
+        return True
     return bool(condition.all()) if is_array(condition) else bool(condition)
 
 
@@ -204,7 +206,10 @@ def divided(total: Any, parts: Any) -> Any:  # noqa: ANN401
 
 def on_paper(*values: object) -> bool:
     """Whether one of them is a fraction, of a network that nothing rounds."""
-    return any(isinstance(each, Fraction) for each in values)
+    for each in values:  # noqa: SIM110 - `any` takes twice as long
+        if isinstance(each, Fraction):
+            return True
+    return False
 
 
 def strided(side: Any, stride: int) -> Any:  # noqa: ANN401

@@ -345,7 +345,8 @@ def strides(spec: Spec, lines: Sequence[Line]) -> Strides:
         inner = chains(line, spec.blocks)
         down, across = strides(spec, inner[0]) if inner else line.window[1]
         high, wide = line.grows
-        rows, columns = _over(rows * down, high), _over(columns * across, wide)
+        if not down == across == high == wide == 1:
+            rows, columns = _over(rows * down, high), _over(columns * across, wide)
     return rows, columns
 
 
@@ -355,15 +356,20 @@ def keeps_size(lines: Lines, blocks: Blocks) -> bool:
         inner = chains(line, blocks)
         if inner and not keeps_size(inner[0], blocks):
             return False
-        kernel, stride, padding = line.window
-        less = stride != (1, 1) or any(
-            positions(side, reach, 1, around(padding, axis)) != side
-            for axis, (side, reach) in enumerate(zip(kernel, kernel, strict=True))
-        )
-        less |= line.grows != (1, 1) or line.likened is not None
-        if line.whole or (less and not inner):
+        if line.whole or not (inner or _keeps_size(line)):
             return False
     return True
+
+
+def _keeps_size(line: Line) -> bool:
+    """The same of a line that has none within it."""
+    kernel, stride, padding = line.window
+    if stride != SQUARE or line.grows != SQUARE or line.likened is not None:
+        return False
+    return padding == "same" or all(
+        positions(reach, reach, 1, around(padding, axis)) == reach
+        for axis, reach in enumerate(kernel)
+    )
 
 
 def _over(total: int | Fraction, growth: int) -> int | Fraction:
