@@ -14,7 +14,7 @@ from effscale.growth.scale import variant
 from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded, scalars
-from effscale.spec.references import MAX_REPEATED, lines
+from effscale.spec.references import MAX_REPEATED
 from effscale.spec.steps import OwnBlock
 from effscale.spec.values import Model
 
@@ -146,7 +146,7 @@ class Source:
         """Whether counting it takes no longer than reading it."""
         if self.spec is None:
             return False
-        own = total = lines(self.root.plain())
+        own = total = self.reading.lines
         for each in self.spec.variants.values():
             deeper = max(1, int(each.depth_multiplier))
             total += own * deeper + sum(int(n) for n in each.repeats or ())

@@ -24,7 +24,7 @@ from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
 from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Grouped, Use
-from effscale.spec.structure import faults, fits_by_itself
+from effscale.spec.structure import fits_by_itself, misfits
 from effscale.spec.values import Model, Parameter
 from effscale.spec.variants import with_own
 
@@ -321,7 +321,7 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
 
     It is asked of each number that scales by the spec's own rules, and of no other.
     """
-    rules, stages, roles = spec.rounding, list(spec.stages), _roles(spec)
+    rules, stages, roles = spec.rounding, list(spec.stages), _roles(Same(spec.blocks))
     repeats = [each.times for each in stages]
     ends = [k for k, each in enumerate(repeats) if each is not None]
     fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
@@ -359,7 +359,8 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
     return found
 
 
-def _roles(spec: Spec) -> Roles:
+@lru_cache(maxsize=8)  # variants of a file have its blocks
+def _roles(blocks: Same[Blocks]) -> Roles:
     """What the parameters of each block are that scale, by where they stand."""
     return {
         name: {
@@ -368,7 +369,7 @@ def _roles(spec: Spec) -> Roles:
             for spot in found
             if not spot.fixed and (role := _role_of(spot.line, spot.key)) is not None
         }
-        for name, known in spots(spec.blocks).items()
+        for name, known in spots(blocks.it).items()
     }
 
 
@@ -509,7 +510,7 @@ def at_resolution(
 def _fitting(spec: Spec) -> Spec:
     """The network itself, if its lines still fit each other."""
     if not fits_by_itself(spec) and is_plain(spec):
-        for fault in faults(spec):
+        for fault in misfits(spec):
             raise PlacedError(fault)
     return spec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
@@ -58,11 +59,17 @@ def states(line: Line, key: str) -> bool:
 
 def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
-    fields = line.model_fields
-    known = [key for key in KEYS if key in fields]
+    known = _keys_of(line)
     at = known.index("block") + 1
     own = [key for key in keys if key not in known]
     return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
+
+
+@cache
+def _keys_of(line: type[Line]) -> tuple[str, ...]:
+    """The keys of all lines of a kind, in order."""
+    fields = line.model_fields
+    return tuple(key for key in KEYS if key in fields)
 
 
 class Line(Model):

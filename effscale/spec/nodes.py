@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -171,13 +172,41 @@ EXPONENT = (
 _Resolver.add_implicit_resolver(*EXPONENT)
 
 
+def _read(
+    tag: str | None, text: str, implicit: tuple[bool, bool]
+) -> tuple[str, str, Any]:
+    """The tag of a scalar, the kind that it says, and what is read of the text."""
+    resolver: Any = _resolver()
+    tag = str(tag or resolver.resolve(yaml.ScalarNode, text, implicit))
+    kind = tag.removeprefix("tag:yaml.org,2002:")
+    if kind not in SCALARS or len(text) > MAX_NUMBER:
+        return tag, kind, text
+    try:
+        return tag, kind, resolver.construct_object(yaml.ScalarNode(tag, text))
+    except (ValueError, LookupError, OverflowError):
+        return tag, "unread", text
+    finally:  # it would keep each node that it has met
+        resolver.constructed_objects.clear()
+        resolver.recursive_objects.clear()
+
+
+@cache
+def _resolver() -> _Resolver:
+    return _Resolver("")
+
+
+#: Keys, words and numbers of files are mostly some few.
+_read_word = lru_cache(maxsize=1024)(_read)
+#: Characters of a word that is likely to be met again.
+_WORD = 32
+
+
 class _Composer:
     """Events to nodes, without recursion, so that no nesting overflows the stack."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.faults: list[Fault] = []
-        self.resolver: Any = _Resolver("")
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Node, Node | None, str | None]] = []  # node, key, anchor
         self.root: Node | None = None
@@ -212,17 +241,8 @@ class _Composer:
         return self.root
 
     def scalar(self, event: yaml.ScalarEvent) -> Node:
-        tag = event.tag or self.resolver.resolve(
-            yaml.ScalarNode, event.value, event.implicit
-        )
-        value: Any = event.value
-        kind = tag.removeprefix("tag:yaml.org,2002:")
-        if kind in SCALARS and len(event.value) <= MAX_NUMBER:
-            try:
-                node = yaml.ScalarNode(tag, event.value)
-                value = self.resolver.construct_object(node)
-            except (ValueError, LookupError, OverflowError):
-                kind = "unread"
+        read = _read_word if len(event.value) <= _WORD else _read
+        tag, kind, value = read(event.tag, event.value, event.implicit)
         parent, key, _ = self.open[-1] if self.open else (None, None, None)
         if kind == MERGE and parent and not key and isinstance(parent.value, dict):
             fault = Fault((), "expected a key, got '<<'", "EFF007", help=NO_MERGE)

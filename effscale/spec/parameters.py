@@ -233,5 +233,5 @@ def _uses(
         inner = enumerate(value)
     within = apart or isinstance(value, Split)
     for key, each in inner:
-        if type(each) not in PLAIN:
+        if each is not None and type(each) not in PLAIN:
             yield from _uses(each, (*place, key), apart=within)

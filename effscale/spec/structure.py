@@ -578,8 +578,15 @@ def faults(spec: Spec) -> Iterator[Fault]:
     for place, resolution in sizes.items():
         for axis, message, least in too_small(spec, resolution, sides):
             yield Fault((*place, axis), message, "EFF203", instead=str(least))
-    if too_small(spec, spec.resolution, sides):
-        return
+    if not too_small(spec, spec.resolution, sides):
+        yield from misfits(spec)
+
+
+def misfits(spec: Spec) -> Iterator[Fault]:
+    """Lines that cannot follow the one before them, on an image that is large enough.
+
+    And what is stated beside each other that cannot be.
+    """
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     taps = tapped(spec) if spec.detector else []
