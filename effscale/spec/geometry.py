@@ -59,6 +59,11 @@ def kinds(use: Use, blocks: Blocks) -> int:
     return _written(use, blocks).kinds
 
 
+def alike_from(use: Use, blocks: Blocks) -> int:
+    """Which block of a line is the first that all after it are like."""
+    return _written(use, blocks).last
+
+
 def _written(use: Use, blocks: Blocks) -> _Written:
     if is_array(use.channels):  # as large as its candidates are many: not kept
         return _Written(use, blocks)
@@ -84,7 +89,7 @@ class _Written:
 
     @cached_property
     def last(self) -> int:
-        """The first block that is like all after it."""
+        """The first block that all after it are like."""
         return max(self.kinds - 1, int(self.values.get(STRIDE, 1) != 1))
 
     def of(self, index: int) -> Lines:

@@ -16,6 +16,7 @@ from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, variants, wiring
 from effscale.spec.elements import PadChannels
 from effscale.spec.geometry import (
+    alike_from,
     expanded,
     forked,
     keeps_size,
@@ -532,7 +533,10 @@ class Walk:
             self.wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
         shared = {} if of_stage else self.shared if line.repeats is None else None
+        last, alike = here, alike_from(line, self.spec.blocks)
         for index in range(1 if line.repeats is None else int(line.repeats)):
+            if index > alike and here == last:
+                break  # it is like the one before, and so are all further ones
             if of_stage:
                 shared = {}  # weights are of one block
             inside = remade(self, stated=False, shared=shared, faults=[])
@@ -540,8 +544,6 @@ class Walk:
             last, here = here, inside.through(steps, here, ())
             for fault in inside.faults:
                 self.wrong(at, f"block {line.block}: {fault.said}", fault.code)
-            if index >= differ and here == last:
-                break  # all further ones are like it
         if of_stage and shared and cells_follow(self.spec.stages, int(at[1])):
             message = "expected a block without shared weights before a cell, got"
             self.wrong((*at, "block"), f"{message} {line.block!r}")
