@@ -134,6 +134,8 @@ def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any k
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
+#: Of the tags that are YAML's own.
+PREFIX = "tag:yaml.org,2002:"
 #: Kinds of scalar that are read as something, and those that stay the text they are.
 SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
 KNOWN = SCALARS | TEXTS
@@ -165,7 +167,7 @@ class _Resolver(yaml.SafeLoader):
 
 #: What `add_implicit_resolver` takes: a tag, its pattern, and how it may begin.
 EXPONENT = (
-    "tag:yaml.org,2002:float",
+    f"{PREFIX}float",
     re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"),
     list("-+0123456789"),
 )
@@ -178,7 +180,7 @@ def _read(
     """The tag of a scalar, the kind that it says, and what is read of the text."""
     resolver: Any = _resolver()
     tag = str(tag or resolver.resolve(yaml.ScalarNode, text, implicit))
-    kind = tag.removeprefix("tag:yaml.org,2002:")
+    kind = tag.removeprefix(PREFIX) if tag.startswith(PREFIX) else "another's"
     if kind not in SCALARS or len(text) > MAX_NUMBER:
         return tag, kind, text
     try:
