@@ -51,7 +51,11 @@ def ceil(value: Any) -> Any:  # noqa: ANN401
     (2^½)² is 2.0000000000000004 in floating point and must not become 3.
     """
     less = value - NOISE
-    return -((-less) // 1).astype("int64") if is_array(value) else math.ceil(less)
+    if is_array(value):
+        import numpy as np
+
+        return np.ceil(less).astype("int64")
+    return math.ceil(less)
 
 
 def nearest(value: Any, *, ties: str = "up") -> Any:  # noqa: ANN401
