@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from html import escape
 from typing import TYPE_CHECKING
 
 from effscale.arrays import is_array
@@ -140,6 +139,8 @@ def figures(title: str, values: Mapping[str, object]) -> str:
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> str:
     """Rows under the keys that they have; what a row has not stays empty."""
+    from html import escape  # of notebooks alone, and its entities are many
+
     keys = dict.fromkeys(key for row in rows for key in row)
     head = "".join(f"<th>{escape(plain(key))}</th>" for key in keys)
     body = "".join(
@@ -165,4 +166,6 @@ def shown(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, tuple | list) and all(isinstance(n, int) for n in value):
         return "×".join(map(str, value))
+    from html import escape
+
     return escape(plain(str(value)))

@@ -17,7 +17,8 @@ from effscale.spec.references import MAX_REPEATED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from effscale.checking.source import Counted, Source
+    from effscale.checking.source import Source
+    from effscale.cost.count import Counted
     from effscale.errors import Fault, Place
     from effscale.limit import Limit
     from effscale.spec.models import Spec

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from effscale.cost.count import Cost, PartCost, part_costs, whole
+from effscale.cost.count import Counted
 from effscale.cost.figures import Running
 from effscale.errors import EffscaleError, SpecError
 from effscale.growth.scale import variant
-from effscale.network.network import network
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded, scalars
 from effscale.spec.references import MAX_REPEATED
@@ -26,34 +25,6 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec
 
 BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A network of a file, counted."""
-
-    spec: Spec
-    parts: list[PartCost]
-    cost: Cost
-
-    @classmethod
-    def of(cls, spec: Spec) -> Counted:
-        """The network of `spec`.
-
-        Raises:
-            EffscaleError: if there is none.
-        """
-        parts = part_costs(network(spec))
-        return cls(spec, parts, whole(parts))
-
-    @property
-    def is_of_record(self) -> bool:
-        """Whether it is as it was published: it has figures, and costs just that."""
-        expected = self.spec.expected
-        if self.spec.published is None or expected is None:
-            return False
-        figures = int(self.cost.params), int(self.cost.macs)
-        return figures == (expected.params, expected.macs)
 
 
 @dataclass(frozen=True)

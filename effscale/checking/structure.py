@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from effscale.arrays import nearest
 from effscale.checking.rule import Rule, replaced
-from effscale.checking.source import Counted
+from effscale.cost.count import Counted
 from effscale.errors import dotted
 from effscale.spec.geometry import covering, least_sides, pads_all, uncovered
 from effscale.spec.lines import MBConv

@@ -16,6 +16,7 @@ from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
 from effscale.cli.progress import Bar
 from effscale.cli.types import INTERVAL, PHIS, STEPS, TARGET_RATIO, Whole
+from effscale.errors import ScaleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,14 +55,22 @@ class Ranges:
         return {name.replace("_", "-"): getattr(self, name) for name in names}
 
     def of(self, growth: Growth, target_ratio: float) -> list[Interval]:
-        """The ranges asked for; by default those of the growth, of what is varied."""
+        """The ranges asked for; by default those of the growth, of what is varied.
+
+        Raises:
+            ScaleError: if nothing in the network follows what the strategy varies.
+        """
         one = Decimal(1), Decimal(1)
         varied = VARIED[self.strategy]
         axes = zip(growth.axes, growth.ranges(target_ratio), varied, strict=False)
-        return [
+        found = [
             self.given[axis.option] or (default if varies else one)
             for axis, default, varies in axes
         ]
+        if not any(self.given.values()) and all(each == one for each in found):
+            message = f"no number of {growth.spec.name} follows it"
+            raise ScaleError(f"--strategy {self.strategy}: {message}")
+        return found
 
 
 @dataclass(frozen=True)

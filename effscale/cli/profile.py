@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from effscale.choices import Tool
     from effscale.cli.latency import Timed
+    from effscale.cost.count import Counted
     from effscale.module.inputs import Asked
     from effscale.module.measure import Engine
     from effscale.report.document import Report
@@ -290,14 +291,14 @@ def command(  # noqa: PLR0913 - options
     if module is not None:
         _show_module(module, by, tool, timed, request)
         return
-    from effscale.cost.count import count
+    from effscale.cost.count import Counted
     from effscale.report import profile
 
     network = request.read(spec)
-    cost = count(network)
+    counted = Counted.of(network)
     measured = request.measured([network])
     report = profile.report(
-        network, cost, by=by, measured=measured[0], units=request.units, tool=tool
+        counted, by=by, measured=measured[0], units=request.units, tool=tool
     )
     if memory is not None:
         report = memory.shown(report, network, timed.device if timed else None)
@@ -317,21 +318,20 @@ def command(  # noqa: PLR0913 - options
     request.deliver(report, image)
     request.prove([network], measured)
     if not request.quiet:
-        _note_expected(network, {"params": int(cost.params), "macs": int(cost.macs)})
+        _note_expected(counted)
 
 
-def _note_expected(spec: Spec, counted: dict[str, int]) -> None:
+def _note_expected(counted: Counted) -> None:
     """Say on stderr if a spec expects other figures of itself than it has.
 
     `effscale check` is what fails on them.
     """
-    if spec.expected is None:
-        return
-    for name, stated in spec.expected:
-        if stated is not None and stated != counted[name]:
+    spec = counted.spec
+    for name, stated in spec.expected or ():
+        found = int(getattr(counted.cost, name))
+        if stated is not None and stated != found:
             own = f"expected {stated:,} (the file's own figure)"
-            line = f"{spec.name}: expected.{name}: {own}, counted {counted[name]:,}"
-            options.note(line)
+            options.note(f"{spec.name}: expected.{name}: {own}, counted {found:,}")
 
 
 def _show_module(

@@ -132,11 +132,12 @@ def _code(
 def _sweep(
     baseline: Spec, asked: tuple[Dimension, float, float], request: Request
 ) -> None:
+    from effscale.cost.count import Counted
     from effscale.report import sweep as report
     from effscale.report.scaling import base_macs
     from effscale.search.sweep import sweep
 
-    base = base_macs(baseline)
+    base = base_macs(Counted.of(baseline))
     found = sweep(baseline, *asked)
     answer = report.report(baseline, asked[0], found, base, units=request.units)
     image = b""

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 #: `Cost` is the operators' own word; here is where it is asked for.
 __all__ = [
     "Cost",
+    "Counted",
     "LayerCost",
     "PartCost",
     "count",
@@ -135,6 +136,41 @@ def part_costs(net: Network) -> list[PartCost]:
         found.append(PartCost(part, newest(before), newest(after), cost, named))
         counting.costs.clear()
     return found
+
+
+@data
+class Counted:
+    """A network that is counted once: its parts, and what all of it costs."""
+
+    spec: Spec
+    network: Network
+    parts: list[PartCost]
+    cost: Cost
+
+    @classmethod
+    def of(cls, spec: Spec) -> Counted:
+        """The network of `spec`.
+
+        Raises:
+            EffscaleError: if there is none.
+        """
+        net = network(spec)
+        parts = part_costs(net)
+        return cls(spec, net, parts, whole(parts))
+
+    @property
+    def visits(self) -> Iterator[PartVisits]:
+        """Each operator, for what is told of them besides."""
+        return visited(self.network)
+
+    @property
+    def is_of_record(self) -> bool:
+        """Whether it is as it was published: it has figures, and costs just that."""
+        expected = self.spec.expected
+        if self.spec.published is None or expected is None:
+            return False
+        figures = int(self.cost.params), int(self.cost.macs)
+        return figures == (expected.params, expected.macs)
 
 
 def layer_costs(net: Network) -> list[LayerCost]:

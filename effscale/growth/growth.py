@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 from effscale.arrays import nearest
 from effscale.growth.multipliers import SINGLE, Multipliers, strategy
 from effscale.growth.rounding import EXACT
-from effscale.growth.scale import rules_of, scale, value, with_value
+from effscale.growth.scale import followed, rules_of, scale, value, with_value
 
 if TYPE_CHECKING:
     from effscale.arrays import Real
@@ -313,9 +313,13 @@ class Classifier(Growth):
         return given.alpha, given.beta, given.gamma
 
     def ranges(self, target: float) -> Sequence[Interval]:
-        """All that can be feasible, at two decimals."""
+        """All that can be feasible, at two decimals; 1 where nothing would follow."""
         one, root = Decimal(1), math.ceil(100 * math.sqrt(target)) / 100
-        return [(one, Decimal(str(high))) for high in (target, root, root)]
+        moved = {*followed(self.spec), "resolution"}
+        return [
+            (one, Decimal(str(high)) if axis.multiplier in moved else one)
+            for axis, high in zip(self.axes, (target, root, root), strict=True)
+        ]
 
     def at(self, points: Sequence[Real], phi: float) -> Multipliers:
         given = Multipliers(*(each**phi for each in points))

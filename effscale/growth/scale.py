@@ -296,7 +296,13 @@ def _by_ratio(line: Bottleneck, before: Bottleneck) -> Line:
 
 #: What has to be there for a multiplier to change something, and where it would be.
 FOLLOWERS: Mapping[str, tuple[Place, str]] = {
-    "depth": (("stages",), "stage that repeats"),
+    "depth": (
+        ("stages",),
+        (
+            "stage that repeats; repeats: 1 on a line makes it one, "
+            "a strategy without depth needs none"
+        ),
+    ),
     "width": (("stages",), "width that scales"),
     "neck_width": ((), "neck"),
     "neck_depth": ((), "neck"),
@@ -473,6 +479,12 @@ def numbers(spec: Spec, *roles: Role) -> list[Int]:
     return found
 
 
+def followed(spec: Spec) -> set[str]:
+    """The multipliers that a number of `spec` follows; an image is not asked."""
+    found = {role for role in ROLES if numbers(spec, role)}
+    return {FOLLOWS[role].multiplier for role in found}
+
+
 def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any field
     """The value at `path`; None in a section that there is not."""
     found: Any = spec
@@ -490,26 +502,32 @@ def with_value(model: Any, path: Sequence[str], value: object) -> Any:  # noqa: 
     return model.model_copy(update={first: inner})
 
 
-def at_resolution(
-    spec: Spec, resolution: tuple[Int, Int], like: Spec | None = None
-) -> Spec:
+def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
     """`spec` for images of (height, width) pixels, without its figures and variants.
-
-    `like` is a network of the same kernels and strides, if that is known of one.
 
     Raises:
         ScaleError: if a side is below the network's total stride, or lines no longer
             fit each other.
     """
+    return _at(spec, resolution, spec)
+
+
+def _at(
+    spec: Spec, resolution: tuple[Int, Int], like: Spec, *, restated: bool = False
+) -> Spec:
+    """The same; `like` is a network of the same kernels and strides.
+
+    Of lines that are `restated` nothing is known before they are read.
+    """
     height, width = resolution
     several = is_array(height) or is_array(width)
     with _told(spec, spec.name + f" at {height}×{width} px" * (not several)):
-        return _fitting(_sized(spec, resolution, like or spec))
+        return _fitting(_sized(spec, resolution, like), restated=restated)
 
 
-def _fitting(spec: Spec) -> Spec:
+def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
-    if not fits_by_itself(spec) and is_plain(spec):
+    if (restated or not fits_by_itself(spec)) and is_plain(spec):
         for fault in misfits(spec):
             raise PlacedError(fault)
     return spec
@@ -593,18 +611,20 @@ def variant(spec: Spec, name: str) -> Spec:
     if not multipliers.is_identity:
         with _told(spec, f"{name} scaled"):
             scaled = _grown(scaled, multipliers, rules_of(spec, rounding))
-    scaled = with_own(scaled, given)
+    restated = with_own(scaled, given)
     figures: dict[str, object] = {
         "family": given.family or spec.family,
         "expected": given.expected,
         "published": given.published,
         "budget": given.budget,
     }
+    found = restated
     for path, value in given.sections.items():
-        scaled = with_value(scaled, path, value)
-    named = scaled.model_copy(update={"name": name})
+        found = with_value(found, path, value)
+    named = found.model_copy(update={"name": name})
     like = named if given.stem or given.stages else spec
-    return at_resolution(named, given.resolution, like).model_copy(update=figures)
+    made = _at(named, given.resolution, like, restated=restated is not scaled)
+    return made.model_copy(update=figures)
 
 
 def stated(spec: Spec, given: Variant) -> Multipliers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from effscale.spec.models import Spec, Squeeze
     from effscale.spec.norm import Norm as Normalisation
     from effscale.spec.steps import Blocks
-    from effscale.spec.values import Activation, Init, SamePadding
-    from effscale.spec.values import Gate as GateKind
+    from effscale.spec.values import Init, SamePadding
 
 
 SomeConv = TypeVar("SomeConv", bound=Conv | TransposedConv)
@@ -55,7 +54,7 @@ Windowed = TypeVar("Windowed", bound=Conv | TransposedConv | Pool)
 class Style:
     """What all blocks of a network share."""
 
-    activation: Activation
+    activation: str
     normalisation: Normalisation
     squeeze: Squeeze
     #: Blocks that the file defines, by name.
@@ -103,13 +102,13 @@ class Style:
             case _:
                 return layer
 
-    def act(self, activation: Activation | None = None) -> Act:
+    def act(self, activation: str | None = None) -> Act:
         """The activation named, or else that of this network."""
         return act_of(activation or self.activation)
 
 
-@cache  # nothing tells two of a kind apart, and a network has hundreds
-def act_of(kind: Activation | GateKind) -> Act:
+@lru_cache(maxsize=64)  # of a few kinds, by which alone two are told apart
+def act_of(kind: str) -> Act:
     """The activation of that name."""
     return Act(kind)
 
@@ -120,7 +119,7 @@ def conv_norm(conv: Conv, style: Style) -> Sequential:
 
 
 def conv_norm_act(
-    conv: Conv, style: Style, activation: Activation | None = None
+    conv: Conv, style: Style, activation: str | None = None
 ) -> Sequential:
     """Convolution, batch norm, activation."""
     return seq(
@@ -133,7 +132,7 @@ def squeeze_excite(
     c_in: Int,
     se_ratio: float,
     style: Style,
-    activation: Activation | None,
+    activation: str | None,
 ) -> Gate:
     """x · gate(expand(act(reduce(pool(x))))), 1×1 with bias (Hu et al. 2018).
 
@@ -276,7 +275,7 @@ def _shortcut(  # noqa: PLR0913, PLR0917 - what the two residual blocks share
     kernel: int,
     layers: dict[str, Layer],
     style: Style,
-    activation: Activation | None,
+    activation: str | None,
 ) -> Layer:
     """The layers, a shortcut beside them, an activation after both.
 

@@ -24,7 +24,7 @@ from effscale.choices import (
     STORED_BYTES,
     of_torch,
 )
-from effscale.cost.count import count
+from effscale.cost.count import Counted, count
 from effscale.errors import ScaleError, short
 from effscale.growth.growth import growth_of
 from effscale.growth.scale import by_name, load
@@ -341,7 +341,7 @@ def profile(  # noqa: PLR0913 - as the command has them
     from effscale.report import profile as report
 
     network = _spec(spec)
-    shown = report.report(network, count(network), by=by, tool=tool)
+    shown = report.report(Counted.of(network), by=by, tool=tool)
     _whole("batch", batch, MAX_BATCH)
     _one_of("dtype", dtype, STORED_BYTES)
     if memory:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from effscale.cost.count import count
+from effscale.cost.count import Counted, count
 from effscale.cost.memory import memory
 from effscale.growth.scale import relatives
 from effscale.network.network import network
@@ -55,26 +55,26 @@ def landscape(
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Data:
     """What the page shows: rays, the lattice, and published relatives."""
-    baseline = count(spec)
+    baseline = Counted.of(spec)
     rays = []
     for path in on_rays(spec, low, high):
         progress(path.strategy)
-        points = [_point(spec, named, each) for each in path.points]
+        points = [_point(baseline, named, each) for each in path.points]
         rays.append({"strategy": path.strategy, "points": points, "left": path.left})
     progress("lattice")
     around = lattice(spec, low, high)
     return {
         "name": spec.name,
-        "macs": int(baseline.macs),
+        "macs": int(baseline.cost.macs),
         "rays": rays,
         "lattice": around and _lattice(spec, named, around),
         "published": _published(spec),
     }
 
 
-def _point(spec: Spec, named: str, point: Point) -> Data:
+def _point(baseline: Counted, named: str, point: Point) -> Data:
     """A network on a ray, in figures and in the words of the table of `scale`."""
-    row = variant_row(spec, point.variant, None)
+    row = variant_row(baseline, point.variant, None)
     held = memory(network(point.variant.spec))
     words = ["effscale", "scale", named, "--phi", f"{row['phi']:g}"]
     if row["strategy"] != "compound":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from effscale.cost.count import Counted
 from effscale.cost.latency_model import Device
 from effscale.errors import UnreachableError
 from effscale.glossary import word
@@ -176,8 +177,9 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     """
     growth = growth_of(spec)
     networks = [each for answer in answers for each in shown(answer, answers)]
+    baseline = Counted.of(spec)
     table = [
-        _row(spec, each, measurement)
+        _row(baseline, each, measurement)
         for each, measurement in zip(networks, measured, strict=True)
     ]
     front = [row for row in table if row["role"] == "front"]
@@ -243,8 +245,9 @@ def side_by_side(  # noqa: PLR0913 - what was asked, and what was found
     given, took = iter(measured), iter(ran)
     for name, answer in answers.items():
         spec = baselines[name]
+        counted = Counted.of(spec)
         for each in (answer.found or answer.misses)[:1]:
-            row = {"baseline": name, **_row(spec, each, next(given))}
+            row = {"baseline": name, **_row(counted, each, next(given))}
             near = Relatives(spec).near(int(each.cost.macs))
             timed = {"measured_latency": next(took)} if ran else {}
             table.append(row | timed | {"published": near})
@@ -350,8 +353,8 @@ def limits_section(table: Sequence[Data]) -> list[Section]:
     return [Section(columns, table, "Limits")] if table else []
 
 
-def _row(spec: Spec, found: Found, measurement: Measurement | None) -> Data:
-    row = variant_row(spec, found.variant, measurement)
+def _row(baseline: Counted, found: Found, measurement: Measurement | None) -> Data:
+    row = variant_row(baseline, found.variant, measurement)
     interval = None if found.interval is None else list(found.interval)
     if found.goal.figure != "macs" and found.deviation is not None:
         row["deviation"] = found.deviation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.checking.cost import budgeted
 from effscale.comparing.side_by_side import points
-from effscale.cost.count import count
+from effscale.cost.count import Counted
 from effscale.glossary import TERMS
 from effscale.limit import UNITS
 from effscale.markup import plain
@@ -156,9 +156,9 @@ def _chapter(
     entry: Entry, index: int, measured: Measurement | None, units: Units
 ) -> Chapter:
     """A network by part and by operator, with its pictures."""
-    cost = count(entry.spec)
+    counted = Counted.of(entry.spec)
     by_part, by_operator = (
-        profile.report(entry.spec, cost, by=by, measured=measured, units=units)
+        profile.report(counted, by=by, measured=measured, units=units)
         for by in ("part", "operator")
     )
     operators = replace(by_operator.sections[0], title="By operator")
@@ -171,6 +171,7 @@ def _chapter(
     slug = re.sub(r"[^a-z0-9.]+", "-", entry.name.lower()).strip("-.") or "network"
     answer = replace(by_part, sections=[*by_part.sections, operators])
     unit, factor = unit_of(units)
+    cost = counted.cost
     macs, params = human(factor * int(cost.macs)), human(int(cost.params))
     figures = f"{macs} {unit} · {params} params · {sides(rows.image(entry.spec))} px"
     name, place = entry.name, f"{slug}-{index + 1}"

@@ -13,9 +13,8 @@ from effscale.cost.conventions import (
     figure,
     terms,
 )
-from effscale.cost.count import layer_costs, part_costs, visited
+from effscale.cost.count import layer_costs, visited
 from effscale.errors import ScaleError
-from effscale.network.network import network
 from effscale.quantity import agrees, human
 from effscale.report import document, rows
 from effscale.report.document import Column, Report, Section, extents, percent, sides
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from effscale.choices import Tool
     from effscale.cost.conventions import Term
-    from effscale.cost.count import Cost
+    from effscale.cost.count import Cost, Counted
     from effscale.module.measure import Measurement
     from effscale.network.parts import Network, Part
     from effscale.report.document import Units
@@ -37,23 +36,22 @@ By = Literal["part", "layer", "operator", "level"]
 _FIGURES = (*rows.FIGURES, "restated")
 
 
-def report(  # noqa: PLR0913 - options
-    spec: Spec,
-    cost: Cost,
+def report(
+    counted: Counted,
     *,
     by: By = "part",
     measured: Measurement | None = None,
     units: Units = "macs",
     tool: Tool | None = None,
 ) -> Report:
-    """The cost of `spec` by part, layer, operator or level, with the measured figure.
+    """The cost of a network by part, layer, operator or level, and what was measured.
 
     With a tool, what that tool prints of it stands beside the MACs.
     """
-    net = network(spec)
-    found = [amounts(each.visits) for each in visited(net)]
+    spec, net, cost = counted.spec, counted.network, counted.cost
+    found = [amounts(each.visits) for each in counted.visits]
     whole = sum(found, Counter[str]())
-    parts = rows.part_rows(part_costs(net), cost)
+    parts = rows.part_rows(counted.parts, cost)
     if tool:
         for row, each in zip(parts, found, strict=True):
             row["restated"] = figure(each, tool)
@@ -69,18 +67,18 @@ def report(  # noqa: PLR0913 - options
     elif by == "operator":
         table = data["operators"] = _operators(net, cost, tool)
     elif by == "level":
-        table = data["levels"] = level_rows(net, cost)
+        table = data["levels"] = level_rows(counted)
     data["measured"] = rows.measured(measured)
     data["agrees"] = rows.agrees(cost, measured)
     data["conventions"] = {each: figure(whole, each) for each in TOOLS}
-    grouped = groups(net, cost)
+    grouped = groups(counted)
     if len(grouped) > 1:
         data["groups"] = grouped
     total = {by: "total", **rows.costs(cost), "share": 1.0}
     if tool:
         data["restated"] = restated(whole, tool)
         total["restated"] = data["restated"]["total"]
-    columns = _columns(by, units, tool, table, _titles(net))
+    columns = _columns(by, units, tool, table, _titles(counted))
     return Report(
         data=data,
         sections=[Section(columns, table, total=total)],
@@ -204,14 +202,14 @@ def _columns(
 HEADS = {"neck": "neck", "class_head": "class head", "box_head": "box head"}
 
 
-def groups(net: Network, cost: Cost) -> list[Data]:
+def groups(counted: Counted) -> list[Data]:
     """Backbone, neck, class head and box head, each as a whole."""
     sums: dict[str, Counter[str]] = {}
-    for each in part_costs(net):
+    for each in counted.parts:
         group = _group(each.part)
         sums.setdefault(group, Counter()).update(rows.costs(each.cost))
     return [
-        {"group": name, **found, "share": rows.share(found["macs"], cost)}
+        {"group": name, **found, "share": rows.share(found["macs"], counted.cost)}
         for name, found in sums.items()
     ]
 
@@ -222,7 +220,7 @@ def shares(found: Sequence[Data]) -> list[tuple[str, str]]:
     return [("MACs", ", ".join(texts))] if len(found) > 1 else []
 
 
-def level_rows(net: Network, cost: Cost) -> list[Data]:
+def level_rows(counted: Counted) -> list[Data]:
     """A row for the backbone, and for each level what neck and heads do for it.
 
     Params are left out: levels share the heads' weights.
@@ -232,7 +230,7 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
     """
     sums: dict[int | None, Counter[str]] = {}
     sizes: dict[int | None, list[int]] = {}
-    for each in layer_costs(net):
+    for each in layer_costs(counted.network):
         level, path = each.visit.level, _head(each.visit.path)
         found = sums.setdefault(level, Counter())
         found["macs"] += int(each.cost.macs)
@@ -240,9 +238,9 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
         if level is not None:
             found[path] += int(each.cost.macs)
             sizes[level] = rows.size(each.visit.output)
-    heads = list(_titles(net))
+    heads = list(_titles(counted))
     if len(sums) == 1:
-        raise ScaleError(f"level: {net.name} has none; a detector has")
+        raise ScaleError(f"level: {counted.spec.name} has none; a detector has")
     return [
         {
             "level": "backbone" if level is None else f"P{level}",
@@ -250,19 +248,20 @@ def level_rows(net: Network, cost: Cost) -> list[Data]:
             **{name: None if level is None else found[name] for name in heads},
             "macs": found["macs"],
             "activations": found["activations"],
-            "share": rows.share(found["macs"], cost),
+            "share": rows.share(found["macs"], counted.cost),
         }
         for level, found in sorted(sums.items(), key=lambda pair: pair[0] or 0)
     ]
 
 
-def _titles(net: Network) -> dict[str, str]:
+def _titles(counted: Counted) -> dict[str, str]:
     """Parts that work on levels, by path, and what they are called."""
-    outputs = {part.path: part.name for part in net.parts if part.path not in HEADS}
+    parts = counted.network.parts
+    outputs = {part.path: part.name for part in parts if part.path not in HEADS}
     own = {path: name for path, name in outputs.items() if path.startswith("outputs.")}
     if not own:
         return HEADS
-    steps = (step for each in visited(net) for step in each.visits)
+    steps = (step for each in counted.visits for step in each.visits)
     of_levels = {_head(step.path) for step in steps if step.level is not None}
     return {path: name for path, name in own.items() if path in of_levels}
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from effscale.cost.count import count, part_costs, whole
+from effscale.cost.count import Counted, count
 from effscale.errors import ScaleError, UnexplainedError, dotted
 from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import value
-from effscale.network.network import network
 from effscale.quantity import human
 from effscale.report import document, rows
 from effscale.report.document import (
@@ -24,7 +23,7 @@ from effscale.report.document import (
     signed_percent,
 )
 from effscale.report.family import passing, readable
-from effscale.search.explain import Hint, explain, hint
+from effscale.search.explain import Hint, explained, hint
 from effscale.spec.dumping import dumps
 from effscale.spec.geometry import covering, uncovered
 from effscale.spec.loading import examine
@@ -42,39 +41,39 @@ if TYPE_CHECKING:
     from effscale.spec.models import Budget, Spec
 
 
-def base_macs(baseline: Spec) -> int:
+def base_macs(baseline: Counted) -> int:
     """The baseline's MACs, of which a target is a multiple.
 
     Raises:
         ScaleError: if there are none.
     """
-    macs = int(count(baseline).macs)
+    macs = int(baseline.cost.macs)
     if not macs:
-        raise ScaleError(f"{baseline.name}: expected MACs to scale, counted 0")
+        raise ScaleError(f"{baseline.spec.name}: expected MACs to scale, counted 0")
     return macs
 
 
 def variant_row(
-    baseline: Spec, variant: Variant, measurement: Measurement | None
+    baseline: Counted, variant: Variant, measurement: Measurement | None
 ) -> Data:
     """A variant beside its baseline: multipliers, cost, target, and the reasons.
 
     The baseline's own row has ratio and target 1.
     """
     spec, given = variant.spec, variant.multipliers
-    cost = count(spec)
-    ratio = int(cost.macs) / base_macs(baseline)
+    scaled = baseline if spec is baseline.spec else Counted.of(spec)
+    ratio = int(scaled.cost.macs) / base_macs(baseline)
     told = growth_of(spec).told(variant)
-    row = rows.network(spec.name, spec, cost, given, measurement, told)
+    row = rows.network(spec.name, spec, scaled.cost, given, measurement, told)
     return row | {
         "strategy": variant.strategy,
         "phi": None if variant.phi is None else float(variant.phi),
         "macs_ratio": ratio,
         "target_ratio": variant.target_ratio,
         "deviation": ratio / variant.target_ratio - 1,
-        "stages": _stages(baseline, spec),
-        **_explained(baseline, variant),
-        **_warned(baseline, spec),
+        "stages": _stages(baseline, scaled),
+        **_explained(baseline, scaled, variant),
+        **_warned(baseline.spec, spec),
     }
 
 
@@ -93,12 +92,11 @@ def warnings(table: Sequence[Data]) -> list[str]:
     return [f"warning: {name}: {each}" for name, found in named for each in found]
 
 
-def _explained(baseline: Spec, variant: Variant) -> Data:
+def _explained(baseline: Counted, scaled: Counted, variant: Variant) -> Data:
     """Why a variant costs what it does; or nothing, and why that cannot be told."""
+    given, target = variant.multipliers, variant.target_ratio
     try:
-        factors = explain(
-            baseline, variant.multipliers, variant.target_ratio, scaled=variant.spec
-        )
+        factors = explained(baseline, scaled, given, target)
     except UnexplainedError as error:
         return {"explain": [], "unexplained": str(error)}
     return {
@@ -114,14 +112,11 @@ def unexplained(table: Sequence[Data]) -> list[str]:
     return [row["unexplained"] for row in table if "unexplained" in row]
 
 
-def _stages(baseline: Spec, scaled: Spec) -> list[Data]:
+def _stages(baseline: Counted, scaled: Counted) -> list[Data]:
     """The scaled stage table, with what each part was before."""
-    old = part_costs(network(baseline))
-    new = part_costs(network(scaled))
-    cost = whole(new)
     table = []
-    for before, after in zip(old, new, strict=True):
-        row = rows.part_row(after, cost)
+    for before, after in zip(baseline.parts, scaled.parts, strict=True):
+        row = rows.part_row(after, scaled.cost)
         row["channels_before"] = int(before.part.channels)
         row["repeats_before"] = int(before.part.repeats)
         row["input_before"] = rows.size(before.input)
@@ -142,10 +137,11 @@ def report(
     Published detectors stand beside those that the law gives. `measured` has an entry
     for the baseline, then one for each variant, then for each that is published.
     """
+    base = Counted.of(baseline)
     itself = Variant(baseline, "baseline", 0.0, Multipliers(), 1.0)
     every = [itself, *variants, *(each.variant for each in published)]
     table = [
-        variant_row(baseline, each, measurement)
+        variant_row(base, each, measurement)
         for each, measurement in zip(every, measured, strict=True)
     ]
     for row, each in zip(table[1 + len(variants) :], published, strict=True):
@@ -155,7 +151,9 @@ def report(
     growth = growth_of(baseline)
     if len(variants) == 1:
         more = _story(growth, variants[0], table[1:], units)
-        found = None if published else hint(baseline, variants[0].spec)
+        found = (
+            None if published else hint(baseline, variants[0].spec, table[1]["macs"])
+        )
     else:
         more, found = reasons(growth, table[1:]), None
     said = None if found is None else _sentence(found)
@@ -173,7 +171,7 @@ def report(
             *more,
             *_left(published),
         ],
-        heading=_heading(growth, variants, units),
+        heading=_heading(base, growth, variants, units),
         notes=[*notes, *([said] if said else [])],
         records=[rows.flat(row) for row in table],
         warnings=warnings(table),
@@ -181,21 +179,20 @@ def report(
 
 
 def _heading(
-    growth: Growth, variants: Sequence[Variant], units: Units
+    base: Counted, growth: Growth, variants: Sequence[Variant], units: Units
 ) -> list[tuple[str, str]]:
-    baseline = growth.spec
-    base = count(baseline)
+    baseline, cost = base.spec, base.cost
     unit, factor = document.unit_of(units)
     size = extents(baseline.resolution)
-    macs = human(factor * int(base.macs))
-    params = human(int(base.params))
+    macs = human(factor * int(cost.macs))
+    params = human(int(cost.params))
     text = f"{baseline.name}, {macs} {unit}, {params} params, {size} px"
     lines = [("baseline", text), growth.law]
     targets = {(each.phi, each.target_ratio) for each in variants}
     if len(targets) == 1:
         phi, target = targets.pop()
-        cost = human(factor * int(base.macs) * target)
-        text = f"2^{phi:g} = {multiple(target)} × {baseline.name} = {cost} {unit}"
+        aim = human(factor * int(cost.macs) * target)
+        text = f"2^{phi:g} = {multiple(target)} × {baseline.name} = {aim} {unit}"
     else:
         text = f"2^φ × {baseline.name}"
     return [*lines, ("target", text)]

@@ -19,7 +19,8 @@ from effscale.spec.lines import CellStage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from effscale.growth.growth import Step
+    from effscale.cost.count import Counted
+    from effscale.growth.growth import Macs, Step
     from effscale.spec.models import Spec
 
 
@@ -41,14 +42,34 @@ def explain(
         UnexplainedError: if the layers of a network between the two do not meet, or the
             baseline multiplies nothing.
     """
-    scaled, growth = scaled or scale(spec, multipliers), growth_of(spec)
-    if scaled is spec and multipliers == Multipliers() and target_ratio == 1:
+    scaled = scaled or scale(spec, multipliers)
+    return _factors(spec, scaled, multipliers, target_ratio, macs)
+
+
+def explained(
+    baseline: Counted, scaled: Counted, multipliers: Multipliers, target_ratio: float
+) -> list[Factor]:
+    """The same of networks that are counted already, and are not counted again."""
+    known = {id(each.spec): Fraction(each.cost.macs) for each in (baseline, scaled)}
+
+    def known_macs(spec: Spec) -> Fraction:
+        return known[id(spec)] if id(spec) in known else macs(spec)
+
+    specs = baseline.spec, scaled.spec
+    return _factors(*specs, multipliers, target_ratio, known_macs)
+
+
+def _factors(
+    spec: Spec, scaled: Spec, given: Multipliers, target: float, macs: Macs
+) -> list[Factor]:
+    growth = growth_of(spec)
+    if scaled is spec and given == Multipliers() and target == 1:
         return [
             Factor(name, Fraction(1), each.text)
             for name, each in growth.reasons.items()
         ]
     try:
-        return growth.factors(multipliers, scaled, target_ratio, macs)
+        return growth.factors(given, scaled, target, macs)
     except ZeroDivisionError:
         why = f"{spec.name} has no MACs"
     except (LayerError, ScaleError) as error:
@@ -139,12 +160,16 @@ class Hint:
     area: float  #: share of the pixels that it does without
 
 
-def hint(baseline: Spec, scaled: Spec) -> Hint | None:
-    """The one hint that pays most for `scaled`, a variant of `baseline`, if any."""
-    return _smaller_image(scaled) or _published(baseline, scaled)
+def hint(baseline: Spec, scaled: Spec, macs: int | None = None) -> Hint | None:
+    """The one hint that pays most for `scaled`, a variant of `baseline`, if any.
+
+    `macs` are those of `scaled`, where they are known.
+    """
+    macs = int(count(scaled).macs) if macs is None else macs
+    return _smaller_image(scaled, macs) or _published(baseline, scaled, macs)
 
 
-def _smaller_image(spec: Spec) -> Hint | None:
+def _smaller_image(spec: Spec, macs: int) -> Hint | None:
     """The size at most a tenth smaller whose pixels are cheapest.
 
     One pixel row can cost a tenth of the MACs, where it makes the feature maps of
@@ -152,7 +177,7 @@ def _smaller_image(spec: Spec) -> Hint | None:
     """
     height, width = (int(side) for side in spec.resolution)
     step = spec.rounding.resolution_multiple
-    macs, best, best_gain = int(count(spec).macs), None, WORTH
+    best, best_gain = None, WORTH
     for less in range(step, int(min(height, width) * SMALLER) + 1, step):
         smaller = height - less, width - less
         if too_small(spec, smaller):
@@ -170,12 +195,11 @@ def _smaller_image(spec: Spec) -> Hint | None:
     return best
 
 
-def _published(baseline: Spec, spec: Spec) -> Hint | None:
+def _published(baseline: Spec, spec: Spec, macs: int) -> Hint | None:
     """The published variant of the baseline that costs about the same.
 
     One that is expected to be far away is not counted.
     """
-    macs = int(count(spec).macs)
     near: list[tuple[float, Hint]] = []
     for name, published in baseline.variants.items():
         expected = published.expected and published.expected.macs

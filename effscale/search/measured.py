@@ -7,6 +7,7 @@ bisection over the finitely many, each that is asked for measured, none predicte
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     Tries = AbstractContextManager[Callable[[], float]]
     #: Builds a network for a device, to be measured on it.
     Clock = Callable[[Spec, Device], Tries]
+    #: Seconds that a network takes, by as many of its runs as it wants.
+    Measure = Callable[[Callable[[], float]], float]
+    #: The same of a network that is built for it.
+    Seconds = Callable[[Spec, Measure], float]
 
 #: φ whose network no device waits for.
 FARTHEST = 12
@@ -38,6 +43,9 @@ FARTHEST = 12
 
 #: What takes longer than it may is run so often, before it is said to.
 TRIES = 3
+#: Runs of the networks on both sides of a limit, and which of them counts, from the
+#: shortest: neither a lucky one nor one beside which the machine did something else.
+AGAIN, COUNTS = 5, 1
 
 
 def least(limit: Limit, timed: Callable[[], float]) -> float:
@@ -48,6 +56,11 @@ def least(limit: Limit, timed: Callable[[], float]) -> float:
             break
         best = min(best, timed())
     return best
+
+
+def again(timed: Callable[[], float]) -> float:
+    """How long a network takes, by several runs: what another run will show."""
+    return sorted(timed() for _ in range(AGAIN))[COUNTS]
 
 
 def timed_ray(
@@ -64,12 +77,15 @@ def timed_ray(
     limit = _limit(asked)
     counted = _without(asked)
 
-    def seconds(each: Spec) -> float:
+    def seconds(each: Spec, measure: Measure) -> float:
         with timed(each) as tries:
-            return least(limit, tries)
+            return measure(tries)
+
+    def slow(each: Spec) -> bool:
+        return seconds(each, partial(least, limit)) > limit.value
 
     if not counted.most():
-        most = _too_slow(spec, bounds, name, lambda each: seconds(each) > limit.value)
+        most = _too_slow(spec, bounds, name, slow)
         within = (*counted.limits, Limit("macs", "<=", most))
         counted = replace(counted, limits=within)
     path = ray(spec, [counted], bounds, name)
@@ -112,7 +128,7 @@ def _bisected(
     asked: Asked,
     counted: Asked,
     limit: Limit,
-    timed: Callable[[Spec], float],
+    timed: Seconds,
 ) -> Answer:
     figures = [path.figures[each.figure] for each in counted.limits]
     within = path.admitted.copy()
@@ -125,21 +141,44 @@ def _bisected(
         return on_ray(path, counted)
     known: dict[int, Found] = {}  #: by index, those that were measured
 
-    def at(index: int, role: str) -> Found:
-        if index not in known:
-            found = path.at(index, role, asked)
-            figures = {**found.figures, "latency": timed(found.variant.spec)}
-            known[index] = replace(found, figures=figures)
-        return replace(known[index], role=role)
+    def taken(index: int, measure: Measure) -> Found:
+        found = path.at(index, "", asked)
+        figures = {**found.figures, "latency": timed(found.variant.spec, measure)}
+        known[index] = replace(found, figures=figures)
+        return known[index]
 
-    low, high = -1, len(order)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if at(order[middle], "").figures["latency"] <= limit.value:
-            low = middle
-        else:
-            high = middle
+    def at(index: int, role: str) -> Found:
+        return replace(known.get(index) or taken(index, again), role=role)
+
+    def fast(measure: Measure, number: int) -> bool:
+        return taken(order[number], measure).figures["latency"] <= limit.value
+
+    low = _last(len(order), partial(fast, partial(least, limit)), partial(fast, again))
     return _answer(asked, limit, order, low, at, value)
+
+
+def _last(
+    size: int, fast: Callable[[int], bool], fast_again: Callable[[int], bool]
+) -> int:
+    """The number of the last that is fast of so many, by bisection; −1 of none.
+
+    It and the next are measured again; which proves to be on the other side is an end
+    there, and what is between is looked at as well.
+    """
+    known = {-1: True, size: False}
+    sure = {*known}
+    while True:
+        low = max(number for number, is_fast in known.items() if is_fast)
+        high = min(each for each in known if each > low)
+        if high - low > 1:
+            middle = (low + high) // 2
+            known[middle] = fast(middle)
+        elif doubtful := {low, high} - sure:
+            number = min(doubtful)
+            known[number] = fast_again(number)
+            sure.add(number)
+        else:
+            return low
 
 
 def _answer(  # noqa: PLR0913, PLR0917 - what a bisection has found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -170,6 +169,8 @@ def _of_git(reference: str) -> bytes:
 
 def _blob(reference: str) -> tuple[int, bytes, bytes]:
     """Git's exit code, output and errors; closing stops it beyond a spec's size."""
+    import subprocess  # most references are none of git's
+
     with subprocess.Popen(  # noqa: S603 - one argument, no shell
         ["git", "cat-file", "blob", reference],  # noqa: S607 - as the user has it
         stdin=subprocess.DEVNULL,

@@ -407,7 +407,7 @@ class Variant(Model):
     norm: NetworkNorm | None = None
     expected: Expected | None = None
     published: Published | None = None
-    budget: Budget | None = None
+    budget: Annotated[Budget, values.later(Budget)] | None = None
     #: The φ it is meant for: its MACs are held to 2^φ times the baseline's.
     phi: Annotated[float, values.number(-50, 50)] | None = None
     #: Repeats of each stage that has some, where no multiplier gives them.
@@ -426,8 +426,8 @@ class Variant(Model):
     ] = None
     #: A detector's: one of the `backbones` that it scales by, in place of multipliers.
     backbone: Name | None = None
-    neck: NeckChange | None = None
-    heads: HeadsChange | None = None
+    neck: Annotated[NeckChange, values.later(NeckChange)] | None = None
+    heads: Annotated[HeadsChange, values.later(HeadsChange)] | None = None
 
     @property
     def sections(self) -> dict[tuple[str, ...], object]:
@@ -440,6 +440,9 @@ class Variant(Model):
         found |= {HEADS_PLACES[name]: each for name, each in self.heads or ()}
         return {place: each for place, each in found.items() if each is not None}
 
+
+#: Models of sections that most files lack, which are built where one has them.
+SECTIONS = (Cell, Neck, NeckChange, Heads, HeadsChange, Scaling, Budget)
 
 #: The sections behind the stages, of which a network has one group or the other.
 ENDS = (("head",), ("neck", "heads"), ("outputs",))
@@ -469,7 +472,7 @@ class Spec(Model):
     #: Blocks that the file defines; one may use those above it.
     blocks: dict[Name, WrittenBlock] = Field(default={})
     #: Small graphs that stages of cells are wired by.
-    cells: dict[Name, Cell] = Field(default={})
+    cells: dict[Name, Annotated[Cell, values.later(Cell)]] = Field(default={})
     stem: Annotated[
         SomeSteps,
         BeforeValidator(_list, json_schema_input_type=Step | SomeSteps),
@@ -478,18 +481,18 @@ class Spec(Model):
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     #: What classifies; a detector has a neck, and heads by level, in its place.
     head: Head | None = None
-    neck: Neck | None = None
-    heads: Heads | None = None
+    neck: Annotated[Neck, values.later(Neck)] | None = None
+    heads: Annotated[Heads, values.later(Heads)] | None = None
     #: Heads of any kind, by the names that their outputs have, in the place of both.
     outputs: dict[Name, Output] = Field(default={})
-    scaling: Scaling | None = None
+    scaling: Annotated[Scaling, values.later(Scaling)] | None = None
     rounding: Annotated[
         Rounding, BeforeValidator(policy, json_schema_input_type=Rounding | Policy)
     ] = Rounding.model_construct()
     coefficients: Coefficients = Coefficients.model_construct()
     expected: Expected | None = None
     published: Published | None = None
-    budget: Budget | None = None
+    budget: Annotated[Budget, values.later(Budget)] | None = None
     #: How far a variant's MACs may be from 2^φ times the baseline's, relative to it.
     tolerance: Share | None = None
     variants: dict[Name, Variant] = Field(default={})

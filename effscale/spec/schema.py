@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from effscale.spec.lines import STAGES
 from effscale.spec.meanings import meaning
-from effscale.spec.models import ENDS, Spec
+from effscale.spec.models import ENDS, SECTIONS, Spec
 from effscale.spec.outputs import OUTPUTS
 from effscale.spec.steps import CHAINS, STEPS, Use
 from effscale.spec.values import MODEL, PARAMETER, Model
@@ -36,10 +36,10 @@ def schema() -> dict[str, Any]:
 
     How numbers must be to each other is beyond it; `effscale check` says that.
     """
-    models: dict[type[Model], None]
-    models = dict.fromkeys([Spec, *STAGES.values(), Use, *OUTPUTS.values()])
+    models: list[type[Model]]
+    models = [Spec, *SECTIONS, *STAGES.values(), Use, *OUTPUTS.values()]
     _, found = models_json_schema(
-        [(each, "validation") for each in models],
+        [(each, "validation") for each in dict.fromkeys(models)],
         ref_template=f"{REFERENCE}{{model}}",
         schema_generator=_Draft7,
     )

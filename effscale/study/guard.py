@@ -151,8 +151,9 @@ def _run(job: Outcome, home: Path, log: Path) -> tuple[str, bool]:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             return f"{words[0]}: cannot be run: {reason}", False
-    sys.stdout.write(f"{child.pid}\n")  # whom to end, should this process be
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # of one who is gone, standard input ends as well
+        sys.stdout.write(f"{child.pid}\n")  # whom to end, should this process be
+        sys.stdout.flush()
     ended = _Ended(child.pid)
     threading.Thread(target=ended.when_alone, daemon=True).start()
     limit = min(job["timeout"] or threading.TIMEOUT_MAX, threading.TIMEOUT_MAX)

@@ -139,6 +139,17 @@ def test_ranges_are_those_asked_for(run: Run) -> None:
     assert {row["gamma"] for row in data["candidates"]} == {1.15, 1.2}
 
 
+def test_what_nothing_follows_is_not_varied(run: Run) -> None:
+    data = answer(run, "unet", "--step", "0.1")
+    assert {row["alpha"] for row in data["candidates"]} == {1}
+    assert len({row["beta"] for row in data["candidates"]}) > 1
+    refused = run("grid", "unet", "--strategy", "depth")
+    said = "--strategy depth: no number of unet follows it\n"
+    assert (refused.exit_code, refused.stderr) == (1, said)
+    refused = run("grid", "unet", "--alpha", "1:1.2")
+    assert refused.stderr == "depth: unet has no stage that repeats\n"
+
+
 def test_csv_has_exact_integers_and_every_network(run: Run) -> None:
     result = run("grid", "--format", "csv", "--top", "1")
     rows = list(csv.DictReader(io.StringIO(result.stdout)))

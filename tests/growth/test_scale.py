@@ -208,6 +208,26 @@ def test_a_variant_may_state_channels_of_its_own() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "wrong"),
+    [
+        ("channels: [16, 40]", "group_width: expected a divisor of 40 channels inside"),
+        ("channels: [16, 8]", "group_width: expected a divisor of 8 channels inside"),
+        ("stages: {group_width: 12}", "group_width: expected a divisor of 64 channels"),
+    ],
+)
+def test_what_a_variant_states_is_judged_of_lines_that_fit_by_themselves(
+    own: str, wrong: str
+) -> None:
+    spec = es.loads(
+        "name: n\nresolution: 32\nhead: {}\nstem: {kernel: 3, channels: 8}\nstages:\n"
+        "  - {block: bottleneck, stride: 1, channels: 64, group_width: 16, repeats: 1}"
+        f"\nvariants: {{v: {{resolution: 32, {own}}}}}\n"
+    )
+    with pytest.raises(ScaleError, match=f"v at 32×32 px: stages\\[0\\].{wrong}"):
+        es.variant(spec, "v")
+
+
 def test_stated_channels_are_judged_and_not_those_that_they_stand_for() -> None:
     spec = es.loads(
         "name: n\nresolution: 32\nnorm: {kind: group, groups: 8}\nhead: {}\n"
@@ -243,7 +263,10 @@ def test_what_a_scaled_network_could_not_be_is_said() -> None:
             "depth",
             "{block: norm}",
             "{}",
-            "<text>:5:9: depth: n has no stage that repeats",
+            (
+                "<text>:5:9: depth: n has no stage that repeats; repeats: 1 on a line "
+                "makes it one, a strategy without depth needs none"
+            ),
         ),
         (
             "width",

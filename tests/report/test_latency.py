@@ -9,6 +9,7 @@ import pytest
 
 import effscale as es
 from effscale.comparing.side_by_side import entries
+from effscale.cost.count import Counted
 from effscale.module.latency import Latency, Setting, Timing
 from effscale.report import compare, latency, profile
 from effscale.report.render import text
@@ -39,7 +40,7 @@ def macs(answer: Report) -> dict[str, int]:
 
 def test_a_network_by_part(b0: es.Spec) -> None:
     cost = es.count(b0)
-    answer = profile.report(b0, cost)
+    answer = profile.report(Counted.of(b0))
     names = [row["part"] for row in answer.data["parts"]]
     times = dict(zip(names, [0.001] * 8 + [0.002], strict=True))
     found = [timed(Setting(batch=4, threads=2), 0.04, times)]
@@ -70,7 +71,7 @@ def test_a_network_by_part(b0: es.Spec) -> None:
 def test_what_all_settings_share_is_in_the_title(b0: es.Spec) -> None:
     settings = [Setting(threads=n, dtype="bfloat16", compiled=True) for n in (1, 2)]
     found = [timed(each, 0.04, {"stem": 0.01}) for each in settings]
-    answer = profile.report(b0, es.count(b0))
+    answer = profile.report(Counted.of(b0))
     report = latency.by_part(answer, found, macs(answer), "a machine")
     titles = [section.title for section in report.sections[1:]]
     assert titles == [
@@ -83,18 +84,18 @@ def test_what_all_settings_share_is_in_the_title(b0: es.Spec) -> None:
 
 def test_rows_of_parts_are_rows_of_a_csv_for_each_setting(b0: es.Spec) -> None:
     found = [timed(Setting(batch=n), 0.04, {"stem": n / 100}) for n in (1, 2)]
-    answer = profile.report(b0, es.count(b0))
+    answer = profile.report(Counted.of(b0))
     records = latency.by_part(answer, found, macs(answer), "a machine").records
     assert [
         (row["part"], row["latency_batch"], row["latency_seconds"]) for row in records
     ] == [("stem", 1, 0.01), ("stem", 2, 0.02)]
-    by_operator = profile.report(b0, es.count(b0), by="operator")
+    by_operator = profile.report(Counted.of(b0), by="operator")
     report = latency.by_part(by_operator, found, macs(answer), "a machine")
     assert report.records == by_operator.records
 
 
 def test_a_network_without_parts_has_no_table_of_them(b0: es.Spec) -> None:
-    answer = profile.report(b0, es.count(b0))
+    answer = profile.report(Counted.of(b0))
     report = latency.by_part(answer, [timed(Setting(), 0.04, {})], {}, "a machine")
     assert [section.title for section in report.sections[1:]] == [
         "Latency, batch 1, 1 thread, float32, cpu"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.text import Text
 
-from effscale.cost.count import Cost, count
+from effscale.cost.count import Counted
 from effscale.growth.growth import family
 from effscale.markup import LEGIBLE
 from effscale.report import profile, render, scaling
@@ -31,9 +31,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def profiled(b0: es.Spec) -> Report:
-    cost = count(b0)
-    assert isinstance(cost, Cost)
-    return profile.report(b0, cost)
+    return profile.report(Counted.of(b0))
 
 
 @pytest.fixture

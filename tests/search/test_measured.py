@@ -12,7 +12,7 @@ import effscale as es
 from effscale.cost.figures import Running
 from effscale.limit import parse
 from effscale.search.asked import Bounds, asked
-from effscale.search.measured import TRIES, least, timed_ray
+from effscale.search.measured import AGAIN, TRIES, least, timed_ray
 from tests.search.drawn import tiny
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def test_a_stray_measurement_leads_no_search_astray(text: str) -> None:
 
 
 def test_a_network_is_built_once_for_all_its_tries() -> None:
-    """What is too slow, by a clock that is right, is run as often as it may be."""
+    """What is too slow, by a clock that is right, is run as often as it may be.
+
+    Both sides of the limit are built once more, at the end.
+    """
     spec = tiny()
     limit = parse("latency", f"<= {3000 * quiet(spec)}ms")
     tried: list[int] = []  #: how often, of each network that was built
@@ -87,4 +90,38 @@ def test_a_network_is_built_once_for_all_its_tries() -> None:
     _, answer = timed_ray(spec, wanted, Bounds(), "compound", clock)
     assert answer.binding == [limit]
     assert {*slow} == {False, True}
-    assert tried == [TRIES if each else 1 for each in slow]
+    assert tried[:-2] == [TRIES if each else 1 for each in slow[:-2]]
+    assert (tried[-2:], slow[-2:]) == ([AGAIN, AGAIN], [False, True])
+
+
+@pytest.mark.parametrize("share", [0.97, 1.04])
+def test_what_was_lucky_or_late_is_measured_again(share: float) -> None:
+    """The first run of each network is wrong: all too fast, or all too slow."""
+    wanted = asked([parse("latency", "<= 200ms")], None, None, Running())
+    seen: set[str] = set()
+
+    def searched(first: float) -> list[Found]:
+        @contextmanager
+        def clock(spec: es.Spec) -> Iterator[Callable[[], float]]:
+            once = first if spec.model_dump_json() not in seen else 1.0
+            seen.add(spec.model_dump_json())
+            yield lambda: once * quiet(spec)
+
+        _, answer = timed_ray(es.load("lcnet"), wanted, Bounds(), "compound", clock)
+        return answer.found
+
+    right = searched(1.0)
+    seen.clear()
+    assert searched(share)[0] == right[0]
+
+
+def test_where_all_are_slow_again_there_is_none() -> None:
+    limit = parse("latency", "<= 1ns")
+    wanted = asked([limit], None, None, Running())
+
+    def clock(spec: es.Spec) -> Tries:
+        return nullcontext(partial(quiet, spec))
+
+    _, answer = timed_ray(tiny(), wanted, Bounds(), "compound", clock)
+    assert answer.best is None
+    assert [each.role for each in answer.misses] == ["misses latency"]

@@ -254,6 +254,28 @@ def test_killed_whoever_asked_takes_the_training_along(tmp_path: Path) -> None:
     assert gone(tmp_path)
 
 
+def test_gone_before_the_training_has_begun_it_is_ended_all_the_same(
+    tmp_path: Path,
+) -> None:
+    asked = json.dumps(shell(tmp_path, "sleep 60; : {out}"))
+    heard, said = os.pipe()
+    os.close(heard)  # whom the guard would tell of the process
+    with subprocess.Popen(
+        [sys.executable, "-c", task.START],
+        stdin=subprocess.PIPE,
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as started:
+        os.close(said)
+        assert started.stdin is not None
+        started.stdin.write(asked + "\n")
+        started.stdin.flush()
+        waits(lambda: bool(list(running(str(tmp_path)))))
+        started.stdin.close()
+    assert gone(tmp_path)
+
+
 def test_killed_a_guard_takes_the_training_along(tmp_path: Path) -> None:
     def kill() -> bool:
         for pid in list(running(str(tmp_path))):
