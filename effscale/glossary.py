@@ -241,7 +241,7 @@ KEYS = {
     "layers": "A row for each layer; of a paper's table, layers of the neck.",
     "left": "Spec files that were not read, tensors of a file that are not used, or "
     "training runs to come.",
-    "left_out": "Networks that cannot be, and why, with an example of each reason.",
+    "left_out": "Networks that cannot be, and why: each, or one for each reason.",
     "level": "Level of a feature map: 1 / 2^level of the image's sides.",
     "levels": "A row for each level; of a detector, its lowest and highest level.",
     "limit": "The limit as it was given.",
@@ -427,7 +427,7 @@ KEYS = {
     "weights": "Where the weights are from, or the file that names them.",
     "what": "What the rule finds.",
     "whole": "Whether every tensor of the network has its own in the file.",
-    "why": "Why that matters.",
+    "why": "Why that matters, or why there is none.",
     "within_tenth": "Share of networks whose latency is predicted within 10 %.",
 }
 #: What these hold has names for keys: of tools, operators, tensors, parts, classes.

@@ -18,7 +18,7 @@ ODD = st.sampled_from([1, 3, 5])
 WINDOWS = ODD | st.tuples(ODD, ODD).map(list)
 CHANNELS = st.integers(1, 3).map(lambda quarter: 4 * quarter)
 RATIOS = st.sampled_from([0.0, 0.01, 0.25, 0.5, 1.0])
-ACTIVATIONS = st.sampled_from(get_args(Activation))
+ACTIVATIONS = st.sampled_from([*get_args(Activation), "leaky_relu(0.2)"])
 FLAGS = st.booleans()
 
 #: Norms of any map, as that of instances is not: of any number of channels; and of a
@@ -28,6 +28,8 @@ NORMS = st.sampled_from(
     [
         *(True, False, "batch", "layer", "rms"),
         *({"kind": "group", "groups": 2}, {"kind": "group", "group_width": 4}),
+        *({"kind": "layer", "shift": False},),
+        *({"kind": "group", "groups": 2, "shift": False},),
     ]
 )
 
@@ -87,8 +89,8 @@ def keeping(draw: DrawFn) -> Data:
             block = draw(st.sampled_from(["max_pool", "avg_pool"]))
             found = {"block": block, "kernel": draw(WINDOWS)}
             if draw(FLAGS):
-                return {"block": block, "kernel": [2, 4], "padding": "tensorflow"}
-            if block == "avg_pool":
+                found |= {"kernel": [2, 4], "padding": "tensorflow"}
+            if block == "max_pool" or "padding" not in found:
                 found["include_padding"] = draw(FLAGS)
             return found
         case "blur_pool":

@@ -33,7 +33,11 @@ def attentions(draw: DrawFn) -> Data:
         line["key_width"] = draw(st.integers(1, 3))
         line["value_width"] = draw(st.integers(1, 3)) if scores else line["key_width"]
     if scores and "local" not in line and draw(FLAGS):
-        line |= {"multi_query": draw(FLAGS), "keys": draw(shrinking())}
+        line["multi_query"] = draw(FLAGS)
+        if draw(FLAGS):
+            line["context"] = draw(contexts())
+            return line
+        line["keys"] = draw(shrinking())
         if draw(FLAGS):
             line["queries"] = [{"block": "depthwise", "kernel": 3}]
             line["values"] = line["keys"]
@@ -46,6 +50,19 @@ def attentions(draw: DrawFn) -> Data:
     if scores:
         line["position"] = draw(st.sampled_from(get_args(Lying)))
     return line
+
+
+@st.composite
+def contexts(draw: DrawFn) -> list[Data]:
+    """What makes a map of other sides and channels, norms of several channels aside."""
+    kernel = draw(st.integers(1, 3))
+    conv: Data = {
+        "kernel": kernel,
+        "stride": kernel,
+        "channels": draw(st.integers(2, 6)),
+    }
+    pool = {"block": "global_pool", "to": draw(st.integers(1, 3))}
+    return draw(st.sampled_from([[{**conv, "norm": "layer"}], [pool, conv]]))
 
 
 @st.composite

@@ -71,6 +71,8 @@ def command(  # noqa: PLR0913 - options
     resolution, neck_width, neck_depth, head_depth), beside what is published for that
     φ.
 
+    Of several variants those that are no networks are left out, and said.
+
     An --output file named .yaml gets the scaled network as a spec of its own, or
     several as variants of the baseline; any other gets the answer.
 
@@ -83,22 +85,33 @@ def command(  # noqa: PLR0913 - options
         )
         _code(code, phi, strategy, request)
         return
-    from effscale.growth.growth import family
-    from effscale.report import scaling
+    from effscale.growth.growth import recipes
+    from effscale.report import left_out, scaling
     from effscale.search.explain import published
 
     baseline = request.read(spec)
     if sweep is not None:
         _sweep(baseline, sweep, request)
         return
-    variants = family(baseline, phi, strategy)
+    made = recipes(baseline, phi, strategy)
+    missed: dict[str, str] = {}
+    if len(made) == 1:  # whose error says enough
+        found = {name: make() for name, make in made.items()}
+    else:
+        found, missed = left_out.each_of(made, lambda make: make())
+    variants = [*found.values()]
     as_spec = request.wants_spec
     beside = [each for one in dict.fromkeys(phi) for each in published(baseline, one)]
     every = [*variants, *(each.variant for each in beside)]
     specs = [baseline, *(each.spec for each in every)]
     measured = request.measured(specs)
     report = scaling.report(
-        baseline, variants, published=beside, measured=measured, units=request.units
+        baseline,
+        variants,
+        published=beside,
+        missed=missed,
+        measured=measured,
+        units=request.units,
     )
     image = b""
     if request.picture:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
@@ -364,13 +365,24 @@ def family(
     Raises:
         ScaleError: if a variant would leave the range of what a network can be.
     """
+    return [make() for make in recipes(baseline, phis, strategies).values()]
+
+
+def recipes(
+    baseline: Spec, phis: Sequence[float], strategies: Sequence[str]
+) -> dict[str, Callable[[], Variant]]:
+    """How each variant of a family is made, by its name."""
     growth = growth_of(baseline)
     every = dict.fromkeys(
         name
         for each in strategies
         for name in (growth.strategies if each == "all" else [each])
     )
-    return [_variant(growth, phi, name) for phi in phis for name in every]
+    return {
+        called(baseline, name, phi): partial(_variant, growth, phi, name)
+        for phi in phis
+        for name in every
+    }
 
 
 def _variant(growth: Growth, phi: float, name: str) -> Variant:

@@ -165,7 +165,7 @@ def _inverted(row: Sequence[Line], c_in: int, style: Common) -> blocks.MBConv | 
         repeats=1,
         se_ratio=se_ratio,
         dilation=depthwise.dilation,
-        activation=act,  # type: ignore[arg-type]
+        activation=act,
         **ratio,
     )
 
@@ -219,7 +219,7 @@ def _fused_line(conv: Conv, c_out: int, ratio: dict[str, Any], se_ratio: float) 
         repeats=1,
         se_ratio=se_ratio,
         dilation=conv.dilation,
-        activation=conv.activation,  # type: ignore[arg-type]
+        activation=conv.activation,
         **ratio,
     )
 
@@ -236,7 +236,7 @@ def _separable(ahead: Ahead) -> Found:
                 stride=depthwise.stride,
                 channels=c_out,
                 repeats=1,
-                activation=act,  # type: ignore[arg-type]
+                activation=act,
             )
             return line, 2
         case _:

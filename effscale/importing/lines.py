@@ -111,13 +111,14 @@ def norms_of(what: Operator) -> list[Norm]:
         case BatchNorm():
             return [Norm(eps=what.eps, momentum=what.momentum)]
         case LayerNorm():
-            return [Norm(kind="layer", eps=what.eps)]
+            return [Norm(kind="layer", eps=what.eps, shift=what.shift)]
         case InstanceNorm():
             return [Norm(kind="instance", eps=what.eps)]
         case GroupNorm():
             width = int(what.channels) // int(what.groups)
-            by_number = Norm(kind="group", eps=what.eps, groups=what.groups)
-            by_width = Norm(kind="group", eps=what.eps, group_width=width)
+            said: Any = {"kind": "group", "eps": what.eps, "shift": what.shift}
+            by_number = Norm(**said, groups=what.groups)
+            by_width = Norm(**said, group_width=width)
             return [by_number] if what.groups == 1 else [by_number, by_width]
         case _:
             return []

@@ -252,13 +252,17 @@ def _layer_norm(reading: Reading, call: Call) -> View:
         over = args["normalized_shape"]
         raise cannot(call, f"layer norm over {over}", "of the channels is known")
     channels = args["normalized_shape"][0]
-    return _scaled(reading, call, LayerNorm(channels, args["eps"]), value)
+    return _scaled(
+        reading, call, LayerNorm(channels, args["eps"], args["bias"] is not None), value
+    )
 
 
 def _group_norm(reading: Reading, call: Call) -> View:
     value = _by_image(reading, call)
-    groups, eps = call.args["num_groups"], call.args["eps"]
-    return _scaled(reading, call, GroupNorm(value.size("channel"), groups, eps), value)
+    args, channels = call.args, value.size("channel")
+    shift = args["bias"] is not None
+    norm = GroupNorm(channels, args["num_groups"], args["eps"], shift)
+    return _scaled(reading, call, norm, value)
 
 
 def _instance_norm(reading: Reading, call: Call) -> View:
@@ -281,11 +285,13 @@ def _by_image(reading: Reading, call: Call) -> View:
 
 
 def _scaled(reading: Reading, call: Call, norm: Operator, value: View) -> View:
-    """A norm by its scale and shift."""
+    """A norm by its scale, and its shift where it may have none."""
     weight, bias = call.args["weight"], call.args["bias"]
-    if weight is None or bias is None:
+    if weight is None or (bias is None and isinstance(norm, InstanceNorm)):
         raise cannot(call, f"{norm.label} without scale and shift", "it has both")
-    weights = {"weight": in_order(weight, value), "bias": in_order(bias, value)}
+    weights = {"weight": in_order(weight, value)}
+    if bias is not None:
+        weights["bias"] = in_order(bias, value)
     return reading.add(call, norm, value, weights=weights)
 
 

@@ -40,7 +40,7 @@ from effscale.network.operators.convolution import (
 )
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
-from effscale.spec.values import Activation, Gate
+from effscale.spec.values import Activation, Gate, leaky_relu
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -434,6 +434,15 @@ def _of_numbers(kind: Any, **known: float) -> Read:  # noqa: ANN401 - a name of 
     return read
 
 
+def _leaky(reading: Reading, call: Call) -> View:
+    slope = call.args["negative_slope"]
+    kind = leaky_relu(slope)
+    if kind is None:
+        found = f"leaky_relu by a negative_slope of {slope:g}"
+        raise cannot(call, found, "one from 0 to 1 is known")
+    return _pointwise(reading, call, Act(kind))
+
+
 def _pointwise(reading: Reading, call: Call, what: Operator) -> View:
     """What each element becomes by itself."""
     return reading.add(call, what, reading.of(first_of(call)))
@@ -603,7 +612,7 @@ READ: dict[str, Read] = {
     "conv_transpose2d": _transposed,
     "linear": _linear,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
-    "leaky_relu": _of_numbers("leaky_relu", negative_slope=0.01),
+    "leaky_relu": _leaky,
     "elu": _of_numbers("elu", alpha=1, scale=1, input_scale=1),
     "softplus": _of_numbers("softplus", beta=1, threshold=20),
     "hardswish": _act("hard_swish"),

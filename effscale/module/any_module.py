@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import io
-import pickletools
 import re
 import sys
+import traceback
 import warnings
-import zipfile
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -21,7 +19,7 @@ import torch
 from torch import nn
 
 from effscale.errors import MeasureError, did_you_mean, short
-from effscale.module.archive import check_exported, check_script
+from effscale.module.archive import check_exported, check_script, is_whole_pickle
 from effscale.module.aten import KINDS, plain
 from effscale.module.flops import holds_script
 from effscale.module.inputs import STARRED, Input, said_of
@@ -252,7 +250,7 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
         raise MeasureError("expected no --arg for a file")
     if not Path(path).is_file():
         raise MeasureError("expected a file, found none")
-    if (whole := _pickled(path)) is not None:
+    if (whole := is_whole_pickle(Path(path))) is not None:
         if whole:
             raise MeasureError(
                 "expected a file of torch.export or TorchScript, found a whole "
@@ -293,66 +291,6 @@ def _frozen(script: torch.jit.ScriptModule) -> tuple[str, ...]:
     return (f"no params: {kept}, as torch.jit.freeze makes weights",)
 
 
-def _pickled(path: str) -> bool | None:
-    """Whether a pickle that `torch.save` has written holds more than weights.
-
-    None of what is no such pickle. It is looked through, and not loaded.
-    """
-    try:
-        with zipfile.ZipFile(path) as file:
-            names = {name.partition("/")[2]: name for name in file.namelist()}
-            if "data.pkl" not in names or "constants.pkl" in names:
-                return None
-            with file.open(names["data.pkl"]) as pickled:
-                start = pickled.read(_LOOKED_AT)
-    except zipfile.BadZipFile:
-        start = _of_old(path)
-    except OSError:
-        return None
-    if not start:
-        return None
-    return any(
-        not module.startswith(("torch._utils", "collections", "torch._tensor"))
-        for module in _classes(start)
-        if module not in {"torch", "torch.storage", "torch.serialization"}
-    )
-
-
-def _of_old(path: str) -> bytes:
-    """The pickle of what torch before 1.6 has written, behind three of its own."""
-    with Path(path).open("rb") as file:
-        if file.read(len(_OLD)) != _OLD:
-            return b""
-        file.seek(0)
-        try:
-            for _ in range(3):
-                pickletools.dis(file, io.StringIO())
-        except ValueError:
-            return b""
-        return file.read(_LOOKED_AT)
-
-
-#: How such a file begins: a number of torch's, pickled.
-_OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-#: Bytes of a pickle that are looked through; those of modules name theirs at once.
-_LOOKED_AT = 2**20
-
-
-def _classes(pickled: bytes) -> Iterator[str]:
-    """The modules whose classes or functions a pickle names."""
-    words: list[str] = []
-    try:
-        for code, argument, _place in pickletools.genops(pickled):
-            if code.name == "GLOBAL":
-                yield str(argument).partition(" ")[0]
-            elif code.name == "STACK_GLOBAL" and len(words) > 1:
-                yield words[-2]
-            elif isinstance(argument, str):
-                words.append(argument)
-    except (ValueError, IndexError):  # cut off
-        return
-
-
 def _exported(path: str) -> Foreign:
     """The modules that were exported, and the inputs they were exported with."""
     with warnings.catch_warnings():
@@ -383,17 +321,32 @@ _ASIDES = (
 _LONGEST_REASON = 240
 
 
+#: How a tensor is printed, by which torch ends what it says of one.
+_PRINTED = re.compile(r"[-+\d.e, \[\]]+|\[ [\w.]+\{[\d,]*\} \]|Tensor:")
+
+
 def raised(error: BaseException) -> str:
-    """An error by its type and what it says, of much the last line."""
+    """An error by its type and what it says, of much the last line.
+
+    Of one that says nothing, the line of code that raised it.
+    """
     kind = type(error).__name__
-    lines = [each.strip() for each in str(error).splitlines()]
+    text = str(error) or _code_of(error)
+    lines = [each.strip() for each in text.splitlines()]
     said = [each for each in lines if each and not each.startswith(_ASIDES)]
+    said = [each for each in said if not _PRINTED.fullmatch(each)] or said
     if not said:
         return kind
     whole = " ".join(said)
     line = whole if len(whole) <= _LONGEST_REASON else said[-1]
     cut = line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 3]}..."
     return f"{kind}: {cut}"
+
+
+def _code_of(error: BaseException) -> str:
+    """The line that raised an error, where there is one to be read."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return (frames[-1].line or "") if frames else ""
 
 
 @dataclass(frozen=True)
@@ -637,6 +590,8 @@ def _hint_for_inputs(
         each in text for each in ("scalar types Int", "Expected tensor for argument")
     ):
         return "; --input SIDES:int64 are whole numbers"
+    if "same dtype" in text:
+        return "; --input SIDES:float32, or another type, says what goes in"
     if list(engines) == ["fvcore"]:
         return "; --measure torch may know more"
     return ""

@@ -16,7 +16,9 @@ import ast
 import io
 import json
 import operator
+import pickletools
 import re
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +26,7 @@ import torch
 from effscale.errors import MeasureError, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _MODEL, _EXAMPLES = "models/model.json", "data/sample_inputs/model.pt"
@@ -70,6 +72,66 @@ _ARITHMETIC = (
     *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Load),
     *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
 )
+
+
+def is_whole_pickle(path: Path) -> bool | None:
+    """Whether a pickle that `torch.save` has written holds more than weights.
+
+    None of what is no such pickle. It is looked through, and not loaded.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = {name.partition("/")[2]: name for name in file.namelist()}
+            if "data.pkl" not in names or "constants.pkl" in names:
+                return None
+            with file.open(names["data.pkl"]) as pickled:
+                start = pickled.read(_LOOKED_AT)
+    except zipfile.BadZipFile:
+        start = _of_old(path)
+    except OSError:
+        return None
+    if not start:
+        return None
+    return any(
+        not module.startswith(("torch._utils", "collections", "torch._tensor"))
+        for module in _classes(start)
+        if module not in {"torch", "torch.storage", "torch.serialization"}
+    )
+
+
+def _of_old(path: Path) -> bytes:
+    """The pickle of what torch before 1.6 has written, behind three of its own."""
+    with path.open("rb") as file:
+        if file.read(len(_OLD)) != _OLD:
+            return b""
+        file.seek(0)
+        try:
+            for _ in range(3):
+                pickletools.dis(file, io.StringIO())
+        except ValueError:
+            return b""
+        return file.read(_LOOKED_AT)
+
+
+#: How such a file begins: a number of torch's, pickled.
+_OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+#: Bytes of a pickle that are looked through; those of modules name theirs at once.
+_LOOKED_AT = 2**20
+
+
+def _classes(pickled: bytes) -> Iterator[str]:
+    """The modules whose classes or functions a pickle names."""
+    words: list[str] = []
+    try:
+        for code, argument, _place in pickletools.genops(pickled):
+            if code.name == "GLOBAL":
+                yield str(argument).partition(" ")[0]
+            elif code.name == "STACK_GLOBAL" and len(words) > 1:
+                yield words[-2]
+            elif isinstance(argument, str):
+                words.append(argument)
+    except (ValueError, IndexError):  # cut off
+        return
 
 
 def check_exported(path: Path) -> None:

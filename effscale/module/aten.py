@@ -29,7 +29,7 @@ _COUNTED = """
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
     cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
     addbmm mv addmv dot vdot linalg_vecdot einsum _scaled_mm
-    _addmm_activation _int_mm conv_tbc
+    _addmm_activation _int_mm _grouped_mm conv_tbc
     affine_grid_generator cudnn_affine_grid_generator
     scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
@@ -44,7 +44,7 @@ _MULTIPLIES = """
     _cslt_sparse_mm _cslt_sparse_mm_search _cudnn_attention _cudnn_attention_forward
     _cudnn_rnn _dyn_quant_matmul_4bit _efficient_attention _euclidean_dist _fft_c2c
     _fft_c2r _fft_r2c _flash_attention _flash_attention_forward_no_dropout_inplace
-    _grouped_mm _linalg_det _linalg_eigh _linalg_eigvals _linalg_slogdet
+    _linalg_det _linalg_eigh _linalg_eigvals _linalg_slogdet
     _linalg_solve_ex _linalg_svd _lstm_mps _lu_with_info _mixed_dtypes_linear
     _mps_convolution _mps_convolution_transpose _native_multi_head_attention
     _nnpack_spatial_convolution _pdist _pdist_forward
@@ -254,6 +254,14 @@ _ELSEWHERE = frozenset(
     f"torchvision::{name}"
     for name in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 )
+#: Those of torch's primitives that are free and no operators of aten by their names.
+_OF_PRIMS = """
+    bessel_i0 bessel_i0e bessel_i1 bessel_i1e bessel_j0 bessel_j1 broadcast_in_dim cbrt
+    collapse collapse_view convert_element_type copy_strided copy_to device_put erf_inv
+    erfcx iota maximum_value minimum_value ndtri rev shift_left shift_right_arithmetic
+    spherical_bessel_j0 split_dim view_of view_of_dtype xor_sum zeta
+"""
+PRIMS = frozenset(_OF_PRIMS.split())
 _TAGS = (torch.Tag.pointwise, torch.Tag.reduction)
 
 
@@ -261,6 +269,8 @@ _TAGS = (torch.Tag.pointwise, torch.Tag.reduction)
 def standing(name: str) -> Standing:
     """What an operator is known to be; of a name without a namespace, aten's."""
     namespace, _, own = name.rpartition("::")
+    if namespace == "prims":  # of which torch makes derivatives
+        return "free" if own in PRIMS else standing(own)
     if namespace not in {"", "aten"}:
         free = name in _ELSEWHERE or namespace == "profiler"
         return "free" if free else "unknown"

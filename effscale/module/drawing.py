@@ -133,6 +133,13 @@ def _draw_linear(module: nn.Linear) -> None:
         module.bias.zero_()
 
 
+def _draw_norm(module: nn.GroupNorm) -> None:
+    """Scales of 1; torch's own rule asks for shifts."""
+    module.weight.fill_(1)
+    if module.bias is not None:
+        module.bias.zero_()
+
+
 #: Modules whose weights do not decay while a network trains.
 NORMS: tuple[type[nn.Module], ...] = (
     *(nn.BatchNorm2d, LayerNorm2d, RMSNorm2d, nn.GroupNorm, nn.InstanceNorm2d),
@@ -149,7 +156,7 @@ DRAWN: Mapping[type[nn.Module], Callable[[Any], None]] = {
     nn.BatchNorm2d: nn.BatchNorm2d.reset_parameters,
     LayerNorm2d: LayerNorm2d.reset_parameters,
     RMSNorm2d: RMSNorm2d.reset_parameters,
-    nn.GroupNorm: nn.GroupNorm.reset_parameters,
+    nn.GroupNorm: _draw_norm,
     nn.InstanceNorm2d: nn.InstanceNorm2d.reset_parameters,
     nn.PReLU: nn.PReLU.reset_parameters,
     Scaled: Scaled.reset_parameters,

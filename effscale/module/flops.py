@@ -167,7 +167,7 @@ class FlopRegistry(TorchDispatchMode):
                 return _carried_out(func, args, kwargs)
         if (out := self._decomposed(func, args, kwargs)) is not NotImplemented:
             return out
-        name = _name(func)
+        name = name_of(func)
         out = _result(func, args, kwargs)
         if self._as_one:
             self._follow(Call(name, 0, 0, (), self._times), args, out)
@@ -187,7 +187,7 @@ class FlopRegistry(TorchDispatchMode):
         Of those alone that have no figure of their own, as they are where autograd
         has not taken them apart before: in inference mode, and within other tensors.
         """
-        name = _name(func)
+        name = name_of(func)
         if self._as_one or standing(name) == "free" or formula_of(name) is not None:
             return NotImplemented
         if func.overloadpacket in flop_registry or any(map(_is_ragged, _tensors(args))):
@@ -202,16 +202,24 @@ class FlopRegistry(TorchDispatchMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401 - what it returns
-        """Call a function, and count it by its formula, not by what it is made of."""
+        """Call a function, and count it by its formula, not by what it is made of.
+
+        Of what leaves torch nobody knows what becomes, but of constants, as sizes are.
+        """
         self._as_one = True
         try:
             out = function(*args, **kwargs)
         finally:
             self._as_one = False
-        given = (*args, *kwargs.values())
-        shapes = ([tuple(each.shape) for each in _tensors(x)] for x in (given, out))
-        found = by_formula(whole.name, whole.formula, *shapes)
-        self._note(whole.name, (2 * found.macs, found.activations), (given, {}), out)
+        given, counted = (*args, *kwargs.values()), None
+        formula = whole.formula or formula_of(whole.name)
+        if formula is not None:
+            shapes = ([tuple(each.shape) for each in _tensors(x)] for x in (given, out))
+            found = by_formula(whole.name, formula, *shapes)
+            counted = 2 * found.macs, found.activations
+        elif all(id(each) in self._own for each in _tensors(given)):
+            return out
+        self._note(whole.name, counted, (given, {}), out)
         return out
 
     def _note(
@@ -311,12 +319,12 @@ class Whole(NamedTuple):
     """How a function is counted that torch takes apart into others of another cost."""
 
     name: str  #: of its operator
-    formula: Formula
+    formula: Formula | None  #: None of what leaves torch, if nobody has taught it
     complex_alone: bool = True  #: counted so where numbers are complex
 
 
-#: Complex convolutions, of which torch makes three real ones; and what it takes apart
-#: into a product that nothing sums, and a sum.
+#: Complex convolutions, of which torch makes three real ones; what it takes apart into
+#: a product that nothing sums, and a sum; and what goes where no counter sees it.
 _WHOLE: Mapping[Any, Whole] = {
     **dict.fromkeys(
         (torch.conv1d, torch.conv2d, torch.conv3d), Whole("convolution", convolution)
@@ -328,6 +336,11 @@ _WHOLE: Mapping[Any, Whole] = {
     torch.linalg.vecdot: Whole(
         "linalg_vecdot", FORMULAS["linalg_vecdot"], complex_alone=False
     ),
+    **dict.fromkeys(
+        (torch.Tensor.numpy, torch.Tensor.__array__),
+        Whole("numpy::array", None, complex_alone=False),
+    ),
+    torch.Tensor.__dlpack__: Whole("dlpack::tensor", None, complex_alone=False),
 }
 
 
@@ -359,7 +372,7 @@ class AsOne(TorchFunctionMode):
 _WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1}
 
 
-def _name(func: Any) -> str:  # noqa: ANN401 - an operator
+def name_of(func: Any) -> str:  # noqa: ANN401 - an operator
     """As `torch.ops` has it; of aten's operators, without the namespace."""
     namespace, name = func.namespace, func.overloadpacket.__name__
     return str(name) if namespace == "aten" else f"{namespace}::{name}"

@@ -45,6 +45,7 @@ FORMULAS: dict[str, Formula] = {
     # Of rows as of int8, which torch sums in another type.
     "_int_mm": lambda x, _: math.prod(x[0]) * x[1][-1],
     "_addmm_activation": lambda x, _: math.prod(x[1]) * x[2][-1],
+    "_grouped_mm": lambda x, _: _grouped(*x[:2]),
     # Of time, batch and channels, by a kernel of time and channels in and out.
     "conv_tbc": lambda x, out: math.prod(out[0]) * math.prod(x[1][:2]),
     # A transformation of 2×3 or 3×4 times each point of the grid.
@@ -119,6 +120,15 @@ def by_formula(
 def transposed_convolution(x: Sequence[Shape], _out: Sequence[Shape]) -> int:
     """Each input is spread over a window of the channels of its group."""
     return math.prod(x[0]) * math.prod(x[1][1:])
+
+
+def _grouped(one: Shape, other: Shape) -> int:
+    """Products of groups of rows, of groups of columns, of both, or of batches.
+
+    Offsets part the rows, or the columns, of what has no dimension for the groups.
+    """
+    shared = len(one) > len(other)  # all groups of rows go with parts of the columns
+    return math.prod(one) * other[-1] // (one[0] if shared else 1)
 
 
 def _spread(one: Shape, other: Shape) -> Shape:

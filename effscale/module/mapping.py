@@ -244,10 +244,34 @@ def _heads_together(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -
     return {match[0]: ((match[0],), apart.transpose(0, 1).flatten(0, 2))}
 
 
+def _keys_and_values(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """PVT and Twins make keys and values of a map that strides, where there is one.
+
+    timm lists what makes that map last; where there is none, queries belong to them.
+    """
+    before, which, word = match.groups()
+    query, kv, context = (f"{before}.{each}.{word}" for each in ("q", "kv", "sr"))
+    if context not in tensors:
+        joined = torch.cat([tensors[query], tensors[kv]])
+        return {f"{before}.qkv.{word}": ((query, kv), joined)}
+    if which == "q":
+        return {each: ((each,), tensors[each]) for each in (query, context)}
+    key, value = tensors[kv].chunk(2)
+    return {f"{before}.{k}.{word}": ((kv,), v) for k, v in (("k", key), ("v", value))}
+
+
+def _pixels_of_channels(
+    match: re.Match[str], tensors: Mapping[str, torch.Tensor]
+) -> Made:
+    """TResNet has the channels of each of 4×4 pixels, ours the pixels of each."""
+    weight = tensors[match[0]].unflatten(1, (16, -1)).transpose(1, 2).flatten(1, 2)
+    return {match[0]: ((match[0],), weight)}
+
+
 #: What a network has otherwise than a file, by the file's names and by a name that the
 #: network must have for it; the first that fits. Source: timm 1.0 (models/deit.py,
 #: layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py,
-#: models/maxxvit.py).
+#: models/maxxvit.py, models/pvt_v2.py, layers/space_to_depth.py).
 _OTHERWISE = (
     (r"(.*\bconv_pwl?)\.\d+\.weight", r"", _groups_as_one),
     (r"(.*)\.[qv]_bias", r"\.bias\.query$", _biases_by_head),
@@ -257,6 +281,8 @@ _OTHERWISE = (
     (r"(.*)\.attention_biases", r"", _tables_apart),
     (rf".*\.rel_pos\.{_TABLE}", r"", _table_of_sides),
     (r"(.*\.attn_(?:block|grid)\.attn)\.qkv\.\w+", r"", _heads_together),
+    (r"body\.conv1\.conv\.weight", r"", _pixels_of_channels),
+    (r"(.*\.attn)\.(q|kv)\.(weight|bias)", r"", _keys_and_values),
 )
 
 

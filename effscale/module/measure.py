@@ -10,17 +10,20 @@ from __future__ import annotations
 import operator
 import random
 import sys
+import threading
 import warnings
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from effscale.cost.count import Cost, part_costs, whole
 from effscale.data import data
@@ -29,7 +32,7 @@ from effscale.markup import figures
 from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
 from effscale.module.build import built
 from effscale.module.build import copies as copies_of
-from effscale.module.flops import dispatched
+from effscale.module.flops import dispatched, name_of
 from effscale.module.inputs import Input, called, drained, filled, tensors_of
 from effscale.module.machine import refuse_too_large
 from effscale.module.traced import Seen, analysed
@@ -175,7 +178,12 @@ def run(  # noqa: PLR0913 - what is run, and how
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         _find_shapes(module, *zeros(like.device))
     args, named = zeros(device)
-    with torch.no_grad(), _left_as_it_was(module), _uncompiled(module):
+    with (
+        torch.no_grad(),
+        _left_as_it_was(module),
+        _uncompiled(module),
+        _in_one_thread(),
+    ):
         with suppress(NotImplementedError):  # exported modules are as they were
             module.eval()
         if engine == "torch":
@@ -238,6 +246,55 @@ def _uncompiled(module: nn.Module) -> Iterator[None]:
         if compiled or _COMPILER in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
+
+
+class _Elsewhere(TorchDispatchMode):
+    """Notes operators that multiply, in a thread that was started to count none."""
+
+    #: Shared, as a thread may go on from one run to the next.
+    noted: ClassVar[set[str]] = set()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401 - an operator
+        _types: Any,  # noqa: ANN401
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - what the operator returns
+        if standing(name := name_of(func)) != "free":
+            self.noted.add(name)
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _in_one_thread() -> Iterator[None]:
+    """Refuse a run that multiplies in threads of its own, where no counter sees it.
+
+    Raises:
+        MeasureError: with the operators and modules that it calls there.
+    """
+    own = threading.get_ident()
+
+    def begins(*_frame: object) -> None:
+        sys.setprofile(None)  # asked once in each thread
+        _Elsewhere().__enter__()  # type: ignore[no-untyped-call]
+
+    def enters(module: nn.Module, _inputs: object) -> None:
+        if threading.get_ident() != own:  # one that was there before
+            _Elsewhere.noted.add(type(module).__name__)
+
+    before = threading.getprofile()
+    _Elsewhere.noted.clear()
+    threading.setprofile(begins)
+    hook = register_module_forward_pre_hook(enters)
+    try:
+        yield
+    finally:
+        hook.remove()
+        threading.setprofile(before)
+    if _Elsewhere.noted:
+        named = ", ".join(sorted(_Elsewhere.noted))
+        raise MeasureError(f"no counter sees what it runs in other threads: {named}")
 
 
 def is_compiled(module: nn.Module) -> bool:

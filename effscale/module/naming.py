@@ -69,6 +69,41 @@ def branch_by_branch(names: Iterable[str]) -> list[str]:
     return sorted(listed, key=turn)
 
 
+def newest_state_first(names: Iterable[str]) -> list[str]:
+    """Layers of NASNet and PNASNet: timm lists those of the state before first."""
+    listed = [*names]
+    cells = [each.partition(".")[0] for each in listed]
+
+    def turn(name: str) -> tuple[int, ...]:
+        """Cell, state, and what is left."""
+        cell, _, layer = name.partition(".")
+        state = {"conv_1x1": 0, "conv_prev_1x1": 1}.get(layer.partition(".")[0], 2)
+        return cells.index(cell), state, listed.index(name)
+
+    return sorted(listed, key=turn)
+
+
+#: Where a layer of Twins is, in timm's words; a stage's places behind its first block.
+_OF_TWINS = re.compile(r"(patch_embeds|blocks|pos_block)\.(\d+)(?:\.(\d+))?")
+
+
+def places_behind_the_first(names: Iterable[str]) -> list[str]:
+    """Layers of Twins: timm lists all stages' patches, then blocks, then places."""
+
+    def turn(name: str) -> tuple[int, ...]:
+        """Stage, and what of it."""
+        match = _OF_TWINS.match(name)
+        if match is None:
+            return (len(listed),)
+        kind, stage = match[1], int(match[2])
+        if kind == "blocks":
+            return stage, 3 if int(match[3]) else 1, int(match[3])
+        return stage, 2 if kind == "pos_block" else 0
+
+    listed = [*names]
+    return sorted(listed, key=turn)
+
+
 @dataclass(frozen=True)
 class Library:
     """Where a library makes its networks, and what it calls those that are ours."""
@@ -94,7 +129,7 @@ class Library:
 
 
 #: Networks whose widths timm writes in per cent: `lcnet_050`.
-_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilenetv2|mobilevitv2|rexnetr?)"
+_WIDE = r"(ghostnet|ghostnetv2|ghostnetv3|lcnet|mobilenetv2|mobilevitv2|rexnetr?)"
 
 #: Sizes in timm's words.
 _SIZES = {
@@ -207,6 +242,7 @@ LIBRARIES = {
             *_sized(r"deit-SIZE-distilled-384", "deit_SIZE_distilled_patch16_384"),
             *_sized(r"deit3-SIZE", "deit3_SIZE_patch16_224"),
             *_sized(r"deit3-SIZE-384", "deit3_SIZE_patch16_384"),
+            (r"pvt-v2-(\w+)-li", r"pvt_v2_\1_li"),
             (r"pnasnet-5-large", "pnasnet5large"),
             (r"nasnet-a-large", "nasnetalarge"),
             (r"(senet154|xception)", r"legacy_\1"),
@@ -235,6 +271,8 @@ LIBRARIES = {
 #: timm's names, or efficientnet_pytorch's.
 NAMINGS = (
     Naming("timm", r"stage2\.0\.fuse_layers\.", r"(?!)", turns=branch_by_branch),
+    Naming("timm", r"pos_block\.", r"(?!)", turns=places_behind_the_first),
+    Naming("timm", r"cell_stem_0\.", r"(?!)", turns=newest_state_first),
     # timm's Swin has the blocks behind what merges before them, and DLA the projection
     # of a tree's first block before that.
     Naming(
@@ -270,8 +308,10 @@ NAMINGS = (
     Naming(
         "timm",
         r"conv_stem\.|s1\.b1\.|stages\.0\.blocks\.|layer0\.|stem\.|Conv2d_1a_3x3\."
-        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\.",
-        r"blocks\.\d+\.\d+|s\d+\.b\d+|layer[1-9]\.\d+|stages\.\d+\.blocks\.\d+"
+        r"|last_linear\.|conv2d_1a\.|patch_embed\.|head\.fc\.|block1\.rep\."
+        r"|body\.conv1\.",
+        r"blocks\.\d+\.\d+|s\d+\.b\d+|(body\.)?layer[1-9]\.\d+"
+        r"|stages\.\d+\.blocks\.\d+"
         r"|stages\.\d+\.downsample|Mixed_\w+|cell_\w+|block\d+",
         last=r"\.(downsample|skip|skipbn|shortcut)\.",
         left=r"AuxLogits\.|head_dist\.",

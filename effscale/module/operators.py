@@ -72,7 +72,9 @@ from effscale.network.operators.resampling import (
     PixelUnshuffle,
     Upsample,
 )
+from effscale.network.shapes import Shape
 from effscale.spec.padding import pixels
+from effscale.spec.values import slope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -186,6 +188,13 @@ class LayerNorm2d(nn.LayerNorm):
         return found.permute(0, 3, 1, 2)
 
 
+def _group_norm(norm: GroupNorm) -> nn.GroupNorm:
+    module = nn.GroupNorm(int(norm.groups), int(norm.channels), norm.eps)
+    if not norm.shift:
+        module.register_parameter("bias", None)
+    return module
+
+
 class RMSNorm2d(nn.Module):
     """The channels of each position over their root mean square, times a scale."""
 
@@ -294,6 +303,11 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 }
 
 
+def _act(act: Act) -> nn.Module:
+    slope = slope_of(act.kind)
+    return ACTIVATIONS[act.kind]() if slope is None else nn.LeakyReLU(slope)
+
+
 class Times(nn.Module):
     """Each element times a number."""
 
@@ -388,6 +402,10 @@ class Shuffled(nn.Module):
 
 def _pool(pool: Pool) -> nn.Module:
     """torch's pool; a kernel that is its own stride is padded at the end alone."""
+    if pool.of_zeros:
+        module = nn.MaxPool2d(pool.kernel, pool.stride)
+        module.register_forward_pre_hook(partial(_pad_with_zeros, pool))
+        return module
     if pool.padding == "tensorflow":
         return _pool_as_tensorflow(pool)
     apart = pool.padding == "same" and pool.kernel == pool.stride
@@ -402,6 +420,14 @@ def _pool(pool: Pool) -> nn.Module:
         ceil_mode=ceil,
         count_include_pad=pool.include_padding,
     )
+
+
+def _pad_with_zeros(
+    pool: Pool, _: nn.Module, maps: tuple[torch.Tensor]
+) -> tuple[torch.Tensor]:
+    """What a maximum without padding is to see in place of (N, C, H, W)."""
+    above, left = pool.margins(Shape(*map(int, maps[0].shape[1:])))
+    return (functional.pad(maps[0], [*map(int, (*left, *above))]),)
 
 
 def _global_pool(pool: GlobalPool) -> nn.Module:
@@ -586,13 +612,13 @@ MODULES: Mapping[type[Operator], Callable[[Any], nn.Module]] = {
     ChannelConv: _channel_conv,
     Linear: _linear,
     BatchNorm: _batch_norm,
-    LayerNorm: lambda norm: LayerNorm2d(int(norm.channels), norm.eps),
+    LayerNorm: lambda n: LayerNorm2d(int(n.channels), n.eps, bias=n.shift),
     RMSNorm: RMSNorm2d,
-    GroupNorm: lambda n: nn.GroupNorm(int(n.groups), int(n.channels), n.eps),
+    GroupNorm: _group_norm,
     InstanceNorm: lambda n: nn.InstanceNorm2d(int(n.channels), n.eps, affine=True),
     LayerScale: Scaled,
     ResponseNorm: ResponseNorm2d,
-    Act: lambda act: ACTIVATIONS[act.kind](),
+    Act: _act,
     Multiply: lambda multiply: Times(multiply.by),
     Dropout: lambda dropout: nn.Dropout(dropout.rate),
     Flatten: lambda _: nn.Flatten(),

@@ -48,6 +48,8 @@ def analysed(module: nn.Module, tensors: tuple[torch.Tensor, ...], seen: Seen) -
 
 def _traced(whole: Whole, function: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
     """What a function returns; refused where a trace has others in its place."""
+    if whole.formula is None and args[0].dim():  # a size is a number in a trace
+        raise MeasureError(f"its trace ends where tensors become {whole.name}")
     if whole.complex_alone:
         raise MeasureError("it takes a complex convolution for three real ones")
     return function(*args, **kwargs)

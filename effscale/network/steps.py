@@ -51,7 +51,7 @@ from effscale.network.operators.resampling import (
     Upsample,
 )
 from effscale.spec import elements, resampling, steps, tokens
-from effscale.spec.geometry import expanded, forked, keeps_size, kinds
+from effscale.spec.geometry import alike_from, expanded, forked, keeps_size, kinds
 from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
@@ -410,16 +410,29 @@ def _attention(
         layers = seq(qkv=qkv, **biased, attend=seen, project=project)
         return _filled(layers, attend), c_out
     nodes: list[Node] = []
-    names = ("query", "key", "value")
-    for name, lines, width in zip(names, line.chains.values(), widths, strict=True):
-        before, c_mid = chain(lines, c_in, style)
+    read, c_read = 0, c_in
+    first, *others = line.chains.values()
+    own = [first, *(() if line.context else others)]
+    for index, (name, width) in enumerate(zip(NAMES, widths, strict=True)):
+        if line.context and index == 1:
+            context, c_read = chain(line.context, c_in, style)
+            nodes.append(Node("context", (0,), context))
+            read = len(nodes)
+        lines = own[index] if index < len(own) else ()
+        before, c_mid = chain(lines, c_read, style)
         bias = line.bias is True or (line.bias == "not_keys" and name != "key")
         conv = Conv(c_mid, width, bias=bias, init=style.init)
         made = seq(before=before, project=conv) if lines else seq(project=conv)
-        nodes.append(Node(name, (0,), made))
-    nodes.append(Node("attend", (1, 2, 3), attend, merge="apart"))
-    nodes.append(Node("project", (4,), project))
-    return Graph(1, tuple(nodes), (5,)), c_out
+        nodes.append(Node(name, (read,), made))
+    last = len(nodes)
+    ends = 1, last - 1, last
+    nodes.append(Node("attend", ends, attend, merge="apart"))
+    nodes.append(Node("project", (last + 1,), project))
+    return Graph(1, tuple(nodes), (last + 2,)), c_out
+
+
+#: What attention is of.
+NAMES = ("query", "key", "value")
 
 
 def _biases(attend: Attention) -> QueryValueBias:
@@ -492,10 +505,16 @@ def _deepest(repeats: Any) -> int:  # noqa: ANN401 - a number, or an array
 
 def used(line: steps.Use, style: Style, unstated: Int | None = None) -> Make:
     """Blocks of the file's own, each as it is at its number in a line."""
+    alike = alike_from(line, style.blocks)
+    found: list[tuple[Int, Made]] = []
 
     def make(ends: Ends, _: int, index: int) -> Made:
+        c_in = ends.newest
+        if index > alike and found and every(found[-1][0] == c_in):
+            return found[-1][1]  # it is like the one before
         written = expanded(line, style.blocks, index)
-        layer, c_out = chain(written, ends.newest, style, unstated)
-        return layer, Ends(c_out)
+        layer, c_out = chain(written, c_in, style, unstated)
+        found.append((c_in, (layer, Ends(c_out))))
+        return found[-1][1]
 
     return make

@@ -220,13 +220,12 @@ def _besides(measured: Measurement) -> dict[str, int]:
 
 
 def _conventions(found: Counted) -> dict[str, int]:
-    """The numbers of tools that are known; fvcore's without what it was taught."""
+    """The numbers of tools that are known; those of the counters by themselves."""
     numbers = {} if found.answer is None else {"paper": int(found.answer.macs)}
     for each in found.measured:
         if _AS_FVCORE_CANNOT.intersection(each.taught):
             continue  # what it prints itself is another number, and not asked
-        ours = sum(each.taught.values())
-        numbers[each.engine] = sum(each.operators.values()) - ours
+        numbers[each.engine] = sum(term.times * term.amount for term in _own(each))
     return numbers
 
 
@@ -234,16 +233,29 @@ def _conventions(found: Counted) -> dict[str, int]:
 _AS_FVCORE_CANNOT = {"einsum (by letters)", "matmul (by shapes)"}
 
 
+def _own(measured: Measurement) -> list[Term]:
+    """What a counter adds up where nobody has taught it; it sets no weights apart."""
+    times = 2 if measured.engine == "torch" else 1
+    untaught = [name for name in measured.calls if name not in measured.taught]
+    macs = sum(measured.operators[name] for name in untaught) // times
+    of_weights = sum(
+        made or 0
+        for name, made in measured.apart.items()
+        if name not in measured.taught
+    )
+    terms = [Term("MACs", times, macs)]
+    if of_weights:
+        terms.append(Term("MACs that make weights", times, of_weights))
+    return [*terms, *(Term(name, 1, n) for name, n in _besides(measured).items())]
+
+
 def _terms(found: Counted, tool: str) -> list[Term]:
     """The terms that a tool's number is the sum of; none where it is not known."""
-    numbers = _conventions(found)
-    if tool not in numbers or found.answer is None:
+    if found.answer is None or tool not in _conventions(found):
         return []
-    if tool != "fvcore":
-        return [Term("MACs", 2 if tool == "torch" else 1, int(found.answer.macs))]
-    besides = _besides(found.measured[0])  # fvcore is asked first
-    macs = Term("MACs", 1, numbers[tool] - sum(besides.values()))
-    return [macs, *(Term(name, 1, n) for name, n in besides.items())]
+    if tool == "paper":
+        return [Term("MACs", 1, int(found.answer.macs))]
+    return next(_own(each) for each in found.measured if each.engine == tool)
 
 
 def _modules(found: Counted, depth: int | None, *, leaves: bool) -> Iterator[Data]:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from effscale.report.document import Row
     from effscale.report.rows import Data
     from effscale.search.networks import LeftOut
-    from effscale.spec.models import Spec
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 def each_of(
-    baselines: Mapping[str, Spec], searched: Callable[[Spec], T]
+    baselines: Mapping[str, S], searched: Callable[[S], T]
 ) -> tuple[dict[str, T], dict[str, str]]:
-    """What is found of each baseline, and why there is nothing of the others.
+    """What is found of each baseline, or variant, and why nothing of the others is.
 
     Raises:
         ScaleError: if there is nothing of any, with a line for each.
@@ -38,7 +38,7 @@ def each_of(
 
 
 def warnings(missed: Mapping[str, str]) -> list[str]:
-    """A line for each baseline that is left out."""
+    """A line for each that is left out."""
     return [f"{name}: {why}" for name, why in missed.items()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from effscale.cost.count import Counted, count
@@ -10,7 +11,7 @@ from effscale.growth.growth import Variant, growth_of
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.scale import value
 from effscale.quantity import human
-from effscale.report import document, rows
+from effscale.report import document, left_out, rows
 from effscale.report.document import (
     Column,
     Report,
@@ -31,7 +32,7 @@ from effscale.spec.models import Expected
 from effscale.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from effscale.growth.growth import Growth
     from effscale.module.measure import Measurement
@@ -124,17 +125,19 @@ def _stages(baseline: Counted, scaled: Counted) -> list[Data]:
     return table
 
 
-def report(
+def report(  # noqa: PLR0913 - what there is to say
     baseline: Spec,
     variants: Sequence[Variant],
     *,
     published: Sequence[Published] = (),
+    missed: Mapping[str, str] = MappingProxyType({}),
     measured: Sequence[Measurement | None],
     units: Units = "macs",
 ) -> Report:
     """Baseline and variants: the table, and for a single variant all of its story.
 
-    Published detectors stand beside those that the law gives. `measured` has an entry
+    Published detectors stand beside those that the law gives. `missed` says of each
+    variant that was asked for and is no network why it is none. `measured` has an entry
     for the baseline, then one for each variant, then for each that is published.
     """
     base = Counted.of(baseline)
@@ -164,6 +167,7 @@ def report(
             **rows.envelope("scale", baseline.name),
             "coefficients": growth.coefficients,
             "rows": table,
+            "left_out": [{"name": name, "why": why} for name, why in missed.items()],
             "hint": None if found is None else _hint(found),
         },
         sections=[
@@ -174,7 +178,7 @@ def report(
         heading=_heading(base, growth, variants, units),
         notes=[*notes, *([said] if said else [])],
         records=[rows.flat(row) for row in table],
-        warnings=warnings(table),
+        warnings=[*left_out.warnings(missed), *warnings(table)],
     )
 
 

@@ -139,7 +139,7 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
     apart, of_scores = not line.alike, line.kind in {"softmax", "cosine"}
     of_one, separable = "queries, keys and values of one map", line.kind == "separable"
     covariance = line.kind == "covariance"
-    steps = bool(line.queries or line.keys or line.values)
+    steps = bool(line.before)
     wrong = {
         "bias": (
             not line.project and line.bias not in {True, False},
@@ -155,6 +155,8 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
             (covariance or separable) and steps,
             "another where keys are of another map",
         ),
+        "keys": (bool(line.context and line.keys), "none beside context"),
+        "values": (bool(line.context and line.values), "none beside context"),
         "over": (line.over is not None and apart, of_one),
         "areas": (line.areas > 1 and apart, of_one),
         "local": (
@@ -175,4 +177,6 @@ def _unfit(line: Attention, key: int, value: int) -> Iterator[Fault]:
         )
     for name, (found, expected) in wrong.items():
         if found:
-            yield Fault((name,), f"expected {expected}, got {getattr(line, name)!r}")
+            said: object = getattr(line, name)
+            got = f"{len(said)} steps" if isinstance(said, tuple) else repr(said)
+            yield Fault((name,), f"expected {expected}, got {got}")

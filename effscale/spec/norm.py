@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from effscale.data import data
 from effscale.spec import values
-from effscale.spec.values import Channels, Model, Share
+from effscale.spec.values import Channels, Flag, Model, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,7 @@ OF_KINDS: dict[str, tuple[str, ...]] = {
     "momentum": ("batch",),
     "groups": ("group",),
     "group_width": ("group",),
+    "shift": ("layer", "group"),
 }
 
 
@@ -88,6 +89,10 @@ class Norm(Model):
                     }
                     for key in ("groups", "group_width")
                 },
+                "shift": {
+                    "properties": {"kind": {"enum": [*OF_KINDS["shift"]]}},
+                    "required": ["kind"],
+                },
             },
             "not": {"required": ["groups", "group_width"]},
         }
@@ -101,6 +106,9 @@ class Norm(Model):
     group_width: Annotated[
         Channels | None, AfterValidator(_alone), _of("group_width")
     ] = None
+
+    #: Whether a number is learnt for each channel that is added.
+    shift: Annotated[Flag, _of("shift")] = True
 
     @property
     def in_groups(self) -> bool:
@@ -129,7 +137,7 @@ class Norm(Model):
             name: each
             for name, each in serialize(self).items()
             if self.kind in OF_KINDS.get(name, KINDS)
-            and (name, each) != ("kind", "batch")
+            and (name, each) not in {("kind", "batch"), ("shift", True)}
         }
 
 

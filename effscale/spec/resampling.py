@@ -36,7 +36,7 @@ class Pool(Line):
     stride: Window = SQUARE
     #: As a convolution's; `ceil`: none, but a last window may run over the end.
     padding: PoolPaddingName = "same"
-    #: Whether a mean takes its padding for zeros; else it is of pixels alone.
+    #: Whether its padding is taken for zeros; else it is of pixels alone.
     include_padding: Flag = False
 
     def faults(self, c_in: int) -> Iterator[Fault]:
@@ -46,10 +46,12 @@ class Pool(Line):
         """
         if self.kernel != self.stride:
             yield from super().faults(c_in)
-        words = {"valid", "tensorflow", "ceil"}
-        if self.include_padding and (self.block == "max_pool" or self.padding in words):
-            message = "expected none but of avg_pool with padding: same, got True"
-            yield Fault(("include_padding",), message, "EFF104")
+        bare = {"valid", "ceil"} | (
+            {"tensorflow"} if self.block == "avg_pool" else set()
+        )
+        if self.include_padding and self.padding in bare:
+            message = f"expected none of {self.block} with padding: {self.padding}"
+            yield Fault(("include_padding",), f"{message}, got True", "EFF104")
         yield from self._beyond()
 
     def _beyond(self) -> Iterator[Fault]:
@@ -115,6 +117,10 @@ class Upsample(Line):
     #: The line whose map's size it takes.
     like: Read | None = None
     mode: InterpolationName = "nearest"
+
+    @property
+    def likened(self) -> str | None:
+        return self.like
 
     @property
     def grows(self) -> Window:

@@ -515,6 +515,8 @@ class Attention(Line):
     local: Kernel | None = None
     #: Steps before the queries.
     queries: Steps = ()
+    #: Steps that make one map, which both keys and values are of.
+    context: Steps = ()
     #: Steps before the keys.
     keys: Steps = ()
     #: Steps before the values, which are of what keys are of if left out.
@@ -523,20 +525,27 @@ class Attention(Line):
     @property
     def chains(self) -> dict[Place, Lines]:
         """What queries, keys and values are of; the first says the size."""
+        if self.context:
+            return {("queries",): self.queries, ("context",): self.context}
         values = self.keys if self.values is None else self.values
         every = {"queries": self.queries, "keys": self.keys, "values": values}
         return {(name,): each for name, each in every.items()}
 
     def over_chains(self, change: Change) -> Line:
-        update = {"queries": change(self.queries), "keys": change(self.keys)}
-        if self.values is not None:
-            update["values"] = change(self.values)
+        names = "queries", "context", "keys", "values"
+        given = {name: getattr(self, name) for name in names}
+        update = {k: change(each) for k, each in given.items() if each is not None}
         return self.model_copy(update=update)
 
     @property
     def alike(self) -> bool:
         """Whether queries, keys and values are of one map, and of as many heads."""
-        return not (self.queries or self.keys or self.values or self.multi_query)
+        return not (self.before or self.multi_query)
+
+    @property
+    def before(self) -> Steps:
+        """Steps before any of them."""
+        return (*self.queries, *self.context, *self.keys, *(self.values or ()))
 
     def heads_of(self, c_in: Int) -> tuple[Int, Int, Int]:
         """How many heads, and the channels of a key and of a value of each."""
@@ -584,12 +593,12 @@ class Use(Line):
     def arguments(self) -> dict[str, Any]:
         """What it gives the block's parameters; `channels` is one of every block."""
         own = {} if self.channels is None else {"channels": self.channels}
-        return {**(self.model_extra or {}), **own}
+        return {**(self.__pydantic_extra__ or {}), **own}
 
     @property
     def said(self) -> Mapping[str, Any]:
         """What it gives the block's parameters as well."""
-        return {**vars(self), **(self.model_extra or {})}
+        return {**vars(self), **(self.__pydantic_extra__ or {})}
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """None of its own: its numbers are those of the block."""
@@ -657,7 +666,7 @@ STEPS: dict[str, type[Line]] = {
 
 
 #: Keys of lines that are lists of steps, beside the lists of `branches`.
-CHAINS = ("layers", "shortcut", "projection", "queries", "keys", "values")
+CHAINS = ("layers", "shortcut", "projection", "queries", "context", "keys", "values")
 
 
 def step_kind(value: Any) -> type[Line]:  # noqa: ANN401 - what a file holds, or a step

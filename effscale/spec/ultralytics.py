@@ -17,6 +17,7 @@ import yaml
 
 from effscale.errors import Fault, closest, short
 from effscale.spec.nodes import mapping
+from effscale.spec.values import leaky_relu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +34,8 @@ DETECTS, CLASSIFIES = 640, 224
 #: Width of the convolution before a classifier's pooling, at any scale.
 CLASSIFIER = 1280
 #: Activations by the names that files have.
-ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "GELU": "gelu"}
-ACTIVATIONS |= {"Hardswish": "hard_swish", "Identity": "none"}
+ACTIVATIONS = {"SiLU": "silu", "ReLU": "relu", "ReLU6": "relu6", "Identity": "none"}
+ACTIVATIONS |= {"Hardswish": "hard_swish", "LeakyReLU": "leaky_relu", "GELU": "gelu"}
 
 #: What modules are made of, as blocks of a file, each below those that it uses.
 BLOCKS: Data = yaml.safe_load(
@@ -516,11 +517,12 @@ class _Reading:
         if stated is None:
             return "silu"
         name = re.sub(r"^(torch\.)?(nn\.)?|\(.*$", "", str(stated))
-        if name not in ACTIVATIONS:
-            listed = ", ".join(ACTIVATIONS)
-            message = f"expected one of {listed}, got {short(stated)}"
+        sloped = re.search(r"LeakyReLU\((?:negative_slope=)?(\d*\.?\d+)", str(stated))
+        found = leaky_relu(float(sloped[1])) if sloped else ACTIVATIONS.get(name)
+        if found is None:
+            message = f"expected one of {', '.join(ACTIVATIONS)}, got {short(stated)}"
             self.faults.append(Fault(("activation",), message, UNKNOWN))
-        return ACTIVATIONS.get(name, "silu")
+        return found or "silu"
 
     @property
     def rounding(self) -> str | Data:

@@ -150,6 +150,38 @@ def choice(*words: str) -> Kind:
     return Kind(f"one of {', '.join(words)}", schema)
 
 
+#: A leaky ReLU by what it multiplies numbers below zero with.
+LEAKY = re.compile(r"leaky_relu\((0|0?\.[0-9]+)\)")
+
+
+def activation(*words: str) -> Kind:
+    """One of these words, or a leaky ReLU of a slope that torch's does not have."""
+
+    def schema() -> core_schema.CoreSchema:
+        sloped = core_schema.str_schema(strict=True, pattern=f"^{LEAKY.pattern}$")
+        return core_schema.union_schema([choice(*words).schema(), sloped])
+
+    return Kind(f"one of {', '.join(words)}, or leaky_relu(SLOPE)", schema)
+
+
+def slope_of(activation: str) -> float | None:
+    """What `leaky_relu(0.1)` multiplies numbers below zero with."""
+    found = LEAKY.fullmatch(activation)
+    return float(found[1]) if found else None
+
+
+def leaky_relu(slope: float) -> str | None:
+    """The leaky ReLU of that slope; None where no digits say it."""
+    said = f"leaky_relu({f'{slope:.12f}'.rstrip('0').rstrip('.')})"
+    if slope_of(said) != slope:
+        return None
+    return "leaky_relu" if slope == SLOPE else said
+
+
+#: torch's own slope of a leaky ReLU.
+SLOPE = 0.01
+
+
 def flag_or(*words: str) -> Kind:
     """True, false, or one of these words."""
 
@@ -426,7 +458,7 @@ Biases = bool | Literal["output", "not_keys"]
 #: How the weights of a convolution begin (`effscale.module.drawing` draws them).
 Init = Literal["he", "glorot", "lecun", "variance_scaling", "normal", "near_zero"]
 
-ActivationName = Annotated[Activation, choice(*get_args(Activation))]
+ActivationName = Annotated[str, activation(*get_args(Activation))]
 GateName = Annotated[Gate, choice(*get_args(Gate))]
 MeetingName = Annotated[Meeting, choice(*get_args(Meeting))]
 AttendingName = Annotated[Attending, choice(*get_args(Attending))]

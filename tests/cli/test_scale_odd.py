@@ -39,6 +39,17 @@ head: {classes: 5}
 """
 
 
+WINDOW = """\
+name: window
+resolution: 64
+stem: {kernel: 3, stride: 4, channels: 8}
+stages:
+- {block: conv, kernel: 7, padding: valid, channels: 8}
+- {block: basic, kernel: 3, stride: 1, channels: 8, repeats: 1}
+head: {classes: 5}
+"""
+
+
 @pytest.fixture
 def text(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """A file of the text that a test is of."""
@@ -245,3 +256,23 @@ def test_a_family_of_any_multipliers_is_written_and_read(
         "yolov8s-cls: cannot be written, as no command would read it: variants: "
         "expected at most 50,000 lines in all variants together\n"
     )
+
+
+@pytest.mark.parametrize("text", [WINDOW], indirect=True)
+def test_variants_that_are_no_networks_take_no_others_down(
+    run: Run, text: str, tmp_path: Path
+) -> None:
+    given = ("scale", text, "--measure", "none")
+    result = run(*given, "--phi", "-9,1", "--format", "json")
+    answer = json.loads(result.stdout)
+    assert [row["name"] for row in answer["rows"]] == ["window", "window-phi1"]
+    (left,) = answer["left_out"]
+    assert left["name"] == "window-phi-9"
+    assert left["why"].startswith(f"{text}:2:13: window scaled: resolution: expected")
+    assert (result.exit_code, result.stderr) == (0, f"window-phi-9: {left['why']}\n")
+    written = tmp_path / "family.yaml"
+    run(*given, "--phi", "-9,1,2", "--output", str(written))
+    assert run("profile", f"{written}@window-phi2", "--measure", "none").exit_code == 0
+    none = run(*given, "--phi", "-9,-8")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert len(none.stderr.splitlines()) == 2

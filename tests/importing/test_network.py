@@ -83,6 +83,16 @@ def test_what_was_imported_scales(make: Callable[[], nn.Module]) -> None:
         assert difference(wider, measure_spec(wider, "torch")) is None
 
 
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [(0.1, "leaky_relu(0.1)"), (0.001, "leaky_relu(0.001)"), (0.01, "leaky_relu")],
+)
+def test_a_leaky_relu_keeps_its_slope(slope: float, said: str) -> None:
+    steep = nn.LeakyReLU(slope)
+    spec = es.from_module(net(unit(8, 8), steep, unit(8, 8), channels=8), IMAGE)
+    assert f"activation: {said}" in es.dumps(spec.spec)
+
+
 def test_images_of_what_was_imported_fall_into_whole_patches() -> None:
     """Patches of 4×4, and neighbours among the channels twice; windows are filled."""
     assert imported(windowed).spec.rounding.resolution_multiple == 16
@@ -302,7 +312,7 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         "1 (_Standardised): cannot be said in a spec: weights that are standardised",
     ),
     "slope": (
-        net(unit(8, 8), nn.LeakyReLU(0.1), channels=8),
+        net(unit(8, 8), nn.LeakyReLU(1.1), channels=8),
         "2 (LeakyReLU): cannot be said in a spec: leaky_relu by a negative_slope of",
     ),
     "operator": (

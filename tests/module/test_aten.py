@@ -10,6 +10,7 @@ from effscale.module.aten import (
     FREE,
     KINDS,
     MULTIPLIES,
+    PRIMS,
     kind,
     plain,
     standing,
@@ -43,6 +44,18 @@ def test_every_operator_of_torch_is_in_one_of_the_lists() -> None:
     assert lost == []
 
 
+def test_every_primitive_of_torch_is_free_or_multiplies() -> None:
+    import torch._prims  # which registers them
+
+    every = torch._prims.__all__  # noqa: SLF001 - there is no public list
+    names = {n for n in every if n[0] != "_" and hasattr(torch.ops.prims, n)}
+    assert len(names) > 100
+    found = {name for name in names if standing(f"prims::{name}") != "free"}
+    assert found == {"svd", "fft_c2c", "fft_c2r", "fft_r2c"}
+    assert {name for name in PRIMS if standing(name) == "free"} == set()
+    assert all(hasattr(torch.ops.prims, name) for name in PRIMS)
+
+
 def test_the_lists_have_nothing_in_common_and_nothing_of_their_own() -> None:
     assert FREE & COUNTED == FREE & MULTIPLIES == COUNTED & MULTIPLIES == set()
     known = {stem for name in registry() for stem in stems(name)}
@@ -65,7 +78,12 @@ def test_the_lists_have_nothing_in_common_and_nothing_of_their_own() -> None:
         ("aten::lstm", "unknown"),
         ("mkldnn_rnn_layer", "unknown"),
         ("_fft_r2c", "unknown"),
-        ("_grouped_mm", "unknown"),
+        ("_grouped_mm", "counted"),
+        ("_scaled_grouped_mm", "unknown"),
+        ("prims::add", "free"),
+        ("prims::convert_element_type", "free"),
+        ("prims::svd", "unknown"),
+        ("prims::fft_r2c", "unknown"),
         ("aten::_sparse_mm", "unknown"),
         ("linalg_solve_ex", "unknown"),
         ("_trilinear", "unknown"),

@@ -339,3 +339,24 @@ def test_several_classifiers_put_out_their_mean() -> None:
     classify = net.get_submodule("head.classifier")
     x = torch.randn(2, channels, dtype=torch.float64)
     assert_same(classify(x), (both[0](x) + both[1](x)) / 2)
+
+
+@torch.no_grad()
+def test_keys_and_values_are_of_one_context() -> None:
+    """Wang et al. 2021, arXiv:2106.13797, section 3.1, beside torch's own product."""
+    context = "[{kernel: 2, stride: 2, padding: valid, norm: layer, activation: none}]"
+    line = f"{{block: attention, heads: 2, context: {context}}}"
+    stem = "{kernel: 1, channels: 8}"
+    net = es.build(lines(line, stem=stem, head="{}", resolution="[4, 6]"))
+    net = net.get_submodule("stages.0.0").double().eval()
+    of = dict(net.named_children())
+    assert [*of] == ["query", "context", "key", "value", "attend", "project"]
+    x = torch.randn(2, 8, 4, 6, dtype=torch.float64)
+    seen = of["context"](x)
+    assert seen.shape == (2, 8, 2, 3)
+    query, key, value = (
+        made.unflatten(1, (2, 4)).flatten(3).mT
+        for made in (of["query"](x), of["key"](seen), of["value"](seen))
+    )
+    found = F.scaled_dot_product_attention(query, key, value).mT.reshape(2, 8, 4, 6)
+    assert_same(net(x), of["project"](found))

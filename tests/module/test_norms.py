@@ -58,6 +58,12 @@ BY_HAND: dict[str, Function] = {
     "{block: norm, norm: {kind: group, group_width: 2}}": lambda x, w: F.group_norm(
         x, 4, w["weight"], w["bias"], 1e-5
     ),
+    "{block: norm, norm: {kind: layer, shift: false}}": lambda x, w: last(
+        lambda y: F.layer_norm(y, (8,), w["weight"], None, 1e-6), x
+    ),
+    "{block: norm, norm: {kind: group, groups: 2, shift: false}}": (
+        lambda x, w: F.group_norm(x, 2, w["weight"], None, 1e-5)
+    ),
     "{block: norm, norm: instance}": lambda x, w: F.group_norm(
         x, 8, w["weight"], w["bias"], 1e-5
     ),

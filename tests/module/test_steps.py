@@ -34,6 +34,8 @@ GATE = "{block: product, branches: [[], [{block: global_pool}, %s]]}"
 FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "leaky_relu": lambda x: F.leaky_relu(x, 0.01),
+    "leaky_relu(0.2)": lambda x: F.leaky_relu(x, 0.2),
+    "leaky_relu(0.001)": lambda x: F.leaky_relu(x, 0.001),
     "prelu": lambda x: torch.where(x > 0, x, x / 4),
     "elu": F.elu,
     "mish": lambda x: x * F.softplus(x).tanh(),

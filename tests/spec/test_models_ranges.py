@@ -122,6 +122,13 @@ def test_a_choice_takes_its_words_alone(place: str, words: tuple[str, ...]) -> N
         assert errors(place, word.upper()) == [("kind", place)]
 
 
+def test_a_leaky_relu_takes_a_slope_from_0_to_1() -> None:
+    for slope in ("0", "0.1", ".001", "0.001"):
+        assert errors("activation", f"leaky_relu({slope})") == []
+    for wrong in ("leaky_relu()", "leaky_relu(1.5)", "leaky_relu(-0.1)", "relu(0.1)"):
+        assert errors("activation", wrong) == [("kind", "activation")]
+
+
 @pytest.mark.parametrize(
     ("place", "good", "bad"),
     [

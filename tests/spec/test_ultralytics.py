@@ -245,6 +245,15 @@ def test_what_cannot_be_said_is_named_at_its_layer(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [("nn.LeakyReLU(0.1)", "leaky_relu(0.1)"), ("nn.LeakyReLU()", "leaky_relu")],
+)
+def test_a_leaky_relu_has_its_slope(stated: str, found: str) -> None:
+    spec = loads(EVERY.replace("nn.ReLU()", stated), "mine.yaml")
+    assert spec.activation == found
+
+
 LAYERS = """\
 nc: 1000
 backbone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from effscale.data import data
 from effscale.network.operators.operator import (
@@ -27,11 +27,17 @@ _OF_OUTPUT = {"relu", "sigmoid", "tanh"}
 class Act(Operator):
     """An activation function, elementwise."""
 
-    kind: Activation | Gate
+    #: As a spec writes it: `silu`, or `leaky_relu(0.1)`.
+    kind: str
 
     @property
     def label(self) -> str:
         return self.kind
+
+    @property
+    def word(self) -> Activation | Gate:
+        """The function, whatever its slope."""
+        return cast("Activation | Gate", self.kind.partition("(")[0])
 
     def cost(self, out: Shape) -> Cost:
         """Of `prelu` the slope below zero, one for all channels, is learnt."""
@@ -39,7 +45,7 @@ class Act(Operator):
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         learnt: dict[Tally, int] = {"scales": 1} if self.kind == "prelu" else {}
-        return {self.kind: int(after.elements), **learnt}
+        return {self.word: int(after.elements), **learnt}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic | None:
         """The derivative is of the input, or of the output."""

@@ -32,13 +32,14 @@ def norm_of(given: Norm, channels: Int) -> Operator:
         case "batch":
             return BatchNorm(channels, given.eps, given.momentum)
         case "layer":
-            return LayerNorm(channels, given.eps)
+            return LayerNorm(channels, given.eps, given.shift)
         case "rms":
             return RMSNorm(channels, given.eps)
         case "instance":
             return InstanceNorm(channels, given.eps)
         case "group":
-            return GroupNorm(channels, _groups(given, channels), given.eps)
+            groups = _groups(given, channels)
+            return GroupNorm(channels, groups, given.eps, given.shift)
         case _:
             raise LayerError(f"norm: expected one, got {given.kind}")
 
@@ -74,11 +75,16 @@ class OfChannels(Operator):
     __slots__ = ()
 
     channels: Int
-    #: Learnt numbers of a channel: a scale and a shift.
-    learns = 2
+    #: Whether it has a shift beside its scale.
+    shift: bool = True
 
     def __post_init__(self) -> None:
         check_channels(self, self.channels)
+
+    @property
+    def learns(self) -> int:
+        """Learnt numbers of a channel: a scale, and a shift."""
+        return 1 + self.shift
 
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
@@ -122,14 +128,13 @@ class LayerNorm(OfChannels):
 
     channels: Int
     eps: float
+    shift: bool = True
 
     label = "layer norm"
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
-        return {
-            "layer_norm": int(after.elements),
-            "layer_norm_channels": int(self.channels),
-        }
+        learnt: Tally = "layer_norm_channels" if self.shift else "scales"
+        return {"layer_norm": int(after.elements), learnt: int(self.channels)}
 
     def traffic(self, before: Shape, after: Shape) -> Traffic:
         """Mean and deviation of each position, in single precision, are kept too."""
@@ -144,7 +149,7 @@ class RMSNorm(OfChannels):
     eps: float
 
     label = "RMS norm"
-    learns = 1
+    shift = False
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """Squares, their mean, its inverse root, and a product with either."""
@@ -165,6 +170,7 @@ class GroupNorm(OfChannels):
     channels: Int
     groups: Int
     eps: float
+    shift: bool = True
 
     label = "group norm"
 

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from effscale.data import data
 from effscale.errors import LayerError
-from effscale.network.operators.convolution import check_window, size, windows
+from effscale.network.operators.convolution import (
+    check_window,
+    margins,
+    size,
+    windows,
+)
 from effscale.network.operators.operator import (
     PLAIN,
     PRODUCT,
@@ -15,6 +20,7 @@ from effscale.network.operators.operator import (
     Traffic,
 )
 from effscale.network.shapes import Flow, Shape, Window, only
+from effscale.spec.padding import pixels
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
@@ -30,7 +36,7 @@ class Pool(Operator):
     kernel: Window
     stride: Window
     padding: Padding = "same"
-    #: Whether the mean takes padding for zeros, or leaves it out.
+    #: Whether padding is taken for zeros, or left out.
     include_padding: bool = False
 
     def __post_init__(self) -> None:
@@ -46,6 +52,23 @@ class Pool(Operator):
     @property
     def reach(self) -> Window:
         return self.kernel
+
+    @property
+    def of_zeros(self) -> bool:
+        """Whether what it pools is padded first, by torch's own operator for that."""
+        return self.kind == "max" and self.include_padding
+
+    def margins(self, shape: Shape) -> list[tuple[Int, Int]]:
+        """Pixels before and after each side."""
+        around = pixels(self.padding, self.kernel)
+        found: list[tuple[Int, Int]] = [(each, each) for each in around]
+        for axis, window in enumerate(zip(self.kernel, self.stride, strict=True)):
+            before, after = margins(shape[1 + axis], *window)
+            if self.padding == "tensorflow":
+                found[axis] = before, after
+            elif self.padding == "same" and self.kernel == self.stride:
+                found[axis] = 0, before + after
+        return found
 
     @property
     def label(self) -> str:
@@ -65,7 +88,7 @@ class Pool(Operator):
         """Of a maximum, the place as well."""
         del before
         made = after
-        if self.padding == "tensorflow":  # one more is made, and left out
+        if self.padding == "tensorflow" and not self.of_zeros:  # one more, and left out
             rows, columns = (
                 step == 1 and side % 2 == 0
                 for side, step in zip(self.kernel, self.stride, strict=True)
@@ -74,6 +97,16 @@ class Pool(Operator):
             made = Shape(after.channels, *more)
         indices = made.elements if self.kind == "max" else 0
         return PRODUCT._replace(words=indices, elements=made.elements)
+
+    def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
+        """Behind zeros, which torch's maximum does not take padding for."""
+        if self.of_zeros:
+            held = (*held, *maps)
+            channels, height, width = maps[0].shape
+            rows, columns = map(sum, self.margins(maps[0].shape))
+            padded = Shape(channels, height + rows, width + columns)
+            maps = (tape.op(maps, padded, held),)
+        return super().run(tape, maps, after, held)
 
 
 @data
