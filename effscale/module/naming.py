@@ -129,7 +129,7 @@ class Library:
 
 
 #: Networks whose widths timm writes in per cent: `lcnet_050`.
-_WIDE = r"(ghostnet|ghostnetv2|lcnet|mobilenetv2|mobilevitv2|rexnetr?)"
+_WIDE = r"(ghostnet|ghostnetv2|ghostnetv3|lcnet|mobilenetv2|mobilevitv2|rexnetr?)"
 
 #: Sizes in timm's words.
 _SIZES = {

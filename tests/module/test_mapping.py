@@ -87,6 +87,7 @@ TIMM = {
     "caformer_s18": "caformer-s18",
     "poolformerv2_s12": "poolformerv2-s12",
     "pnasnet5large": "pnasnet-5-large",
+    "ghostnetv3_100": "ghostnetv3-1.0",
     "pvt_v2_b0": "pvt-v2-b0",
     "pvt_v2_b2_li": "pvt-v2-b2-li",
     "twins_pcpvt_small": "twins-pcpvt-small",

@@ -75,7 +75,9 @@ def test_a_norm_of_no_channels_is_refused() -> None:
         "channels: expected at least 1, got BatchNorm(channels=0, eps=1, momentum=1)"
     )
     assert message(lambda: BatchNorm(0, 1, 1)) == expected
-    expected = "channels: expected at least 1, got LayerNorm(channels=0, eps=1)"
+    expected = (
+        "channels: expected at least 1, got LayerNorm(channels=0, eps=1, shift=True)"
+    )
     assert message(lambda: LayerNorm(0, 1)) == expected
 
 
