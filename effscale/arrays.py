@@ -51,7 +51,11 @@ def ceil(value: Any) -> Any:  # noqa: ANN401
     (2^½)² is 2.0000000000000004 in floating point and must not become 3.
     """
     less = value - NOISE
-    return -((-less) // 1).astype("int64") if is_array(value) else math.ceil(less)
+    if is_array(value):
+        import numpy as np
+
+        return np.ceil(less).astype("int64")
+    return math.ceil(less)
 
 
 def nearest(value: Any, *, ties: str = "up") -> Any:  # noqa: ANN401
@@ -177,6 +181,8 @@ def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
 
 def every(condition: Any) -> bool:  # noqa: ANN401
     """Whether the condition holds for each candidate."""
+    if condition is True:
+        return True
     return bool(condition.all()) if is_array(condition) else bool(condition)
 
 
@@ -204,7 +210,10 @@ def divided(total: Any, parts: Any) -> Any:  # noqa: ANN401
 
 def on_paper(*values: object) -> bool:
     """Whether one of them is a fraction, of a network that nothing rounds."""
-    return any(isinstance(each, Fraction) for each in values)
+    for each in values:  # noqa: SIM110 - `any` takes twice as long
+        if isinstance(each, Fraction):
+            return True
+    return False
 
 
 def strided(side: Any, stride: int) -> Any:  # noqa: ANN401

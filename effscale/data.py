@@ -25,6 +25,14 @@ def data(cls: type[T]) -> type[T]:
     return made
 
 
+def remade(value: T, **other: Any) -> T:  # noqa: ANN401 - of any field
+    """Such a value with other fields.
+
+    `dataclasses.replace` takes three times as long.
+    """
+    return type(value)(**{**vars(value), **other})
+
+
 def _shown(self: Any) -> str:  # noqa: ANN401 - of any such class
     said = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr]
     return f"{type(self).__qualname__}({', '.join(said)})"

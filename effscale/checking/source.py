@@ -13,7 +13,7 @@ from effscale.errors import EffscaleError, SpecError
 from effscale.growth.scale import variant
 from effscale.spec.loading import Reading, examine
 from effscale.spec.nodes import BREAK, Node, decoded, scalars
-from effscale.spec.references import MAX_REPEATED, lines
+from effscale.spec.references import MAX_REPEATED
 from effscale.spec.steps import OwnBlock
 from effscale.spec.values import Model
 
@@ -29,20 +29,20 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Source:
-    """A file's text and what was read of it."""
+    """A file's text and what is read of it."""
 
     path: str  #: as messages have it
     text: str
-    reading: Reading
     file: str = ""  #: where it is
     has_mark: bool = False  #: whether a byte order mark precedes the text
     #: What each of its networks is held to, whatever the file states.
     limits: tuple[Limit, ...] = ()
     running: Running = field(default_factory=Running)
+    refused: tuple[Fault, ...] = ()  #: why no text can be had
 
     @classmethod
     def of(cls, path: str, text: str) -> Source:
-        return cls(path, text, examine(text, path), path)
+        return cls(path, text, path)
 
     @classmethod
     def of_bytes(cls, path: str, raw: bytes, file: str) -> Source:
@@ -51,15 +51,26 @@ class Source:
             text = decoded(raw, path)
         except SpecError as error:
             return cls.unread(path, error.faults, file)
-        return cls(path, text, examine(text, path), file, raw.startswith(BOM))
+        return cls(path, text, file, raw.startswith(BOM))
 
     @classmethod
     def unread(cls, path: str, faults: tuple[Fault, ...], file: str) -> Source:
         """A file of which no text can be had."""
-        return cls(path, "", Reading(None, None, faults), file)
+        return cls(path, "", file, refused=faults)
 
     def become(self, text: str) -> Source:
-        return replace(self, text=text, reading=examine(text, self.path))
+        return replace(self, text=text)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the text says, read when it is first asked for.
+
+        So a file of many is read and counted in one go, and what its blocks come to
+        is found once for both.
+        """
+        if self.refused:
+            return Reading(None, None, self.refused)
+        return examine(self.text, self.path)
 
     @property
     def raw(self) -> bytes:
@@ -106,7 +117,7 @@ class Source:
         """Whether counting it takes no longer than reading it."""
         if self.spec is None:
             return False
-        own = total = lines(self.root.plain())
+        own = total = self.reading.lines
         for each in self.spec.variants.values():
             deeper = max(1, int(each.depth_multiplier))
             total += own * deeper + sum(int(n) for n in each.repeats or ())

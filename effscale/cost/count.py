@@ -6,12 +6,12 @@ that would not fit is an error, never a wrapped number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from effscale.arrays import ONE, Int, is_array
 from effscale.cost.fold import converted, folded
-from effscale.data import data
+from effscale.data import data, remade
 from effscale.errors import CandidateError, CountError, LayerError
 from effscale.network.combinators import (
     Across,
@@ -119,7 +119,10 @@ def _guarded(spec: Spec) -> Cost:
 
 def total(net: Network) -> Cost:
     """What `net` costs, all parts together; arrays unguarded, unlike `count`."""
-    return _together([step for part in visited(net) for step in part.visits])
+    counting = _Counting()
+    for _ in _through_parts(net, counting):
+        pass
+    return counting.cost()
 
 
 def whole(parts: Iterable[PartCost]) -> Cost:
@@ -127,30 +130,12 @@ def whole(parts: Iterable[PartCost]) -> Cost:
 
 
 def part_costs(net: Network) -> list[PartCost]:
-    return _costs(net, visited(net))
-
-
-def _costs(net: Network, found: Iterable[PartVisits]) -> list[PartCost]:
-    return [
-        PartCost(
-            part, newest(before), newest(after), _together(visits), net.named(index)
-        )
-        for index, (part, before, visits, after) in enumerate(found)
-    ]
-
-
-def _together(steps: list[Visit]) -> Cost:
-    """The cost of all visits; equal numbers of copies are multiplied by once.
-
-    Copies are counted in arrays as large as all candidates together, costs of a single
-    copy in arrays that know of no depth: the fewer products of the two, the better.
-    """
-    found: dict[int, tuple[Int, list[Cost]]] = {}
-    for step in steps:
-        cost = leaf_cost(step)
-        if cost is not FREE:
-            found.setdefault(id(step.times), (step.times, []))[1].append(cost)
-    return added([added(costs) * times for times, costs in found.values()])
+    found, counting = [], _Counting()
+    for index, (part, before, after) in enumerate(_through_parts(net, counting)):
+        cost, named = counting.cost(), net.named(index)
+        found.append(PartCost(part, newest(before), newest(after), cost, named))
+        counting.costs.clear()
+    return found
 
 
 @data
@@ -159,7 +144,6 @@ class Counted:
 
     spec: Spec
     network: Network
-    visits: list[PartVisits]
     parts: list[PartCost]
     cost: Cost
 
@@ -171,9 +155,13 @@ class Counted:
             EffscaleError: if there is none.
         """
         net = network(spec)
-        visits = [*visited(net)]
-        parts = _costs(net, visits)
-        return cls(spec, net, visits, parts, whole(parts))
+        parts = part_costs(net)
+        return cls(spec, net, parts, whole(parts))
+
+    @property
+    def visits(self) -> Iterator[PartVisits]:
+        """Each operator, for what is told of them besides."""
+        return visited(self.network)
 
     @property
     def is_of_record(self) -> bool:
@@ -197,7 +185,12 @@ def layer_costs(net: Network) -> list[LayerCost]:
 def leaf_cost(step: Visit) -> Cost:
     """The cost of one of the operators that a visit stands for."""
     cost = step.leaf.cost_on(step.flow, step.output)
-    return replace(cost, params=0) if step.tied else cost
+    return _beside(cost) if step.tied else cost
+
+
+def _beside(cost: Cost) -> Cost:
+    """The cost of an operator whose weights are counted already."""
+    return remade(cost, params=0)
 
 
 def _guard(spec: Spec) -> None:
@@ -259,12 +252,20 @@ def visited(
     net: Network, *, unroll: bool = False, joins: list[Join] | None = None
 ) -> Iterator[PartVisits]:
     """Each part of the network in order, as `walk` finds it."""
+    found = _Visiting(joins, unroll=unroll)
+    for part, before, after in _through_parts(net, found):
+        yield PartVisits(part, before, found.visits, after)
+        found.visits = []
+
+
+def _through_parts(net: Network, walk: _Walk) -> Iterator[tuple[Part, Flow, Flow]]:
+    """Each part, what it takes and what it puts out, the walk having gone through."""
     flows: list[Flow] = []
     for index, part in enumerate(net.parts):
         before = net.given(index, flows)
-        visits, after = walk(part.layer, before, part.path, unroll=unroll, joins=joins)
+        after = walk.part(part.layer, before, part.path)
         flows.append(after)
-        yield PartVisits(part, before, visits, after)
+        yield part, before, after
 
 
 def walk(
@@ -285,21 +286,46 @@ def walk(
     Raises:
         LayerError: if a layer cannot take the feature map that reaches it.
     """
-    found = _Walk(unroll, [], joins)
-    for name, block in unrolled(part.layers) if unroll else part.layers:
-        flow = found.through(block, flow, f"{path}.{name}", ONE, set())
-    return found.visits, flow
+    found = _Visiting(joins, unroll=unroll)
+    after = found.part(part, flow, path)
+    return found.visits, after
 
 
-@dataclass
-class _Walk:
-    """The visits so far, and where the walk is."""
+class _Walk(ABC):
+    """Goes through layers, and is where it is; what it meets is for its kinds to note.
 
-    unroll: bool
-    visits: list[Visit]
-    joins: list[Join] | None
-    level: int | None = None
-    tied: bool = False
+    With `unroll`, each of equal copies is met. What combinators join is added to
+    `joins`.
+    """
+
+    def __init__(
+        self, joins: list[Join] | None = None, *, unroll: bool = False
+    ) -> None:
+        self.joins, self.unroll = joins, unroll
+        self.level: int | None = None  #: of a detector
+        self.tied = False
+
+    @abstractmethod
+    def meet(  # noqa: PLR0913 - all that is known of it
+        self,
+        leaf: Operator,
+        path: str,
+        times: Int,
+        flow: Flow,
+        out: Shape,
+        *,
+        tied: bool,
+    ) -> None:
+        """Note an operator, which stands for so many equal ones.
+
+        Its weights are `tied` if those of one that was met before are the same.
+        """
+
+    def part(self, part: Sequential, flow: Flow, path: str) -> Flow:
+        """What a part puts out, block by block."""
+        for name, block in unrolled(part.layers) if self.unroll else part.layers:
+            flow = self.through(block, flow, f"{path}.{name}", ONE, set())
+        return flow
 
     def through(
         self, layer: Layer, flow: Flow, path: str, times: Int, shared: set[str]
@@ -310,12 +336,11 @@ class _Walk:
         """
         match layer:
             case Operator():
-                out = layer.output(flow, path)
-                tied = self.tied or layer.shared in shared
+                out, tied = layer.output(flow, path), self.tied
                 if layer.shared is not None:
+                    tied = tied or layer.shared in shared
                     shared.add(layer.shared)
-                visit = Visit(path, layer, times, flow, out, tied, self.level)
-                self.visits.append(visit)
+                self.meet(layer, path, times, flow, out, tied=tied)
                 return out
             case Sequential(layers):
                 return self._chain(layers, flow, path, times, shared)
@@ -431,3 +456,58 @@ class _Walk:
         self.level = outside
         outputs = tuple(maps[k] for k in graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+
+class _Visiting(_Walk):
+    """The visits so far."""
+
+    def __init__(self, joins: list[Join] | None, *, unroll: bool) -> None:
+        super().__init__(joins, unroll=unroll)
+        self.visits: list[Visit] = []
+
+    def meet(  # noqa: PLR0913
+        self,
+        leaf: Operator,
+        path: str,
+        times: Int,
+        flow: Flow,
+        out: Shape,
+        *,
+        tied: bool,
+    ) -> None:
+        visit = Visit(path, leaf, times, flow, out, tied, self.level)
+        self.visits.append(visit)
+
+
+class _Counting(_Walk):
+    """The costs so far, by how many copies each is of.
+
+    Copies are counted in arrays as large as all candidates together, costs of a single
+    copy in arrays that know of no depth: the fewer products of the two, the better.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.costs: dict[int, tuple[Int, list[Cost]]] = {}
+
+    def meet(  # noqa: PLR0913
+        self,
+        leaf: Operator,
+        path: str,
+        times: Int,
+        flow: Flow,
+        out: Shape,
+        *,
+        tied: bool,
+    ) -> None:
+        del path
+        cost = leaf.cost_on(flow, out)
+        if cost is FREE:
+            return
+        if id(times) not in self.costs:
+            self.costs[id(times)] = times, []
+        self.costs[id(times)][1].append(_beside(cost) if tied else cost)
+
+    def cost(self) -> Cost:
+        """That of all; equal numbers of copies are multiplied by once."""
+        return added([added(costs) * times for times, costs in self.costs.values()])

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from math import gcd, lcm
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from effscale.arrays import every, is_array, on_paper
+from effscale.data import Same
 from effscale.errors import Fault, PlacedError, ScaleError
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
@@ -21,9 +22,9 @@ from effscale.spec.heads import share_of_keys
 from effscale.spec.line import Line
 from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
-from effscale.spec.parameters import every_line, filled, given, inheriting, spots
+from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Grouped, Use
-from effscale.spec.structure import faults, fits_by_itself
+from effscale.spec.structure import fits_by_itself, misfits
 from effscale.spec.values import Model, Parameter
 from effscale.spec.variants import with_own
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from effscale.arrays import Int
     from effscale.errors import Place
     from effscale.spec.line import Lines
-    from effscale.spec.models import Spec, Variant
+    from effscale.spec.models import Rounding, Spec, Variant
     from effscale.spec.steps import Blocks, OwnBlock
 
 #: Channels that scale, those that only grow, those of a group, and repeats; a
@@ -121,7 +122,7 @@ def scale(spec: Spec, multipliers: Multipliers, *, rules: Rules | None = None) -
     multipliers, rules = multipliers.by(spec.rounding), rules or rules_of(spec)
     with _told(spec, f"{spec.name} scaled"):
         grown = _grown(spec, multipliers, rules)
-        return _fitting(_sized(grown, _sides(spec, rules, multipliers)))
+        return _fitting(_sized(grown, _sides(spec, rules, multipliers), spec))
 
 
 @contextmanager
@@ -161,11 +162,17 @@ def _grown(spec: Spec, multipliers: Multipliers, rules: Rules) -> Spec:
     return scaled.model_copy(update={"stages": stages})
 
 
-def rules_of(spec: Spec) -> Rules:
+def rules_of(spec: Spec, rounding: Rounding | None = None) -> Rules:
     """The rules of a spec: its `rounding`, and widths of whole heads and groups."""
-    lines = lines_of(spec)
-    groups = (_group_unit(each) for each in _convolutions(every_line(lines), spec))
-    return Rules.of(spec.rounding, lcm(_head_unit(lines, spec), *groups))
+    return Rules.of(rounding or spec.rounding, _width_unit(Same(spec)))
+
+
+@lru_cache(maxsize=8)  # all variants of a file ask it of one spec
+def _width_unit(same: Same[Spec]) -> int:
+    """What widths are a multiple of, for heads and groups to be whole."""
+    lines = lines_of(same.it)
+    convolutions = _convolutions(every_line(lines), same.it)
+    return lcm(_head_unit(lines, same.it), *map(_group_unit, convolutions))
 
 
 def _head_unit(lines: Lines, spec: Spec) -> int:
@@ -204,11 +211,10 @@ def _convolutions(
         if isinstance(line, Grouped):
             yield line
         elif isinstance(line, Use):
-            use = inheriting(line, around)
-            values = given(use, spec.blocks)
-            inner = every_line(spec.blocks[use.block].layers)
+            values = given(line, spec.blocks, around)
+            inner = every_line(spec.blocks[line.block].layers)
             there = (each for one in inner if (each := filled(one, values)))
-            yield from _convolutions(there, spec, use.channels)
+            yield from _convolutions(there, spec, values.get("channels"))
 
 
 def _group_unit(line: Grouped) -> int:
@@ -321,7 +327,7 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
 
     It is asked of each number that scales by the spec's own rules, and of no other.
     """
-    rules, stages, roles = spec.rounding, list(spec.stages), _roles(spec)
+    rules, stages, roles = spec.rounding, list(spec.stages), _roles(Same(spec.blocks))
     repeats = [each.times for each in stages]
     ends = [k for k, each in enumerate(repeats) if each is not None]
     fixed = {ends[0], ends[-1]} if ends and rules.ends == "fixed" else set()
@@ -333,11 +339,12 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
         own = ("blocks", name)
         values, role = block.parameters, roles[name]
         inside = _numbers(values, change, role, (*own, "parameters"))
-        made: OwnBlock = _changed(block, change, roles, own)
-        return made.model_copy(update={"parameters": inside})
+        update = {"parameters": {**values, **inside}} if inside else {}
+        made: OwnBlock = _with(_changed(block, change, roles, own), update)
+        return made
 
     stem = spec.stem
-    return {
+    found = {
         **_sections(spec, change, roles),
         "stem": _changed(stem, change, roles, ("stem",))
         if _stem_scales(spec)
@@ -351,11 +358,15 @@ def changed(spec: Spec, change: Change) -> dict[str, object]:
             )
             for index, line in enumerate(stages)
         ),
-        "blocks": {name: of_block(name, each) for name, each in spec.blocks.items()},
     }
+    blocks = {name: of_block(name, each) for name, each in spec.blocks.items()}
+    if _differ(blocks.values(), spec.blocks.values()):
+        found["blocks"] = blocks
+    return found
 
 
-def _roles(spec: Spec) -> Roles:
+@lru_cache(maxsize=8)  # variants of a file have its blocks
+def _roles(blocks: Same[Blocks]) -> Roles:
     """What the parameters of each block are that scale, by where they stand."""
     return {
         name: {
@@ -364,18 +375,18 @@ def _roles(spec: Spec) -> Roles:
             for spot in found
             if not spot.fixed and (role := _role_of(spot.line, spot.key)) is not None
         }
-        for name, known in spots(spec.blocks).items()
+        for name, known in spots(blocks.it).items()
     }
 
 
 def _numbers(
     values: Mapping[str, Any], change: Change, roles: Mapping[str, Role], place: Place
 ) -> dict[str, Any]:
-    """The values, those changed that have a role; a 0 leaves a step out, and stays.
+    """Those of the values that become others; a 0 leaves a step out, and stays.
 
     What is wrong with one of them is said of it, in the section at `place`.
     """
-    found = dict(values)
+    found: dict[str, Any] = {}
     for name, value in values.items():
         role = roles.get(name)
         if role is None or value is None or isinstance(value, Parameter):
@@ -388,8 +399,19 @@ def _numbers(
             )
         except PlacedError as error:
             raise error.at((*place, name)) from None
-        found[name] = after if isinstance(value, tuple) else after[0]
+        if _differ(after, each):
+            found[name] = after if isinstance(value, tuple) else after[0]
     return found
+
+
+def _differ(made: Iterable[object], before: Iterable[object]) -> bool:
+    """Whether one of those that were made is not the one before."""
+    return any(one is not other for one, other in zip(made, before, strict=True))
+
+
+def _with(model: Any, update: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of any kind
+    """A model with other values; itself where there are none."""
+    return model.model_copy(update=update) if update else model
 
 
 def _stem_scales(spec: Spec) -> bool:
@@ -411,8 +433,7 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
         if name in FIELDS:
             own = FIELDS[name]
             stated = {key: getattr(section, key) for key in own}
-            update = _numbers(stated, change, own, (name,))
-            found[name] = section.model_copy(update=update)
+            found[name] = _with(section, _numbers(stated, change, own, (name,)))
         elif spec.rounding.head != "fixed":
             found[name] = _changed(section, head, roles, (name,))
     if spec.outputs and spec.rounding.head != "fixed":
@@ -424,26 +445,25 @@ def _sections(spec: Spec, change: Change, roles: Roles) -> dict[str, object]:
 
 
 def _changed(value: Any, change: Change, roles: Roles, place: Place) -> Any:  # noqa: ANN401 - models, and lists of them
+    """The value with what is made of its numbers; itself where that is the same."""
     if isinstance(value, tuple):
         every_one = enumerate(value)
-        return tuple(
-            _changed(each, change, roles, (*place, k)) for k, each in every_one
-        )
+        made = [_changed(each, change, roles, (*place, k)) for k, each in every_one]
+        return tuple(made) if _differ(made, value) else value
     if not isinstance(value, Model) or (isinstance(value, Line) and value.fixed):
         return value  # numbers within lists are pixels
     stated, own_roles = vars(value), _roles_of(type(value))
-    update: dict[str, Any] = {"c_in": None} if "c_in" in stated else {}
+    update: dict[str, Any] = {} if stated.get("c_in") is None else {"c_in": None}
     inner = {name: stated[name] for name in own_roles}
     update |= _numbers(inner, change, own_roles, place)
     for name, field in stated.items():
         if isinstance(field, tuple) and field and isinstance(field[0], Line | tuple):
-            update[name] = _changed(field, change, roles, (*place, name))
+            made = _changed(field, change, roles, (*place, name))
+            update |= {name: made} if made is not field else {}
     if isinstance(value, Use):
-        own = _numbers(value.model_extra or {}, change, roles[value.block], place)
-        update |= {
-            name: each for name, each in own.items() if name in roles[value.block]
-        }
-    return value.model_copy(update=update)
+        extra, own = value.model_extra or {}, roles[value.block]
+        update |= _numbers(extra, change, own, place)
+    return _with(value, update)
 
 
 def numbers(spec: Spec, *roles: Role) -> list[Int]:
@@ -489,29 +509,37 @@ def at_resolution(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
         ScaleError: if a side is below the network's total stride, or lines no longer
             fit each other.
     """
-    return _at(spec, resolution)
+    return _at(spec, resolution, spec)
 
 
-def _at(spec: Spec, resolution: tuple[Int, Int], *, restated: bool = False) -> Spec:
-    """The same; of lines that are `restated` nothing is known before they are read."""
+def _at(
+    spec: Spec, resolution: tuple[Int, Int], like: Spec, *, restated: bool = False
+) -> Spec:
+    """The same; `like` is a network of the same kernels and strides.
+
+    Of lines that are `restated` nothing is known before they are read.
+    """
     height, width = resolution
     several = is_array(height) or is_array(width)
     with _told(spec, spec.name + f" at {height}×{width} px" * (not several)):
-        return _fitting(_sized(spec, resolution), restated=restated)
+        return _fitting(_sized(spec, resolution, like), restated=restated)
 
 
 def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
     if (restated or not fits_by_itself(spec)) and is_plain(spec):
-        for fault in faults(spec):
+        for fault in misfits(spec):
             raise PlacedError(fault)
     return spec
 
 
-def _sized(spec: Spec, resolution: tuple[Int, Int]) -> Spec:
-    """`spec` for images of that size, which is to be as large as its strides ask."""
+def _sized(spec: Spec, resolution: tuple[Int, Int], like: Spec) -> Spec:
+    """`spec` for images of that size, which is to be as large as its strides ask.
+
+    They are those of `like`: widths and repeats ask for no larger image.
+    """
     found, exact = _another(spec, resolution=resolution), on_paper(*resolution)
-    if not exact and (wrong := too_small(found, resolution)):
+    if not exact and (wrong := too_small(found, resolution, least_sides(like))):
         (axis, message, least), *_ = wrong
         fault = Fault(("resolution",), message)
         raise PlacedError(fault, resolution[axis] < least)
@@ -582,7 +610,7 @@ def variant(spec: Spec, name: str) -> Spec:
     scaled = spec.model_copy(update={"rounding": rounding})
     if not multipliers.is_identity:
         with _told(spec, f"{name} scaled"):
-            scaled = _grown(scaled, multipliers, rules_of(scaled))
+            scaled = _grown(scaled, multipliers, rules_of(spec, rounding))
     restated = with_own(scaled, given)
     figures: dict[str, object] = {
         "family": given.family or spec.family,
@@ -594,7 +622,8 @@ def variant(spec: Spec, name: str) -> Spec:
     for path, value in given.sections.items():
         found = with_value(found, path, value)
     named = found.model_copy(update={"name": name})
-    made = _at(named, given.resolution, restated=restated is not scaled)
+    like = named if given.stem or given.stages else spec
+    made = _at(named, given.resolution, like, restated=restated is not scaled)
     return made.model_copy(update=figures)
 
 

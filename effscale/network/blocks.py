@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
-from functools import partial
+from dataclasses import field
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from effscale.arrays import (
@@ -12,7 +12,7 @@ from effscale.arrays import (
     odd_log,
     where,
 )
-from effscale.data import data
+from effscale.data import data, remade
 from effscale.network.combinators import (
     IDENTITY,
     Gate,
@@ -86,7 +86,7 @@ class Style:
 
     def conv(self, conv: SomeConv) -> SomeConv:
         """A convolution of a block that has a norm with it."""
-        return self.padded(replace(conv, bias=True) if self.bare else conv)
+        return self.padded(remade(conv, bias=True) if self.bare else conv)
 
     def padded(self, layer: Windowed) -> Windowed:
         """A layer whose windows stride, with `same` padding where this network has it.
@@ -98,13 +98,19 @@ class Style:
         match layer:
             case Conv(padding="same") | Pool(padding="same", include_padding=False):
                 wide = layer.kernel != SQUARE
-                return replace(layer, padding="tensorflow") if wide else layer
+                return remade(layer, padding="tensorflow") if wide else layer
             case _:
                 return layer
 
     def act(self, activation: str | None = None) -> Act:
         """The activation named, or else that of this network."""
-        return Act(activation or self.activation)
+        return act_of(activation or self.activation)
+
+
+@lru_cache(maxsize=64)  # of a few kinds, by which alone two are told apart
+def act_of(kind: str) -> Act:
+    """The activation of that name."""
+    return Act(kind)
 
 
 def conv_norm(conv: Conv, style: Style) -> Sequential:
@@ -141,9 +147,9 @@ def squeeze_excite(
         **norm,
         "act": style.act(choice.activation or activation),
         "expand": Conv(squeezed, channels, bias=True),
-        "gate": Act(choice.gate),
+        "gate": act_of(choice.gate),
     }
-    return Gate(seq(**layers).layers)
+    return Gate(tuple(layers.items()))
 
 
 def channel_attention(channels: Int, size: int | None) -> Gate:
@@ -155,9 +161,9 @@ def channel_attention(channels: Int, size: int | None) -> Gate:
     layers: dict[str, Layer] = {
         "pool": GlobalPool(),
         "conv": ChannelConv(channels, size or odd_log(channels)),
-        "gate": Act("sigmoid"),
+        "gate": act_of("sigmoid"),
     }
-    return Gate(seq(**layers).layers)
+    return Gate(tuple(layers.items()))
 
 
 def square(side: int) -> tuple[int, int]:
@@ -202,7 +208,8 @@ def mbconv(line: MBConv, style: Style, c_in: Int, stride: int, index: int) -> La
         layers["se"] = squeeze_excite(line.channels, c_in, line.se_ratio, style, act)
     # A skip is free, so candidates that disagree about it still cost the same.
     skip = stride == 1 and every(c_in == line.channels)
-    return Residual(seq(**layers).layers) if skip else seq(**layers)
+    named = tuple(layers.items())
+    return Residual(named) if skip else Sequential(named)
 
 
 def separable(line: Separable, style: Style, c_in: Int, stride: int, _: int) -> Layer:
@@ -278,7 +285,7 @@ def _shortcut(  # noqa: PLR0913, PLR0917 - what the two residual blocks share
     changes = 1 if stride > 1 else where(c_in != c_out, 1, 0)
     same = stride == 1 and c_in is c_out  # the blocks after the first
     shortcut = () if same else (("projection", Maybe(projection, changes)),)
-    residual = Residual(seq(**layers).layers, shortcut)
+    residual = Residual(tuple(layers.items()), shortcut)
     return seq(residual=residual, act=style.act(activation))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
+from effscale.data import remade
 from effscale.errors import LayerError, placed
 from effscale.network import blocks
 from effscale.network.blocks import Style
@@ -62,7 +62,7 @@ def network(spec: Spec) -> Network:
         name, path = line.name or f"stage {index + 1}", f"stages.{index}"
         part = _part(spec, name, path, (line,), layer, after.newest)
         chained = reads[index] == (index,)
-        parts.append(part if chained else replace(part, reads=reads[index]))
+        parts.append(part if chained else remade(part, reads=reads[index]))
         return after
 
     found = followed(spec, image, Ends(c_out), through, taps[-1] + 1 if taps else None)
@@ -99,7 +99,7 @@ def _stage(
 ) -> tuple[Sequential, Ends]:
     """The blocks of a stage, which hand on what they took in if a cell follows."""
     layer, after = stage(line, before, spec, style)
-    if after.older is None and cells_follow(spec.stages, index):
+    if spec.cells and after.older is None and cells_follow(spec.stages, index):
         halves = strides(spec, (line,)) != (1, 1)
         return _with_input(layer), Ends(after.newest, before.newest, int(halves))
     return layer, after
@@ -132,7 +132,7 @@ def _outputs(spec: Spec, found: Sequence[Ends], style: Style) -> list[Part]:
         if end.numbers == part.reads and len(read) == 1:
             own = found[end.numbers[0]]
             layer = _newest(own, Ends(own.newest), part.layer)
-            part = replace(part, layer=layer)
+            part = remade(part, layer=layer)
         parts.append(part)
     return parts
 
@@ -148,7 +148,9 @@ def _behind(
         last = found[-1]
         with placed("head"):
             part = classifier_part(spec.head, last.newest, style)
-        return [replace(part, layer=_newest(last, Ends(last.newest), part.layer))]
+        if last.older is None:
+            return [part]
+        return [remade(part, layer=_newest(last, Ends(last.newest), part.layer))]
     if spec.outputs:
         return _outputs(spec, found, style)
     if spec.detector is None:

@@ -51,7 +51,7 @@ from effscale.network.operators.resampling import (
     Upsample,
 )
 from effscale.spec import elements, resampling, steps, tokens
-from effscale.spec.geometry import expanded, forked, keeps_size, kinds
+from effscale.spec.geometry import alike_from, expanded, forked, keeps_size, kinds
 from effscale.spec.line import SQUARE
 
 if TYPE_CHECKING:
@@ -505,10 +505,16 @@ def _deepest(repeats: Any) -> int:  # noqa: ANN401 - a number, or an array
 
 def used(line: steps.Use, style: Style, unstated: Int | None = None) -> Make:
     """Blocks of the file's own, each as it is at its number in a line."""
+    alike = alike_from(line, style.blocks)
+    found: list[tuple[Int, Made]] = []
 
     def make(ends: Ends, _: int, index: int) -> Made:
+        c_in = ends.newest
+        if index > alike and found and every(found[-1][0] == c_in):
+            return found[-1][1]  # it is like the one before
         written = expanded(line, style.blocks, index)
-        layer, c_out = chain(written, ends.newest, style, unstated)
-        return layer, Ends(c_out)
+        layer, c_out = chain(written, c_in, style, unstated)
+        found.append((c_in, (layer, Ends(c_out))))
+        return found[-1][1]
 
     return make

@@ -14,7 +14,14 @@ from effscale.spec.elements import PadChannels
 from effscale.spec.line import SQUARE
 from effscale.spec.outputs import Detect
 from effscale.spec.padding import around, positions
-from effscale.spec.parameters import STRIDE, every_line, filled, given, inheriting
+from effscale.spec.parameters import (
+    STRIDE,
+    every_line,
+    filled,
+    given,
+    inheriting,
+    named_in,
+)
 from effscale.spec.steps import (
     Attention,
     Branches,
@@ -25,7 +32,7 @@ from effscale.spec.steps import (
     TransposedConv,
     Use,
 )
-from effscale.spec.values import MAX_RESOLUTION, of_block
+from effscale.spec.values import MAX_RESOLUTION, Parameter, of_block
 from effscale.spec.wiring import IMAGE, STEM, ends, followed, sources
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from effscale.errors import Place
     from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
+    from effscale.spec.parameters import Named
     from effscale.spec.steps import Blocks
     from effscale.spec.values import Window
 
@@ -49,6 +57,11 @@ def expanded(use: Use, blocks: Blocks, index: int = 0) -> Lines:
 def kinds(use: Use, blocks: Blocks) -> int:
     """How many blocks of a line differ: as many as its longest list has widths."""
     return _written(use, blocks).kinds
+
+
+def alike_from(use: Use, blocks: Blocks) -> int:
+    """Which block of a line is the first that all after it are like."""
+    return _written(use, blocks).last
 
 
 def _written(use: Use, blocks: Blocks) -> _Written:
@@ -66,27 +79,102 @@ class _Written:
     """The blocks of a line, each written out when it is first asked for."""
 
     def __init__(self, use: Use, blocks: Blocks) -> None:
-        self.use, self.blocks = use, blocks
+        self.use, self.stated = use, _stated(Same(blocks))
+        self.values = given(use, blocks)
         self.found: dict[int, Lines] = {}
 
     @cached_property
     def kinds(self) -> int:
-        return _kinds(self.use, self.blocks)
+        return self.stated.kinds(self.use.block, self.values)
 
     @cached_property
     def last(self) -> int:
-        """The first block that is like all after it."""
-        strides = given(self.use, self.blocks).get(STRIDE, 1) != 1
-        return max(self.kinds - 1, int(strides))
+        """The first block that all after it are like."""
+        return max(self.kinds - 1, int(self.values.get(STRIDE, 1) != 1))
 
     def of(self, index: int) -> Lines:
         index = min(index, self.last) if index else 0
         if index not in self.found:
-            values = given(self.use, self.blocks, index)
-            steps = self.blocks[self.use.block].layers
-            writing = _Writing(values, self.blocks, index)
-            self.found[index] = writing.out(steps, self.use.channels)
+            values = self.values
+            if index and STRIDE in values:
+                values = {**values, STRIDE: 1}
+            writing = _Writing(values, self.stated, index)
+            self.found[index] = writing.out(
+                self.stated.blocks[self.use.block].layers, self.use.channels
+            )
         return self.found[index]
+
+
+class _Stated:
+    """The blocks of a file as it states them, and what their lines lack."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.chains: dict[int, tuple[tuple[Line, Named | None], ...]] = {}
+        self.differing: dict[str, list[Line]] = {}
+
+    def lacking(self, lines: Lines) -> tuple[tuple[Line, Named | None], ...]:
+        """Lines within a block, and the parameters of each.
+
+        None in their place of one in which nothing is to be written.
+        """
+        if id(lines) not in self.chains:
+            self.chains[id(lines)] = tuple(
+                (line, named if (named := named_in(line)) or self.lacks(line) else None)
+                for line in lines
+            )
+        return self.chains[id(lines)]
+
+    def lacks(self, line: Line) -> bool:
+        """Whether something is to be written in a line, parameters aside."""
+        match line:
+            case (
+                Use()
+                | Conv(channels=None, expand_ratio=None)
+                | Conv(channels=tuple())
+                | TransposedConv(channels=None)
+                | PadChannels(channels=None)
+            ):
+                return True
+            case _:
+                inner = chain(*map(self.lacking, line.chains.values()))
+                return any(named is not None for _, named in inner)
+
+    def kinds(self, name: str, values: Mapping[str, Any]) -> int:
+        """How many blocks of that name differ in a line whose parameters these are."""
+        longest = 1
+        for line in self._differing(name):
+            if isinstance(line, Use):
+                use = filled(line, values)
+                if isinstance(use, Use) and use.repeats is None:
+                    inner = given(use, self.blocks, around=values.get("channels"))
+                    longest = max(longest, self.kinds(use.block, inner))
+                continue
+            widths = line.said["channels"]
+            if isinstance(widths, Parameter):
+                widths = values[widths.name]
+            if isinstance(widths, tuple) and filled(line, values):
+                longest = max(longest, len(widths))
+        return longest
+
+    def _differing(self, name: str) -> list[Line]:
+        """The lines of a block that may differ from one of a stage's to the next."""
+        if name not in self.differing:
+            self.differing[name] = [
+                line
+                for line in every_line(self.blocks[name].layers)
+                if isinstance(line, Use)
+                or (
+                    isinstance(line, Conv)
+                    and isinstance(line.channels, tuple | Parameter)
+                )
+            ]
+        return self.differing[name]
+
+
+@lru_cache(maxsize=8)  # those of a few networks: each of their lines asks for them
+def _stated(blocks: Same[Blocks]) -> _Stated:
+    return _Stated(blocks.it)
 
 
 @data
@@ -94,7 +182,7 @@ class _Writing:
     """Writes out a block, its parameters being these."""
 
     values: Mapping[str, Any]
-    blocks: Blocks
+    stated: _Stated
     index: int
 
     def out(self, lines: Lines, channels: Int | None) -> Lines:
@@ -104,8 +192,11 @@ class _Writing:
         none, if these are not what comes into a part of a split.
         """
         found: list[Line] = []
-        for stated in lines:
-            match line := filled(stated, self.values):
+        for stated, named in self.stated.lacking(lines):
+            if named is None:
+                found.append(stated)
+                continue
+            match line := filled(stated, self.values, named):
                 case None:
                     continue
                 case Conv(channels=None, expand_ratio=None) if channels is not None:
@@ -117,19 +208,21 @@ class _Writing:
                 case Conv(channels=tuple() as widths):
                     found.append(_with(line, of_block(widths, self.index)))
                 case Use():
-                    found += self.used(inheriting(line, channels))
+                    found += self.used(line, channels)
                 case Split():
                     found.append(line.over_chains(partial(self.out, channels=None)))
                 case _:
                     found.append(line.over_chains(partial(self.out, channels=channels)))
         return tuple(found)
 
-    def used(self, use: Use) -> Lines:
+    def used(self, use: Use, around: Int | None) -> Lines:
         """The steps of a block; itself where it repeats."""
         if use.repeats is not None:
-            return (use,)
-        inner = _Writing(given(use, self.blocks), self.blocks, self.index)
-        return inner.out(self.blocks[use.block].layers, use.channels)
+            return (inheriting(use, around),)
+        blocks = self.stated.blocks
+        values = given(use, blocks, around)
+        inner = _Writing(values, self.stated, self.index)
+        return inner.out(blocks[use.block].layers, values.get("channels"))
 
 
 def _with(conv: Line, channels: Int) -> Line:
@@ -150,18 +243,6 @@ def forked(line: Line, blocks: Blocks) -> tuple[Branches, Lines] | None:
     steps = expanded(line, blocks) if isinstance(line, Use) else (line,)
     first = next(iter(steps), None)
     return (first, steps[1:]) if isinstance(first, Branches) else None
-
-
-def _kinds(use: Use, blocks: Blocks) -> int:
-    values, longest = given(use, blocks), 1
-    for stated in every_line(blocks[use.block].layers):
-        line = filled(stated, values)
-        widths = line.channels if isinstance(line, Conv) else None
-        own = len(widths) if isinstance(widths, tuple) else 1
-        if isinstance(line, Use) and line.repeats is None:
-            own = kinds(inheriting(line, use.channels), blocks)
-        longest = max(longest, own)
-    return longest
 
 
 def as_wide(lines: Sequence[Line], channels: Int) -> tuple[Line, ...]:
@@ -269,7 +350,8 @@ def strides(spec: Spec, lines: Sequence[Line]) -> Strides:
         inner = chains(line, spec.blocks)
         down, across = strides(spec, inner[0]) if inner else line.window[1]
         high, wide = line.grows
-        rows, columns = _over(rows * down, high), _over(columns * across, wide)
+        if not down == across == high == wide == 1:
+            rows, columns = _over(rows * down, high), _over(columns * across, wide)
     return rows, columns
 
 
@@ -279,15 +361,20 @@ def keeps_size(lines: Lines, blocks: Blocks) -> bool:
         inner = chains(line, blocks)
         if inner and not keeps_size(inner[0], blocks):
             return False
-        kernel, stride, padding = line.window
-        less = stride != (1, 1) or any(
-            positions(side, reach, 1, around(padding, axis)) != side
-            for axis, (side, reach) in enumerate(zip(kernel, kernel, strict=True))
-        )
-        less |= line.grows != (1, 1) or line.likened is not None
-        if line.whole or (less and not inner):
+        if line.whole or not (inner or _keeps_size(line)):
             return False
     return True
+
+
+def _keeps_size(line: Line) -> bool:
+    """The same of a line that has none within it."""
+    kernel, stride, padding = line.window
+    if stride != SQUARE or line.grows != SQUARE or line.likened is not None:
+        return False
+    return padding == "same" or all(
+        positions(reach, reach, 1, around(padding, axis)) == reach
+        for axis, reach in enumerate(kernel)
+    )
 
 
 def _over(total: int | Fraction, growth: int) -> int | Fraction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
@@ -68,11 +69,17 @@ def states(line: Line, key: str) -> bool:
 
 def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
-    fields = line.model_fields
-    known = [key for key in KEYS if key in fields]
+    known = _keys_of(line)
     at = known.index("block") + 1
     own = [key for key in keys if key not in known]
     return [key for key in (*known[:at], *own, *known[at:]) if key in keys]
+
+
+@cache
+def _keys_of(line: type[Line]) -> tuple[str, ...]:
+    """The keys of all lines of a kind, in order."""
+    fields = line.model_fields
+    return tuple(key for key in KEYS if key in fields)
 
 
 class Line(Model):
@@ -101,7 +108,7 @@ class Line(Model):
     @property
     def times(self) -> Int | None:
         """Blocks in a row; None where it is one at any depth."""
-        found: Int | None = self.said.get("repeats")
+        found: Int | None = vars(self).get("repeats")
         return found
 
     @property
@@ -122,16 +129,20 @@ class Line(Model):
     def sides_after(self, sides: Window) -> Window:
         """Positions that it makes of so many rows and columns."""
         kernel, stride, padding = self.window
-        rows = positions(sides[0], kernel[0], stride[0], around(padding, 0))
-        columns = positions(sides[1], kernel[1], stride[1], around(padding, 1))
+        rows, columns = sides
+        if stride != SQUARE or padding != "same":  # else there are as many
+            rows = int(positions(rows, kernel[0], stride[0], around(padding, 0)))
+            columns = int(positions(columns, kernel[1], stride[1], around(padding, 1)))
         high, wide = self.grows
-        return int(rows) * high, int(columns) * wide
+        return rows * high, columns * wide
 
     def sides_before(self, sides: Window) -> Window:
         """The least rows and columns that it makes so many of."""
         kernel, stride, padding = self.window
         high, wide = self.grows
         rows, columns = -(-sides[0] // high), -(-sides[1] // wide)
+        if stride == SQUARE and padding == "same":  # there are as many
+            return rows, columns
         return (
             least(rows, kernel[0], stride[0], around(padding, 0)),
             least(columns, kernel[1], stride[1], around(padding, 1)),
@@ -145,8 +156,7 @@ class Line(Model):
     @property
     def likened(self) -> str | None:
         """The line whose map's size it takes, if another's."""
-        found: str | None = self.said.get("like")
-        return found
+        return None
 
     @property
     def chains(self) -> dict[Place, Lines]:
@@ -179,8 +189,8 @@ class Line(Model):
         """What its own numbers are wrong about, at places relative to the line."""
         del c_in
         kernel = self.sides or SQUARE
-        even = any(side % 2 == 0 for side in kernel)
-        if even and self.window[2] == "same":
+        odd = kernel[0] % 2 and kernel[1] % 2
+        if not odd and self.window[2] == "same":
             found = "×".join(map(str, kernel))
             message = f"expected odd sides, or padding: valid, got {found}"
             yield Fault(("kernel",), message, "EFF202")

@@ -46,6 +46,7 @@ class Reading:
     root: Node | None
     spec: Spec | None
     faults: tuple[Fault, ...]
+    lines: int = 0  #: of its network, repeats too
 
 
 def load_file(path: Path | str) -> Spec:
@@ -85,13 +86,15 @@ def examine(
         faults = faults or [Node(None, 1, 1, (1, 1, 0)).located(nothing, path)]
         return Reading(None, None, tuple(sorted(faults)))
     data = root.plain()
-    if long := list(references.too_long(data)):
+    sections = list(references.sections(data))
+    lines = sum(each.repeated for each in sections)
+    if long := list(references.too_long(sections)):
         faults += [
             replace(root.at(each.place).located(each, path), place=()) for each in long
         ]
-        return Reading(root, None, tuple(sorted(set(faults))))
+        return Reading(root, None, tuple(sorted(set(faults))), lines)
     if FOREIGN.search(text):
-        return _translated(root, faults, path, scale)
+        return replace(_translated(root, faults, path, scale), lines=lines)
     given, wrong = data, list[Fault]()
     if not alone and references.needs_backbone(data):
         given, wrong = references.with_backbone(data, path)
@@ -104,11 +107,12 @@ def examine(
 
         found.append(HEAD_BESIDE)
     if details or lacking:
-        lines = [each.place[:-1] for each in unknown] + list(references.misnamed(data))
+        wrong_lines = [each.place[:-1] for each in unknown]
+        wrong_lines += references.misnamed(data)
         if "backbone" in mapping(given) and not alone:  # it would have brought these
             lacks = _BROUGHT - {(name,) for name in data}
             details = [each for each in details if each["loc"] not in lacks]
-        found_too = schema_faults(details, mapping(given), root, path, lines)
+        found_too = schema_faults(details, mapping(given), root, path, wrong_lines)
         faults += [each for each in found_too if not _of_merge(each, root, faults)]
     elif spec is not None and not found:
         spec = spec.read_at(Origin(root, path))
@@ -119,7 +123,7 @@ def examine(
         said = replace(fault, place=place[:-1] if of_key else place)
         faults.append(of_spec(place, root, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
-    return Reading(root, sound, tuple(_once(sorted(set(faults)))))
+    return Reading(root, sound, tuple(_once(sorted(set(faults)))), lines)
 
 
 def _once(faults: Iterable[Fault]) -> Iterator[Fault]:

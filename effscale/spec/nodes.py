@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -133,6 +134,8 @@ def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data of any k
 
 MAX_BYTES, MAX_DEPTH, MAX_VALUES = 2**20, 40, 50_000
 
+#: Of the tags that are YAML's own.
+PREFIX = "tag:yaml.org,2002:"
 #: Kinds of scalar that are read as something, and those that stay the text they are.
 SCALARS, TEXTS = {"null", "bool", "int", "float"}, {"str", "timestamp"}
 KNOWN = SCALARS | TEXTS
@@ -164,11 +167,40 @@ class _Resolver(yaml.SafeLoader):
 
 #: What `add_implicit_resolver` takes: a tag, its pattern, and how it may begin.
 EXPONENT = (
-    "tag:yaml.org,2002:float",
+    f"{PREFIX}float",
     re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"),
     list("-+0123456789"),
 )
 _Resolver.add_implicit_resolver(*EXPONENT)
+
+
+def _read(
+    tag: str | None, text: str, implicit: tuple[bool, bool]
+) -> tuple[str, str, Any]:
+    """The tag of a scalar, the kind that it says, and what is read of the text."""
+    resolver: Any = _resolver()
+    tag = str(tag or resolver.resolve(yaml.ScalarNode, text, implicit))
+    kind = tag.removeprefix(PREFIX) if tag.startswith(PREFIX) else "another's"
+    if kind not in SCALARS or len(text) > MAX_NUMBER:
+        return tag, kind, text
+    try:
+        return tag, kind, resolver.construct_object(yaml.ScalarNode(tag, text))
+    except (ValueError, LookupError, OverflowError):
+        return tag, "unread", text
+    finally:  # it would keep each node that it has met
+        resolver.constructed_objects.clear()
+        resolver.recursive_objects.clear()
+
+
+@cache
+def _resolver() -> _Resolver:
+    return _Resolver("")
+
+
+#: Keys, words and numbers of files are mostly some few.
+_read_word = lru_cache(maxsize=1024)(_read)
+#: Characters of a word that is likely to be met again.
+_WORD = 32
 
 
 class _Composer:
@@ -177,7 +209,6 @@ class _Composer:
     def __init__(self, path: str) -> None:
         self.path = path
         self.faults: list[Fault] = []
-        self.resolver: Any = _Resolver("")
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Node, Node | None, str | None]] = []  # node, key, anchor
         self.root: Node | None = None
@@ -212,17 +243,8 @@ class _Composer:
         return self.root
 
     def scalar(self, event: yaml.ScalarEvent) -> Node:
-        tag = event.tag or self.resolver.resolve(
-            yaml.ScalarNode, event.value, event.implicit
-        )
-        value: Any = event.value
-        kind = tag.removeprefix("tag:yaml.org,2002:")
-        if kind in SCALARS and len(event.value) <= MAX_NUMBER:
-            try:
-                node = yaml.ScalarNode(tag, event.value)
-                value = self.resolver.construct_object(node)
-            except (ValueError, LookupError, OverflowError):
-                kind = "unread"
+        read = _read_word if len(event.value) <= _WORD else _read
+        tag, kind, value = read(event.tag, event.value, event.implicit)
         parent, key, _ = self.open[-1] if self.open else (None, None, None)
         if kind == MERGE and parent and not key and isinstance(parent.value, dict):
             fault = Fault((), "expected a key, got '<<'", "EFF007", help=NO_MERGE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from effscale.spec.line import Line, Lines
     from effscale.spec.models import Spec
     from effscale.spec.steps import Blocks
+
+    #: The parameters of a line, by its keys.
+    Named: TypeAlias = Mapping[str, Parameter]
 
 #: Keys of numbers that scale, so that a parameter which stands there stands for them.
 SCALED = frozenset({"channels", "repeats"})
@@ -116,19 +119,29 @@ def wrong(spot: Spot, value: object, *, may_leave_out: bool = True) -> str:
     return ""
 
 
-def given(use: Use, blocks: Blocks, index: int = 0) -> dict[str, Any]:
-    """What the parameters are in block number `index` of those of a line."""
-    found = {**blocks[use.block].parameters, **use.arguments}
-    if index and STRIDE in found:
-        found[STRIDE] = 1
-    return found
+def given(use: Use, blocks: Blocks, around: Int | None = None) -> dict[str, Any]:
+    """What the parameters are in the blocks of a line, the first of them if it strides.
+
+    `around` are the channels of the block that the line is in.
+    """
+    own = {} if around is None else {"channels": around}
+    return {**blocks[use.block].parameters, **own, **use.arguments}
 
 
-def filled(line: Line, values: Mapping[str, Any]) -> Line | None:
-    """The line with what its parameters are; None if that leaves it out."""
-    named = {key: each for key, each in line.said.items() if type(each) is Parameter}
+def named_in(line: Line) -> Named:
+    """The parameters of a line, by where they stand."""
+    return {key: each for key, each in line.said.items() if type(each) is Parameter}
+
+
+def filled(
+    line: Line, values: Mapping[str, Any], named: Named | None = None
+) -> Line | None:
+    """The line with what its parameters are; None if that leaves it out.
+
+    `named` are its parameters, if they are known already.
+    """
     update: dict[str, Any] = {}
-    for key, parameter in named.items():
+    for key, parameter in (named_in(line) if named is None else named).items():
         value = values[parameter.name]
         own = _is_plain(value) and key in type(line).model_fields
         if own and not value and key in LEAVES_OUT:
@@ -220,5 +233,5 @@ def _uses(
         inner = enumerate(value)
     within = apart or isinstance(value, Split)
     for key, each in inner:
-        if type(each) not in PLAIN:
+        if each is not None and type(each) not in PLAIN:
             yield from _uses(each, (*place, key), apart=within)

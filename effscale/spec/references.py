@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from effscale.errors import Fault, SpecError, closest, is_slip, short
 from effscale.spec.line import KEYS
@@ -225,6 +225,14 @@ def _unknown_cells(data: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(at, message, "EFF105", closest(cell, cells))
 
 
+class Section(NamedTuple):
+    """Lines of a file: as they are written, and with all repeats."""
+
+    place: Place
+    written: int
+    repeated: int
+
+
 #: The lines of what has none.
 NOTHING = 0, 0
 #: Lines of a network, those of used blocks and cells included: as a file writes them,
@@ -232,15 +240,10 @@ NOTHING = 0, 0
 MAX_LINES, MAX_REPEATED = 5_000, 50_000
 
 
-def lines(data: Any) -> int:  # noqa: ANN401 - whatever a file holds
-    """The lines of the network, repeats too; or more than any that can be read."""
-    return sum(size for _, _, size in _sizes(data))
-
-
-def too_long(data: Any) -> Iterator[Fault]:  # noqa: ANN401
+def too_long(sections: Iterable[Section]) -> Iterator[Fault]:
     """The first place at which a file becomes longer than any network."""
     total = deep = 0
-    for place, size, repeated in _sizes(data):
+    for place, size, repeated in sections:
         own = place[0] == "blocks"
         total, deep = (size, repeated) if own else (total + size, deep + repeated)
         most, what = MAX_LINES, "blocks"
@@ -252,11 +255,8 @@ def too_long(data: Any) -> Iterator[Fault]:  # noqa: ANN401
             return
 
 
-def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
-    """The lines of each block that is too long, and of each section of the network.
-
-    As they are written, and with all repeats.
-    """
+def sections(data: Any) -> Iterator[Section]:  # noqa: ANN401 - whatever a file holds
+    """Each block that is too long, and each section of the network."""
     known: dict[str, tuple[int, int]] = {}
     given = _largest(data)
     for name, cell in mapping(_at(data, "cells")).items():
@@ -267,11 +267,11 @@ def _sizes(data: Any) -> Iterator[tuple[Place, int, int]]:  # noqa: ANN401
         steps = _layers(block)[0]
         known[name] = size = _size(steps, known, given)
         if size[0] > MAX_LINES:
-            yield ("blocks", name), *size
+            yield Section(("blocks", name), *size)
             return
     outputs = [("outputs", name, "layers") for name in mapping(_at(data, "outputs"))]
     for place in (("stem",), ("stages",), ("head", "layers"), *outputs):
-        yield place[:1], *_size(_at(data, *place), known, given)
+        yield Section(place[:1], *_size(_at(data, *place), known, given))
 
 
 def _largest(data: Any) -> dict[str, int]:  # noqa: ANN401

@@ -119,6 +119,10 @@ class Upsample(Line):
     mode: InterpolationName = "nearest"
 
     @property
+    def likened(self) -> str | None:
+        return self.like
+
+    @property
     def grows(self) -> Window:
         factor = self.factor or 1
         return factor, factor

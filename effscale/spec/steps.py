@@ -593,12 +593,12 @@ class Use(Line):
     def arguments(self) -> dict[str, Any]:
         """What it gives the block's parameters; `channels` is one of every block."""
         own = {} if self.channels is None else {"channels": self.channels}
-        return {**(self.model_extra or {}), **own}
+        return {**(self.__pydantic_extra__ or {}), **own}
 
     @property
     def said(self) -> Mapping[str, Any]:
         """What it gives the block's parameters as well."""
-        return {**vars(self), **(self.model_extra or {})}
+        return {**vars(self), **(self.__pydantic_extra__ or {})}
 
     def faults(self, c_in: int) -> Iterator[Fault]:
         """None of its own: its numbers are those of the block."""

@@ -5,17 +5,18 @@ A walk takes a feature map through the lines and notes what is wrong on the way.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided
-from effscale.data import data
+from effscale.data import data, remade
 from effscale.errors import MISFIT, Fault
 from effscale.spec import outputs, variants, wiring
 from effscale.spec.elements import PadChannels
 from effscale.spec.geometry import (
+    alike_from,
     expanded,
     forked,
     keeps_size,
@@ -158,7 +159,7 @@ class Walk:
             message = "expected maps that are merged before a cell, got 'apart'"
             self.wrong((*at, "merge"), message)
         within = () if isinstance(line, Use) else at
-        inside = replace(self, stated=False, shared={}, faults=[])
+        inside = remade(self, stated=False, shared={}, faults=[])
         end = inside.branches(found[0], read, within)
         end = inside.through(found[1], end, within)
         for fault in inside.faults:
@@ -207,7 +208,7 @@ class Walk:
                 self.wrong((*at, "reads", k), f"{message} shares, got {here.channels}")
             if len(self.faults) > heard:
                 return
-            inside = replace(self, stated=False)
+            inside = remade(self, stated=False)
             after = inside.through(output.layers, here, (*at, "layers"))
             if after != here:
                 message = f"expected {here}, as comes in, got {after}"
@@ -290,7 +291,7 @@ class Walk:
                 states = self.spec.cells[line.cell].concat
                 channels = int(line.channels) * len(states)
             case Resized():
-                inside = replace(self, stated=False)
+                inside = remade(self, stated=False)
                 made = inside.through(line.layers, here, (*at, "layers"))
                 return here._replace(channels=made.channels)
             case Select():
@@ -312,7 +313,7 @@ class Walk:
         if min(sides) < 1:  # behind a pool of the whole map
             rows, columns = line.window[0]
             self.wrong(at, f"expected at least {rows}×{columns} px, got {here}")
-        there = Map(channels, *(max(1, side) for side in sides))
+        there = Map(channels, max(1, sides[0]), max(1, sides[1]))
         self.normalised(line, there, at)
         self.within(line, here, there, at)
         return there
@@ -399,7 +400,7 @@ class Walk:
 
     def branches(self, line: Branches, read: Sequence[Map], at: Place) -> Map:
         """Branches of one size; for a sum or a product, of as many channels."""
-        inside = replace(self, stated=False)
+        inside = remade(self, stated=False)
         ends = {
             place: inside.through(branch, here, (*at, *place))
             for (place, branch), here in zip(line.chains.items(), read, strict=True)
@@ -422,7 +423,7 @@ class Walk:
 
     def residual(self, line: Residual, here: Map, at: Place) -> Map:
         """Layers that put out what the shortcut does."""
-        inside = replace(self, stated=False, unstated=here.channels)
+        inside = remade(self, stated=False, unstated=here.channels)
         out = inside.through(line.layers, here, (*at, "layers"))
         key, steps = "shortcut", line.shortcut
         if line.projection is not None:
@@ -432,7 +433,7 @@ class Walk:
             key, steps = "projection", line.projection
             if not steps:
                 return out
-        aside = replace(self, stated=False)
+        aside = remade(self, stated=False)
         beside = aside.through(steps, here, (*at, key))
         if out != beside:
             message = f"expected {beside} (the shortcut's), got {out}"
@@ -450,7 +451,7 @@ class Walk:
             if line.cascade and branch and ends and ends[-1] != own:
                 message = f"expected {own} of the branch before, to add it, got"
                 self.wrong(place, f"{message} {ends[-1]}")
-            inside = replace(self, stated=False, unstated=own.channels)
+            inside = remade(self, stated=False, unstated=own.channels)
             end = inside.through(branch, own, place)
             if ends and end[1:] != ends[0][1:]:
                 message = f"expected {ends[0].size}, got {end.size}"
@@ -460,7 +461,7 @@ class Walk:
 
     def aggregated(self, line: Aggregate, here: Map, at: Place) -> Map:
         """Layers that keep the size, each time they are there."""
-        inside = replace(self, stated=False, shared=None)
+        inside = remade(self, stated=False, shared=None)
         total, last = here.channels, here
         left = int(line.repeats)
         while left:
@@ -476,7 +477,7 @@ class Walk:
 
     def selected(self, line: Select, here: Map, at: Place) -> Map:
         """One of several parts, by a number for each channel that comes in."""
-        inside = replace(self, stated=False)
+        inside = remade(self, stated=False)
         one = here._replace(channels=max(1, int(line.c_out(here.channels))))
         made = inside.through(line.layers, one, (*at, "layers"))
         wanted = Map(here.channels, 1, 1)
@@ -487,7 +488,7 @@ class Walk:
 
     def attention(self, line: Attention, here: Map, at: Place) -> Map:
         """Queries, and keys of as many positions as there are values."""
-        inside = replace(self, stated=False, unstated=None)
+        inside = remade(self, stated=False, unstated=None)
         made = {
             place: inside.through(steps, here, (*at, *place))
             for place, steps in line.chains.items()
@@ -533,16 +534,17 @@ class Walk:
             self.wrong(at, message, "EFF101")
         of_stage = self.stated and at[0] == "stages"
         shared = {} if of_stage else self.shared if line.repeats is None else None
+        last, alike = here, alike_from(line, self.spec.blocks)
         for index in range(1 if line.repeats is None else int(line.repeats)):
+            if index > alike and here == last:
+                break  # it is like the one before, and so are all further ones
             if of_stage:
                 shared = {}  # weights are of one block
-            inside = replace(self, stated=False, shared=shared, faults=[])
+            inside = remade(self, stated=False, shared=shared, faults=[])
             steps = expanded(line, self.spec.blocks, index)
             last, here = here, inside.through(steps, here, ())
             for fault in inside.faults:
                 self.wrong(at, f"block {line.block}: {fault.said}", fault.code)
-            if index >= differ and here == last:
-                break  # all further ones are like it
         if of_stage and shared and cells_follow(self.spec.stages, int(at[1])):
             message = "expected a block without shared weights before a cell, got"
             self.wrong((*at, "block"), f"{message} {line.block!r}")
@@ -579,8 +581,15 @@ def faults(spec: Spec) -> Iterator[Fault]:
     for place, resolution in sizes.items():
         for axis, message, least in too_small(spec, resolution, sides):
             yield Fault((*place, axis), message, "EFF203", instead=str(least))
-    if too_small(spec, spec.resolution, sides):
-        return
+    if not too_small(spec, spec.resolution, sides):
+        yield from misfits(spec)
+
+
+def misfits(spec: Spec) -> Iterator[Fault]:
+    """Lines that cannot follow the one before them, on an image that is large enough.
+
+    And what is stated beside each other that cannot be.
+    """
     walk = Walk(spec, stated=True)
     image = Map(int(spec.image_channels), *(int(side) for side in spec.resolution))
     taps = tapped(spec) if spec.detector else []

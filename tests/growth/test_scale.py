@@ -331,6 +331,21 @@ def test_what_is_fixed_stays_as_it_is() -> None:
     assert second == spec.stages[1].model_copy(update={"channels": 48, "repeats": 4})
 
 
+def test_what_is_no_other_when_it_is_scaled_is_not_copied() -> None:
+    spec = small.lines(
+        "{block: own, channels: 24, repeats: 2}",
+        "{block: own, channels: 24, fixed: true}",
+        "{block: max_pool, kernel: 3}",
+        blocks="own: [{kernel: 1}, {block: residual, layers: [{kernel: 3}]}]",
+    )
+    scaled = es.scale(spec, es.Multipliers(width=2))
+    assert scaled.blocks is spec.blocks
+    wide, fixed, pool = scaled.stages
+    assert wide == spec.stages[0].model_copy(update={"channels": 48})
+    assert fixed is spec.stages[1]
+    assert pool is spec.stages[2]
+
+
 def test_a_product_with_one_position_scales_with_its_map() -> None:
     steps = "[{block: product, branches: [[], [{block: global_pool}]]}]"
     spec = small.lines(

@@ -121,3 +121,26 @@ def test_cells_hand_on_their_two_newest_outputs() -> None:
     )
     assert once[1] == Ends(24, 16, 1)  # the one before is twice as large
     assert twice[1] == Ends(24, 24, 0)
+
+
+@pytest.mark.parametrize(
+    ("use", "alike"),
+    [
+        ("{block: own, channels: 16, repeats: 3}", True),
+        ("{block: own, channels: 24, repeats: 3}", False),
+        ("{block: own, channels: 16, stride: 2, repeats: 3}", False),
+        ("{block: own, channels: 16, wide: [8, 16], repeats: 3}", False),
+    ],
+)
+def test_a_block_of_the_file_s_that_is_like_the_first_is_made_once(
+    use: str, *, alike: bool
+) -> None:
+    block = """
+own:
+  parameters: {stride: 1, wide: 8}
+  layers: [{kernel: 3, stride: $stride, channels: $wide}, {kernel: 1}]
+"""
+    layer, _ = made(lines(use, blocks=block))
+    (_, first), (_, second), *_ = layer.layers
+    again = second.layer if isinstance(second, Repeat) else second
+    assert (again is first) == alike

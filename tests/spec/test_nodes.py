@@ -120,6 +120,7 @@ def test_no_text_is_no_node(text: str) -> None:
         ("!!int '+'", "+", "tag:yaml.org,2002:int"),
         ("!!float ''", "", "tag:yaml.org,2002:float"),
         ("!!bool maybe", "maybe", "tag:yaml.org,2002:bool"),
+        ("!<int> 3", "3", "int"),
         ("!!map silu", "silu", "tag:yaml.org,2002:map"),
         ("!!seq silu", "silu", "tag:yaml.org,2002:seq"),
         ("!!python/name:os.getcwd ''", "", "tag:yaml.org,2002:python/name:os.getcwd"),

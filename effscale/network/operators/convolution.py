@@ -20,6 +20,7 @@ from effscale.data import data
 from effscale.errors import LayerError
 from effscale.network.operators.operator import PRODUCT, Cost, Operator, check_channels
 from effscale.network.shapes import Flow, Shape, Window, only, same_channels
+from effscale.spec.line import SQUARE
 from effscale.spec.padding import around, positions
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def windows(shape: Shape, layer: Windowed, path: str) -> tuple[Int, Int]:
     """
     stride = layer.stride
     if layer.padding in {"same", "tensorflow"}:
+        if stride == SQUARE:
+            return shape.height, shape.width
         return strided(shape.height, stride[0]), strided(shape.width, stride[1])
     reach = layer.reach
     height, width = (

@@ -89,16 +89,14 @@ FREE = Cost()
 def added(costs: Sequence[Cost]) -> Cost:
     """The sum of several; plain zeros make no new arrays."""
     return Cost(
-        _sum([each.macs for each in costs]),
-        _sum([each.params for each in costs]),
-        _sum([each.activations for each in costs]),
-        _sum([each.products for each in costs]),
-        _sum([each.product_outputs for each in costs]),
+        sum([each.macs for each in costs if each.macs is not ZERO]),
+        sum([each.params for each in costs if each.params is not ZERO]),
+        sum([each.activations for each in costs if each.activations is not ZERO]),
+        sum([each.products for each in costs if each.products is not ZERO]),
+        sum(
+            [each.product_outputs for each in costs if each.product_outputs is not ZERO]
+        ),
     )
-
-
-def _sum(numbers: list[Int]) -> Int:
-    return sum(each for each in numbers if each is not ZERO)
 
 
 #: Amounts that tools count beside MACs, in elements of one image where nothing else is
