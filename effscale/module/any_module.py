@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import logging
 import re
 import sys
 import traceback
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -620,8 +622,7 @@ def _attempt(
     if engine == "fvcore" and holds_script(foreign.module):
         return Attempt(engine, None, f"{_NO_SCRIPT}, of which a part is")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # theirs, of what is no concern of counting
+        with _quiet():
             if keeps:
                 found = run(foreign.module, inputs, engine, keywords, keeps=True)
             else:
@@ -634,6 +635,18 @@ def _attempt(
             said = f"{engine} cannot trace operators of functions, as torch.cond is"
             return Attempt(engine, None, said)
         return Attempt(engine, None, f"running it raised {raised(error)}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without their warnings, logged ones too, of what is no concern of counting."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _run(
