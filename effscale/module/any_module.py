@@ -219,6 +219,10 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
         raise MeasureError(message) from None
 
 
+#: What Python says of arguments that were not given, and the first of them.
+_LACKING = re.compile(r"missing \d+ required .*?argument\w*: '(\w+)'")
+
+
 def _hint_for_arguments(
     found: Any,  # noqa: ANN401
     values: Mapping[str, object],
@@ -232,6 +236,9 @@ def _hint_for_arguments(
     unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     if unknown and unknown[1] in values:
         return did_you_mean(unknown[1], [*parameters])
+    missing = re.search(_LACKING, str(error))
+    if missing and missing[1] in parameters:
+        return f"; --arg {missing[1]}=VALUE says it"
     if isinstance(error, OSError):  # URLError is one
         for name in ("weights", "weights_backbone"):
             default = parameters[name].default if name in parameters else None
@@ -580,7 +587,7 @@ def _hint_for_inputs(
 ) -> str:
     """The next thing to try, where it is obvious."""
     text = " ".join(reasons)
-    missing = re.search(r"missing \d+ required .*?argument\w*: '(\w+)'", text)
+    missing = re.search(_LACKING, text)
     if missing and missing[1] in inspect.signature(module.forward).parameters:
         return f"; --input {missing[1]}=SIDES says what goes in"
     if re.search(r"takes \d+ positional arguments? but \d+ (was|were) given", text):
