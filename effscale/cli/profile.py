@@ -349,7 +349,7 @@ def _show_module(
         raise click.UsageError(f"--as {tool} asks {tool}, {asked} does not")
     from effscale.arithmetic import arithmetic
     from effscale.module import any_module, formulas
-    from effscale.module.inputs import given
+    from effscale.module.inputs import given, within
     from effscale.report.any_module import report
 
     for name, text in module.operators:
@@ -358,7 +358,7 @@ def _show_module(
         found = any_module.load(module.reference, dict(module.arguments))
         inputs, keywords = given(found.module, module.inputs)
         counted = any_module.count(found, inputs, engines, keywords)
-    forward = found.module.forward
+    forward = within(found.module).forward
     taken = any_module.swallowed("--input", "forward", forward, keywords)
     for line in (*found.notes, *taken):
         options.note(line, quiet=request.quiet)

@@ -7,8 +7,9 @@ between them, and what a call takes more or less than the clock shows. On a CPU 
 reference network runs in turn with each, and times are multiples of it: what slows the
 machine for a while slows both. On CUDA the device reads the clock, while it is handed
 all of a run at once; how long it takes to hand it over is learnt beside that, unless a
-CUDA graph does it. Compiled, and on other devices, operators cannot be timed so, and
-the times of the wholes are explained.
+CUDA graph does it. ONNX Runtime itself notes what each of its nodes takes. Compiled,
+and on other devices, operators cannot be timed so, and the times of the wholes are
+explained.
 
 Non-negative least squares of relative errors finds the coefficients.
 """
@@ -50,6 +51,7 @@ from effscale.module.latency import (
     Ready,
     Setting,
     machine,
+    prepared,
     ready,
     running,
     spec_subjects,
@@ -61,16 +63,18 @@ if TYPE_CHECKING:
 
     import torch
 
-    from effscale.cost.count import Join
+    from effscale.cost.count import Join, Visit
     from effscale.cost.latency_model import Device
     from effscale.network.parts import Network
     from effscale.spec.models import Spec
 
-#: Baselines of the families that a calibration runs.
+#: Baselines of the families that a calibration runs: what each is made of, another has
+#: as well, so that the error without a family is not that of something new.
 FAMILIES = (
     *("b0", "mobilenetv3-large", "resnet18", "regnety-400mf"),
     *("efficientnet-lite0", "mnasnet-a1", "resnet50", "mobilenetv2"),
     *("convnext-atto", "ghostnet", "yolov8n-cls", "mobilevit-xxs"),
+    *("edgenext-xx-small", "deit-ti-distilled"),
 )
 #: Networks of each family at least, without which nothing can be said of its error.
 LEAST = 2
@@ -136,17 +140,17 @@ def as_whole(family: str, spec: Spec, device: Device) -> Timed:
     return Timed(family, work, measured(spec, device), [None] * len(work))
 
 
-def _work(net: Network, device: Device) -> list[tuple[tuple[str, Work], str]]:
-    """What each operator does, and the path of its module; then the joins of a kind."""
+def _work(net: Network, device: Device) -> list[tuple[tuple[str, Work], Visit | None]]:
+    """What each operator does, and which it is; then the joins of a kind."""
     joins: list[Join] = []
     visits = [
         step for each in visited(net, unroll=True, joins=joins) for step in each.visits
     ]
     of_operators = [
-        ((kind_of(step.leaf), work_of(step, device.batch)), step.path)
-        for step in visits
+        ((kind_of(step.leaf), work_of(step, device.batch)), step) for step in visits
     ]
-    return of_operators + [(each, "") for each in joined(joins, device.batch)]
+    of_joins = [(each, None) for each in joined(joins, device.batch)]
+    return [*of_operators, *of_joins]
 
 
 class Bench:
@@ -177,9 +181,12 @@ class Bench:
 
     def by_operator(self, family: str, spec: Spec) -> Timed:
         """A network and its operators, timed as multiples of the reference."""
-        work = _work(network(spec), self.device)
-        paths = [path for _, path in work]
-        return self._timed(family, self._ready(spec), [each for each, _ in work], paths)
+        pieces = _work(network(spec), self.device)
+        work, steps = [each for each, _ in pieces], [step for _, step in pieces]
+        if self.device.runtime != "torch":
+            return self._by_node(family, spec, work, steps)
+        paths = [step.path if step else "" for step in steps]
+        return self._timed(family, self._ready(spec), work, paths)
 
     def _timed(
         self,
@@ -188,21 +195,58 @@ class Bench:
         work: list[tuple[str, Work]],
         paths: Sequence[str],
     ) -> Timed:
-        """What took how long: medians of rounds, in each of which all runs once."""
-        found = list[_Round]()
+        """What took how long: in each round it runs once, and again by operator."""
         modules = _modules(subject, paths)
         with running(self.setting):
-            Stopwatch(subject.run, self.device.device).settle(SECONDS / 2)
-            end = time.perf_counter() + SECONDS
-            while len(found) < ROUNDS or (
-                time.perf_counter() < end and len(found) < MOST_ROUNDS
-            ):
-                found.append(self._round(subject, modules, paths))
-        each = [_median(calls) for calls in zip(*(r.each for r in found), strict=True)]
-        whole = median(r.whole for r in found)
-        device = _median([r.device for r in found])
-        handed = _median([r.handed for r in found])
-        return Timed(family, work, whole, each, device, handed)
+            once = partial(self._round, subject, modules, paths)
+            return _medians(family, work, self._rounds(subject.run, once))
+
+    def _by_node(
+        self,
+        family: str,
+        spec: Spec,
+        work: list[tuple[str, Work]],
+        steps: Sequence[Visit | None],
+    ) -> Timed:
+        """The same by what ONNX Runtime notes of nodes, which it tells at the end."""
+        from effscale.module.onnx_nodes import in_order, profiled
+
+        (subject,) = spec_subjects([spec], [self.setting])
+        module, inputs = prepared(subject, self.setting)
+        with running(self.setting), profiled(module, inputs, self.setting) as found:
+
+            def once() -> _Round:
+                self._beside()
+                whole = self._seconds(found.run)
+                found.noted()
+                return _Round(whole, [])
+
+            rounds = self._rounds(found.run, once)
+            units = self.runs[-len(rounds) :]
+            rounds = [
+                _Round(each.whole, in_order(steps, nodes, self.device.batch)).over(unit)
+                for each, nodes, unit in zip(rounds, found.rounds(), units, strict=True)
+            ]
+        return _medians(family, work, rounds)
+
+    def _rounds(
+        self, run: Callable[[], object], once: Callable[[], _Round]
+    ) -> list[_Round]:
+        """What `once` has found, again and again, where `run` has settled."""
+        found = list[_Round]()
+        Stopwatch(run, self.device.device).settle(SECONDS / 2)
+        end = time.perf_counter() + SECONDS
+        while len(found) < ROUNDS or (
+            time.perf_counter() < end and len(found) < MOST_ROUNDS
+        ):
+            found.append(once())
+        return found
+
+    def _beside(self) -> float:
+        """Seconds of a run of the reference; one where there is none."""
+        reference = self._reference
+        self.runs.append(1.0 if reference is None else self._seconds(reference.run))
+        return self.runs[-1]
 
     def _round(
         self,
@@ -211,14 +255,11 @@ class Bench:
         paths: Sequence[str],
     ) -> _Round:
         plain = partial(subject.plain, *subject.inputs)
-        if self._reference is not None:
-            reference = self._seconds(self._reference.run)
-            self.runs.append(reference)
-            whole = self._seconds(subject.run)
-            _, taken = on_host(plain, [*modules.values()])
-            return _Round(whole, _in_order(modules, taken, paths)).over(reference)
-        self.runs.append(1.0)
+        unit = self._beside()
         whole = self._seconds(subject.run)
+        if self._reference is not None:
+            taken = on_host(plain, [*modules.values()])[1] if modules else []
+            return _Round(whole, _in_order(modules, taken, paths)).over(unit)
         handed, _ = on_host(plain, [])
         self._wait()
         device, taken = on_cuda(plain, [*modules.values()], 3 * handed)
@@ -246,6 +287,16 @@ class _Round:
     def over(self, unit: float) -> _Round:
         each = [taken and taken / unit for taken in self.each]
         return _Round(self.whole / unit, each)
+
+
+def _medians(
+    family: str, work: list[tuple[str, Work]], rounds: Sequence[_Round]
+) -> Timed:
+    """A network whose times are the medians of some rounds."""
+    each = [_median(calls) for calls in zip(*(r.each for r in rounds), strict=True)]
+    whole = median(r.whole for r in rounds)
+    device = _median([r.device for r in rounds])
+    return Timed(family, work, whole, each, device, _median([r.handed for r in rounds]))
 
 
 def _median(found: Sequence[float | None]) -> float | None:
@@ -321,8 +372,9 @@ def calibrate(  # noqa: PLR0913 - a clock, and what times, for tests
 
 def by_operator(device: Device) -> bool:
     """Whether operators run one by one, and a clock tells when each is done."""
-    known = device.device.partition(":")[0] in {"cpu", "cuda"}
-    return known and not device.compiled and device.runtime == "torch"
+    if device.runtime != "torch":  # its nodes note when they are handed to a GPU
+        return device.device == "cpu"
+    return device.device.partition(":")[0] in {"cpu", "cuda"} and not device.compiled
 
 
 def fitted(
@@ -400,12 +452,14 @@ def learnt(found: Sequence[Timed]) -> dict[str, Kind]:
     kinds: dict[str, list[tuple[Work, float]]] = defaultdict(list)
     for each in found:
         for (kind, work), taken in zip(each.work, each.each, strict=True):
-            if taken is not None and taken > 0:
-                kinds[kind].append((work, max(taken + unseen, LEAST_SHARE * taken)))
+            if taken is not None:
+                seen = max(taken + unseen, LEAST_SHARE * taken) if taken else taken
+                kinds[kind].append((work, seen))
     alike: dict[str, list[tuple[Work, float]]] = defaultdict(list)
     for kind, samples in kinds.items():
-        for name in {"", like(kind)} - {kind}:
-            alike[name] += samples
+        if like(kind) != kind:
+            alike[like(kind)] += samples
+        alike[""] += [each for each in samples if each[1]]
     alone = {kind: _kind(samples) for kind, samples in kinds.items()}
     alone |= {name: Kind(_kind(each).seconds) for name, each in alike.items()}
     return rest | alone
@@ -435,7 +489,16 @@ def handed(found: Sequence[Timed]) -> dict[str, float]:
 
 
 def _kind(samples: Sequence[tuple[Work, float]]) -> Kind:
-    """What explains operators that were timed alone; of equal ones, their median."""
+    """What explains operators that were timed alone; of equal ones, their median.
+
+    Of those that take nothing, as some are merged into others, only how many there are
+    counts: any takes as much less.
+    """
+    several = len(samples)
+    samples = [(work, taken) for work, taken in samples if taken > 0]
+    if not samples:
+        return Kind((0.0,) * 4)
+    share = len(samples) / several
     work = _together(("", each) for each, _ in samples)[""]
     places, first, which = np.unique(
         work.place(), axis=0, return_index=True, return_inverse=True
@@ -447,10 +510,11 @@ def _kind(samples: Sequence[tuple[Work, float]]) -> Kind:
     rows = work.linear()[first]
     seconds = _coefficients(rows, times, times)
     thought = np.maximum(rows @ np.array(seconds), 1e-12)
+    less = tuple(share * each for each in seconds)
     if len(times) < LEAST_SEEN:
-        return Kind(seconds)
+        return Kind(less)
     off = np.log(times / thought)
-    return Kind(seconds, tuple(map(tuple, places.tolist())), tuple(off.tolist()))
+    return Kind(less, tuple(map(tuple, places.tolist())), tuple(off.tolist()))
 
 
 def _of_rest(found: Sequence[Timed]) -> tuple[dict[str, Kind], float]:
@@ -472,7 +536,7 @@ def _of_rest(found: Sequence[Timed]) -> tuple[dict[str, Kind], float]:
     names = sorted({kind for each in left for kind in each})
     wide = len(Work._fields[:4])
     none = np.zeros(wide)
-    timed = np.array([sum(each is not None for each in f.each) for f in found])
+    timed = np.array([sum(bool(each) for each in f.each) for f in found])
     of_clock = np.stack([timed, -timed], axis=1)
     of_left = [
         np.concatenate(

@@ -65,7 +65,12 @@ def dispatched(
     """
     registry = FlopRegistry(module if really else twin(module), copies)
     with registry, _taken_apart(), AsOne(registry.as_one):
-        registry.module(*inputs, **(keywords or {}))
+        try:
+            registry.module(*inputs, **(keywords or {}))
+        except RuntimeError as error:
+            if registry.failed is None or not holds_script(module):
+                raise
+            raise registry.failed from error  # a script forgets what was said within
     if registry.in_parts:
         raise MeasureError(
             "torch makes three real convolutions of a scripted complex one; "
@@ -107,6 +112,7 @@ class FlopRegistry(TorchDispatchMode):
         self.apart: Counter[str] = Counter()  #: flops that made weights of weights
         self.complex = False  #: whether there were complex numbers
         self.in_parts = False  #: whether a script has convolved parts of these
+        self.failed: Exception | None = None  #: what an operator has raised last
         self.module = module
         # Scripted modules have no hooks of their own; those of every module see them.
         self._paths = {each: path for path, each in module.named_modules()}
@@ -168,7 +174,11 @@ class FlopRegistry(TorchDispatchMode):
         if (out := self._decomposed(func, args, kwargs)) is not NotImplemented:
             return out
         name = name_of(func)
-        out = _result(func, args, kwargs)
+        try:
+            out = _result(func, args, kwargs)
+        except Exception as error:
+            self.failed = error
+            raise
         if self._as_one:
             self._follow(Call(name, 0, 0, (), self._times), args, out)
         else:

@@ -174,9 +174,8 @@ def given(
 
 def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
     """Whether `names` are keywords of its forward pass, beside what is in place."""
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
+    parameters = _parameters(module)
+    if parameters is None:
         return True
     known = {each.name for each in parameters if each.kind not in STARRED}
     if known.issuperset(names):
@@ -187,10 +186,7 @@ def _takes(module: nn.Module, placed: int, names: Iterable[str]) -> bool:
 
 def missing(module: nn.Module, placed: int, names: Iterable[str]) -> list[str]:
     """What its forward pass needs beside so many inputs in place, and these by name."""
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    parameters = _parameters(module) or []
     plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
     ordered = [each.name for each in parameters if each.kind is plain]
     needed = [each for each in parameters if each.default is inspect.Parameter.empty]
@@ -198,6 +194,31 @@ def missing(module: nn.Module, placed: int, names: Iterable[str]) -> list[str]:
     return [
         each.name for each in needed if each.kind is plain and each.name not in given
     ]
+
+
+def within(module: nn.Module) -> nn.Module:
+    """The script that a module stands for, or itself."""
+    (inner,) = getattr(module, "_script", (module,))
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def _parameters(module: nn.Module) -> Sequence[inspect.Parameter] | None:
+    """Those of its forward pass, of a script by its schema; None if nobody knows."""
+    inner = within(module)
+    forward: Any = inner.forward
+    if isinstance(inner, torch.jit.ScriptModule):
+        _self, *arguments = forward.schema.arguments
+        plain, unsaid = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
+        return [
+            inspect.Parameter(
+                each.name, plain, default=None if each.has_default_value() else unsaid
+            )
+            for each in arguments
+        ]
+    try:
+        return [*inspect.signature(forward).parameters.values()]
+    except (TypeError, ValueError):
+        return None
 
 
 STARRED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)

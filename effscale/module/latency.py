@@ -248,12 +248,19 @@ class Ready:
 
 def ready(subject: Subject, setting: Setting) -> Ready:
     """A copy of the module in eval mode, as `setting` has it; the original stays."""
+    plain, inputs = prepared(subject, setting)
+    return Ready(plain, inputs, _runner(plain, [inputs], setting))
+
+
+def prepared(
+    subject: Subject, setting: Setting
+) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    """A copy of the module in eval mode, and what it is called with."""
     plain = deepcopy(subject.module).eval()
     plain = plain.to(device=setting.torch_device, dtype=getattr(torch, setting.dtype))
     if setting.channels_last:
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    inputs = tuple(_as(each, setting) for each in subject.inputs(setting.batch))
-    return Ready(plain, inputs, _runner(plain, [inputs], setting))
+    return plain, tuple(_as(each, setting) for each in subject.inputs(setting.batch))
 
 
 def _as(tensor: torch.Tensor, setting: Setting) -> torch.Tensor:

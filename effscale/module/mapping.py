@@ -244,6 +244,15 @@ def _heads_together(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -
     return {match[0]: ((match[0],), apart.transpose(0, 1).flatten(0, 2))}
 
 
+def _scaled_by_all(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
+    """torchvision's MaxViT divides products by the root of all heads' channels."""
+    _, heads = tensors[f"{match[1]}.{_TABLE}"].shape
+    apart = tensors[match[0]].unflatten(0, (3, heads, -1))
+    factors = torch.tensor([heads**-0.5, 1, 1], dtype=apart.dtype)
+    apart = apart * factors.view(3, *[1] * (apart.dim() - 1))
+    return {match[0]: ((match[0],), apart.transpose(0, 1).flatten(0, 2))}
+
+
 def _keys_and_values(match: re.Match[str], tensors: Mapping[str, torch.Tensor]) -> Made:
     """PVT and Twins make keys and values of a map that strides, where there is one.
 
@@ -269,7 +278,8 @@ def _pixels_of_channels(
 
 
 #: What a network has otherwise than a file, by the file's names and by a name that the
-#: network must have for it; the first that fits. Source: timm 1.0 (models/deit.py,
+#: network must have for it; the first that fits. Source: torchvision 0.28
+#: (models/maxvit.py), timm 1.0 (models/deit.py,
 #: layers/mixed_conv2d.py, models/swin_transformer_v2.py, models/efficientvit_msra.py,
 #: models/maxxvit.py, models/pvt_v2.py, layers/space_to_depth.py).
 _OTHERWISE = (
@@ -281,6 +291,7 @@ _OTHERWISE = (
     (r"(.*)\.attention_biases", r"", _tables_apart),
     (rf".*\.rel_pos\.{_TABLE}", r"", _table_of_sides),
     (r"(.*\.attn_(?:block|grid)\.attn)\.qkv\.\w+", r"", _heads_together),
+    (r"(.*)\.to_qkv\.\w+", r"", _scaled_by_all),
     (r"body\.conv1\.conv\.weight", r"", _pixels_of_channels),
     (r"(.*\.attn)\.(q|kv)\.(weight|bias)", r"", _keys_and_values),
 )

@@ -10,6 +10,7 @@ import logging
 import re
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,23 @@ def runner(
         OutputError: if the libraries are not installed.
         MeasureError: if it cannot be exported, or ONNX Runtime does not run it so.
     """
+    with exported(module, inputs, setting) as bound:
+        return bound("")[1]
+
+
+@contextmanager
+def exported(
+    module: nn.Module, inputs: tuple[Any, ...], setting: Setting
+) -> Iterator[Callable[[str], tuple[Any, Callable[[], None]]]]:
+    """What makes sessions of the exported module, and runs of them on these inputs.
+
+    A session notes what each node of its runs took if it is given a prefix of the file
+    that it writes. Whatever is raised within the block is said in a line.
+
+    Raises:
+        OutputError: if the libraries are not installed.
+        MeasureError: if it cannot be exported, or ONNX Runtime does not run it so.
+    """
     needed("onnx", "--runtime onnxruntime")
     provider = _provider(setting.device)
     try:
@@ -95,7 +113,7 @@ def runner(
             with torch.inference_mode(mode=False), torch.no_grad():
                 given = tree_map(_copied, inputs)
                 program(module, given).save(path, external_data=True)
-            return _bound(path, tree_leaves(given), setting, provider)
+            yield partial(_bound, path, tree_leaves(given), setting, provider)
     except EffscaleError:
         raise
     except Exception as error:
@@ -126,8 +144,8 @@ def _provider(device: str) -> str:
 
 
 def _bound(
-    path: Path, inputs: Sequence[Any], setting: Setting, provider: str
-) -> Callable[[], None]:
+    path: Path, inputs: Sequence[Any], setting: Setting, provider: str, profile: str
+) -> tuple[Any, Callable[[], None]]:
     import onnxruntime
 
     kind, _, number = setting.device.partition(":")
@@ -137,6 +155,9 @@ def _bound(
     asked.log_severity_level = ERRORS
     # Others are timed in turn: no thread of this one waits for work meanwhile.
     asked.add_session_config_entry("session.force_spinning_stop", "1")
+    if profile:
+        asked.enable_profiling = True
+        asked.profile_file_prefix = profile
     details = {"device_id": where[1]} if kind == "cuda" else {}
     session = onnxruntime.InferenceSession(path, asked, providers=[(provider, details)])
     binding = session.io_binding()
@@ -150,7 +171,7 @@ def _bound(
     def run() -> None:
         session.run_with_iobinding(binding)
 
-    return run
+    return session, run
 
 
 def _held(tensor: torch.Tensor, where: tuple[str, int]) -> Any:  # noqa: ANN401

@@ -10,9 +10,10 @@ from torch import nn
 
 from effscale.errors import MeasureError
 from effscale.module.any_module import Foreign, Scripted, count, load
-from effscale.module.inputs import Input
+from effscale.module.inputs import Input, given
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.torch
@@ -55,3 +56,37 @@ def test_what_torch_has_pickled_is_not_opened(
     torch.save(saved, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(MeasureError, match=f"found {found}"):
         load(str(path), {})
+
+
+class Keyed(nn.Module):
+    """A layer of the first of a dictionary's maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 4)
+
+    def forward(self, maps: dict[str, torch.Tensor], times: int = 1) -> torch.Tensor:
+        """(N, 8) to (N, 4)."""
+        made: torch.Tensor = self.linear(maps["x"])
+        return made * times
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+@pytest.mark.parametrize("wrap", [Scripted, nn.Module.eval])
+def test_a_script_says_what_it_takes_by_name(
+    wrap: Callable[[nn.Module], nn.Module],
+) -> None:
+    keyed, layer = (wrap(torch.jit.script(e)) for e in (Keyed(), nn.Linear(8, 4)))
+    asked = ("x", [((2, 8), None)], False), ("y", [((2, 8), None)], False)
+    inputs, keywords = given(keyed, asked)
+    assert ([*inputs[0]], keywords) == (["x", "y"], {})
+    found = count(Foreign("net", keyed), inputs, ("torch",), keywords)
+    assert found.best.macs == 64
+    assert given(layer, [("input", [((2, 8), None)], False)])[0] == ()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_what_fails_within_a_script_is_said() -> None:
+    own = Scripted(torch.jit.script(nn.Linear(8, 4)))
+    with pytest.raises(MeasureError, match="mat1 and mat2 shapes cannot be multiplied"):
+        count(Foreign("net", own), (Input((2, 9)),), ("torch",))
