@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import logging
 import re
 import sys
 import traceback
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -217,6 +219,10 @@ def _called(found: Any, arguments: Mapping[str, str]) -> Any:  # noqa: ANN401
         raise MeasureError(message) from None
 
 
+#: What Python says of arguments that were not given, and the first of them.
+_LACKING = re.compile(r"missing \d+ required .*?argument\w*: '(\w+)'")
+
+
 def _hint_for_arguments(
     found: Any,  # noqa: ANN401
     values: Mapping[str, object],
@@ -230,6 +236,9 @@ def _hint_for_arguments(
     unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     if unknown and unknown[1] in values:
         return did_you_mean(unknown[1], [*parameters])
+    missing = re.search(_LACKING, str(error))
+    if missing and missing[1] in parameters:
+        return f"; --arg {missing[1]}=VALUE says it"
     if isinstance(error, OSError):  # URLError is one
         for name in ("weights", "weights_backbone"):
             default = parameters[name].default if name in parameters else None
@@ -578,7 +587,7 @@ def _hint_for_inputs(
 ) -> str:
     """The next thing to try, where it is obvious."""
     text = " ".join(reasons)
-    missing = re.search(r"missing \d+ required .*?argument\w*: '(\w+)'", text)
+    missing = re.search(_LACKING, text)
     if missing and missing[1] in inspect.signature(module.forward).parameters:
         return f"; --input {missing[1]}=SIDES says what goes in"
     if re.search(r"takes \d+ positional arguments? but \d+ (was|were) given", text):
@@ -620,8 +629,7 @@ def _attempt(
     if engine == "fvcore" and holds_script(foreign.module):
         return Attempt(engine, None, f"{_NO_SCRIPT}, of which a part is")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # theirs, of what is no concern of counting
+        with _quiet():
             if keeps:
                 found = run(foreign.module, inputs, engine, keywords, keeps=True)
             else:
@@ -634,6 +642,18 @@ def _attempt(
             said = f"{engine} cannot trace operators of functions, as torch.cond is"
             return Attempt(engine, None, said)
         return Attempt(engine, None, f"running it raised {raised(error)}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without their warnings, logged ones too, of what is no concern of counting."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _run(

@@ -229,6 +229,14 @@ def test_inputs_have_names_and_lists(run: Run) -> None:
                 "second line"
             ),
         ),
+        (
+            ["torch.nn:Linear", "--arg", "in_features=8"],
+            (
+                "torch.nn:Linear: calling it with (in_features=8) raised TypeError: "
+                "Linear.__init__() missing 1 required positional argument: "
+                "'out_features'; --arg out_features=VALUE says it"
+            ),
+        ),
         (["nets:a_list"], "nets:a_list: expected a torch.nn.Module, got list"),
         (
             ["nets:number"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -130,3 +131,16 @@ def test_an_error_is_said_by_its_words_or_its_code() -> None:
     printed = f"cannot insert a Tensor\nTensor:\n{rows}\n[ torch.FloatTensor{{8,8}} ]"
     assert raised(RuntimeError(printed)) == "RuntimeError: cannot insert a Tensor"
     assert raised(KeyError()) == "KeyError"
+
+
+def test_what_they_log_is_no_concern_of_counting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        logging.getLogger("theirs").warning("no kernel for %s", x.shape)
+        return x[0] @ x[0]
+
+    assert counted(function).best.macs == 3 * 8**3
+    assert caplog.records == []
+    function(torch.zeros(1, 3, 8, 8))
+    assert len(caplog.records) == 1
