@@ -128,8 +128,8 @@ def whole_share(total: Any, of: float, parts: Any = ONE) -> Any:  # noqa: ANN401
     """A share in whole ones for each of `parts`, cut, at least one; on paper exact."""
     if on_paper(total, parts):
         return Fraction(total) * Fraction(str(of)) / parts
-    part = total * of
-    return maximum(1, floor(part if parts is ONE else part / parts))
+    part = total * of if parts is ONE else total * of / parts
+    return maximum(1, floor(part)) if is_array(part) else max(1, math.floor(part))
 
 
 def odd_log(value: Any) -> Any:  # noqa: ANN401

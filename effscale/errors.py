@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from effscale.data import data
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Keys and indices on the way to a value of a spec: `("stages", 2, "kernel")`.
 Place: TypeAlias = tuple[str | int, ...]
@@ -50,13 +46,19 @@ class LayerError(CandidateError):
         return LayerError(f"{place}: {self}", self.among)
 
 
-@contextmanager
-def placed(place: str) -> Iterator[None]:
+class placed:  # noqa: N801 - reads as a word of `with`
     """Layers that are made in that place, so that errors say it."""
-    try:
-        yield
-    except LayerError as error:
-        raise error.within(place) from None
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        """Nothing to prepare: each stage of each network comes by here."""
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        """Say the place of an error."""
+        if isinstance(error, LayerError):
+            raise error.within(self.place) from None
 
 
 class ScaleError(CandidateError):

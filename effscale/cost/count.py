@@ -306,20 +306,18 @@ class _Walk(ABC):
         self.tied = False
 
     @abstractmethod
-    def meet(  # noqa: PLR0913 - all that is known of it
-        self,
-        leaf: Operator,
-        path: str,
-        times: Int,
-        flow: Flow,
-        out: Shape,
-        *,
-        tied: bool,
-    ) -> None:
-        """Note an operator, which stands for so many equal ones.
+    def meet(
+        self, leaf: Operator, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Shape:
+        """Note an operator, which stands for so many equal ones; what it puts out."""
 
-        Its weights are `tied` if those of one that was met before are the same.
-        """
+    def is_tied(self, leaf: Operator, shared: set[str]) -> bool:
+        """Whether its weights are those of an operator that was met before."""
+        if leaf.shared is None:
+            return self.tied
+        found = self.tied or leaf.shared in shared
+        shared.add(leaf.shared)
+        return found
 
     def part(self, part: Sequential, flow: Flow, path: str) -> Flow:
         """What a part puts out, block by block."""
@@ -336,12 +334,7 @@ class _Walk(ABC):
         """
         match layer:
             case Operator():
-                out, tied = layer.output(flow, path), self.tied
-                if layer.shared is not None:
-                    tied = tied or layer.shared in shared
-                    shared.add(layer.shared)
-                self.meet(layer, path, times, flow, out, tied=tied)
-                return out
+                return self.meet(layer, flow, path, times, shared)
             case Sequential(layers):
                 return self._chain(layers, flow, path, times, shared)
             case Gate(layers):
@@ -465,18 +458,12 @@ class _Visiting(_Walk):
         super().__init__(joins, unroll=unroll)
         self.visits: list[Visit] = []
 
-    def meet(  # noqa: PLR0913
-        self,
-        leaf: Operator,
-        path: str,
-        times: Int,
-        flow: Flow,
-        out: Shape,
-        *,
-        tied: bool,
-    ) -> None:
-        visit = Visit(path, leaf, times, flow, out, tied, self.level)
-        self.visits.append(visit)
+    def meet(
+        self, leaf: Operator, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Shape:
+        out, tied = leaf.output(flow, path), self.is_tied(leaf, shared)
+        self.visits.append(Visit(path, leaf, times, flow, out, tied, self.level))
+        return out
 
 
 class _Counting(_Walk):
@@ -490,23 +477,19 @@ class _Counting(_Walk):
         super().__init__()
         self.costs: dict[int, tuple[Int, list[Cost]]] = {}
 
-    def meet(  # noqa: PLR0913
-        self,
-        leaf: Operator,
-        path: str,
-        times: Int,
-        flow: Flow,
-        out: Shape,
-        *,
-        tied: bool,
-    ) -> None:
-        del path
+    def meet(
+        self, leaf: Operator, flow: Flow, path: str, times: Int, shared: set[str]
+    ) -> Shape:
+        out = leaf.output(flow, path)
         cost = leaf.cost_on(flow, out)
-        if cost is FREE:
-            return
-        if id(times) not in self.costs:
-            self.costs[id(times)] = times, []
-        self.costs[id(times)][1].append(_beside(cost) if tied else cost)
+        if cost is not FREE:
+            if self.is_tied(leaf, shared):
+                cost = _beside(cost)
+            alike = self.costs.get(id(times))
+            if alike is None:
+                alike = self.costs[id(times)] = times, []
+            alike[1].append(cost)
+        return out
 
     def cost(self) -> Cost:
         """That of all; equal numbers of copies are multiplied by once."""
