@@ -405,6 +405,7 @@ class Variant(Model):
     dropout: Share | None = None
     #: Its own, in place of the baseline's.
     norm: NetworkNorm | None = None
+    padding: SamePaddingName | None = None
     expected: Expected | None = None
     published: Published | None = None
     budget: Annotated[Budget, values.later(Budget)] | None = None
@@ -435,6 +436,7 @@ class Variant(Model):
         found: dict[tuple[str, ...], object] = {
             ("head", "dropout"): self.dropout,
             ("norm",): self.norm,
+            ("padding",): self.padding,
         }
         found |= {("neck", name): each for name, each in self.neck or ()}
         found |= {HEADS_PLACES[name]: each for name, each in self.heads or ()}

@@ -55,6 +55,12 @@ def test_a_variant_says_what_its_file_could_have_said() -> None:
     )
 
 
+def test_a_variant_pads_where_it_says() -> None:
+    found = own("padding: tensorflow")
+    assert found == written(("resolution: 32", "resolution: 32\npadding: tensorflow"))
+    assert own("phi: 1").padding == "centred"
+
+
 def test_a_file_with_such_variants_is_written_and_read() -> None:
     listed = "variants: {v: {resolution: 32, stages: {wide: [8, 24], size: 7}}}\n"
     spec = es.loads(TEXT + listed)
