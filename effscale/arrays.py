@@ -181,8 +181,8 @@ def at_least(low: int, value: Any) -> bool:  # noqa: ANN401
 
 def every(condition: Any) -> bool:  # noqa: ANN401
     """Whether the condition holds for each candidate."""
-    if condition is True:
-        return True
+    if type(condition) is bool:
+        return condition
     return bool(condition.all()) if is_array(condition) else bool(condition)
 
 

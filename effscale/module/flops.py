@@ -215,7 +215,12 @@ class FlopRegistry(TorchDispatchMode):
         """Call a function, and count it by its formula, not by what it is made of.
 
         Of what leaves torch nobody knows what becomes, but of constants, as sizes are.
+
+        Raises:
+            MeasureError: if what has no storage is to leave it.
         """
+        if whole.formula is None and any(each.is_meta for each in _tensors(args)):
+            raise MeasureError(f"on meta no tensor has a {whole.name}")
         self._as_one = True
         try:
             out = function(*args, **kwargs)
@@ -351,6 +356,7 @@ _WHOLE: Mapping[Any, Whole] = {
         Whole("numpy::array", None, complex_alone=False),
     ),
     torch.Tensor.__dlpack__: Whole("dlpack::tensor", None, complex_alone=False),
+    torch.Tensor.data_ptr: Whole("memory::address", None, complex_alone=False),
 }
 
 

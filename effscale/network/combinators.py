@@ -109,7 +109,7 @@ class Graph:
         """Refuse to read what is not there yet."""
         known = self.inputs
         for node in (*self.nodes, Node("outputs", self.outputs, IDENTITY)):
-            if not node.reads or not all(0 <= each < known for each in node.reads):
+            if not node.reads or min(node.reads) < 0 or max(node.reads) >= known:
                 found = list(node.reads)
                 raise LayerError(
                     f"{node.name}: expected maps below {known}, got {found}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
@@ -87,6 +88,26 @@ def test_what_becomes_of_arrays_of_numpy_is_not_known(
     taught = counted(function)
     assert taught.answer is not None
     assert taught.answer.macs == 2 * 8**3
+
+
+class Copied(torch.autograd.Function):
+    """A copy that a library of C makes, by addresses."""
+
+    @staticmethod
+    def forward(_ctx: object, x: torch.Tensor) -> torch.Tensor:
+        """The same numbers."""
+        made = torch.empty_like(x)
+        ctypes.memmove(made.data_ptr(), x.data_ptr(), 4 * x.numel())
+        return made
+
+
+def test_what_is_done_by_addresses_is_not_known_nor_tried_where_there_are_none() -> (
+    None
+):
+    found = counted(lambda x: Copied.apply(x[0] @ x[0]))  # type: ignore[no-untyped-call]
+    assert found.answer is None
+    assert found.best.skipped == {"memory::address": 2}
+    assert found.best.macs == 3 * 8**3
 
 
 def test_sizes_and_constants_may_be_arrays_of_numpy() -> None:
