@@ -201,7 +201,7 @@ def test_every_network_has_the_outputs_that_timm_gives_its_weights(name: str) ->
     options = {"num_classes": 1000, **known.options_of(of_timm)}
     theirs = timm.create_model(of_timm, **options)
     least = theirs.default_cfg["input_size"][1]
-    as_tensorflow = "tf_" in of_timm or "nasnet" in of_timm
+    as_tensorflow = "tf_" in of_timm or of_timm.startswith(("nasnet", "pnasnet"))
     padding = "tensorflow" if as_tensorflow else "centred"
     ours, theirs, _ = mapped(name, theirs, padding)
     for side in (64, 96, least):
