@@ -160,8 +160,12 @@ def test_the_averaged_weights_of_a_checkpoint_are_those_of_a_built_network(
     trained = finished(training(epochs=1, file=file))
     net = es.build(small())
     net.load_state_dict(torch.load(file, weights_only=True)["average"])
+    average = trained.average.module
+    kept = average.state_dict()
+    assert all(torch.equal(each, kept[name]) for name, each in net.state_dict().items())
     images = torch.rand(3, 1, 8, 8)
-    assert torch.equal(net.eval()(images), trained.average.module(images))
+    # Where a processor's kernels begin depends on where tensors lie in memory.
+    torch.testing.assert_close(net.eval()(images), average(images))
 
 
 def test_each_epoch_is_kept_as_it_ends(tmp_path: Path) -> None:
