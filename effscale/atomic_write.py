@@ -9,11 +9,8 @@ import glob
 import io
 import os
 import re
-import secrets
-import shutil
 import stat
 import sys
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -78,6 +75,8 @@ def replacing(path: Path, name: str) -> Iterator[Path]:
     Raises:
         OutputError: if the system refuses.
     """
+    import tempfile  # with shutil, a tenth of what a short command imports
+
     try:
         through = is_written_through(path)
         real = Path(os.path.realpath(path))
@@ -98,7 +97,7 @@ def replacing(path: Path, name: str) -> Iterator[Path]:
                 new.replace(real)
                 sync(real.parent)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
     except OSError as error:
         if isinstance(error, EffscaleError):
             raise
@@ -222,7 +221,7 @@ def _mode(path: Path) -> int:
 
 def _temporary(path: Path) -> Path:
     """A name beside `path` that says which process has given it."""
-    who = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    who = f"{_host()}-{os.getpid()}-{os.urandom(4).hex()}"
     return path.parent / f".{_start(path)}.{who}"
 
 
@@ -254,9 +253,16 @@ def _clear(path: Path) -> None:
     for each in remains(path):
         with suppress(OSError):
             if each.is_dir():
-                shutil.rmtree(each)
+                _remove(each)
             else:
                 each.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, and what can be removed in it."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refused(path: Path, error: OSError) -> OutputError:

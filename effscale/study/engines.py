@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from shutil import which
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -90,6 +89,8 @@ def check(place: Place) -> None:
         StudyError: within ten seconds, where engines themselves take minutes.
     """
     installed(place)
+    from shutil import which
+
     if place.engine == "slurm" and which("sbatch") is None:
         raise StudyError("--on slurm: expected sbatch on this machine, found none")
     if place.address and place.address not in NAMES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 
@@ -97,7 +98,7 @@ def test_an_extra_that_is_not_installed_is_named(
 
 def test_slurm_needs_what_submits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda _name: True)
-    monkeypatch.setattr(engines, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(StudyError) as refused:
         check(where("slurm:queue=gpu"))
     assert str(refused.value) == (
