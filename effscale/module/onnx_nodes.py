@@ -1,4 +1,4 @@
-"""What each node of a graph takes where ONNX Runtime runs it, and whose it is.
+"""Nodes of a graph that ONNX Runtime runs: their time, and the operators they were.
 
 ONNX Runtime merges operators and pads channels to whole vectors of the processor, and
 its nodes keep no names of ours. A node is that of the next operator whose windows,
