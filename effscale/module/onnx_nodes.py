@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Channels in a vector of the widest processors: what is padded is padded to these.
 VECTOR = 16
+#: Microseconds of a node for which the clock, which counts whole ones, shows none.
+SHORTEST = 0.5
 #: What operators become.
 NODES: dict[type[Operator], frozenset[str]] = {
     Conv: frozenset({"Conv", "FusedConv", "MatMul"}),
@@ -95,7 +97,8 @@ def _node(event: dict[str, Any]) -> Node:
         for name in ("output", "input")
     )
     weights = read[1] if len(read) > 1 else ()
-    return Node(said["op_name"], made[0] if made else (), weights, event["dur"] / 1e6)
+    seconds = max(event["dur"], SHORTEST) / 1e6
+    return Node(said["op_name"], made[0] if made else (), weights, seconds)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +12,12 @@ import effscale as es
 from effscale.cost.count import visited
 from effscale.cost.latency_model import Device, Work
 from effscale.module.calibrate import Bench, Timed, by_operator, learnt
-from effscale.module.onnx_nodes import Node, in_order
+from effscale.module.onnx_nodes import Node, Profile, in_order
 from effscale.network.network import network
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from effscale.cost.count import Visit
 
 pytestmark = pytest.mark.torch
@@ -95,6 +99,28 @@ def test_what_is_merged_at_times_takes_as_much_less() -> None:
     always = kind([100.0, 200.0, 300.0, 400.0])
     assert kind([100.0, 0.0, 300.0, 0.0]) == pytest.approx(always / 2, rel=0.3)
     assert kind([0.0] * 4) == 0
+
+
+def test_a_node_too_short_for_the_clock_has_run_all_the_same(tmp_path: Path) -> None:
+    args: dict[str, object] = {
+        "op_name": "Gemm",
+        "output_type_shape": [{"float": [1, 10]}],
+    }
+    args["input_type_shape"] = [{"float": [1, 24]}, {"float": [10, 24]}]
+    node: dict[str, object] = {
+        "cat": "Node",
+        "name": "x_kernel_time",
+        "dur": 0,
+        "args": args,
+    }
+    run: dict[str, object] = {"cat": "Session", "name": "model_run"}
+    events = [run, node, run, node]
+    noted = tmp_path / "nodes.json"
+    listed = [{**each, "ts": moment} for moment, each in enumerate(events)]
+    noted.write_text(json.dumps(listed), encoding="utf-8")
+    session = SimpleNamespace(end_profiling=lambda: str(noted))
+    (found,) = Profile(lambda: None, session, lambda: None).rounds()
+    assert found == [Node("Gemm", (1, 10), (10, 24), 0.5e-6)]
 
 
 def test_each_convolution_of_a_network_is_a_node() -> None:
