@@ -481,8 +481,14 @@ def numbers(spec: Spec, *roles: Role) -> list[Int]:
 
 def followed(spec: Spec) -> set[str]:
     """The multipliers that a number of `spec` follows; an image is not asked."""
-    found = {role for role in ROLES if numbers(spec, role)}
-    return {FOLLOWS[role].multiplier for role in found}
+    found: set[str] = set()
+
+    def note(role: Role, number: Int) -> Int:
+        found.add(FOLLOWS[role].multiplier)
+        return number
+
+    changed(spec, note)
+    return found
 
 
 def value(spec: Spec, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any field
