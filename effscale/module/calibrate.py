@@ -216,18 +216,21 @@ class Bench:
         with running(self.setting), profiled(module, inputs, self.setting) as found:
 
             def once() -> _Round:
-                self._beside()
+                unit = self._beside()
                 whole = self._seconds(found.run)
                 found.noted()
-                return _Round(whole, [])
+                return _Round(whole, []).over(unit)
 
-            rounds = self._rounds(found.run, once)
-            units = self.runs[-len(rounds) :]
-            rounds = [
-                _Round(each.whole, in_order(steps, nodes, self.device.batch)).over(unit)
-                for each, nodes, unit in zip(rounds, found.rounds(), units, strict=True)
-            ]
-        return _medians(family, work, rounds)
+            whole = median(each.whole for each in self._rounds(found.run, once))
+            rounds = found.rounds()
+        units = self.runs[-len(rounds) :]
+        nodes = []
+        for same in zip(*rounds, strict=True):
+            taken = median(
+                n.seconds / unit for n, unit in zip(same, units, strict=True)
+            )
+            nodes.append(same[0]._replace(seconds=taken))
+        return Timed(family, work, whole, in_order(steps, nodes, self.device.batch))
 
     def _rounds(
         self, run: Callable[[], object], once: Callable[[], _Round]
