@@ -44,17 +44,8 @@ KEYS = (
     *("heads", "head_width", "least_head_width", "key_width", "key_ratio"),
     *("value_width", "multi_query", "over", "size", "areas", "shift", "position"),
     *("project", "local"),
-    *(
-        "queries",
-        "context",
-        "keys",
-        "values",
-        "tokens",
-        "parts",
-        "shares",
-        "widths",
-        "cascade",
-    ),
+    *("queries", "context", "keys", "values"),
+    *("tokens", "parts", "shares", "widths", "cascade"),
     *("branches", "layers", "shortcut", "projection"),
 )
 
