@@ -24,6 +24,7 @@ from effscale.spec.steps import CHAINS
 from effscale.spec.values import Model
 from tests.checking.corpus import FILES, source
 from tests.drawn_detectors import detector_files
+from tests.each import hold, of_each
 from tests.examples import examples
 from tests.spec.small import TEXT as SMALL
 
@@ -78,7 +79,7 @@ def test_the_file_beside_the_specs_is_current() -> None:
     assert path.read_text("utf-8") == dumped()
 
 
-@pytest.mark.parametrize("path", sorted(folder().glob("*.yaml")), ids=str)
+@of_each(sorted(folder().glob("*.yaml")), shares=2)
 def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
     text = path.read_text("utf-8")
     first = "# yaml-language-server: $schema=effscale.schema.json\n"
@@ -124,8 +125,11 @@ def test_most_of_the_corpus_is_compared() -> None:
     assert len(compared()) >= 200
 
 
-@pytest.mark.parametrize("name", compared())
-def test_judges_a_file_as_loading_does(name: str) -> None:
+def test_judges_files_as_loading_does() -> None:
+    hold(judges_as_loading_does, compared())
+
+
+def judges_as_loading_does(name: str) -> None:
     reading = source(name).reading
     assert reading.root is not None
     data = reading.root.plain()
