@@ -18,7 +18,7 @@ from effscale.spec.loading import examine
 from effscale.spec.meanings import KEYS, meaning
 from effscale.spec.models import Spec
 from effscale.spec.names import folder
-from effscale.spec.nodes import mapping
+from effscale.spec.nodes import compose, mapping
 from effscale.spec.schema import dumped, schema, subclasses
 from effscale.spec.steps import CHAINS
 from effscale.spec.values import Model
@@ -79,13 +79,14 @@ def test_the_file_beside_the_specs_is_current() -> None:
     assert path.read_text("utf-8") == dumped()
 
 
-@of_each(sorted(folder().glob("*.yaml")), shares=2)
+@of_each(sorted(folder().glob("*.yaml")))
 def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
     text = path.read_text("utf-8")
     first = "# yaml-language-server: $schema=effscale.schema.json\n"
     assert text.startswith(first)
-    root = examine(text).root
+    root, faults = compose(text, str(path))
     assert root is not None
+    assert faults == []
     assert list(JUDGE.iter_errors(new(root.plain()))) == []
 
 
