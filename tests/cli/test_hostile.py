@@ -211,8 +211,7 @@ def test_a_program_that_is_ended_leaves_the_old_file_or_the_new(
     )
     Path("s.yaml").write_text(SPEC, "utf-8")
     file, draw = output_of(words), random.Random(name)  # noqa: S311
-    begun = time.monotonic()
-    process = started(words)
+    process, begun = started(words), time.monotonic()
     process.join()
     assert process.exitcode == 0
     lasted, inode = time.monotonic() - begun, file.stat().st_ino
