@@ -460,9 +460,7 @@ class Spec(Model):
     image_channels: Channels = 3
     activation: ActivationName = "silu"
     norm: NetworkNorm = Norm.model_construct()
-    squeeze_excite: Annotated[Squeeze, values.later(Squeeze)] = (
-        Squeeze.model_construct()
-    )
+    squeeze_excite: Squeeze = Squeeze.model_construct()
     #: Where `same` padding lies: as much on both sides, or as TensorFlow has it, whose
     #: strided windows begin at the first pixel of an even side.
     padding: SamePaddingName = "centred"
