@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from effscale.choices import MOST
 from effscale.cli import code as of_code
 from effscale.cli import latency, limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range, Whole
-from effscale.errors import UnreachableError
+from effscale.errors import ScaleError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from effscale.search.measured import Tries
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
-
-#: What the largest network can be the largest in.
-MOST = ("macs", "params", "activations")
 
 
 def hold(text: str) -> frozenset[str]:
@@ -54,13 +52,18 @@ def bounds(  # noqa: PLR0913 - options
     max_width: float,
     hold: frozenset[str] | None,
 ) -> Bounds:
-    """Where to look."""
+    """Where to look.
+
+    Raises:
+        click.UsageError: if there is nothing between two of them.
+    """
     from effscale.search.asked import Bounds
 
-    sides = max_resolution, min_resolution
-    return Bounds(
-        *sides, min_depth, max_depth, min_width, max_width, hold or frozenset()
-    )
+    sides, depth = (max_resolution, min_resolution), (min_depth, max_depth)
+    try:
+        return Bounds(*sides, *depth, min_width, max_width, hold or frozenset())
+    except ScaleError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @dataclass(frozen=True)

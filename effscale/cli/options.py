@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from effscale.atomic_write import is_written_through, whole
+from effscale.choices import MAX_CLASSES
 from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import (
     RESOLUTION,
@@ -192,7 +193,7 @@ network_options = every(
     ),
     click.option(
         "--classes",
-        type=Whole(1, 2**20),
+        type=Whole(1, MAX_CLASSES),
         help="Classes of the network instead of the spec's.",
     ),
     title=NETWORK,

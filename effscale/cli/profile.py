@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 from click.core import ParameterSource
 
-from effscale.choices import BALANCE, TOOLS
+from effscale.choices import BALANCE, BY, TOOLS
 from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
@@ -22,13 +22,12 @@ from effscale.errors import DisagreementError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.choices import Tool
+    from effscale.choices import By, Tool
     from effscale.cli.latency import Timed
     from effscale.cost.count import Counted
     from effscale.module.inputs import Asked
     from effscale.module.measure import Engine
     from effscale.report.document import Report
-    from effscale.report.profile import By
     from effscale.spec.models import Spec
 
 
@@ -171,7 +170,7 @@ def _given(option: str) -> bool:
 @titled("What to show")
 @click.option(
     "--by",
-    type=click.Choice(["part", "layer", "operator", "level"]),
+    type=click.Choice(BY),
     default="part",
     help="A row for each stage, each layer, each kind of layer, or each level of a "
     "detector.",

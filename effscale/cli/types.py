@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from effscale.choices import MAX_PHI
+from effscale.choices import MAX_NUMBER, MAX_PHI
 from effscale.errors import StudyError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from effscale.module.inputs import Asked
 
 MAX_VALUES = 1000
-MAX_NUMBER, MAX_DIGITS = 1000, 9
+MAX_DIGITS = 9
 
 
 class Parsed(click.ParamType[Any]):

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache, lru_cache
 from math import gcd, lcm
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from effscale.arguments import pixels, whole
 from effscale.arrays import every, is_array, on_paper
+from effscale.choices import MAX_CLASSES
 from effscale.data import Same
-from effscale.errors import Fault, PlacedError, ScaleError
+from effscale.errors import Fault, PlacedError, ScaleError, short
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
@@ -570,9 +573,9 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     """`spec` with another number of classes, without its figures and variants.
 
     Raises:
-        ScaleError: if no linear layer makes them.
+        ScaleError: if no linear layer makes them, or they are no number of classes.
     """
-    found = _another(spec)
+    found, classes = _another(spec), whole("classes", classes, 1, MAX_CLASSES)
     for place, head in spec.classifying.items():
         if not getattr(head, "classifier", True):
             raise _lacking(
@@ -609,8 +612,16 @@ def _another(spec: Spec, **update: object) -> Spec:
 
 
 def variant(spec: Spec, name: str) -> Spec:
-    """The published variant `name` of `spec`: its multipliers, resolution, dropout."""
-    given = spec.variants[name]
+    """The published variant `name` of `spec`: its multipliers, resolution, dropout.
+
+    Raises:
+        ScaleError: if it has none of that name, or that is no network.
+    """
+    given = spec.variants.get(name)
+    if given is None:
+        listed = ", ".join(spec.variants) or "none"
+        message = f"expected one of {listed}, got {short(name)}"
+        raise ScaleError(f"{spec.name}: variants: {message}")
     rounding = given.rounding or spec.rounding
     multipliers = stated(spec, given).by(rounding)
     scaled = spec.model_copy(update={"rounding": rounding})
@@ -661,13 +672,15 @@ def load(
 
     Raises:
         SpecError: with each thing that is wrong, in the order of the file.
-        ScaleError: if the network leaves nothing of such an image.
+        ScaleError: if the network leaves nothing of such an image, or an argument is
+            of another kind.
     """
+    if not isinstance(reference, str | PathLike):
+        raise ScaleError(f"expected a spec's name or path, got {short(reference)}")
     spec, name = builtin.find(str(reference))
     found = variant(spec, name) if name else spec
     if resolution is not None:
-        sides = (resolution,) * 2 if isinstance(resolution, int) else resolution
-        found = at_resolution(found, sides)
+        found = at_resolution(found, pixels(resolution))
     return found if classes is None else with_classes(found, classes)
 
 

@@ -559,7 +559,8 @@ def _to_torchscript(
 def _copy_without_lines(saved: BytesIO, file: BytesIO) -> None:
     """Copy an archive but for its lines of Python, which have paths of this machine."""
     saved.seek(0)
-    reader, writer = torch._C.PyTorchFileReader(saved), torch._C.PyTorchFileWriter(file)
+    reader = torch._C.PyTorchFileReader(saved)  # noqa: SLF001 - as torch.load reads
+    writer = torch._C.PyTorchFileWriter(file)  # noqa: SLF001 - and torch.save writes
     writer.set_min_version(int(reader.get_record(_VERSION)))
     for name in reader.get_all_records():
         # A writer makes records of its own at the end.
