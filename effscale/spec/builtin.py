@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 #: Files that torch writes: of `torch.export`, and of TorchScript.
 SAVED = (".pt2", ".pt", ".pth", ".bin", ".ts", ".torchscript")
-_CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
+_CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*"
 _SUFFIXES = (".yaml", ".yml")
 #: How a path of Windows begins.
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE = r"[A-Za-z]:[\\/]"
 
 
 @cache
@@ -115,7 +115,9 @@ def names_callable(reference: str) -> bool:
 
     A file of git's has a slash or a suffix: `HEAD~1:specs/b0.yaml`, `main:b0.yaml`.
     """
-    return bool(_CALLABLE.fullmatch(reference)) and not reference.endswith(_SUFFIXES)
+    return bool(re.fullmatch(_CALLABLE, reference)) and not reference.endswith(
+        _SUFFIXES
+    )
 
 
 def names_saved(reference: str) -> bool:
@@ -126,7 +128,7 @@ def names_saved(reference: str) -> bool:
 def is_revision(reference: str) -> bool:
     """Whether `reference` has git's form, `REVISION:PATH`; a drive's letter is none."""
     revision, colon, path = reference.partition(":")
-    if reference.startswith("-") or _DRIVE.match(reference):
+    if reference.startswith("-") or re.match(_DRIVE, reference):
         return False
     return bool(revision and colon and path)
 
