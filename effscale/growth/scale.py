@@ -6,6 +6,7 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from math import gcd, lcm
@@ -135,7 +136,8 @@ def _told(spec: Spec, called: str) -> Iterator[None]:
         yield
     except PlacedError as error:
         found = spec.origin.located(error.fault)
-        message = f"{called}: {found.said}"
+        help_text = found.help and f"; {found.help}"
+        message = f"{called}: {found.said}{help_text}"
         raise ScaleError(message, error.among, found.where) from None
 
 
@@ -538,8 +540,21 @@ def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
     if (restated or not fits_by_itself(spec)) and is_plain(spec):
         for fault in misfits(spec):
-            raise PlacedError(fault)
+            raise PlacedError(replace(fault, help=fault.help or _fitting_sides(spec)))
     return spec
+
+
+def _fitting_sides(spec: Spec) -> str:
+    """Of which numbers of pixels sides are multiples that fit, if these do not."""
+    unit = lcm(*least_sides(spec))
+    height, width = (-(-int(side) // unit) * unit for side in spec.resolution)
+    larger = spec.model_copy(update={"resolution": (height, width)})
+    if (height, width) == spec.resolution or any(misfits(larger)):
+        return ""
+    fit = f"multiples of {unit} px fit"
+    if spec.rounding.resolution_multiple % unit == 0:
+        return fit
+    return f"{fit}, and rounding: {{resolution_multiple: {unit}}} scales to them"
 
 
 def _sized(spec: Spec, resolution: tuple[Int, Int], like: Spec) -> Spec:
