@@ -17,6 +17,9 @@ TABLES = (
     *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
 )
 
+#: Formats of pictures, by how the names of files end.
+PICTURES = ("png", "svg")
+
 #: What has a row of its own in `profile`.
 By = Literal["part", "layer", "operator", "level"]
 BY: tuple[By, ...] = get_args(By)

@@ -284,14 +284,14 @@ def _code(code: Factory, search: Search, request: Request) -> None:
     """
     from effscale.report import factory
 
-    asked, strategy = search.asked, search.strategy
-    goal, within = asked[0].goal, asked[0].within
-    plain = goal.figure == "macs" and goal.target is not None and not asked[0].limits
-    if len(asked) > 1 or len(strategy) > 1 or not plain:
-        raise click.UsageError("code is fitted to one cost in MACs, on one ray")
-    macs = int(goal.target or 0)
+    search.refuse_several()
+    goal, within = search.asked[0].goal, search.asked[0].within
+    if len(search.asked) > 1 or goal.target is None:
+        cost = "a cost to meet, such as --macs 300M"
+        raise click.UsageError(f"code is fitted to {cost}")
+    macs = int(goal.target)
     with of_code.aside():
-        base, found = code.at(0.0), code.fit(macs, strategy[0])
+        base, found = code.at(0.0), code.fit(macs, search.strategy[0])
     shown = factory.fitted(code, base, found, macs=macs, units=request.units)
     request.deliver(shown)
     nearest = shown.data["rows"][0]

@@ -42,7 +42,7 @@ READ = (
 
 
 def test_which_sides_fit_is_said() -> None:
-    with pytest.raises(ScaleError, match="; multiples of 4 px fit$"):
+    with pytest.raises(ScaleError, match=r"; multiples of 4 px fit$"):
         at_resolution(loads(spec(*READ)), (70, 70))
     net = loads(spec(*READ, rounding={"resolution_multiple": 2}))
     said = r"fit, and rounding: \{resolution_multiple: 4\} scales to them$"
