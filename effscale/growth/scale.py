@@ -28,7 +28,7 @@ from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
 from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Grouped, Use
-from effscale.spec.structure import fits_by_itself, misfits
+from effscale.spec.structure import fits_by_itself, fitting_sides, misfits
 from effscale.spec.values import Model, Parameter
 from effscale.spec.variants import with_own
 
@@ -540,21 +540,8 @@ def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
     if (restated or not fits_by_itself(spec)) and is_plain(spec):
         for fault in misfits(spec):
-            raise PlacedError(replace(fault, help=fault.help or _fitting_sides(spec)))
+            raise PlacedError(replace(fault, help=fault.help or fitting_sides(spec)))
     return spec
-
-
-def _fitting_sides(spec: Spec) -> str:
-    """Of which numbers of pixels sides are multiples that fit, if these do not."""
-    unit = lcm(*least_sides(spec))
-    height, width = (-(-int(side) // unit) * unit for side in spec.resolution)
-    larger = spec.model_copy(update={"resolution": (height, width)})
-    if (height, width) == spec.resolution or any(misfits(larger)):
-        return ""
-    fit = f"multiples of {unit} px fit"
-    if spec.rounding.resolution_multiple % unit == 0:
-        return fit
-    return f"{fit}, and rounding: {{resolution_multiple: {unit}}} scales to them"
 
 
 def _sized(spec: Spec, resolution: tuple[Int, Int], like: Spec) -> Spec:
