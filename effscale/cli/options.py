@@ -329,7 +329,7 @@ class Request:
         """
         if is_typed("spec"):
             raise click.UsageError("--from stands instead of SPEC: give one of them")
-        from effscale.growth.scale import by_name
+        from effscale.spec.builtin import by_name
 
         return by_name([(each, self.read(each)) for each in references])
 

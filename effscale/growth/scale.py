@@ -684,18 +684,3 @@ def load(
     if resolution is not None:
         found = at_resolution(found, pixels(resolution))
     return found if classes is None else with_classes(found, classes)
-
-
-def by_name(found: Sequence[tuple[str, Spec]]) -> dict[str, Spec]:
-    """Specs by their names; those of one name by the references that they come with.
-
-    Raises:
-        ScaleError: if two that differ have neither apart.
-    """
-    names = [each.name for _, each in found]
-    listed: dict[str, Spec] = {}
-    for reference, each in found:
-        name = each.name if names.count(each.name) == 1 else reference
-        if listed.setdefault(name, each) != each:
-            raise ScaleError(f"expected networks of different names, got two {name}")
-    return listed

@@ -35,9 +35,10 @@ from effscale.choices import (
 from effscale.cost.count import Counted, count
 from effscale.errors import ScaleError, short
 from effscale.growth.growth import growth_of
-from effscale.growth.scale import by_name, load
+from effscale.growth.scale import load
 from effscale.limit import FIGURES, parse
 from effscale.markup import lines, table
+from effscale.spec.builtin import by_name
 from effscale.spec.models import Spec
 
 if TYPE_CHECKING:
