@@ -23,6 +23,7 @@ ROOMS = (
     *("search", "comparing", "study", "checking", "report", "cli"),
 )
 BESIDE = {
+    "arguments",
     "arithmetic",
     "arrays",
     "atomic_write",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli.options import every, refuse
+from effscale.cli.options import OF_SPECS, every, refuse, refuse_others
 from effscale.cli.types import Parsed, argument, taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from effscale.importing.factory import Factory
 
@@ -35,19 +36,28 @@ code_options = every(
 )
 
 
-def factory(
+#: Options that say something of code; the others speak of specs.
+_OF_CODE = {
+    *("spec", "takes", "arguments", "resolution", "classes"),
+    *("phi", "strategy", "macs", "tolerance"),
+    *("form", "output", "force", "units", "quiet", "verbose"),
+}
+
+
+def factory(  # noqa: PLR0913 - options
     *,
     spec: str,
     takes: Mapping[str, str] | None,
     arguments: Sequence[tuple[str, str]],
     resolution: tuple[int, int] | None,
     classes: int | None,
+    output: Path | None,
 ) -> Factory | None:
     """The code that SPEC names, if it names some.
 
     Raises:
-        click.UsageError: for code without --as-args or with what it takes itself, or a
-            spec with it.
+        click.UsageError: for code without --as-args or with what it takes itself or
+            specs alone have, or a spec with it.
     """
     from effscale.spec.builtin import names_callable
 
@@ -58,6 +68,9 @@ def factory(
     if takes is None:
         hint = "--as-args says which keywords take the multipliers"
         raise click.UsageError(f"{spec}: {hint}; or effscale import makes a spec of it")
+    refuse_others(_OF_CODE, "is for specs, not for code")
+    if output is not None and output.suffix in OF_SPECS:
+        raise click.UsageError(f"--output {output}: code has no spec to write")
     refuse({"--classes": classes}, "is of a spec; --arg gives the code its own")
     both = {keyword for keyword, _ in arguments} & {*takes.values()}
     if both:
@@ -65,7 +78,7 @@ def factory(
         raise click.UsageError(message)
     from effscale.importing.factory import Factory
 
-    return Factory(spec, takes, dict(arguments), resolution or (224, 224))
+    return Factory(spec, takes, dict(arguments), resolution)
 
 
 @contextlib.contextmanager

@@ -71,7 +71,8 @@ def command(  # noqa: PLR0913 - options
     resolution, neck_width, neck_depth, head_depth), beside what is published for that
     φ.
 
-    Of several variants those that are no networks are left out, and said.
+    Where several variants are asked for, one that cannot exist is left out, with the
+    reason on stderr.
 
     An --output file named .yaml gets the scaled network as a spec of its own, or
     several as variants of the baseline; any other gets the answer.
@@ -80,9 +81,6 @@ def command(  # noqa: PLR0913 - options
     called at each φ, and what it makes is counted by torch.
     """
     if code is not None:
-        options.refuse(
-            {"--sweep": sweep, "--plot": request.plot}, "is for specs, not for code"
-        )
         _code(code, phi, strategy, request)
         return
     from effscale.growth.growth import recipes

@@ -7,12 +7,14 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from effscale.errors import did_you_mean, short
+from effscale.errors import ScaleError, did_you_mean, short
 from effscale.spec.loading import FOREIGN, load_file, loads
 from effscale.spec.names import aliases, bare, bare_names, files, names
 from effscale.spec.nodes import MAX_BYTES, Origin, decoded, label, read_bytes, refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.spec.models import Spec
 
 
@@ -76,6 +78,21 @@ def _based(base: str) -> tuple[Spec, str | None]:
     hint = f"; did you mean {same!r}?" if same else did_you_mean(base, list(names()))
     message = f"expected a file or a built-in spec{hint or '; see effscale specs'}"
     raise refused(short(base), message)
+
+
+def by_name(found: Sequence[tuple[str, Spec]]) -> dict[str, Spec]:
+    """Specs by their names; those of one name by the references that they come with.
+
+    Raises:
+        ScaleError: if two that differ have neither apart.
+    """
+    names = [each.name for _, each in found]
+    listed: dict[str, Spec] = {}
+    for reference, each in found:
+        name = each.name if names.count(each.name) == 1 else reference
+        if listed.setdefault(name, each) != each:
+            raise ScaleError(f"expected networks of different names, got two {name}")
+    return listed
 
 
 def text(base: str) -> str:

@@ -234,8 +234,12 @@ def test_limits_hold(run: Run, name: str, free: list[str]) -> None:
             ),
         ),
         (
-            ["--macs", "1G", "--min-depth", "2", "--max-depth", "1"],
-            "no network is within the bounds",
+            ["--macs", "1G", "--max-resolution", "4"],
+            "no network is within the bounds of the search",
+        ),
+        (
+            ["--macs", "<= 1G", "--params", "<= 9M", "--max-resolution", "4"],
+            "no network is within the bounds of the search",
         ),
         (
             ["--macs", "1G", "--params", "<= 1M", *NARROW],
@@ -256,6 +260,20 @@ def test_nothing_within_tolerance_exits_1_in_one_line(
     printed = run("fit", *arguments, "--format", "json")
     near = [row["macs"] for row in json.loads(printed.stdout)["rows"]]
     assert len(near) == line.count("(")
+
+
+def test_of_nothing_there_is_no_table(run: Run) -> None:
+    result = run("fit", "--macs", "<= 1G", "--max-resolution", "4")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "asked",
+        "searched",
+    ]
+
+
+def test_bounds_have_room(run: Run) -> None:
+    result = run("fit", "--macs", "1G", "--min-depth", "2", "--max-depth", "1")
+    assert result.exit_code == 2
+    assert "multiplier of at least 2, and at most 1: there is none" in result.stderr
 
 
 def test_nothing_within_tolerance_is_no_spec_to_write(run: Run, tmp_path: Path) -> None:
@@ -346,11 +364,6 @@ def test_each_cost_that_is_not_met_has_its_line(run: Run) -> None:
             ["--free", "--macs", "1G,2G"],
             2,
             "Error: --free takes one cost, and no --strategy",
-        ),
-        (
-            ["--free", "--min-depth", "9", "--max-depth", "2"],
-            1,
-            "depth: expected a multiplier of at least 9, and at most 2: there is none",
         ),
         (["nope.yaml"], 1, "nope.yaml: cannot be read: no such file or directory"),
     ],
