@@ -90,7 +90,8 @@ def command(  # noqa: PLR0913 - options
 
     baseline = request.read(spec)
     if sweep is not None:
-        options.refuse_typed(("--phi", "--strategy", "--measure"), "is not for --sweep")
+        others = ("--phi", "--strategy", *["--measure"] * request.measures)
+        options.refuse_typed(others, "is not for --sweep")
         request.refuse_spec("a sweep is of many networks")
         _sweep(baseline, sweep, request)
         return
