@@ -528,7 +528,8 @@ def _at(
 ) -> Spec:
     """The same; `like` is a network of the same kernels and strides.
 
-    Of lines that are `restated` nothing is known before they are read.
+    Of lines that are `restated` nothing is known before they are read; a file has them
+    in whole numbers.
     """
     height, width = resolution
     several = is_array(height) or is_array(width)
@@ -538,7 +539,7 @@ def _at(
 
 def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
-    if (restated or not fits_by_itself(spec)) and is_plain(spec):
+    if restated or (not fits_by_itself(spec) and is_plain(spec)):
         for fault in misfits(spec):
             raise PlacedError(replace(fault, help=fault.help or fitting_sides(spec)))
     return spec
