@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli.options import OF_SPECS, every, refuse, refuse_others
+from effscale.cli.options import every, refuse, refuse_others
 from effscale.cli.types import Parsed, argument, taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from effscale.importing.factory import Factory
 
@@ -44,14 +43,13 @@ _OF_CODE = {
 }
 
 
-def factory(  # noqa: PLR0913 - options
+def factory(
     *,
     spec: str,
     takes: Mapping[str, str] | None,
     arguments: Sequence[tuple[str, str]],
     resolution: tuple[int, int] | None,
     classes: int | None,
-    output: Path | None,
 ) -> Factory | None:
     """The code that SPEC names, if it names some.
 
@@ -69,8 +67,6 @@ def factory(  # noqa: PLR0913 - options
         hint = "--as-args says which keywords take the multipliers"
         raise click.UsageError(f"{spec}: {hint}; or effscale import makes a spec of it")
     refuse_others(_OF_CODE, "is for specs, not for code")
-    if output is not None and output.suffix in OF_SPECS:
-        raise click.UsageError(f"--output {output}: code has no spec to write")
     refuse({"--classes": classes}, "is of a spec; --arg gives the code its own")
     both = {keyword for keyword, _ in arguments} & {*takes.values()}
     if both:

@@ -122,7 +122,7 @@ def _revision(*, since: str | None, fail_on: str | None) -> Revision | None:
 @options.network_options
 @options.measure_option(default="none")
 @latency.timing_options()
-@options.output_options
+@options.output_options()
 @options.verbosity
 @options.gathered(
     revision=_revision, way=latency.Way, timed=latency.timed_alone, request=Request

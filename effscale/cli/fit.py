@@ -192,7 +192,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @of_code.code_options
 @options.network_options
 @options.measure_option(default="none")
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(
     code=of_code.factory,
@@ -237,6 +237,7 @@ def command(  # noqa: PLR0913 - options
     costs, the baseline with all of them as variants, each held to its limits.
     """
     if code is not None:
+        request.refuse_spec("it is made by code")
         _code(code, search, request)
         return
     from effscale.growth.growth import growth_of
@@ -244,9 +245,12 @@ def command(  # noqa: PLR0913 - options
 
     as_spec = request.wants_spec
     search.refuse_several()
+    if not search.free:
+        options.refuse_typed(("--top",), "is for --free")
     if baselines is not None:
-        if len(search.asked) > 1 or as_spec:
-            raise click.UsageError("--from takes one cost, and writes no spec")
+        if len(search.asked) > 1:
+            raise click.UsageError("--from takes one cost")
+        request.refuse_spec("--from shows the best of several baselines")
         _side_by_side(request.baselines(baselines), search, request)
         return
     baseline = request.read(spec)

@@ -237,7 +237,7 @@ class Question:
     "realised against nominal cost, and the feasible points; with --evaluate, accuracy "
     "against α, β, γ and MACs"
 )
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(
     effort=study.Effort,
@@ -288,6 +288,7 @@ def command(
     if evaluation is not None:
         _evaluated(baseline, question, evaluation, request)
         return
+    request.refuse_spec("--evaluate finds the coefficients of one")
     found = question.searched(baseline, request)
     specs, measured = _run(
         [(found, row) for row in found.rows[: question.rows]], question, request

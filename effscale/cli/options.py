@@ -15,7 +15,9 @@ from effscale.choices import MAX_CLASSES
 from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import (
     RESOLUTION,
+    SPEC_SUFFIXES,
     STRATEGIES_LIST,
+    AnswerFile,
     Parsed,
     Picture,
     SpecReference,
@@ -40,8 +42,6 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 FORMATS = ("table", "json", "csv", "markdown")
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
-#: How files end that get a spec, not the answer.
-OF_SPECS = {".yaml", ".yml"}
 
 
 #: What `--output` does.
@@ -187,18 +187,24 @@ units_option = under(
 force_option = under(
     OUTPUT, click.option("--force", is_flag=True, help="Replace the output file.")
 )
-output_options = every(
-    format_option("the answer"),
-    click.option(
-        "--output",
-        type=Target(),
-        help=f"{TO_FILE} Its suffix (.json, .csv, .md) chooses the format; any other "
-        "gets the table.",
-    ),
-    force_option,
-    units_option,
-    title=OUTPUT,
-)
+
+
+def output_options(*, spec: bool = False) -> Callable[[F], F]:
+    """How the answer is printed or written; `spec` where a file may get a spec."""
+    return every(
+        format_option("the answer"),
+        click.option(
+            "--output",
+            type=Target() if spec else AnswerFile(),
+            help=f"{TO_FILE} Its suffix (.json, .csv, .md) chooses the format; any "
+            "other gets the table.",
+        ),
+        force_option,
+        units_option,
+        title=OUTPUT,
+    )
+
+
 deploy_option = under(
     NETWORK,
     click.option(
@@ -350,10 +356,20 @@ class Request:
                 bar.advance(1, f"{self.engine} measured {spec.name}")
         return measured
 
+    def refuse_spec(self, why: str) -> None:
+        """Refuse an output file that is to be a spec.
+
+        Raises:
+            click.UsageError: if it is.
+        """
+        if self.wants_spec:
+            name = str(self.output)
+            raise click.UsageError(f"there is no spec to write to {name!r}: {why}")
+
     @property
     def wants_spec(self) -> bool:
         """Whether the output file is to be a spec: of one network, or of a family."""
-        return self.output is not None and self.output.suffix in OF_SPECS
+        return self.output is not None and self.output.suffix in SPEC_SUFFIXES
 
     def write_family(
         self,

@@ -230,7 +230,7 @@ def module(  # noqa: PLR0913 - options
     help="With --latency: show the time of each part that effscale calibrate predicts.",
 )
 @options.plot_option("the cost by part and the feature maps")
-@options.output_options
+@options.output_options()
 @options.verbosity
 @options.gathered(
     way=latency.Way, timed=latency.timed, module=module, memory=memory, request=Request

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @of_code.code_options
 @options.network_options
 @options.measure_option()
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(code=of_code.factory, request=Request)
 def command(  # noqa: PLR0913 - options
@@ -81,6 +81,7 @@ def command(  # noqa: PLR0913 - options
     called at each φ, and what it makes is counted by torch.
     """
     if code is not None:
+        request.refuse_spec("it is made by code")
         _code(code, phi, strategy, request)
         return
     from effscale.growth.growth import recipes
@@ -89,6 +90,9 @@ def command(  # noqa: PLR0913 - options
 
     baseline = request.read(spec)
     if sweep is not None:
+        others = ("--phi", "--strategy", *["--measure"] * request.measures)
+        options.refuse_typed(others, "is not for --sweep")
+        request.refuse_spec("a sweep is of many networks")
         _sweep(baseline, sweep, request)
         return
     made = recipes(baseline, phi, strategy)

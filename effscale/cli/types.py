@@ -278,6 +278,25 @@ class Target(click.Path):
         return path
 
 
+#: How files end that get a spec, not the answer.
+SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class AnswerFile(Target):
+    """A file for the answer of a command that has no spec to write."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        path = super().convert(value, param, ctx)
+        if path.suffix in SPEC_SUFFIXES:
+            self.fail(f"there is no spec to write to {str(path)!r}", param, ctx)
+        return path
+
+
 class Picture(Target):
     """A picture to draw, of a format that its suffix says."""
 

@@ -479,3 +479,9 @@ def test_baselines_side_by_side_are_measured_and_timed(
         }
         assert row["latency"] == pytest.approx(row["macs"] * 1e-12)
         assert row["measured_latency"] == 0.5
+
+
+def test_there_is_no_spec_of_many_candidates(run: Run) -> None:
+    result = run("grid", *QUICK, "--output", "found.yaml")
+    assert result.exit_code == 2
+    assert "there is no spec to write to 'found.yaml': --evaluate" in result.stderr

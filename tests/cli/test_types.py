@@ -247,3 +247,9 @@ def test_a_picture_is_of_either_case(tmp_path: Path) -> None:
 def test_a_file_to_write_has_a_name() -> None:
     with pytest.raises(click.BadParameter, match="expected a file, got ''"):
         types.Target().convert("", None, None)
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.yml"])
+def test_an_answer_is_no_spec(name: str, tmp_path: Path) -> None:
+    with pytest.raises(click.BadParameter, match="there is no spec to write to"):
+        types.AnswerFile().convert(str(tmp_path / name), None, None)

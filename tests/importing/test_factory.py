@@ -91,7 +91,7 @@ def test_fit_finds_the_networks_around_a_cost() -> None:
         ([CODE, "--as-args", "width=w", "--arg", "w=2"], "--arg w: is given by"),
         ([CODE, "--as-args", "width=w", "--sweep", "depth=1..2"], "--sweep is for"),
         ([CODE, "--as-args", "width=w", "--measure", "none"], "--measure is for specs"),
-        ([CODE, "--as-args", "width=w", "--output", "x.yaml"], "code has no spec to"),
+        ([CODE, "--as-args", "width=w", "--output", "x.yaml"], "no spec to write to"),
     ],
 )
 def test_what_is_not_asked_well_is_refused(
