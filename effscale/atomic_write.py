@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: An open file of a process, which another name, as `/dev/stdout`, may lead to.
-_DESCRIPTOR = re.compile(r"/proc/(\d+)/(?:task/\d+/)?fd/(\d+)")
+_DESCRIPTOR = r"/proc/(\d+)/(?:task/\d+/)?fd/(\d+)"
 #: Links that lead from one name to the next; the system follows as many.
 _LINKS = 40
 #: Bytes of a name; of them, those that a temporary one has beside the file's own.
@@ -144,7 +144,7 @@ def _descriptor(path: Path) -> re.Match[str] | None:
     """The open file that `path` leads to by links, which its own name would hide."""
     for _ in range(_LINKS):
         path = Path(os.path.realpath(path.parent), path.name)
-        if found := _DESCRIPTOR.fullmatch(str(path)):
+        if found := re.fullmatch(_DESCRIPTOR, str(path)):
             return found
         try:
             path = path.parent / path.readlink()

@@ -17,6 +17,20 @@ TABLES = (
     *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
 )
 
+#: Formats of pictures, by how the names of files end.
+PICTURES = ("png", "svg")
+
+#: What has a row of its own in `profile`.
+By = Literal["part", "layer", "operator", "level"]
+BY: tuple[By, ...] = get_args(By)
+
+#: What a grid holds to its target: α·β²·γ², or the MACs of the rounded network.
+Constraint = Literal["nominal", "realised"]
+CONSTRAINTS: tuple[Constraint, ...] = get_args(Constraint)
+
+#: What the largest network can be the largest in.
+MOST = ("macs", "params", "activations")
+
 #: What a grid's networks are put in order by.
 SORTS = ("deviation", "rms_error", "params", "activations", "macs", "resolution")
 
@@ -28,8 +42,10 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: The same where nothing is run: what a quantized network would be stored as, too.
 STORED_BYTES = {**ELEMENT_BYTES, "int8": 1}
 StoredName = Literal["float32", "bfloat16", "float16", "int8"]
-#: Images at once, and threads of a CPU, at most.
-MAX_BATCH, MAX_THREADS = 2**16, 1024
+#: Images at once, threads of a CPU, and classes, at most.
+MAX_BATCH, MAX_THREADS, MAX_CLASSES = 2**16, 1024, 2**20
+#: Ratios, shares, steps and coefficients, and bounds in pixels, at most.
+MAX_NUMBER, MAX_PIXELS = 1000, 2**31
 #: What a network may be run on, in words, and as a pattern.
 DEVICES = "cpu, cuda, cuda:N, mps, xpu or xpu:N"
 DEVICE_PATTERN = "^(cpu|mps|(xpu|cuda)(:[0-9]{1,3})?)$"

@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 #: Signs that begin a formula in a spreadsheet (OWASP, CSV Injection).
 _FORMULA = tuple("=+-@")
 #: What JSON may hold as it is, and a terminal obeys; the rest it escapes by itself.
-_OBEYED = re.compile(
-    "[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
+_OBEYED = "[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 #: What begins something else than text in Markdown: HTML, links, code, cells.
-_MARKED = re.compile(r"([\\`<|\[])")
+_MARKED = r"([\\`<|\[])"
 
 
 def plain(text: str) -> str:
@@ -107,7 +105,7 @@ def lines(text: str) -> str:
 
 def in_markdown(text: str) -> str:
     """The text as Markdown that says just that."""
-    return _MARKED.sub(r"\\\1", plain(text))
+    return re.sub(_MARKED, r"\\\1", plain(text))
 
 
 def in_csv(value: object) -> object:
@@ -121,7 +119,7 @@ def in_csv(value: object) -> object:
 
 def in_json(text: str) -> str:
     """JSON that says the same, without signs that a terminal obeys."""
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_OBEYED, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _is_number(text: str) -> bool:

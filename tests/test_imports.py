@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from effscale.spec.schema import subclasses
+from effscale.spec.values import Model
+
 PACKAGE = Path(__file__).parents[1] / "effscale"
 #: Each room may import those before it, and the files that lie beside the rooms.
 ROOMS = (
@@ -20,6 +23,7 @@ ROOMS = (
     *("search", "comparing", "study", "checking", "report", "cli"),
 )
 BESIDE = {
+    "arguments",
     "arithmetic",
     "arrays",
     "atomic_write",
@@ -170,6 +174,14 @@ def test_files_are_read_in_one_sitting() -> None:
         name: len(path.read_text("utf-8").splitlines()) for name, path in FILES.items()
     }
     assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+
+
+def test_models_state_types_rather_than_their_texts() -> None:
+    """Pydantic would compile the text of every field each time that it is imported."""
+    modules = {each.__module__ for each in subclasses(Model)}
+    texts = {name for name in modules if hasattr(sys.modules[name], "annotations")}
+    assert modules >= {"effscale.spec.models", "effscale.spec.steps"}
+    assert texts == set()
 
 
 #: Runs each command in one program; what each says and has loaded goes to stderr.

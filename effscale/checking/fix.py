@@ -36,16 +36,20 @@ Weight = tuple[int, int, int, int]
 def checked(
     sources: Sequence[Source], enabled: Collection[str], applies: Collection[Applies]
 ) -> Outcome:
-    """What is found in each file, once what may be mended is."""
-    files = []
+    """What is found in each file, once what may be mended is.
+
+    What was read of one file is gone when the next is read.
+    """
+    files, unmeasured = [], 0
     for source in sources:
-        after, count = fixed(source, enabled, applies) if applies else (source, 0)
+        unread = source.become(source.text)
+        after, count = fixed(unread, enabled, applies) if applies else (unread, 0)
         found = tuple(  # what was tried, and left, is for hands
             replace(each, edits=()) if applies_to(each) in applies else each
             for each in check(after, enabled)
         )
-        files.append(Checked(after, found, count))
-    unmeasured = sum(len(latencies(each.source)) for each in files)
+        unmeasured += len(latencies(after))
+        files.append(Checked(after.become(after.text), found, count))
     return Outcome(tuple(files), unmeasured=unmeasured * (BUDGET.code in enabled))
 
 

@@ -57,7 +57,7 @@ def device(*, threads: int, batch: int, dtype: str, way: Way) -> Device:
     ),
     title="Latency",
 )
-@options.output_options
+@options.output_options()
 @options.verbosity
 @options.gathered(way=Way, runs_on=device, request=Request)
 def command(*, runs_on: Device, seconds: float, request: Request) -> None:

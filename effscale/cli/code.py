@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.cli.options import every, refuse
+from effscale.cli.options import every, refuse, refuse_others
 from effscale.cli.types import Parsed, argument, taking
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ code_options = every(
 )
 
 
+#: Options that say something of code; the others speak of specs.
+_OF_CODE = {
+    *("spec", "takes", "arguments", "resolution", "classes"),
+    *("phi", "strategy", "macs", "tolerance"),
+    *("form", "output", "force", "units", "quiet", "verbose"),
+}
+
+
 def factory(
     *,
     spec: str,
@@ -46,8 +54,8 @@ def factory(
     """The code that SPEC names, if it names some.
 
     Raises:
-        click.UsageError: for code without --as-args or with what it takes itself, or a
-            spec with it.
+        click.UsageError: for code without --as-args or with what it takes itself or
+            specs alone have, or a spec with it.
     """
     from effscale.spec.builtin import names_callable
 
@@ -58,6 +66,7 @@ def factory(
     if takes is None:
         hint = "--as-args says which keywords take the multipliers"
         raise click.UsageError(f"{spec}: {hint}; or effscale import makes a spec of it")
+    refuse_others(_OF_CODE, "is for specs, not for code")
     refuse({"--classes": classes}, "is of a spec; --arg gives the code its own")
     both = {keyword for keyword, _ in arguments} & {*takes.values()}
     if both:
@@ -65,7 +74,7 @@ def factory(
         raise click.UsageError(message)
     from effscale.importing.factory import Factory
 
-    return Factory(spec, takes, dict(arguments), resolution or (224, 224))
+    return Factory(spec, takes, dict(arguments), resolution)
 
 
 @contextlib.contextmanager

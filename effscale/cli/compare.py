@@ -121,8 +121,8 @@ def _revision(*, since: str | None, fail_on: str | None) -> Revision | None:
 @options.plot_option("published accuracy against cost")
 @options.network_options
 @options.measure_option(default="none")
-@latency.timing_options
-@options.output_options
+@latency.timing_options()
+@options.output_options()
 @options.verbosity
 @options.gathered(
     revision=_revision, way=latency.Way, timed=latency.timed_alone, request=Request

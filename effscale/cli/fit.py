@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from effscale.choices import MOST
 from effscale.cli import code as of_code
 from effscale.cli import latency, limits, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Range, Whole
-from effscale.errors import UnreachableError
+from effscale.errors import ScaleError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from effscale.search.measured import Tries
     from effscale.search.networks import LeftOut
     from effscale.spec.models import Spec
-
-#: What the largest network can be the largest in.
-MOST = ("macs", "params", "activations")
 
 
 def hold(text: str) -> frozenset[str]:
@@ -54,13 +52,18 @@ def bounds(  # noqa: PLR0913 - options
     max_width: float,
     hold: frozenset[str] | None,
 ) -> Bounds:
-    """Where to look."""
+    """Where to look.
+
+    Raises:
+        click.UsageError: if there is nothing between two of them.
+    """
     from effscale.search.asked import Bounds
 
-    sides = max_resolution, min_resolution
-    return Bounds(
-        *sides, min_depth, max_depth, min_width, max_width, hold or frozenset()
-    )
+    sides, depth = (max_resolution, min_resolution), (min_depth, max_depth)
+    try:
+        return Bounds(*sides, *depth, min_width, max_width, hold or frozenset())
+    except ScaleError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _pixels(name: str, text: str) -> Callable[[F], F]:
 @of_code.code_options
 @options.network_options
 @options.measure_option(default="none")
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(
     code=of_code.factory,
@@ -234,6 +237,7 @@ def command(  # noqa: PLR0913 - options
     costs, the baseline with all of them as variants, each held to its limits.
     """
     if code is not None:
+        request.refuse_spec("it is made by code")
         _code(code, search, request)
         return
     from effscale.growth.growth import growth_of
@@ -241,9 +245,12 @@ def command(  # noqa: PLR0913 - options
 
     as_spec = request.wants_spec
     search.refuse_several()
+    if not search.free:
+        options.refuse_typed(("--top",), "is for --free")
     if baselines is not None:
-        if len(search.asked) > 1 or as_spec:
-            raise click.UsageError("--from takes one cost, and writes no spec")
+        if len(search.asked) > 1:
+            raise click.UsageError("--from takes one cost")
+        request.refuse_spec("--from shows the best of several baselines")
         _side_by_side(request.baselines(baselines), search, request)
         return
     baseline = request.read(spec)
@@ -281,14 +288,14 @@ def _code(code: Factory, search: Search, request: Request) -> None:
     """
     from effscale.report import factory
 
-    asked, strategy = search.asked, search.strategy
-    goal, within = asked[0].goal, asked[0].within
-    plain = goal.figure == "macs" and goal.target is not None and not asked[0].limits
-    if len(asked) > 1 or len(strategy) > 1 or not plain:
-        raise click.UsageError("code is fitted to one cost in MACs, on one ray")
-    macs = int(goal.target or 0)
+    search.refuse_several()
+    goal, within = search.asked[0].goal, search.asked[0].within
+    if len(search.asked) > 1 or goal.target is None:
+        cost = "a cost to meet, such as --macs 300M"
+        raise click.UsageError(f"code is fitted to {cost}")
+    macs = int(goal.target)
     with of_code.aside():
-        base, found = code.at(0.0), code.fit(macs, strategy[0])
+        base, found = code.at(0.0), code.fit(macs, search.strategy[0])
     shown = factory.fitted(code, base, found, macs=macs, units=request.units)
     request.deliver(shown)
     nearest = shown.data["rows"][0]

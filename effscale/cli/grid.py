@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from effscale.choices import SHARES, SORTS
+from effscale.choices import CONSTRAINTS, SHARES, SORTS
 from effscale.cli import latency, limits, options, study
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request, note
@@ -21,13 +21,14 @@ from effscale.errors import ScaleError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from effscale.choices import Constraint
     from effscale.cli.limits import Limits
     from effscale.cli.study import Evaluation
     from effscale.growth.growth import Growth, Interval
     from effscale.module.measure import Measurement
     from effscale.report.grid import Searched
     from effscale.report.rows import Data
-    from effscale.search.grid import Answer, Constraint, Grid
+    from effscale.search.grid import Answer, Grid
     from effscale.spec.models import Spec
 
 #: Strategies, and which of α, β, γ each varies.
@@ -174,7 +175,7 @@ class Question:
 @options.tolerance_option("How far a cost may be from what was asked.", "5%")
 @click.option(
     "--constraint",
-    type=click.Choice(["nominal", "realised"]),
+    type=click.Choice(CONSTRAINTS),
     default="nominal",
     help="What is held to the target: α·β²·γ², or the MACs of the rounded network.",
 )
@@ -236,7 +237,7 @@ class Question:
     "realised against nominal cost, and the feasible points; with --evaluate, accuracy "
     "against α, β, γ and MACs"
 )
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(
     effort=study.Effort,
@@ -287,6 +288,7 @@ def command(
     if evaluation is not None:
         _evaluated(baseline, question, evaluation, request)
         return
+    request.refuse_spec("--evaluate finds the coefficients of one")
     found = question.searched(baseline, request)
     specs, measured = _run(
         [(found, row) for row in found.rows[: question.rows]], question, request

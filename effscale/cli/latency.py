@@ -17,6 +17,7 @@ from effscale.choices import (
     MAX_BATCH,
     MAX_THREADS,
     RUNTIMES,
+    STORED_BYTES,
     of_torch,
 )
 from effscale.cli.options import every, note, refuse
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effscale.choices import Runtime
-    from effscale.cli.options import Request
+    from effscale.cli.options import F, Request
     from effscale.comparing.side_by_side import Entry
     from effscale.module.any_module import Counted
     from effscale.module.latency import Latency, Setting, Subject
@@ -59,12 +60,16 @@ def whole_numbers(limit: int) -> Callable[[str], list[int]]:
     return parse
 
 
-def dtypes(text: str) -> list[str]:
-    """`bfloat16`, or several with commas."""
-    found = [each.strip() for each in text.split(",")]
-    if not set(found) <= set(ELEMENT_BYTES):
-        raise ValueError(f"{', '.join(ELEMENT_BYTES)}, or several with commas")
-    return list(dict.fromkeys(found))
+def dtypes(known: Mapping[str, int]) -> Callable[[str], list[str]]:
+    """A parser of `bfloat16`, or several with commas."""
+
+    def parse(text: str) -> list[str]:
+        found = [each.strip() for each in text.split(",")]
+        if not set(found) <= set(known):
+            raise ValueError(f"{', '.join(known)}, or several with commas")
+        return list(dict.fromkeys(found))
+
+    return parse
 
 
 def device(text: str) -> str:
@@ -114,20 +119,7 @@ class Way:
         return {**asdict(self), "device": device, "runtime": runtime}
 
 
-timing_options = every(
-    click.option(
-        "--batch",
-        type=Parsed("N[,N…]", whole_numbers(MAX_BATCH)),
-        default="1",
-        help="Batch size; several with commas.",
-    ),
-    click.option(
-        "--dtype",
-        type=Parsed("NAME[,NAME…]", dtypes),
-        default="float32",
-        help="Type of weights and feature maps: float32, bfloat16, float16; several "
-        "with commas.",
-    ),
+_timing = (
     click.option(
         "--latency",
         is_flag=True,
@@ -174,8 +166,29 @@ timing_options = every(
         help="With --latency: least time to run each network, and its parts as "
         f"long again.  [default: {SECONDS:g}]",
     ),
-    title="Latency",
 )
+
+
+def timing_options(*, memory: bool = False) -> Callable[[F], F]:
+    """How networks are run; what they are stored as, too, where there is `memory`."""
+    known = STORED_BYTES if memory else ELEMENT_BYTES
+    names = ", ".join(ELEMENT_BYTES) + (", and int8 of memory" if memory else "")
+    return every(
+        click.option(
+            "--batch",
+            type=Parsed("N[,N…]", whole_numbers(MAX_BATCH)),
+            default="1",
+            help="Batch size; several with commas.",
+        ),
+        click.option(
+            "--dtype",
+            type=Parsed("NAME[,NAME…]", dtypes(known)),
+            default="float32",
+            help=f"Type of weights and feature maps: {names}; several with commas.",
+        ),
+        *_timing,
+        title="Latency",
+    )
 
 
 @data
@@ -225,6 +238,9 @@ def timed(  # noqa: PLR0913 - options
     """
     if latency:
         words = way.words()
+        for name in dtype:
+            if name not in ELEMENT_BYTES:
+                raise click.UsageError(f"--latency: nothing is run in {name} here")
         combinations = len(batch) * len(dtype) * len(threads or [0])
         if combinations > MAX_SETTINGS:
             raise click.UsageError(

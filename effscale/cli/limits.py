@@ -15,7 +15,7 @@ from effscale.choices import (
     STORED_BYTES,
 )
 from effscale.cli.latency import DEVICE, Way
-from effscale.cli.options import every
+from effscale.cli.options import every, refuse_typed
 from effscale.cli.progress import Bar
 from effscale.cli.types import Parsed, Whole
 from effscale.errors import ScaleError
@@ -153,6 +153,23 @@ class Limits:
     latency: list[Limit] | None
     threads: int
     way: Way
+
+    def __post_init__(self) -> None:
+        """Refuse what says how networks run where nothing asks for that.
+
+        Raises:
+            click.UsageError: naming it.
+        """
+        if not self.latency:
+            refuse_typed(
+                ("--threads", *self.way.options()),
+                "is for a limit of --latency, and there is none",
+            )
+        if not (self.latency or self.memory or self.training_memory):
+            refuse_typed(
+                ("--batch", "--dtype"),
+                "is for a limit of memory or --latency, and there is none",
+            )
 
     @property
     def beside_macs(self) -> list[Limit]:

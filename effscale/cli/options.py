@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from effscale.atomic_write import is_written_through, whole
+from effscale.choices import MAX_CLASSES
 from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import (
     RESOLUTION,
+    SPEC_SUFFIXES,
     STRATEGIES_LIST,
+    AnswerFile,
     Parsed,
+    Picture,
     SpecReference,
     Target,
     Whole,
@@ -26,7 +30,7 @@ from effscale.errors import DisagreementError, dotted
 from effscale.markup import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from effscale.growth.growth import Variant
     from effscale.module.measure import Measurement
@@ -38,7 +42,10 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 FORMATS = ("table", "json", "csv", "markdown")
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
-_OF_SPECS = {".yaml", ".yml"}
+
+
+#: What `--output` does.
+TO_FILE = "Write to this file; a part of it is never left behind."
 
 
 def gathered(**makers: Callable[..., object]) -> Callable[[F], F]:
@@ -82,6 +89,25 @@ def refuse(given: Mapping[str, object], why: str) -> None:
     for option, value in given.items():
         if value:
             raise click.UsageError(f"{option} {why}")
+
+
+def is_typed(option: str) -> bool:
+    """Whether the option stands on the command line."""
+    context = click.get_current_context()
+    name = next(p.name for p in context.command.params if option in p.opts)
+    typed = click.core.ParameterSource.COMMANDLINE
+    return context.get_parameter_source(str(name)) is typed
+
+
+def refuse_typed(names: Iterable[str], why: str) -> None:
+    """Refuse the first of these options that stands on the command line."""
+    refuse({name: is_typed(name) for name in names}, why)
+
+
+def refuse_others(than: Collection[str], why: str) -> None:
+    """Refuse an option that stands on the command line, unless it is one of these."""
+    params = click.get_current_context().command.params
+    refuse_typed([each.opts[0] for each in params if each.name not in than], why)
 
 
 def spec_argument(default: str | None = None) -> Callable[[F], F]:
@@ -130,7 +156,7 @@ def measure_option(default: str = "fvcore") -> Callable[[F], F]:
 
 def plot_option(what: str) -> Callable[[F], F]:
     help_text = f"Draw {what}, to a .png or .svg file (needs effscale[plot])."
-    return under(OUTPUT, click.option("--plot", type=Target(), help=help_text))
+    return under(OUTPUT, click.option("--plot", type=Picture(), help=help_text))
 
 
 def seed_option(help_text: str) -> Callable[[F], F]:
@@ -161,18 +187,24 @@ units_option = under(
 force_option = under(
     OUTPUT, click.option("--force", is_flag=True, help="Replace the output file.")
 )
-output_options = every(
-    format_option("the answer"),
-    click.option(
-        "--output",
-        type=Target(),
-        help="Write to this file, atomically: no part of it is left behind. Its suffix "
-        "(.json, .csv, .md) chooses the format.",
-    ),
-    force_option,
-    units_option,
-    title=OUTPUT,
-)
+
+
+def output_options(*, spec: bool = False) -> Callable[[F], F]:
+    """How the answer is printed or written; `spec` where a file may get a spec."""
+    return every(
+        format_option("the answer"),
+        click.option(
+            "--output",
+            type=Target() if spec else AnswerFile(),
+            help=f"{TO_FILE} Its suffix (.json, .csv, .md) chooses the format; any "
+            "other gets the table.",
+        ),
+        force_option,
+        units_option,
+        title=OUTPUT,
+    )
+
+
 deploy_option = under(
     NETWORK,
     click.option(
@@ -192,7 +224,7 @@ network_options = every(
     ),
     click.option(
         "--classes",
-        type=Whole(1, 2**20),
+        type=Whole(1, MAX_CLASSES),
         help="Classes of the network instead of the spec's.",
     ),
     title=NETWORK,
@@ -301,10 +333,9 @@ class Request:
             click.UsageError: if there is a SPEC as well.
             SpecError, ScaleError: if one of them is not there.
         """
-        given = click.get_current_context().get_parameter_source("spec")
-        if given is click.core.ParameterSource.COMMANDLINE:
+        if is_typed("spec"):
             raise click.UsageError("--from stands instead of SPEC: give one of them")
-        from effscale.growth.scale import by_name
+        from effscale.spec.builtin import by_name
 
         return by_name([(each, self.read(each)) for each in references])
 
@@ -325,10 +356,20 @@ class Request:
                 bar.advance(1, f"{self.engine} measured {spec.name}")
         return measured
 
+    def refuse_spec(self, why: str) -> None:
+        """Refuse an output file that is to be a spec.
+
+        Raises:
+            click.UsageError: if it is.
+        """
+        if self.wants_spec:
+            name = str(self.output)
+            raise click.UsageError(f"there is no spec to write to {name!r}: {why}")
+
     @property
     def wants_spec(self) -> bool:
         """Whether the output file is to be a spec: of one network, or of a family."""
-        return self.output is not None and self.output.suffix in _OF_SPECS
+        return self.output is not None and self.output.suffix in SPEC_SUFFIXES
 
     def write_family(
         self,

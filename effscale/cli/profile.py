@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
-from click.core import ParameterSource
 
-from effscale.choices import BALANCE, TOOLS
+from effscale.choices import BALANCE, BY, TOOLS
 from effscale.cli import latency, options
 from effscale.cli.help import Command, titled
 from effscale.cli.options import Request
@@ -22,13 +21,12 @@ from effscale.errors import DisagreementError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from effscale.choices import Tool
+    from effscale.choices import By, Tool
     from effscale.cli.latency import Timed
     from effscale.cost.count import Counted
     from effscale.module.inputs import Asked
     from effscale.module.measure import Engine
     from effscale.report.document import Report
-    from effscale.report.profile import By
     from effscale.spec.models import Spec
 
 
@@ -133,11 +131,9 @@ def module(  # noqa: PLR0913 - options
 
     if not (names_callable(spec) or names_saved(spec)):
         why = "is for modules (MODULE:CALLABLE, .pt2), not for a spec"
-        _refuse(("--input", "--arg", "--tree-depth", "--operator"), why)
+        options.refuse_typed(("--input", "--arg", "--tree-depth", "--operator"), why)
         return None
-    params = click.get_current_context().command.params
-    others = [each.opts[0] for each in params if each.name not in _OF_MODULES]
-    _refuse(others, "is for specs, not for a module")
+    options.refuse_others(_OF_MODULES, "is for specs, not for a module")
     from effscale.report.any_module import TOOLS
 
     if tool is not None and tool not in TOOLS:
@@ -145,7 +141,7 @@ def module(  # noqa: PLR0913 - options
         message = f"{expected}: its rules are known of a spec's layers alone"
         raise click.BadParameter(message, param_hint="'--as'")
     if not latency:
-        _refuse(("--batch", "--dtype"), "of a module is for --latency")
+        options.refuse_typed(("--batch", "--dtype"), "of a module is for --latency")
     elif names_saved(spec):
         raise click.UsageError("--latency runs specs and code, not files of torch's")
     if resolution and inputs:
@@ -155,23 +151,12 @@ def module(  # noqa: PLR0913 - options
     return Module(spec, arguments, inputs, operators, depth)
 
 
-def _refuse(names: Sequence[str], why: str) -> None:
-    options.refuse({name: _given(name) for name in names}, why)
-
-
-def _given(option: str) -> bool:
-    """Whether the option stands on the command line."""
-    context = click.get_current_context()
-    name = next(p.name for p in context.command.params if option in p.opts)
-    return context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE
-
-
 @click.command("profile", cls=Command)
 @options.spec_argument()
 @titled("What to show")
 @click.option(
     "--by",
-    type=click.Choice(["part", "layer", "operator", "level"]),
+    type=click.Choice(BY),
     default="part",
     help="A row for each stage, each layer, each kind of layer, or each level of a "
     "detector.",
@@ -230,7 +215,7 @@ def _given(option: str) -> bool:
     help="With --memory: MACs that the machine computes while it moves a byte; parts "
     f"below it are memory-bound.  [default: {BALANCE}, a V100's in float32]",
 )
-@latency.timing_options
+@latency.timing_options(memory=True)
 @titled("Latency")
 @click.option(
     "--weights",
@@ -245,7 +230,7 @@ def _given(option: str) -> bool:
     help="With --latency: show the time of each part that effscale calibrate predicts.",
 )
 @options.plot_option("the cost by part and the feature maps")
-@options.output_options
+@options.output_options()
 @options.verbosity
 @options.gathered(
     way=latency.Way, timed=latency.timed, module=module, memory=memory, request=Request
@@ -375,5 +360,5 @@ def _engines(engine: str) -> list[Engine]:
     """Both counters, unless one of them is asked for."""
     if engine == "none":
         raise click.UsageError("a module is counted by running it: --measure none")
-    asked = _given("--measure")
+    asked = options.is_typed("--measure")
     return [cast("Engine", engine)] if asked else ["fvcore", "torch"]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @options.network_options
 @options.measure_option(default="none")
-@latency.timing_options
+@latency.timing_options()
 @options.units_option
 @options.verbosity
 @options.gathered(way=latency.Way, timed=latency.timed_alone, request=Request)

@@ -38,11 +38,14 @@ def command(*, code: str | None, every: bool, form: str) -> None:
     why that matters, what to do, and whether the program can do it.
     """
     from effscale.checking import manual
-    from effscale.checking.catalogue import RULES, matching
+    from effscale.checking.catalogue import RULES, UnknownRuleError, matching
 
     if every == bool(code):
         raise click.UsageError("expected a rule's code, or --all")
-    rules = list(RULES.values()) if code is None else matching(code)
+    try:
+        rules = list(RULES.values()) if code is None else matching(code)
+    except UnknownRuleError as error:
+        raise click.BadParameter(str(error), param_hint="'CODE'") from None
     if form == "json":
         text = manual.as_json(rules)
     elif form == "markdown":

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @of_code.code_options
 @options.network_options
 @options.measure_option()
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(code=of_code.factory, request=Request)
 def command(  # noqa: PLR0913 - options
@@ -71,7 +71,8 @@ def command(  # noqa: PLR0913 - options
     resolution, neck_width, neck_depth, head_depth), beside what is published for that
     φ.
 
-    Of several variants those that are no networks are left out, and said.
+    Where several variants are asked for, one that cannot exist is left out, with the
+    reason on stderr.
 
     An --output file named .yaml gets the scaled network as a spec of its own, or
     several as variants of the baseline; any other gets the answer.
@@ -80,9 +81,7 @@ def command(  # noqa: PLR0913 - options
     called at each φ, and what it makes is counted by torch.
     """
     if code is not None:
-        options.refuse(
-            {"--sweep": sweep, "--plot": request.plot}, "is for specs, not for code"
-        )
+        request.refuse_spec("it is made by code")
         _code(code, phi, strategy, request)
         return
     from effscale.growth.growth import recipes
@@ -91,6 +90,9 @@ def command(  # noqa: PLR0913 - options
 
     baseline = request.read(spec)
     if sweep is not None:
+        others = ("--phi", "--strategy", *["--measure"] * request.measures)
+        options.refuse_typed(others, "is not for --sweep")
+        request.refuse_spec("a sweep is of many networks")
         _sweep(baseline, sweep, request)
         return
     made = recipes(baseline, phi, strategy)

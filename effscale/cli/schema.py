@@ -13,7 +13,7 @@ from effscale.cli.types import Target
 @click.option(
     "--output",
     type=Target(),
-    help="Write to this file, atomically: no part of it is left behind.",
+    help=options.TO_FILE,
 )
 @options.force_option
 @options.gathered(request=Request)

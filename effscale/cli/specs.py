@@ -11,7 +11,7 @@ from effscale.cli.types import FAMILY
 
 @click.command("specs")
 @click.argument("families", metavar="[FAMILY...]", nargs=-1, type=FAMILY)
-@options.output_options
+@options.output_options()
 @options.gathered(request=Request)
 def command(*, families: tuple[str, ...], request: Request) -> None:
     """List what is built in, counted; or those of each FAMILY.

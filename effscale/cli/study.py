@@ -521,7 +521,7 @@ def deliver(
     help="Refresh the answer while the study runs, on a terminal.",
 )
 @options.plot_option("accuracy against α, β, γ and MACs, what matters, and curves")
-@options.output_options
+@options.output_options(spec=True)
 @options.verbosity
 @options.gathered(request=Request)
 def command(

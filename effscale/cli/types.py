@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from effscale.choices import MAX_PHI
+from effscale.choices import MAX_NUMBER, MAX_PHI, PICTURES
 from effscale.errors import StudyError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from effscale.module.inputs import Asked
 
 MAX_VALUES = 1000
-MAX_NUMBER, MAX_DIGITS = 1000, 9
+MAX_DIGITS = 9
 
 
 class Parsed(click.ParamType[Any]):
@@ -207,7 +207,10 @@ def sweep(text: str) -> tuple[str, float, float]:
     low, _, high = ends.partition("..")
     if dimension not in {"depth", "width", "resolution"} or not high:
         raise ValueError("depth, width or resolution as resolution=200..320")
-    return dimension, float(_positive(low, 2**16)), float(_positive(high, 2**16))
+    first, last = _positive(low, 2**16), _positive(high, 2**16)
+    if last < first:
+        raise ValueError("a range that rises, such as resolution=200..320")
+    return dimension, float(first), float(last)
 
 
 def augment(text: str) -> str:
@@ -265,11 +268,48 @@ class Target(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401
+        if not os.fspath(value):
+            self.fail("expected a file, got ''", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not path.parent.is_dir():
             self.fail(
                 f"expected a folder, found none at {str(path.parent)!r}", param, ctx
             )
+        return path
+
+
+#: How files end that get a spec, not the answer.
+SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class AnswerFile(Target):
+    """A file for the answer of a command that has no spec to write."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        path = super().convert(value, param, ctx)
+        if path.suffix in SPEC_SUFFIXES:
+            self.fail(f"there is no spec to write to {str(path)!r}", param, ctx)
+        return path
+
+
+class Picture(Target):
+    """A picture to draw, of a format that its suffix says."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        path = super().convert(value, param, ctx)
+        if path.suffix.removeprefix(".").lower() not in PICTURES:
+            expected = f"a name that ends in {' or '.join(f'.{p}' for p in PICTURES)}"
+            self.fail(f"expected {expected}, got {str(path)!r}", param, ctx)
         return path
 
 

@@ -23,7 +23,7 @@ from effscale.errors import WeightsError
     help="The network that the tensors are for.",
 )
 @options.network_options
-@options.output_options
+@options.output_options()
 @options.quiet_option
 @options.gathered(request=Request)
 def command(*, file: Path, spec: str, request: Request) -> None:

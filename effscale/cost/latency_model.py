@@ -201,9 +201,11 @@ class Model:
         works: Any = 0.0
         hands: Any = 0.0
         for step in visits:
-            kind, work = kind_of(step.leaf), work_of(step, self.device.batch)
-            works = works + step.times * self._seconds(kind, work)
-            hands = hands + step.times * hand_over(kind, self.handing)
+            work = work_of(step, self.device.batch)
+            for kind, which in kinds_of(step.leaf):
+                times = step.times * which
+                works = works + times * self._seconds(kind, work)
+                hands = hands + times * hand_over(kind, self.handing)
         for kind, work in joined(joins, self.device.batch):
             works = works + self._seconds(kind, work)
             hands = hands + work.calls * hand_over(kind, self.handing)
@@ -258,13 +260,25 @@ def joined(joins: Iterable[Join], batch: int) -> list[tuple[str, Work]]:
 
 
 def kind_of(leaf: Operator) -> str:
-    """The kind of an operator, which is the same for all candidates."""
+    """The kind of an operator of one network."""
+    ((kind, _),) = kinds_of(leaf)
+    return kind
+
+
+def kinds_of(leaf: Operator) -> list[tuple[str, Int]]:
+    """The kinds of an operator, and whether a candidate's is of each, 1 or 0.
+
+    What is grouped for one candidate may be in one group for another.
+    """
     if not isinstance(leaf, Conv):
         detail = getattr(leaf, "function", getattr(leaf, "kind", ""))
-        return f"{type(leaf).__name__.lower()} {detail}".strip()
+        return [(f"{type(leaf).__name__.lower()} {detail}".strip(), 1)]
+    whole_kind = "pointwise" if leaf.kernel == (1, 1) else "conv"
     if leaf.groups is ONE:
-        return "pointwise" if leaf.kernel == (1, 1) else "conv"
-    return "depthwise" if np.all(leaf.groups == leaf.c_in) else "grouped"
+        return [(whole_kind, 1)]
+    one, each = leaf.groups == 1, leaf.groups == leaf.c_in
+    of_kind = {whole_kind: one, "depthwise": each > one, "grouped": each + one < 1}
+    return [(kind, 1 * which) for kind, which in of_kind.items() if np.any(which)]
 
 
 def file_of(device: Device) -> Path:

@@ -177,12 +177,19 @@ def _peaks(spec: Spec, batch: int, size: int, *, training: bool) -> Int:
 def _structure(spec: Spec) -> list[Int]:
     """What is equal of candidates that have the same operators in the same places.
 
-    Copies of layers, layers that some have and others not, and skips, which blocks have
-    where as many channels come in as go out.
+    Copies of layers, layers that some have and others not, what some maps need and
+    others not, and skips, which blocks have where as many channels come in as go out.
     """
     found: list[Int] = [1]
-    for part in network(spec).parts:
+    net = network(spec)
+    for part in net.parts:
         _note_structure(part.layer, found)
+    found += [
+        (step.input.positions == step.output.positions) * 1
+        for part in visited(net)
+        for step in part.visits
+        if step.leaf.idle_if_same
+    ]
     widths = [getattr(line, "channels", None) for line in (*spec.stem, *spec.stages)]
     for before, after in pairwise(widths):
         if before is not None and after is not None:

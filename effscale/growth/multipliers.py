@@ -28,8 +28,8 @@ FAST_ALPHA = 0.8
 #: Of a number, those that floating point has right after a few products.
 DIGITS = 12
 
-_FAST = re.compile(r"fast(?::(0|1|0?\.\d+|1\.0+))?")
-_WEIGHTS = re.compile(r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?")
+_FAST = r"fast(?::(0|1|0?\.\d+|1\.0+))?"
+_WEIGHTS = r"(?:d(\d+))?_?(?:w(\d+))?_?(?:g(\d+))?_?(?:r(\d+))?"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def shares(name: str) -> tuple[float, float, float]:
     """
     if name in SHARES:
         return SHARES[name]
-    if match := _FAST.fullmatch(name):
+    if match := re.fullmatch(_FAST, name):
         alpha = float(match[1] or FAST_ALPHA)
         return (1 - alpha) / 2, alpha, (1 - alpha) / 2
     depth, width, _, resolution = _weights(name)
@@ -153,7 +153,7 @@ def group_share(name: str) -> float | None:
 
     Weights say all there is: without `g` the channels of a group stay.
     """
-    if name in SHARES or _FAST.fullmatch(name):
+    if name in SHARES or re.fullmatch(_FAST, name):
         return None
     depth, width, group, resolution = _weights(name)
     return group / (depth + width + resolution)
@@ -161,7 +161,7 @@ def group_share(name: str) -> float | None:
 
 def _weights(name: str) -> tuple[int, int, int, int]:
     """Depth, width, group width, resolution of weights such as d1_w8_g8_r1."""
-    match = _WEIGHTS.fullmatch(name)
+    match = re.fullmatch(_WEIGHTS, name)
     depth, width, group, resolution = (
         int(each or 0) for each in (match.groups() if match else (0, 0, 0, 0))
     )

@@ -6,14 +6,18 @@ The tables at the top say which numbers scale, and the multiplier and rule of ea
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from math import gcd, lcm
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from effscale.arguments import pixels, whole
 from effscale.arrays import every, is_array, on_paper
+from effscale.choices import MAX_CLASSES
 from effscale.data import Same
-from effscale.errors import Fault, PlacedError, ScaleError
+from effscale.errors import Fault, PlacedError, ScaleError, short
 from effscale.growth.multipliers import Multipliers
 from effscale.growth.rounding import Rules, in_groups
 from effscale.spec import builtin
@@ -24,7 +28,7 @@ from effscale.spec.lines import Bottleneck, MBConv
 from effscale.spec.outputs import Detect
 from effscale.spec.parameters import every_line, filled, given, spots
 from effscale.spec.steps import Attention, Grouped, Use
-from effscale.spec.structure import fits_by_itself, misfits
+from effscale.spec.structure import fits_by_itself, fitting_sides, misfits
 from effscale.spec.values import Model, Parameter
 from effscale.spec.variants import with_own
 
@@ -132,7 +136,8 @@ def _told(spec: Spec, called: str) -> Iterator[None]:
         yield
     except PlacedError as error:
         found = spec.origin.located(error.fault)
-        message = f"{called}: {found.said}"
+        help_text = found.help and f"; {found.help}"
+        message = f"{called}: {found.said}{help_text}"
         raise ScaleError(message, error.among, found.where) from None
 
 
@@ -523,7 +528,8 @@ def _at(
 ) -> Spec:
     """The same; `like` is a network of the same kernels and strides.
 
-    Of lines that are `restated` nothing is known before they are read.
+    Of lines that are `restated` nothing is known before they are read; a file has them
+    in whole numbers.
     """
     height, width = resolution
     several = is_array(height) or is_array(width)
@@ -533,9 +539,9 @@ def _at(
 
 def _fitting(spec: Spec, *, restated: bool = False) -> Spec:
     """The network itself, if its lines still fit each other."""
-    if (restated or not fits_by_itself(spec)) and is_plain(spec):
+    if restated or (not fits_by_itself(spec) and is_plain(spec)):
         for fault in misfits(spec):
-            raise PlacedError(fault)
+            raise PlacedError(replace(fault, help=fault.help or fitting_sides(spec)))
     return spec
 
 
@@ -570,9 +576,9 @@ def with_classes(spec: Spec, classes: int) -> Spec:
     """`spec` with another number of classes, without its figures and variants.
 
     Raises:
-        ScaleError: if no linear layer makes them.
+        ScaleError: if no linear layer makes them, or they are no number of classes.
     """
-    found = _another(spec)
+    found, classes = _another(spec), whole("classes", classes, 1, MAX_CLASSES)
     for place, head in spec.classifying.items():
         if not getattr(head, "classifier", True):
             raise _lacking(
@@ -609,8 +615,16 @@ def _another(spec: Spec, **update: object) -> Spec:
 
 
 def variant(spec: Spec, name: str) -> Spec:
-    """The published variant `name` of `spec`: its multipliers, resolution, dropout."""
-    given = spec.variants[name]
+    """The published variant `name` of `spec`: its multipliers, resolution, dropout.
+
+    Raises:
+        ScaleError: if it has none of that name, or that is no network.
+    """
+    given = spec.variants.get(name)
+    if given is None:
+        listed = ", ".join(spec.variants) or "none"
+        message = f"expected one of {listed}, got {short(name)}"
+        raise ScaleError(f"{spec.name}: variants: {message}")
     rounding = given.rounding or spec.rounding
     multipliers = stated(spec, given).by(rounding)
     scaled = spec.model_copy(update={"rounding": rounding})
@@ -661,26 +675,13 @@ def load(
 
     Raises:
         SpecError: with each thing that is wrong, in the order of the file.
-        ScaleError: if the network leaves nothing of such an image.
+        ScaleError: if the network leaves nothing of such an image, or an argument is
+            of another kind.
     """
+    if not isinstance(reference, str | PathLike):
+        raise ScaleError(f"expected a spec's name or path, got {short(reference)}")
     spec, name = builtin.find(str(reference))
     found = variant(spec, name) if name else spec
     if resolution is not None:
-        sides = (resolution,) * 2 if isinstance(resolution, int) else resolution
-        found = at_resolution(found, sides)
+        found = at_resolution(found, pixels(resolution))
     return found if classes is None else with_classes(found, classes)
-
-
-def by_name(found: Sequence[tuple[str, Spec]]) -> dict[str, Spec]:
-    """Specs by their names; those of one name by the references that they come with.
-
-    Raises:
-        ScaleError: if two that differ have neither apart.
-    """
-    names = [each.name for _, each in found]
-    listed: dict[str, Spec] = {}
-    for reference, each in found:
-        name = each.name if names.count(each.name) == 1 else reference
-        if listed.setdefault(name, each) != each:
-            raise ScaleError(f"expected networks of different names, got two {name}")
-    return listed

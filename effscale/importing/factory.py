@@ -38,6 +38,10 @@ class Made:
     cost: Measurement
 
 
+#: Height and width of the baseline's image, where nobody says them.
+ASSUMED = (224, 224)
+
+
 @dataclass(frozen=True)
 class Factory:
     """A callable, and which of its keywords takes which multiplier."""
@@ -45,7 +49,7 @@ class Factory:
     reference: str
     takes: Mapping[str, str]
     arguments: Mapping[str, str] = field(default_factory=dict)
-    sides: tuple[int, int] = (224, 224)
+    resolution: tuple[int, int] | None = None  #: None: ASSUMED
     coefficients: Coefficients = field(default_factory=Coefficients)
 
     def at(self, phi: float, name: str = "compound") -> Made:
@@ -67,7 +71,8 @@ class Factory:
             message = f"{name} scales nothing that a keyword of --as-args takes"
             raise ScaleError(f"{self.reference}: {message}")
         rules = Rules.of(Rounding())
-        height, width = (int(rules.resolution(n, given.resolution)) for n in self.sides)
+        sides = self.resolution or ASSUMED
+        height, width = (int(rules.resolution(n, given.resolution)) for n in sides)
         if "resolution" in self.takes and height != width:
             message = f"expected a square image, got {height}×{width}"
             raise ScaleError(f"{self.reference}: {message}")

@@ -278,7 +278,7 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             )
         case Blur():
             line = resampling.BlurPool(
-                block="blur_pool", kernel=what.kernel, stride=what.stride
+                block="blur_pool", kernel=what.side, stride=what.stride
             )
         case ChannelPool(kind=kind):
             line = resampling.ChannelPool(block="channel_pool", kind=kind)

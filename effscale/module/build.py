@@ -318,15 +318,17 @@ class Skipping(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to what both branches make of it."""
+        # As attributes they would be found by nn.Module.__getattr__, in Python.
+        children: dict[str, Any] = self._modules
         y = x
         for name in self.order:
-            y = getattr(self, name)(y)
+            y = children[name](y)
         if self.scale != 1:
             y = y * self.scale
         if self.training and self.rate > 0:
             keep = y.new_empty(y.shape[0], 1, 1, 1).bernoulli_(1 - self.rate)
             y = y * keep.div_(1 - self.rate)
-        return (x if self.beside is None else getattr(self, self.beside)(x)) + y
+        return (x if self.beside is None else children[self.beside](x)) + y
 
     def extra_repr(self) -> str:
         """The rate, and the scale where there is one."""

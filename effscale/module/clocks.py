@@ -117,8 +117,16 @@ def captured(run: Callable[[], object]) -> Callable[[], None]:
             run()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
+    numbers = torch.cuda.default_generators[torch.cuda.current_device()]
+    before = numbers.clone_state()
+    # A capture that fails would keep the stream, and random numbers to itself.
+    with torch.cuda.stream(torch.cuda.current_stream()):
+        try:
+            with torch.cuda.graph(graph):
+                run()
+        except RuntimeError:
+            numbers.graphsafe_set_state(before)
+            raise
     return graph.replay
 
 

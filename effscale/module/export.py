@@ -529,6 +529,10 @@ def _faults(form: Form) -> Iterator[None]:
         ) from error
 
 
+#: The record of an archive that says its version.
+_VERSION = "version"
+
+
 def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
     """Put what `save` writes into the file: to a full disk, torch's C++ would abort."""
     held = BytesIO()
@@ -542,8 +546,28 @@ def _to_torchscript(
     # Its check of outputs refuses a dictionary, which never changes here.
     traced = torch.jit.trace(_Named(module), example, check_trace=False, strict=False)
     extra = _beside(asked.facts)
-    _put(path, lambda file: torch.jit.save(traced, file, _extra_files=extra))
+
+    def save(file: BytesIO) -> None:
+        saved = BytesIO()
+        torch.jit.save(traced, saved, _extra_files=extra)
+        _copy_without_lines(saved, file)
+
+    _put(path, save)
     return f"TorchScript of {_TORCH}"
+
+
+def _copy_without_lines(saved: BytesIO, file: BytesIO) -> None:
+    """Copy an archive but for its lines of Python, which have paths of this machine."""
+    saved.seek(0)
+    reader = torch._C.PyTorchFileReader(saved)  # noqa: SLF001 - as torch.load reads
+    writer = torch._C.PyTorchFileWriter(file)  # noqa: SLF001 - and torch.save writes
+    writer.set_min_version(int(reader.get_record(_VERSION)))
+    for name in reader.get_all_records():
+        # A writer makes records of its own at the end.
+        if not name.endswith((".debug_pkl", _VERSION, "byteorder", "serialization_id")):
+            record = reader.get_record(name)
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
 
 
 def _from_torchscript(_module: nn.Module, path: Path) -> tuple[Run, str]:
@@ -555,6 +579,8 @@ def _to_exported(
 ) -> str:
     whole = module if isinstance(module(example), torch.Tensor) else _Named(module)
     program = torch.export.export(whole, (example,), dynamic_shapes=asked.dynamic)
+    for node in program.graph.nodes:  # a line of code has its path on this machine
+        node.meta.pop("stack_trace", None)
     extra = _beside(asked.facts)
     _put(path, lambda file: torch.export.save(program, file, extra_files=extra))
     return f"torch.export of {_TORCH}"

@@ -7,7 +7,6 @@ to be measured, and set against its count.
 
 from __future__ import annotations
 
-import operator
 import random
 import sys
 import threading
@@ -17,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import torch
 from torch import nn
@@ -25,9 +24,10 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from effscale.arguments import one_of, pixels
 from effscale.cost.count import Cost, part_costs, whole
 from effscale.data import data
-from effscale.errors import MeasureError
+from effscale.errors import EffscaleError, MeasureError, ScaleError, first_line
 from effscale.markup import figures
 from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
 from effscale.module.build import built
@@ -111,11 +111,21 @@ def measure(
 
     Raises:
         MeasureError: if an operator that multiplies would have been skipped, if
-            `resolution` is not in pixels, or if fvcore is asked to run a module on
-            meta.
+            `resolution` is not in pixels, if fvcore is asked to run a module on meta,
+            or if the module does not take such an image.
     """
-    image = Input((1, image_channels, *_height_and_width(resolution)))
-    return _whole(run(module, [image], engine))
+    try:
+        one_of("engine", engine, get_args(Engine))
+        shape = 1, image_channels, *pixels(resolution)
+    except ScaleError as error:
+        raise MeasureError(str(error)) from None
+    try:
+        return _whole(run(module, [Input(shape)], engine))
+    except EffscaleError:
+        raise
+    except RuntimeError as error:
+        image = "×".join(map(str, shape))
+        raise MeasureError(f"running {image} raised {first_line(error)}") from error
 
 
 def _whole(measured: Measurement) -> Measurement:
@@ -124,18 +134,6 @@ def _whole(measured: Measurement) -> Measurement:
         names, engine = ", ".join(measured.skipped), measured.engine
         raise MeasureError(f"{engine} cannot count {names}: the MACs would be wrong")
     return measured
-
-
-def _height_and_width(resolution: Int | tuple[Int, Int]) -> tuple[int, int]:
-    pair = resolution if isinstance(resolution, tuple) else (resolution, resolution)
-    try:
-        height, width = (operator.index(each) for each in pair)
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1:
-        message = f"expected pixels, or height and width, got {resolution!r}"
-        raise MeasureError(f"resolution: {message}")
-    return height, width
 
 
 def run(  # noqa: PLR0913 - what is run, and how
@@ -498,7 +496,7 @@ def measure_spec(
         refuse_too_large([net], hint="; --measure torch needs none")
     device = "meta" if engine == "torch" else "cpu"
     module = built(net, init=False, device=device, once=once)
-    image = Input((1, int(spec.image_channels), *_height_and_width(spec.resolution)))
+    image = Input((1, int(spec.image_channels), *pixels(spec.resolution)))
     return _whole(run(module, [image], engine, copies=copies_of(module)))
 
 

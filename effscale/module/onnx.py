@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 #: Its logs from errors on: it warns of each operator that a device leaves to the CPU.
 ERRORS = 3
+#: What torch calls the modules, outermost first, that a node is of.
+_MODULES = "pkg.torch.onnx.name_scopes"
 #: What its errors begin with: codes, and the temporary file.
 _CODES = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*? failed:)?"
@@ -73,7 +75,27 @@ def program(
         verbose=False,
     )
     assert found is not None  # noqa: S101 - it is without dynamo alone
+    for graph in found.model.graphs():
+        _forget(graph)
     return found
+
+
+def _forget(graph: Any) -> None:  # noqa: ANN401 - of onnx_ir, which has no types here
+    """Drop what torch notes of how a graph was made, but for the modules of nodes.
+
+    Lines of code are among it, with the paths that they have on this machine; of a
+    small network it is half of the file.
+    """
+    graph.metadata_props.clear()
+    values = [*graph.inputs, *graph.initializers.values()]
+    for node in graph:
+        values += node.outputs
+        modules = node.metadata_props.get(_MODULES)
+        node.metadata_props.clear()
+        if modules is not None:
+            node.metadata_props[_MODULES] = modules
+    for each in values:
+        each.metadata_props.clear()
 
 
 def runner(

@@ -469,8 +469,8 @@ class Blurred(nn.Module):
     def __init__(self, blur: Blur) -> None:
         super().__init__()
         self.stride = blur.stride
-        self.around = [blur.kernel // 2] * 4
-        kernel = torch.zeros(1, 1, *blur.reach)
+        self.around = [blur.side // 2] * 4
+        kernel = torch.zeros(1, 1, *blur.kernel)
         self.register_buffer("kernel", kernel, persistent=False)
 
     def fix(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,41 +12,45 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
-import numpy as np
-
+from effscale.arguments import number, one_of, whole
 from effscale.choices import (
     BALANCE,
+    BY,
+    CONSTRAINTS,
     DEVICE_PATTERN,
     DEVICES,
     ELEMENT_BYTES,
     MAX_BATCH,
+    MAX_NUMBER,
+    MAX_PHI,
+    MAX_PIXELS,
     MAX_THREADS,
+    MOST,
     RUNTIMES,
+    SORTS,
     STORED_BYTES,
+    TOOLS,
     of_torch,
 )
 from effscale.cost.count import Counted, count
 from effscale.errors import ScaleError, short
 from effscale.growth.growth import growth_of
-from effscale.growth.scale import by_name, load
+from effscale.growth.scale import load
 from effscale.limit import FIGURES, parse
 from effscale.markup import lines, table
+from effscale.spec.builtin import by_name
 from effscale.spec.models import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from effscale.choices import Runtime, Tool
+    from effscale.choices import By, Constraint, Runtime, Tool
     from effscale.cost.figures import Running
     from effscale.cost.latency_model import Device
     from effscale.growth.growth import Interval
     from effscale.limit import Figure, Limit
     from effscale.report.document import Report
     from effscale.report.grid import Searched
-    from effscale.report.profile import By
     from effscale.search.asked import Asked, Bounds, Held
     from effscale.search.fit import Answer as Fitted
-    from effscale.search.grid import Constraint
     from effscale.search.networks import LeftOut
 
     #: A spec, or what names one: `b0`, `my.yaml`, `my.yaml@large`.
@@ -180,11 +185,20 @@ def fit(
         raise ScaleError("free looks beyond every strategy: name none")
     others = _checked(wanted, Wanted)
     limits, running = _limits(others, predicts=free)
+    if most is not None:
+        one_of("most", most, MOST)
+    if tolerance is not None:
+        number("tolerance", tolerance, 0, MAX_NUMBER)
     goal = asked(limits, most, tolerance, running)
     held = others.pop("hold", ())
     hold = frozenset([held] if isinstance(held, str) else held)
     if not hold <= set(HELD):
         raise ScaleError(f"hold: expected {', '.join(HELD)}, got {held!r}")
+    for name, bound in others.items():
+        if name.endswith("_resolution"):
+            whole(name, bound, 1, MAX_PIXELS)
+        else:
+            number(name, bound, 0, math.inf)
     bounds = Bounds(**others, hold=hold)
     ways = goal, bounds, None if free else strategy
     if not isinstance(spec, Spec | str | Path):
@@ -284,6 +298,14 @@ def grid(  # noqa: PLR0913 - as the command has them
     if any(each.is_target for each in limits):
         raise ScaleError("grid: expected limits such as '<= 1G', got a cost to meet")
     phis = tuple(phi) if isinstance(phi, Sequence) else (phi,)
+    for each in phis:
+        number("phi", each, -MAX_PHI, MAX_PHI)
+    number("target_ratio", target_ratio, 1, MAX_NUMBER)
+    number("tolerance", tolerance, 0, MAX_NUMBER)
+    number("step", step, 0, MAX_NUMBER)
+    one_of("constraint", constraint, CONSTRAINTS)
+    if sort is not None:
+        one_of("sort", sort, SORTS)
     order = report.order(sort, phis)
 
     def searched(baseline: Spec) -> Searched:
@@ -336,14 +358,17 @@ def profile(  # noqa: PLR0913 - as the command has them
         dtype: of weights and feature maps, for memory.
 
     Raises:
-        ScaleError: for a batch or a dtype that there is not.
+        ScaleError: for a word or a number that there is not.
     """
     from effscale.report import profile as report
 
     network = _spec(spec)
+    one_of("by", by, BY)
+    if tool is not None:
+        one_of("tool", tool, TOOLS)
     shown = report.report(Counted.of(network), by=by, tool=tool)
-    _whole("batch", batch, MAX_BATCH)
-    _one_of("dtype", dtype, STORED_BYTES)
+    whole("batch", batch, 1, MAX_BATCH)
+    one_of("dtype", dtype, STORED_BYTES)
     if memory:
         from effscale.cost.memory import memory as bytes_of
         from effscale.network.network import network as layers
@@ -366,7 +391,8 @@ def compare(*networks: Named, relative_to: str | None = None) -> Answer:
             `cheapest`, for each the cheapest here that is as accurate.
 
     Raises:
-        ScaleError: if there is no network, or `relative_to` names none of them.
+        ScaleError: if there is no network, one is no spec and no name, or `relative_to`
+            names none of them.
     """
     from effscale.comparing.side_by_side import CHEAPEST, Entry, entries, expanded
     from effscale.report.compare import report
@@ -375,6 +401,8 @@ def compare(*networks: Named, relative_to: str | None = None) -> Answer:
     for each in networks:
         if isinstance(each, Spec):
             found.append(Entry(each.name, each.name, each, count(each), None))
+        elif not isinstance(each, str | Path):
+            raise ScaleError(f"compare: expected specs or names, got {short(each)}")
         else:
             names = expanded([str(each)])
             found += entries(names, [load(name) for name in names])
@@ -390,8 +418,8 @@ def compare(*networks: Named, relative_to: str | None = None) -> Answer:
 
 def check(
     *paths: str | Path,
-    select: Sequence[str] = (),
-    ignore: Sequence[str] = (),
+    select: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     **limits: Unpack[Limits],
 ) -> Answer:
     """Find everything that is wrong with spec files: a row for each finding.
@@ -418,14 +446,23 @@ def check(
     held, running = _limits(_checked(limits, Limits), predicts=False)
     if any(each.is_target for each in held):
         raise ScaleError("check: expected limits such as '<= 1G', got a cost to meet")
+    for each in paths:
+        if not isinstance(each, str | Path):
+            raise ScaleError(f"check: expected paths, got {short(each)}")
     files, left = listed(tuple(map(str, paths)))
     sources = [replace(read(e), limits=tuple(held), running=running) for e in files]
-    outcome = replace(checked(sources, chosen(select, ignore), set()), left=len(left))
+    outcome = replace(
+        checked(sources, chosen(_codes(select), _codes(ignore)), set()), left=len(left)
+    )
     if running.device is not None and outcome.unmeasured:
         from effscale.module.calibrate import tries
 
         outcome = timed(outcome, tries, warnings.warn, own=False)
     return Answer(outcome.data(), "findings", text=lines(findings.text(outcome)))
+
+
+def _codes(given: str | Sequence[str]) -> Sequence[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def _is_told(value: object) -> bool:
@@ -471,8 +508,8 @@ def _limits(given: dict[str, Any], *, predicts: bool) -> tuple[list[Limit], Runn
                 found.append(parse(figure, str(text)))
             except ValueError as error:
                 raise ScaleError(f"{figure}: expected {error}, got {text!r}") from None
-    dtype = _one_of("dtype", given.pop("dtype", "float32"), STORED_BYTES)
-    batch = _whole("batch", given.pop("batch", 1), MAX_BATCH)
+    dtype = one_of("dtype", given.pop("dtype", "float32"), STORED_BYTES)
+    batch = whole("batch", given.pop("batch", 1), 1, MAX_BATCH)
     device = _device(given, batch, dtype)
     if all(each.figure != "latency" for each in found):
         return found, Running(batch, dtype)
@@ -496,8 +533,8 @@ def _device(given: dict[str, Any], batch: int, dtype: str) -> Device:
     found = Device(batch=batch, dtype=dtype, **words)
     if not re.fullmatch(DEVICE_PATTERN, str(found.device)):
         raise ScaleError(f"device: expected {DEVICES}, got {short(found.device)}")
-    _whole("threads", found.threads, MAX_THREADS)
-    _one_of("runtime", found.runtime, RUNTIMES)
+    whole("threads", found.threads, 1, MAX_THREADS)
+    one_of("runtime", found.runtime, RUNTIMES)
     for name in ways:
         if not isinstance(value := getattr(found, name), bool):
             raise ScaleError(f"{name}: expected True or False, got {short(value)}")
@@ -508,31 +545,6 @@ def _device(given: dict[str, Any], batch: int, dtype: str) -> Device:
         expected = f"expected none that torch alone has beside {found.runtime}"
         raise ScaleError(f"{name}: {expected}, got {getattr(found, name)!r}")
     return found
-
-
-def _whole(name: str, value: Any, most: int) -> int:  # noqa: ANN401 - any value
-    """A whole number from 1 to `most`.
-
-    Raises:
-        ScaleError: for anything else.
-    """
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not 1 <= value <= most:
-        expected = f"expected a whole number from 1 to {most}"
-        raise ScaleError(f"{name}: {expected}, got {short(value)}")
-    return int(value)
-
-
-def _one_of(name: str, value: object, known: Iterable[str]) -> str:
-    """One of these words.
-
-    Raises:
-        ScaleError: for anything else.
-    """
-    if not isinstance(value, str) or value not in known:
-        expected = f"expected one of {', '.join(known)}"
-        raise ScaleError(f"{name}: {expected}, got {short(value)}")
-    return value
 
 
 def _baselines(given: Named | Sequence[Named]) -> dict[str, Spec]:
@@ -572,7 +584,7 @@ def _varied(
         named = ", ".join(strange)
         raise ScaleError(growth.refusal.format(options=named, name=baseline.name))
     return [
-        _interval(given[name]) if name in given else default
+        _interval(name, given[name]) if name in given else default
         for name, default in zip(
             (axis.option.replace("-", "_") for axis in growth.axes),
             growth.ranges(target_ratio),
@@ -581,6 +593,15 @@ def _varied(
     ]
 
 
-def _interval(given: tuple[float, float]) -> Interval:
-    low, high = given
-    return Decimal(repr(float(low))), Decimal(repr(float(high)))
+def _interval(name: str, given: tuple[float, float]) -> Interval:
+    """From where to where an axis goes, to the digit.
+
+    Raises:
+        ScaleError: unless they are two numbers.
+    """
+    try:
+        low, high = (float(number(name, each, 0, MAX_NUMBER)) for each in given)
+    except (TypeError, ValueError):
+        expected = "expected two numbers, from and to"
+        raise ScaleError(f"{name}: {expected}, got {short(given)}") from None
+    return Decimal(repr(low)), Decimal(repr(high))

@@ -14,10 +14,10 @@ from effscale.report.profile import sentence
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from effscale.choices import By
     from effscale.module.any_module import Attempt, Counted
     from effscale.module.measure import Measurement
     from effscale.report.document import Units
-    from effscale.report.profile import By
     from effscale.report.rows import Data
 
 #: Of the other tools' numbers, those that the two counters know.

@@ -92,7 +92,9 @@ def _report(  # noqa: PLR0913, PLR0917 - what both answers have
 ) -> Report:
     given = factory.coefficients
     unit, factor = document.unit_of(units)
-    size = extents(base.sides)
+    size = f"{extents(base.sides)} px"
+    if factory.resolution is None:
+        size += " (assumed; --resolution says another)"
     cost = (
         f"{human(factor * int(base.cost.macs))} {unit}, {human(int(base.cost.params))}"
     )
@@ -100,7 +102,7 @@ def _report(  # noqa: PLR0913, PLR0917 - what both answers have
         f"{keyword} takes {each}" for each, keyword in factory.takes.items()
     )
     heading: list[tuple[str, Any]] = [
-        ("baseline", f"{factory.reference}, {cost} params, {size} px"),
+        ("baseline", f"{factory.reference}, {cost} params, {size}"),
         ("code", takes),
         (
             "compound",

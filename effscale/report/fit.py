@@ -147,8 +147,8 @@ def _missed(answer: Answer, elsewhere: str) -> str:
 def _misses(answer: Answer) -> str:
     """That nothing is within the limits, and the nearest miss of each."""
     limits = answer.asked.limits
-    if not answer.misses:
-        return f"no network is within {', '.join(map(str, limits)) or 'the bounds'}"
+    if not answer.misses:  # the bounds leave nothing that could miss a limit
+        return "no network is within the bounds of the search"
     lines = [f"no network is within {', '.join(map(str, limits))}"]
     for each in answer.misses:
         beyond = [m for m in limits if not m.admits(each.figures[m.figure])]
@@ -186,7 +186,7 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     others = [row for row in table if row["role"] != "front"]
     chosen = [row for row in others if row["role"] in {"nearest", "most"}]
     columns = [_columns(growth, units, e, _off_by(answers)) for e in (others, front)]
-    sections = [Section(columns[0], others, emphasis=_emphasis)]
+    sections = [Section(columns[0], others, emphasis=_emphasis)] if others else []
     notes = []
     if front:
         heading = "Pareto front within the tolerance: params against activations"
@@ -194,7 +194,8 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
         if len(front) > top:
             notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
     limits = [row for answer in answers for row in _limits(answer)]
-    sections += limits_section(limits)
+    if table:
+        sections += limits_section(limits)
     if all(answer.asked.budgets_macs for answer in answers):
         sections += reasons(growth, chosen)
     sections += left_out.sections(left)

@@ -301,7 +301,7 @@ def _heading(
     found = [f"{answer.enumerated:,} {growth.points}"]
     if grid.constraint is not None:
         found.append(f"{answer.feasible:,} feasible")
-    found.append(f"{networks:,} networks")
+    found.append(document.several(networks, "network"))
     target, *others = _asked(growth.spec.name, grid)
     return [target, ("grid", ", ".join(found)), *others]
 

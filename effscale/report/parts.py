@@ -94,7 +94,7 @@ def _part_row(change: Change, old: Cost, new: Cost) -> Data:
     said = ", ".join(map(_said, change.differences))
     what = said if change.before and change.after else f"{change.kind}: {operator}"
     if change.kind == "changed" and not said:
-        what = "what it is made of is another"
+        what = "its layers differ"
     costs = [
         None if each is None else each.cost for each in (change.before, change.after)
     ]
@@ -121,10 +121,12 @@ def figures(old: Cost | None, new: Cost | None) -> Data:
 
 
 def _said(difference: Difference) -> str:
-    """`channels 40→48`, or that it is another where the values are long."""
+    """`channels 40→48`, or that it differs where the values are long."""
     values = [_value(each) for each in (difference.before, difference.after)]
     if max(map(len, values)) > SHORT or not difference.place:
-        return f"{difference.place or 'what it is made of'} is another"
+        return (
+            f"{difference.place} differs" if difference.place else "its layers differ"
+        )
     return f"{difference.place} {values[0]}→{values[1]}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from effscale.choices import TOOLS
 from effscale.cost.conventions import (
@@ -22,7 +22,7 @@ from effscale.report.document import Column, Report, Section, extents, percent, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from effscale.choices import Tool
+    from effscale.choices import By, Tool
     from effscale.cost.conventions import Term
     from effscale.cost.count import Cost, Counted
     from effscale.module.measure import Measurement
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from effscale.spec.models import Published, Spec
 
 
-By = Literal["part", "layer", "operator", "level"]
 _FIGURES = (*rows.FIGURES, "restated")
 
 

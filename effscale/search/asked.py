@@ -60,6 +60,14 @@ class Bounds:
     max_width: float = math.inf
     hold: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        for name in ("resolution", "depth", "width"):
+            least, most = (getattr(self, f"{end}_{name}") for end in ("min", "max"))
+            if None not in {least, most} and least > most:
+                of = "pixels" if name == "resolution" else "a multiplier"
+                what = f"{of} of at least {least:g}, and at most {most:g}"
+                raise ScaleError(f"{name}: expected {what}: there is none")
+
     def admit(self, spec: Spec, given: Multipliers, sides: Any) -> Any:  # noqa: ANN401
         """Which candidates of `spec` are within: an array of booleans."""
         within = self.reached(given) & ~np.asarray(self.passed(given))

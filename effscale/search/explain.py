@@ -39,9 +39,13 @@ def explain(
     the target's is 1 at multipliers of 1.
 
     Raises:
+        ScaleError: if the target is not above 0.
         UnexplainedError: if the layers of a network between the two do not meet, or the
             baseline multiplies nothing.
     """
+    if not target_ratio > 0:
+        expected = "expected a number above 0"
+        raise ScaleError(f"target_ratio: {expected}, got {target_ratio!r}")
     scaled = scaled or scale(spec, multipliers)
     return _factors(spec, scaled, multipliers, target_ratio, macs)
 

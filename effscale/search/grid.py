@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from effscale.arrays import IntArray, Real, RealArray
+    from effscale.choices import Constraint
     from effscale.growth.growth import Axis, Growth
     from effscale.limit import Figure, Limit
     from effscale.spec.models import Spec
 
 
-Constraint = Literal["nominal", "realised"]
 #: Candidates counted at once: the more there are, the more of them are alike.
 CHUNK = 2**15
 #: Points counted at once: a slab's arrays stay within tens of megabytes.

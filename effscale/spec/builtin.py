@@ -7,21 +7,23 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from effscale.errors import did_you_mean, short
+from effscale.errors import ScaleError, did_you_mean, short
 from effscale.spec.loading import FOREIGN, load_file, loads
 from effscale.spec.names import aliases, bare, bare_names, files, names
 from effscale.spec.nodes import MAX_BYTES, Origin, decoded, label, read_bytes, refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from effscale.spec.models import Spec
 
 
 #: Files that torch writes: of `torch.export`, and of TorchScript.
 SAVED = (".pt2", ".pt", ".pth", ".bin", ".ts", ".torchscript")
-_CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*")
+_CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*"
 _SUFFIXES = (".yaml", ".yml")
 #: How a path of Windows begins.
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE = r"[A-Za-z]:[\\/]"
 
 
 @cache
@@ -78,6 +80,21 @@ def _based(base: str) -> tuple[Spec, str | None]:
     raise refused(short(base), message)
 
 
+def by_name(found: Sequence[tuple[str, Spec]]) -> dict[str, Spec]:
+    """Specs by their names; those of one name by the references that they come with.
+
+    Raises:
+        ScaleError: if two that differ have neither apart.
+    """
+    names = [each.name for _, each in found]
+    listed: dict[str, Spec] = {}
+    for reference, each in found:
+        name = each.name if names.count(each.name) == 1 else reference
+        if listed.setdefault(name, each) != each:
+            raise ScaleError(f"expected networks of different names, got two {name}")
+    return listed
+
+
 def text(base: str) -> str:
     """The text of a file, of standard input, or of a file in git: `HEAD~1:my.yaml`.
 
@@ -115,7 +132,9 @@ def names_callable(reference: str) -> bool:
 
     A file of git's has a slash or a suffix: `HEAD~1:specs/b0.yaml`, `main:b0.yaml`.
     """
-    return bool(_CALLABLE.fullmatch(reference)) and not reference.endswith(_SUFFIXES)
+    return bool(re.fullmatch(_CALLABLE, reference)) and not reference.endswith(
+        _SUFFIXES
+    )
 
 
 def names_saved(reference: str) -> bool:
@@ -126,7 +145,7 @@ def names_saved(reference: str) -> bool:
 def is_revision(reference: str) -> bool:
     """Whether `reference` has git's form, `REVISION:PATH`; a drive's letter is none."""
     revision, colon, path = reference.partition(":")
-    if reference.startswith("-") or _DRIVE.match(reference):
+    if reference.startswith("-") or re.match(_DRIVE, reference):
         return False
     return bool(revision and colon and path)
 

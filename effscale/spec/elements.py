@@ -1,7 +1,5 @@
 """Steps that keep a map's shape and have no window: scales, products, dropout."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from effscale.spec import values
@@ -45,7 +43,7 @@ class PadChannels(Line):
     #: How many there are then; left out, those of the line that uses the block.
     channels: Channels | None = None
 
-    def of(self, unstated: Int) -> Int:
+    def of(self, unstated: "Int") -> "Int":
         """The channels it puts out where the ones it does not state are these."""
         return unstated if self.channels is None else self.channels
 

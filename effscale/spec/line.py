@@ -1,7 +1,5 @@
 """The base of all lines of a network: their keys, and what those mean that it lacks."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -50,7 +48,7 @@ KEYS = (
 )
 
 
-def states(line: Line, key: str) -> bool:
+def states(line: "Line", key: str) -> bool:
     """Whether a line has a value of its own at a key, and not what it need not say."""
     if key == "repeats":
         return line.times is not None
@@ -58,7 +56,7 @@ def states(line: Line, key: str) -> bool:
     return value is not None and (field is None or value != field.default)
 
 
-def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
+def in_order(line: "type[Line]", keys: "Collection[str]") -> list[str]:
     """The keys of a line as files have them; a block's parameters follow its name."""
     known = _keys_of(line)
     at = known.index("block") + 1
@@ -67,7 +65,7 @@ def in_order(line: type[Line], keys: Collection[str]) -> list[str]:
 
 
 @cache
-def _keys_of(line: type[Line]) -> tuple[str, ...]:
+def _keys_of(line: "type[Line]") -> tuple[str, ...]:
     """The keys of all lines of a kind, in order."""
     fields = line.model_fields
     return tuple(key for key in KEYS if key in fields)
@@ -92,12 +90,12 @@ class Line(Model):
     fixed: Flag = False
 
     @property
-    def said(self) -> Mapping[str, Any]:
+    def said(self) -> "Mapping[str, Any]":
         """Its keys; pydantic's models look at length for attributes that they lack."""
         return vars(self)
 
     @property
-    def times(self) -> Int | None:
+    def times(self) -> "Int | None":
         """Blocks in a row; None where it is one at any depth."""
         found: Int | None = vars(self).get("repeats")
         return found
@@ -150,25 +148,25 @@ class Line(Model):
         return None
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """The lines within it, by place: side by side, each on what it takes in."""
         return {}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> "Line":
         """The same with what `change` makes of each of its chains."""
         del change
         return self
 
-    def c_out(self, c_in: Int) -> Int:
+    def c_out(self, c_in: "Int") -> "Int":
         """Channels that it puts out where so many come in."""
         return c_in
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         """Channels of the network's norms in a block of the language."""
         del c_in
         yield from ()
 
-    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+    def gated(self, c_in: int, at: str) -> "Iterator[tuple[int, int]]":
         """Channels that each block of it squeezes and excites, and that come into it.
 
         In a block they are those of its widest map (`middle`), or that it puts out.
@@ -176,7 +174,7 @@ class Line(Model):
         del c_in, at
         yield from ()
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """What its own numbers are wrong about, at places relative to the line."""
         del c_in
         kernel = self.sides or SQUARE

@@ -4,8 +4,6 @@ A row of a paper's table is a line of the file. The widths are of the network at
 own size; `channels` are what a block puts out, `c_mid` what it has inside.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -58,7 +56,7 @@ class Block(Line):
         del c_in
         return self.channels
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         del c_in
         yield int(self.channels)
 
@@ -66,7 +64,7 @@ class Block(Line):
         """The channels that come into each block."""
         return (c_in, *[int(self.channels)] * (int(self.repeats) - 1))
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """A stated input that is not the one."""
         if self.c_in not in {None, c_in}:
             message = f"expected {c_in} (the channels of the line before), got"
@@ -90,10 +88,10 @@ class MBConv(Block):
     #: Of the k×k convolution.
     dilation: Dilation = 1
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         yield from (*super().normed(c_in), *self._inside(c_in))
 
-    def _inside(self, c_in: int) -> Iterator[int]:
+    def _inside(self, c_in: int) -> "Iterator[int]":
         """The expanded width of each block."""
         for index, each in enumerate(self.comes(c_in)):
             if self.c_mid is not None:
@@ -101,12 +99,12 @@ class MBConv(Block):
             elif self.expand_ratio is not None:
                 yield each * self.expand_ratio
 
-    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+    def gated(self, c_in: int, at: str) -> "Iterator[tuple[int, int]]":
         pairs = zip(self._inside(c_in), self.comes(c_in), strict=False)
         for inside, each in pairs if self.se_ratio else ():
             yield (inside if at == "middle" else int(self.channels), each)
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """An expansion that is said twice, or not at all."""
         yield from super().faults(c_in)
         if self.expand_ratio is None and self.c_mid is None:
@@ -120,7 +118,7 @@ class Separable(Block):
 
     block: Literal["separable"]
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         yield from (c_in, *super().normed(c_in))
 
 
@@ -132,7 +130,7 @@ class Basic(Block):
     #: Of both convolutions.
     dilation: Dilation = 1
 
-    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+    def gated(self, c_in: int, at: str) -> "Iterator[tuple[int, int]]":
         del at
         for each in self.comes(c_in) if self.se_ratio else ():
             yield int(self.channels), each
@@ -155,7 +153,7 @@ class Bottleneck(Block):
     #: Of the k×k convolution.
     dilation: Dilation = 1
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         yield from (int(self.inside), *super().normed(c_in))
         if not self.group_width or self.inside % self.group_width == 0:
             yield int(self.c_first)
@@ -181,12 +179,12 @@ class Bottleneck(Block):
         found: Int = groups * whole_share(self.inside, self.reduce_ratio, groups)
         return found
 
-    def gated(self, c_in: int, at: str) -> Iterator[tuple[int, int]]:
+    def gated(self, c_in: int, at: str) -> "Iterator[tuple[int, int]]":
         wide = self.inside if at == "middle" else self.channels
         for each in self.comes(c_in) if self.se_ratio else ():
             yield int(wide), each
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Groups that do not divide the channels inside."""
         yield from super().faults(c_in)
         inside, width = int(self.inside), self.group_width
@@ -209,7 +207,7 @@ class Dense(Line):
     def c_out(self, c_in: Int) -> Int:
         return c_in + self.growth * self.repeats
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         growth = int(self.growth)
         yield growth * self.bottleneck_ratio
         yield from (c_in + index * growth for index in range(int(self.repeats)))
@@ -230,7 +228,7 @@ class Transition(Line):
         found: Int = whole_share(c_in, self.compression)
         return found
 
-    def normed(self, c_in: int) -> Iterator[int]:
+    def normed(self, c_in: int) -> "Iterator[int]":
         yield c_in
 
 
@@ -245,7 +243,7 @@ class CellStage(Line):
     #: Left out, it is one at any depth.
     repeats: Repeats | None = None
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Too few channels to have one for each path of a reduction."""
         yield from super().faults(c_in)
         if self.stride > 1 and int(self.channels) < PATHS:
@@ -253,7 +251,7 @@ class CellStage(Line):
             yield Fault(("channels",), message)
 
 
-def cells_follow(stages: Sequence[Line], index: int) -> bool:
+def cells_follow(stages: "Sequence[Line]", index: int) -> bool:
     """Whether the stage after number `index` is one of cells."""
     return any(isinstance(line, CellStage) for line in stages[index + 1 : index + 2])
 
@@ -289,14 +287,14 @@ class Cell(Model):
     ]
     concat: Annotated[tuple[State, ...], Field(min_length=1)]
 
-    def normed(self, channels: int) -> Iterator[int]:
+    def normed(self, channels: int) -> "Iterator[int]":
         """Channels of its norms, where its nodes have these."""
         yield channels
         operators = {name for node in self.nodes for name, _ in node}
         if operators & {"conv_3x3", "conv_1x3_3x1", "conv_1x7_7x1"}:
             yield int(whole_share(channels, QUARTER))
 
-    def faults(self, *, strides: bool) -> Iterator[Fault]:
+    def faults(self, *, strides: bool) -> "Iterator[Fault]":
         """States read before they are there, or in vain; even windows on whole maps.
 
         `strides`: whether each such cell halves the map.
@@ -322,7 +320,7 @@ class Cell(Model):
                 yield Fault(("nodes", state - INPUTS), message)
 
 
-def _known(state: int, known: int, place: Place) -> Iterator[Fault]:
+def _known(state: int, known: int, place: "Place") -> "Iterator[Fault]":
     if state >= known:
         yield Fault(place, f"expected a state below {known}, got {state}")
 

@@ -5,8 +5,6 @@ that was scaled is again a spec. Where `Int` stands, one network has an int and 
 candidates have an int64 array (`effscale.arrays`).
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -209,7 +207,7 @@ class Squeeze(Model):
     norm: Flag = False
     gate: GateName = "sigmoid"
 
-    def width(self, gated: Int, c_in: Int, ratio: float) -> Int:
+    def width(self, gated: "Int", c_in: "Int", ratio: float) -> "Int":
         """The squeezed width, where so many channels are gated and come in.
 
         Cut to whole channels (MBConvBlock._build, tpu/models/official/efficientnet/
@@ -505,7 +503,7 @@ class Spec(Model):
         """Where it was read, or what it was made of."""
         return self._origin
 
-    def read_at(self, origin: Origin) -> Spec:
+    def read_at(self, origin: Origin) -> "Spec":
         """The same, read there."""
         found = self.model_copy()
         found.__pydantic_private__ = {"_origin": origin}
@@ -527,7 +525,7 @@ class Spec(Model):
                 return None
 
     @property
-    def classifying(self) -> dict[tuple[str, ...], Head | Heads | AnyOutput]:
+    def classifying(self) -> "dict[tuple[str, ...], Head | Heads | AnyOutput]":
         """What tells classes apart, by its place."""
         found: dict[tuple[str, ...], Head | Heads | AnyOutput] = {
             (name,): each
@@ -547,7 +545,7 @@ class Spec(Model):
 
         return html(self)
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+    def __rich_repr__(self) -> "Iterator[tuple[str, object]]":
         """The fields that differ from their defaults, for a readable print."""
         for name in type(self).model_fields:
             if name in self.model_fields_set:

@@ -11,14 +11,15 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
-_VARIANT = re.compile(r"^  ([A-Za-z0-9][\w.+-]*):", re.MULTILINE)
-_FAMILY = re.compile(r"^family: (\S+)", re.MULTILINE)
+# Patterns are compiled when one is first looked for, as most runs look for none.
+_VARIANT = r"(?m)^  ([A-Za-z0-9][\w.+-]*):"
+_FAMILY = r"(?m)^family: (\S+)"
 #: What libraries write out or add: `tf_efficientnet_b0`, `vit_small_patch16_224`.
 _SIZE = {"tiny": "t", "small": "s", "base": "b", "large": "l", "huge": "h"}
 _DROPPED = {"tf", "patch", "100", "224"}
 #: A width as a decimal, `0.5`, `x0_5`; others write it in per cent: `050`.
-_WIDTH = re.compile(r"x?(?<!\d)(\d)[._](\d{1,2})(?!\d)")
-_FAMILIES = re.compile(r"\bfamily: ([\w.+-]+)")
+_WIDTH = r"x?(?<!\d)(\d)[._](\d{1,2})(?!\d)"
+_FAMILIES = r"\bfamily: ([\w.+-]+)"
 
 
 def folder() -> Path:
@@ -30,7 +31,8 @@ def folder() -> Path:
 @cache
 def files() -> dict[str, Path]:
     """The built-in files by their name without suffix, sorted."""
-    return {path.stem: path for path in sorted(folder().glob("*.yaml"))}
+    listed = sorted(folder().iterdir())
+    return {path.stem: path for path in listed if path.suffix == ".yaml"}
 
 
 @cache
@@ -38,7 +40,7 @@ def names() -> dict[str, tuple[str, str | None]]:
     """Every name that needs no file: of a built-in file, or of a variant in one."""
     found: dict[str, tuple[str, str | None]] = {}
     for stem, path in files().items():
-        variants = _VARIANT.findall(_text(path).partition("\nvariants:\n")[2])
+        variants = re.findall(_VARIANT, _text(path).partition("\nvariants:\n")[2])
         found.update({stem: (stem, None), **{name: (stem, name) for name in variants}})
     return found
 
@@ -50,7 +52,7 @@ def aliases() -> dict[str, str]:
     And a family for its baseline, of one file alone or of its smallest size: `yolov8`
     is `yolov8n`, `yolov9` is `yolov9t`, and `yolox` is `yolox-nano`.
     """
-    family = {stem: _FAMILY.search(_text(path)) for stem, path in files().items()}
+    family = {stem: re.search(_FAMILY, _text(path)) for stem, path in files().items()}
     stems: dict[str, list[str]] = {}
     for stem, found in family.items():
         stems.setdefault(found[1] if found else stem, []).append(stem)
@@ -77,7 +79,7 @@ def _smallest(family: str) -> set[str]:
 def families() -> list[str]:
     """The families of the built-in networks, sorted; variants may have their own."""
     texts = map(_text, files().values())
-    return sorted({each for text in texts for each in _FAMILIES.findall(text)})
+    return sorted({each for text in texts for each in re.findall(_FAMILIES, text)})
 
 
 def _text(path: Path) -> str:
@@ -86,7 +88,7 @@ def _text(path: Path) -> str:
 
 def bare(name: str) -> str:
     """What is left of a name where libraries differ: `ConvNeXt_Tiny` is `convnextt`."""
-    found = _WIDTH.sub(lambda width: f"{width[1]}{width[2]:0<2}", name.lower())
+    found = re.sub(_WIDTH, lambda width: f"{width[1]}{width[2]:0<2}", name.lower())
     words = re.findall(r"[a-z]+|\d+", found)
     return "".join(_SIZE.get(word, word) for word in words if word not in _DROPPED)
 

@@ -7,8 +7,6 @@ a well-known one for any levels: inputs are `p3`, `p4` …; a node's name says i
 and which way it passes.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
@@ -246,7 +244,7 @@ NAS_FPN_LEVELS = 5
 RETINANET_LEAST = 3
 
 
-def nodes(neck: Neck) -> Mapping[str, NeckNode]:
+def nodes(neck: Neck) -> "Mapping[str, NeckNode]":
     """The nodes of a layer of this neck, in order, by name."""
     if neck.wiring is None:
         return neck.nodes
@@ -280,7 +278,7 @@ def _node(level: int, *reads: str) -> NeckNode:
     return NeckNode(level=level, reads=reads)
 
 
-def bifpn(low: int, high: int) -> Nodes:
+def bifpn(low: int, high: int) -> "Nodes":
     """Top down, then bottom up with the input once more: 2·L − 2 nodes.
 
     Source: Tan, Pang & Le 2020, figure 3; automl/efficientdet/tf2/fpn_configs.py:24-72.
@@ -292,7 +290,7 @@ def bifpn(low: int, high: int) -> Nodes:
     return found
 
 
-def _down(low: int, high: int) -> Nodes:
+def _down(low: int, high: int) -> "Nodes":
     """The path down, of each level but the highest; the lowest is put out."""
     found: Nodes = {}
     above = f"p{high}"
@@ -303,7 +301,7 @@ def _down(low: int, high: int) -> Nodes:
     return found
 
 
-def simplified_panet(low: int, high: int) -> Nodes:
+def simplified_panet(low: int, high: int) -> "Nodes":
     """PANet without its nodes of one input: 2·L − 2 nodes.
 
     Source: Tan, Pang & Le 2020, section 3.2 (figure 2e of its first version).
@@ -315,7 +313,7 @@ def simplified_panet(low: int, high: int) -> Nodes:
     return found
 
 
-def fpn(low: int, high: int) -> Nodes:
+def fpn(low: int, high: int) -> "Nodes":
     """Top down, a node for each level, of which the highest has one input: L nodes.
 
     Source: Lin et al. 2017, arXiv:1612.03144; Tan, Pang & Le 2020, figure 2a.
@@ -326,7 +324,7 @@ def fpn(low: int, high: int) -> Nodes:
     return found
 
 
-def panet(low: int, high: int) -> Nodes:
+def panet(low: int, high: int) -> "Nodes":
     """FPN, and from its lowest level bottom up: 2·L nodes, two of them of one input.
 
     Source: Liu et al. 2018, arXiv:1803.01534; `panfpn_config` of
@@ -345,7 +343,7 @@ def panet(low: int, high: int) -> Nodes:
     return found
 
 
-def nas_fpn(low: int, _: int) -> Nodes:
+def nas_fpn(low: int, _: int) -> "Nodes":
     """Seven merging cells found by search (Ghiasi, Lin & Le 2019, arXiv:1904.07392).
 
     Inputs that no node reads are added to what is put out at their level.
@@ -370,7 +368,7 @@ def nas_fpn(low: int, _: int) -> Nodes:
     }
 
 
-def fully_connected(low: int, high: int) -> Nodes:
+def fully_connected(low: int, high: int) -> "Nodes":
     """A node for each level that reads the inputs of all: L nodes.
 
     An assumption: Tan, Pang & Le 2020, table 5, name the network and not its wiring.
@@ -379,7 +377,7 @@ def fully_connected(low: int, high: int) -> Nodes:
     return {f"p{level}_out": _node(level, *every) for level in range(high, low - 1, -1)}
 
 
-def retinanet(low: int, high: int) -> Nodes:
+def retinanet(low: int, high: int) -> "Nodes":
     """FPN of three levels, a 3×3 behind each, and levels above by strided 3×3.
 
     Source: Lin et al. 2017, arXiv:1708.02002, section 4; torchvision's
@@ -406,7 +404,7 @@ def _without_weights(level: int, layers: Steps, *reads: str) -> NeckNode:
     return NeckNode(level=level, reads=reads, merge="sum", layers=layers)
 
 
-WIRINGS: Mapping[Wiring, Callable[[int, int], Nodes]] = {
+WIRINGS: "Mapping[Wiring, Callable[[int, int], Nodes]]" = {
     "bifpn": bifpn,
     "fpn": fpn,
     "panet": panet,

@@ -1,7 +1,5 @@
 """Norms of feature maps: a network's own choice, or that of one line."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -148,7 +146,7 @@ class NormWord:
     kinds: tuple[str, ...]
     flags: bool = False
 
-    def check(self, value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+    def check(self, value: Any, handler: "Callable[[Any], Any]") -> Any:  # noqa: ANN401
         """The norm, or the flag."""
         if self.flags and isinstance(value, bool):
             return value
@@ -160,14 +158,14 @@ class NormWord:
         return handler({"kind": value} if word else value)
 
     def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
+        self, source: object, handler: "GetCoreSchemaHandler"
     ) -> core_schema.CoreSchema:
         return core_schema.no_info_wrap_validator_function(
             self.check, handler.generate_schema(Norm)
         )
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: core_schema.CoreSchema, handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
         flags = [{"type": "boolean"}] if self.flags else []
         return {"anyOf": [*flags, {"enum": [*self.kinds]}, handler(schema)]}

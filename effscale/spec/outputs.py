@@ -4,8 +4,6 @@ A file names its outputs: `outputs: {mask: {kind: segment, reads: p2}}`. A netwo
 one that classifies has a `head`, which is short for it.
 """
 
-from __future__ import annotations
-
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
@@ -98,7 +96,7 @@ class Segment(Model):
     mode: InterpolationName = "bilinear"
 
 
-def _as_lists(levels: Sequence[Sequence[Sequence[float]]]) -> Any:  # noqa: ANN401
+def _as_lists(levels: "Sequence[Sequence[Sequence[float]]]") -> Any:  # noqa: ANN401
     return [[[*each] for each in level] for level in levels]
 
 
@@ -242,7 +240,7 @@ class Yolo(Model):
         boxes = maximum(max(16, BOX * self.bins), quarter)
         return boxes, maximum(min(self.classes, 100), c_first)
 
-    def normed(self, c_in: int, c_first: int) -> Iterator[int]:
+    def normed(self, c_in: int, c_first: int) -> "Iterator[int]":
         """Channels of the norms behind a line of so many, the finest having these."""
         yield from map(int, self.widths(c_first))
         for numbers in self.beside.values():
@@ -319,7 +317,7 @@ def sizes(output: AnyOutput) -> Sizes | None:
     return output.sizes if isinstance(output, YoloAnchors) else None
 
 
-def faults(output: AnyOutput) -> Iterator[Fault]:
+def faults(output: AnyOutput) -> "Iterator[Fault]":
     """More lines than it can read, or than steps can follow; anchors amiss."""
     if of_levels(output):
         yield from _faults_of_levels(output)
@@ -334,7 +332,7 @@ def faults(output: AnyOutput) -> Iterator[Fault]:
         yield Fault(("layers",), message)
 
 
-def _faults_of_levels(output: AnyOutput) -> Iterator[Fault]:
+def _faults_of_levels(output: AnyOutput) -> "Iterator[Fault]":
     if isinstance(output, Yolo) and (output.masks is None) != (output.channels is None):
         said, missing = "masks", "channels"
         if output.masks is None:

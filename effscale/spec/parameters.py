@@ -170,6 +170,8 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401 - of any key
 
 def parameter_faults(spec: Spec) -> Iterator[Fault]:
     """Parameters that stand nowhere, and values that cannot stand where they do."""
+    if not spec.blocks:
+        return
     known = spots(spec.blocks)
     for name, block in spec.blocks.items():
         for each, default in block.parameters.items():

@@ -1,7 +1,5 @@
 """Steps that make other positions of a map's: pools, and what grows or shrinks it."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from effscale.arrays import Int, divided
@@ -39,7 +37,7 @@ class Pool(Line):
     #: Whether its padding is taken for zeros; else it is of pixels alone.
     include_padding: Flag = False
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Windows without a middle, unless they lie apart, edge to edge.
 
         And what is said of padding that a pool has not, or that is never counted.
@@ -54,7 +52,7 @@ class Pool(Line):
             yield Fault(("include_padding",), f"{message}, got True", "EFF104")
         yield from self._beyond()
 
-    def _beyond(self) -> Iterator[Fault]:
+    def _beyond(self) -> "Iterator[Fault]":
         """Padding that a window could lie in, so that it had nothing to tell of."""
         if isinstance(self.padding, tuple):
             half = self.kernel[0] // 2, self.kernel[1] // 2
@@ -127,7 +125,7 @@ class Upsample(Line):
         factor = self.factor or 1
         return factor, factor
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """A size that is said twice, or not at all."""
         del c_in
         if self.factor is None and self.like is None:
@@ -150,7 +148,7 @@ class PixelShuffle(Line):
         found: Int = divided(c_in, self.factor**2)
         return found
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Channels that do not go into positions."""
         if c_in % self.factor**2:
             message = f"expected one whose square divides {c_in} channels, got"
@@ -171,7 +169,7 @@ class PixelUnshuffle(Line):
     def c_out(self, c_in: Int) -> Int:
         return c_in * self.factor**2
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """None that it could tell of channels alone."""
         del c_in
         yield from ()

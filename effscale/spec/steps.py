@@ -4,8 +4,6 @@ A step without `block` is a convolution. Numbers of a step are those of the netw
 its own size; only those of `channels` scale.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -99,7 +97,7 @@ class Grouped(Line):
         found: Int = divided(c_in, self.group_width)
         return found
 
-    def misgrouped(self, c_in: int) -> Iterator[Fault]:
+    def misgrouped(self, c_in: int) -> "Iterator[Fault]":
         """Both of the two, or a width that does not divide what comes in."""
         if self.group_width is None:
             return
@@ -141,7 +139,7 @@ class Conv(Grouped):
         found: Int = whole_share(total, ratio)
         return total if ratio == 1 else found
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Widths that are said twice, groups that do not divide what comes in."""
         yield from super().faults(c_in)
         yield from self.misgrouped(c_in)
@@ -186,7 +184,7 @@ class MixedDepthwise(Line):
     norm: Flag = True
     activation: ActivationName | None = None
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """More kernels than channels."""
         if len(self.kernels) > c_in:
             message = f"expected at most {c_in}, one for each channel, got"
@@ -220,7 +218,7 @@ class TransposedConv(Grouped):
         found: Int = whole_share(unstated, self.ratio)
         return unstated if self.ratio == 1 else found
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Widths said twice, groups amiss, gaps, a kernel without a middle."""
         yield from self.misgrouped(c_in)
         if self.channels is not None and self.ratio != 1:
@@ -275,14 +273,14 @@ class Branches(Line):
     """
 
     block: Literal["concat", "sum", "product"]
-    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
+    branches: "Annotated[tuple[Steps, ...], Field(min_length=2)]"
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """Each branch."""
         return {("branches", k): each for k, each in enumerate(self.branches)}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
 
 
@@ -295,17 +293,17 @@ class Split(Line):
     shares: tuple[SomeShare, ...] | None = None
     #: Channels of each branch but the first, which has what they leave.
     widths: tuple[Channels, ...] | None = None
-    branches: Annotated[tuple[Steps, ...], Field(min_length=2)]
+    branches: "Annotated[tuple[Steps, ...], Field(min_length=2)]"
     #: Whether a branch takes in what the one before it puts out, too, as a sum; an
     #: empty branch does not.
     cascade: Flag = False
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """Each branch."""
         return {("branches", k): each for k, each in enumerate(self.branches)}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         return self.model_copy(update={"branches": tuple(map(change, self.branches))})
 
     def parts(self, c_in: Int) -> list[Int]:
@@ -321,7 +319,7 @@ class Split(Line):
         others = [whole_share(c_in, each) for each in self.shares[1:]]
         return [c_in - sum(others), *others]
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Parts that are not of every branch, or not all of it; too few channels."""
         yield from super().faults(c_in)
         several = len(self.branches)
@@ -337,7 +335,7 @@ class Split(Line):
             message = f"expected at most {c_in}, one for each channel, got {several}"
             yield Fault(("branches",), message)
 
-    def _stated(self, widths: tuple[Int, ...], c_in: int) -> Iterator[Fault]:
+    def _stated(self, widths: tuple[Int, ...], c_in: int) -> "Iterator[Fault]":
         """Widths of another number of branches, or that leave the first one nothing."""
         if self.shares is not None:
             yield Fault(("widths",), "expected shares or widths, got both")
@@ -360,7 +358,7 @@ class Shuffle(Line):
     #: Groups in which the channels are.
     groups: Channels
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Groups that do not divide the channels."""
         if c_in % self.groups:
             message = f"expected a divisor of {c_in} channels, got {self.groups}"
@@ -374,7 +372,7 @@ class Aggregate(Line):
     """
 
     block: Literal["aggregate"]
-    layers: SomeSteps
+    layers: "SomeSteps"
     repeats: Repeats = 1
 
     @property
@@ -383,11 +381,11 @@ class Aggregate(Line):
         return None
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """The layers."""
         return {("layers",): self.layers}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         return self.model_copy(update={"layers": change(self.layers)})
 
 
@@ -395,28 +393,28 @@ class Residual(Line):
     """shortcut(x) + scale · layers(x); without shortcut, x itself."""
 
     block: Literal["residual"]
-    layers: SomeSteps
-    shortcut: Steps = ()
+    layers: "SomeSteps"
+    shortcut: "Steps" = ()
     #: The shortcut where the layers change the shape, x itself where they keep it; if
     #: it is empty, nothing is beside layers that change the shape.
-    projection: Steps | None = None
+    projection: "Steps | None" = None
     scale: Annotated[float, values.number(-100, 100)] = 1.0
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """The layers, which say what it puts out, and what is beside them."""
         beside: dict[Place, Lines] = {("shortcut",): self.shortcut}
         if self.projection is not None:
             beside = {("projection",): self.projection}
         return {("layers",): self.layers, **beside}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         keys = "layers", "shortcut", "projection"
         given = {key: getattr(self, key) for key in keys}
         update = {k: change(each) for k, each in given.items() if each is not None}
         return self.model_copy(update=update)
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Two lists of what is beside the layers."""
         yield from super().faults(c_in)
         if self.shortcut and self.projection is not None:
@@ -427,15 +425,15 @@ class Resized(Line):
     """Layers whose map is brought to the size of what comes in."""
 
     block: Literal["resized"]
-    layers: SomeSteps
+    layers: "SomeSteps"
     mode: InterpolationName = "nearest"
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """What comes in, which says the size, and the layers."""
         return {(): (), ("layers",): self.layers}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         return self.model_copy(update={"layers": change(self.layers)})
 
 
@@ -449,21 +447,21 @@ class Select(Line):
     block: Literal["select"]
     #: How many there are.
     parts: Annotated[int, values.whole(2, 16)] = 2
-    layers: SomeSteps
+    layers: "SomeSteps"
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """What comes in, which says the size, and the layers."""
         return {(): (), ("layers",): self.layers}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         return self.model_copy(update={"layers": change(self.layers)})
 
     def c_out(self, c_in: Int) -> Int:
         found: Int = divided(c_in, self.parts)
         return found
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Parts that do not divide the channels."""
         if c_in % self.parts:
             message = f"expected a divisor of {c_in} channels, got {self.parts}"
@@ -514,16 +512,16 @@ class Attention(Line):
     #: Kernel of a depthwise convolution of the values, whose output is added.
     local: Kernel | None = None
     #: Steps before the queries.
-    queries: Steps = ()
+    queries: "Steps" = ()
     #: Steps that make one map, which both keys and values are of.
-    context: Steps = ()
+    context: "Steps" = ()
     #: Steps before the keys.
-    keys: Steps = ()
+    keys: "Steps" = ()
     #: Steps before the values, which are of what keys are of if left out.
-    values: Steps | None = None
+    values: "Steps | None" = None
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """What queries, keys and values are of; the first says the size."""
         if self.context:
             return {("queries",): self.queries, ("context",): self.context}
@@ -531,7 +529,7 @@ class Attention(Line):
         every = {"queries": self.queries, "keys": self.keys, "values": values}
         return {(name,): each for name, each in every.items()}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         names = "queries", "context", "keys", "values"
         given = {name: getattr(self, name) for name in names}
         update = {k: change(each) for k, each in given.items() if each is not None}
@@ -543,7 +541,7 @@ class Attention(Line):
         return not (self.before or self.multi_query)
 
     @property
-    def before(self) -> Steps:
+    def before(self) -> "Steps":
         """Steps before any of them."""
         return (*self.queries, *self.context, *self.keys, *(self.values or ()))
 
@@ -557,7 +555,7 @@ class Attention(Line):
         heads, _, value = self.heads_of(c_in)
         return heads * value
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """Heads that do not go into the channels, and keys that do not go together."""
         return faults_of(self, c_in)
 
@@ -567,14 +565,14 @@ class IntoFirst(Line):
 
     block: Literal["into_first"]
     #: Steps that put out one position, of as many channels as come in.
-    layers: SomeSteps
+    layers: "SomeSteps"
 
     @property
-    def chains(self) -> dict[Place, Lines]:
+    def chains(self) -> "dict[Place, Lines]":
         """The layers."""
         return {("layers",): self.layers}
 
-    def over_chains(self, change: Change) -> Line:
+    def over_chains(self, change: "Change") -> Line:
         return self.model_copy(update={"layers": change(self.layers)})
 
 
@@ -596,11 +594,11 @@ class Use(Line):
         return {**(self.__pydantic_extra__ or {}), **own}
 
     @property
-    def said(self) -> Mapping[str, Any]:
+    def said(self) -> "Mapping[str, Any]":
         """What it gives the block's parameters as well."""
         return {**vars(self), **(self.__pydantic_extra__ or {})}
 
-    def faults(self, c_in: int) -> Iterator[Fault]:
+    def faults(self, c_in: int) -> "Iterator[Fault]":
         """None of its own: its numbers are those of the block."""
         del c_in
         yield from ()
@@ -611,7 +609,7 @@ class OwnBlock(Model):
 
     #: What each is where the line that uses the block says nothing; null if it must.
     parameters: dict[Name, Argument | None] = Field(default={})
-    layers: SomeSteps
+    layers: "SomeSteps"
 
     @model_serializer(mode="wrap")
     def _as_list(self, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401

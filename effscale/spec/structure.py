@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from itertools import pairwise
-from math import ceil
+from math import ceil, lcm
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from effscale.arrays import strided
@@ -614,6 +614,19 @@ def misfits(spec: Spec) -> Iterator[Fault]:
     from effscale.spec.neck_faults import faults_of_detector  # where there is one
 
     yield from faults_of_detector(walk, *spec.detector, stages)
+
+
+def fitting_sides(spec: Spec) -> str:
+    """Of which numbers of pixels sides are multiples that fit, if these do not."""
+    unit = lcm(*least_sides(spec))
+    height, width = (-(-int(side) // unit) * unit for side in spec.resolution)
+    larger = spec.model_copy(update={"resolution": (height, width)})
+    if (height, width) == spec.resolution or any(misfits(larger)):
+        return ""
+    fit = f"multiples of {unit} px fit"
+    if spec.rounding.resolution_multiple % unit == 0:
+        return fit
+    return f"{fit}, and rounding: {{resolution_multiple: {unit}}} scales to them"
 
 
 def _outputs(spec: Spec, passed: Sequence[Map]) -> Iterator[Fault]:

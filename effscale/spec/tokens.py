@@ -1,7 +1,5 @@
 """Steps of tokens: those of no position, and where the others are."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from effscale.spec import values

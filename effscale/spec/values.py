@@ -4,8 +4,6 @@ A field's kind checks it strictly (`true` is no number, `3.0` no whole one), and
 failure reads `expected WHAT`. The same kinds give the JSON Schema its types and ranges.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -83,13 +81,13 @@ class Kind:
             raise PydanticCustomError("kind", "expected {expected}", context) from None
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: core_schema.CoreSchema, handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
         description = f"{self.expected[0].upper()}{self.expected[1:]}."
         return {**handler(schema), **self.keywords, "description": description}
 
     def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
+        self, source: object, handler: "GetCoreSchemaHandler"
     ) -> core_schema.CoreSchema:
         schema = self.schema()
         written = core_schema.wrap_serializer_function_ser_schema(_plain, schema=schema)
@@ -581,6 +579,8 @@ class Model(BaseModel):
     """Frozen, and closed to unknown keys; pydantic reads it when it is first used.
 
     What a file leaves out is made by `model_construct`, so that it reads none for that.
+    Modules of models do without `from __future__ import annotations`: pydantic would
+    compile each type from its text whenever they are imported.
     """
 
     model_config = ConfigDict(
@@ -614,13 +614,13 @@ class Told:
         return model.model_validate(value)
 
     def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
+        self, source: object, handler: "GetCoreSchemaHandler"
     ) -> core_schema.CoreSchema:
         del source, handler
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: core_schema.CoreSchema, handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
         """Any of them, by their names; `spec.schema` says what they are."""
         del schema, handler

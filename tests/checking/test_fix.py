@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effscale.checking.catalogue import RULES, applies_to
-from effscale.checking.fix import edited, fixed
+from effscale.checking.fix import checked, edited, fixed
 from effscale.checking.run import check
 from effscale.checking.source import Source
 from effscale.errors import Edit
@@ -233,3 +233,13 @@ def test_a_number_in_another_base_becomes_the_one_that_yaml_reads() -> None:
     text = SMALL.replace("resolution: 32", "resolution: 0100")
     assert mended(text, "safe") == text
     assert mended(text, "unsafe") == SMALL.replace("resolution: 32", "resolution: 64")
+
+
+@pytest.mark.parametrize("applies", [set(), {"safe"}])
+def test_what_was_read_of_a_file_is_gone_when_the_next_is_read(
+    applies: set[Applies],
+) -> None:
+    given = [Source.of("a", SMALL), Source.of("b", SMALL)]
+    outcome = checked(given, frozenset(RULES), applies)
+    kept = [*given, *(each.source for each in outcome.files)]
+    assert all(vars(each).keys().isdisjoint({"reading", "networks"}) for each in kept)

@@ -198,8 +198,10 @@ def test_plots_an_svg_whose_text_is_text(run: Run, tmp_path: Path) -> None:
 def test_plots_nothing_else(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "grid.pdf"
     result = run("grid", *QUICK, "--plot", str(path))
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"{path}: expected a name that ends in .png or .svg\n"
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"expected a name that ends in .png or .svg, got {str(path)!r}" in (
+        result.stderr
+    )
     assert not path.exists()
 
 
@@ -477,3 +479,9 @@ def test_baselines_side_by_side_are_measured_and_timed(
         }
         assert row["latency"] == pytest.approx(row["macs"] * 1e-12)
         assert row["measured_latency"] == 0.5
+
+
+def test_there_is_no_spec_of_many_candidates(run: Run) -> None:
+    result = run("grid", *QUICK, "--output", "found.yaml")
+    assert result.exit_code == 2
+    assert "there is no spec to write to 'found.yaml': --evaluate" in result.stderr

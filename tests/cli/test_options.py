@@ -118,11 +118,9 @@ def test_a_yaml_file_is_to_be_a_spec(name: str, *, expected: bool) -> None:
     assert Request(output=Path(name)).wants_spec is expected
 
 
-def test_a_picture_needs_a_name_of_its_kind(tmp_path: Path) -> None:
+def test_a_picture_is_of_the_kind_that_its_name_says(tmp_path: Path) -> None:
     assert Request().picture == ""
     assert Request(plot=tmp_path / "a.svg").picture == "svg"
-    with pytest.raises(OutputError, match=r"a\.pdf: expected a name that ends in"):
-        Request(plot=tmp_path / "a.pdf")
 
 
 def test_a_picture_needs_matplotlib(

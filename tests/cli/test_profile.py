@@ -209,6 +209,14 @@ def test_prints_memory(
     assert result.stdout == snapshot
 
 
+def test_memory_of_int8_is_a_byte_for_each_number(run: Run) -> None:
+    options = ("--memory", "--dtype", "float32,int8", "--measure", "none")
+    data = json.loads(run("profile", "b0", *options, "--format", "json").stdout)
+    whole, quarter = data["memory"]
+    assert whole["weight_bytes"] == 4 * quarter["weight_bytes"]
+    assert whole["peak_bytes"] == 4 * quarter["peak_bytes"]
+
+
 def test_memory_in_json(run: Run) -> None:
     options = ("--memory", "--batch", "1,2", "--measure", "none", "--format", "json")
     data = json.loads(run("profile", "b0", *options).stdout)
@@ -228,7 +236,8 @@ def test_memory_in_json(run: Run) -> None:
         (["--balance", "4"], "--balance is for --memory, which was not asked for"),
         (["--memory", "--balance", "-1"], "-1.0 is not in the range"),
         (["--memory", "--batch", "0"], "expected whole numbers from 1 to"),
-        (["--memory", "--dtype", "int8"], "expected float32, bfloat16, float16"),
+        (["--memory", "--dtype", "int4"], "expected float32, bfloat16, float16, int8"),
+        (["--latency", "--dtype", "int8"], "--latency: nothing is run in int8 here"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )

@@ -195,3 +195,16 @@ def test_a_terminal_gets_colours_and_a_pipe_none(tmp_path: Path) -> None:
     )
     assert "\x1b[" not in plain
     assert "\x1b[" in forced
+
+
+def test_nothing_is_looked_through_at_the_end() -> None:
+    """Python would look for cycles in all that is left, torch's too, to free it."""
+    code = """if True:
+        import atexit, gc
+        atexit.register(lambda: print(gc.get_freeze_count() > 0))
+        from effscale.cli import main
+        main(["--version"])
+        """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "True"

@@ -41,9 +41,9 @@ def test_takes_a_code_or_all(run: Run, arguments: list[str]) -> None:
     assert "expected a rule's code, or --all" in result.stderr
 
 
-def test_a_code_of_no_rule_exits_1(run: Run) -> None:
+def test_a_code_of_no_rule_is_refused(run: Run) -> None:
     result = run("rule", "EFF999")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == (
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(
         "expected a rule's code, got 'EFF999'; see effscale rule --all\n"
     )

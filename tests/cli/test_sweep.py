@@ -62,7 +62,7 @@ def test_output_takes_the_answer(run: Run, tmp_path: Path) -> None:
         (["--sweep", "height=1..2"], 2, "expected depth, width or resolution as"),
         (["--sweep", "depth=1"], 2, "expected depth, width or resolution as"),
         (["--sweep", "depth=0..1"], 2, "expected numbers above 0 and below 65536"),
-        (["--sweep", "depth=2..1"], 1, "depth: expected 0 < LOW <= HIGH, got 2..1"),
+        (["--sweep", "depth=2..1"], 2, "expected a range that rises, such as resol"),
     ],
 )
 def test_bad_input_is_one_clear_line(
@@ -77,3 +77,20 @@ def test_follows_the_spec_it_is_given(run: Run) -> None:
     options = ("--sweep", "resolution=380..380", "--format", "json")
     data = json.loads(run("scale", "b4", *options).stdout)
     assert data["rows"][0]["macs"] == es.count(es.load("b4")).macs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--phi", "3"], "--phi is not for --sweep"),
+        (["--strategy", "depth"], "--strategy is not for --sweep"),
+        (["--measure", "torch"], "--measure is not for --sweep"),
+        (["--output", "b0.yaml"], "a sweep is of many networks"),
+    ],
+)
+def test_what_would_be_left_aside_is_refused(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    result = run("scale", "--sweep", "depth=1..2", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())

@@ -231,3 +231,25 @@ def test_families_complete() -> None:
     assert [each.value for each in found] == [
         *("efficientnet-edgetpu", "efficientnet-gn", "efficientnet-lite")
     ]
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a", "png", ".png", "a.svgz"])
+def test_a_picture_has_a_suffix_that_says_which(name: str, tmp_path: Path) -> None:
+    with pytest.raises(click.BadParameter, match=r"expected a name that ends in \.png"):
+        types.Picture().convert(str(tmp_path / name), None, None)
+
+
+def test_a_picture_is_of_either_case(tmp_path: Path) -> None:
+    path = tmp_path / "a.b.SVG"
+    assert types.Picture().convert(str(path), None, None) == path
+
+
+def test_a_file_to_write_has_a_name() -> None:
+    with pytest.raises(click.BadParameter, match="expected a file, got ''"):
+        types.Target().convert("", None, None)
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.yml"])
+def test_an_answer_is_no_spec(name: str, tmp_path: Path) -> None:
+    with pytest.raises(click.BadParameter, match="there is no spec to write to"):
+        types.AnswerFile().convert(str(tmp_path / name), None, None)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pytest
 import yaml
+from hypothesis import given, reject
+from hypothesis import strategies as st
 
 import effscale as es
-from effscale.cost.memory import memory, tape
+from effscale.cost.memory import at_once, memory, tape
+from effscale.errors import CandidateError
+from effscale.growth.multipliers import Multipliers
+from effscale.growth.scale import scale
 from effscale.network.network import network
 from effscale.spec.loading import loads
+from tests.examples import examples
+from tests.strategies import attending, detectors, graphs, specs
 
 if TYPE_CHECKING:
     from effscale.spec.models import Spec
@@ -86,3 +95,43 @@ def test_a_network_that_begins_with_what_reads_no_map_is_trained() -> None:
     }
     found = memory(network(loads(yaml.safe_dump(text))))
     assert found.training_peak > found.peak
+
+
+def figures(spec: Spec, given: Multipliers, *, training: bool) -> list[int]:
+    """Bytes that each of the networks takes, for two images."""
+    found = at_once(scale(spec, given), 2, "float32", training=training)
+    return np.ravel(found).tolist()
+
+
+@examples(40)
+@given(
+    spec=st.one_of(specs(), graphs(), attending(), detectors()),
+    training=st.booleans(),
+)
+def test_arrays_take_what_each_candidate_takes(
+    spec: Spec,
+    training: bool,  # noqa: FBT001 - hypothesis gives it by name
+) -> None:
+    widths, sides = [1.3, 1.6, 1.3, 2.0], [1.0, 1.0, 2.0, 3.0]
+    together = Multipliers(width=np.array(widths), resolution=np.array(sides))
+    try:
+        found = figures(spec, together, training=training)
+    except CandidateError:
+        reject()
+    alone = [
+        figures(spec, Multipliers(width=width, resolution=side), training=training)
+        for width, side in zip(widths, sides, strict=True)
+    ]
+    assert found == [each for (each,) in alone]
+
+
+@pytest.mark.parametrize("name", ["swin-t", "efficientvit-b0", "mobilevitv2-0.5"])
+def test_arrays_take_what_each_network_of_attention_takes(name: str) -> None:
+    widths, sides = [1.0, 1.5, 1.5], [1.0, 1.0, 1.25]
+    together = Multipliers(width=np.array(widths), resolution=np.array(sides))
+    alone = [
+        figures(es.load(name), Multipliers(width=w, resolution=r), training=True)
+        for w, r in zip(widths, sides, strict=True)
+    ]
+    found = figures(es.load(name), together, training=True)
+    assert found == [each for (each,) in alone]

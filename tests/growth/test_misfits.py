@@ -41,6 +41,15 @@ READ = (
 )
 
 
+def test_which_sides_fit_is_said() -> None:
+    with pytest.raises(ScaleError, match=r"; multiples of 4 px fit$"):
+        at_resolution(loads(spec(*READ)), (70, 70))
+    net = loads(spec(*READ, rounding={"resolution_multiple": 2}))
+    said = r"fit, and rounding: \{resolution_multiple: 4\} scales to them$"
+    with pytest.raises(ScaleError, match=said):
+        scale(net, Multipliers(resolution=70 / 64))
+
+
 @pytest.mark.parametrize(
     ("stages", "side", "said"),
     [

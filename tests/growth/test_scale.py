@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -19,7 +19,26 @@ from tests.spec import small
 from tests.strategies import specs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: es.load("b0", classes=0), "classes: expected a whole number from 1"),
+        (lambda: es.load("b0", classes=True), "classes: expected a whole number"),
+        (lambda: es.load("b0", resolution=(64, -1)), "expected pixels, or height and"),
+        (lambda: es.load("b0", resolution=cast("Any", (64,))), "resolution: expected "),
+        (lambda: es.load("b0", resolution=cast("Any", "64x32")), "expected pixels"),
+        (lambda: es.load("b0", resolution=0), "expected pixels.*, got 0"),
+        (lambda: es.load(cast("Any", ["b0"])), "expected a spec's name or path, got"),
+        (lambda: es.variant(es.load("lcnet"), "x"), "lcnet: variants: expected one of"),
+    ],
+)
+def test_what_no_network_has_is_refused(call: Callable[[], es.Spec], said: str) -> None:
+    with pytest.raises(ScaleError, match=said):
+        call()
 
 
 @examples(20)

@@ -25,7 +25,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_each_network_has_what_its_multipliers_say() -> None:
-    code = Factory(CODE, TAKES, sides=(32, 32))
+    code = Factory(CODE, TAKES, resolution=(32, 32))
     made = code.at(2.0)
     assert made.name == "sized-phi2"
     assert made.sides == (40, 40)  # 32 · 1.15² = 42.3, to a multiple of 8
@@ -35,7 +35,7 @@ def test_each_network_has_what_its_multipliers_say() -> None:
 
 
 def test_what_no_keyword_takes_keeps_its_one() -> None:
-    made = Factory(CODE, {"width": "w"}, sides=(32, 32)).at(1.0)
+    made = Factory(CODE, {"width": "w"}, resolution=(32, 32)).at(1.0)
     assert made.multipliers.depth == 1
     assert made.multipliers.width == pytest.approx(1.1)
 
@@ -59,7 +59,7 @@ def test_scale_shows_the_table_of_specs() -> None:
 
 def test_a_strategy_of_what_no_keyword_takes_is_refused() -> None:
     with pytest.raises(ScaleError, match="width scales nothing that a keyword of"):
-        Factory(CODE, {}, sides=(32, 32)).at(1, "width")
+        Factory(CODE, {}, resolution=(32, 32)).at(1, "width")
 
 
 def test_all_strategies_are_those_of_a_spec() -> None:
@@ -72,12 +72,12 @@ def test_all_strategies_are_those_of_a_spec() -> None:
 
 
 def test_fit_finds_the_networks_around_a_cost() -> None:
-    code = Factory(CODE, TAKES, sides=(32, 32))
+    code = Factory(CODE, TAKES, resolution=(32, 32))
     nearest, other = code.fit(3_000_000)
     assert min(nearest.cost.macs, other.cost.macs) <= 3_000_000
     assert max(nearest.cost.macs, other.cost.macs) > 3_000_000
     with pytest.raises(UnreachableError, match="expected to reach 1, got"):
-        Factory(CODE, {}, sides=(32, 32)).fit(1)
+        Factory(CODE, {}, resolution=(32, 32)).fit(1)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,8 @@ def test_fit_finds_the_networks_around_a_cost() -> None:
         ([CODE, "--as-args", "width=w", "--classes", "5"], "--classes is of a spec"),
         ([CODE, "--as-args", "width=w", "--arg", "w=2"], "--arg w: is given by"),
         ([CODE, "--as-args", "width=w", "--sweep", "depth=1..2"], "--sweep is for"),
+        ([CODE, "--as-args", "width=w", "--measure", "none"], "--measure is for specs"),
+        ([CODE, "--as-args", "width=w", "--output", "x.yaml"], "no spec to write to"),
     ],
 )
 def test_what_is_not_asked_well_is_refused(
@@ -98,3 +100,31 @@ def test_what_is_not_asked_well_is_refused(
     code, _, error = run("scale", *arguments)
     assert code == 2
     assert message in " ".join(error.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--macs", "9M", "--max-resolution", "64"], "--max-resolution is for specs"),
+        (["--macs", "9M", "--hold", "resolution"], "--hold is for specs, not for code"),
+        (["--macs", "9M", "--free"], "--free is for specs, not for code"),
+        (["--macs", "9M", "--params", "<= 1M"], "--params is for specs, not for code"),
+        (["--macs", "<= 9M"], "code is fitted to a cost to meet, such as --macs 300M"),
+        (["--macs", "8M,9M"], "code is fitted to a cost to meet, such as --macs 300M"),
+        (["--macs", "9M", "--strategy", "all"], "--strategy: expected one strategy"),
+    ],
+)
+def test_fit_looks_along_one_strategy_of_code(
+    arguments: Sequence[str], message: str
+) -> None:
+    code, _, error = run("fit", CODE, "--as-args", "width=w", *arguments)
+    assert code == 2
+    assert message in " ".join(error.split())
+
+
+def test_an_assumed_image_is_said_to_be() -> None:
+    asked = "--as-args", "width=w", "--phi", "0"
+    _, out, _ = run("scale", CODE, *asked)
+    assert "224×224 px (assumed; --resolution says another)" in out
+    _, out, _ = run("scale", CODE, *asked, "--resolution", "32")
+    assert "32×32 px\n" in out

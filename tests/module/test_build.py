@@ -57,6 +57,25 @@ def test_images_become_logits(name: str) -> None:
     assert build(spec, device="meta")(images).shape == (2, 1000)
 
 
+@pytest.mark.parametrize("name", ["resnet50", "b0", "mobilenetv3-large"])
+def test_a_run_looks_for_no_child_as_an_attribute(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # That is Python's own time, which one image on a GPU waits for.
+    net = build(es.load(name), device="meta").eval()
+    look, found = nn.Module.__getattr__, list[str]()
+
+    def noting(module: nn.Module, name: str) -> torch.Tensor | nn.Module:
+        value = look(module, name)
+        if isinstance(value, nn.Module):
+            found.append(name)
+        return value
+
+    monkeypatch.setattr(nn.Module, "__getattr__", noting)
+    net(torch.zeros(1, 3, 64, 64, device="meta"))
+    assert found == []
+
+
 def test_classes_and_image_channels_are_free(b0: es.Spec) -> None:
     head = head_of(b0).model_copy(update={"classes": 7})
     spec = b0.model_copy(update={"head": head, "image_channels": 5})

@@ -158,11 +158,14 @@ def test_parts_add_up(model: Model, b0: es.Spec) -> None:
     assert sum(parts.values()) == pytest.approx(float(model.latency(b0)))
 
 
-def test_predictions_of_many_are_those_of_each(model: Model, b0: es.Spec) -> None:
-    phis = np.array([0.0, 0.5, 1.0])
-    many = np.broadcast_to(model.latency(es.scale(b0, at_phi(b0, phis))), 3)
+@pytest.mark.parametrize(
+    "name", ["b0", "regnetx-8.0gf", "resnetblur50", "ecaresnet50d"]
+)
+def test_predictions_of_many_are_those_of_each(model: Model, name: str) -> None:
+    spec, phis = es.load(name), np.array([0.0, 0.5, 1.0])
+    many = np.broadcast_to(model.latency(es.scale(spec, at_phi(spec, phis))), 3)
     for phi, seconds in zip(phis.tolist(), many.tolist(), strict=True):
-        one = es.scale(b0, at_phi(b0, phi))
+        one = es.scale(spec, at_phi(spec, phi))
         assert seconds == pytest.approx(float(model.latency(one)))
 
 

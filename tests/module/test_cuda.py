@@ -13,7 +13,7 @@ from effscale.cost.latency_model import Device
 from effscale.cost.memory import memory
 from effscale.errors import MeasureError
 from effscale.module import calibrate as calibration
-from effscale.module.calibrate import Bench, measured
+from effscale.module.calibrate import Bench
 from effscale.module.clocks import Stopwatch, on_cuda, waiting
 from effscale.module.latency import (
     Setting,
@@ -91,7 +91,8 @@ def test_what_operators_take_is_learnt(cuda_graph: bool) -> None:  # noqa: FBT00
     model = calibration.fitted(device, found, "a machine", bench.unit)
     assert bool(model.handing) == (not cuda_graph)
     spec = es.load("mnasnet-a1")
-    assert float(model.latency(spec)) == pytest.approx(measured(spec, device), rel=0.5)
+    taken = bench.unit * bench.ratio(spec)
+    assert float(model.latency(spec)) == pytest.approx(taken, rel=0.5)
 
 
 @pytest.mark.parametrize("name", ["b0", "resnet50"])
@@ -99,13 +100,13 @@ def test_memory_is_what_is_counted_and_a_workspace(name: str) -> None:
     spec = es.load(name)
     counted = memory(network(spec), 1, "float32")
     net = es.build(spec, device="cuda").eval()
+    before = torch.cuda.memory_allocated()
     image = torch.randn(1, 3, 224, 224, device="cuda")
-    before = torch.cuda.memory_allocated() - counted.weights
     torch.cuda.reset_peak_memory_stats()
     with torch.inference_mode():
         net(image)
     peak = torch.cuda.max_memory_allocated() - before
-    assert counted.peak < peak - counted.weights < counted.peak + 2 * WORKSPACE
+    assert counted.peak <= peak < counted.peak + 2 * WORKSPACE
 
 
 class Looks(nn.Module):
@@ -119,3 +120,6 @@ def test_what_no_graph_captures_is_one_line() -> None:
     given = Subject("x", Looks(), images((1, 8, 8)), {})
     with pytest.raises(MeasureError, match="cannot be run as a CUDA graph, as float32"):
         latencies([given], Setting(device="cuda", cuda_graph=True), seconds=0.01)
+    # What runs after it has a stream and random numbers.
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert torch.randn(8, device="cuda").std() > 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import pytest
@@ -22,7 +24,6 @@ from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from effscale.module.export import Run
 
@@ -103,6 +104,32 @@ def test_exported_is_what_torch_loads(small: es.Spec, tmp_path: Path) -> None:
         7,
         1000,
     )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_says_nothing_of_the_machine_that_wrote_it(
+    small: es.Spec, tmp_path: Path, form: Form
+) -> None:
+    path = tmp_path / "small"
+    export_spec(small, path, form)
+    held = [path.read_bytes()]
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            held = [archive.read(name) for name in archive.namelist()]
+    for code in (module.__file__, nn.__file__):
+        folder = str(Path(code).parent)
+        assert not any(folder.encode() in each for each in held)
+
+
+def test_onnx_says_of_a_node_which_module_it_is_of(
+    small: es.Spec, tmp_path: Path
+) -> None:
+    import onnx
+
+    export_spec(small, tmp_path / "small.onnx", "onnx")
+    graph = onnx.load(tmp_path / "small.onnx").graph
+    notes = {note.key for node in graph.node for note in node.metadata_props}
+    assert notes == {"pkg.torch.onnx.name_scopes"}
 
 
 @pytest.mark.parametrize("form", ["torchscript", "exported", "onnx"])

@@ -117,6 +117,18 @@ def test_one_number_is_a_square_and_channels_are_free(engine: Engine) -> None:
 
 
 @engines
+def test_an_image_that_the_module_does_not_take_is_refused(engine: Engine) -> None:
+    net = nn.Conv2d(5, 2, 1)
+    with pytest.raises(MeasureError, match="running 1×3×6×6 raised "):
+        measure(net, 6, engine=engine)
+
+
+def test_an_engine_that_is_none_is_refused() -> None:
+    with pytest.raises(MeasureError, match="engine: expected one of fvcore, torch"):
+        measure(nn.Conv2d(3, 2, 1), 6, engine="timm")  # type: ignore[arg-type]
+
+
+@engines
 def test_the_image_has_the_type_of_the_weights(engine: Engine) -> None:
     assert measure(nn.Conv2d(3, 1, 1).double(), 2, engine=engine).macs == 12
 

@@ -15,9 +15,11 @@ from effscale.cost.latency_model import Error, Kind, Model
 from effscale.errors import MeasureError, ScaleError, UnreachableError
 from effscale.report.grid import FINALISTS
 from tests.documents import ROOT
+from tests.spec.small import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from effscale.cost.latency_model import Device
     from effscale.search.measured import Tries
@@ -188,6 +190,41 @@ def test_a_network_that_the_device_does_not_run_is_warned_of(
     assert answer.data["summary"]["unmeasured"] == 1
 
 
+#: What options refuse, and what Python's own calls refuse alike.
+REFUSED: list[tuple[Callable[..., es.Answer], dict[str, Any], str]] = [
+    (es.profile, {"by": "row"}, "by: expected one of part, layer, operator, level"),
+    (es.profile, {"tool": "wc"}, "tool: expected one of paper, fvcore"),
+    (es.fit, {"macs": "<= 1G", "most": "x"}, "most: expected one of macs, params"),
+    (es.fit, {"macs": "1G", "tolerance": "5%"}, "tolerance: expected a number from 0"),
+    (es.fit, {"macs": "1G", "max_resolution": 0}, "max_resolution: expected a whole"),
+    (es.fit, {"macs": "1G", "min_width": -1}, "min_width: expected a number from 0,"),
+    (
+        es.fit,
+        {"macs": "1G", "min_width": 3, "max_width": 2},
+        "width: expected a multiplier of at least 3, and at most 2: there is none",
+    ),
+    (es.grid, {"constraint": "real"}, "constraint: expected one of nominal, realised"),
+    (es.grid, {"sort": "x"}, "sort: expected one of deviation"),
+    (es.grid, {"target_ratio": 0.5}, "target_ratio: expected a number from 1 to 1000"),
+    (es.grid, {"tolerance": -1}, "tolerance: expected a number from 0 to 1000, got -1"),
+    (es.grid, {"step": "x"}, "step: expected a number from 0 to 1000, got 'x'"),
+    (es.grid, {"phi": True}, "phi: expected a number from -50 to 50, got True"),
+    (es.grid, {"alpha": 1.2}, "alpha: expected two numbers, from and to, got 1.2"),
+    (es.grid, {"alpha": ("a", 2)}, "alpha: expected two numbers, from and to"),
+    (es.compare, {"other": []}, "compare: expected specs or names, got "),
+    (es.check, {"other": []}, "check: expected paths, got "),
+]
+
+
+@pytest.mark.parametrize(("call", "given", "said"), REFUSED)
+def test_python_refuses_what_options_do(
+    call: Callable[..., es.Answer], given: dict[str, Any], said: str
+) -> None:
+    others = [given.pop("other")] if "other" in given else []
+    with pytest.raises(ScaleError, match=said):
+        call("b0", *others, **given)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
@@ -293,3 +330,12 @@ def test_what_cannot_be_asked_is_said(
 ) -> None:
     with pytest.raises(error, match=said):
         call()
+
+
+def test_the_code_of_one_rule_may_stand_alone(tmp_path: Path) -> None:
+    path = tmp_path / "even.yaml"
+    path.write_text(TEXT.replace("kernel: 3", "kernel: 4"))
+    found = es.check(path, select="EFF202")
+    assert {row["code"] for row in found} == {"EFF202"}
+    assert found == es.check(path, select=["EFF202"])
+    assert not es.check(path, ignore="EFF")

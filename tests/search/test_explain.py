@@ -109,6 +109,12 @@ def test_whatever_can_be_scaled_is_explained(b0: Spec, name: str, phi: int) -> N
     assert all(each.value > 0 for each in found)
 
 
+@pytest.mark.parametrize("target", [0, -2.0, float("nan")])
+def test_a_target_that_is_none_is_refused(b0: Spec, target: float) -> None:
+    with pytest.raises(ScaleError, match="target_ratio: expected a number above 0"):
+        es.explain(b0, es.compound(1), target)
+
+
 def test_maps_halved_behind_a_pool_meet_in_fractions() -> None:
     found = values(explain(es.load("yolov9t"), es.Multipliers(resolution=2.0), 4))
     assert found["odd sizes"] == 1

@@ -202,7 +202,6 @@ def test_a_limit_beyond_the_target_is_still_reached(b0: es.Spec) -> None:
 @pytest.mark.parametrize(
     ("name", "limits"),
     [
-        ("compound", Within(min_depth=2, max_depth=1)),
         ("compound", Within(min_depth=1000)),
         ("compound", Within(max_resolution=24)),
         ("depth", Within(min_width=1.1)),

@@ -27,7 +27,8 @@ from tests.search.drawn import figures
 from tests.strategies import specs
 
 if TYPE_CHECKING:
-    from effscale.search.grid import Answer, Constraint
+    from effscale.choices import Constraint
+    from effscale.search.grid import Answer
 
 pytestmark = pytest.mark.slow
 

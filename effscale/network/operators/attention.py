@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #: timm 1.0.31, timm/layers/pos_embed_rel.py (`RelPosMlp`).
 HIDDEN, COORDINATES = 512, 2
 _SOFTMAX = Traffic(keeps_output=True)
+#: Kinds of attention with a learnt temperature for each head.
+_HEATED = {"cosine", "covariance"}
 
 
 @data
@@ -151,6 +153,7 @@ class Fill(Operator):
     unit: Window
 
     label = "fill"
+    idle_if_same = True
 
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
@@ -159,7 +162,7 @@ class Fill(Operator):
 
     def traffic(self, before: Shape, after: Shape) -> Traffic | None:
         """None, where nothing is missing."""
-        return None if before == after else PLAIN
+        return None if every(before.positions == after.positions) else PLAIN
 
 
 @data
@@ -227,6 +230,11 @@ class Attention(Joint):
     def sized(self) -> bool:
         """Whether what it learns depends on the map's size."""
         return self.position != "none"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has weights of its own."""
+        return self.sized or self.kind in _HEATED
 
     @property
     def takes(self) -> int:
@@ -309,7 +317,7 @@ class Attention(Joint):
                 each = tokens * seen * (key + value)
                 made = tokens * (seen + value)
         products, outputs = number * self.heads * each, number * self.heads * made
-        learnt: Int = self.heads if self.kind in {"cosine", "covariance"} else 0
+        learnt: Int = self.heads if self.kind in _HEATED else 0
         macs: Int = 0
         activations: Int = 0
         match self.position:
@@ -363,21 +371,19 @@ class Attention(Joint):
     def _by_scores(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
         """Likeness, tables and masks, the softmax of them, the values' share."""
         found = self.work(tuple(each.shape for each in inner))
-        many = int(found.product_outputs) - int(after.elements)
-        learnt = int(found.params)
+        many = found.product_outputs - after.elements
+        learnt = found.params
         normal = self.kind != "softmax"
         queries, keys = inner[0], inner[1 % len(inner)]
-        width = int(self.heads * self.key_width)
-        wide = width * int(queries.shape.positions)
+        wide = self.heads * self.key_width * queries.shape.positions
         kind = PRODUCT if normal else PLAIN
         queries = tape.op((queries,), _flat(wide), held, kind)
         if normal:
-            width = int(self.keyed * self.key_width)
-            wide = width * int(keys.shape.positions)
+            wide = self.keyed * self.key_width * keys.shape.positions
             keys = tape.op((keys,), _flat(wide), (*held, queries), kind)
         held = (*held, queries, keys)
         scores = tape.op((queries, keys), _flat(many), held, PRODUCT)
-        if learnt:
+        if self.learns:
             scores = tape.op((scores,), _flat(many), held, PLAIN, learnt, learnt)
         if self.shift:
             scores = tape.op((scores,), _flat(many), held, PLAIN)
@@ -395,9 +401,9 @@ class Attention(Joint):
     def _linear(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
         """relu of queries and keys, two products, a division."""
         of = inner[0].shape
-        width = int(self.heads * self.key_width) * int(of.positions)
-        ones = int(self.heads * (self.value_width + 1)) * int(of.positions)
-        keys = int(self.heads * self.key_width * (self.value_width + 1))
+        width = self.heads * self.key_width * of.positions
+        ones = self.heads * (self.value_width + 1) * of.positions
+        keys = self.heads * self.key_width * (self.value_width + 1)
         relu = Traffic(keeps_output=True)
         q = tape.op(inner[:1], _flat(width), held, relu)
         k = tape.op(inner[:1], _flat(width), (*held, q), relu)
@@ -408,20 +414,19 @@ class Attention(Joint):
 
     def _separable(self, tape: Tape, inner: Maps, after: Shape, held: Maps) -> Map:
         """A softmax of queries, keys by their shares, their sum; values by it."""
-        positions, heads = int(inner[0].shape.positions), int(self.heads)
-        groups = int(self.groups(inner[0].shape).number)
-        shares = tape.op(inner, _flat(heads * positions), held, _SOFTMAX)
+        of = inner[0].shape
+        shares = tape.op(inner, _flat(self.heads * of.positions), held, _SOFTMAX)
         held = (*held, shares)
         keys = tape.op((*inner, shares), after, held, PRODUCT)
-        summed = _flat(heads * int(self.key_width) * groups)
+        summed = _flat(self.heads * self.key_width * self.groups(of).number)
         context = tape.op((keys,), summed, (*held, keys), PLAIN)
         held = (*held, context)
         values = tape.op(inner, after, held, Traffic(keeps_output=True))
         return tape.op((values, context), after, (*held, values), PRODUCT)
 
 
-def _flat(elements: int) -> Shape:
-    return Shape(elements, 1, 1)
+def _flat(elements: Int) -> Shape:
+    return Shape(elements, ONE, ONE)
 
 
 @data

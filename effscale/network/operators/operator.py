@@ -197,6 +197,8 @@ class Operator:
     shared: str | None = None
     #: Whether heads that share their weights among levels have one for each level.
     by_level = False
+    #: Whether it hands on a map whose size it keeps, and does something to another.
+    idle_if_same = False
 
     @property
     def label(self) -> str:

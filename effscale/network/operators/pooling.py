@@ -116,20 +116,22 @@ class Blur(Operator):
     torch convolves, so that its products are MACs; none of its weights is learnt.
     """
 
-    kernel: int
+    side: int
     stride: Window
     padding: Padding = "same"
 
     def __post_init__(self) -> None:
-        check_window(self.reach, self.stride)
+        check_window(self.kernel, self.stride)
 
     @property
-    def reach(self) -> Window:
-        return self.kernel, self.kernel
+    def kernel(self) -> Window:
+        return self.side, self.side
+
+    reach = kernel
 
     @property
     def label(self) -> str:
-        return f"blur {size(self.reach)}"
+        return f"blur {size(self.kernel)}"
 
     def output(self, flow: Flow, path: str) -> Shape:
         shape = only(flow, path)
@@ -137,10 +139,10 @@ class Blur(Operator):
 
     @property
     def buffers(self) -> Int:
-        return self.kernel**2
+        return self.side**2
 
     def cost(self, out: Shape) -> Cost:
-        return Cost(self.kernel**2 * out.elements, 0, out.elements)
+        return Cost(self.side**2 * out.elements, 0, out.elements)
 
     def tallies(self, before: Shape, after: Shape) -> dict[Tally, int]:
         """No layer's MACs, in the eyes of tools that go by modules."""
@@ -149,7 +151,7 @@ class Blur(Operator):
 
     def run(self, tape: Tape, maps: Maps, after: Shape, held: Maps) -> Map:
         """Behind its padding, a feature map of its own."""
-        around, (channels, height, width) = self.kernel - 1, maps[0].shape
+        around, (channels, height, width) = self.side - 1, maps[0].shape
         padded = Shape(channels, height + around, width + around)
         held = (*held, *maps)
         made = tape.op(maps, padded, held, PRODUCT)
