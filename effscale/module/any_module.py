@@ -277,6 +277,8 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
                 return _exported(path)
             check_script(Path(path))
             script = torch.jit.load(path, map_location="cpu")
+            if not hasattr(script, "forward"):  # as overloads of it are not saved
+                raise MeasureError("expected a script with a forward pass, found none")
             return Foreign(path, Scripted(script), notes=_frozen(script))
     except MeasureError:
         raise
