@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 import effscale as es
-from effscale.cli import main
+from effscale.cli import MADE, main
 from tests.explained import unexplained
 
 # Workers and the programs that they start share the cores: threads of torch that wait
@@ -27,6 +28,9 @@ for profile, times in (("drawn", 1), ("long", 10)):
         suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
     )
 settings.load_profile("drawn")
+
+# Python looks for cycles as seldom as it does in the program.
+gc.set_threshold(MADE)
 
 Run: TypeAlias = Callable[..., Result]
 
@@ -48,6 +52,12 @@ def pytest_collection_modifyitems(
         left = {each for each in items if each.get_closest_marker("long")}
         config.hook.pytest_deselected(items=list(left))
         items[:] = [each for each in items if each not in left]
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: no search for cycles goes over it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """The program in a process of its own that starts at once, to be killed or stopped.
 
-It is forked from a server that has loaded it. Each test process has a server.
+It is forked from a server that has loaded it, and what it would load as it runs. Each
+test process has a server.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +21,28 @@ SERVER.set_forkserver_preload(
     [
         *("pytest", __name__, "effscale.cli.grid", "effscale.search.grid"),
         *("effscale.study.run", "effscale.cli.train", "effscale.train.trainer"),
+        # what torch loads at the first step of an optimizer, and what exports
+        *("torch._dynamo", "effscale.module.export", "effscale.cli.export"),
+        *("effscale.report.plots", "matplotlib.pyplot"),
     ]
 )
 
 
 def started(arguments: list[str], said: str = os.devnull) -> ForkServerProcess:
     """`effscale ARGUMENTS`, what it says on stderr going to a file."""
+    _await_server()
     process = SERVER.Process(target=_main, args=(arguments, said))
     process.start()
     return process
+
+
+@cache
+def _await_server() -> None:
+    """Until it has loaded the program, from this tree."""
+    first = SERVER.Process(target=int)
+    with contextlib.chdir(Path(__file__).parents[1]):
+        first.start()
+    first.join()
 
 
 def _main(arguments: list[str], said: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from tests.each import of_each
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
@@ -22,7 +22,7 @@ def test_names_paths() -> None:
     assert len(PATHS) >= len(ROOMS)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@of_each(PATHS)
 def test_a_path_that_it_names_is_there(path: str) -> None:
     places = [base / path for base in (ROOT, ROOT / "effscale")]
     found = [each for each in places if each.exists()]
@@ -30,7 +30,7 @@ def test_a_path_that_it_names_is_there(path: str) -> None:
     assert all(each.is_dir() for each in found if path.endswith("/"))
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@of_each(ROOMS)
 def test_names_every_room(room: str) -> None:
     assert re.search(rf"(?m)(?:`|/|^\s*)(?:effscale/)?{room}/", TEXT)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import documents
+from tests.each import of_each
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +26,7 @@ EXAMPLES = [
 ]
 #: A link, but to what is elsewhere or on the page itself.
 LINK = re.compile(r"\]\(((?!http)[^)#]+)(?:#[^)]*)?\)")
-LINKS = [
-    pytest.param(name, path, id=f"{name}: {path}")
-    for name, text in TEXTS.items()
-    for path in LINK.findall(text)
-]
+LINKS = [(name, path) for name, text in TEXTS.items() for path in LINK.findall(text)]
 #: Lines of the page that one reads first.
 ONE_SITTING = 250
 
@@ -99,6 +96,7 @@ def test_notebooks_show_what_their_cells_answer(notebook: Path) -> None:
     assert documents.executed(text) == text
 
 
-@pytest.mark.parametrize(("page", "path"), LINKS)
-def test_links_lead_to_files_that_are_there(page: str, path: str) -> None:
+@of_each(LINKS)
+def test_links_lead_to_files_that_are_there(link: tuple[str, str]) -> None:
+    page, path = link
     assert ((documents.ROOT / page).parent / path).exists()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
 
@@ -61,18 +61,24 @@ def served(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
 @pytest.fixture
-def page(served: str) -> Iterator[Page]:
+def page(browser: Browser, served: str) -> Iterator[Page]:
     """A page of a browser, which may say nothing and ask for nothing but the site."""
-    with chromium() as browser:
-        page = browser.new_page()
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda asked: said.append(asked.url))
-        yield page
-        inside = (served, "data:", "blob:")
-        assert [each for each in said if not each.startswith(inside)] == []
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda asked: said.append(asked.url))
+    yield page
+    page.close()
+    inside = (served, "data:", "blob:")
+    assert [each for each in said if not each.startswith(inside)] == []
 
 
 def built(site: Path) -> list[Path]:

@@ -31,6 +31,7 @@ from effscale.spec.geometry import least_sides
 from effscale.spec.models import Expected
 from effscale.spec.names import files, names
 from effscale.spec.values import Model
+from tests.each import of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,14 +141,14 @@ def figures(name: str) -> dict[str, int]:
     return counted(loaded(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_each(NAMES, shares=4)
 def test_a_network_is_what_its_file_expects(name: str) -> None:
     spec, ours = loaded(name), figures(name)
     assert spec.name == name
     assert spec.expected == Expected(params=ours["params"], macs=ours["macs"])
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.name}@{row.resolution}")
+@of_each(ROWS, shares=4)
 def test_a_network_is_what_others_counted(row: Row) -> None:
     spec = at_resolution(loaded(row.name), (int(row.resolution),) * 2)
     cost = es.count(spec)
@@ -172,7 +173,7 @@ def test_every_network_was_counted_by_someone_or_is_held_to_less() -> None:
     assert set(PUBLISHED) - exact == ROUNDED
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@of_each(PUBLISHED, shares=4)
 def test_a_network_has_a_family_and_its_printed_figures_are_ours(name: str) -> None:
     """Rounded, or with a note, and with a source."""
     spec, printed = loaded(name), loaded(name).published
@@ -189,7 +190,7 @@ def test_a_network_has_a_family_and_its_printed_figures_are_ours(name: str) -> N
     assert departs == (printed.note is not None)
 
 
-@pytest.mark.parametrize("stem", sorted(files().keys() - OWN))
+@of_each(sorted(files().keys() - OWN))
 def test_a_file_cites_its_architecture(stem: str) -> None:
     text = files()[stem].read_text(encoding="utf-8")
     comments, _, rest = text.partition("\nname: ")
@@ -324,7 +325,7 @@ ONCE |= {"dla46-c", "dla46x-c", "dla60x-c", "centernet-dla34"}
 ONCE |= {"dla60-res2net", "dla60-res2next"}
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@of_each(BASELINES, shares=4)
 def test_a_network_scales_or_says_why_it_does_not(name: str) -> None:
     spec, said = loaded(name), set()
     growth = growth_of(spec)

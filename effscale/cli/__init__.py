@@ -32,9 +32,9 @@ COMMANDS = (
 )
 
 FAULT, INTERRUPTED = 3, 130
-#: Objects that are made before Python looks for cycles among them. What modules define
-#: stays, and there are a hundred times as many of them as it would wait for.
-MADE = 50_000
+#: Objects that are made before Python looks for cycles among them: more than modules
+#: define, which stays. Networks are in no cycles, and are freed without.
+MADE = 200_000
 # At its end Python would look for cycles among all that is left, which goes anyway.
 atexit.register(gc.freeze)
 #: What the system says of streams that take no more.

@@ -255,8 +255,12 @@ def ready(subject: Subject, setting: Setting) -> Ready:
 def prepared(
     subject: Subject, setting: Setting
 ) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """A copy of the module in eval mode, and what it is called with."""
-    plain = deepcopy(subject.module).eval()
+    """A copy of the module in eval mode, and what it is called with.
+
+    Weights that want gradients torch would trace once more, by its compiler, to export
+    them in inference mode.
+    """
+    plain = deepcopy(subject.module).eval().requires_grad_(requires_grad=False)
     plain = plain.to(device=setting.torch_device, dtype=getattr(torch, setting.dtype))
     if setting.channels_last:
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -18,6 +18,7 @@ from collections import defaultdict
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -68,10 +69,14 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"effscale": VERSION, "python": platform.python_version()}
+    return {"effscale": VERSION, "python": platform.python_version(), **_of_torch()}
+
+
+@cache
+def _of_torch() -> dict[str, str]:
     with suppress(PackageNotFoundError):
-        found["torch"] = version("torch")
-    return found
+        return {"torch": version("torch")}
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)

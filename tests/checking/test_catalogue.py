@@ -18,6 +18,7 @@ from effscale.checking.catalogue import (
 from effscale.checking.rule import Rule
 from effscale.checking.run import check, read
 from effscale.spec.names import folder
+from tests.each import of_each
 
 PACKAGE = Path(__file__).parents[2] / "effscale"
 
@@ -60,7 +61,7 @@ def test_every_rule_that_a_module_names_is_in_the_catalogue() -> None:
     assert all(RULES[rule.code] is rule for rule in rules)
 
 
-@pytest.mark.parametrize("path", sorted(folder().glob("*.yaml")), ids=lambda p: p.name)
+@of_each(sorted(folder().glob("*.yaml")), shares=4)
 def test_a_built_in_spec_breaks_no_rule(path: Path) -> None:
     assert check(read(str(path))) == []
 

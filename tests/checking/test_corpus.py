@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from effscale.checking.catalogue import RULES
 from tests.checking.corpus import FILES, expected, findings, line, source
+from tests.each import of_each
 
 #: Rules that no text can break alone: a file must be unreadable, huge or measured.
 BEYOND = {"EFF001", "EFF002", "EFF307"}
@@ -15,7 +14,7 @@ def test_there_are_enough_with_one_fault_each() -> None:
     assert len([name for name in FILES if len(expected(name)) == 1]) >= 150
 
 
-@pytest.mark.parametrize("name", FILES)
+@of_each(FILES, shares=4)
 def test_what_is_found_is_what_is_expected(name: str) -> None:
     assert [line(finding) for finding in findings(name)] == expected(name)
 

@@ -14,6 +14,7 @@ from effscale.checking.run import check
 from effscale.checking.source import Source
 from effscale.errors import Edit
 from tests.checking.corpus import FILES, findings, source
+from tests.each import of_each
 from tests.examples import examples
 from tests.spec.small import TEXT as SMALL
 
@@ -36,7 +37,7 @@ def codes(found: Source) -> list[str]:
     return [finding.code for finding in check(found)]
 
 
-@pytest.mark.parametrize("name", FILES)
+@of_each(FILES, shares=4)
 def test_what_is_fixed_is_better_and_stays_and_all_that_was_said_to_be(
     name: str,
 ) -> None:

@@ -211,8 +211,7 @@ def test_a_program_that_is_ended_leaves_the_old_file_or_the_new(
     )
     Path("s.yaml").write_text(SPEC, "utf-8")
     file, draw = output_of(words), random.Random(name)  # noqa: S311
-    begun = time.monotonic()
-    process = started(words)
+    process, begun = started(words), time.monotonic()
     process.join()
     assert process.exitcode == 0
     lasted, inode = time.monotonic() - begun, file.stat().st_ino
@@ -325,7 +324,7 @@ def test_a_disk_that_fills_stops_a_study_which_goes_on_later(
 
 
 def test_of_three_starts_at_once_two_say_who_runs_it(tmp_path: Path) -> None:
-    command = ANSWERS.replace("'", "'sleep 2; ", 1)
+    command = ANSWERS.replace("'", "'sleep 1; ", 1)
     said = [tmp_path / f"said{n}" for n in range(3)]
     words = study(tmp_path / "study", command)
     processes = [started(words, str(each)) for each in said]

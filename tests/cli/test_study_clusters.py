@@ -167,9 +167,16 @@ def test_a_scheduler_that_is_gone_is_no_failure_of_a_training(
     assert b"failed" not in (folder / "outcomes.jsonl").read_bytes()
 
 
-@contextmanager
-def two_nodes() -> Iterator[tuple[str, Callable[[str], None]]]:
-    """Two Ray nodes: their address, and how one of them, or the head, dies."""
+class Ray(NamedTuple):
+    """Two Ray nodes: their address, and how the one, or the head, dies."""
+
+    address: str
+    die: Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Ray]:
+    """Two for all tests of them: each ends a part that those after it do without."""
     nodes = subprocess.Popen(
         [sys.executable, Path(__file__).parents[1] / "study/ray_nodes.py"],
         stdin=subprocess.PIPE,
@@ -185,7 +192,7 @@ def two_nodes() -> Iterator[tuple[str, Callable[[str], None]]]:
     stdin, said = pipe(nodes.stdin), pipe(nodes.stderr)
     try:
         lines = map(str.strip, said)
-        yield next(line for line in lines if re.fullmatch(r"\S+:\d+", line)), die
+        yield Ray(next(line for line in lines if re.fullmatch(r"\S+:\d+", line)), die)
     finally:
         stdin.close()
         said.close()
@@ -195,22 +202,21 @@ def two_nodes() -> Iterator[tuple[str, Callable[[str], None]]]:
 @ray
 def test_on_ray_a_node_dies_and_every_candidate_has_an_outcome(
     tmp_path: Path,
+    two_nodes: Ray,
     here: Any,  # noqa: ANN401
 ) -> None:
-    with two_nodes() as (address, die):
-        place = f"ray:{address}"
-        assert ranked(tmp_path / "a", place, lambda: die("node")) == here
+    place = f"ray:{two_nodes.address}"
+    assert ranked(tmp_path / "a", place, lambda: two_nodes.die("node")) == here
 
 
 @ray
-def test_a_head_that_is_gone_is_said_in_ten_seconds(tmp_path: Path) -> None:
+def test_a_head_that_is_gone_is_said_in_ten_seconds(
+    tmp_path: Path, two_nodes: Ray
+) -> None:
     folder = tmp_path / "a"
-    with (
-        two_nodes() as (address, die),
-        started(folder, f"ray:{address}") as program,
-    ):
+    with started(folder, f"ray:{two_nodes.address}") as program:
         wait(lambda: outcomes(folder) > 0)
-        die("head")
+        two_nodes.die("head")
         begun = time.monotonic()
         out, said = program.communicate(timeout=30)
         assert time.monotonic() - begun < 10

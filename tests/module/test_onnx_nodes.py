@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 import effscale as es
 from effscale.cost.count import visited
@@ -123,8 +124,17 @@ def test_a_node_too_short_for_the_clock_has_run_all_the_same(tmp_path: Path) -> 
     assert found == [Node("Gemm", (1, 10), (10, 24), 0.5e-6)]
 
 
-def test_each_convolution_of_a_network_is_a_node() -> None:
+def test_each_convolution_of_a_network_is_a_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("onnxruntime")
+    traced, exported = list[bool](), torch.export.export
+
+    def export(*given: Any, strict: bool, **options: Any) -> object:  # noqa: ANN401
+        traced.append(strict)
+        return exported(*given, strict=strict, **options)
+
+    monkeypatch.setattr(torch.export, "export", export)
     assert by_operator(ONNX)
     assert not by_operator(Device("cuda:0", runtime="onnxruntime"))
     bench = Bench(ONNX)
@@ -137,4 +147,6 @@ def test_each_convolution_of_a_network_is_a_node() -> None:
     assert {*times["batchnorm"]} == {0.0}
     assert times["sum"] == [None]
     assert bench.unit > 0
+    assert not any(traced)  # a second time, by a compiler, as what cannot be otherwise
+    assert traced
     assert sum(each or 0 for each in found.each) > 0

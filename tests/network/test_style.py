@@ -20,6 +20,7 @@ from effscale.network.operators.pooling import GlobalPool, Pool
 from effscale.spec.models import Squeeze
 from effscale.spec.names import files
 from effscale.spec.norm import Norm
+from tests.each import of_each
 
 if TYPE_CHECKING:
     from effscale.arrays import Int
@@ -110,7 +111,7 @@ def test_the_spec_s_choice_of_activation_goes_before_the_line_s(
     assert (layers["act"], layers["gate"]) == (Act(found), Act("hard_sigmoid"))
 
 
-@pytest.mark.parametrize("name", sorted(files()))
+@of_each(sorted(files()), shares=2)
 def test_windows_that_stride_lie_where_tensorflow_has_them(name: str) -> None:
     spec = es.load(name).model_copy(update={"padding": "tensorflow"})
     for part in visited(network(spec)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from tests.conftest import Run
 
@@ -129,20 +129,32 @@ def test_refuses_what_is_no_span(run: Run, phi: str) -> None:
     assert "expected two numbers such as -2..4, at most 12 apart" in done.stderr
 
 
-@pytest.fixture
-def opened(spec: es.Spec, tmp_path: Path) -> Iterator[Page]:
-    """The page in a browser; it may say nothing and ask for nothing but itself."""
-    path = tmp_path / "digits.html"
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def written(spec: es.Spec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page as `explore` writes it."""
+    path = tmp_path_factory.mktemp("explore") / "digits.html"
     path.write_text(page(spec, "digits", 0, 2), "utf-8")
-    with chromium() as browser:
-        shown = browser.new_page(viewport={"width": 390, "height": 800})
-        said: list[str] = []
-        shown.on("console", lambda message: said.append(message.text))
-        shown.on("pageerror", lambda error: said.append(str(error)))
-        shown.on("request", lambda asked: said.append(asked.url))
-        shown.goto(path.as_uri())
-        yield shown
-        assert said == [path.as_uri()]
+    return path
+
+
+@pytest.fixture
+def opened(browser: Browser, written: Path) -> Iterator[Page]:
+    """The page in a browser; it may say nothing and ask for nothing but itself."""
+    shown = browser.new_page(viewport={"width": 390, "height": 800})
+    said: list[str] = []
+    shown.on("console", lambda message: said.append(message.text))
+    shown.on("pageerror", lambda error: said.append(str(error)))
+    shown.on("request", lambda asked: said.append(asked.url))
+    shown.goto(written.as_uri())
+    yield shown
+    shown.close()
+    assert said == [written.as_uri()]
 
 
 @needs_browser[1]
@@ -182,15 +194,23 @@ def test_the_page_writes_numbers_as_commands_do(opened: Page) -> None:
     assert written == [human(each) for each in numbers]
 
 
+@pytest.fixture(scope="module")
+def b0_written(b0: es.Spec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of a network beside which others are published."""
+    path = tmp_path_factory.mktemp("explore") / "b0.html"
+    path.write_text(page(b0, "b0", 0, 1), "utf-8")
+    return path
+
+
 @needs_browser[1]
 @pytest.mark.parametrize("wide", [390, 1280])
-def test_names_of_published_networks_stand_apart(wide: int, tmp_path: Path) -> None:
-    path = tmp_path / "b0.html"
-    path.write_text(page(es.load("b0"), "b0", 0, 1), "utf-8")
-    with chromium() as browser:
-        shown = browser.new_page(viewport={"width": wide, "height": 800})
-        shown.goto(path.as_uri())
-        found = {kind: _boxes(shown, f"#cloud .{kind}") for kind in ("name", "known")}
+def test_names_of_published_networks_stand_apart(
+    wide: int, browser: Browser, b0_written: Path
+) -> None:
+    shown = browser.new_page(viewport={"width": wide, "height": 800})
+    shown.goto(b0_written.as_uri())
+    found = {kind: _boxes(shown, f"#cloud .{kind}") for kind in ("name", "known")}
+    shown.close()
     assert len(found["name"]) >= 10
     every = [*found["name"], *found["known"]]
     for one in found["name"]:

@@ -8,6 +8,7 @@ import pytest
 
 from effscale.errors import SpecError
 from effscale.spec.loading import load_file
+from tests.each import of_each
 
 FOLDER = Path(__file__).parents[1] / "bad"
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml"))
@@ -18,7 +19,7 @@ def test_the_files_are_found() -> None:
     assert len(FILES) >= 40
 
 
-@pytest.mark.parametrize("name", FILES)
+@of_each(FILES, shares=4)
 def test_every_fault_of_a_file_is_said(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,12 +18,13 @@ from effscale.spec.loading import examine
 from effscale.spec.meanings import KEYS, meaning
 from effscale.spec.models import Spec
 from effscale.spec.names import folder
-from effscale.spec.nodes import mapping
+from effscale.spec.nodes import compose, mapping
 from effscale.spec.schema import dumped, schema, subclasses
 from effscale.spec.steps import CHAINS
 from effscale.spec.values import Model
 from tests.checking.corpus import FILES, source
 from tests.drawn_detectors import detector_files
+from tests.each import hold, of_each
 from tests.examples import examples
 from tests.spec.small import TEXT as SMALL
 
@@ -78,13 +79,14 @@ def test_the_file_beside_the_specs_is_current() -> None:
     assert path.read_text("utf-8") == dumped()
 
 
-@pytest.mark.parametrize("path", sorted(folder().glob("*.yaml")), ids=str)
+@of_each(sorted(folder().glob("*.yaml")))
 def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
     text = path.read_text("utf-8")
     first = "# yaml-language-server: $schema=effscale.schema.json\n"
     assert text.startswith(first)
-    root = examine(text).root
+    root, faults = compose(text, str(path))
     assert root is not None
+    assert faults == []
     assert list(JUDGE.iter_errors(new(root.plain()))) == []
 
 
@@ -124,8 +126,11 @@ def test_most_of_the_corpus_is_compared() -> None:
     assert len(compared()) >= 200
 
 
-@pytest.mark.parametrize("name", compared())
-def test_judges_a_file_as_loading_does(name: str) -> None:
+def test_judges_files_as_loading_does() -> None:
+    hold(judges_as_loading_does, compared())
+
+
+def judges_as_loading_does(name: str) -> None:
     reading = source(name).reading
     assert reading.root is not None
     data = reading.root.plain()

@@ -1,4 +1,4 @@
-"""Two Ray nodes on this machine: says their address; `node` or `head` ends one."""
+"""Two Ray nodes on this machine: says their address; `node` or `head` ends that one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ if __name__ == "__main__":
     node = cluster.add_node(num_cpus=1)
     sys.stderr.write(f"{cluster.address}\n")
     sys.stderr.flush()
-    which = sys.stdin.readline().strip()
-    if which == "node":
-        cluster.remove_node(node, allow_graceful=False)
-        sys.stdin.readline()
-    elif which == "head":
-        cluster.head_node.kill_gcs_server()
-        sys.stdin.readline()
-        cluster.head_node.kill_all_processes(check_alive=False)
-        node.kill_all_processes(check_alive=False)
-        os._exit(0)
-    cluster.shutdown()
+    for which in sys.stdin:
+        if which == "node\n":
+            cluster.remove_node(node, allow_graceful=False)
+        else:
+            cluster.head_node.kill_gcs_server()
+    for each in (cluster.head_node, node):
+        each.kill_all_processes(check_alive=False)
+    os._exit(0)
