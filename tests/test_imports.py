@@ -60,7 +60,7 @@ REASONS = {
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
     "module.naming": "what libraries call things, as data, without the walk over it",
-    "module.traced": "fvcore's trace, without what measures by it",
+    "module.fvcore_trace": "fvcore's trace, without what measures by it",
     "module.onnx_nodes": "what another runtime has made of operators",
     "network.necks": "a part that some networks have",
     "network.outputs": "parts that some networks have",
