@@ -265,7 +265,8 @@ class _Gated(nn.Module):
         self.gate = nn.Conv2d(8, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.gate(x).sigmoid()
+        found: torch.Tensor = x * self.gate(x).sigmoid()
+        return found
 
 
 class _Uncopied(_Reads):
