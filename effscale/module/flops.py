@@ -64,7 +64,7 @@ def dispatched(
     says how many each submodule stands for, by path.
     """
     registry = FlopRegistry(module if really else twin(module), copies)
-    with registry, _taken_apart(), AsOne(registry.as_one):
+    with registry, _taken_apart(), AsOne(registry.as_one, registry.as_spelt):
         try:
             registry.module(*inputs, **(keywords or {}))
         except RuntimeError as error:
@@ -124,6 +124,7 @@ class FlopRegistry(TorchDispatchMode):
         self._own = {id(each): (each, frozenset[int]()) for each in own}
         self._scripted = holds_script(module)
         self._as_one = False  #: whether what is dispatched is counted already
+        self._spelt = False  #: whether the weights of its products are known already
         self._on_weights: list[Call] = []
         self._made_weights: set[int] = set()
 
@@ -238,6 +239,28 @@ class FlopRegistry(TorchDispatchMode):
         self._note(whole.name, counted, (given, {}), out)
         return out
 
+    def as_spelt(
+        self,
+        function: Any,  # noqa: ANN401 - of torch
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - what it returns
+        """Call a product of which torch may swap the factors, or repeat them.
+
+        Weights are those behind the first as they are given, as a trace has them.
+        """
+        before, self._spelt = self.activations, True
+        try:
+            out = function(*args, **kwargs)
+        finally:
+            self._spelt = False
+        factors = [*_tensors((*args, *kwargs.values()))]
+        maps = any(id(each) not in self._own for each in factors)
+        if maps and self.activations > before:  # else nothing was summed
+            for each in factors[1:]:
+                self._is_weight(each)
+        return out
+
     def _note(
         self,
         name: str,
@@ -313,8 +336,12 @@ class FlopRegistry(TorchDispatchMode):
             own.pop(id(each), None)
             own.pop(id(each._base), None)  # noqa: SLF001 - it may be written to
         place = _WEIGHTS.get(call.name)
-        if place is not None:
-            self._made_weights |= own.get(id(args[place]), ((), frozenset[int]()))[1]
+        if place is not None and not self._spelt:
+            self._is_weight(args[place])
+
+    def _is_weight(self, tensor: torch.Tensor) -> None:
+        """Note that the calls which a tensor is made by have made a weight."""
+        self._made_weights |= self._own.get(id(tensor), ((), frozenset[int]()))[1]
 
     def set_apart(self) -> None:
         """Take out the products that made weights of weights, as spectral norm does."""
@@ -361,12 +388,24 @@ _WHOLE: Mapping[Any, Whole] = {
 }
 
 
-class AsOne(TorchFunctionMode):
-    """Has `call` call the functions of `_WHOLE`, with what they are given."""
+#: Products of two or more, whose factors torch puts in an order of its own.
+_SPELT = frozenset(
+    {torch.einsum, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__}
+)
 
-    def __init__(self, call: Callable[..., Any]) -> None:
+
+class AsOne(TorchFunctionMode):
+    """Has `call` call the functions of `_WHOLE`, with what they are given.
+
+    `spelt` calls products as they are spelt, if it is given.
+    """
+
+    def __init__(
+        self, call: Callable[..., Any], spelt: Callable[..., Any] | None = None
+    ) -> None:
         super().__init__()
         self.call = call
+        self.spelt = spelt
 
     def __torch_function__(
         self,
@@ -376,6 +415,8 @@ class AsOne(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - what the function returns
         kwargs = kwargs or {}
+        if self.spelt and func in _SPELT:
+            return self.spelt(func, args, kwargs)
         whole = _WHOLE.get(func)
         if whole is None:
             return func(*args, **kwargs)
@@ -385,8 +426,12 @@ class AsOne(TorchFunctionMode):
         return self.call(whole, func, args, kwargs)
 
 
-#: Operators of layers, and which of their arguments is the weight; a map is before it.
-_WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1, "_trilinear": 1}
+#: Operators of layers, and which argument is the weight; what it multiplies is before.
+_WEIGHTS = {
+    **dict.fromkeys(("convolution", "mm", "bmm", "mv", "dot", "_trilinear"), 1),
+    **dict.fromkeys(("addmm", "baddbmm", "addbmm", "addmv"), 2),
+    **dict.fromkeys(("addmm_", "baddbmm_", "addbmm_", "addmv_"), 2),
+}
 
 
 def _refuse_two_types(name: str, args: tuple[Any, ...]) -> None:
