@@ -444,6 +444,14 @@ def _leaky(reading: Reading, call: Call) -> View:
     return _pointwise(reading, call, Act(kind))
 
 
+def _prelu(reading: Reading, call: Call) -> View:
+    weight = weight_of(call, call.args["weight"])
+    if (slopes := math.prod(weight.shape)) != 1:
+        raise cannot(call, f"prelu by {slopes} slopes", "by one of all is known")
+    value = reading.of(call.args["self"])
+    return reading.add(call, Act("prelu"), value, weights={"weight": weight})
+
+
 def _pointwise(reading: Reading, call: Call, what: Operator) -> View:
     """What each element becomes by itself."""
     return reading.add(call, what, reading.of(first_of(call)))
@@ -515,10 +523,13 @@ def _floored(
 
 
 def _adaptive(kind: PoolKind) -> Read:
-    def read(reading: Reading, call: Call) -> View:
+    def read(reading: Reading, call: Call) -> Value:
         to = pair(call.args["output_size"])
         value = reading.map(call, call.args["self"])
-        return reading.add(call, GlobalPool(kind, to), value, like=call.shape)
+        like = (*reading.shape(value)[:2], *to)
+        made = reading.add(call, GlobalPool(kind, to), value, like=like)
+        # Beside maxima torch puts out where they lie, which is nowhere read.
+        return made if kind == "avg" else [made, CONSTANT]
 
     return read
 
@@ -622,6 +633,7 @@ READ: dict[str, Read] = {
     "linear": _linear,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
     "leaky_relu": _leaky,
+    "prelu": _prelu,
     "elu": _of_numbers("elu", alpha=1, scale=1, input_scale=1),
     "softplus": _of_numbers("softplus", beta=1, threshold=20),
     "hardswish": _act("hard_swish"),

@@ -175,6 +175,7 @@ class FlopRegistry(TorchDispatchMode):
             return out
         name = name_of(func)
         try:
+            _refuse_two_types(name, args)
             out = _result(func, args, kwargs)
         except Exception as error:
             self.failed = error
@@ -384,8 +385,17 @@ class AsOne(TorchFunctionMode):
         return self.call(whole, func, args, kwargs)
 
 
-#: Operators of layers, and which of their arguments is the weight.
-_WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1}
+#: Operators of layers, and which of their arguments is the weight; a map is before it.
+_WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1, "_trilinear": 1}
+
+
+def _refuse_two_types(name: str, args: tuple[Any, ...]) -> None:
+    """Refuse what runs nowhere: on meta, torch multiplies numbers of any two types."""
+    place = _WEIGHTS.get(name, 0)
+    if place and args[place].is_meta:
+        one, other = (each.dtype for each in args[place - 1 : place + 1])
+        if one != other:
+            raise RuntimeError(f"{name} of {one} and {other}")
 
 
 def name_of(func: Any) -> str:  # noqa: ANN401 - an operator

@@ -200,7 +200,7 @@ _WEIGHTS = {
     **dict.fromkeys(("aten::_convolution", "aten::_convolution_mode"), 1),
     **dict.fromkeys(("aten::convolution", "aten::linear", "aten::mm"), 1),
     "aten::matmul": 1,
-    "aten::addmm": 2,
+    **dict.fromkeys(("aten::addmm", "aten::bilinear"), 2),
 }
 
 

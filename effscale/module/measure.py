@@ -448,7 +448,9 @@ def _by_fvcore(
             )
             for name in unknown(analysis.unsupported_ops())
         }
-    operators = {name: int(flops) for name, flops in by_module[""].items()}
+    # fvcore drops what it has counted nothing of.
+    operators = dict.fromkeys(seen.calls, 0)
+    operators |= {name: int(flops) for name, flops in by_module[""].items()}
     activations = operators.pop("activations", 0)
     counted = (*FVCORE_MACS, *seen.taught)
     for path, more in _more(copies):

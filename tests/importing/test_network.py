@@ -264,6 +264,18 @@ class _Two(nn.Module):
         return found
 
 
+class _Gated(nn.Module):
+    """A number for each position, of all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Conv2d(8, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = x * self.gate(x).sigmoid()
+        return found
+
+
 class _Uncopied(_Reads):
     def __init__(self) -> None:
         super().__init__()
@@ -321,6 +333,14 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "slope": (
         net(unit(8, 8), nn.LeakyReLU(1.1), channels=8),
         "2 (LeakyReLU): cannot be said in a spec: leaky_relu by a negative_slope of",
+    ),
+    "slopes": (
+        net(unit(8, 8), nn.PReLU(8), channels=8),
+        "2 (PReLU): cannot be said in a spec: prelu by 8 slopes: by one of all is",
+    ),
+    "gated": (
+        net(_Gated(), channels=8),
+        "1 (_Gated): cannot be said in a spec: the product of maps of 8 and 1 channels",
     ),
     "operator": (
         net(nn.CELU(), channels=8),

@@ -102,6 +102,22 @@ def test_what_nothing_runs_is_an_error() -> None:
         count(Foreign("net", Functional()), (Input((1, 4, 8, 8), torch.int64),), BOTH)
 
 
+@pytest.mark.parametrize(
+    ("layer", "sides"),
+    [
+        (nn.Linear(4, 4), (2, 4)),
+        (nn.Linear(4, 4, bias=False), (2, 4)),
+        (nn.Conv1d(4, 4, 1), (2, 4, 5)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex64])
+def test_what_cannot_run_has_no_answer_though_meta_gives_one(
+    layer: nn.Module, sides: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    with pytest.raises(MeasureError, match=r"running it raised RuntimeError: "):
+        count(Foreign("net", layer), (Input(sides, dtype),), BOTH)
+
+
 class Applied(nn.Module):
     """A function of a (1, 3, 8, 8) image."""
 
@@ -166,6 +182,11 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
         8 * 5 * 3 * 8,
     ),
     "two vectors, by name": (lambda x: torch.linalg.vecdot(x[0, 0, 0], x[0, 0, 1]), 8),
+    "a bilinear form": (
+        lambda x: F.bilinear(x[0, 0], x[0, 1, :, :3], x[0, :, :, :3].contiguous()),
+        8 * 3 * 8 * 3,
+    ),
+    "no rows": (lambda x: F.linear(x[x[:, 0, 0, 0] > 0], x[0, 0]), 0),
 }
 
 
@@ -175,6 +196,7 @@ def test_products_are_counted_alike_and_exactly(name: str) -> None:
     found = count(Foreign("net", Applied(function)), (IMAGE,), BOTH)
     assert (found.faults(), found.alone()) == ([], [])
     assert [each.macs for each in found.measured] == [macs, macs]
+    assert all(each.calls.keys() <= each.operators.keys() for each in found.measured)
 
 
 @pytest.mark.parametrize(
