@@ -40,6 +40,7 @@ from effscale.network.operators.convolution import (
 )
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
+from effscale.network.operators.resampling import PixelShuffle, PixelUnshuffle
 from effscale.spec.values import Activation, Gate, leaky_relu
 
 if TYPE_CHECKING:
@@ -617,6 +618,14 @@ def _upsample(mode: Interpolation) -> Read:
     return read
 
 
+def _shuffled(kind: type[PixelShuffle | PixelUnshuffle], number: str) -> Read:
+    def read(reading: Reading, call: Call) -> View:
+        value = reading.map(call, first_of(call))
+        return reading.add(call, kind(call.args[number]), value, like=call.shape)
+
+    return read
+
+
 #: How each kind of call is read.
 READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
@@ -647,6 +656,8 @@ READ: dict[str, Read] = {
     "pad": _pad,
     "upsample_nearest2d": _upsample("nearest"),
     "upsample_bilinear2d": _upsample("bilinear"),
+    "pixel_shuffle": _shuffled(PixelShuffle, "upscale_factor"),
+    "pixel_unshuffle": _shuffled(PixelUnshuffle, "downscale_factor"),
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {

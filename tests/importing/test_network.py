@@ -17,7 +17,13 @@ from effscale.module.measure import difference, measure_spec
 from effscale.report.importing import said
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_joined import blurred, encoding, exchanging, pyramid
+from tests.importing.nets_joined import (
+    blurred,
+    encoding,
+    exchanging,
+    pyramid,
+    rearranged,
+)
 from tests.importing.nets_parted import (
     meeting,
     parted,
@@ -42,6 +48,7 @@ NETS = {
     encoding: [*2 * ["max_pool", "conv"], *2 * ["transposed_conv", "conv"]],
     blurred: ["blur_pool", "product", "conv", "product"],
     pyramid: ["conv", "conv", "concat", "upsample"],
+    rearranged: ["conv", "pixel_shuffle", "conv"],
     exchanging: [
         *("conv", "conv", "conv", "upsample", "conv", "activation", "conv", "join")
     ],
