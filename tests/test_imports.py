@@ -59,6 +59,7 @@ REASONS = {
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
     "module.archive": "what a file may say, without what is done with it",
+    "module.meta": "shapes that torch's kernels would say, without the counting",
     "module.naming": "what libraries call things, as data, without the walk over it",
     "module.fvcore_trace": "fvcore's trace, without what measures by it",
     "module.onnx_nodes": "what another runtime has made of operators",

@@ -331,6 +331,52 @@ def test_products_that_make_weights_are_set_apart() -> None:
         assert each.activations == 9 * 36
 
 
+class LowRank(nn.Module):
+    """An image times a product of two parameters, by a function."""
+
+    def __init__(
+        self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.a, self.b = (nn.Parameter(torch.zeros(s)) for s in ((8, 2), (2, 5)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, 8, 8) to what becomes of (3, 8, 8) and (8, 5)."""
+        return self.function(x[0], self.a @ self.b)
+
+
+#: Products of a map and a weight, by another way, and whether the weight is behind.
+SPELT: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], bool]] = {
+    "matmul": (lambda x, w: x @ w, True),
+    "of what is no row": (lambda x, w: x.mT @ w, True),
+    "linear": (lambda x, w: F.linear(x, w.T), True),
+    "einsum": (lambda x, w: torch.einsum("bni,io->bno", x, w), True),
+    "batches": (lambda x, w: torch.bmm(x, w.expand(3, -1, -1)), True),
+    "a sum and batches": (
+        lambda x, w: torch.baddbmm(x[..., :5], x, w.expand(3, -1, -1)),
+        True,
+    ),
+    "attention": (
+        lambda x, w: F.scaled_dot_product_attention(x[..., :5], w, w)[..., :0].sum(),
+        True,
+    ),
+    "einsum the other way": (lambda x, w: torch.einsum("io,bni->bno", w, x), False),
+    "matmul the other way": (lambda x, w: w.T @ x.mT, False),
+    "nothing summed": (lambda x, w: torch.einsum("bni,i->bni", x, w[:, 0]), False),
+}
+
+
+@pytest.mark.parametrize("name", SPELT)
+def test_what_makes_a_weight_is_set_apart_alike(name: str) -> None:
+    """Whatever torch makes of the product: it swaps factors, or repeats them."""
+    function, behind = SPELT[name]
+    found = count(Foreign("net", LowRank(function)), (IMAGE,), BOTH)
+    assert (found.faults(), found.alone()) == ([], [])
+    for each in found.measured:
+        assert sum(filter(None, each.apart.values())) == (80 if behind else 0)
+
+
 class Takes(nn.Module):
     """Tensors in a dictionary, in a list, or by keyword."""
 
