@@ -559,7 +559,7 @@ def _to_torchscript(
 def _copy_without_lines(saved: BytesIO, file: BytesIO) -> None:
     """Copy an archive but for its lines of Python, which have paths of this machine."""
     saved.seek(0)
-    reader = torch._C.PyTorchFileReader(saved)  # noqa: SLF001 - as torch.load reads
+    reader: Any = torch._C.PyTorchFileReader(saved)  # noqa: SLF001 - as torch.load reads
     writer = torch._C.PyTorchFileWriter(file)  # noqa: SLF001 - and torch.save writes
     version = next(filter(reader.has_record, _VERSIONS))
     writer.set_min_version(int(reader.get_record(version)))
