@@ -305,7 +305,7 @@ FOLLOWERS: Mapping[str, tuple[Place, str]] = {
         ("stages",),
         (
             "stage that repeats; repeats: 1 on a line makes it one, "
-            "a strategy without depth needs none"
+            "strategy wr scales width and resolution alone"
         ),
     ),
     "width": (("stages",), "width that scales"),

@@ -284,7 +284,7 @@ def test_what_a_scaled_network_could_not_be_is_said() -> None:
             "{}",
             (
                 "<text>:5:9: depth: n has no stage that repeats; repeats: 1 on a line "
-                "makes it one, a strategy without depth needs none"
+                "makes it one, strategy wr scales width and resolution alone"
             ),
         ),
         (
