@@ -205,8 +205,9 @@ def may_be_best(found: Sequence[Standing], course: Course) -> set[str] | None:
     most a share of `ERROR`: Tukey and Kramer's test of all pairs, of a variance pooled
     over candidates, which holds for unequal numbers of seeds (Hayter, Annals of
     Statistics 12, 1984, 61-75). Hsu's comparison with the best (Annals of Statistics 9,
-    1981, 1026-1034) keeps one that is best, but not all that share that place. With several looks each has an equal part of the error, as in the
-    screening of Nelson, Swann, Goldsman & Song (Operations Research 49, 2001, 950-963).
+    1981, 1026-1034) keeps one that is best, but not all that share that place. With
+    several looks each has an equal part of the error, as in the screening of Nelson,
+    Swann, Goldsman & Song (Operations Research 49, 2001, 950-963).
     """
     final = [each for each in found if each.epochs == course.last]
     if not any(map(_differ, (each.scores.values() for each in final))):
