@@ -69,7 +69,17 @@ _ONE = 0.9995
 
 def in_seconds(value: float) -> str:
     """A time to three digits: 0.0602 → `60.2 ms`."""
-    scales = (("s", 1.0), ("ms", 1e3), ("µs", 1e6))
+    return _in_parts(value, "s")
+
+
+def in_joules(value: float) -> str:
+    """An energy to three digits: 0.0602 → `60.2 mJ`."""
+    return _in_parts(value, "J")
+
+
+def _in_parts(value: float, whole: str) -> str:
+    """An amount in a unit, or in thousandths or millionths of it."""
+    scales = ((whole, 1.0), (f"m{whole}", 1e3), (f"µ{whole}", 1e6))
     unit, scale = next((each for each in scales if value * each[1] >= _ONE), scales[-1])
     scaled = value * scale
     decimals = 2 if scaled < 10 * _ONE else 1 if scaled < 100 * _ONE else 0

@@ -63,6 +63,12 @@ def _revision(*, since: str | None, fail_on: str | None) -> Revision | None:
     return None if since is None else Revision(since, fail_on)
 
 
+_PRINTING = {"form", "output", "force", "quiet", "verbose"}
+#: Options that go with --since, and with --table.
+_OF_SINCE = {*_PRINTING, "specs", "since", "fail_on", "units"}
+_OF_TABLE = {*_PRINTING, "printed", "plot", "x", "energy", "engine"}
+
+
 @click.command("compare", cls=Command)
 @click.argument("specs", type=SpecOrFamily(), nargs=-1, metavar="[SPEC]...")
 @titled("What to show")
@@ -162,23 +168,19 @@ def command(  # noqa: PLR0913 - options
     Of two files, or two networks of the same name, it shows the parts that changed; the
     parts are matched in order, so that an inserted stage is one change.
     """
+    if request.plot is None:
+        options.refuse_typed(("--x",), "is for --plot")
     if revision is not None:
-        others = to or printed or timed or bare or energy or request.picture
-        if others or parts is not None:
-            raise click.UsageError(
-                "--since takes files and folders, --format, --output, --units and "
-                "--fail-on alone"
-            )
+        options.refuse_others(_OF_SINCE, "is not for --since")
         if _since(revision.name, specs, request) and revision.fail_on:
             raise SystemExit(1)
         return
     if printed is not None:
-        if specs or to or parts or timed or bare or _changed(request):
+        if specs:
             raise click.UsageError(
-                "--table is compared with nothing else: it takes no SPEC, "
-                "--relative-to, --parts, --without-classifier, --resolution, "
-                "--classes, --latency or --units"
+                "--table takes no SPEC: its networks are the paper's"
             )
+        options.refuse_others(_OF_TABLE, "is not for --table")
         networks, drawn, answer = _table(printed)
     else:
         networks, drawn, answer = _networks(
@@ -254,10 +256,6 @@ def _file(changed: Changed, start: str) -> File | None:
     if before is None and after is None and not faults:
         return None
     return File(changed, before, after, faults, over, unmeasured)
-
-
-def _changed(request: Request) -> bool:
-    return bool(request.resolution or request.classes or request.units == "flops")
 
 
 def _table(name: str) -> Compared:

@@ -398,6 +398,7 @@ def _specs(baseline: Spec, made: Header) -> dict[str, str]:
 def _dry_run(
     asked: Evaluation, study: Study, trainings: Sequence[Training], *, quiet: bool
 ) -> None:
+    from effscale.report.document import several
     from effscale.study import engines
     from effscale.study.run import commands
 
@@ -409,7 +410,8 @@ def _dry_run(
     else:
         for words in commands(study, trainings):
             click.echo(shlex.join(words))
-    options.note(f"{len(trainings)} training runs, none started", quiet=quiet)
+    number = several(len(trainings), "training run")
+    options.note(f"{number}, none started", quiet=quiet)
 
 
 def _train(

@@ -147,24 +147,6 @@ def share(text: str) -> float:
     return found
 
 
-def quantities(text: str) -> list[int]:
-    """`1.5G`, or several with commas."""
-    return [quantity(each) for each in text.split(",")]
-
-
-def quantity(text: str) -> int:
-    """`8M`: a whole number above 0."""
-    from effscale.quantity import parse
-
-    try:
-        number = parse(text)
-    except ValueError:
-        number = 0
-    if number <= 0:
-        raise ValueError("a quantity such as 1.5G or 400M")
-    return number
-
-
 def duration(text: str) -> float:
     """`90`, `90s`, `10m` or `2h` in seconds."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", text.strip())
@@ -423,8 +405,6 @@ CODES = Parsed("CODE[,CODE…]", codes, _codes)
 PHIS = Parsed("PHI", phis)
 SWEEP = Parsed("DIMENSION=LOW..HIGH", sweep)
 TARGET_RATIO = Parsed("N", target_ratio)
-QUANTITY = Parsed("N", quantity)
-QUANTITIES = Parsed("N[,N…]", quantities)
 DEVICE = Parsed("auto|cpu|cuda[:N]", device)
 DURATION = Parsed("TIME", duration)
 INTERVAL = Parsed("LOW:HIGH", interval)

@@ -304,8 +304,8 @@ FOLLOWERS: Mapping[str, tuple[Place, str]] = {
     "depth": (
         ("stages",),
         (
-            "stage that repeats; repeats: 1 on a line makes it one, "
-            "a strategy without depth needs none"
+            "stage that repeats; repeats: 1 on the line of a block makes it one, "
+            "strategy wr scales width and resolution alone"
         ),
     ),
     "width": (("stages",), "width that scales"),

@@ -40,7 +40,7 @@ from effscale.network.operators.norm import (
     LayerScale,
 )
 from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
-from effscale.network.operators.resampling import PixelUnshuffle
+from effscale.network.operators.resampling import PixelShuffle, PixelUnshuffle
 from effscale.spec import elements, resampling, steps, tokens
 from effscale.spec.models import Squeeze
 from effscale.spec.norm import Norm
@@ -229,7 +229,7 @@ def _what(chain: Chain, index: int) -> Any:  # noqa: ANN401
 def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
     """One line of a convolution with what follows it, or of another operator."""
     what, c_out = nodes[0].what, nodes[0].channels
-    line: Line
+    line: Line | None
     match what:
         case Attention():
             line = _attention(what, c_in, style)
@@ -238,60 +238,70 @@ def _step(nodes: Sequence[Node], c_in: int, style: Common) -> Item:
             c_out = nodes[-1].channels
         case Conv():
             line = _conv(nodes, style)
-        case ClassToken(tokens=many):
-            line = tokens.ClassToken(block="class_token", tokens=many)
-        case Positions():
-            line = tokens.Positions(block="positions")
-        case DropTokens(tokens=several):
-            line = tokens.DropTokens(block="drop_tokens", tokens=several)
-        case FirstToken():
-            line = tokens.FirstToken(block="first_token")
-        case PixelUnshuffle(factor=factor):
-            line = resampling.PixelUnshuffle(block="pixel_unshuffle", factor=factor)
-        case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
-            line = steps.Normalise(block="norm", norm=_own_norm(what, style))
         case TransposedConv():
             line = _transposed(nodes, style)
-        case Enlarge():
-            line = resampling.Upsample(
-                block="upsample", factor=what.factor, mode=what.mode
-            )
-        case Shuffle():
-            line = steps.Shuffle(block="channel_shuffle", groups=what.groups)
-        case LayerScale(single=single, shift=shift):
-            line = elements.LayerScale(block="layer_scale", single=single, shift=shift)
-        case Times(number=number):
-            line = elements.Multiply(block="multiply", by=number)
-        case PadChannels(channels=channels):
-            line = elements.PadChannels(block="pad_channels", channels=channels)
-        case Slice():
-            raise cannot(nodes[0].call, "a part of a map's channels by itself", _PARTS)
+        case BatchNorm() | LayerNorm() | GroupNorm() | InstanceNorm():
+            line = steps.Normalise(block="norm", norm=_own_norm(what, style))
         case Act(kind=kind):
             line = steps.Activate(block="activation", activation=_own(kind, style))
+        case Slice():
+            raise cannot(nodes[0].call, "a part of a map's channels by itself", _PARTS)
+        case _:
+            line = _resampled(what) or _alone(what)
+    if line is None:
+        word = getattr(what, "label", what)
+        raise cannot(nodes[0].call, f"{word} before the head", "heads alone have it")
+    return Item(line, tuple(nodes), c_in, c_out)
+
+
+def _resampled(what: Operator) -> Line | None:
+    """The line of an operator that makes other positions of a map's."""
+    match what:
         case Pool():
-            line = resampling.Pool(
+            return resampling.Pool(
                 block="max_pool" if what.kind == "max" else "avg_pool",
                 kernel=what.kernel,
                 stride=what.stride,
                 padding=_said_padding(what.padding),
                 include_padding=what.include_padding,
             )
-        case Blur():
-            line = resampling.BlurPool(
-                block="blur_pool", kernel=what.side, stride=what.stride
-            )
+        case GlobalPool(kind=kind, to=to):
+            return resampling.GlobalPool(block="global_pool", kind=kind, to=to)
         case ChannelPool(kind=kind):
-            line = resampling.ChannelPool(block="channel_pool", kind=kind)
-        case GlobalPool():
-            line = resampling.GlobalPool(
-                block="global_pool", kind=what.kind, to=what.to
-            )
+            return resampling.ChannelPool(block="channel_pool", kind=kind)
+        case Blur(side=side, stride=stride):
+            return resampling.BlurPool(block="blur_pool", kernel=side, stride=stride)
+        case Enlarge(factor=factor, mode=mode):
+            return resampling.Upsample(block="upsample", factor=factor, mode=mode)
+        case PixelShuffle(factor=factor):
+            return resampling.PixelShuffle(block="pixel_shuffle", factor=factor)
+        case PixelUnshuffle(factor=factor):
+            return resampling.PixelUnshuffle(block="pixel_unshuffle", factor=factor)
         case _:
-            word = getattr(what, "label", what)
-            raise cannot(
-                nodes[0].call, f"{word} before the head", "heads alone have it"
-            )
-    return Item(line, tuple(nodes), c_in, c_out)
+            return None
+
+
+def _alone(what: Operator) -> Line | None:
+    """The line of an operator of tokens, or one element by element."""
+    match what:
+        case ClassToken(tokens=many):
+            return tokens.ClassToken(block="class_token", tokens=many)
+        case Positions():
+            return tokens.Positions(block="positions")
+        case DropTokens(tokens=several):
+            return tokens.DropTokens(block="drop_tokens", tokens=several)
+        case FirstToken():
+            return tokens.FirstToken(block="first_token")
+        case Shuffle(groups=groups):
+            return steps.Shuffle(block="channel_shuffle", groups=groups)
+        case LayerScale(single=single, shift=shift):
+            return elements.LayerScale(block="layer_scale", single=single, shift=shift)
+        case Times(number=number):
+            return elements.Multiply(block="multiply", by=number)
+        case PadChannels(channels=channels):
+            return elements.PadChannels(block="pad_channels", channels=channels)
+        case _:
+            return None
 
 
 def _attention(

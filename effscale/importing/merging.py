@@ -121,6 +121,10 @@ def _of_two(
     """Two maps as one, of which one may have one position for all."""
     if not alike(first, other):
         raise cannot(call, f"the {merge} of maps that lie otherwise")
+    of, by = (each.size("channel") for each in (first, other))
+    if of != by:
+        what = f"the {merge} of maps of {of} and {by} channels"
+        raise cannot(call, what, "of as many channels is known")
     larger = max(first, other, key=lambda each: sum(map(len, each.dims)))
     return reading.add(call, merge, first, other, like=larger)
 

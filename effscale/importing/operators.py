@@ -40,6 +40,7 @@ from effscale.network.operators.convolution import (
 )
 from effscale.network.operators.elementwise import Act, Dropout
 from effscale.network.operators.pooling import Blur, ChannelPool, GlobalPool, Pool
+from effscale.network.operators.resampling import PixelShuffle, PixelUnshuffle
 from effscale.spec.values import Activation, Gate, leaky_relu
 
 if TYPE_CHECKING:
@@ -443,6 +444,14 @@ def _leaky(reading: Reading, call: Call) -> View:
     return _pointwise(reading, call, Act(kind))
 
 
+def _prelu(reading: Reading, call: Call) -> View:
+    weight = weight_of(call, call.args["weight"])
+    if (slopes := math.prod(weight.shape)) != 1:
+        raise cannot(call, f"prelu by {slopes} slopes", "by one of all is known")
+    value = reading.of(call.args["self"])
+    return reading.add(call, Act("prelu"), value, weights={"weight": weight})
+
+
 def _pointwise(reading: Reading, call: Call, what: Operator) -> View:
     """What each element becomes by itself."""
     return reading.add(call, what, reading.of(first_of(call)))
@@ -514,10 +523,13 @@ def _floored(
 
 
 def _adaptive(kind: PoolKind) -> Read:
-    def read(reading: Reading, call: Call) -> View:
+    def read(reading: Reading, call: Call) -> Value:
         to = pair(call.args["output_size"])
         value = reading.map(call, call.args["self"])
-        return reading.add(call, GlobalPool(kind, to), value, like=call.shape)
+        like = (*reading.shape(value)[:2], *to)
+        made = reading.add(call, GlobalPool(kind, to), value, like=like)
+        # Beside maxima torch puts out where they lie, which is nowhere read.
+        return made if kind == "avg" else [made, CONSTANT]
 
     return read
 
@@ -606,6 +618,14 @@ def _upsample(mode: Interpolation) -> Read:
     return read
 
 
+def _shuffled(kind: type[PixelShuffle | PixelUnshuffle], number: str) -> Read:
+    def read(reading: Reading, call: Call) -> View:
+        value = reading.map(call, first_of(call))
+        return reading.add(call, kind(call.args[number]), value, like=call.shape)
+
+    return read
+
+
 #: How each kind of call is read.
 READ: dict[str, Read] = {
     **dict.fromkeys(("conv2d", "conv2d.padding"), _conv),
@@ -613,6 +633,7 @@ READ: dict[str, Read] = {
     "linear": _linear,
     **{kind: _act(kind) for kind in (*get_args(Activation), *get_args(Gate))},
     "leaky_relu": _leaky,
+    "prelu": _prelu,
     "elu": _of_numbers("elu", alpha=1, scale=1, input_scale=1),
     "softplus": _of_numbers("softplus", beta=1, threshold=20),
     "hardswish": _act("hard_swish"),
@@ -635,6 +656,8 @@ READ: dict[str, Read] = {
     "pad": _pad,
     "upsample_nearest2d": _upsample("nearest"),
     "upsample_bilinear2d": _upsample("bilinear"),
+    "pixel_shuffle": _shuffled(PixelShuffle, "upscale_factor"),
+    "pixel_unshuffle": _shuffled(PixelUnshuffle, "downscale_factor"),
 }
 #: What comes nearest to a kind of call that no spec says.
 NEAREST: dict[str, str] = {

@@ -19,7 +19,7 @@ from effscale.network.operators.attention import Attention, FirstToken
 from effscale.network.operators.convolution import Conv, Linear, TransposedConv
 from effscale.network.operators.elementwise import Act, Dropout, Flatten
 from effscale.network.operators.pooling import GlobalPool, Pool
-from effscale.network.operators.resampling import PixelUnshuffle
+from effscale.network.operators.resampling import PixelShuffle, PixelUnshuffle
 from effscale.spec import resampling, steps
 from effscale.spec.lines import Bottleneck
 from effscale.spec.models import Rounding, Spec
@@ -84,7 +84,7 @@ def said(
             **({"head": head} if end.tail else {"outputs": _outputs(end, called)}),
             "rounding": Rounding(
                 head="scaled" if linear else "fixed",
-                channel_divisor=_divisor(style.norm),
+                channel_divisor=_divisor(style.norm, chain),
                 resolution_multiple=_multiple(chain, resolution),
             ),
         }
@@ -264,10 +264,12 @@ def _outputs(end: End, called: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def _divisor(norm: Norm) -> int:
-    """A multiple that widths are of, so that a norm's groups are whole."""
+def _divisor(norm: Norm, chain: Chain) -> int:
+    """A multiple that widths are of, so that groups and shuffled pixels are whole."""
     least: int = Rounding().channel_divisor
-    return math.lcm(least, int(norm.groups or norm.group_width or 1))
+    operators = (each.what for each in nodes_of(chain))
+    areas = (each.factor**2 for each in operators if isinstance(each, PixelShuffle))
+    return math.lcm(least, int(norm.groups or norm.group_width or 1), *areas)
 
 
 def _multiple(chain: Chain, resolution: Sequence[int]) -> int:
@@ -289,7 +291,7 @@ def _multiple(chain: Chain, resolution: Sequence[int]) -> int:
     for node, after in zip(nodes, [*nodes[1:], None], strict=True):
         cells = _cells(node, after, patched=patched, beside=id(node) in beside)
         for side, own, cell in zip(resolution, node.sides, cells, strict=False):
-            found = math.lcm(found, side // own * cell)
+            found = math.lcm(found, max(side // own, 1) * cell)
     return found if all(side % found == 0 for side in resolution) else least
 
 
@@ -304,6 +306,8 @@ def _cells(
             return (1, 1) if beside else ()
         case PixelUnshuffle():
             return 1, 1
+        case PixelShuffle(factor=factor):
+            return factor, factor
         case Enlarge(factor=int() as factor, by_size=False):
             return factor, factor
         case TransposedConv(stride=stride):

@@ -275,15 +275,22 @@ def _saved(path: str, arguments: Mapping[str, str]) -> Foreign:
             if exported:
                 check_exported(Path(path))
                 return _exported(path)
-            check_script(Path(path))
-            script = torch.jit.load(path, map_location="cpu")
-            return Foreign(path, Scripted(script), notes=_frozen(script))
+            return _scripted(path)
     except MeasureError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file may hold anything
         kind = "torch.export" if exported else "TorchScript"
         message = f"expected a file of {kind}, got {raised(error)}"
         raise MeasureError(message) from None
+
+
+def _scripted(path: str) -> Foreign:
+    """The script of a file. Where a forward pass has overloads, none is saved."""
+    check_script(Path(path))
+    script = torch.jit.load(path, map_location="cpu")
+    if not hasattr(script, "forward"):
+        raise MeasureError("expected a script with a forward pass, found none")
+    return Foreign(path, Scripted(script), notes=_frozen(script))
 
 
 def _frozen(script: torch.jit.ScriptModule) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _COUNTED = """
     conv_transpose3d _convolution _convolution_mode convolution_overrideable
     cudnn_convolution _slow_conv2d_forward linear addmm matmul bmm mm baddbmm
     addbmm mv addmv dot vdot linalg_vecdot einsum _scaled_mm
-    _addmm_activation _int_mm _grouped_mm conv_tbc
+    _addmm_activation _int_mm _grouped_mm conv_tbc _trilinear bilinear
     affine_grid_generator cudnn_affine_grid_generator
     scaled_dot_product_attention
     _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention
@@ -58,10 +58,10 @@ _MULTIPLIES = """
     _sparse_semi_structured_tile _sparse_sparse_matmul _spsolve
     _thnn_differentiable_gru_cell _thnn_differentiable_lstm_cell
     _thnn_fused_gru_cell _thnn_fused_lstm_cell _transformer_encoder_layer_fwd
-    _trilinear _triton_multi_head_attention _triton_scaled_dot_attention
+    _triton_multi_head_attention _triton_scaled_dot_attention
     _weight_int4pack_mm _weight_int4pack_mm_for_cpu
     _weight_int4pack_mm_with_scales_and_zeros _weight_int8pack_mm
-    _wrapped_quantized_linear_prepacked bilinear cdist chain_matmul cholesky
+    _wrapped_quantized_linear_prepacked cdist chain_matmul cholesky
     cholesky_inverse cholesky_solve conv_depthwise3d corrcoef cov
     cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose
     det fbgemm_linear_fp16_weight fbgemm_linear_fp16_weight_fp32_activation

@@ -530,8 +530,8 @@ def _faults(form: Form) -> Iterator[None]:
         ) from error
 
 
-#: The record of an archive that says its version.
-_VERSION = "version"
+#: The record of an archive that says its version, by later versions and earlier ones.
+_VERSIONS = ".data/version", "version"
 
 
 def _put(path: Path, save: Callable[[BytesIO], None]) -> None:
@@ -560,12 +560,15 @@ def _to_torchscript(
 def _copy_without_lines(saved: BytesIO, file: BytesIO) -> None:
     """Copy an archive but for its lines of Python, which have paths of this machine."""
     saved.seek(0)
-    reader = torch._C.PyTorchFileReader(saved)  # noqa: SLF001 - as torch.load reads
+    reader: Any = torch._C.PyTorchFileReader(saved)  # noqa: SLF001 - as torch.load reads
     writer = torch._C.PyTorchFileWriter(file)  # noqa: SLF001 - and torch.save writes
-    writer.set_min_version(int(reader.get_record(_VERSION)))
+    version = next(filter(reader.has_record, _VERSIONS))
+    writer.set_min_version(int(reader.get_record(version)))
     for name in reader.get_all_records():
         # A writer makes records of its own at the end.
-        if not name.endswith((".debug_pkl", _VERSION, "byteorder", "serialization_id")):
+        if not name.endswith(
+            (".debug_pkl", *_VERSIONS, "byteorder", "serialization_id")
+        ):
             record = reader.get_record(name)
             writer.write_record(name, record, len(record))
     writer.write_end_of_file()

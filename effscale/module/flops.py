@@ -40,6 +40,7 @@ from effscale.module.formulas import (
     product,
     transposed_convolution,
 )
+from effscale.module.meta import result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +65,7 @@ def dispatched(
     says how many each submodule stands for, by path.
     """
     registry = FlopRegistry(module if really else twin(module), copies)
-    with registry, _taken_apart(), AsOne(registry.as_one):
+    with registry, _taken_apart(), AsOne(registry.as_one, registry.as_spelt):
         try:
             registry.module(*inputs, **(keywords or {}))
         except RuntimeError as error:
@@ -124,6 +125,7 @@ class FlopRegistry(TorchDispatchMode):
         self._own = {id(each): (each, frozenset[int]()) for each in own}
         self._scripted = holds_script(module)
         self._as_one = False  #: whether what is dispatched is counted already
+        self._spelt = False  #: whether the weights of its products are known already
         self._on_weights: list[Call] = []
         self._made_weights: set[int] = set()
 
@@ -175,7 +177,8 @@ class FlopRegistry(TorchDispatchMode):
             return out
         name = name_of(func)
         try:
-            out = _result(func, args, kwargs)
+            _refuse_two_types(name, args)
+            out = result(func, args, kwargs)
         except Exception as error:
             self.failed = error
             raise
@@ -235,6 +238,28 @@ class FlopRegistry(TorchDispatchMode):
         elif all(id(each) in self._own for each in _tensors(given)):
             return out
         self._note(whole.name, counted, (given, {}), out)
+        return out
+
+    def as_spelt(
+        self,
+        function: Any,  # noqa: ANN401 - of torch
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - what it returns
+        """Call a product of which torch may swap the factors, or repeat them.
+
+        Weights are those behind the first as they are given, as a trace has them.
+        """
+        before, self._spelt = self.activations, True
+        try:
+            out = function(*args, **kwargs)
+        finally:
+            self._spelt = False
+        factors = [*_tensors((*args, *kwargs.values()))]
+        maps = any(id(each) not in self._own for each in factors)
+        if maps and self.activations > before:  # else nothing was summed
+            for each in factors[1:]:
+                self._is_weight(each)
         return out
 
     def _note(
@@ -312,8 +337,12 @@ class FlopRegistry(TorchDispatchMode):
             own.pop(id(each), None)
             own.pop(id(each._base), None)  # noqa: SLF001 - it may be written to
         place = _WEIGHTS.get(call.name)
-        if place is not None:
-            self._made_weights |= own.get(id(args[place]), ((), frozenset[int]()))[1]
+        if place is not None and not self._spelt:
+            self._is_weight(args[place])
+
+    def _is_weight(self, tensor: torch.Tensor) -> None:
+        """Note that the calls which a tensor is made by have made a weight."""
+        self._made_weights |= self._own.get(id(tensor), ((), frozenset[int]()))[1]
 
     def set_apart(self) -> None:
         """Take out the products that made weights of weights, as spectral norm does."""
@@ -360,12 +389,24 @@ _WHOLE: Mapping[Any, Whole] = {
 }
 
 
-class AsOne(TorchFunctionMode):
-    """Has `call` call the functions of `_WHOLE`, with what they are given."""
+#: Products of two or more, whose factors torch puts in an order of its own.
+_SPELT = frozenset(
+    {torch.einsum, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__}
+)
 
-    def __init__(self, call: Callable[..., Any]) -> None:
+
+class AsOne(TorchFunctionMode):
+    """Has `call` call the functions of `_WHOLE`, with what they are given.
+
+    `spelt` calls products as they are spelt, if it is given.
+    """
+
+    def __init__(
+        self, call: Callable[..., Any], spelt: Callable[..., Any] | None = None
+    ) -> None:
         super().__init__()
         self.call = call
+        self.spelt = spelt
 
     def __torch_function__(
         self,
@@ -375,6 +416,8 @@ class AsOne(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - what the function returns
         kwargs = kwargs or {}
+        if self.spelt and func in _SPELT:
+            return self.spelt(func, args, kwargs)
         whole = _WHOLE.get(func)
         if whole is None:
             return func(*args, **kwargs)
@@ -384,8 +427,21 @@ class AsOne(TorchFunctionMode):
         return self.call(whole, func, args, kwargs)
 
 
-#: Operators of layers, and which of their arguments is the weight.
-_WEIGHTS = {"convolution": 1, "addmm": 2, "mm": 1}
+#: Operators of layers, and which argument is the weight; what it multiplies is before.
+_WEIGHTS = {
+    **dict.fromkeys(("convolution", "mm", "bmm", "mv", "dot", "_trilinear"), 1),
+    **dict.fromkeys(("addmm", "baddbmm", "addbmm", "addmv"), 2),
+    **dict.fromkeys(("addmm_", "baddbmm_", "addbmm_", "addmv_"), 2),
+}
+
+
+def _refuse_two_types(name: str, args: tuple[Any, ...]) -> None:
+    """Refuse what runs nowhere: on meta, torch multiplies numbers of any two types."""
+    place = _WEIGHTS.get(name, 0)
+    if place and args[place].is_meta:
+        one, other = (each.dtype for each in args[place - 1 : place + 1])
+        if one != other:
+            raise RuntimeError(f"{name} of {one} and {other}")
 
 
 def name_of(func: Any) -> str:  # noqa: ANN401 - an operator
@@ -509,165 +565,3 @@ def _without_storage(tensor: torch.Tensor) -> torch.Tensor:
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(meta, requires_grad=tensor.requires_grad)
     return meta
-
-
-def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
-    """What the operator returns.
-
-    On meta, the kernels of some operators are Python and import sympy or
-    torch._dynamo, which takes longer than all the counting. Where the shape of the
-    result is known as well without them, they are not called.
-    """
-    first = args[0] if args else None
-    if isinstance(first, list | tuple) and first:
-        first = first[0]
-    if isinstance(first, torch.Tensor) and first.is_meta:
-        known = _KNOWN.get(func) or _KNOWN.get(getattr(func, "overloadpacket", func))
-        found = None if known is None else known(*args)
-        if found is not None:
-            return found
-    return func(*args, **kwargs)
-
-
-# Results on meta, of an operator's arguments; None where its own kernel has to say.
-
-
-def _convolved(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
-    weight, _bias, stride, padding, dilation, transposed, _more, groups = args
-    if transposed or x.dim() != weight.dim():
-        return None
-    if x.shape[1] != weight.shape[1] * groups:
-        return None
-    spans = zip(dilation, weight.shape[2:], strict=True)
-    window = [d * (k - 1) + 1 for d, k in spans]
-    sides = zip(x.shape[2:], padding, window, stride, strict=True)
-    moved = [x.new_empty(n + 2 * p).unfold(0, k, s).shape[0] for n, p, k, s in sides]
-    return x.new_empty(x.shape[0], weight.shape[0], *moved)
-
-
-def _joined(maps: Sequence[torch.Tensor], dim: int = 0) -> torch.Tensor | None:
-    first, *others = maps
-    sides = list(first.shape)
-    for each in others:
-        if each.dtype != first.dtype or each.dim() != first.dim() or not sides:
-            return None
-        sides[dim] += each.shape[dim]
-        apart = [n for k, n in enumerate(each.shape) if k != dim % len(sides)]
-        if apart != [n for k, n in enumerate(sides) if k != dim % len(sides)]:
-            return None
-    return first.new_empty(sides)
-
-
-def _normalised(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, ...] | None:  # noqa: ANN401
-    _weight, _bias, _mean, _variance, training, *_ = args
-    return None if training else (x.new_empty(x.shape), *x.new_empty(2, 0).unbind())
-
-
-def _layer_normalised(
-    x: torch.Tensor,
-    sides: Sequence[int],
-    *affine: Any,  # noqa: ANN401
-) -> tuple[torch.Tensor, ...] | None:
-    own = tuple(sides)
-    tensors = [each for each in affine if isinstance(each, torch.Tensor)]
-    if x.shape[-len(own) :] != own or any(each.shape != own for each in tensors):
-        return None
-    rest = (*x.shape[: -len(own)], *(1 for _ in own))
-    return x.new_empty(x.shape), x.new_empty(rest), x.new_empty(rest)
-
-
-def _broadcast(x: torch.Tensor, *args: Any) -> torch.Tensor | None:  # noqa: ANN401
-    if any(isinstance(each, complex) for each in args):
-        return None
-    tensors = [x, *(each for each in args if isinstance(each, torch.Tensor))]
-    if not x.is_floating_point() or {each.dtype for each in tensors} != {x.dtype}:
-        return None
-    return x.new_empty(torch.broadcast_tensors(*tensors)[0].shape)
-
-
-def _multiplied(
-    bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor
-) -> torch.Tensor | None:
-    fits = a.shape[1] == b.shape[0]
-    return bias.new_empty(a.shape[0], b.shape[1]) if fits else None
-
-
-def _multiplied_in_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | None:
-    fits = a.shape[1] == b.shape[0]
-    return a.new_empty(a.shape[0], b.shape[1], dtype=torch.int32) if fits else None
-
-
-def _pooled(x: torch.Tensor, *args: Any) -> tuple[torch.Tensor, torch.Tensor] | None:  # noqa: ANN401
-    if not args:
-        return None
-    defaults: tuple[Any, ...] = ((), (), (0,), (1,), False)
-    kernel, stride, padding, dilation, ceil = args + defaults[len(args) :]
-    sides = []
-    for axis, side in enumerate(x.shape[-2:]):
-        k, s, p, d = (  # of both axes where there is one number
-            int(each[min(axis, len(each) - 1)])
-            for each in (kernel, stride or kernel, padding, dilation)
-        )
-        left = side + 2 * p - d * (k - 1) - 1
-        windows = (-(-left // s) if ceil else left // s) + 1
-        # None begins in the padding behind the side.
-        beyond = ceil and (windows - 1) * s >= side + p
-        sides.append(windows - 1 if beyond else windows)
-    shape = (*x.shape[:-2], *sides)
-    if min(sides) <= 0:
-        return None
-    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
-
-
-def _pooled_on_average(
-    x: torch.Tensor,
-    kernel: Any,  # noqa: ANN401
-    stride: Any = (),  # noqa: ANN401
-    padding: Any = (0,),  # noqa: ANN401
-    ceil: Any = False,  # noqa: ANN401, FBT002
-    *_divisor: Any,  # noqa: ANN401
-) -> torch.Tensor | None:
-    found = _pooled(x, kernel, stride, padding, (1,), ceil)
-    return None if found is None else found[0]
-
-
-def _resized(x: torch.Tensor, size: Any, *_scales: Any) -> torch.Tensor | None:  # noqa: ANN401
-    known = x.dim() == IMAGES and size
-    return x.new_empty(*x.shape[:2], *size) if known else None
-
-
-def _averaged(x: torch.Tensor, dims: Any, *keep: Any) -> torch.Tensor | None:  # noqa: ANN401
-    if keep != (True,) or not dims:
-        return None
-    pooled = {dim % x.dim() for dim in dims}
-    return x.new_empty([1 if i in pooled else n for i, n in enumerate(x.shape)])
-
-
-def _measured(x: torch.Tensor, _order: Any, dims: Any, *keep: Any) -> Any:  # noqa: ANN401
-    """The result of a norm of vectors."""
-    return _averaged(x, dims, *keep)
-
-
-#: Dimensions of several images.
-IMAGES = 4
-_aten = torch.ops.aten
-_ELEMENTWISE = (
-    *("add", "sub", "mul", "div"),
-    *("silu", "sigmoid", "relu", "hardtanh", "hardswish", "gelu", "addcmul"),
-    *("leaky_relu", "_prelu_kernel", "elu", "mish", "softplus", "tanh", "hardsigmoid"),
-)
-_KNOWN: dict[Any, Callable[..., Any]] = {
-    **{getattr(_aten, name): _broadcast for name in _ELEMENTWISE},
-    _aten.convolution.default: _convolved,
-    _aten.cat.default: _joined,
-    _aten.native_batch_norm.default: _normalised,
-    _aten.native_layer_norm.default: _layer_normalised,
-    _aten.addmm.default: _multiplied,
-    _aten._addmm_activation.default: _multiplied,  # noqa: SLF001 - torch's name
-    _aten._int_mm.default: _multiplied_in_bytes,  # noqa: SLF001
-    _aten.max_pool2d_with_indices.default: _pooled,
-    _aten.avg_pool2d.default: _pooled_on_average,
-    _aten.upsample_nearest2d.default: _resized,
-    _aten.mean.dim: _averaged,
-    _aten.linalg_vector_norm.default: _measured,
-}

@@ -48,6 +48,9 @@ FORMULAS: dict[str, Formula] = {
     "_grouped_mm": lambda x, _: _grouped(*x[:2]),
     # Of time, batch and channels, by a kernel of time and channels in and out.
     "conv_tbc": lambda x, out: math.prod(out[0]) * math.prod(x[1][:2]),
+    # Each output is a sum over all pairs of features of two rows.
+    "bilinear": lambda x, _: math.prod(x[0][:-1]) * math.prod(x[2]),
+    "_trilinear": lambda x, _: math.prod(x[0][:-1]) * math.prod(x[1]),
     # A transformation of 2×3 or 3×4 times each point of the grid.
     **dict.fromkeys(
         ("affine_grid_generator", "cudnn_affine_grid_generator"),

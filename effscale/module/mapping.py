@@ -121,7 +121,7 @@ def mapping(spec: Spec, weights: Given) -> Mapped:
     given = held(weights)
     made = _whole(given, own)
     tensors = {name: each for name, (_, each) in made.items()}
-    found = _mapped(_shapes(own), _shapes(tensors), given.names)
+    found = _of_numbers(own, tensors, given.names)
     pairs = {name: found.pairs[name] for name in own if name in found.pairs}
     return _of_file(replace(found, pairs=pairs), made)
 
@@ -148,7 +148,7 @@ def load_weights(
     given, own = held(weights, names), net.state_dict()
     made = _whole(given, own)
     tensors = {name: each for name, (_, each) in made.items()}
-    found = _mapped(_shapes(own), _shapes(tensors), given.names)
+    found = _of_numbers(own, tensors, given.names)
     wrong = list(found.misfits)
     if not new_classifier:
         wrong += [f"other classes for {name}" for name in found.classifier]
@@ -396,6 +396,21 @@ def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.T
     tokens = tensor.dim() == _TOKENS and len(tensor) == 1
     return tensor.transpose(1, 2) if tokens else tensor
+
+
+def _of_numbers(
+    own: Mapping[str, torch.Tensor],
+    tensors: Mapping[str, torch.Tensor],
+    names: Mapping[str, str] | None,
+) -> Mapped:
+    """Which tensors are which; those fit that are real numbers, no codes of them."""
+    found = _mapped(_shapes(own), _shapes(tensors), names)
+    codes = tuple(
+        f"{theirs} of {str(tensors[theirs].dtype).removeprefix('torch.')} for {ours}"
+        for ours, theirs in found.pairs.items()
+        if theirs in tensors and not tensors[theirs].is_floating_point()
+    )
+    return replace(found, misfits=(*found.misfits, *codes)) if codes else found
 
 
 def _mapped(

@@ -33,9 +33,9 @@ from effscale.module.aten import FVCORE_MACS, kind, standing, unknown
 from effscale.module.build import built
 from effscale.module.build import copies as copies_of
 from effscale.module.flops import dispatched, name_of
+from effscale.module.fvcore_trace import Seen, analysed
 from effscale.module.inputs import Input, called, drained, filled, tensors_of
 from effscale.module.machine import refuse_too_large
-from effscale.module.traced import Seen, analysed
 from effscale.network.network import network
 
 if TYPE_CHECKING:
@@ -448,7 +448,9 @@ def _by_fvcore(
             )
             for name in unknown(analysis.unsupported_ops())
         }
-    operators = {name: int(flops) for name, flops in by_module[""].items()}
+    # fvcore drops what it has counted nothing of.
+    operators = dict.fromkeys(seen.calls, 0)
+    operators |= {name: int(flops) for name, flops in by_module[""].items()}
     activations = operators.pop("activations", 0)
     counted = (*FVCORE_MACS, *seen.taught)
     for path, more in _more(copies):

@@ -181,6 +181,10 @@ def read(path: Path) -> Weights:
     tensors = _tensors(held) if isinstance(held, dict) else {}
     if not tensors:
         raise WeightsError(f"{path}: expected tensors by name, got {_kind(found)}")
+    for name, each in tensors.items():
+        if each.is_meta or each.layout != torch.strided:
+            got = "one on meta, without them" if each.is_meta else "a sparse one"
+            raise WeightsError(f"{path}: expected all numbers of {name}, got {got}")
     return Weights(_unwrapped(tensors), within, file=str(path))
 
 

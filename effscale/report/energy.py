@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from effscale.cost.memory import memory
 from effscale.network.network import network
+from effscale.quantity import in_joules
 from effscale.report.document import Column, Section
 
 if TYPE_CHECKING:
@@ -41,16 +42,12 @@ def beside(
         )
     columns = [
         Column.words("network", "name"),
-        Column("MACs", "computed", _joules),
-        Column("bytes", "moved", _joules),
-        Column("energy", "energy", _joules),
+        Column("MACs", "computed", in_joules),
+        Column("bytes", "moved", in_joules),
+        Column("energy", "energy", in_joules),
     ]
     title = f"Energy, roughly: {per_mac:g} pJ a MAC, {per_byte:g} pJ a byte moved"
     data = {**answer.data, "energy": table}
     return replace(
         answer, data=data, sections=[*answer.sections, Section(columns, table, title)]
     )
-
-
-def _joules(value: float) -> str:
-    return f"{1000 * value:.3g} mJ"

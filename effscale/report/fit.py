@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from effscale.arrays import IntArray
+    from effscale.cost.figures import Running
     from effscale.growth.growth import Growth
     from effscale.limit import Figure
     from effscale.module.measure import Measurement
@@ -175,56 +176,77 @@ def report(  # noqa: PLR0913 - what was asked, and what was found
     `measured` has an entry for each that is `shown`; `latency` is that of the best, in
     seconds, where it was predicted and then measured.
     """
-    growth = growth_of(spec)
-    networks = [each for answer in answers for each in shown(answer, answers)]
-    baseline = Counted.of(spec)
-    table = [
-        _row(baseline, each, measurement)
-        for each, measurement in zip(networks, measured, strict=True)
-    ]
-    front = [row for row in table if row["role"] == "front"]
-    others = [row for row in table if row["role"] != "front"]
-    chosen = [row for row in others if row["role"] in {"nearest", "most"}]
-    columns = [_columns(growth, units, e, _off_by(answers)) for e in (others, front)]
-    sections = [Section(columns[0], others, emphasis=_emphasis)] if others else []
-    notes = []
-    if front:
-        heading = "Pareto front within the tolerance: params against activations"
-        sections.append(Section(columns[1], _spread(front, top), heading))
-        if len(front) > top:
-            notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
+    table = _table(spec, answers, measured)
+    if latency is not None:
+        table[0]["measured_latency"] = latency
     limits = [row for answer in answers for row in _limits(answer)]
+    sections, notes = _networks(spec, answers, table, units, top)
     if table:
         sections += limits_section(limits)
     if all(answer.asked.budgets_macs for answer in answers):
-        sections += reasons(growth, chosen)
-    sections += left_out.sections(left)
-    model = answers[0].asked.running.model if answers else None
-    if latency is not None and model is not None:
-        row = table[0]
-        row["measured_latency"] = latency
-        off = row["latency"] / latency - 1
-        notes.append(
-            f"latency of {row['name']}: predicted {in_seconds(row['latency'])}, "
-            f"measured {in_seconds(latency)} ({100 * off:+.1f} %); {predicted(model)}"
-        )
+        chosen = [row for row in table if row["role"] in {"nearest", "most"}]
+        sections += reasons(growth_of(spec), chosen)
+    running = answers[0].asked.running
     return Report(
         data={
             **rows.envelope("fit", spec.name),
-            **(setting(answers[0].asked.running) if answers else {}),
+            **setting(running),
             "rows": table,
             "limits": limits,
             "left_out": left_out.rows(left),
         },
-        sections=sections,
+        sections=[*sections, *left_out.sections(left)],
         heading=[
             ("asked", said([each.asked for each in answers])),
             ("searched", searched),
         ],
-        notes=[*notes, *unexplained(table)],
+        notes=[*notes, *_predicted(table, running), *unexplained(table)],
         records=[_flat(row) for row in table],
         warnings=warnings(table),
     )
+
+
+def _table(
+    spec: Spec, answers: Sequence[Answer], measured: Sequence[Measurement | None]
+) -> list[Data]:
+    """A row for each network that is shown."""
+    baseline = Counted.of(spec)
+    networks = [each for answer in answers for each in shown(answer, answers)]
+    return [
+        _row(baseline, each, measurement)
+        for each, measurement in zip(networks, measured, strict=True)
+    ]
+
+
+def _networks(
+    spec: Spec, answers: Sequence[Answer], table: list[Data], units: Units, top: int
+) -> tuple[list[Section], list[str]]:
+    """The networks as tables, those of the front apart, and what is said of these."""
+    growth, off_by = growth_of(spec), _off_by(answers)
+    front = [row for row in table if row["role"] == "front"]
+    others = [row for row in table if row["role"] != "front"]
+    sections, notes = [], []
+    if others:
+        columns = _columns(growth, units, others, off_by)
+        sections.append(Section(columns, others, emphasis=_emphasis))
+    if front:
+        heading = "Pareto front within the tolerance: params against activations"
+        columns = _columns(growth, units, front, off_by)
+        sections.append(Section(columns, _spread(front, top), heading))
+    if len(front) > top:
+        notes.append(f"{len(front)} on the front: --top {len(front)} shows all")
+    return sections, notes
+
+
+def _predicted(table: Sequence[Data], running: Running) -> list[str]:
+    """How far the predicted latency of the best is from the measured one, if it ran."""
+    first = table[0] if table else {}
+    if running.model is None or "measured_latency" not in first:
+        return []
+    expected, latency = first["latency"], first["measured_latency"]
+    off = f"{100 * (expected / latency - 1):+.1f} %"
+    times = f"predicted {in_seconds(expected)}, measured {in_seconds(latency)} ({off})"
+    return [f"latency of {first['name']}: {times}; {predicted(running.model)}"]
 
 
 def side_by_side(  # noqa: PLR0913 - what was asked, and what was found

@@ -105,9 +105,9 @@ def report(
     ]
     if output is not None and mapped is not None:
         lines = len(text(made, reference).splitlines())
-        heading.append(("written", f"{output}, {lines} lines"))
+        heading.append(("written", f"{output}, {several(lines, 'line')}"))
         if made.mapping:
-            named = f"{mapped}, {len(made.mapping):,} tensors by name"
+            named = f"{mapped}, {several(len(made.mapping), 'tensor')} by name"
             heading.append(("weights", named))
     heading.append(
         ("proved", said(proof).removeprefix("Proved: ") if proof.holds else said(proof))

@@ -162,7 +162,8 @@ def _heading(
     study: Study, objective: Objective, course: Course, stands: str
 ) -> list[tuple[str, str]]:
     header = study.header
-    what = f"{len(header.candidates)} candidates of {header.name}, "
+    what = document.several(len(header.candidates), "candidate")
+    what += f" of {header.name}, "
     what += f"{header.target_ratio:g} × per φ, at φ {header.phi:g}"
     stands += f", {course.seeds} seeds each" if course.seeds.most > 1 else ""
     if study.running and study.last:
@@ -330,7 +331,7 @@ def winner(study: Study, ranked: Sequence[Standing], objective: Objective) -> st
     seeds = document.several(len(best.outcomes), "seed")
     comment = (
         f"{baseline.name} with the coefficients found by effscale {VERSION}: of "
-        f"{len(ranked)} candidates the best by\n"
+        f"{document.several(len(ranked), 'candidate')} the best by\n"
         f"{objective.text}\n"
         f"accuracy {best.mean:.4f}{around} of {seeds}, by\n"
         f"{study.header.command}"

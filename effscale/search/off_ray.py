@@ -50,16 +50,20 @@ def ranges(spec: Spec, asked: Asked, bounds: Bounds) -> Ranges:
     """Where to look: 4/5 of the smaller to 5/4 of the larger of 1 and what is asked.
 
     As multiples of the baseline's own figures, the least and the largest of all that
-    are asked for or allowed, of which width and resolution have the root; bounds of
+    are asked for or allowed (where MACs are, of MACs and of what is to be met or to be
+    largest), of which width and resolution have the root; bounds of
     depth, width and resolution stand where they are given, and what is held is held;
     beyond all that, it is next to a bound, as far as 4/5 or 5/4 of it.
     """
     cost = count(spec)
-    multiples = [
-        most / float(asked.running.figure(name, spec, cost))
+    multiples = {
+        name: most / float(asked.running.figure(name, spec, cost))
         for name, most in asked.most().items()
-    ]
-    low, high = min([1.0, *multiples]) / SLACK, max([1.0, *multiples]) * SLACK
+    }
+    # What MACs rule out no looser limit brings back, and memory takes long to count.
+    goals = {"macs", asked.goal.figure} if asked.budgets_macs else multiples.keys()
+    largest = [multiples[name] for name in goals & multiples.keys()]
+    low, high = min([1.0, *multiples.values()]) / SLACK, max([1.0, *largest]) * SLACK
     root_low, root_high = math.sqrt(low), math.sqrt(high)
     longer, shorter = max(spec.resolution), min(spec.resolution)
     most = (bounds.max_resolution or math.inf) / int(longer)

@@ -86,6 +86,10 @@ def examine(
         faults = faults or [Node(None, 1, 1, (1, 1, 0)).located(nothing, path)]
         return Reading(None, None, tuple(sorted(faults)))
     data = root.plain()
+    if mapping(data).keys() >= _ANSWER:
+        what = f"the answer of effscale {short(data['command'])}"
+        answer = Fault((), f"expected a spec, found {what}", "EFF107")
+        return Reading(root, None, (root.at(()).located(answer, path),))
     sections = list(references.sections(data))
     lines = sum(each.repeated for each in sections)
     if long := list(references.too_long(sections)):
@@ -124,6 +128,10 @@ def examine(
         faults.append(of_spec(place, root, key=of_key).located(said, path))
     sound = None if wrong or unknown or details or lacking or unfit else spec
     return Reading(root, sound, tuple(_once(sorted(set(faults)))), lines)
+
+
+#: Keys of what a command answers in JSON.
+_ANSWER = {"effscale", "schema", "command"}
 
 
 def _once(faults: Iterable[Fault]) -> Iterator[Fault]:

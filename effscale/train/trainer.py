@@ -137,6 +137,24 @@ class Epoch:
     accuracy: float  #: of the averaged weights on the validation images
 
 
+def _refuse(recipe: Recipe, images: int, share: Share, until: int) -> None:
+    """Refuse a recipe that so many images, or devices, cannot follow.
+
+    Raises:
+        TrainError: saying which number of it is wrong.
+    """
+    expected = ""
+    if recipe.batch > images:
+        expected = f"expected at most the {images} images to learn from"
+    elif recipe.batch % share.of:
+        expected = f"expected a multiple of the {share.of} devices"
+    if expected:
+        raise TrainError(f"batch: {expected}, got {recipe.batch}")
+    if not 1 <= until <= recipe.epochs:
+        expected = f"expected 1 to the {recipe.epochs} epochs of the schedule"
+        raise TrainError(f"until: {expected}, got {until}")
+
+
 class Training:
     """A training of the network of `spec` on `data` by `recipe`.
 
@@ -163,31 +181,15 @@ class Training:
         self.device, self.workers, self.file = torch.device(device), workers, file
         self.share = share
         images = len(data.train.labels)
-        if recipe.batch > images:
-            expected = f"expected at most the {images} images to learn from"
-            raise TrainError(f"batch: {expected}, got {recipe.batch}")
-        if recipe.batch % share.of:
-            expected = f"expected a multiple of the {share.of} devices"
-            raise TrainError(f"batch: {expected}, got {recipe.batch}")
-        self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
         self.until = recipe.epochs if until is None else until
-        if not 1 <= self.until <= recipe.epochs:
-            expected = f"expected 1 to the {recipe.epochs} epochs of the schedule"
-            raise TrainError(f"until: {expected}, got {until}")
+        _refuse(recipe, images, share, self.until)
+        self.order = Order(images, recipe.batch, recipe.epochs, recipe.seed)
         self.step, self.seconds, self.evaluation_seconds = 0, 0.0, 0.0
         self.history: list[Epoch] = []
         self._view = view_of(spec)
         self._augmented = augmentation(recipe.augment, recipe.erase)
         self.normalisation = normalisation(recipe.normalize)
-        if any(
-            len(each) not in {1, self._view.channels} for each in self.normalisation
-        ):
-            expected = "expected one mean and one deviation for grey images"
-            raise TrainError(f"normalize: {expected}, got {recipe.normalize!r}")
-        self._mean, self._deviation = (
-            torch.tensor(each, device=self.device).view(-1, 1, 1)
-            for each in self.normalisation
-        )
+        self._mean, self._deviation = self._pixels()
         torch.manual_seed(seed(recipe.seed, "weights"))
         net = build(spec)  # on the CPU, so that all devices begin alike
         self.begun = None if weights is None else begin(net, weights)
@@ -204,6 +206,21 @@ class Training:
         self._made_for = {"spec": dumps(spec), "data": data.digest, **asdict(recipe)}
         self._made_for["weights"] = self.begun and self.begun.digest
         self._take_up()
+
+    def _pixels(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean and the deviation of each channel, on the device.
+
+        Raises:
+            TrainError: if they are of other channels.
+        """
+        found = self.normalisation
+        if any(len(each) not in {1, self._view.channels} for each in found):
+            expected = "expected one mean and one deviation for grey images"
+            raise TrainError(f"normalize: {expected}, got {self.recipe.normalize!r}")
+        mean, deviation = (
+            torch.tensor(each, device=self.device).view(-1, 1, 1) for each in found
+        )
+        return mean, deviation
 
     @property
     def steps(self) -> int:

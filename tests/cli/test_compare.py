@@ -230,11 +230,14 @@ def test_nothing_to_draw_writes_nothing(run: Run, tmp_path: Path) -> None:
             ["b0", "b1", "--parts", "--relative-to", "b0"],
             "--relative-to is for networks side by side, not for --parts",
         ),
-        (["b0", "--table", "efficientnet-2"], "--table is compared with nothing else"),
+        (["b0", "--table", "efficientnet-2"], "--table takes no SPEC"),
         (
             ["--table", "efficientnet-2", "--units", "flops"],
-            "--table is compared with nothing else",
+            "--units is not for --table",
         ),
+        (["--since", "HEAD", "--resolution", "64"], "--resolution is not for --since"),
+        (["--since", "HEAD", "--measure", "torch"], "--measure is not for --since"),
+        (["b0", "b1", "--x", "params"], "--x is for --plot"),
         (["--table", "efficientnet-4"], "'efficientnet-4' is not one of"),
     ],
 )
@@ -269,5 +272,7 @@ def test_energy_is_macs_and_bytes_times_what_each_takes(run: Run) -> None:
     assert first["moved"] == pytest.approx(held.moved * 100e-12)
     assert first["energy"] == first["computed"] + first["moved"]
     assert "4.6 pJ a MAC" in run("compare", "b0", "--energy", "45nm").stdout
+    # 37.75 G MACs at 100 pJ, and no bytes
+    assert "3.77 J" in run("compare", "b7", "--energy", "100,0").stdout
     refused = run("compare", "b0", "--energy", "7nm")
     assert "45nm, or picojoules for a MAC and for a byte" in refused.stderr

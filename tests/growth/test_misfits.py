@@ -176,24 +176,30 @@ NORMS = [
 @pytest.mark.parametrize("norm", NORMS, ids=str)
 def test_what_loads_or_is_scaled_is_built(norm: dict[str, Any]) -> None:
     """Of every kind of line: a fault comes before, or there is a network."""
+    built = 0
     for each in small():
         own = {"norm": norm != NORMS[0], **each.get("squeeze_excite", {})}
         given = {"name": "m", **each, "norm": norm, "squeeze_excite": own}
-        reading = examine(yaml.safe_dump(given))
+        reading = examine(yaml.safe_dump(given, sort_keys=False))
         assert all(fault.line for fault in reading.faults)
         if reading.spec is None or reading.faults:
             continue
         count(reading.spec)
         with suppress(ScaleError):
             count(scale(reading.spec, Multipliers(width=1.3, resolution=1.3)))
+            built += 1
+    assert built > 5
 
 
 def test_what_fits_another_image_is_built() -> None:
+    sides, built = (33, 54, 70), 0
     for each in small():
         net = loads(yaml.safe_dump({"name": "m", **each}, sort_keys=False))
-        for side in (33, 54, 70):
+        for side in sides:
             with suppress(ScaleError):
                 count(at_resolution(net, (side, side)))
+                built += 1
+    assert 2 * built > len(sides) * len(small())
 
 
 def test_a_projection_that_nothing_needs_is_not_made() -> None:

@@ -289,6 +289,15 @@ def grouped() -> nn.Module:
     return net(*blocks, Grouped(24, 24, 1), channels=24)
 
 
+def sloped() -> nn.Module:
+    """Slopes that are learnt, and maxima before the classifier."""
+    layers = nn.Sequential(unit(8, 8, 3, act=False), nn.PReLU(), unit(8, 8, 3))
+    stem = nn.Sequential(conv(3, 8, 3, 2), nn.BatchNorm2d(8), nn.PReLU())
+    block = nn.Sequential(Residual(layers, act=False), nn.PReLU(), unit(8, 8))
+    head = nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    return nn.Sequential(stem, block, *head)
+
+
 class Swapped(nn.Module):
     """Two equal convolutions that run the other way round than they are listed."""
 
@@ -321,6 +330,7 @@ NETS: dict[Callable[[], nn.Module], list[str]] = {
     scaled: ["residual", "avg_pool"],
     grouped: ["grouped", "grouped_2", "grouped_3", "grouped_2"],
     mixed: ["mixed", "max_pool", "mixed"],
+    sloped: ["residual_2", "conv"],
 }
 
 

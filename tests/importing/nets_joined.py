@@ -85,6 +85,19 @@ class Exchanging(nn.Module):
         return found
 
 
+def rearranged() -> nn.Module:
+    """Positions laid out as channels, and channels as positions."""
+    return nn.Sequential(
+        nn.PixelUnshuffle(2),
+        unit(12, 32, 3),
+        nn.PixelShuffle(4),
+        unit(2, 16, 3, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 4),
+    )
+
+
 def encoding() -> nn.Module:
     return Encoding()
 

@@ -17,7 +17,13 @@ from effscale.module.measure import difference, measure_spec
 from effscale.report.importing import said
 from tests.importing import nets
 from tests.importing.nets import Residual, conv, net, plain, unit
-from tests.importing.nets_joined import blurred, encoding, exchanging, pyramid
+from tests.importing.nets_joined import (
+    blurred,
+    encoding,
+    exchanging,
+    pyramid,
+    rearranged,
+)
 from tests.importing.nets_parted import (
     meeting,
     parted,
@@ -42,6 +48,7 @@ NETS = {
     encoding: [*2 * ["max_pool", "conv"], *2 * ["transposed_conv", "conv"]],
     blurred: ["blur_pool", "product", "conv", "product"],
     pyramid: ["conv", "conv", "concat", "upsample"],
+    rearranged: ["conv", "pixel_shuffle", "conv"],
     exchanging: [
         *("conv", "conv", "conv", "upsample", "conv", "activation", "conv", "join")
     ],
@@ -257,6 +264,18 @@ class _Two(nn.Module):
         return found
 
 
+class _Gated(nn.Module):
+    """A number for each position, of all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Conv2d(8, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = x * self.gate(x).sigmoid()
+        return found
+
+
 class _Uncopied(_Reads):
     def __init__(self) -> None:
         super().__init__()
@@ -314,6 +333,14 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "slope": (
         net(unit(8, 8), nn.LeakyReLU(1.1), channels=8),
         "2 (LeakyReLU): cannot be said in a spec: leaky_relu by a negative_slope of",
+    ),
+    "slopes": (
+        net(unit(8, 8), nn.PReLU(8), channels=8),
+        "2 (PReLU): cannot be said in a spec: prelu by 8 slopes: by one of all is",
+    ),
+    "gated": (
+        net(_Gated(), channels=8),
+        "1 (_Gated): cannot be said in a spec: the product of maps of 8 and 1 channels",
     ),
     "operator": (
         net(nn.CELU(), channels=8),

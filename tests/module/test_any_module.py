@@ -102,6 +102,22 @@ def test_what_nothing_runs_is_an_error() -> None:
         count(Foreign("net", Functional()), (Input((1, 4, 8, 8), torch.int64),), BOTH)
 
 
+@pytest.mark.parametrize(
+    ("layer", "sides"),
+    [
+        (nn.Linear(4, 4), (2, 4)),
+        (nn.Linear(4, 4, bias=False), (2, 4)),
+        (nn.Conv1d(4, 4, 1), (2, 4, 5)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex64])
+def test_what_cannot_run_has_no_answer_though_meta_gives_one(
+    layer: nn.Module, sides: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    with pytest.raises(MeasureError, match=r"running it raised RuntimeError: "):
+        count(Foreign("net", layer), (Input(sides, dtype),), BOTH)
+
+
 class Applied(nn.Module):
     """A function of a (1, 3, 8, 8) image."""
 
@@ -166,6 +182,11 @@ PRODUCTS: dict[str, tuple[Callable[[torch.Tensor], Any], int]] = {
         8 * 5 * 3 * 8,
     ),
     "two vectors, by name": (lambda x: torch.linalg.vecdot(x[0, 0, 0], x[0, 0, 1]), 8),
+    "a bilinear form": (
+        lambda x: F.bilinear(x[0, 0], x[0, 1, :, :3], x[0, :, :, :3].contiguous()),
+        8 * 3 * 8 * 3,
+    ),
+    "no rows": (lambda x: F.linear(x[x[:, 0, 0, 0] > 0], x[0, 0]), 0),
 }
 
 
@@ -175,6 +196,7 @@ def test_products_are_counted_alike_and_exactly(name: str) -> None:
     found = count(Foreign("net", Applied(function)), (IMAGE,), BOTH)
     assert (found.faults(), found.alone()) == ([], [])
     assert [each.macs for each in found.measured] == [macs, macs]
+    assert all(each.calls.keys() <= each.operators.keys() for each in found.measured)
 
 
 @pytest.mark.parametrize(
@@ -307,6 +329,52 @@ def test_products_that_make_weights_are_set_apart() -> None:
         # Of a matrix u·(W·v): as many as W has numbers, and u.
         assert sum(filter(None, each.apart.values())) == 27 * 4 + 4 + 20 + 5
         assert each.activations == 9 * 36
+
+
+class LowRank(nn.Module):
+    """An image times a product of two parameters, by a function."""
+
+    def __init__(
+        self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.a, self.b = (nn.Parameter(torch.zeros(s)) for s in ((8, 2), (2, 5)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, 8, 8) to what becomes of (3, 8, 8) and (8, 5)."""
+        return self.function(x[0], self.a @ self.b)
+
+
+#: Products of a map and a weight, by another way, and whether the weight is behind.
+SPELT: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], bool]] = {
+    "matmul": (lambda x, w: x @ w, True),
+    "of what is no row": (lambda x, w: x.mT @ w, True),
+    "linear": (lambda x, w: F.linear(x, w.T), True),
+    "einsum": (lambda x, w: torch.einsum("bni,io->bno", x, w), True),
+    "batches": (lambda x, w: torch.bmm(x, w.expand(3, -1, -1)), True),
+    "a sum and batches": (
+        lambda x, w: torch.baddbmm(x[..., :5], x, w.expand(3, -1, -1)),
+        True,
+    ),
+    "attention": (
+        lambda x, w: F.scaled_dot_product_attention(x[..., :5], w, w)[..., :0].sum(),
+        True,
+    ),
+    "einsum the other way": (lambda x, w: torch.einsum("io,bni->bno", w, x), False),
+    "matmul the other way": (lambda x, w: w.T @ x.mT, False),
+    "nothing summed": (lambda x, w: torch.einsum("bni,i->bni", x, w[:, 0]), False),
+}
+
+
+@pytest.mark.parametrize("name", SPELT)
+def test_what_makes_a_weight_is_set_apart_alike(name: str) -> None:
+    """Whatever torch makes of the product: it swaps factors, or repeats them."""
+    function, behind = SPELT[name]
+    found = count(Foreign("net", LowRank(function)), (IMAGE,), BOTH)
+    assert (found.faults(), found.alone()) == ([], [])
+    for each in found.measured:
+        assert sum(filter(None, each.apart.values())) == (80 if behind else 0)
 
 
 class Takes(nn.Module):

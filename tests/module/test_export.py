@@ -220,6 +220,14 @@ heads: {classes: 2, anchors: {scales: 1, ratios: [1.0]}}
 """
 
 
+@pytest.mark.parametrize("form", ["torchscript", "exported"])
+def test_operators_of_later_versions_are_written(tmp_path: Path, form: Form) -> None:
+    """GELU has changed since: torch says so in another record of a script."""
+    path = tmp_path / "x.pt2"
+    export(nn.Sequential(nn.Conv2d(3, 4, 1), nn.GELU()), (3, 8, 8), path, form)
+    assert path.exists()
+
+
 def puts_out_boxes(found: Export) -> None:
     """Ten boxes, and the scores of two classes."""
     assert found.outputs == {"boxes": [None, 10, 4], "scores": [None, 10, 2]}

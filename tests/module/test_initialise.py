@@ -49,9 +49,9 @@ def test_convolutions_are_normal_with_variance_2_over_fan_out(
 ) -> None:
     # conv_kernel_initializer of tpu/models/official/efficientnet/efficientnet_model.py:
     # k²·c_out, where a depthwise kernel's c_out is 1.
-    for name, conv in net.named_modules():
-        if not isinstance(conv, nn.Conv2d):
-            continue
+    convs = {n: m for n, m in net.named_modules() if isinstance(m, nn.Conv2d)}
+    assert len(convs) == 81
+    for name, conv in convs.items():
         k, c_out, groups = conv.kernel_size[0], conv.out_channels, conv.groups
         weight = conv.weight.detach().double() / math.sqrt(2 / (k * k * c_out / groups))
         n = weight.numel()
@@ -80,11 +80,12 @@ def test_biases_are_zero(net: nn.Sequential) -> None:
 
 
 def test_batch_norms_are_the_identity(net: nn.Sequential) -> None:
-    for name, norm in net.named_modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            fresh = nn.BatchNorm2d(norm.num_features).state_dict()
-            for key, tensor in norm.state_dict().items():
-                assert torch.equal(tensor, fresh[key]), f"{name}.{key}"
+    norms = {n: m for n, m in net.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    assert len(norms) == 49
+    for name, norm in norms.items():
+        fresh = nn.BatchNorm2d(norm.num_features).state_dict()
+        for key, tensor in norm.state_dict().items():
+            assert torch.equal(tensor, fresh[key]), f"{name}.{key}"
 
 
 def test_layer_norms_are_one_and_zero(b0: es.Spec) -> None:

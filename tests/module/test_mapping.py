@@ -666,6 +666,19 @@ def test_weights_of_another_network_are_refused(
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64])
+def test_weights_that_are_no_real_numbers_do_not_fit(
+    dtype: torch.dtype, small: es.Spec
+) -> None:
+    net = es.build(small)
+    state = {name: each.clone() for name, each in net.state_dict().items()}
+    state["stem.conv.weight"] = state["stem.conv.weight"].to(dtype)
+    said = f"stem.conv.weight of {str(dtype)[6:]} for stem.conv.weight"
+    assert mapping(small, state).misfits == (said,)
+    with pytest.raises(WeightsError, match=said):
+        load_weights(net, state)
+
+
 def test_of_other_widths_each_is_named_and_many_are_counted(small: es.Spec) -> None:
     wider = es.scale(small, es.Multipliers(width=2))
     state = named(es.build(small), as_timm)

@@ -222,13 +222,12 @@ def same_padding(x: torch.Tensor) -> torch.Tensor:
     return F.conv2d(x, x.new_zeros(1, 3, 3, 3), padding="same")
 
 
-def bilinear(x: torch.Tensor) -> torch.Tensor:
-    rows = x.flatten(0, 2)
-    return F.bilinear(rows, rows, x.new_zeros(5, 8, 8))
+def distances(x: torch.Tensor) -> torch.Tensor:
+    return torch.cdist(x, x)
 
 
 MULTIPLIES = [
-    ("fvcore", bilinear, "aten::bilinear"),
+    ("fvcore", distances, "aten::cdist"),
     ("fvcore", lambda x: torch.linalg.multi_dot([*x[0]]), "aten::linalg_multi_dot"),
     (
         "fvcore",
@@ -238,10 +237,13 @@ MULTIPLIES = [
     ("fvcore", First(nn.GRU(64, 5)), "aten::gru"),
     ("fvcore", First(nn.LSTM(64, 5)), "aten::lstm"),
     ("fvcore", First(nn.RNN(64, 5)), "aten::rnn_tanh"),
-    ("torch", bilinear, "_trilinear"),
     ("torch", torch.fft.rfft, "_fft_r2c"),
-    ("torch", lambda x: torch.cdist(x, x), "_cdist_forward"),
-    ("torch", lambda x: bilinear(x).sum() + torch.fft.rfft(x), "_trilinear, _fft_r2c"),
+    ("torch", distances, "_cdist_forward"),
+    (
+        "torch",
+        lambda x: distances(x).sum() + torch.fft.rfft(x),
+        "_cdist_forward, _fft_r2c",
+    ),
 ]
 
 

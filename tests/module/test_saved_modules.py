@@ -85,6 +85,25 @@ def test_a_script_says_what_it_takes_by_name(
     assert given(layer, [("input", [((2, 8), None)], False)])[0] == ()
 
 
+class Encodes(nn.Module):
+    """What is called by another name than `forward`."""
+
+    @torch.jit.export
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ x
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize("made", [nn.LSTM(4, 4), Encodes()])
+def test_a_script_that_cannot_be_called_is_said(
+    made: nn.Module, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.pt"
+    torch.jit.script(made).save(str(path))
+    with pytest.raises(MeasureError, match="expected a script with a forward pass"):
+        load(str(path), {})
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 def test_what_fails_within_a_script_is_said() -> None:
     own = Scripted(torch.jit.script(nn.Linear(8, 4)))

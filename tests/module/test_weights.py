@@ -144,6 +144,22 @@ def test_what_holds_no_tensors_is_refused(
     assert str(caught.value) == f"{path}: expected tensors by name, got {kind}"
 
 
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (torch.empty(2, 2, device="meta"), "numbers of w, got one on meta"),
+        (torch.eye(2).to_sparse(), "numbers of w, got a sparse one"),
+    ],
+)
+def test_what_has_not_all_its_numbers_is_refused(
+    held: torch.Tensor, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"w": held}, path)
+    with pytest.raises(WeightsError, match=message):
+        read(path)
+
+
 def test_a_module_is_not_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     torch.save(torch.nn.Linear(2, 2), path)

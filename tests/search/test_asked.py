@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import effscale as es
@@ -83,10 +83,11 @@ def bounds_of(draw: DrawFn, spec: Spec) -> Bounds:
     sides = min(spec.resolution), max(spec.resolution)
     shortest = draw(st.none() | st.floats(0.5, 1.2).map(lambda x: int(x * sides[0])))
     longest = draw(st.none() | st.floats(0.8, 2).map(lambda x: int(x * sides[1])))
+    assume(shortest is None or longest is None or shortest <= longest)
     low = st.just(0.0) | st.floats(0.5, 1.1)
     high = st.just(math.inf) | st.floats(0.9, 2)
-    depth, width = (draw(st.tuples(low, high)) for _ in range(2))
-    return Bounds(longest, shortest, *depth, *width, draw(HOLDS))
+    ends = st.tuples(low, high).filter(lambda each: each[0] <= each[1])
+    return Bounds(longest, shortest, *draw(ends), *draw(ends), draw(HOLDS))
 
 
 def bounded(spec: Spec, bounds: Bounds, given: es.Multipliers, scaled: Spec) -> bool:

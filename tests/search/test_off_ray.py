@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 import effscale as es
+from effscale.cost.figures import Running
 from effscale.errors import ScaleError
+from effscale.limit import parse
 from effscale.search import off_ray as free
+from effscale.search.asked import Bounds, asked
 from effscale.search.fit import on_ray, ray
 from effscale.search.off_ray import off_ray, ranges
 from effscale.search.reachable import axes
@@ -22,6 +25,7 @@ from tests.search.drawn import Within, near, network, off, tiny
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from effscale.limit import Figure
     from effscale.search.fit import Found
     from effscale.search.off_ray import Free, Ranges
     from effscale.spec.models import Spec
@@ -181,6 +185,19 @@ def test_bounds_are_around_the_baseline_and_the_target(b0: Spec) -> None:
     depth, width, resolution = where(b0, 4 * 385814752, Within())
     assert depth == pytest.approx((0.8, 5))
     assert width == resolution == pytest.approx((0.8**0.5, 5**0.5))
+
+
+def ranges_of(spec: Spec, most: Figure | None, **limits: str) -> Ranges:
+    given = [parse(name, text) for name, text in limits.items()]  # type: ignore[arg-type]
+    return ranges(spec, asked(given, most, None, Running()), Bounds())
+
+
+def test_a_limit_looser_than_macs_widens_no_range(b0: Spec) -> None:
+    alone = ranges_of(b0, None, macs="<= 500M")
+    assert ranges_of(b0, None, macs="<= 500M", memory="<= 8GB") == alone
+    assert ranges_of(b0, None, macs="<= 500M", params="<= 4M") != alone
+    wider = ranges_of(b0, "params", macs="<= 500M", params="<= 20M")
+    assert wider[1][1] > alone[1][1]
 
 
 def test_bounds_end_at_the_largest_resolution(b0: Spec) -> None:

@@ -131,9 +131,14 @@ class Seen:
                     known[name] = any(known[x.debugName()] for x in made_of)
         return known[value.debugName()]
 
-    def weight(self, value: Any) -> None:  # noqa: ANN401 - a value of a trace
-        """Note what made a layer's weight, if it was made of weights alone."""
-        if self._is_fed(value, self._has_map, _tensors):
+    def weight(self, value: Any, factors: list[Any]) -> None:  # noqa: ANN401
+        """Note what made a weight that maps are multiplied by, of weights alone."""
+        fed = {
+            each.debugName()
+            for each in factors
+            if self._is_fed(each, self._has_map, _tensors)
+        }
+        if not fed or value.debugName() in fed:
             return
         made: dict[str, str] = {}
         waiting, known = [value], set()
@@ -195,13 +200,26 @@ def _tensors(node: Any) -> list[Any]:  # noqa: ANN401 - of a trace
     return [each for each in node.inputs() if "Tensor" in str(each.type())]
 
 
-#: Operators of layers, and which of their arguments is the weight.
+#: Products by what a layer may have for a weight: the factor behind the first.
+_OF_TWO = """
+    _convolution _convolution_mode convolution linear matmul mm bmm mv dot
+"""
+_OF_THREE = """
+    addmm addmm_ baddbmm baddbmm_ addbmm addbmm_ addmv addmv_ bilinear
+"""
 _WEIGHTS = {
-    **dict.fromkeys(("aten::_convolution", "aten::_convolution_mode"), 1),
-    **dict.fromkeys(("aten::convolution", "aten::linear", "aten::mm"), 1),
-    "aten::matmul": 1,
-    "aten::addmm": 2,
+    **{f"aten::{name}": slice(1, 2) for name in _OF_TWO.split()},
+    **{f"aten::{name}": slice(2, 3) for name in _OF_THREE.split()},
+    "aten::einsum": slice(1, None),
+    "aten::scaled_dot_product_attention": slice(1, 3),
 }
+
+
+def _factors(name: str, inputs: Any) -> list[Any]:  # noqa: ANN401
+    """The values that a product is of, among others that are no tensors."""
+    if name == "aten::einsum":
+        return [*inputs[1].node().inputs()]
+    return [*inputs[:3]] if name in _WEIGHTS else [*inputs]
 
 
 def _with_outputs(
@@ -216,12 +234,8 @@ def _with_outputs(
         """Whether it is no layer, and both operands are made of what goes in."""
         if kind(_short(name)) == "convolution":
             return False
-        operands = inputs
-        if name == "aten::einsum":
-            operands = [*inputs[1].node().inputs()]
-        elif name == "aten::scaled_dot_product_attention":
-            operands = inputs[:3]
-        tensors = [each for each in operands if "Tensor" in str(each.type())]
+        factors = _factors(name, inputs)
+        tensors = [each for each in factors if "Tensor" in str(each.type())]
         return all(seen.is_map(each) for each in tensors)
 
     def both(inputs: Any, results: Any) -> Counter[str]:  # noqa: ANN401
@@ -240,9 +254,11 @@ def _with_outputs(
         if "activations" not in counted:
             counted = counted + outputs(inputs, results)
         counted = Counter({each: seen.times * n for each, n in counted.items()})
-        if name in _WEIGHTS:
-            seen.weight(inputs[_WEIGHTS[name]])
         macs, activations = int(counted[own[0]]), int(counted["activations"])
+        if name in _WEIGHTS and macs:
+            factors = _factors(name, inputs)
+            for each in factors[_WEIGHTS[name]]:
+                seen.weight(each, factors)
         value = _Product(
             own[0], macs, activations, path, of_maps(name, inputs), seen.times
         )
