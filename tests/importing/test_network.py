@@ -264,6 +264,22 @@ class _Two(nn.Module):
         return found
 
 
+class _Placed(nn.Module):
+    """Numbers of a buffer, or of no module, are added."""
+
+    def __init__(self, *, buffer: bool) -> None:
+        super().__init__()
+        places = torch.zeros(1, 8, 16, 16)
+        if buffer:
+            self.register_buffer("places", places)
+        else:
+            self.places = places
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert isinstance(self.places, torch.Tensor)
+        return x + self.places
+
+
 class _Gated(nn.Module):
     """A number for each position, of all channels."""
 
@@ -337,6 +353,18 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "slopes": (
         net(unit(8, 8), nn.PReLU(8), channels=8),
         "2 (PReLU): cannot be said in a spec: prelu by 8 slopes: by one of all is",
+    ),
+    "buffer": (
+        net(_Placed(buffer=True), unit(8, 8), channels=8),
+        "1 (_Placed): cannot be said in a spec: 1.places, which is not learnt: param",
+    ),
+    "constant": (
+        net(_Placed(buffer=False), unit(8, 8), channels=8),
+        "1 (_Placed): cannot be said in a spec: 1.places, which is not learnt: param",
+    ),
+    "first": (
+        nn.Sequential(Residual(unit(3, 3, 3), act=False), plain()),
+        "cannot be said in a spec: a fused_mbconv of the image itself: a stem before",
     ),
     "gated": (
         net(_Gated(), channels=8),
