@@ -304,7 +304,7 @@ FOLLOWERS: Mapping[str, tuple[Place, str]] = {
     "depth": (
         ("stages",),
         (
-            "stage that repeats; repeats: 1 on a line makes it one, "
+            "stage that repeats; repeats: 1 on the line of a block makes it one, "
             "strategy wr scales width and resolution alone"
         ),
     ),

@@ -106,6 +106,7 @@ def lattice(spec: Spec, low: float, high: float) -> Lattice | None:
     sized = Intervals(found[2].start[image], found[2].end[image])
     every = (*found[:2], sized)
     kept = [_thinned(each, most) for each, most in zip(every, MOST, strict=True)]
+    kept[2] = [each for each in kept[2] if _fits(spec, each)]
     depth, width, resolution = (np.array(each) for each in kept)
     given = Multipliers(
         depth[:, None, None], width[None, :, None], resolution[None, None, :]
@@ -124,6 +125,15 @@ def lattice(spec: Spec, low: float, high: float) -> Lattice | None:
     left = [len(axis) - len(each) for axis, each in zip(every, kept, strict=True)]
     first, second, third = kept
     return Lattice(first, second, third, cost, pixels, left)
+
+
+def _fits(spec: Spec, resolution: float) -> bool:
+    """Whether the network's lines fit each other at that multiple of its image."""
+    try:
+        scale(spec, Multipliers(resolution=resolution))
+    except (LayerError, ScaleError):
+        return False
+    return True
 
 
 def _thinned(axis: Intervals, most: int) -> list[float]:

@@ -283,8 +283,9 @@ def test_what_a_scaled_network_could_not_be_is_said() -> None:
             "{block: norm}",
             "{}",
             (
-                "<text>:5:9: depth: n has no stage that repeats; repeats: 1 on a line "
-                "makes it one, strategy wr scales width and resolution alone"
+                "<text>:5:9: depth: n has no stage that repeats; repeats: 1 on the "
+                "line of a block makes it one, strategy wr scales width and resolution "
+                "alone"
             ),
         ),
         (

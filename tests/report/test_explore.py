@@ -104,6 +104,27 @@ def test_the_lattice_is_what_counting_each_network_gives(
         assert found["channels"][at[1]] == [each.channels for each in parts]
 
 
+RISING = """\
+name: rising
+resolution: 32
+rounding: {resolution_multiple: 4}
+stem: {kernel: 3, stride: 2, channels: 8}
+stages:
+  - {name: fine, block: separable, kernel: 3, stride: 1, channels: 8, repeats: 1}
+  - {block: conv, kernel: 3, stride: 4, channels: 8}
+  - {name: up, block: upsample, factor: 4}
+  - {block: join, reads: [fine, up], merge: sum}
+head: {classes: 4}
+"""
+
+
+def test_sizes_at_which_lines_do_not_meet_are_left_out_of_the_lattice() -> None:
+    found = landscape(es.loads(RISING), "rising.yaml", -1, 2)["lattice"]
+    assert [32, 32] in map(list, found["sides"])
+    assert all(side % 8 == 0 for sides in found["sides"] for side in sides)
+    assert found["left"][2] > 0
+
+
 def test_a_network_that_has_a_law_of_its_own_has_no_lattice() -> None:
     assert landscape(es.load("d0"), "d0", 0, 0.5)["lattice"] is None
 
