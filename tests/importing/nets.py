@@ -299,7 +299,7 @@ def sloped() -> nn.Module:
 
 
 def cornered() -> nn.Module:
-    """Zeros of a stride on both sides, and then behind alone, as TensorFlow has them."""
+    """Zeros of a stride on both sides, and then as TensorFlow has them."""
     behind = nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(8, 8, 3, 2), nn.ReLU()
     return net(nn.Sequential(*behind), unit(8, 8), channels=8)
 

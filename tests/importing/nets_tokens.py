@@ -85,7 +85,7 @@ class Encoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Patches, a class token, more tokens, places, encoders; the token is classified."""
+    """Patches, a class token and others, places, encoders; the token is classified."""
 
     def __init__(self, *attentions: nn.Module, registers: int = 0) -> None:
         super().__init__()

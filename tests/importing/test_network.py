@@ -280,15 +280,15 @@ class _Placed(nn.Module):
         return x + self.places
 
 
-class _Gated(nn.Module):
-    """A number for each position, of all channels."""
+class _Shifted(nn.Module):
+    """A number for each position, added to all channels."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = nn.Conv2d(8, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = x * self.gate(x).sigmoid()
+        found: torch.Tensor = x + self.gate(x).sigmoid()
         return found
 
 
@@ -366,9 +366,9 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         nn.Sequential(Residual(unit(3, 3, 3), act=False), plain()),
         "cannot be said in a spec: a fused_mbconv of the image itself: a stem before",
     ),
-    "gated": (
-        net(_Gated(), channels=8),
-        "1 (_Gated): cannot be said in a spec: the product of maps of 8 and 1 channels",
+    "shifted": (
+        net(_Shifted(), channels=8),
+        "1 (_Shifted): cannot be said in a spec: the sum of maps of 8 and 1 channels",
     ),
     "operator": (
         net(nn.CELU(), channels=8),
