@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from effscale.errors import TranslationError
 from effscale.module.any_module import Scripted, raised
 from effscale.module.inputs import Input, filled, leaves, missing, said_of
+from effscale.module.unlined import unlined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,7 +177,7 @@ def _exported(
 
     given, named = filled(inputs, image), filled(keywords, image)
     copied = shared_copy(module)
-    with torch.no_grad():
+    with torch.no_grad(), unlined():
         return torch.export.export(copied, given, named, strict=False)
 
 

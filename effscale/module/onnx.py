@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from effscale.errors import EffscaleError, MeasureError, first_line
 from effscale.extras import needed
+from effscale.module.unlined import unlined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,16 +65,17 @@ def program(
 ) -> torch.onnx.ONNXProgram:
     """The module as ONNX, for such inputs; `names` are those of inputs and outputs."""
     given, made = names or (None, None)
-    found = torch.onnx.export(
-        module,
-        inputs,
-        dynamo=True,
-        dynamic_shapes=dynamic,
-        opset_version=opset,
-        input_names=given,
-        output_names=made,
-        verbose=False,
-    )
+    with unlined():
+        found = torch.onnx.export(
+            module,
+            inputs,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            opset_version=opset,
+            input_names=given,
+            output_names=made,
+            verbose=False,
+        )
     assert found is not None  # noqa: S101 - it is without dynamo alone
     for graph in found.model.graphs():
         _forget(graph)

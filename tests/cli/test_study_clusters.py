@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs effscale[ray]")
 dask = pytest.mark.skipif(find_spec("distributed") is None, reason="effscale[dask]")
 slurm = pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="effscale[slurm]")
-SECONDS = 0.5
+SECONDS = 0.3
 
 #: A worker on whose machine there is no effscale.
 WORKER = "import sys; sys.modules['effscale'] = None; "

@@ -89,6 +89,7 @@ def test_onnx_is_what_other_programs_read(small: es.Spec, tmp_path: Path) -> Non
     session = onnxruntime.InferenceSession(path)
     (entry,) = session.get_inputs()
     assert (entry.name, entry.shape) == ("image", ["batch", 3, 32, 32])
+    assert b".py" not in path.read_bytes()  # nor any other path of this machine
     torch.manual_seed(3)
     net = es.build(small).eval()
     (batch,) = images((3, 32, 32))(5)

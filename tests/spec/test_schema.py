@@ -63,15 +63,19 @@ DIFFERENT = {
     # names that the file gives itself
     *("word_cell_close.yaml", "word_cell_far.yaml"),
 }
-SCHEMA = schema()
-JUDGE = jsonschema.Draft7Validator(SCHEMA)
+
+
+@cache
+def judge() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(schema())
 
 
 def test_is_a_schema_of_draft_7() -> None:
-    jsonschema.Draft7Validator.check_schema(SCHEMA)
-    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    found = schema()
+    jsonschema.Draft7Validator.check_schema(found)
+    assert found["$schema"] == "http://json-schema.org/draft-07/schema#"
     later = {"$defs", "prefixItems", "unevaluatedProperties", "dependentRequired"}
-    assert not later & set(json.dumps(SCHEMA).split('"'))
+    assert not later & set(json.dumps(found).split('"'))
 
 
 def test_the_file_beside_the_specs_is_current() -> None:
@@ -87,7 +91,7 @@ def test_built_in_specs_name_it_and_are_right_by_it(path: Path) -> None:
     root, faults = compose(text, str(path))
     assert root is not None
     assert faults == []
-    assert list(JUDGE.iter_errors(new(root.plain()))) == []
+    assert list(judge().iter_errors(new(root.plain()))) == []
 
 
 JUDGED = set[str]()
@@ -135,7 +139,7 @@ def judges_as_loading_does(name: str) -> None:
     assert reading.root is not None
     data = reading.root.plain()
     # of names that a file gives itself the schema says some, and no more than loading
-    assert JUDGE.is_valid(data) in {fits(data), not reading.faults}
+    assert judge().is_valid(data) in {fits(data), not reading.faults}
 
 
 def fits(data: object) -> bool:
@@ -168,7 +172,7 @@ def test_what_may_be_written_in_two_ways_may_be_so_in_the_schema(change: str) ->
     reading = examine("\n".join([*lines, change]))
     assert reading.faults == ()
     assert reading.root is not None
-    assert list(JUDGE.iter_errors(reading.root.plain())) == []
+    assert list(judge().iter_errors(reading.root.plain())) == []
 
 
 @examples(40)
@@ -176,7 +180,7 @@ def test_what_may_be_written_in_two_ways_may_be_so_in_the_schema(change: str) ->
 def test_takes_any_detector(file: dict[str, object]) -> None:
     data = {**file, "name": "drawn", "resolution": 64}
     assert fits(data)
-    assert list(JUDGE.iter_errors(data)) == []
+    assert list(judge().iter_errors(data)) == []
 
 
 def test_says_of_each_key_what_it_means() -> None:
