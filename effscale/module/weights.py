@@ -84,7 +84,8 @@ class Woven:
     def tensor(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What the network has."""
         first, *others = (tensors[name] for name in self.of)
-        whole = torch.cat([first, *others]) if others else first
+        several = [each.flatten() for each in (first, *others)]
+        whole = torch.cat(several) if others else first
         laid = whole.reshape(self.shape).permute(self.order)
         return laid.reshape(self.into) if self.into else laid
 
