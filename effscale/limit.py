@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from effscale.arrays import maximum
 from effscale.data import data
 from effscale.quantity import SCALES, human, in_bytes, in_seconds
 
@@ -29,6 +30,8 @@ _NUMBER = r"([0-9]+(?:[.][0-9]+)?|[.][0-9]+)"
 
 #: Float noise at the edge of a share: 1050 is within 5 % of 1000.
 EDGE = 1e-12
+#: How far beyond a limit is what a share does not show: 2^60 + 1 is more than 2^60.
+LEAST = 2.0**-53
 
 
 @data
@@ -97,14 +100,14 @@ class Limit:
 
         Compared as whole numbers where both are, so that no figure is rounded.
         """
-        over = found / self.value - 1
+        over = abs(found / self.value - 1)
         if self.sign == "<=":
-            return over * (found > self.value)
+            return maximum(LEAST, over) * (found > self.value)
         if self.sign == ">=":
-            return -over * (found < self.value)
+            return maximum(LEAST, over) * (found < self.value)
         if self.within is None:
             return 0 * over
-        far = abs(over) - self.within
+        far = over - self.within
         return far * (far > EDGE)
 
     def said(self) -> str:

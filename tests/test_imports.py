@@ -58,7 +58,6 @@ REASONS = {
     "importing.merging": "calls that make one map of several, without those of one",
     "importing.own": "what blocks of the file's own are, without where lines come from",
     "importing.pycls": "another's files, read without torch",
-    "module.archive": "what a file may say, without what is done with it",
     "module.meta": "shapes that torch's kernels would say, without the counting",
     "module.naming": "what libraries call things, as data, without the walk over it",
     "module.fvcore_trace": "fvcore's trace, without what measures by it",

@@ -453,7 +453,8 @@ class Request:
 def _explain(measured: Sequence[Measurement | None]) -> None:
     """Say on stderr what the counter adds, and what it leaves out, by convention."""
     for each in filter(None, measured[:1]):
-        known = ", ".join(f"{name} {n:,}" for name, n in each.operators.items())
+        most_first = sorted(each.operators.items(), key=lambda item: -item[1])
+        known = ", ".join(f"{name} {n:,}" for name, n in most_first)
         free = ", ".join(f"{name} ×{n}" for name, n in each.free.items())
         note(f"{each.engine}, by operator: {known}")
         note(f"{each.engine} leaves out by convention: {free}")

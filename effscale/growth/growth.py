@@ -241,7 +241,7 @@ class Classifier(Growth):
     options = (
         *("alpha", "beta", "gamma", "plot", "strategy", "constraint", "evaluate"),
     )
-    refusal = "{options} is of detectors; {name} is none"
+    refusal = "{options} is of a file with a neck; {name} has none"
     candidate = (
         *("alpha", "beta", "gamma", "product", *columns, "resolution"),
         *("params", "macs", "activations", "products"),

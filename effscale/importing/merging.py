@@ -122,7 +122,8 @@ def _of_two(
     if not alike(first, other):
         raise cannot(call, f"the {merge} of maps that lie otherwise")
     of, by = (each.size("channel") for each in (first, other))
-    if of != by:
+    gates = merge == "product" and 1 in (of, by)  # by a number for each position
+    if of != by and not gates:
         what = f"the {merge} of maps of {of} and {by} channels"
         raise cannot(call, what, "of as many channels is known")
     larger = max(first, other, key=lambda each: sum(map(len, each.dims)))

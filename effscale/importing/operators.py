@@ -77,7 +77,25 @@ class Reading:
         for index, call in enumerate(self.trace.calls):
             self.take(index, call)
         gridded(self)
-        return self.nodes, self.of(Ref(self.trace.output)).node
+        output = self.of(Ref(self.trace.output)).node
+        if any(getattr(e.what, "padding", "") == "tensorflow" for e in self.nodes):
+            self.nodes = [self._in_pixels(each) for each in self.nodes]
+        return self.nodes, output
+
+    def _in_pixels(self, node: Node) -> Node:
+        """A window whose zeros lie otherwise than TensorFlow's, said in pixels."""
+        what: Any = node.what
+        if getattr(what, "padding", "") != "same":
+            return node
+        dilation = getattr(what, "dilation", 1)
+        reach = [dilation * (side - 1) for side in what.kernel]
+        sides = self.nodes[node.reads[0]].sides
+        windows = zip(sides, reach, what.stride, strict=True)
+        theirs = [margins(side, total + 1, step) for side, total, step in windows]
+        around = reach[0] // 2, reach[1] // 2
+        if theirs == [(each, each) for each in around]:
+            return node
+        return replace(node, what=replace(what, padding=around))
 
     def take(self, index: int, call: Call) -> None:
         self.index = index

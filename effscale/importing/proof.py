@@ -23,7 +23,7 @@ from effscale.module.weights import Woven
 from effscale.spec.geometry import least_sides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from effscale.importing.nodes import Node
     from effscale.importing.stages import Said
@@ -131,6 +131,20 @@ def _once(nodes: Sequence[Node]) -> None:
             read.add(name)
 
 
+def _learnt(nodes: Sequence[Node], parameters: Collection[str]) -> None:
+    """Refuse numbers that are no parameters where ours are, but for statistics."""
+    for node in nodes:
+        trained = {
+            name: each
+            for name, each in node.weights.items()
+            if not name.startswith("running_")
+        }
+        for name in _named(trained):
+            if name not in parameters:
+                what = f"{name}, which is not learnt"
+                raise cannot(node.call, what, "parameters are known")
+
+
 def _named(weights: Mapping[str, str | Woven]) -> Iterator[str]:
     """The module's own names of tensors."""
     for each in weights.values():
@@ -154,6 +168,7 @@ def prove(
     """
     ours = build(said.spec, device="meta").eval()
     names = mapping(ours, said)
+    _learnt(said.nodes, dict(foreign.module.named_parameters(remove_duplicate=False)))
     # a module that has two names has its tensors by both
     tensors: dict[str, torch.Tensor] = {
         **dict(foreign.module.named_parameters(remove_duplicate=False)),

@@ -168,7 +168,13 @@ def _stem(items: Sequence[Item], *, alone: bool) -> int:
         message = f"expected a stem and a stage before the head, got {len(items)} lines"
         raise TranslationError(message.replace("1 lines", "1 line"))
     first = next((k for k, each in enumerate(items) if _is_stage(each)), 1)
-    return min(max(first, 1), len(items) - alone)
+    stem = min(max(first, 1), len(items) - alone)
+    for each in items[:stem]:
+        block = each.line.block
+        if block not in steps.STEPS and not isinstance(each.line, steps.Use):
+            what = f"a {block} of the image itself"
+            raise cannot(each.nodes[0].call, what, "a stem before blocks is known")
+    return stem
 
 
 def _like(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from effscale.errors import WeightsError, first_line, refusal, short
+from effscale.module.archive import is_damaged
 from effscale.version import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Woven:
     def tensor(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What the network has."""
         first, *others = (tensors[name] for name in self.of)
-        whole = torch.cat([first, *others]) if others else first
+        several = [each.flatten() for each in (first, *others)]
+        whole = torch.cat(several) if others else first
         laid = whole.reshape(self.shape).permute(self.order)
         return laid.reshape(self.into) if self.into else laid
 
@@ -191,7 +193,11 @@ def read(path: Path) -> Weights:
 def _own(path: Path, found: dict[str, Any]) -> Weights:
     """The averaged weights of a training of ours."""
     normalisation, average = found.get("normalisation"), found.get("average")
-    if not isinstance(average, dict) or not isinstance(normalisation, list | tuple):
+    if (
+        not isinstance(average, dict)
+        or not isinstance(normalisation, list | tuple)
+        or is_damaged(path)
+    ):
         raise WeightsError(f"{path}: expected a checkpoint, got a damaged one")
     made_for, names = found.get("made_for"), found.get("classes")
     return Weights(

@@ -217,6 +217,10 @@ def _climb(course: Course) -> str:
 _TITLES = {"macs": "MACs", "alpha": "α", "beta": "β", "gamma": "γ"}
 _ONE_SEED = "one seed cannot show what is chance: --seeds 3 can"
 _ONE_SEED_YET = "one seed each so far, which cannot show what is chance"
+_ALIKE = (
+    "each candidate has the same score with all its seeds, which cannot show what is "
+    "chance: does the command use {seed}?"
+)
 _FAILED = [
     Column.words("candidate", "name"),
     Column("seed", "seed"),
@@ -256,7 +260,7 @@ def _notes(
     level = sum(row["tied"] or 0 for row in table)
     others = [row for row in table[1:] if row["epochs"] == first["epochs"]]
     if first["tied"] is None and others:
-        notes.append(_ONE_SEED if course.seeds.most == 1 else _ONE_SEED_YET)
+        notes.append(_untold(table, course))
     elif compared := [row for row in table[1:] if row["tied"] is not None]:
         among = "no other" if len(compared) == len(table) - 1 else "none of those"
         also = f"{level} more may be as good" if level else f"{among} is as good"
@@ -266,6 +270,13 @@ def _notes(
             f"{100 * ERROR:g} % of studies of equals would tell any apart){more}"
         )
     return notes
+
+
+def _untold(table: Sequence[Data], course: Course) -> str:
+    """Why no candidate can be told apart."""
+    if any(row["seeds"] > 1 for row in table):
+        return _ALIKE
+    return _ONE_SEED if course.seeds.most == 1 else _ONE_SEED_YET
 
 
 def _chosen(study: Study, table: Sequence[Data], *, left: int) -> list[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _Ended = dict[int, dict[int, "list[Outcome]"]]
 #: How often a study may tell apart any candidates that are equal.
 ERROR = 0.05
-#: Values that have a spread, and candidates that can be compared.
+#: Candidates that can be compared.
 _PAIR = 2
 
 
@@ -199,16 +199,18 @@ def _all_known(scores: Mapping[int, float | None]) -> dict[int, float]:
 def may_be_best(found: Sequence[Standing], course: Course) -> set[str] | None:
     """The candidates on the last rung that no other there is known to be better than.
 
-    None where nothing can be told apart: one seed each. A study in which all candidates
-    are equal leaves one out in at most a share of `ERROR`: Tukey and Kramer's test of
-    all pairs, of a variance pooled over candidates, which holds for unequal numbers of
-    seeds (Hayter, Annals of Statistics 12, 1984, 61-75). Hsu's comparison with the best
-    (Annals of Statistics 9, 1981, 1026-1034) keeps one that is best, but not all that
-    share that place. With several looks each has an equal part of the error, as in the
-    screening of Nelson, Swann, Goldsman & Song (Operations Research 49, 2001, 950-963).
+    None where nothing can be told apart: the seeds of no candidate differ, since each
+    has but one, or their command takes no notice of it, or an accuracy of few images
+    does not show it. A study in which all candidates are equal leaves one out in at
+    most a share of `ERROR`: Tukey and Kramer's test of all pairs, of a variance pooled
+    over candidates, which holds for unequal numbers of seeds (Hayter, Annals of
+    Statistics 12, 1984, 61-75). Hsu's comparison with the best (Annals of Statistics 9,
+    1981, 1026-1034) keeps one that is best, but not all that share that place. With
+    several looks each has an equal part of the error, as in the screening of Nelson,
+    Swann, Goldsman & Song (Operations Research 49, 2001, 950-963).
     """
     final = [each for each in found if each.epochs == course.last]
-    if all(len(each.scores) < _PAIR for each in final):
+    if not any(map(_differ, (each.scores.values() for each in final))):
         return None
     *_, (_, left) = _looks(final, course.seeds)
     return {each.name for each in left}
@@ -328,9 +330,9 @@ def _left(
 ) -> list[Standing]:
     """The rivals that no other is better than, by Tukey and Kramer's test."""
     known = [each for each in rivals if each.name in samples]
-    free = sum(len(each) - 1 for each in samples.values())
-    if not free or len(known) < _PAIR:
+    if len(known) < _PAIR or not any(map(_differ, samples.values())):
         return known
+    free = sum(len(each) - 1 for each in samples.values())
     squares = sum(
         math.fsum((value - fmean(each)) ** 2 for value in each)
         for each in samples.values()
@@ -343,6 +345,11 @@ def _left(
     apart = ahead > width * np.sqrt((share[None, :] + share[:, None]) / 2)
     behind = {each.name for each, row in zip(known, apart, strict=True) if row.any()}
     return [each for each in known if each.name not in behind]
+
+
+def _differ(scores: Iterable[float]) -> bool:
+    """Whether the seeds of a candidate show what is chance."""
+    return len({*scores}) > 1
 
 
 @cache

@@ -9,6 +9,7 @@ import torch
 
 from effscale.atomic_write import remains, whole
 from effscale.errors import TrainError, refusal
+from effscale.module.archive import is_damaged
 from effscale.version import CHECKPOINT, VERSION
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def load(path: Path, made_for: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
         raise TrainError(f"{path}: {expected} another file")
     found = content.pop("made_for", None)
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or is_damaged(path):
         raise TrainError(f"{path}: {expected} a damaged one")
     for name, value in made_for.items():
         if found.get(name) != value:

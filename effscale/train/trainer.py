@@ -380,8 +380,8 @@ class Training:
         if state is None:
             return
         try:
-            self.step, self.seconds = state["step"], state["seconds"]
-            self.evaluation_seconds = state["evaluation_seconds"]
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.evaluation_seconds = float(state["evaluation_seconds"])
             self.history = [Epoch(**each) for each in state["history"]]
             self._sums = state["sums"].to(self.device)
             self.net.load_state_dict(state["net"])

@@ -145,7 +145,7 @@ def test_classes_are_those_of_the_class_head(run: Run) -> None:
         (
             ["grid", "b0", "--neck-width", "1.2:1.3"],
             2,
-            "Error: --neck-width is of detectors; b0 is none\n",
+            "Error: --neck-width is of a file with a neck; b0 has none\n",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

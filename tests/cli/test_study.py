@@ -208,6 +208,16 @@ def test_where_seeds_are_to_come_none_are_asked_for(run: Run, tmp_path: Path) ->
     assert "--seeds 3 can" not in result.stdout
 
 
+def test_a_command_that_does_not_use_its_seed_tells_nothing_apart(
+    run: Run, tmp_path: Path
+) -> None:
+    same = COMMAND.replace("{seed}", "0 0 {seed}")
+    result = evaluate(run, tmp_path, "--seeds", "3", command=same)
+    assert "each candidate has the same score with all its seeds" in result.stdout
+    assert "does the command use {seed}?" in result.stdout
+    assert "as good (Tukey" not in result.stdout
+
+
 def test_watched_off_a_terminal_it_is_shown_once(run: Run, tmp_path: Path) -> None:
     result = evaluate(run, tmp_path)
     watched = run("study", str(tmp_path / "study"), "--watch")

@@ -127,7 +127,7 @@ def test_bad_input_is_one_clear_line(
 def test_a_paper_s_table_is_not_timed(run: Run) -> None:
     result = run("compare", "--table", "efficientnet-2", "--latency")
     assert result.exit_code == 2
-    assert "--latency or --units" in result.stderr
+    assert "--latency is not for --table" in result.stderr
 
 
 def test_times_that_differ_are_said_to(

@@ -298,6 +298,12 @@ def sloped() -> nn.Module:
     return nn.Sequential(stem, block, *head)
 
 
+def cornered() -> nn.Module:
+    """Zeros of a stride on both sides, and then as TensorFlow has them."""
+    behind = nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(8, 8, 3, 2), nn.ReLU()
+    return net(nn.Sequential(*behind), unit(8, 8), channels=8)
+
+
 class Swapped(nn.Module):
     """Two equal convolutions that run the other way round than they are listed."""
 
@@ -331,6 +337,7 @@ NETS: dict[Callable[[], nn.Module], list[str]] = {
     grouped: ["grouped", "grouped_2", "grouped_3", "grouped_2"],
     mixed: ["mixed", "max_pool", "mixed"],
     sloped: ["residual_2", "conv"],
+    cornered: ["conv"],
 }
 
 

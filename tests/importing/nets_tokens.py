@@ -85,19 +85,22 @@ class Encoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Patches, a class token, places, encoders; the token is classified."""
+    """Patches, a class token and others, places, encoders; the token is classified."""
 
-    def __init__(self, *attentions: nn.Module) -> None:
+    def __init__(self, *attentions: nn.Module, registers: int = 0) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, C, 4, 4)
         self.token = nn.Parameter(torch.randn(1, 1, C))
-        self.places = nn.Parameter(torch.randn(1, SIDE * SIDE + 1, C))
+        more = (nn.Parameter(torch.randn(1, registers, C)),) if registers else ()
+        self.more = nn.ParameterList(more)
+        self.places = nn.Parameter(torch.randn(1, SIDE * SIDE + 1 + registers, C))
         self.blocks = nn.Sequential(*map(Encoder, attentions))
         self.norm, self.head = nn.LayerNorm(C), nn.Linear(C, 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = tokens(self.patches(x))
-        x = torch.cat((self.token.expand(len(x), -1, -1), x), dim=1) + self.places
+        learnt = (each.expand(len(x), -1, -1) for each in (self.token, *self.more))
+        x = torch.cat((*learnt, x), dim=1) + self.places
         found: torch.Tensor = self.head(self.norm(self.blocks(x))[:, 0])
         return found
 
@@ -107,7 +110,7 @@ def transformer() -> nn.Module:
 
 
 def separate() -> nn.Module:
-    return Transformer(Apart(), Own())
+    return Transformer(Apart(), Own(), registers=3)
 
 
 class Windows(nn.Module):

@@ -264,15 +264,31 @@ class _Two(nn.Module):
         return found
 
 
-class _Gated(nn.Module):
-    """A number for each position, of all channels."""
+class _Placed(nn.Module):
+    """Numbers of a buffer, or of no module, are added."""
+
+    def __init__(self, *, buffer: bool) -> None:
+        super().__init__()
+        places = torch.zeros(1, 8, 16, 16)
+        if buffer:
+            self.register_buffer("places", places)
+        else:
+            self.places = places
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert isinstance(self.places, torch.Tensor)
+        return x + self.places
+
+
+class _Shifted(nn.Module):
+    """A number for each position, added to all channels."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = nn.Conv2d(8, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = x * self.gate(x).sigmoid()
+        found: torch.Tensor = x + self.gate(x).sigmoid()
         return found
 
 
@@ -338,9 +354,21 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         net(unit(8, 8), nn.PReLU(8), channels=8),
         "2 (PReLU): cannot be said in a spec: prelu by 8 slopes: by one of all is",
     ),
-    "gated": (
-        net(_Gated(), channels=8),
-        "1 (_Gated): cannot be said in a spec: the product of maps of 8 and 1 channels",
+    "buffer": (
+        net(_Placed(buffer=True), unit(8, 8), channels=8),
+        "1 (_Placed): cannot be said in a spec: 1.places, which is not learnt: param",
+    ),
+    "constant": (
+        net(_Placed(buffer=False), unit(8, 8), channels=8),
+        "1 (_Placed): cannot be said in a spec: 1.places, which is not learnt: param",
+    ),
+    "first": (
+        nn.Sequential(Residual(unit(3, 3, 3), act=False), plain()),
+        "cannot be said in a spec: a fused_mbconv of the image itself: a stem before",
+    ),
+    "shifted": (
+        net(_Shifted(), channels=8),
+        "1 (_Shifted): cannot be said in a spec: the sum of maps of 8 and 1 channels",
     ),
     "operator": (
         net(nn.CELU(), channels=8),

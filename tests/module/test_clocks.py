@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -38,14 +37,24 @@ def test_what_never_settles_ends() -> None:
     assert Told(tries).settle(0) == tries[-1]
 
 
-def test_short_runs_are_timed_in_blocks() -> None:
-    ran: list[int] = []
-    watch = Stopwatch(lambda: ran.append(1), "cpu")
-    watch.settle(0)
-    before = len(ran)
-    assert watch.block() < 1e-4
-    assert len(ran) - before > 100
-    assert len(Stopwatch(lambda: time.sleep(0.01), "cpu").runs(0.025)) == 3
+@pytest.mark.parametrize(("takes", "least"), [(1e-6, 1000), (1e-3, 1), (0.01, 1)])
+def test_short_runs_are_timed_in_blocks(
+    monkeypatch: pytest.MonkeyPatch, takes: float, least: int
+) -> None:
+    now, ran = [0.0], [0]
+
+    def run() -> None:
+        now[0] += takes
+        ran[0] += 1
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr("effscale.module.clocks.time", clock)
+    watch = Stopwatch(run, "cpu")
+    assert watch.settle(0) == pytest.approx(takes)
+    before = ran[0]
+    assert watch.block() == pytest.approx(takes)
+    assert least <= ran[0] - before <= 2 * least
+    assert len(watch.runs(2.5 * takes * (ran[0] - before))) == 3
 
 
 def test_each_device_is_waited_for_by_its_own_means(

@@ -69,6 +69,17 @@ def test_a_checkpoint_of_ours_gives_its_average(tmp_path: Path) -> None:
     assert found.origin == "a checkpoint of effscale train, its averaged weights"
 
 
+def test_a_flipped_bit_of_a_checkpoint_of_ours_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.checkpoint"
+    content = {"format": CHECKPOINT, "normalisation": [[0.5], [0.25]], "net": {}}
+    torch.save({**content, "average": {"w": torch.full((100,), 1.5)}}, path)
+    written = bytearray(path.read_bytes())
+    written[written.index(b"\0\0\xc0\x3f" * 9) + 3] ^= 64
+    path.write_bytes(written)
+    with pytest.raises(WeightsError, match="expected a checkpoint, got a damaged one"):
+        read(path)
+
+
 def test_safetensors_of_any_type(tmp_path: Path) -> None:
     halves = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)
     body = (

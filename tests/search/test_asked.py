@@ -265,6 +265,22 @@ def test_a_limit_is_exceeded_by_a_share_of_it(
     assert limit.admits(found) == (excess == 0)
 
 
+@pytest.mark.parametrize("sign", ["<=", ">="])
+def test_a_limit_is_held_to_the_last_unit_of_a_figure_beyond_floats(sign: str) -> None:
+    most = 2 * 10**17
+    limit = parse("macs", f"{sign} {most}")
+    within = {"<=": [-1, 0], ">=": [0, 1]}[sign]
+    ways = [most - 1, most, most + 1]
+    assert [each - most for each in ways if limit.admits(each)] == within
+    assert (np.array(ways)[limit.admits(np.array(ways))] - most).tolist() == within
+
+
+def test_a_limit_beyond_whole_numbers_of_arrays_is_compared() -> None:
+    limit = parse("macs", f"<= {10**15}T")
+    assert limit.admits(np.array([5])).all()
+    assert limit.admits(5)
+
+
 @pytest.mark.parametrize(
     ("figure", "text"),
     [

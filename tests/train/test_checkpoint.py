@@ -72,6 +72,18 @@ def test_a_damaged_one_is_refused(tmp_path: Path, made_for: object) -> None:
         checkpoint.load(file, MADE_FOR)
 
 
+def test_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.checkpoint"
+    checkpoint.save(file, MADE_FOR, {"step": 1, "w": torch.full((100,), 1.5)})
+    content = bytearray(file.read_bytes())
+    content[content.index(b"\0\0\xc0\x3f" * 9) + 3] ^= 64
+    file.write_bytes(content)
+    expected = "expected a checkpoint of effscale train, got a damaged one"
+    with pytest.raises(TrainError) as caught:
+        checkpoint.load(file, MADE_FOR)
+    assert str(caught.value) == f"{file}: {expected}"
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     file, touched = tmp_path / "a.checkpoint", tmp_path / "touched"
 
