@@ -59,7 +59,8 @@ class Ranges:
         """The ranges asked for; by default those of the growth, of what is varied.
 
         Raises:
-            ScaleError: if nothing in the network follows what the strategy varies.
+            ScaleError: if nothing in the network follows what the strategy varies, or
+                a target of 1 leaves it as it is.
         """
         one = Decimal(1), Decimal(1)
         varied = VARIED[self.strategy]
@@ -69,6 +70,9 @@ class Ranges:
             for axis, default, varies in axes
         ]
         if not any(self.given.values()) and all(each == one for each in found):
+            if target_ratio == 1:
+                ranges = "ranges such as --alpha 0.8:1.2 --beta 0.9:1.1"
+                raise ScaleError(f"target ratio: expected above 1, or {ranges}, got 1")
             message = f"no number of {growth.spec.name} follows it"
             raise ScaleError(f"--strategy {self.strategy}: {message}")
         return found

@@ -278,6 +278,11 @@ def test_without_matplotlib_says_what_to_install(
             "grid: expected at most 1,000,000,000 points, got 6,",
         ),
         (
+            ["--target-ratio", "1"],
+            1,
+            "target ratio: expected above 1, or ranges such as --alpha 0.8:1.2",
+        ),
+        (
             ["--step", "0.5", "--tolerance", "0.01", "--target-ratio", "2.1"],
             1,
             (
