@@ -414,6 +414,34 @@ class _Named(nn.Module):
         return found
 
 
+class _Small(nn.Module):
+    """Two convolutions and a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = unit(3, 8, 3, 2), unit(8, 8, 3)
+        self.classify = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.second(self.first(x)).mean((2, 3))
+        return self.classify(found) if hasattr(self, "classify") else found
+
+
+@pytest.mark.parametrize("backbone", [False, True])
+def test_a_module_that_holds_the_whole_network_is_no_block_of_it(
+    *, backbone: bool
+) -> None:
+    """As in what wraps a network, or puts a head behind a backbone."""
+    inner = _Small()
+    outer = nn.Sequential(inner)
+    if backbone:
+        outer.append(inner.classify)
+        del inner.classify
+    found = es.from_module(outer, IMAGE)
+    assert [line.block for line in found.spec.stages] == ["conv"]
+    assert not found.spec.blocks
+
+
 def test_a_module_may_have_two_names() -> None:
     module = _Named()
     found = es.from_module(module, IMAGE)
