@@ -273,7 +273,7 @@ KEYS = {
     "mixup": "The α of Beta(α, α), from which shares of mixed images are drawn; "
     "0 mixes none.",
     "model": "The network's name in the paper.",
-    "module": "Path of the module.",
+    "module": "Path of the module; (own) of what none within it computes or holds.",
     "modules": "A row for each module.",
     "momentum": "Momentum of the optimizer.",
     "moved": "Picojoules of the bytes moved.",

@@ -38,7 +38,9 @@ def report(
     from effscale.module.inputs import said_of
 
     answer, inputs = found.answer, said_of(found.inputs, found.keywords)
-    named = list(_modules(found, depth if by == "part" else None, leaves=by == "layer"))
+    leaves = by == "layer"
+    named = list(_modules(found, depth if by == "part" else None, leaves=leaves))
+    named = _with_own(found, named, leaves=leaves)
     operators, left_out = _operators(found), _left_out(found)
     numbers = _conventions(found)
     total: Data = {
@@ -282,6 +284,40 @@ def _modules(found: Counted, depth: int | None, *, leaves: bool) -> Iterator[Dat
                 **macs,
                 "share": None if found.answer is None else ours / whole,
             }
+
+
+def _with_own(found: Counted, named: list[Data], *, leaves: bool) -> list[Data]:
+    """The rows, and one more for what code and parameters outside of them cost."""
+    parts = [row for row in named if row["level"] == 1]
+    own = {
+        str(each.engine): int(each.macs) - sum(row[each.engine] for row in parts)
+        for each in found.measured
+    }
+    inside = {
+        id(p)
+        for child in found.module.modules()
+        if (
+            next(child.children(), None) is None
+            if leaves
+            else child is not found.module
+        )
+        for p in child.parameters()
+    }
+    params = [p.numel() for p in found.module.parameters() if id(p) not in inside]
+    if not parts or parts[0]["module"] == "whole" or not (any(own.values()) or params):
+        return named
+    macs = own[found.best.engine]
+    whole = max(int(found.best.macs), 1)
+    row: Data = {
+        "module": "(own)",
+        "level": 1,
+        "type": type(found.module).__name__,
+        "params": sum(params),
+        "macs": macs,
+        **own,
+        "share": None if found.answer is None else macs / whole,
+    }
+    return [*named, row]
 
 
 def _operators(found: Counted) -> list[Data]:

@@ -25,7 +25,7 @@ from effscale.search.reachable import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from effscale.arrays import RealArray
     from effscale.growth.multipliers import Multipliers
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from effscale.search.asked import Key
     from effscale.search.reachable import Numbers, Rounded
     from effscale.spec.models import Spec
+
+#: Candidates times the depth of the deepest, counted at once; and the fewest.
+BLOCKS, FEWEST = 2**20, 2**8
 
 
 @dataclass(frozen=True)
@@ -182,23 +185,48 @@ def ray(
     if len(runs) and not empty and high == round(high):
         runs.end[-1] = _change_after(spec, name, bounds, high)
     left = LeftOut()
-    start = _of_length(bounds.at_phi(spec, runs.start, name), len(runs))
-    found = scaled(spec, start, left)
-    if found is None:
+    slabs = [*_counted(spec, asked, bounds, name, runs.start, left)]
+    if not slabs:
         left.refuse_all(f"candidate of {name}")
         raise ScaleError(f"no candidate of {name} leaves an image")
-    runs = Intervals(runs.start[found.kept], runs.end[found.kept])
-    size = len(runs)
-    figures = {
-        figure: np.broadcast_to(each, size)
-        for figure, each in figures_of(asked, found.spec, found.cost).items()
-    }
-    given = bounds.at_phi(spec, runs.start, name)
-    height, width = (np.broadcast_to(each, size) for each in found.spec.resolution)
-    sides = height, width
-    admitted = bounds.admit(spec, given, sides) & (not empty)
-    admitted = np.broadcast_to(admitted, size)
-    return Ray(spec, name, bounds, runs.start, runs.end, figures, sides, admitted, left)
+    found = {key: np.concatenate([each[key] for each in slabs]) for key in slabs[0]}
+    kept, height, width = (found.pop(key) for key in ("kept", "height", "width"))
+    admitted = found.pop("admitted") & (not empty)
+    start, end, sides = runs.start[kept], runs.end[kept], (height, width)
+    return Ray(spec, name, bounds, start, end, found, sides, admitted, left)
+
+
+def _counted(  # noqa: PLR0913, PLR0917 - what is counted, and for whom
+    spec: Spec,
+    asked: Sequence[Asked],
+    bounds: Bounds,
+    name: str,
+    phis: RealArray,
+    left: LeftOut,
+) -> Iterator[dict[str, Any]]:
+    """The networks among these φ, some at a time: an array of each of their figures.
+
+    The deeper, the fewer: blocks that all differ are arrays each.
+    """
+    deepest = np.max(bounds.at_phi(spec, phis, name).depth, initial=1)
+    rows = max(FEWEST, int(BLOCKS / deepest))
+    for start in range(0, len(phis), rows):
+        phi = phis[start : start + rows]
+        given = _of_length(bounds.at_phi(spec, phi, name), len(phi))
+        found = scaled(spec, given, left)
+        if found is None:
+            continue
+        sides = height, width = found.spec.resolution
+        those = bounds.at_phi(spec, phi[found.kept], name)
+        columns = {
+            "kept": start + found.kept,
+            "height": height,
+            "width": width,
+            "admitted": bounds.admit(spec, those, sides),
+            **figures_of(asked, found.spec, found.cost),
+        }
+        size = len(found.kept)
+        yield {key: np.broadcast_to(each, size) for key, each in columns.items()}
 
 
 def _of_length(given: Multipliers, size: int) -> Multipliers:

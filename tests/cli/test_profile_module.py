@@ -67,6 +67,15 @@ class Named(nn.Module):
     def forward(self, batch):
         return self.conv(batch["image"] if isinstance(batch, dict) else batch[0])
 
+class Adapted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(8, 6))
+        self.low, self.high = (nn.Parameter(torch.zeros(s)) for s in ((8, 2), (2, 6)))
+
+    def forward(self, x):
+        return self.layers(x) + x @ self.low @ self.high
+
 def frozen():
     return nn.Conv2d(3, 4, 1, bias=False).requires_grad_(False)
 
@@ -121,6 +130,18 @@ def test_json_has_both_counters(run: Run) -> None:
     assert (data["agrees"], data["faults"]) == (True, [])
     assert data["inputs"] == ["1x3x10x10"]
     assert sum(row["macs"] for row in data["modules"]) == data["totals"]["macs"]
+
+
+@pytest.mark.parametrize("by", ["part", "layer"])
+def test_what_no_module_within_computes_has_a_row(run: Run, by: str) -> None:
+    asked = "profile", "nets:Adapted", "--input", "3x8", "--by", by, "--format", "json"
+    data = json.loads(run(*asked).stdout)
+    own = data["modules"][-1]
+    assert (own["module"], own["type"], own["params"]) == ("(own)", "Adapted", 28)
+    assert own["macs"] == own["fvcore"] == own["torch"] == 3 * 28
+    for figure in ("macs", "params"):
+        found = sum(row[figure] for row in data["modules"])
+        assert found == data["totals"][figure]
 
 
 def test_where_one_counter_knows_it_all_the_answer_is_its_own(run: Run) -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import effscale as es
 from effscale.errors import ScaleError
 from effscale.growth.scale import numbers
+from effscale.search import fit
 from effscale.search.fit import on_ray, ray
+from effscale.search.networks import scaled as networks_of
 from tests.examples import examples
 from tests.search.drawn import (
     Within,
@@ -28,6 +30,7 @@ from tests.search.drawn import (
 
 if TYPE_CHECKING:
     from effscale.search.fit import Found, Ray
+    from effscale.search.networks import LeftOut, Networks
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +41,29 @@ STRATEGIES = st.sampled_from(["compound", "depth", "wr", "fast", "d1_w8_r1"])
 
 def macs(spec: es.Spec, phi: float = 0) -> int:
     return int(es.count(es.scale(spec, es.compound(phi, spec.coefficients))).macs)
+
+
+def test_candidates_are_counted_few_at_a_time_and_none_is_another(
+    monkeypatch: pytest.MonkeyPatch, b0: es.Spec
+) -> None:
+    wanted, sizes = near(macs(b0)), []
+    whole = ray(b0, [wanted])
+
+    def scaled(spec: es.Spec, given: es.Multipliers, left: LeftOut) -> Networks | None:
+        sizes.append(np.size(given.depth))
+        return networks_of(spec, given, left)
+
+    monkeypatch.setattr(fit, "BLOCKS", 100)
+    monkeypatch.setattr(fit, "FEWEST", 7)
+    monkeypatch.setattr(fit, "scaled", scaled)
+    path = ray(b0, [wanted])
+    assert max(sizes) <= 100
+    assert len(sizes) > 2
+    assert path.phi.tolist() == whole.phi.tolist()
+    assert path.end.tolist() == whole.end.tolist()
+    assert path.figures["macs"].tolist() == whole.figures["macs"].tolist()
+    assert path.admitted.tolist() == whole.admitted.tolist()
+    assert [*map(list, path.sides)] == [*map(list, whole.sides)]
 
 
 def multipliers(path: Ray, phis: Any) -> es.Multipliers:  # noqa: ANN401
