@@ -43,6 +43,12 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "max": max,
     "abs": abs,
 }
+#: How many numbers a function takes, where it is not one, and in words.
+_TAKES: Mapping[str, tuple[range, str]] = {
+    "log": (range(1, 3), "1 or 2 numbers"),
+    "min": (range(2, LONGEST), "2 numbers or more"),
+    "max": (range(2, LONGEST), "2 numbers or more"),
+}
 _BINARY: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -133,6 +139,9 @@ def _check(node: ast.expr, text: str) -> None:
             if name not in _FUNCTIONS:
                 known = ", ".join(_FUNCTIONS)
                 raise StudyError(f"expected one of {known}, got {name!r}")
+            numbers, words = _TAKES.get(name, (range(1, 2), "1 number"))
+            if len(arguments) not in numbers:
+                raise StudyError(f"{name}: expected {words}, got {len(arguments)}")
             for each in arguments:
                 _check(each, text)
         case _:

@@ -44,7 +44,6 @@ def test_arithmetic(text: str, value: float) -> None:
         "1 / (accuracy - 2)",
         "(-accuracy)**0.5",
         "9**9**9**9",
-        "sqrt(1, 2)",
     ],
 )
 def test_what_has_no_value_has_none(text: str) -> None:
@@ -131,3 +130,19 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except StudyError:
         return
     assert found is None or math.isfinite(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sqrt(1, 2)", "sqrt: expected 1 number, got 2"),
+        ("accuracy - max(macs)", "max: expected 2 numbers or more, got 1"),
+        ("log(macs, 2, 10)", "log: expected 1 or 2 numbers, got 3"),
+    ],
+)
+def test_a_function_of_too_many_or_few_numbers_is_refused(
+    text: str, message: str
+) -> None:
+    with pytest.raises(StudyError) as refused:
+        objective(text)
+    assert str(refused.value) == message
