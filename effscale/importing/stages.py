@@ -100,6 +100,10 @@ def _rows(
     ends: list[int] = []
     for strand in strands:
         widths = [channels if k == IMAGE else ends[k] for k in strand.reads]
+        if strand.merge in {"sum", "product"} and len({*widths}) > 1:
+            several = " and ".join(map(str, widths))
+            what = f"the {strand.merge} of maps of {several} channels, made apart"
+            raise cannot(strand.end.call, what, "of as many channels is known")
         c_in = sum(widths) if strand.merge == "concat" else widths[0]
         made = _stages(strand.chain, c_in, style, alone=len(strands) == 1)
         rows.append(made)

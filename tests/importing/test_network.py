@@ -292,6 +292,21 @@ class _Shifted(nn.Module):
         return found
 
 
+class _Attends(nn.Module):
+    """A map by numbers for its positions that others have made, in a U-Net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = unit(8, 8, 3, 2), nn.ConvTranspose2d(8, 8, 2, 2)
+        self.gate, self.end = nn.Conv2d(8, 1, 1), nn.Conv2d(16, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.up(self.down(x))
+        gate = self.gate(torch.relu(x + y)).sigmoid()
+        found: torch.Tensor = self.end(torch.cat([x * gate, y], 1))
+        return found
+
+
 class _Uncopied(_Reads):
     def __init__(self) -> None:
         super().__init__()
@@ -365,6 +380,10 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "first": (
         nn.Sequential(Residual(unit(3, 3, 3), act=False), plain()),
         "cannot be said in a spec: a fused_mbconv of the image itself: a stem before",
+    ),
+    "attends": (
+        net(_Attends(), channels=8),
+        "1 (_Attends): cannot be said in a spec: the product of maps of 8 and 1",
     ),
     "shifted": (
         net(_Shifted(), channels=8),
