@@ -76,6 +76,11 @@ SHARES: Mapping[str, tuple[float, float, float]] = {
 }
 
 
+def is_cuda(device: str) -> bool:
+    """Whether it is CUDA, which alone captures graphs: `cuda`, `cuda:1`."""
+    return device.startswith("cuda")
+
+
 def of_torch(device: str, ways: Mapping[str, object]) -> str:
     """What of these no other runtime has: `device`, or the first of the ways in use.
 

@@ -18,6 +18,7 @@ from effscale.choices import (
     MAX_THREADS,
     RUNTIMES,
     STORED_BYTES,
+    is_cuda,
     of_torch,
 )
 from effscale.cli.options import every, note, refuse
@@ -110,7 +111,7 @@ class Way:
                 runtime than torch has not.
         """
         device, runtime = self.device or "cpu", self.runtime or "torch"
-        if self.cuda_graph and not device.startswith("cuda"):
+        if self.cuda_graph and not is_cuda(device):
             raise click.UsageError("--cuda-graph is for --device cuda")
         ways = dict(islice(self.options().items(), 1, 4))
         if runtime != "torch" and (name := of_torch(device, ways)):

@@ -100,8 +100,12 @@ def _rows(
     ends: list[int] = []
     for strand in strands:
         widths = [channels if k == IMAGE else ends[k] for k in strand.reads]
+        if strand.merge in {"sum", "product"} and len({*widths}) > 1:
+            several = " and ".join(map(str, widths))
+            what = f"the {strand.merge} of maps of {several} channels, made apart"
+            raise cannot(strand.end.call, what, "of as many channels is known")
         c_in = sum(widths) if strand.merge == "concat" else widths[0]
-        made = _stages(strand.chain, c_in, style)
+        made = _stages(strand.chain, c_in, style, alone=len(strands) == 1)
         rows.append(made)
         ends.append(made[-1].c_out if made else c_in)
     return rows, ends
@@ -436,10 +440,10 @@ def _is_head_conv(line: Line) -> bool:
 # Rows: lines of the trunk, by the module that they are of.
 
 
-def _stages(body: Chain, c_in: int, style: Common) -> list[Row]:
+def _stages(body: Chain, c_in: int, style: Common, *, alone: bool) -> list[Row]:
     """The trunk in rows, those that are known blocks as these."""
     rows: list[Row] = []
-    for unit, part in _units(body):
+    for unit, part in _units(body, alone=alone):
         items = lines(part, c_in, style)
         if not items:
             continue
@@ -499,9 +503,16 @@ def _again(rows: list[Row], index: int, length: int) -> bool:
     return kept and [r.items[0].line for r in after] == [r.items[0].line for r in part]
 
 
-def _units(chain: Chain) -> Iterator[tuple[tuple[str, str] | None, Chain]]:
-    """Runs of the chain, those of one unit together."""
+def _units(
+    chain: Chain, *, alone: bool
+) -> Iterator[tuple[tuple[str, str] | None, Chain]]:
+    """Runs of the chain, those of one unit together.
+
+    One that holds all of a chain which is `alone` is no unit but the network.
+    """
     inside = _unit_paths(chain)
+    if alone and len({*inside}) == 1:
+        inside = [None] * len(chain)
     start = 0
     while start < len(chain):
         unit = inside[start]

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from effscale.choices import is_cuda
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -57,7 +59,7 @@ def _nothing() -> None:
 
 def chosen(device: str) -> AbstractContextManager[Any]:
     """The device as the one that streams and events are of, where there are several."""
-    if device.startswith("cuda"):
+    if is_cuda(device):
         return torch.cuda.device(device)
     return nullcontext()
 

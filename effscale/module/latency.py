@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from effscale.choices import is_cuda
 from effscale.errors import MeasureError, first_line
 from effscale.module.clocks import Stopwatch, captured, chosen, is_there
 from effscale.module.deployed import weighed
@@ -415,7 +416,7 @@ def _batches(inputs: Sequence[Input]) -> Callable[[int], tuple[torch.Tensor, ...
 
 def machine(device: str) -> str:
     """The name that its maker has given to this device."""
-    if device.startswith("cuda"):
+    if is_cuda(device):
         return str(torch.cuda.get_device_name(device))
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()

@@ -30,6 +30,7 @@ from effscale.choices import (
     SORTS,
     STORED_BYTES,
     TOOLS,
+    is_cuda,
     of_torch,
 )
 from effscale.cost.count import Counted, count
@@ -538,7 +539,7 @@ def _device(given: dict[str, Any], batch: int, dtype: str) -> Device:
     for name in ways:
         if not isinstance(value := getattr(found, name), bool):
             raise ScaleError(f"{name}: expected True or False, got {short(value)}")
-    if found.cuda_graph and not found.device.startswith("cuda"):
+    if found.cuda_graph and not is_cuda(found.device):
         raise ScaleError(f"cuda_graph: expected a device cuda, got {found.device!r}")
     used = {name: getattr(found, name) for name in ways}
     if found.runtime != "torch" and (name := of_torch(found.device, used)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from effscale.choices import is_cuda
 from effscale.quantity import in_bytes
 from effscale.report import rows
 from effscale.report.document import Column, Section
@@ -106,7 +107,7 @@ def _note(balance: float) -> str:
 
 def _workspace(device: str) -> str:
     """What a device's allocator holds beside that, where that is known."""
-    if not device.startswith("cuda"):
+    if not is_cuda(device):
         return ""
     return (
         f" On CUDA torch's allocator holds a constant workspace beside that: "

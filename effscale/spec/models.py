@@ -29,6 +29,7 @@ from effscale.choices import (
     STORED_BYTES,
     Runtime,
     StoredName,
+    is_cuda,
     of_torch,
 )
 from effscale.markup import figures
@@ -272,7 +273,7 @@ def _run(dtype: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
 
 def _on_cuda(graph: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
     device = info.data.get("device")
-    if graph and device is not None and not device.startswith("cuda"):
+    if graph and device is not None and not is_cuda(device):
         context = {"expected": f"false beside device: {device}"}
         raise PydanticCustomError("kind", "expected {expected}", context)
     return _of_latency(graph, info)

@@ -292,6 +292,21 @@ class _Shifted(nn.Module):
         return found
 
 
+class _Attends(nn.Module):
+    """A map by numbers for its positions that others have made, in a U-Net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = unit(8, 8, 3, 2), nn.ConvTranspose2d(8, 8, 2, 2)
+        self.gate, self.end = nn.Conv2d(8, 1, 1), nn.Conv2d(16, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.up(self.down(x))
+        gate = self.gate(torch.relu(x + y)).sigmoid()
+        found: torch.Tensor = self.end(torch.cat([x * gate, y], 1))
+        return found
+
+
 class _Uncopied(_Reads):
     def __init__(self) -> None:
         super().__init__()
@@ -366,6 +381,10 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         nn.Sequential(Residual(unit(3, 3, 3), act=False), plain()),
         "cannot be said in a spec: a fused_mbconv of the image itself: a stem before",
     ),
+    "attends": (
+        net(_Attends(), channels=8),
+        "1 (_Attends): cannot be said in a spec: the product of maps of 8 and 1",
+    ),
     "shifted": (
         net(_Shifted(), channels=8),
         "1 (_Shifted): cannot be said in a spec: the sum of maps of 8 and 1 channels",
@@ -412,6 +431,34 @@ class _Named(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.again(x)
         return found
+
+
+class _Small(nn.Module):
+    """Two convolutions and a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = unit(3, 8, 3, 2), unit(8, 8, 3)
+        self.classify = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.second(self.first(x)).mean((2, 3))
+        return self.classify(found) if hasattr(self, "classify") else found
+
+
+@pytest.mark.parametrize("backbone", [False, True])
+def test_a_module_that_holds_the_whole_network_is_no_block_of_it(
+    *, backbone: bool
+) -> None:
+    """As in what wraps a network, or puts a head behind a backbone."""
+    inner = _Small()
+    outer = nn.Sequential(inner)
+    if backbone:
+        outer.append(inner.classify)
+        del inner.classify
+    found = es.from_module(outer, IMAGE)
+    assert [line.block for line in found.spec.stages] == ["conv"]
+    assert not found.spec.blocks
 
 
 def test_a_module_may_have_two_names() -> None:
