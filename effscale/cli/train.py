@@ -404,7 +404,7 @@ def command(  # noqa: PLR0913 - options
         until=learning.until,
         weights=options.weights_of(spec, learning.weights),
     )
-    with together(machine.devices, device, part) as share:
+    with together(machine.devices, device, part.recipe.batch, part) as share:
         training = part.training(network, images, share)
         if training.begun is not None and not request.quiet:
             for line in begun_lines(training, network):

@@ -34,6 +34,9 @@ PATIENCE = timedelta(minutes=30)
 #: Seconds between two looks at whether the process that asked is still there, and in
 #: which the others are gone once all is done.
 _LOOK, _LEAVING = 1.0, 30.0
+#: Processes that a CPU of few cores may have, as to rehearse a training on GPUs: each
+#: takes some hundred MB.
+REHEARSED = 8
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,16 @@ def check(device: torch.device, count: int) -> None:
     """Refuse more devices than there are.
 
     Raises:
-        TrainError: if there are fewer, or one of them is named.
+        TrainError: if there are fewer, or one of them is named; for more processes than
+            a CPU has cores, and more than `REHEARSED`.
     """
-    if count == 1 or device.type == "cpu":
+    if count == 1:
+        return
+    if device.type == "cpu":
+        most = max(REHEARSED, os.cpu_count() or 1)
+        if count > most:
+            message = f"devices: expected at most {most} processes on this CPU"
+            raise TrainError(f"{message}, got {count}")
         return
     found = torch.cuda.device_count()
     named = str(device) != device.type
@@ -144,17 +154,30 @@ def check(device: torch.device, count: int) -> None:
         raise TrainError(f"devices: expected {count} GPUs, got {what}")
 
 
+def refuse_uneven(batch: int, count: int) -> None:
+    """Refuse a batch that so many devices cannot share.
+
+    Raises:
+        TrainError: if they would have unequal parts of it.
+    """
+    if batch % count:
+        expected = f"expected a multiple of the {count} devices"
+        raise TrainError(f"batch: {expected}, got {batch}")
+
+
 @contextmanager
 def together(
-    count: int, device: torch.device, follow: Callable[[Share], None]
+    count: int, device: torch.device, batch: int, follow: Callable[[Share], None]
 ) -> Iterator[Share]:
     """The first share of so many; other processes `follow` with theirs meanwhile.
 
     They end with the block, however that ends, and with this process.
 
     Raises:
-        TrainError: if one of them has ended before.
+        TrainError: if they cannot share the batch, there are fewer devices, or one of
+            the others has ended before.
     """
+    refuse_uneven(batch, count)
     if count == 1:
         yield ALONE
         return
@@ -170,6 +193,7 @@ def together(
         )
         done = False
         try:
+            _wait_for(others.processes, folder)
             _join(folder, Share(0, count), device.type)
             yield Share(0, count)
             done = True
@@ -182,8 +206,27 @@ def together(
             for each in others.processes:
                 each.join(max(0, end - time.monotonic()))
                 each.kill()
-            with suppress(RuntimeError):
-                distributed.destroy_process_group()
+            if distributed.is_initialized():
+                with suppress(RuntimeError):
+                    distributed.destroy_process_group()
+
+
+def _wait_for(processes: Sequence[BaseProcess], folder: str) -> None:
+    """Until all others have loaded torch, and are there to be joined.
+
+    Joining waits for them in C++, where no signal ends it, nor the end of another.
+
+    Raises:
+        TrainError: if one of them ends before.
+    """
+    while len([*Path(folder).glob(f"{_READY}*")]) < len(processes):
+        if any(each.exitcode is not None for each in processes):
+            raise TrainError(_why(folder))
+        time.sleep(_LOOK / 20)
+
+
+#: Begins the name of the file by which a process says that it is there.
+_READY = "ready-"
 
 
 def _join(folder: str, share: Share, kind: str) -> None:
@@ -224,6 +267,7 @@ def _followed(
     threading.Thread(target=_end_with, args=[asked], daemon=True).start()
     share = Share(index + 1, count)
     try:
+        Path(folder, f"{_READY}{share.rank}").touch()
         _join(folder, share, kind)
         follow(share)
     except EffscaleError as error:

@@ -20,7 +20,7 @@ from effscale.module.drawing import NORMS
 from effscale.spec.dumping import dumps
 from effscale.train import checkpoint
 from effscale.train.batches import Order, augmentation, batches, in_turn
-from effscale.train.devices import ALONE, shared
+from effscale.train.devices import ALONE, refuse_uneven, shared
 from effscale.train.recipe import (
     FEW_STEPS,
     RMSPROP,
@@ -146,10 +146,9 @@ def _refuse(recipe: Recipe, images: int, share: Share, until: int) -> None:
     expected = ""
     if recipe.batch > images:
         expected = f"expected at most the {images} images to learn from"
-    elif recipe.batch % share.of:
-        expected = f"expected a multiple of the {share.of} devices"
     if expected:
         raise TrainError(f"batch: {expected}, got {recipe.batch}")
+    refuse_uneven(recipe.batch, share.of)
     if not 1 <= until <= recipe.epochs:
         expected = f"expected 1 to the {recipe.epochs} epochs of the schedule"
         raise TrainError(f"until: {expected}, got {until}")

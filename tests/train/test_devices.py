@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,43 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     assert str(caught.value) == "batch: expected a multiple of the 3 devices, got 8"
 
 
+def failing(_share: Share) -> None:
+    raise TrainError("images: expected some, got none")
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ("64", "devices: expected at most 8 processes on this CPU, got 64"),
+        ("3", "batch: expected a multiple of the 3 devices, got 64"),
+    ],
+)
+def test_no_process_is_started_for_what_cannot_be_shared(
+    run: Run, monkeypatch: pytest.MonkeyPatch, devices: str, said: str
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("effscale.train.devices.start_processes", None)
+    asked = ("train", "digits", "--device", "cpu", "--batch", "64", "-q")
+    result = run(*asked, "--devices", devices)
+    assert (result.exit_code, result.stderr) == (1, f"{said}\n")
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_before_it_is_joined_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("effscale.train.devices._followed", _gone)
+    with (
+        pytest.raises(TrainError, match="was ended from outside"),
+        together(2, torch.device("cpu"), 8, failing),
+    ):
+        pass
+
+
+def _gone(*_: object) -> None:
+    os._exit(9)
+
+
 def test_more_devices_than_there_are_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -112,14 +150,10 @@ def test_two_devices_come_to_what_one_does(run: Run, tmp_path: Path) -> None:
         assert mine == pytest.approx(alone, rel=1e-4)
 
 
-def failing(_share: Share) -> None:
-    raise TrainError("images: expected some, got none")
-
-
 @pytest.mark.slow
 def test_what_another_process_fails_by_is_said() -> None:
     with (
         pytest.raises(TrainError, match=r"^images: expected some, got none$"),
-        together(2, torch.device("cpu"), failing) as share,
+        together(2, torch.device("cpu"), 8, failing) as share,
     ):
         share.summed(torch.zeros(2))
