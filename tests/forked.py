@@ -36,6 +36,13 @@ def started(arguments: list[str], said: str = os.devnull) -> ForkServerProcess:
     return process
 
 
+def end(process: ForkServerProcess, number: int) -> None:
+    """Send it the signal, unless it has ended by itself."""
+    assert process.pid is not None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
 @cache
 def _await_server() -> None:
     """Until it has loaded the program, from this tree."""

@@ -20,7 +20,7 @@ import pytest
 
 from effscale.cli import options
 from effscale.markup import in_csv, in_json, in_markdown, plain
-from tests.forked import started
+from tests.forked import end, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,8 +223,7 @@ def test_a_program_that_is_ended_leaves_the_old_file_or_the_new(
         before = set(hidden(tmp_path))  # a kill may have left something
         process = started(words)
         time.sleep(lasted * draw.random())
-        if process.is_alive() and process.pid:
-            os.kill(process.pid, number)
+        end(process, number)
         process.join()
         content = file.read_bytes()
         assert content == old or abs(len(content) - new) < 0.2 * new

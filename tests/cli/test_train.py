@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import time
@@ -14,7 +13,7 @@ import pytest
 import effscale as es
 from effscale.report.train import data_lines
 from tests.explained import unexplained
-from tests.forked import started
+from tests.forked import end, started
 from tests.train.text import TEXT
 
 if TYPE_CHECKING:
@@ -303,8 +302,7 @@ class Started:
 
     def stop(self, number: int) -> tuple[int | None, str]:
         """Exit code, and the last line on stderr."""
-        assert self.process.pid is not None
-        os.kill(self.process.pid, number)
+        end(self.process, number)
         self.process.join(60)
         lines = self.said.read_text("utf-8").splitlines()
         self.said.unlink()
