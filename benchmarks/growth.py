@@ -7,6 +7,7 @@ Drawn into docs/assets/growth.svg; times are of the processor, the least of a fe
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from itertools import cycle, islice
@@ -68,9 +69,11 @@ def by_files(number: int) -> float:
 
 
 def drawn(axes: Axes, what: str, numbers: Sequence[int], seconds: list[float]) -> None:
-    """One curve, both axes by powers of ten."""
+    """One curve, both axes by powers of ten: what does not grow is level."""
     axes.plot(numbers, seconds, marker="o")
     axes.set(xscale="log", yscale="log", xlabel=what, ylabel="seconds")
+    low, high = math.log10(min(seconds)), math.log10(max(seconds))
+    axes.set_ylim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
     axes.grid(visible=True, alpha=0.3)
 
 
