@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from effscale.errors import TranslationError
 from effscale.module.any_module import Scripted, raised
 from effscale.module.inputs import Input, filled, leaves, missing, said_of
-from effscale.module.unlined import unlined
+from effscale.module.stack_traces import without_stack_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -177,7 +177,7 @@ def _exported(
 
     given, named = filled(inputs, image), filled(keywords, image)
     copied = shared_copy(module)
-    with torch.no_grad(), unlined():
+    with torch.no_grad(), without_stack_traces():
         return torch.export.export(copied, given, named, strict=False)
 
 

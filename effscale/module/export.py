@@ -31,7 +31,7 @@ from effscale.module.deployed import weighed
 from effscale.module.latency import SEED, images
 from effscale.module.machine import refuse_too_large
 from effscale.module.mapping import held
-from effscale.module.unlined import unlined
+from effscale.module.stack_traces import without_stack_traces
 from effscale.module.weights import read, write_safetensors
 from effscale.network.network import network
 from effscale.quantity import human
@@ -582,7 +582,7 @@ def _to_exported(
     module: nn.Module, example: torch.Tensor, path: Path, asked: Asked
 ) -> str:
     whole = module if isinstance(module(example), torch.Tensor) else _Named(module)
-    with unlined():
+    with without_stack_traces():
         program = torch.export.export(whole, (example,), dynamic_shapes=asked.dynamic)
     for node in program.graph.nodes:  # of older torch: a line has its path here
         node.meta.pop("stack_trace", None)

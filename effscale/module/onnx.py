@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from effscale.errors import EffscaleError, MeasureError, first_line
 from effscale.extras import needed
-from effscale.module.unlined import unlined
+from effscale.module.stack_traces import without_stack_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +65,7 @@ def program(
 ) -> torch.onnx.ONNXProgram:
     """The module as ONNX, for such inputs; `names` are those of inputs and outputs."""
     given, made = names or (None, None)
-    with unlined():
+    with without_stack_traces():
         found = torch.onnx.export(
             module,
             inputs,

@@ -1,4 +1,4 @@
-"""torch.export, without the lines of code that each operator was called from."""
+"""torch.export, without the stack traces that each operator was called from."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def unlined() -> Iterator[None]:
-    """Note no lines: a file would have paths of this machine, and they take a while."""
+def without_stack_traces() -> Iterator[None]:
+    """Note none: a file would have paths of this machine, and they take a while."""
     before = getattr(config, "do_not_emit_stack_traces", False)
     config.do_not_emit_stack_traces = True
     try:
