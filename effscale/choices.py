@@ -17,6 +17,9 @@ TABLES = (
     *("efficientdet-1", "efficientdet-2", "efficientdet-4", "efficientdet-5"),
 )
 
+#: How the names of specs end.
+SPECS = (".yaml", ".yml")
+
 #: Formats of pictures, by how the names of files end.
 PICTURES = ("png", "svg")
 

@@ -14,6 +14,7 @@ from effscale.checking.catalogue import FINDERS, RULES, applies_to, help_on, sev
 from effscale.checking.cost import DIFFERS
 from effscale.checking.rule import Applies
 from effscale.checking.source import Source
+from effscale.choices import SPECS
 from effscale.errors import SpecError
 from effscale.spec.loading import FOREIGN
 from effscale.spec.nodes import label, read_bytes
@@ -117,9 +118,8 @@ def _row(finding: Fault) -> dict[str, Any]:
     }
 
 
-SUFFIXES = (".yaml", ".yml")
 #: What a file is called that says it is a spec.
-SPEC_SUFFIXES = tuple(f".effscale{suffix}" for suffix in SUFFIXES)
+SPEC_SUFFIXES = tuple(f".effscale{suffix}" for suffix in SPECS)
 #: Folders that hold what others wrote, beside those that are hidden.
 OTHERS = {"node_modules", "site-packages", "venv", "__pycache__"}
 #: What a spec has at its first level. One of the first kind and another are no chance:
@@ -163,7 +163,7 @@ def below(folder: str | Path) -> Iterator[str]:
         for name in sorted(names):
             path = os.path.normpath(os.path.join(top, name))  # noqa: PTH118
             is_file = Path(path).is_file() or not Path(path).exists()
-            if name.endswith(SUFFIXES) and name[0] != "." and is_file:
+            if name.endswith(SPECS) and name[0] != "." and is_file:
                 yield path
 
 

@@ -63,6 +63,7 @@ def _revision(*, since: str | None, fail_on: str | None) -> Revision | None:
     return None if since is None else Revision(since, fail_on)
 
 
+#: Options that say how an answer is printed.
 _PRINTING = {"form", "output", "force", "quiet", "verbose"}
 #: Options that go with --since, and with --table.
 _OF_SINCE = {*_PRINTING, "specs", "since", "fail_on", "units"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from effscale.choices import SPECS
 from effscale.cli import options
 from effscale.cli.code import aside
 from effscale.cli.help import OUTPUT, Command, titled
@@ -92,7 +93,7 @@ def command(  # noqa: PLR0913 - options
     from effscale.module.inputs import given
     from effscale.report import importing
 
-    if module.partition("@")[0].endswith((".yaml", ".yml")):
+    if module.partition("@")[0].endswith(SPECS):
         options.refuse(
             {"--arg": arguments, "--input": inputs}, "is for code, not a file"
         )

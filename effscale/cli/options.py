@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from effscale.atomic_write import is_written_through, whole
-from effscale.choices import MAX_CLASSES
+from effscale.choices import MAX_CLASSES, SPECS
 from effscale.cli.help import NETWORK, OUTPUT, under
 from effscale.cli.types import (
     RESOLUTION,
-    SPEC_SUFFIXES,
     STRATEGIES_LIST,
     AnswerFile,
     Parsed,
@@ -42,8 +41,6 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 FORMATS = ("table", "json", "csv", "markdown")
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
-
-
 #: What `--output` does.
 TO_FILE = "Write to this file; a part of it is never left behind."
 
@@ -369,7 +366,7 @@ class Request:
     @property
     def wants_spec(self) -> bool:
         """Whether the output file is to be a spec: of one network, or of a family."""
-        return self.output is not None and self.output.suffix in SPEC_SUFFIXES
+        return self.output is not None and self.output.suffix in SPECS
 
     def write_family(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from effscale.choices import MAX_NUMBER, MAX_PHI, PICTURES
+from effscale.choices import MAX_NUMBER, MAX_PHI, PICTURES, SPECS
 from effscale.errors import StudyError, did_you_mean
 
 if TYPE_CHECKING:
@@ -257,42 +257,34 @@ class Target(click.Path):
             self.fail(
                 f"expected a folder, found none at {str(path.parent)!r}", param, ctx
             )
+        if wrong := self.wrong(path):
+            self.fail(wrong, param, ctx)
         return path
 
-
-#: How files end that get a spec, not the answer.
-SPEC_SUFFIXES = (".yaml", ".yml")
+    def wrong(self, path: Path) -> str:
+        """What is wrong with a file of that name, if something is."""
+        del path
+        return ""
 
 
 class AnswerFile(Target):
     """A file for the answer of a command that has no spec to write."""
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401
-        path = super().convert(value, param, ctx)
-        if path.suffix in SPEC_SUFFIXES:
-            self.fail(f"there is no spec to write to {str(path)!r}", param, ctx)
-        return path
+    def wrong(self, path: Path) -> str:
+        """That it would be a spec, by its suffix."""
+        of_spec = path.suffix in SPECS
+        return f"there is no spec to write to {str(path)!r}" if of_spec else ""
 
 
 class Picture(Target):
     """A picture to draw, of a format that its suffix says."""
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401
-        path = super().convert(value, param, ctx)
-        if path.suffix.removeprefix(".").lower() not in PICTURES:
-            expected = f"a name that ends in {' or '.join(f'.{p}' for p in PICTURES)}"
-            self.fail(f"expected {expected}, got {str(path)!r}", param, ctx)
-        return path
+    def wrong(self, path: Path) -> str:
+        """That its suffix says no format that can be drawn."""
+        if path.suffix.removeprefix(".").lower() in PICTURES:
+            return ""
+        expected = f"a name that ends in {' or '.join(f'.{p}' for p in PICTURES)}"
+        return f"expected {expected}, got {str(path)!r}"
 
 
 class SpecReference(click.ParamType[str]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from effscale.choices import SPECS
 from effscale.errors import SpecError, first_line
 from effscale.spec.nodes import refused
 
@@ -65,7 +66,7 @@ def changed(revision: str, paths: tuple[str, ...]) -> list[Changed]:
                 found.append(Changed(first, first))
     new = _git("ls-files", "--others", "--exclude-standard", "-z", *where)
     found += [Changed(None, path) for path in new.split("\0")[:-1]]
-    yaml = [each for each in found if _name(each).endswith((".yaml", ".yml"))]
+    yaml = [each for each in found if _name(each).endswith(SPECS)]
     return sorted(yaml, key=_name)
 
 

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from effscale.choices import SPECS
 from effscale.errors import ScaleError, did_you_mean, short
 from effscale.spec.loading import FOREIGN, load_file, loads
 from effscale.spec.names import aliases, bare, bare_names, files, names
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 #: Files that torch writes: of `torch.export`, and of TorchScript.
 SAVED = (".pt2", ".pt", ".pth", ".bin", ".ts", ".torchscript")
 _CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d][\w.-]*"
-_SUFFIXES = (".yaml", ".yml")
 #: How a path of Windows begins.
 _DRIVE = r"[A-Za-z]:[\\/]"
 
@@ -117,7 +117,7 @@ def is_foreign(base: str) -> bool:
 
 def is_file(base: str) -> bool:
     """Whether a reference names a file, rather than what is built in."""
-    return base == "-" or "/" in base or base.endswith(_SUFFIXES)
+    return base == "-" or "/" in base or base.endswith(SPECS)
 
 
 def _parted(reference: str) -> tuple[str, str, str]:
@@ -132,9 +132,8 @@ def names_callable(reference: str) -> bool:
 
     A file of git's has a slash or a suffix: `HEAD~1:specs/b0.yaml`, `main:b0.yaml`.
     """
-    return bool(re.fullmatch(_CALLABLE, reference)) and not reference.endswith(
-        _SUFFIXES
-    )
+    named = re.fullmatch(_CALLABLE, reference) is not None
+    return named and not reference.endswith(SPECS)
 
 
 def names_saved(reference: str) -> bool:
