@@ -16,7 +16,7 @@ from effscale.cost.memory import memory
 from effscale.network.network import network
 from effscale.quantity import human
 from effscale.report.explore import landscape, page
-from tests.browser import chromium, needs_browser
+from tests.browser import chromium, needs_browser, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,16 +166,9 @@ def written(spec: es.Spec, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Browser, written: Path) -> Iterator[Page]:
-    """The page in a browser; it may say nothing and ask for nothing but itself."""
-    shown = browser.new_page(viewport={"width": 390, "height": 800})
-    said: list[str] = []
-    shown.on("console", lambda message: said.append(message.text))
-    shown.on("pageerror", lambda error: said.append(str(error)))
-    shown.on("request", lambda asked: said.append(asked.url))
-    shown.goto(written.as_uri())
-    yield shown
-    shown.close()
-    assert said == [written.as_uri()]
+    """The page in a browser."""
+    with page_of(browser, written, 390, 800) as shown:
+        yield shown
 
 
 @needs_browser[1]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium, needs_browser
+from tests.browser import chromium, needs_browser, page_of
 from tests.report.test_page import page as written
 
 if TYPE_CHECKING:
@@ -35,19 +35,10 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Browser, path: Path) -> Open:
-    """The page, opened so; it may say nothing and ask for nothing but itself."""
+    """The page, opened so."""
 
-    @contextmanager
-    def visit(width: int = 1280, **options: Any) -> Iterator[Page]:  # noqa: ANN401
-        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: said.append(request.url))
-        page.goto(path.as_uri())
-        yield page
-        page.close()
-        assert said == [path.as_uri()]
+    def visit(width: int = 1280, **options: Any) -> AbstractContextManager[Page]:  # noqa: ANN401
+        return page_of(browser, path, width, 900, **options)
 
     return visit
 
