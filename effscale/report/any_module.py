@@ -289,22 +289,18 @@ def _modules(found: Counted, depth: int | None, *, leaves: bool) -> Iterator[Dat
 def _with_own(found: Counted, named: list[Data], *, leaves: bool) -> list[Data]:
     """The rows, and one more for what code and parameters outside of them cost."""
     parts = [row for row in named if row["level"] == 1]
+    if not parts or parts[0]["module"] == "whole":
+        return named
     own = {
         str(each.engine): int(each.macs) - sum(row[each.engine] for row in parts)
         for each in found.measured
     }
-    inside = {
-        id(p)
-        for child in found.module.modules()
-        if (
-            next(child.children(), None) is None
-            if leaves
-            else child is not found.module
-        )
-        for p in child.parameters()
-    }
+    _, *modules = found.module.modules()
+    if leaves:
+        modules = [each for each in modules if next(each.children(), None) is None]
+    inside = {id(p) for each in modules for p in each.parameters()}
     params = [p.numel() for p in found.module.parameters() if id(p) not in inside]
-    if not parts or parts[0]["module"] == "whole" or not (any(own.values()) or params):
+    if not (params or any(own.values())):
         return named
     macs = own[found.best.engine]
     whole = max(int(found.best.macs), 1)

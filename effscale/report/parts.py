@@ -94,7 +94,7 @@ def _part_row(change: Change, old: Cost, new: Cost) -> Data:
     said = ", ".join(map(_said, change.differences))
     what = said if change.before and change.after else f"{change.kind}: {operator}"
     if change.kind == "changed" and not said:
-        what = "its layers differ"
+        what = _LAYERS
     costs = [
         None if each is None else each.cost for each in (change.before, change.after)
     ]
@@ -120,13 +120,17 @@ def figures(old: Cost | None, new: Cost | None) -> Data:
     return found
 
 
+#: What is said of a part where no value of it can be named.
+_LAYERS = "its layers differ"
+
+
 def _said(difference: Difference) -> str:
     """`channels 40→48`, or that it differs where the values are long."""
+    if not difference.place:
+        return _LAYERS
     values = [_value(each) for each in (difference.before, difference.after)]
-    if max(map(len, values)) > SHORT or not difference.place:
-        return (
-            f"{difference.place} differs" if difference.place else "its layers differ"
-        )
+    if max(map(len, values)) > SHORT:
+        return f"{difference.place} differs"
     return f"{difference.place} {values[0]}→{values[1]}"
 
 
