@@ -143,10 +143,8 @@ def _refuse(recipe: Recipe, images: int, share: Share, until: int) -> None:
     Raises:
         TrainError: saying which number of it is wrong.
     """
-    expected = ""
     if recipe.batch > images:
         expected = f"expected at most the {images} images to learn from"
-    if expected:
         raise TrainError(f"batch: {expected}, got {recipe.batch}")
     refuse_uneven(recipe.batch, share.of)
     if not 1 <= until <= recipe.epochs:
